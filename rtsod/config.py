@@ -1,0 +1,132 @@
+"""What a run is asked to do. Frozen, validated once; the command line only fills these.
+
+Each default is written here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
+
+from rtsod.errors import UsageError
+
+ModelName: TypeAlias = Literal["full", "lite"]
+EngineName: TypeAlias = Literal["auto", "openvino", "torch"]
+Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
+Sync: TypeAlias = Literal["locked"]
+
+MODELS: Final[tuple[str, ...]] = get_args(ModelName)
+ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
+PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
+SYNCS: Final[tuple[str, ...]] = get_args(Sync)
+
+INPUT_SIZE_RANGE: Final = (64, 1024)
+"""Pixels. Below 64 the poolings leave nothing at the bottom of the blocks; above 1024 a CPU needs seconds."""
+MAX_FRAME_SIDE: Final = 16384
+"""Pixels. A picture with a longer side, or with more than ``MAX_FRAME_PIXELS``, is refused before it is decoded."""
+MAX_FRAME_PIXELS: Final = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """Where frames come from, and what a camera is asked for.
+
+    ``spec`` is ``auto``, ``demo``, a camera index, ``/dev/videoN``, a file, a folder of stills, or a URL.
+    """
+
+    spec: str = "auto"
+    width: int = 1280
+    """Asked of a camera and of the demo scene; files have their own size."""
+    height: int = 720
+    fps: int = 30
+    seed: int = 0
+    """Of the demo scene."""
+
+    def __post_init__(self) -> None:
+        if not self.spec:
+            raise UsageError("--source is empty: give a camera index, a file, a folder, a URL, 'demo' or 'auto'")
+        if not (16 <= self.width <= MAX_FRAME_SIDE and 16 <= self.height <= MAX_FRAME_SIDE):
+            raise UsageError(f"--size {self.width}x{self.height}: each side must be 16 to {MAX_FRAME_SIDE} pixels")
+        if self.width * self.height > MAX_FRAME_PIXELS:
+            raise UsageError(f"--size {self.width}x{self.height}: more than {MAX_FRAME_PIXELS // 1_000_000} megapixels")
+        if not 1 <= self.fps <= 240:
+            raise UsageError(f"--fps {self.fps}: must be 1 to 240")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Which network runs, on what."""
+
+    model: ModelName = "full"
+    engine: EngineName = "auto"
+    precision: Precision = "auto"
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` (torch), ``gpu`` (an Intel GPU, openvino)."""
+    input_size: int = 320
+    """The paper's. Smaller is faster and coarser."""
+    weights: Path | None = None
+    """A file of the user's; None fetches the authors' once and keeps them."""
+
+    def __post_init__(self) -> None:
+        low, high = INPUT_SIZE_RANGE
+        if not low <= self.input_size <= high:
+            raise UsageError(f"--input-size {self.input_size}: must be {low} to {high} pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureConfig:
+    """What the output looks like."""
+
+    backgrounds: tuple[str, ...] = ("blur",)
+    """Files, ``blur``, ``blur:SIGMA``, ``#RRGGBB``, ``transparent``, ``none``; the first is shown, ``b`` cycles."""
+    mirror: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputConfig:
+    """Where pictures go. Any number at once."""
+
+    preview: bool | None = None
+    """True: must; False: must not; None: when there is a display and nothing else was asked for."""
+    virtual_camera: str | None = None
+    """A device, ``auto`` for the first free one, None for none."""
+    outputs: tuple[Path, ...] = ()
+    """Video files (.mp4 .mkv .webm .mov) or folders for PNGs."""
+    mask_outputs: tuple[Path, ...] = ()
+    """The same, for the alpha alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """How long a run lasts, how it is kept in step, and what is reported."""
+
+    sync: Sync = "locked"
+    duration: float | None = None
+    """Seconds of input time, None for no bound."""
+    max_frames: int | None = None
+    """Frames captured, None for no bound."""
+    max_mask_age: float | None = None
+    """Seconds from capture to compositing after which a live mask counts as too old; None derives it from the
+    engine's speed at start."""
+    stats: Path | None = None
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        if self.duration is not None and not 0 < self.duration < float("inf"):
+            raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise UsageError(f"--max-frames {self.max_frames}: must be at least 1")
+        if self.max_mask_age is not None and not 0 < self.max_mask_age < float("inf"):
+            raise UsageError(f"--max-mask-age {self.max_mask_age:g}: must be more than 0 seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class AppConfig:
+    """One whole run."""
+
+    source: SourceConfig = field(default_factory=SourceConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    picture: PictureConfig = field(default_factory=PictureConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    run: RunConfig = field(default_factory=RunConfig)

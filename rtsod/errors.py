@@ -1,0 +1,78 @@
+"""Every error that a user can see, with the exit code it leads to.
+
+::
+
+    RtsodError
+    ├── UsageError          2   an option or a combination of options that cannot be met
+    ├── SourceError         3   the input cannot be opened or read
+    ├── WeightsError        4   the weights cannot be fetched, read, or are not this model's
+    ├── EngineError         5   inference cannot start or failed
+    │   └── EngineUnavailable   the engine asked for is not on this machine
+    ├── OutputError         6   an output cannot be opened or written
+    └── MaskError           -   one mask is unusable: its frame becomes a slate, the run goes on
+
+A message is one line, says what is wrong and how to mend it. Errors of other libraries are turned
+into these where the library is wrapped, with ``raise ... from``.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns; part of the public interface, listed in the README."""
+
+    DONE = 0
+    USAGE = 2
+    SOURCE = 3
+    WEIGHTS = 4
+    ENGINE = 5
+    OUTPUT = 6
+    INTERNAL = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class RtsodError(Exception):
+    """Base of all errors shown to the user as one line."""
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+
+class UsageError(RtsodError):
+    """An option, or a combination of options, cannot be met."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SourceError(RtsodError):
+    """The input cannot be opened or read."""
+
+    exit_code = ExitCode.SOURCE
+
+
+class WeightsError(RtsodError):
+    """The weights cannot be fetched, cannot be read, or belong to another model."""
+
+    exit_code = ExitCode.WEIGHTS
+
+
+class EngineError(RtsodError):
+    """Inference cannot start or failed."""
+
+    exit_code = ExitCode.ENGINE
+
+
+class EngineUnavailable(EngineError):
+    """The engine, device or precision that was asked for is not on this machine."""
+
+
+class OutputError(RtsodError):
+    """An output cannot be opened or written."""
+
+    exit_code = ExitCode.OUTPUT
+
+
+class MaskError(RtsodError):
+    """One mask is unusable (not finite, out of range, of another frame)."""

@@ -1,0 +1,343 @@
+"""The words the whole program speaks: what flows through it and the three boundaries it crosses.
+
+``Source.read`` gives :class:`Frame`, ``Engine.infer`` turns its pixels into a saliency map that becomes a
+:class:`Mask`, only the compositor turns the two into a :class:`Composited`, and ``Sink.write`` takes nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsod.errors import MaskError
+
+Image: TypeAlias = NDArray[np.uint8]
+"""``(H, W, 3)`` BGR or ``(H, W)`` grey, 0..255."""
+Alpha: TypeAlias = NDArray[np.float32]
+"""``(H, W)`` in [0, 1]: 1 is subject, 0 is background."""
+Clock: TypeAlias = Callable[[], float]
+"""Seconds that only grow; ``time.perf_counter`` except in tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One captured picture. Nobody writes into ``image`` after the source has handed it over."""
+
+    image: Image
+    """``(H, W, 3)`` uint8, BGR, contiguous."""
+    index: int
+    """Counts captured frames from 0: a gap is a dropped or unreadable frame."""
+    captured_at: float
+    """``time.perf_counter()`` when the grab returned, in seconds."""
+    pts: Fraction | None = None
+    """Presentation time in the file it came from, in seconds from the first frame; None for live input."""
+    name: str | None = None
+    """The stem of the file, for stills from a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source really gives, read back from it rather than copied from the request."""
+
+    name: str
+    """For people: ``"camera 0 (Integrated Camera)"``, ``"clip.mp4"``, ``"demo scene"``."""
+    width: int | None
+    """Pixels; None where frames differ in size (a folder of stills)."""
+    height: int | None
+    fps: Fraction | None
+    """Frames per second as the device or file claims; None for stills."""
+    live: bool
+    """True: frames arrive by the clock and old ones are dropped. False: every frame is processed, in order."""
+    stills: bool = False
+    """True: independent photographs, preprocessed by the authors' per-image protocol."""
+    frames: int | None = None
+    """How many frames there are, as far as the container says; None when unknown or endless."""
+    path: Path | None = None
+    """The file, where there is one: its audio is carried over from here."""
+    pixel_format: str | None = None
+    """What the camera delivers, e.g. ``"MJPG"``."""
+    sample_aspect_ratio: Fraction | None = None
+    """Width over height of one pixel, where the file says so; None means square."""
+    notes: tuple[str, ...] = ()
+    """Lines a user should see once, e.g. a request the camera did not honour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The saliency map of one frame. It cannot be built from anything but a valid map.
+
+    Raises:
+        MaskError: ``alpha`` is not a finite float32 ``(S, S)`` array within [0, 1].
+    """
+
+    alpha: Alpha
+    """``(S, S)`` float32 at the engine's input size, in [0, 1]."""
+    frame_index: int
+    """``Frame.index`` of the frame it was computed from."""
+    captured_at: float
+    """``Frame.captured_at`` of that frame."""
+
+    def __post_init__(self) -> None:
+        if self.alpha.ndim != 2 or self.alpha.dtype != np.float32 or self.alpha.size == 0:
+            raise MaskError(f"mask of shape {self.alpha.shape} and type {self.alpha.dtype}, not float32 (S, S)")
+        low, high = float(self.alpha.min()), float(self.alpha.max())  # NaN propagates into both
+        if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
+            raise MaskError(f"mask values reach from {low} to {high}, not within 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A frame with the mask that was computed from it.
+
+    Raises:
+        MaskError: the mask is another frame's.
+    """
+
+    frame: Frame
+    mask: Mask
+
+    def __post_init__(self) -> None:
+        if self.mask.frame_index != self.frame.index or self.mask.captured_at != self.frame.captured_at:
+            raise MaskError(f"mask of frame {self.mask.frame_index} offered for frame {self.frame.index}")
+
+
+_SEAL: Final = object()
+
+
+@final
+class Composited:
+    """A picture that may leave the machine.
+
+    Only :mod:`rtsod.composite` makes these, by :func:`seal`; a test reads the sources and holds that. Sinks accept
+    nothing else, so a camera frame cannot reach one by mistake.
+    """
+
+    __slots__ = (
+        "_alpha",
+        "_alpha8",
+        "captured_at",
+        "image",
+        "index",
+        "is_slate",
+        "name",
+        "pts",
+        "transparent",
+    )
+
+    def __init__(
+        self,
+        *,
+        image: Image,
+        alpha: Alpha,
+        index: int,
+        captured_at: float,
+        pts: Fraction | None,
+        name: str | None,
+        is_slate: bool,
+        transparent: bool,
+        _seal: object = None,
+    ) -> None:
+        if _seal is not _SEAL:
+            raise TypeError("only the compositor makes Composited pictures")
+        self.image = image
+        """``(H, W, 3)`` uint8 BGR. Where ``transparent`` and alpha is 0 the pixels are cleared, not hidden."""
+        self.index = index
+        """``Frame.index`` of the frame shown; for a slate, of the frame it stands for, or -1."""
+        self.captured_at = captured_at
+        """When the frame was captured (``time.perf_counter`` seconds); for a slate without frame, when it was made."""
+        self.pts = pts
+        """``Frame.pts``."""
+        self.name = name
+        """``Frame.name``."""
+        self.is_slate = is_slate
+        """True: no camera pixel is in it."""
+        self.transparent = transparent
+        """True: the background was asked to be transparent; ``alpha8`` belongs to the picture."""
+        self._alpha = alpha
+        self._alpha8: Image | None = None
+
+    @property
+    def alpha8(self) -> Image:
+        """``(H, W)`` uint8: the alpha that was used, 0..255; all 0 for a slate. Computed on first use."""
+        if self._alpha8 is None:
+            self._alpha8 = np.rint(self._alpha * np.float32(255)).astype(np.uint8)
+        return self._alpha8
+
+
+def seal(
+    *,
+    image: Image,
+    alpha: Alpha,
+    index: int,
+    captured_at: float,
+    pts: Fraction | None = None,
+    name: str | None = None,
+    is_slate: bool = False,
+    transparent: bool = False,
+) -> Composited:
+    """Make a :class:`Composited`. For :mod:`rtsod.composite` alone: a test fails on any other caller.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR, owned by the result from now on.
+        alpha: ``(H, W)`` float32 in [0, 1], owned by the result from now on.
+        index: see :class:`Composited`, as for the other fields.
+        captured_at: seconds of ``time.perf_counter``.
+        pts: presentation time in seconds.
+        name: stem of the still.
+        is_slate: no camera pixel is in it.
+        transparent: ``alpha`` belongs to the picture.
+    """
+    return Composited(
+        image=image,
+        alpha=alpha,
+        index=index,
+        captured_at=captured_at,
+        pts=pts,
+        name=name,
+        is_slate=is_slate,
+        transparent=transparent,
+        _seal=_SEAL,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """A probe's answer: is it there, and if not, why not and what would mend it."""
+
+    name: str
+    available: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What really runs."""
+
+    name: str
+    """``"openvino"``, ``"torch"``, ..."""
+    model: str
+    """``"full"`` or ``"lite"``."""
+    precision: str
+    """``"fp32"``, ``"bf16"``, ``"fp16"``: as the runtime reports it after compiling, not as requested."""
+    device: str
+    """The name of the processor, e.g. ``"CPU (Intel(R) Xeon(R))"``."""
+    input_size: int
+    """S: the network sees S x S pixels."""
+    weights: str
+    """Where the weights came from, for people."""
+
+
+class Source(Protocol):
+    """Where frames come from."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source really gives; constant after opening."""
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """How many frames could not be decoded and were left out so far."""
+        ...
+
+    def read(self) -> Frame | None:
+        """The next frame; None at the end or after ``close``. Blocks; called from one thread.
+
+        Raises:
+            SourceError: the source failed and gives no more frames.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release everything. Idempotent; from any thread; a pending ``read`` returns soon after."""
+        ...
+
+
+class Engine(Protocol):
+    """A network ready to run. Built whole by its opener: there is no half-open state."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What really runs."""
+        ...
+
+    def infer(self, image: Image) -> Alpha:
+        """The saliency map of one picture, synchronously. Called from one thread.
+
+        Args:
+            image: ``(S, S, 3)`` uint8 BGR, contiguous, S = ``info.input_size``. It is scaled by 1/255 and normalised
+                with the ImageNet mean and deviation inside the engine.
+
+        Returns:
+            ``(S, S)`` float32 in [0, 1], owned by the caller.
+
+        Raises:
+            EngineError: inference failed; the engine should be closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the device. Idempotent."""
+        ...
+
+
+class Background(Protocol):
+    """What is shown behind the subject, where that does not depend on the frame."""
+
+    def picture(self, width: int, height: int, at: float) -> Image:
+        """The background at a moment.
+
+        Args:
+            width: of the frame, pixels.
+            height: of the frame, pixels.
+            at: seconds since the first frame, by the frames' own time stamps.
+
+        Returns:
+            ``(height, width, 3)`` uint8 BGR. The caller does not write into it.
+
+        Raises:
+            SourceError: it can no longer be read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the file. Idempotent."""
+        ...
+
+
+class Sink(Protocol):
+    """Where pictures go."""
+
+    @property
+    def name(self) -> str:
+        """For people and for the statistics: ``"video beach.mp4"``."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """True: somebody watches it now, so it is shown a slate whenever there is no valid picture."""
+        ...
+
+    def write(self, picture: Composited) -> None:
+        """Take one picture. Called from one thread, in order of capture.
+
+        Raises:
+            TypeError: ``picture`` is anything but a :class:`Composited`.
+            OutputError: it could not be written; ``close`` still leaves what was written before usable.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish and release. Idempotent. What was written is complete and usable afterwards.
+
+        Raises:
+            OutputError: the output could not be finished (a full disk, say).
+        """
+        ...
