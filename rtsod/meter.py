@@ -1,0 +1,169 @@
+"""What a run did, in numbers: counted as it happens, from any thread, in constant memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Final, TypedDict
+
+import numpy as np
+
+from rtsod.types import Clock
+
+SAMPLES: Final = 65_536
+"""Percentiles are of the last this many pictures: 36 minutes at 30 per second."""
+
+
+class Drop(StrEnum):
+    """Why a captured frame was not composited."""
+
+    BEFORE_INFERENCE = "before_inference"
+    """A newer frame came before inference was free."""
+    BEFORE_COMPOSITING = "before_compositing"
+    """A newer mask came before the compositor was free."""
+    INVALID_MASK = "invalid_mask"
+    """Not a number, or out of range. The frame became a slate."""
+    MASK_TOO_OLD = "mask_too_old"
+    """Older than the bound when its turn came. The frame became a slate."""
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    """Under way when the run was stopped."""
+
+
+class Stage(StrEnum):
+    """The steps a frame takes, in order."""
+
+    CAPTURE = "capture"
+    """Waiting for the source and decoding."""
+    PREPROCESS = "preprocess"
+    INFER = "infer"
+    COMPOSE = "compose"
+    """Bringing the mask to the frame's size, the background, the blend."""
+    WRITE = "write"
+    """All sinks together."""
+
+
+class Percentiles(TypedDict):
+    """Milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Snapshot(TypedDict):
+    """One moment's numbers, ready for JSON."""
+
+    captured: int
+    composited: int
+    slates: int
+    unreadable: int
+    dropped: dict[str, int]
+    seconds: float
+    output_fps: float
+    latency_ms: Percentiles | None
+    mask_age_ms: Percentiles | None
+    stage_ms: dict[str, float]
+    stage_cpu_ms: dict[str, float]
+
+
+class Meter:
+    """See the module.
+
+    Args:
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Clock = time.perf_counter) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._captured = self._composited = self._slates = self._unreadable = 0
+        self._dropped: Counter[str] = Counter()
+        self._first: float | None = None
+        self._last: float | None = None
+        self._latency: deque[float] = deque(maxlen=SAMPLES)
+        self._mask_age: deque[float] = deque(maxlen=SAMPLES)
+        self._stages: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])  # times, seconds, CPU seconds
+
+    def captured(self) -> None:
+        """A frame came from the source."""
+        with self._lock:
+            self._captured += 1
+            if self._first is None:
+                self._first = self._clock()
+
+    def composited(self, captured_at: float, composed_at: float) -> None:
+        """A picture with its mask reached every sink.
+
+        Args:
+            captured_at: when its frame, which is also its mask's, was captured.
+            composed_at: when the compositor took it up: the mask's age is counted to here.
+        """
+        now = self._clock()
+        with self._lock:
+            self._composited += 1
+            self._last = now
+            self._latency.append(now - captured_at)
+            self._mask_age.append(composed_at - captured_at)
+
+    def slate(self) -> None:
+        """A slate was shown."""
+        with self._lock:
+            self._slates += 1
+
+    def dropped(self, reason: Drop, count: int = 1) -> None:
+        """Frames were captured and not composited."""
+        with self._lock:
+            self._dropped[reason] += count
+
+    def unreadable(self, count: int) -> None:
+        """This many pieces of the input, so far, could not be decoded and never became frames."""
+        with self._lock:
+            self._unreadable = count
+
+    @contextmanager
+    def stage(self, stage: Stage) -> Iterator[None]:
+        """Time the body as one pass of a stage: by the clock, and this thread's share of the processor."""
+        started, cpu = self._clock(), time.thread_time()
+        yield
+        seconds, cpu_seconds = self._clock() - started, time.thread_time() - cpu
+        with self._lock:
+            total = self._stages[stage]
+            total[0] += 1
+            total[1] += seconds
+            total[2] += cpu_seconds
+
+    def snapshot(self) -> Snapshot:
+        """The numbers so far."""
+        with self._lock:
+            seconds = self._last - self._first if self._first is not None and self._last is not None else 0.0
+            means = {
+                stage: (wall / count * 1e3, cpu / count * 1e3)
+                for stage in Stage
+                if (total := self._stages.get(stage)) is not None
+                for count, wall, cpu in [total]
+            }
+            return Snapshot(
+                captured=self._captured,
+                composited=self._composited,
+                slates=self._slates,
+                unreadable=self._unreadable,
+                dropped={str(reason): count for reason in Drop if (count := self._dropped[reason])},
+                seconds=round(seconds, 4),
+                output_fps=round(self._composited / seconds, 3) if seconds > 0 else 0.0,
+                latency_ms=_percentiles(self._latency),
+                mask_age_ms=_percentiles(self._mask_age),
+                stage_ms={str(stage): round(wall, 3) for stage, (wall, _) in means.items()},
+                stage_cpu_ms={str(stage): round(cpu, 3) for stage, (_, cpu) in means.items()},
+            )
+
+
+def _percentiles(samples: deque[float]) -> Percentiles | None:
+    if not samples:
+        return None
+    p50, p95, p99 = (round(float(value) * 1e3, 2) for value in np.percentile(np.fromiter(samples, float), [50, 95, 99]))
+    return Percentiles(p50=p50, p95=p95, p99=p99)

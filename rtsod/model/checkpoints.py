@@ -1,0 +1,160 @@
+"""Reading weights from a file: the authors' checkpoints, safetensors, and the batch-norm-folded ONNX.
+
+Pickled files are read by ``torch.load(weights_only=True)`` alone, on the torch >= 2.10 that this project requires: with
+older ones even that is unsafe (CVE-2026-24747). ONNX files with external data are refused (path traversal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from rtsod.config import ModelName
+from rtsod.errors import WeightsError
+from rtsod.model.u2net import TABLES, U2Net, convolutions, fold_batch_norm
+
+MAX_BYTES: Final = 1 << 30
+"""Of a weights file: the full model has 176 MB, an optimiser's state beside it twice that."""
+
+
+def load_network(path: Path, model: ModelName) -> U2Net:
+    """The network with these weights, evaluating, batch norm folded, float32, on the CPU.
+
+    Args:
+        path: ``.pth``/``.pt`` or ``.safetensors`` with the authors' keys (batch norm folded or not), or the folded
+            ``.onnx``.
+        model: which of the two networks the file is meant to be.
+
+    Raises:
+        WeightsError: the file is missing, broken, or not this model's weights.
+    """
+    readers: dict[str, Callable[[Path], Mapping[str, Tensor] | list[Tensor]]] = {
+        ".pth": _read_pickle,
+        ".pt": _read_pickle,
+        ".safetensors": _read_safetensors,
+        ".onnx": _read_onnx,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise WeightsError(
+            f"{path}: weights are read from {', '.join(readers)} files, not from {path.suffix or 'this'}"
+        )
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    if not path.is_file():
+        raise WeightsError(f"{path}: is not a file")
+    if size == 0:
+        raise WeightsError(f"{path}: is empty")
+    if size > MAX_BYTES:
+        raise WeightsError(f"{path}: {size / 1e6:.0f} MB are more than weights of this network can have")
+    tensors = reader(path)
+
+    with torch.device("meta"):  # no time for random weights that are overwritten at once
+        network = U2Net(TABLES[model])
+    network.to_empty(device="cpu").eval()
+    if isinstance(tensors, list):
+        _fill_folded(network, tensors, path, model)
+    else:
+        _fill_by_name(network, tensors, path, model)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+        raise WeightsError(f"{path}: holds numbers that are not finite: the file is damaged")
+    return network.requires_grad_(False)
+
+
+def _read_pickle(path: Path) -> Mapping[str, Tensor]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler raises whatever the bytes provoke
+        raise WeightsError(f"{path}: is not a PyTorch checkpoint of plain tensors, or it is damaged") from error
+    # Training scripts wrap the weights in a dictionary, data-parallel ones prefix every key.
+    while isinstance(loaded, Mapping) and isinstance(inner := loaded.get("state_dict", loaded.get("model")), Mapping):
+        loaded = inner
+    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise WeightsError(f"{path}: is a PyTorch file, but not a state dict of tensors")
+    return {str(key).removeprefix("module."): value for key, value in loaded.items()}
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except Exception as error:  # SafetensorError is not public in every version
+        raise WeightsError(f"{path}: is not a safetensors file, or it is damaged") from error
+
+
+def _read_onnx(path: Path) -> list[Tensor]:
+    """Weight and bias of every convolution, in graph order."""
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except Exception as error:  # protobuf's errors are not public
+        raise WeightsError(f"{path}: is not an ONNX model, or it is damaged") from error
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    tensors: list[Tensor] = []
+    for node in graph.node:
+        if node.op_type != "Conv":
+            continue
+        inputs = [stored.get(name) for name in node.input[1:]]
+        if len(inputs) != 2 or any(tensor is None for tensor in inputs):
+            raise WeightsError(f"{path}: is an ONNX model, but not U²-Net with batch norm folded")
+        for tensor in inputs:
+            assert tensor is not None
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                raise WeightsError(f"{path}: keeps its weights in other files; only self-contained ONNX is read")
+            try:
+                array = onnx.numpy_helper.to_array(tensor)
+            except Exception as error:  # a size that does not match its bytes
+                raise WeightsError(f"{path}: is damaged") from error
+            tensors.append(torch.from_numpy(np.array(array, np.float32)))
+    return tensors
+
+
+def _fill_folded(network: U2Net, tensors: list[Tensor], path: Path, model: ModelName) -> None:
+    expected = [tensor for conv in convolutions(network) for tensor in (conv.weight, conv.bias)]
+    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in expected if tensor is not None]:
+        raise WeightsError(_not_this_model(path, model, tensors[2].shape if len(tensors) == len(expected) else None))
+    fold_structure(network)
+    with torch.no_grad():
+        for tensor, value in zip(expected, tensors, strict=True):
+            assert tensor is not None
+            tensor.copy_(value)
+
+
+def _fill_by_name(network: U2Net, tensors: Mapping[str, Tensor], path: Path, model: ModelName) -> None:
+    folded = not any(".bn_s1." in key for key in tensors)
+    if folded:
+        fold_structure(network)
+    # Counts of batches seen are not weights, and checkpoints from before PyTorch 0.4.1 have none.
+    given = {key: value for key, value in tensors.items() if not key.endswith("num_batches_tracked")}
+    expected = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
+    probe = given.get("stage1.rebnconv1.conv_s1.weight")
+    same_keys = given.keys() == expected.keys()
+    if not same_keys or any(given[key].shape != value.shape for key, value in expected.items()):
+        raise WeightsError(_not_this_model(path, model, probe.shape if same_keys and probe is not None else None))
+    network.load_state_dict(given, strict=False)
+    if not folded:
+        fold_batch_norm(network)
+
+
+def fold_structure(network: U2Net) -> None:
+    """Take the batch norms out of a network about to receive folded weights."""
+    for module in network.modules():
+        if hasattr(module, "bn_s1"):
+            module.bn_s1 = torch.nn.Identity()
+
+
+def _not_this_model(path: Path, model: ModelName, second_conv: torch.Size | None) -> str:
+    """Which model is it instead, judged by its second convolution: 64 to M channels."""
+    for name, table in TABLES.items():
+        if second_conv is not None and tuple(second_conv[:2]) == (table[0].mid_channels, 64) and name != model:
+            option = "--model full" if name == "full" else "--lite"
+            return f"{path}: holds the {name} model, not the {model} one: run with {option}"
+    return f"{path}: does not hold the weights of U²-Net ({model}): other layers or other shapes"

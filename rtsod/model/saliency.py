@@ -1,0 +1,45 @@
+"""From pixels to a saliency map in one graph: what every backend compiles, so that none has its own normalisation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from rtsod.model.u2net import U2Net
+
+# Of ImageNet, RGB, for pixels in [0, 1]: what the authors trained with.
+MEAN: Final = (0.485, 0.456, 0.406)
+DEVIATION: Final = (0.229, 0.224, 0.225)
+
+
+class SaliencyGraph(nn.Module):
+    """uint8 pixels in, saliency in [0, 1] out.
+
+    Args:
+        network: evaluating, batch norm folded; in the precision it is to run in.
+    """
+
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, network: U2Net) -> None:
+        super().__init__()
+        self.network = network
+        deviation, mean = torch.tensor(DEVIATION), torch.tensor(MEAN)
+        # (p / 255 - mean) / deviation, as one multiplication and one addition
+        self.register_buffer("gain", (1 / (255 * deviation)).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("offset", (-mean / deviation).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(1, S, S, 3) uint8 BGR to (1, 1, S, S) float32 in [0, 1].
+
+        Normalisation and sigmoid are in float32 whatever the network runs in: both are free, and the sigmoid's ends
+        are where half precision is coarsest.
+        """
+        x = image.permute(0, 3, 1, 2).float().flip(1)  # (1, 3, S, S), RGB
+        x = x * self.gain + self.offset
+        logits = self.network(x.to(self.network.outconv.weight.dtype))
+        saliency: Tensor = torch.sigmoid(logits.float())
+        return saliency
