@@ -121,7 +121,7 @@ class Meter:
             self._dropped[reason] += count
 
     def unreadable(self, count: int) -> None:
-        """This many pieces of the input, so far, could not be decoded and never became frames."""
+        """So many pieces of the input, in all so far, could not be decoded and never became frames."""
         with self._lock:
             self._unreadable = count
 
