@@ -137,7 +137,7 @@ class _Run:
             match self._window.pump(0.01, overlay=numbers):
                 case Key.QUIT:
                     return True
-                case Key.NEXT_BACKGROUND:
+                case Key.BACKGROUND:
                     self._compositor.next_backdrop()
                 case Key.MIRROR:
                     self._compositor.toggle_mirror()

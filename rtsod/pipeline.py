@@ -258,10 +258,9 @@ class Pipeline:
                 sink.write(picture)
 
     def _shut_down(self) -> None:
-        finished = self._done.is_set() and not self._errors
         self._stopping.set()
         self._capture.stop()
-        self._masks.close(discard=not finished)
+        self._masks.close()  # a mask that is ready is still shown
         stuck = [] if self._capture.join(JOIN_TIMEOUT) else ["capture"]
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT)

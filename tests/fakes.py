@@ -56,6 +56,7 @@ class FakeSource:
         then: BaseException | None = None,
         block: bool = False,
         before: Callable[[int], None] = lambda index: None,
+        at_end: Callable[[], None] = lambda: None,
         images: Sequence[Image] | None = None,
     ) -> None:
         self.info = SourceInfo("fake", 64, 48, Fraction(30), live)
@@ -63,13 +64,14 @@ class FakeSource:
         self.closed = threading.Event()
         self.blocked = threading.Event()
         self._count, self._clock, self._then, self._block, self._before = count, clock, then, block, before
-        self._images = images
+        self._images, self._at_end = images, at_end
         self._index = 0
 
     def read(self) -> Frame | None:
         if self.closed.is_set():
             return None
         if self._index >= self._count:
+            self._at_end()
             if self._then is not None:
                 raise self._then
             if self._block:

@@ -21,7 +21,7 @@ from rtsod.meter import Meter
 from rtsod.pipeline import Pipeline
 from rtsod.types import Alpha, Composited, Transparent
 
-GREEN = (0, 255, 0)
+GREEN = "#00FF00"
 
 
 def _pipeline(
@@ -69,34 +69,19 @@ def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(count: int, 
 
 
 def test_live_input_takes_the_newest_frame_and_counts_the_rest() -> None:
-    inferring, captured_all = threading.Event(), threading.Event()
+    inferring, captured_all, first_shown = threading.Event(), threading.Event(), threading.Event()
 
     def before(index: int) -> None:
         if index == 1:
             assert inferring.wait(10)  # frame 0 is with the engine
-        if index == 9:
-            captured_all.set()
-
-    source = FakeSource(10, live=True, before=before)
 
     def answer(call: int) -> Alpha:
         inferring.set()
-        if call == 0:
-            assert captured_all.wait(10)
-            assert source_ended.wait(10)
+        assert (captured_all if call == 0 else first_shown).wait(10)
         return right_half(64)
 
-    source_ended = threading.Event()
-    read = source.read
-
-    def read_and_tell() -> Any:
-        frame = read()
-        if frame is None:
-            source_ended.set()
-        return frame
-
-    source.read = read_and_tell  # type: ignore[method-assign]
-    sink = CollectingSink()
+    source = FakeSource(10, live=True, before=before, at_end=captured_all.set)
+    sink = CollectingSink(before=lambda count: first_shown.set())
     pipeline, meter = _pipeline(source, FakeEngine(answer), sink)
     pipeline.run(interval=0.001)
     assert [p.index for p in sink.pictures] == [0, 9]

@@ -54,7 +54,7 @@ class TorchEngine:
     def infer(self, image: Image) -> Alpha:
         try:
             with torch.inference_mode():
-                pixels = torch.from_numpy(image).to(self._device)[None]  # (1, S, S, 3)
+                pixels = torch.tensor(image, device=self._device)[None]  # (1, S, S, 3)
                 saliency = self._graph(pixels)[0, 0].cpu()  # .cpu() waits for the device
         except RuntimeError as error:
             raise EngineError(f"PyTorch failed on {self._device}: {_first_line(error)}") from error

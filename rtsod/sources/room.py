@@ -54,7 +54,13 @@ def _window(c: Canvas, x: float) -> None:
         t = i / 32
         y = top + (bottom - top) * t
         c.box((left, y), (right, bottom), (round(128 + 60 * t), round(166 + 34 * t), round(196 + 8 * t)))
-    for cx, cy, r in ((0.1, 0.22, 0.045), (0.16, 0.2, 0.06), (0.22, 0.23, 0.04), (0.4, 0.3, 0.035), (0.44, 0.29, 0.045)):
+    for cx, cy, r in (
+        (0.1, 0.22, 0.045),
+        (0.16, 0.2, 0.06),
+        (0.22, 0.23, 0.04),
+        (0.4, 0.3, 0.035),
+        (0.44, 0.29, 0.045),
+    ):
         c.ellipse((left + cx, cy), (r, r * 0.55), (216, 222, 224))
     c.blob([(left, 0.5), (left + 0.14, 0.43), (left + 0.28, 0.49), (right, 0.42), (right, bottom), (left, bottom)],
            (104, 132, 108))  # fmt: skip
