@@ -83,8 +83,8 @@ def check_outputs(config: OutputConfig, info: SourceInfo, *, transparent: bool) 
             recipe_for(path, transparent=False)
     paths = (*config.outputs, *config.mask_outputs)
     for i, path in enumerate(paths):
-        if info.path is not None and _same(path, info.path):
-            raise UsageError(f"{path}: is the input too: choose another name")
+        if info.path is not None and _overwrites(path, info.path, info.stills):
+            raise UsageError(f"{path}: would overwrite the input: choose another name")
         if any(_same(path, other) for other in paths[:i]):
             raise UsageError(f"{path}: is given for two outputs: choose another name for one")
         _check_place(path)
@@ -105,6 +105,11 @@ def _open_file(path: Path, info: SourceInfo, what: Literal["picture", "alpha"], 
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() or not path.suffix
+
+
+def _overwrites(output: Path, source: Path, stills: bool) -> bool:
+    # A still in the folder its PNG goes to, under the same stem, is the one case where the paths differ.
+    return _same(output, source) or (stills and _is_folder(output) and _same(output, source.parent))
 
 
 def _same(a: Path, b: Path) -> bool:

@@ -59,7 +59,7 @@ def _first_picture(source: Path) -> Fraction:
         for packet in container.demux(video=0):
             for frame in _decoded(packet):
                 if frame.pts is not None and frame.time_base is not None:
-                    return frame.pts * frame.time_base
+                    return Fraction(frame.pts * frame.time_base)
     return Fraction(0)
 
 
@@ -77,6 +77,7 @@ class AudioTrack:
         context = stream.codec_context
         # Without its header (MPEG-TS repeats it in each packet) AAC cannot be copied.
         headless = context.codec.canonical_name == "aac" and not context.extradata
+        self._stream: AudioStream
         self._copies = context.codec.canonical_name in recipe.copied_audio and not headless
         if self._copies:
             self._stream = output.add_stream_from_template(stream)
@@ -84,7 +85,9 @@ class AudioTrack:
             rates = av.Codec(recipe.audio_codec, "w").audio_rates or []
             rate = stream.sample_rate if stream.sample_rate in rates else 48_000
             layout = "mono" if stream.channels == 1 else "stereo"
-            self._stream = output.add_stream(recipe.audio_codec, rate=rate, layout=layout, bit_rate=BIT_RATE)
+            encoded = output.add_stream(recipe.audio_codec, rate=rate, layout=layout, bit_rate=BIT_RATE)
+            assert isinstance(encoded, AudioStream)
+            self._stream = encoded
         self._units = self._read(stream, origin)
         self._next = next(self._units, None)
 

@@ -12,7 +12,7 @@ import cv2
 from rtsod.errors import OutputError
 from rtsod.sinks._files import output_error, part_beside
 from rtsod.sinks._pixels import require_composited, with_alpha
-from rtsod.types import Composited
+from rtsod.types import Composited, Image
 
 COMPRESSION: Final = 1
 """zlib's fastest: higher levels cost several times the time for a few per cent of size."""
@@ -45,10 +45,7 @@ class PngFolderSink:
         require_composited(picture)
         if self._closed:
             raise OutputError(f"{self._folder}: closed already")
-        if self._what == "alpha":
-            image = picture.alpha8
-        else:
-            image = with_alpha(picture) if self._transparent else picture.image
+        image = self._pixels(picture)
         path = self._folder / f"{self._free_name(picture)}.png"
         try:
             encoded, data = cv2.imencode(".png", image, (cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION))
@@ -61,6 +58,11 @@ class PngFolderSink:
     def close(self) -> None:
         """Nothing is open between pictures."""
         self._closed = True
+
+    def _pixels(self, picture: Composited) -> Image:
+        if self._what == "alpha":
+            return picture.alpha8
+        return with_alpha(picture) if self._transparent else picture.image
 
     def _free_name(self, picture: Composited) -> str:
         name = picture.name if picture.name is not None else f"{picture.index:06d}"

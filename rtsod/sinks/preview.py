@@ -98,7 +98,7 @@ class PreviewWindow:
         """Show the newest picture and wait for a key.
 
         Args:
-            timeout: seconds; keep it near a frame's time, since a picture that comes meanwhile is shown by the next call.
+            timeout: seconds; at most a frame's time, since a picture that comes meanwhile is shown by the next call.
             overlay: lines of plain ASCII drawn over what is shown.
 
         Returns:

@@ -26,6 +26,7 @@ from rtsod.sinks._audio import AudioTrack, open_audio
 from rtsod.sinks._files import output_error, part_beside
 from rtsod.sinks._pixels import bring_to, even, require_composited, with_alpha
 from rtsod.sinks._recipes import recipe_for
+from rtsod.sinks._salvage import salvage
 from rtsod.types import Composited, Image
 
 STILL_SECONDS: Final = Fraction(1)
@@ -218,7 +219,7 @@ class VideoFileSink:
     def _settle(self) -> None:
         """Give the file its name if it is whole, or can be played; else leave nothing behind."""
         try:
-            if self._failed and not _is_playable(self._part):
+            if self._failed and not salvage(self._part):
                 self._part.unlink(missing_ok=True)
             else:
                 self._part.replace(self._final)
@@ -232,11 +233,3 @@ class VideoFileSink:
         except (av.error.FFmpegError, OSError) as error:
             self._failed = True
             raise output_error(self._path, error) from error
-
-
-def _is_playable(path: Path) -> bool:
-    try:
-        with av.open(str(path)) as container:
-            return next(container.decode(video=0), None) is not None
-    except (av.error.FFmpegError, OSError, IndexError):
-        return False

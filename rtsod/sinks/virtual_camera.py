@@ -1,4 +1,4 @@
-"""A virtual camera that other programs see, through pyvirtualcam (extra ``virtualcam``, GPL-2.0, imported only here)."""
+"""A camera that other programs see, through pyvirtualcam (extra ``virtualcam``, GPL-2.0, imported only here)."""
 
 from __future__ import annotations
 
