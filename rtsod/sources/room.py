@@ -44,7 +44,7 @@ def room(width: int, height: int, rng: np.random.Generator) -> Image:
         picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.3, height / 420)), np.uint8)
     grain = rng.normal(0, 2.2, picture.shape).astype(np.float32)
-    return np.rint(np.clip(picture + grain, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(picture + grain, 0, 255)), np.uint8)
 
 
 def _window(c: Canvas, x: float) -> None:
@@ -54,7 +54,13 @@ def _window(c: Canvas, x: float) -> None:
         t = i / 32
         y = top + (bottom - top) * t
         c.box((left, y), (right, bottom), (round(128 + 60 * t), round(166 + 34 * t), round(196 + 8 * t)))
-    for cx, cy, r in ((0.1, 0.22, 0.045), (0.16, 0.2, 0.06), (0.22, 0.23, 0.04), (0.4, 0.3, 0.035), (0.44, 0.29, 0.045)):
+    for cx, cy, r in (
+        (0.1, 0.22, 0.045),
+        (0.16, 0.2, 0.06),
+        (0.22, 0.23, 0.04),
+        (0.4, 0.3, 0.035),
+        (0.44, 0.29, 0.045),
+    ):
         c.ellipse((left + cx, cy), (r, r * 0.55), (216, 222, 224))
     c.blob([(left, 0.5), (left + 0.14, 0.43), (left + 0.28, 0.49), (right, 0.42), (right, bottom), (left, bottom)],
            (104, 132, 108))  # fmt: skip
@@ -123,7 +129,7 @@ def _plant(c: Canvas, x: float, rng: np.random.Generator) -> None:
 
 
 def _lamp(c: Canvas, x: float) -> None:
-    c.shade([(x - 0.2, 0.5), (x, 0.3), (x + 0.2, 0.5), (x + 0.12, 0.75), (x - 0.12, 0.75)], 0.3, 0.09)
+    c.shade([(x - 0.2, 0.5), (x, 0.3), (x + 0.2, 0.5), (x + 0.12, 0.75), (x - 0.12, 0.75)], 0.16, 0.09)
     c.stroke([(x, 0.56), (x, 0.95)], 0.013, _WOOD_DARK)
     c.ellipse((x, 0.955), (0.08, 0.014), _WOOD_DARK)
     c.polygon([(x - 0.05, 0.42), (x + 0.05, 0.42), (x + 0.085, 0.57), (x - 0.085, 0.57)], (208, 188, 142))
