@@ -77,12 +77,8 @@ class Canvas:
         mask = np.zeros(self._alpha.shape, np.uint8)
         cv2.fillPoly(mask, [self._pixels(smooth(points, closed=True))], 255, cv2.LINE_8, _SHIFT)
         # A wide blur at a small size looks the same and costs next to nothing.
-        factor = max(1.0, softness * self._scale / 4)
-        small = (
-            cv2.resize(mask, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
-            if min(mask.shape) > 2 * factor
-            else mask
-        )
+        factor = min(max(1.0, softness * self._scale / 4), min(mask.shape) / 2)
+        small = cv2.resize(mask, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
         soft = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.0), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
         weight = soft.astype(np.float32) * np.float32(abs(strength) / 255)
         target = np.full_like(self._colour, 255 if strength > 0 else 0)

@@ -130,23 +130,28 @@ def load(path: Path) -> Image:
 
 def _check_header(path: Path) -> None:
     # OpenCV decodes whatever the header claims, up to 3 GB; FFmpeg tells the size first and can be bounded.
+    limits = {"max_pixels": str(MAX_FRAME_PIXELS)}
     try:
-        with (
-            path.open("rb") as file,
-            av.open(
-                file,
-                "r",
-                container_options={"protocol_whitelist": ""},
-                options={"max_pixels": str(MAX_FRAME_PIXELS)},
-            ) as container,
-        ):
-            sizes = [(stream.width, stream.height) for stream in container.streams.video]
+        if path.stat().st_size == 0:
+            raise SourceError(f"cannot read {path}: it is empty")
+        with path.open("rb") as file:
+            size = _animated_webp_size(file.read(30))
+            file.seek(0)
+            if size is None:
+                with av.open(file, "r", container_options={"protocol_whitelist": ""}, options=limits) as container:
+                    size = max(((s.width, s.height) for s in container.streams.video), default=(0, 0))
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        cause = path.exists() and path.stat().st_size == 0 and "it is empty"
-        raise SourceError(f"cannot read {path}: {cause or getattr(error, 'strerror', None) or error}") from error
-    if not sizes or 0 in sizes[0] or max(sizes[0]) > MAX_FRAME_SIDE:
+        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not a picture'}") from error
+    if 0 in size or max(size) > MAX_FRAME_SIDE or size[0] * size[1] > MAX_FRAME_PIXELS:
         limit = f"{MAX_FRAME_SIDE} pixels a side or {MAX_FRAME_PIXELS // 1_000_000} megapixels"
         raise SourceError(f"cannot read {path}: damaged, or larger than {limit}")
+
+
+def _animated_webp_size(head: bytes) -> tuple[int, int] | None:
+    # The one format here whose size FFmpeg does not tell. WebP container specification: flags at 20, canvas at 24.
+    if head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X" or len(head) < 30 or not head[20] & 0x02:
+        return None
+    return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:

@@ -82,6 +82,6 @@ class Timeline:
             # The clock was set back (recordings strung together): go on from here.
             time = self._last + self._step
             self._origin = pts * self._tick - time
-        # A stamp that stands still or goes back a little: the smallest step, so that no drift adds up against the sound.
+        # A stamp that stands still or goes back a little: the smallest step, lest a drift against the sound adds up.
         self._last = max(time, self._last + self._tick)
         return self._last

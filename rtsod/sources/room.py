@@ -44,7 +44,7 @@ def room(width: int, height: int, rng: np.random.Generator) -> Image:
         picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.3, height / 420)), np.uint8)
     grain = rng.normal(0, 2.2, picture.shape).astype(np.float32)
-    return np.rint(np.clip(picture + grain, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(picture + grain, 0, 255)), np.uint8)
 
 
 def _window(c: Canvas, x: float) -> None:
@@ -129,7 +129,7 @@ def _plant(c: Canvas, x: float, rng: np.random.Generator) -> None:
 
 
 def _lamp(c: Canvas, x: float) -> None:
-    c.shade([(x - 0.2, 0.5), (x, 0.3), (x + 0.2, 0.5), (x + 0.12, 0.75), (x - 0.12, 0.75)], 0.3, 0.09)
+    c.shade([(x - 0.2, 0.5), (x, 0.3), (x + 0.2, 0.5), (x + 0.12, 0.75), (x - 0.12, 0.75)], 0.16, 0.09)
     c.stroke([(x, 0.56), (x, 0.95)], 0.013, _WOOD_DARK)
     c.ellipse((x, 0.955), (0.08, 0.014), _WOOD_DARK)
     c.polygon([(x - 0.05, 0.42), (x + 0.05, 0.42), (x + 0.085, 0.57), (x - 0.085, 0.57)], (208, 188, 142))

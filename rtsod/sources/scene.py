@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import cv2
@@ -47,14 +48,14 @@ class DemoScene:
         UsageError: a side is under 16 pixels, or ``fps`` is not positive.
     """
 
-    def __init__(self, width: int, height: int, fps: float = 30, seed: int = 0) -> None:
+    def __init__(self, width: int, height: int, fps: int | Fraction = 30, seed: int = 0) -> None:
         if min(width, height) < MIN_SIDE:
             raise UsageError(f"the demo scene needs at least {MIN_SIDE}x{MIN_SIDE} pixels, not {width}x{height}")
-        if not 0 < fps < math.inf:
+        if fps <= 0:
             raise UsageError(f"the demo scene needs a frame rate above 0, not {fps}")
         self.width = width
         self.height = height
-        self.fps = fps
+        self.fps = Fraction(fps)
         rng = np.random.default_rng(seed)
         self._phases = rng.uniform(0, 2 * math.pi, 4)
         self._background = room(width, height, rng)
@@ -85,7 +86,7 @@ class DemoScene:
         """
         image = (self._background if over is None else over).copy()
         alpha = np.zeros((self.height, self.width), np.float32)
-        for placed in self._pose(index / self.fps):
+        for placed in self._pose(float(index / self.fps)):
             area = placed.rows, placed.columns
             rest = 1 - placed.alpha
             image[area] = cv2.blendLinear(placed.colour, np.ascontiguousarray(image[area]), placed.alpha, rest)
@@ -103,7 +104,7 @@ class DemoScene:
         )
         lean = math.radians(2.6) * swing(4.0, 0)
         nod = lean + math.radians(4.5) * swing(3.1, 2)
-        wave = lean + math.radians(6) + math.radians(13) * swing(1.7, 3)
+        wave = lean + math.radians(-8) + math.radians(11) * swing(1.7, 3)
         blinking = (seconds + float(self._phases[2])) % _BLINK_EVERY < _BLINK_SECONDS
         placed = (
             self._place(self._body, hips, lean),

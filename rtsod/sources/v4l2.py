@@ -1,4 +1,4 @@
-"""What Linux says about its cameras, without OpenCV: which there are, what they are called, why one cannot be opened."""
+"""What Linux says about its cameras: which there are, what they are called, why one cannot be opened."""
 
 from __future__ import annotations
 

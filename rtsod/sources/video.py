@@ -122,6 +122,7 @@ class VideoSource:
     def __init__(
         self, container: InputContainer, owned: ExitStack, *, name: str, live: bool, path: Path | None, clock: Clock
     ) -> None:
+        self._name = name
         self._clock = clock
         self._container = container
         self._stream = _video_stream(container, name)
@@ -138,7 +139,7 @@ class VideoSource:
         self._first = next(self._pictures, None)
         if self._first is None:
             raise SourceError(f"{name} holds no frame that can be decoded: the file is damaged or of an unknown kind")
-        self._info = self._describe(*self._first, name=name, fps=fps, path=path)
+        self._info = self._describe(*self._first, fps=fps, path=path)
         if live:
             self._first = None  # it would be old by the time it is asked for
         self._worker = Worker(self._fetch, owned.pop_all().close, name="video")
@@ -165,13 +166,11 @@ class VideoSource:
         """Release the file. Idempotent; from any thread."""
         self._worker.close()
 
-    def _describe(
-        self, image: Image, frame: VideoFrame, *, name: str, fps: Fraction | None, path: Path | None
-    ) -> SourceInfo:
+    def _describe(self, image: Image, frame: VideoFrame, *, fps: Fraction | None, path: Path | None) -> SourceInfo:
         aspect = self._stream.sample_aspect_ratio
         aspect = Fraction(aspect) if aspect and aspect > 0 and aspect != 1 else None
         return SourceInfo(
-            name=name,
+            name=self._name,
             width=image.shape[1],
             height=image.shape[0],
             fps=fps,
@@ -198,7 +197,7 @@ class VideoSource:
                 packet = next(packets, None)
             except _FAILURES as error:
                 if self._live:
-                    raise SourceError(f"{self._info.name} broke off: {_cause(error)}") from None
+                    raise SourceError(f"{self._name} broke off: {_cause(error)}") from None
                 self._skip(error)
                 failures += 1
                 packets = self._container.demux(self._stream)  # an error has ended the old one
@@ -213,7 +212,7 @@ class VideoSource:
                 self._skip(error)
 
     def _skip(self, error: _Failure) -> None:
-        _log.info("undecodable data after frame %d: %s", self._index - 1, _cause(error))
+        _log.info("%s: undecodable data after frame %d: %s", self._name, self._index - 1, _cause(error))
         self._skipped += 1
         self._index += 1
 
