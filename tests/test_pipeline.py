@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
-
 from rtsod.errors import EngineError, OutputError, SourceError
 from rtsod.meter import Meter
 from rtsod.pipeline import Pipeline
 from rtsod.types import Alpha, Composited, Transparent
+from tests.fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
 
 GREEN = "#00FF00"
 
