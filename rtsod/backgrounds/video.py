@@ -39,7 +39,6 @@ class VideoBackground:
         self._path = path
         self._asked = 0.0
         self._position = 0.0  # seconds into the present round
-        self._round = _frames(path)
         self._begin_round()
         self._converted = self._shown
         self._original = self._picture = _pixels(self._shown)
@@ -65,7 +64,6 @@ class VideoBackground:
         self._round.close()
 
     def _begin_round(self) -> None:
-        self._round.close()
         self._round = _frames(self._path)
         try:
             first = next(self._round, None)
