@@ -12,15 +12,16 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from rtsod.types import Image
 
+_BT2020: Final = 9  # SWS_CS_BT2020; PyAV 15 has no name for it
 # AVColorSpace of a frame -> the matrix swscale knows. Others (YCgCo, ICtCp, ...) are too rare to guess at.
-_MATRICES: Final = {
+_MATRICES: Final[dict[int, int]] = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
     6: Colorspace.ITU601,
     7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
+    9: _BT2020,
+    10: _BT2020,
 }
 _HD_HEIGHT: Final = 720
 _TURNS: Final = {  # counter-clockwise degrees -> what cv2 calls them
@@ -51,7 +52,7 @@ class Converter:
             format="bgr24",
             src_colorspace=_MATRICES.get(frame.colorspace, guess),
             src_color_range=frame.color_range or None,
-            dst_color_range=ColorRange.JPEG,  # else the result inherits the frame's own narrow range
+            dst_color_range=ColorRange.JPEG,  # PyAV 15 else squeezes RGB into the range of video
         )
         image = np.ascontiguousarray(converted.to_ndarray(), np.uint8)
         turn = _TURNS.get(quarter_turns(frame))
