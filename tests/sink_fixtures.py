@@ -94,15 +94,15 @@ def read_film(path: Path) -> Film:
         film.sample_aspect_ratio = stream.sample_aspect_ratio
         film.seconds = (container.duration or 0) / 1e6
         sound = container.streams.best("audio")
-        film.audio = sound.codec_context.codec.canonical_name if sound is not None else None  # type: ignore[union-attr]
+        film.audio = sound.codec_context.codec.canonical_name if sound is not None else None
         decoder = av.CodecContext.create("libvpx-vp9", "r") if context.name.startswith("vp9") else context
         for packet in container.demux(stream):
             assert packet.time_base is not None
-            for frame in decoder.decode(packet):  # type: ignore[arg-type]
+            for frame in decoder.decode(packet):
                 assert isinstance(frame, av.VideoFrame)
                 assert frame.pts is not None
                 film.times.append(frame.pts * packet.time_base)
-                film.images.append(frame.to_ndarray(format="bgr24"))
+                film.images.append(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
                 if "a" in frame.format.name.removeprefix("g"):
-                    film.alphas.append(np.ascontiguousarray(frame.to_ndarray(format="bgra")[:, :, 3]))
+                    film.alphas.append(np.asarray(frame.to_ndarray(format="bgra"), np.uint8)[:, :, 3])
     return film

@@ -1,4 +1,4 @@
-"""What is left of a video or a PNG folder when the disk is full. Limits apply to the whole process, so each runs alone."""
+"""What is left when the disk is full. Limits hold for a whole process, so each run has its own."""
 
 from __future__ import annotations
 
@@ -78,8 +78,7 @@ def test_a_cut_off_video_plays(tmp_path: Path, suffix: str, limit: int) -> None:
     assert film.times[0] == 0
 
 
-@pytest.mark.parametrize("short", [10, 1500])
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize(("suffix", "short"), [(".mp4", 10), (".mp4", 1500), (".mov", 1500), (".mkv", 10)])
 def test_a_disk_that_fills_up_with_the_very_end(tmp_path: Path, suffix: str, short: int) -> None:
     """The index at the end does not fit any more: the pictures are still there."""
     whole = tmp_path / f"whole{suffix}"

@@ -59,9 +59,11 @@ def test_combinations_that_cannot_be_met(
     (tmp_path / "in.mp4").write_bytes(b"input")
     os.link(tmp_path / "in.mp4", tmp_path / "link.mp4")
     before = sorted(tmp_path.rglob("*"))
-    paths = {name: tuple(map(Path, value)) if name != "virtual_camera" else value for name, value in fields.items()}
+    asked: dict[str, Any] = {
+        name: value if name == "virtual_camera" else tuple(map(Path, value)) for name, value in fields.items()
+    }
     with pytest.raises(UsageError, match=words) as raised:
-        open_sinks(OutputConfig(**paths), info(path=Path("in.mp4")), transparent=transparent)
+        open_sinks(OutputConfig(**asked), info(path=Path("in.mp4")), transparent=transparent)
     assert "\n" not in str(raised.value)
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "in.mp4").read_bytes() == b"input"
@@ -100,7 +102,7 @@ def test_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_no_display_is_an_error_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sinks, "display_available", lambda: Availability("display", False, "no display: none here"))
-    with pytest.raises(OutputError, match="none here.*--no-preview"):
+    with pytest.raises(OutputError, match=r"none here.*--no-preview"):
         open_sinks(OutputConfig(preview=True), info(), transparent=False)
     assert len(open_sinks(OutputConfig(preview=False, outputs=(tmp_path / "a.mp4",)), info(), transparent=False)) == 1
 

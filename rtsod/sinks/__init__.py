@@ -7,6 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
+# Before anything imports PyAV: both wheels bring their own X libraries, and OpenCV's windows hang on PyAV's.
+import cv2  # noqa: F401
+
 from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
 from rtsod.sinks._recipes import recipe_for
