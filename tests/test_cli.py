@@ -70,7 +70,7 @@ def _fails(code: ExitCode, *arguments: str | Path, capsys: pytest.CaptureFixture
 
 def _times(path: Path) -> list[Fraction]:
     with av.open(path) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=0)]  # type: ignore[operator]
+        return [Fraction(frame.pts or 0) * (frame.time_base or 1) for frame in container.decode(video=0)]
 
 
 def test_a_file_comes_out_whole_before_another_background(
@@ -172,7 +172,7 @@ def test_what_cannot_be_met_is_one_line_and_its_exit_code(
     arguments: list[str], code: ExitCode, says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert says in _fails(code, *arguments, capsys=capsys)
-    assert not [path for path in tmp_path.iterdir()], "nothing is left behind"
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "truncated", "audio only"])

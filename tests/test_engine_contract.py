@@ -39,7 +39,8 @@ def _noise(size: int, seed: int = 0) -> Image:
 def test_the_map_is_a_valid_mask(engine: Engine) -> None:
     for image in (_noise(160), np.zeros((160, 160, 3), np.uint8), np.full((160, 160, 3), 255, np.uint8)):
         alpha = engine.infer(image)
-        assert (alpha.shape, alpha.dtype) == ((160, 160), np.float32)
+        assert alpha.shape == (160, 160)
+        assert alpha.dtype == np.float32
         assert alpha.min() >= 0
         assert alpha.max() <= 1
 

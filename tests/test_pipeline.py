@@ -116,7 +116,7 @@ def test_who_watches_sees_a_slate_first_and_last_and_a_file_only_its_frames() ->
     assert [p.is_slate for p in recording.pictures] == [False] * 3
 
 
-BAD_MAPS = {
+BAD_MAPS: dict[str, Callable[[], Alpha]] = {
     "nan": lambda: np.full((64, 64), np.nan, np.float32),
     "inf": lambda: np.full((64, 64), np.inf, np.float32),
     "above": lambda: np.full((64, 64), 1.5, np.float32),
@@ -271,7 +271,7 @@ def test_stopping_ends_every_thread_wherever_it_waits(where: str) -> None:
 def test_bounds_are_kept_exactly() -> None:
     for options, expected in (({"max_frames": 7}, 7), ({"duration": 0.5}, 15), ({"duration": 0.01}, 1)):
         sink = CollectingSink()
-        pipeline, _ = _pipeline(FakeSource(100), None, sink, **options)  # type: ignore[arg-type]
+        pipeline, _ = _pipeline(FakeSource(100), None, sink, **options)
         pipeline.run(interval=0.001)
         assert len(sink.pictures) == expected
 

@@ -16,7 +16,8 @@ def _noise(height: int, width: int, peak: int = 255) -> Image:
 def test_any_picture_gets_the_networks_size(height: int, width: int, size: int) -> None:
     for function in (shrink, shrink_still):
         small = function(_noise(height, width), size)
-        assert (small.shape, small.dtype) == ((size, size, 3), np.uint8)
+        assert small.shape == (size, size, 3)
+        assert small.dtype == np.uint8
         assert small.flags.c_contiguous
 
 

@@ -41,7 +41,7 @@ def test_training_gives_seven_maps_and_inference_the_fused_one() -> None:
     x = torch.rand(2, 3, 70, 96)  # sizes that poolings do not divide
     maps = network.train()(x)
     assert [tuple(m.shape) for m in maps] == [(2, 1, 70, 96)] * 7
-    nn.init.constant_(network.outconv.bias, 5.0)
+    nn.init.constant_(network.outconv.bias, 5.0)  # type: ignore[arg-type]
     network.eval()
     with torch.inference_mode():
         fused = network(x)

@@ -28,12 +28,12 @@ MAX_FAILURES: Final = 5
 class Capture(Protocol):
     """What is used of ``cv2.VideoCapture``."""
 
-    def isOpened(self) -> bool: ...  # noqa: D102, N802
-    def set(self, propId: int, value: float, /) -> bool: ...  # noqa: D102, N803
-    def get(self, propId: int, /) -> float: ...  # noqa: D102, N803
-    def grab(self) -> bool: ...  # noqa: D102
-    def retrieve(self) -> tuple[bool, Any]: ...  # noqa: D102
-    def release(self) -> None: ...  # noqa: D102
+    def isOpened(self) -> bool: ...  # noqa: N802
+    def set(self, propId: int, value: float, /) -> bool: ...  # noqa: N803
+    def get(self, propId: int, /) -> float: ...  # noqa: N803
+    def grab(self) -> bool: ...
+    def retrieve(self) -> tuple[bool, Any]: ...
+    def release(self) -> None: ...
 
 
 def open_capture(index: int) -> Capture:
