@@ -11,7 +11,7 @@ from typing import Final, Literal
 import av
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
@@ -29,7 +29,7 @@ KEY_FRAME_SECONDS: Final = 2
 
 _BT709: Final = 1  # the code point of its matrix, primaries and transfer characteristic alike (ITU-T H.273)
 # swscale's default way from BGR to YUV is a quick one that is off by up to 4 levels; this one stays within 2.
-_EXACT: Final = 0x2 | 0x40000  # SWS_BILINEAR | SWS_ACCURATE_RND; PyAV before 18 has no name for the latter
+_EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 class VideoFileSink:
