@@ -12,11 +12,12 @@ import av
 from rtsod.errors import UsageError
 
 # A file that is not finished (power cut, full disk) plays up to its last fragment of a second; once finished it is an
-# ordinary file. The header waits for the first fragment, since only then the audio encoder's delay is known.
+# ordinary file. The header waits for the first fragment, since only then the audio encoder's delay is known. FFmpeg
+# before 8.1 makes unreadable files of these two together: there the finished file stays in fragments too.
 _HYBRID: Final = "hybrid_fragmented+delay_moov"
-_FRAGMENTED: Final = "frag_keyframe+delay_moov"  # FFmpeg before 7.1 knows no better
+_FRAGMENTED: Final = "frag_keyframe+delay_moov"
 _MOV_OPTIONS: Final = {
-    "movflags": _HYBRID if av.library_versions["libavformat"] >= (61, 7, 0) else _FRAGMENTED,
+    "movflags": _HYBRID if av.library_versions["libavformat"] >= (62, 12, 0) else _FRAGMENTED,
     "frag_duration": "1000000",  # microseconds
 }
 # No B-frames: decode order is time order, so no time stamp needs an offset that a cut-off file would lack.

@@ -11,14 +11,7 @@ from typing import Final, Literal
 import av
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
@@ -34,6 +27,7 @@ STILL_SECONDS: Final = Fraction(1)
 KEY_FRAME_SECONDS: Final = 2
 """How far apart pictures lie that a player can jump to."""
 
+_BT709: Final = 1  # the code point of its matrix, primaries and transfer characteristic alike (ITU-T H.273)
 # swscale's default way from BGR to YUV is a quick one that is off by up to 4 levels; this one stays within 2.
 _EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
@@ -148,9 +142,7 @@ class VideoFileSink:
             context.pix_fmt = transparent or recipe.pixels
             context.time_base = recipe.time_base
             context.gop_size = max(1, round(KEY_FRAME_SECONDS * rate))
-            context.colorspace = 1
-            context.color_primaries = ColorPrimaries.BT709
-            context.color_trc = ColorTrc.BT709
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = ColorRange.MPEG
             if self._sample_aspect_ratio is not None:
                 context.sample_aspect_ratio = self._sample_aspect_ratio
@@ -173,16 +165,13 @@ class VideoFileSink:
 
     def _frame(self, image: Image, pixels: str) -> VideoFrame:
         context = self._video.codec_context
-        frame = self._reformatter.reformat(
+        return self._reformatter.reformat(
             VideoFrame.from_ndarray(bring_to(image, context.width, context.height), format=pixels),
             format=context.pix_fmt,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
             interpolation=_EXACT,
         )
-        frame.color_primaries = ColorPrimaries.BT709
-        frame.color_trc = ColorTrc.BT709
-        return frame
 
     def _advance(self, picture: Composited) -> int:
         """The picture's time stamp in ticks, later than the one before."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -95,7 +94,9 @@ def virtual_camera_available() -> Availability:
 
 
 def _module() -> Any:
-    return importlib.import_module("pyvirtualcam")
+    import pyvirtualcam
+
+    return pyvirtualcam
 
 
 def _missing(error: ImportError) -> str:
