@@ -28,7 +28,7 @@ from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
 from rtsod.sources import open_source
 from rtsod.stop_signals import Interrupted, StopSignals
-from rtsod.types import Availability, Backdrop, Engine, Sink, Source, SourceInfo, Untouched
+from rtsod.types import Availability, Backdrop, Engine, Sink, Source, SourceInfo, Transparent, Untouched
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,9 @@ class _Run:
         output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.say)
         backdrops = self._open_backdrops(config, opened)
         self._compositor = Compositor(backdrops, mirror=config.picture.mirror)
-        check_outputs(output, info, transparent=self._compositor.transparent)
+        transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
+        check_outputs(output, info, transparent=transparent)
+        _check_nothing_read_is_overwritten(config, output)
         if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
             reporter.say("background none: the camera's own background is shown")
 
@@ -88,7 +90,7 @@ class _Run:
         self._age = self._run_config.max_mask_age or _mask_age_from_speed(self._engine)
         _log.info("masks count as too old after %.2f s", self._age)
 
-        self._sinks: list[Sink] = open_sinks(output, info, transparent=self._compositor.transparent) or [NullSink()]
+        self._sinks: list[Sink] = open_sinks(output, info, transparent=transparent) or [NullSink()]
         for sink in self._sinks:
             opened.callback(sink.close)
             reporter.say(f"output: {sink.name}")
@@ -239,6 +241,17 @@ def _describe(info: SourceInfo) -> str:
     if info.stills and info.frames is not None:
         parts.append(f"{info.frames} pictures")
     return ", ".join(parts)
+
+
+def _check_nothing_read_is_overwritten(config: AppConfig, output: OutputConfig) -> None:
+    """The source is held against the outputs where they are opened; this is for the other files of a run."""
+    read = [Path(spec) for spec in config.picture.backgrounds] + [config.engine.weights or Path("")]
+    if config.run.stats is not None:
+        read.append(Path(config.source.spec))
+    written = [path for path in (*output.outputs, *output.mask_outputs, config.run.stats) if path is not None]
+    for path in written:
+        if any(other.is_file() and path.is_file() and path.samefile(other) for other in read):
+            raise UsageError(f"{path}: would overwrite a file that this run reads: choose another name")
 
 
 def _check_writable(path: Path) -> None:

@@ -34,7 +34,8 @@ def main() -> None:
     masked = Masked(Frame(image, 0, 0.0), Mask(np.clip(small, 0, 1), 0, 0.0))
     pictures: list[Image] = [image, np.repeat(np.rint(alpha * 255).astype(np.uint8)[..., None], 3, axis=2)]
     for spec in ("beach", "blur", "mountains", "transparent"):
-        pictures.append(view(Compositor([open_background(spec)]).compose(masked, 0.0)))
+        composited = Compositor([open_background(spec)]).compose(masked, 0.0)
+        pictures.append(view(composited))
     rows = [np.hstack(pictures[at : at + 3]) for at in (0, 3)]
     sheet = cv2.resize(np.vstack(rows), (3 * 480, 2 * 270), interpolation=cv2.INTER_AREA)
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def main(path: str) -> None:
     beach = cv2.resize(beach, (width, height), interpolation=cv2.INTER_AREA)
     change = np.array([np.abs(frame.astype(int) - beach).mean(axis=2) for frame in frames])
     corner, middle = change[:, :60, -60:].mean(), change[:, height // 2 :, width // 4 : -width // 4].mean()
-    print(f"{path}: {len(frames)} frames, {seconds:.1f} s; off the beach by {corner:.1f} in a corner, {middle:.1f} inside")
+    print(f"{path}: {len(frames)} frames, {seconds:.1f} s; off by {corner:.1f} in a corner, {middle:.1f} inside")
     if corner > 12 or middle < 25:
         raise SystemExit("that is not a subject before a beach")
 

@@ -24,7 +24,10 @@ def with_alpha(picture: Composited) -> Image:
     """The picture as ``(H, W, 4)`` uint8 BGRA, not premultiplied, cleared where its alpha is 0.
 
     Cleared here again, since an alpha below 1/510 rounds to 0 and would hide pixels that are not quite background.
+    A picture with a background of its own (they can be changed while running) is opaque.
     """
+    if not picture.transparent:
+        return np.asarray(cv2.cvtColor(picture.image, cv2.COLOR_BGR2BGRA), np.uint8)
     alpha = picture.alpha8
     shown = cv2.bitwise_and(picture.image, picture.image, mask=alpha)
     return np.asarray(cv2.merge((*cv2.split(shown), alpha)), np.uint8)

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Final
 
+# Before anything imports PyAV: both wheels bring their own X libraries, and OpenCV's windows hang on PyAV's.
+import cv2  # noqa: F401
+
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, UsageError
 from rtsod.types import Clock, Source
