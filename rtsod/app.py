@@ -85,11 +85,6 @@ class _Run:
         if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
             reporter.say("background none: the camera's own background is shown")
 
-        self._engine = self._open_engine(config)
-        opened.callback(self._engine.close)
-        self._age = self._run_config.max_mask_age or _mask_age_from_speed(self._engine)
-        _log.info("masks count as too old after %.2f s", self._age)
-
         self._sinks: list[Sink] = open_sinks(output, info, transparent=transparent) or [NullSink()]
         for sink in self._sinks:
             opened.callback(sink.close)
@@ -97,6 +92,11 @@ class _Run:
         self._window = next((PreviewWindow(sink) for sink in self._sinks if isinstance(sink, PreviewSink)), None)
         if self._window is not None:
             opened.callback(self._window.close)
+
+        self._engine = self._open_engine(config)
+        opened.callback(self._engine.close)
+        self._age = self._run_config.max_mask_age or _mask_age_from_speed(self._engine)
+        _log.info("masks count as too old after %.2f s", self._age)
         self._meter = Meter()
         self._show_numbers = False
 
