@@ -106,8 +106,8 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         "--source",
         dest="spec",
         metavar="SOURCE",
-        help="auto (a camera, else the demo scene), a camera index, /dev/videoN, a video or picture file, a folder of "
-        f"pictures, a URL, or demo (default: {default.spec})",
+        help="auto (a camera, else the demo scene), a camera's index, path or name, a video or picture file, a folder "
+        f"of pictures, a URL, or demo (default: {default.spec})",
     )
     group.add_argument(
         "--size",
@@ -168,7 +168,12 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="DEVICE",
-        help="be a camera for video calls; needs the extra: pip install 'rtsod[virtualcam]'",
+        help="be a camera for video calls; Linux: v4l2loopback, else the extra rtsod[virtualcam]",
+    )
+    group.add_argument(
+        "--on-demand",
+        action="store_true",
+        help="with --virtual-camera: open the camera only while another program reads",
     )
     group.add_argument(
         "--output",
