@@ -224,7 +224,7 @@ class SupervisedSource:
         with self._changed:
             if wanted:
                 self._wanted_at = now
-                if self._state is State.IDLE and self._retry_at is None:
+                if self._state is State.IDLE and self._source is None and self._retry_at is None:
                     self._tries, self._retry_at = 0, now
                 return
             if self._state is State.IDLE and self._source is None:

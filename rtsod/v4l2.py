@@ -218,7 +218,7 @@ def _formats(handle: int) -> Iterator[int]:
 
 
 def _modes(handle: int, pixel_format: int) -> Iterator[Mode]:
-    letters = pixel_format.to_bytes(4, "little").decode("ascii", errors="replace").strip()
+    letters = (pixel_format & 0x7FFFFFFF).to_bytes(4, "little").decode("ascii", errors="replace").strip()
     for index in range(256):
         try:
             answer = _ask(handle, _ENUM_FRAMESIZES, struct.pack("<II", index, pixel_format).ljust(44, b"\0"))

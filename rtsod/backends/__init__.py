@@ -17,6 +17,9 @@ from rtsod.errors import EngineUnavailable
 from rtsod.model.weights import Weights
 from rtsod.types import Availability, Engine
 
+# OpenVINO reports its use to its makers wherever this package is found. Nothing of a run leaves the machine.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 Opener = Callable[[EngineConfig, Weights], Engine]
 
 
