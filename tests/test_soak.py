@@ -30,7 +30,7 @@ from rtsod.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
 from rtsod.supervised_engine import SupervisedEngine
 from rtsod.supervised_source import SupervisedSource
-from rtsod.types import Alpha, Backdrop, Blur, Composited, Frame, Image, SourceInfo, Transparent
+from rtsod.types import Alpha, Backdrop, Composited, Frame, Image, SourceInfo, Transparent
 from tests.fakes import FakeEngine, hasten, picture, right_half, shows_watermark
 
 FPS: Final = 5
@@ -50,6 +50,11 @@ class World:
         self.fault: str | None = None
         self.over = threading.Event()
         self._pause = threading.Condition()
+
+    def end(self) -> None:
+        self.over.set()
+        with self._pause:
+            self._pause.notify_all()
 
     def sleep(self, seconds: float) -> None:
         with self._pause:
@@ -158,7 +163,10 @@ class Recording:
 
     def write(self, picture: Composited) -> None:
         self.pictures += 1
-        self.leaks += shows_watermark(picture.image)
+        image = picture.image
+        if picture.transparent:  # its soft rim keeps its own colour, at the weight of its alpha
+            image = image[(picture.alpha8 == 0) | (picture.alpha8 == 255)][None]
+        self.leaks += shows_watermark(image)
 
     def close(self) -> None: ...
 
@@ -198,7 +206,7 @@ def _spend(
         with suppress(RtsodError):  # a budget that is spent ends the run in order; nothing may leak by that either
             pipeline.run(tick=tick, interval=0.0005)
     finally:
-        world.over.set()
+        world.end()
         source.close()
         engine.close()
         sink.close()
@@ -210,19 +218,17 @@ _STEPS = st.tuples(
 )
 
 
-@given(script=st.lists(_STEPS, min_size=1, max_size=6), backdrop=st.sampled_from(["colour", "transparent", "blur"]))
+@given(script=st.lists(_STEPS, min_size=1, max_size=6), backdrop=st.sampled_from(["colour", "transparent"]))
 @settings(deadline=None, max_examples=40)
 def test_no_pixel_of_the_room_under_any_faults(script: list[tuple[str | None, float]], backdrop: str) -> None:
     backdrops: dict[str, Callable[[], Backdrop]] = {
         "colour": lambda: ColourBackground("#00FF00"),
         "transparent": Transparent,
-        "blur": lambda: ColourBackground("#102030") if not script else Blur(18.0),
     }
     world = World(speed=60.0)
     _, watched, recording = _spend(world, script, backdrops[backdrop]())
-    if backdrop == "blur":
-        return  # the room's mean colour is meant to be seen: here only the end matters
-    assert watched.leaks == recording.leaks == 0
+    assert recording.leaks == 0
+    assert watched.leaks == 0 or backdrop == "transparent", "which no virtual camera is ever given"
     assert watched.shown > 0
 
 
