@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -38,7 +39,7 @@ examples:
 keys in the window: q quit, b next background, m mirror, p pause to a slate, s statistics
 
 exit codes: 0 done, 2 usage, 3 source, 4 weights, 5 engine, 6 output, 70 internal error,
-130 ended by Ctrl-C, 143 ended by SIGTERM (outputs are closed and playable all the same)
+129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM (outputs are closed and playable all the same)
 """
 
 
@@ -66,17 +67,22 @@ def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> in
 
         return int(run(_config(options)))
     except RtsodError as error:
-        print(f"rtsod: {error}", file=sys.stderr)
+        _complain(str(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
-        print("rtsod: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
         if verbose:
             logging.getLogger(__name__).exception("internal error")
         hint = "" if verbose else " (--verbose shows where)"
-        print(f"rtsod: internal error: {type(error).__name__}: {error}{hint}", file=sys.stderr)
+        _complain(f"internal error: {type(error).__name__}: {error}{hint}")
         return int(ExitCode.INTERNAL)
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError):  # with nobody to tell, the exit code still says it
+        print(f"rtsod: {line}", file=sys.stderr)
 
 
 def _parser(program: str | None) -> argparse.ArgumentParser:
@@ -168,7 +174,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="DEVICE",
-        help="be a camera for video calls; needs the extra: pip install 'rtsod[virtualcam]'",
+        help="be a camera for video calls; needs the extra: pip install pyvirtualcam",
     )
     group.add_argument(
         "--output",

@@ -122,9 +122,9 @@ class TestExplicitRequests:
         self._refused("CUDA", engine="auto", device="cuda:1")
         self._refused("--engine torch", engine="openvino", device="cuda")
 
-    def test_an_unknown_device(self) -> None:
-        self._refused("--device toaster", engine="openvino", device="toaster")
-        self._refused("--device toaster", engine="torch", device="toaster")
+    def test_a_device_of_the_other_engine(self) -> None:
+        self._refused("--device npu", engine="openvino", device="npu")
+        self._refused("--engine openvino", engine="torch", device="gpu")
 
 
 def test_auto_chooses_among_what_is_installed_and_says_why() -> None:

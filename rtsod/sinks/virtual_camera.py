@@ -14,7 +14,7 @@ from rtsod.types import Availability, Composited
 DEFAULT_FPS: Final = 30
 """Announced where the source knows no rate of its own."""
 
-_INSTALL: Final = 'pip install "rtsod[virtualcam]"'
+_INSTALL: Final = "pip install pyvirtualcam"
 _SETUP: Final = {
     "linux": "sudo modprobe v4l2loopback devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod",
     "win32": "install OBS Studio 30 or newer, or Unity Capture",
