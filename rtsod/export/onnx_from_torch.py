@@ -1,8 +1,8 @@
 """The typed ONNX graph: bytes in, saliency out, precision written into every tensor.
 
 TensorRT 11 has no builder flag for half precision any more: what the graph says is what runs. So the network is rounded
-here (:mod:`rtsod.model.half`), after its batch norm was folded in float32, and the only casts in the graph are the ones the model itself asks
-for: bytes to float32, float32 to the network's type, and back to float32 before the sigmoid.
+here (:mod:`rtsod.model.half`), after its batch norm was folded in float32, and the only casts in the graph are the ones
+the model itself asks for: bytes to float32, float32 to the network's type, and back to float32 before the sigmoid.
 """
 
 from __future__ import annotations

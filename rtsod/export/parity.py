@@ -69,7 +69,7 @@ def check_parity(
         EngineError: the answers differ by more than the limits, or there are no pictures.
     """
     evaluator = ReferenceEvaluator(model, new_ops=[Conv, MaxPool, Resize])
-    answers = [(evaluator.run(None, {INPUT: picture[None]})[0][0, 0], reference(picture)) for picture in pictures]
+    answers = [(_first_map(evaluator, picture), reference(picture)) for picture in pictures]
     if not answers:
         raise EngineError("the exported model cannot be checked without pictures")
     parity = compare(answers)
@@ -112,6 +112,11 @@ def pictures_in(folder: Path, size: int) -> list[Image]:
             raise UsageError(f"{path}: is not a picture, or it is damaged")
         pictures.append(shrink(np.asarray(image, np.uint8), size))
     return pictures
+
+
+def _first_map(evaluator: ReferenceEvaluator, picture: Image) -> NDArray[Any]:
+    outputs: Any = evaluator.run(None, {INPUT: picture[None]})
+    return np.asarray(outputs[0][0, 0])
 
 
 def _float32(array: NDArray[Any]) -> torch.Tensor:

@@ -33,7 +33,7 @@ def known_picture(size: int) -> Image:
     picture = np.where(inside[..., None], _colour(30 * shade, 40 * shade, 215 * shade), picture)
     picture = np.where(label[..., None], _colour(120 * shade, 235 * shade, 245 * shade), picture)
     picture = np.where(cap[..., None], _colour(40 * shade, 40 * shade, 48 * shade), picture)
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(picture, 0, 255)), np.uint8)
 
 
 def _colour(blue: NDArray[Any], green: NDArray[Any], red: NDArray[Any]) -> NDArray[Any]:
