@@ -42,9 +42,8 @@ def engine_from_onnx(
         EngineUnavailable: the library does not build for this GPU.
         EngineError: the graph is not accepted, or the build fails.
     """
+    require_target(library, capability, ahead_of_time=ahead_of_time)
     trt = library.module
-    if ahead_of_time and capability not in library.ahead_of_time:
-        raise EngineUnavailable(_cannot_target(library, capability))
     builder = _made(trt.Builder(library.logger), library)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, library.logger)
@@ -72,10 +71,20 @@ def engine_from_onnx(
     return bytes(engine)
 
 
+def require_target(library: TrtLibrary, capability: Capability, *, ahead_of_time: bool) -> None:
+    """Refuse a GPU that the library does not build for; says which it does.
+
+    Raises:
+        EngineUnavailable: it does not.
+    """
+    if (ahead_of_time or library.ahead_of_time) and capability not in library.ahead_of_time:
+        raise EngineUnavailable(_cannot_target(library, capability))
+
+
 def _target(library: TrtLibrary, config: Any, capability: Capability) -> None:
-    member = getattr(library.module.ComputeCapability, f"SM{capability[0]}{capability[1]}", None)
     config.num_compute_capabilities = 1
-    if member is None or not config.set_compute_capability(member, 0):
+    member = getattr(library.module.ComputeCapability, f"SM{capability[0]}{capability[1]}")
+    if not config.set_compute_capability(member, 0):
         raise EngineUnavailable(_cannot_target(library, capability))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rtsod.build.cache import CachedEngine, EngineCache
-from rtsod.build.engine_from_onnx import engine_from_onnx
+from rtsod.build.engine_from_onnx import engine_from_onnx, require_target
 from rtsod.build.manifest import Manifest
 from rtsod.build.progress import BuildProgress
 from rtsod.build.self_check import answer_of
@@ -60,6 +60,7 @@ def engine_from_weights(
         WeightsError: the weights cannot be had.
     """
     require_supported(target.gpu or "a GPU", target.capability)
+    require_target(library, target.capability, ahead_of_time=target.gpu is None)
     cache = EngineCache() if cache is None else cache
     wanted = Manifest(
         model=config.model,

@@ -81,7 +81,7 @@ def export_checked(
         return answer
 
     pictures = bundled_pictures(input_size) if pictures is None else pictures
-    say(f"comparing it with PyTorch in float32 on {len(pictures)} pictures")
+    say(f"comparing it with PyTorch in float32 on {len(pictures)} picture(s)")
     parity = check_parity(graph, reference, pictures, precision)
     return CheckedOnnx(graph.SerializeToString(deterministic=True), parity, reference)
 

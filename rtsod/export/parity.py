@@ -48,7 +48,7 @@ class Parity:
         return self.mean_error <= LIMITS[precision] and self.iou >= LEAST_IOU
 
     def __str__(self) -> str:
-        return f"mean error {self.mean_error:.1e}, mask IoU {self.iou:.4f} on {self.pictures} pictures"
+        return f"mean error {self.mean_error:.1e}, mask IoU {self.iou:.4f} on {self.pictures} picture(s)"
 
 
 def check_parity(
