@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias, final
+from typing import ClassVar, Final, Protocol, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.errors import MaskError
+from rtsod.errors import MaskError, UsageError
 
 Image: TypeAlias = NDArray[np.uint8]
 """``(H, W, 3)`` BGR or ``(H, W)`` grey, 0..255."""
@@ -167,7 +167,8 @@ class Composited:
     def alpha8(self) -> Image:
         """``(H, W)`` uint8: the alpha that was used, 0..255; all 0 for a slate. Computed on first use."""
         if self._alpha8 is None:
-            self._alpha8 = np.rint(self._alpha * np.float32(255)).astype(np.uint8)
+            # Adding a half and cutting off rounds like rint for what is not negative, at a quarter of its cost.
+            self._alpha8 = (self._alpha * np.float32(255) + np.float32(0.5)).astype(np.uint8)
         return self._alpha8
 
 
@@ -310,6 +311,39 @@ class Background(Protocol):
     def close(self) -> None:
         """Release the file. Idempotent."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """The camera's own background, out of focus.
+
+    Raises:
+        UsageError: ``sigma`` is not more than 0 and at most ``MAX_SIGMA``.
+    """
+
+    MAX_SIGMA: ClassVar[float] = 200.0
+
+    sigma: float = 18.0
+    """Standard deviation of the Gaussian, in pixels of a picture whose shorter side is 720; scaled to other sizes,
+    so that a sharper camera does not give away more."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.sigma <= self.MAX_SIGMA:
+            raise UsageError(f"blur:{self.sigma:g}: the blur must be more than 0 and at most {self.MAX_SIGMA:g} pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class Transparent:
+    """No background: outputs that know alpha carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """The camera's picture as it is, background included; yet still only with a valid mask of its own."""
+
+
+Backdrop: TypeAlias = Background | Blur | Transparent | Untouched
+"""Anything that ``--bg`` can name."""
 
 
 class Sink(Protocol):

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final
 
-from rtsod.backends.cuda_memory import open_cuda, probe_cuda_memory
 from rtsod.build.progress import BuildProgress
 from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig
+from rtsod.cuda.memory import open_cuda, probe_cuda_memory
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.weights import Weights
 from rtsod.types import Availability, Engine
@@ -85,17 +85,16 @@ def choose(config: EngineConfig) -> tuple[str, str]:
     """
     probes = {probe.name: probe for probe in probe_engines()}
     cuda = nvidia_driver()
-    if cuda.available and (config.device == "auto" or config.device.startswith("cuda")):
-        probes["tensorrt"] = _tensorrt_here(config)
-        if probes["tensorrt"].available:
-            return "tensorrt", probes["tensorrt"].reason
+    tensorrt = _tensorrt_here(config) if cuda.available else cuda
+    if tensorrt.available and (config.device == "auto" or config.device.startswith("cuda")):
+        return "tensorrt", tensorrt.reason
     if config.device.startswith("cuda"):
-        return "torch", f"--device {config.device} was asked for, and {probes['tensorrt'].reason}"
+        return "torch", f"--device {config.device} was asked for, and {tensorrt.reason}"
     if config.device == "auto" and cuda.available and probes["torch"].available:
         import torch  # costs a second: only where there is a reason to ask it
 
         if torch.cuda.is_available():
-            return "torch", f"it reaches the GPU ({torch.cuda.get_device_name()}), and {probes['tensorrt'].reason}"
+            return "torch", f"it reaches the GPU ({torch.cuda.get_device_name()}), and {tensorrt.reason}"
         cuda = Availability("cuda", False, "there is an NVIDIA driver, but this PyTorch cannot use it")
     if probes["openvino"].available:
         return "openvino", f"{cuda.reason} and it is the fastest on a CPU"

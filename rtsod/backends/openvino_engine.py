@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -147,7 +148,10 @@ def _convert(config: EngineConfig, weights: Weights, folder: Path) -> None:
     size = config.input_size
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     try:
-        model = ov.convert_model(graph, example_input=example, input=[(1, size, size, 3)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about PyTorch's own code, from PyTorch's own code
+            model = ov.convert_model(torch.export.export(graph, (example,)))
+        model.reshape([1, size, size, 3])
         ov.save_model(model, folder / "graph.xml", compress_to_fp16=False)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot convert the model: {_first_line(error)}") from error

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.backends.cuda_memory import Cuda, gpu_error, open_cuda
 from rtsod.build.engine_from_weights import Target, engine_from_weights
 from rtsod.build.progress import BuildProgress, spoken
 from rtsod.build.self_check import check_answer
 from rtsod.build.trt_library import TrtLibrary, load_library, require_supported
 from rtsod.config import EngineConfig
+from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
 from rtsod.errors import EngineError
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.model.weights import Weights

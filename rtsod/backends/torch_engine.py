@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from rtsod.backends.cuda_memory import gpu_error
 from rtsod.backends.torch_graph import GraphReplay
 from rtsod.config import EngineConfig
+from rtsod.cuda.memory import gpu_error
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.checkpoints import load_network
 from rtsod.model.half import half_from_float, widen
@@ -66,7 +66,7 @@ class TorchEngine:
     def infer(self, image: Image) -> Alpha:
         try:
             with torch.inference_mode():
-                saliency = self._run(torch.from_numpy(image)[None])[0, 0]
+                saliency = self._run(torch.tensor(image)[None])[0, 0]  # a copy: the picture may be read-only
         except RuntimeError as error:
             raise self._failed(error) from error
         return np.array(saliency.numpy(), np.float32)  # a copy: the next call may write into the same memory

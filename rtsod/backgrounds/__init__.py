@@ -1,1 +1,85 @@
-"""."""
+"""What ``--bg`` names: pictures, videos, colours, and what is made of the camera's own background."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import cv2
+
+from rtsod.backgrounds.colour import ColourBackground
+from rtsod.backgrounds.image import ImageBackground
+from rtsod.backgrounds.video import VideoBackground
+from rtsod.errors import UsageError
+from rtsod.types import Backdrop, Background, Blur, Transparent, Untouched
+
+__all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
+
+_BUNDLED = Path(__file__).parents[1] / "assets" / "backgrounds"
+
+
+def bundled_backgrounds() -> list[Path]:
+    """The pictures that come with the program, by name."""
+    return sorted(_BUNDLED.glob("*.jpg"))
+
+
+def open_background(spec: str) -> Backdrop:
+    """Open what ``--bg`` names.
+
+    Args:
+        spec: ``blur``, ``blur:SIGMA``, ``transparent``, ``none``, ``#RRGGBB``, ``#RGB``, or a picture or video file,
+            looked for first where its path says, then by name, with or without ``.jpg``, among the bundled ones.
+
+    Returns:
+        A backdrop for the compositor; a :class:`rtsod.types.Background` is the caller's to close.
+
+    Raises:
+        UsageError: ``spec`` means nothing, or there is no such file.
+        SourceError: the file is there and cannot be read as a picture or video.
+    """
+    kind, colon, argument = spec.partition(":")
+    if kind == "blur":
+        return _blur(spec, argument) if colon else Blur()
+    if spec == "transparent":
+        return Transparent()
+    if spec == "none":
+        return Untouched()
+    if spec.startswith("#"):
+        return ColourBackground(spec)
+    return _open_file(_find(spec))
+
+
+def _blur(spec: str, argument: str) -> Blur:
+    try:
+        sigma = float(argument)
+    except ValueError as error:
+        raise UsageError(f"--bg {spec}: after 'blur:' comes a number of pixels, for example blur:25") from error
+    return Blur(sigma)
+
+
+def _find(spec: str) -> Path:
+    try:
+        path = Path(spec).expanduser()
+        if path.is_file():
+            return path
+        if path.is_dir() and spec:
+            raise UsageError(f"--bg {spec}: that is a folder; name one picture or video")
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL
+        raise UsageError(f"--bg {spec!r}: not a file name") from error
+    bundled = {name: path for path in bundled_backgrounds() for name in (path.stem, path.name)}
+    if spec in bundled:
+        return bundled[spec]
+    raise UsageError(f"--bg {spec}: no such file{_suggestion(spec, list(bundled))}")
+
+
+def _suggestion(spec: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(spec.lower(), ["blur", "transparent", "none", *names], n=1)
+    meant = f"; did you mean {close[0]}?" if close else ";"
+    return f"{meant} Bundled: {', '.join(name for name in names if name.endswith('.jpg'))}"
+
+
+def _open_file(path: Path) -> Background:
+    # By what is in the file, not by its name. An animated GIF is a video, though OpenCV reads its first picture.
+    if path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path)):
+        return ImageBackground(path)
+    return VideoBackground(path)

@@ -86,8 +86,8 @@ def _build(options: argparse.Namespace, console: Console) -> None:
 
 
 def _target(options: argparse.Namespace, library: TrtLibrary) -> Target:
-    from rtsod.backends.cuda_memory import open_cuda
     from rtsod.build.engine_from_weights import Target
+    from rtsod.cuda.memory import open_cuda
 
     if options.compute_capability is not None:
         match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)

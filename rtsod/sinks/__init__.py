@@ -1,1 +1,137 @@
-"""."""
+"""Where pictures go: each file wraps one library, all take only :class:`rtsod.types.Composited`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+# Before anything imports PyAV: both wheels bring their own X libraries, and OpenCV's windows hang on PyAV's.
+import cv2  # noqa: F401
+
+from rtsod.config import OutputConfig
+from rtsod.errors import OutputError, UsageError
+from rtsod.sinks._recipes import recipe_for
+from rtsod.sinks.null import NullSink
+from rtsod.sinks.png_folder import PngFolderSink
+from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
+from rtsod.sinks.video_file import VideoFileSink
+from rtsod.sinks.virtual_camera import VirtualCameraSink, virtual_camera_available
+from rtsod.types import Sink, SourceInfo
+
+__all__ = [
+    "Key",
+    "NullSink",
+    "PngFolderSink",
+    "PreviewSink",
+    "PreviewWindow",
+    "VideoFileSink",
+    "VirtualCameraSink",
+    "check_outputs",
+    "display_available",
+    "open_sinks",
+    "virtual_camera_available",
+]
+
+
+def open_sinks(config: OutputConfig, info: SourceInfo, *, transparent: bool) -> list[Sink]:
+    """Open everything the configuration asks for: outputs, mask outputs, virtual camera, preview, in this order.
+
+    Args:
+        config: ``preview`` has been resolved; None opens no preview.
+        info: of the source that was opened.
+        transparent: pictures have no background.
+
+    Returns:
+        The sinks, to be closed by the caller; none when nothing is asked for. Files are made with the first picture.
+
+    Raises:
+        UsageError: a combination that cannot be met.
+        OutputError: a folder, device or display that cannot be used. Nothing stays open.
+    """
+    check_outputs(config, info, transparent=transparent)
+    sinks: list[Sink] = [_open_file(path, info, "picture", transparent) for path in config.outputs]
+    sinks += [_open_file(path, info, "alpha", False) for path in config.mask_outputs]
+    if config.preview:
+        display = display_available()
+        if not display.available:
+            raise OutputError(f"--preview: {display.reason}; or use --no-preview with --output FILE")
+    with ExitStack() as opened:
+        for sink in sinks:
+            opened.callback(sink.close)
+        if config.virtual_camera is not None and info.width is not None and info.height is not None:
+            device = None if config.virtual_camera == "auto" else config.virtual_camera
+            sinks.append(VirtualCameraSink(device, width=info.width, height=info.height, fps=info.fps))
+        opened.pop_all()
+    if config.preview:
+        sinks.append(PreviewSink())
+    return sinks
+
+
+def check_outputs(config: OutputConfig, info: SourceInfo, *, transparent: bool) -> None:
+    """Find out whether the outputs can be written, without touching them; raises as :func:`open_sinks`."""
+    if config.virtual_camera is not None:
+        if transparent:
+            raise UsageError(
+                "--virtual-camera keeps no transparency: choose another --bg, or --output to .webm, .mov or a folder"
+            )
+        if info.width is None or info.height is None:
+            raise UsageError("--virtual-camera needs pictures of one size: give stills an --output folder")
+    for path in config.outputs:
+        if not _is_folder(path):
+            recipe_for(path, transparent=transparent)
+    for path in config.mask_outputs:
+        if not _is_folder(path):
+            recipe_for(path, transparent=False)
+    paths = (*config.outputs, *config.mask_outputs)
+    for i, path in enumerate(paths):
+        if info.path is not None and _overwrites(path, info.path, info.stills):
+            raise UsageError(f"{path}: would overwrite the input: choose another name")
+        if any(_same(path, other) for other in paths[:i]):
+            raise UsageError(f"{path}: is given for two outputs: choose another name for one")
+        _check_place(path)
+
+
+def _open_file(path: Path, info: SourceInfo, what: Literal["picture", "alpha"], transparent: bool) -> Sink:
+    if _is_folder(path):
+        return PngFolderSink(path, what=what, transparent=transparent)
+    return VideoFileSink(
+        path,
+        fps=info.fps,
+        audio_from=None if info.stills else info.path,
+        transparent=transparent,
+        what=what,
+        sample_aspect_ratio=info.sample_aspect_ratio,
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() or not path.suffix
+
+
+def _overwrites(output: Path, source: Path, stills: bool) -> bool:
+    # A still in the folder its PNG goes to, under the same stem, is the one case where the paths differ.
+    return _same(output, source) or (stills and _is_folder(output) and _same(output, source.parent))
+
+
+def _same(a: Path, b: Path) -> bool:
+    if os.path.normcase(a.resolve()) == os.path.normcase(b.resolve()):
+        return True
+    return a.exists() and b.exists() and a.samefile(b)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        folder = path
+    elif path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is neither a file nor a folder: choose another name")
+    elif path.exists() and not path.suffix:
+        kinds = "a name with a suffix for a video, or a new folder"
+        raise OutputError(f"{path}: is a file, but a name without suffix is a folder for PNGs: give {kinds}")
+    else:
+        folder = path.resolve().parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: its folder does not exist: create {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: its folder is not writable: choose another, or change the permissions of {folder}")

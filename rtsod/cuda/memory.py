@@ -129,10 +129,10 @@ def open_cuda(device: str = "auto") -> Cuda:
     if not probe.available:
         raise EngineUnavailable(probe.reason)
     if probe.reason.startswith("cuda-python"):
-        from rtsod.backends.cuda_python_memory import CudaPython
+        from rtsod.cuda.cuda_python_memory import CudaPython
 
         return CudaPython(index)
-    from rtsod.backends.pycuda_memory import PyCuda
+    from rtsod.cuda.pycuda_memory import PyCuda
 
     return PyCuda(index)
 

@@ -1,0 +1,261 @@
+"""A run from its configuration: opens the edges, runs the pipeline, closes everything, reports."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from rtsod.backends import open_engine
+from rtsod.backgrounds import bundled_backgrounds, open_background
+from rtsod.composite import Compositor
+from rtsod.config import AppConfig, OutputConfig, RunConfig
+from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
+from rtsod.meter import Meter
+from rtsod.model.weights import resolve
+from rtsod.pipeline import Pipeline
+from rtsod.report import Reporter, one_line, overlay_lines, write_stats
+from rtsod.sinks import check_outputs, open_sinks
+from rtsod.sinks.null import NullSink
+from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
+from rtsod.sources import open_source
+from rtsod.stop_signals import Interrupted, StopSignals
+from rtsod.types import Availability, Backdrop, Engine, Sink, Source, SourceInfo, Transparent, Untouched
+
+_log = logging.getLogger(__name__)
+
+FALLBACK_OUTPUT: Final = Path("rtsod-output.mp4")
+"""Recorded when nothing was asked for and nothing can be shown."""
+FALLBACK_SECONDS: Final = 10.0
+LEAST_MASK_AGE: Final = 1.0
+"""Seconds; the default bound on a slow machine is several inferences instead."""
+_AGE_IN_INFERENCES: Final = 4.0
+
+
+def run(config: AppConfig) -> ExitCode:
+    """One run, from opening to the closing of every output.
+
+    Returns:
+        0, or the code of the signal that ended it.
+
+    Raises:
+        RtsodError: it could not be started, or ended by an error; outputs are closed and usable by then.
+    """
+    # OpenCV's own threads would fight the network's; its share of a frame is small.
+    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
+    reporter = Reporter()
+    with StopSignals() as signals:
+        try:
+            with ExitStack() as opened:
+                _Run(config, reporter, signals, opened).run()
+        except Interrupted:
+            reporter.say("interrupted before anything was shown")
+    return signals.exit_code
+
+
+class _Run:
+    """The parts of one run; ``opened`` closes them in reverse order."""
+
+    def __init__(self, config: AppConfig, reporter: Reporter, signals: StopSignals, opened: ExitStack) -> None:
+        self._reporter = reporter
+        self._signals = signals
+        if config.run.stats is not None:
+            _check_writable(config.run.stats)
+
+        # What is cheap and likely to be mistyped comes first; the network, which may take minutes, last.
+        self._source: Source = open_source(config.source)
+        opened.callback(self._source.close)
+        info = self._source.info
+        for line in (f"source: {_describe(info)}", *info.notes):
+            reporter.say(line)
+        output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.say)
+        backdrops = self._open_backdrops(config, opened)
+        self._compositor = Compositor(backdrops, mirror=config.picture.mirror)
+        transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
+        check_outputs(output, info, transparent=transparent)
+        _check_nothing_read_is_overwritten(config, output)
+        if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
+            reporter.say("background none: the camera's own background is shown")
+
+        self._sinks: list[Sink] = open_sinks(output, info, transparent=transparent) or [NullSink()]
+        for sink in self._sinks:
+            opened.callback(sink.close)
+            reporter.say(f"output: {sink.name}")
+        self._window = next((PreviewWindow(sink) for sink in self._sinks if isinstance(sink, PreviewSink)), None)
+        if self._window is not None:
+            opened.callback(self._window.close)
+
+        self._engine = self._open_engine(config)
+        opened.callback(self._engine.close)
+        self._age = self._run_config.max_mask_age or _mask_age_from_speed(self._engine)
+        _log.info("masks count as too old after %.2f s", self._age)
+        self._meter = Meter()
+        self._show_numbers = False
+
+    def run(self) -> None:
+        """Run the pipeline, close the sinks and report, however it ends."""
+        config = self._run_config
+        self._pipeline = Pipeline(
+            self._source,
+            self._engine,
+            self._compositor,
+            self._sinks,
+            self._meter,
+            max_mask_age=self._age,
+            max_frames=config.max_frames,
+            duration=config.duration,
+        )
+        self._signals.hold()
+        end = "done"
+        try:
+            total = _expected_frames(self._source.info, config)
+            with self._reporter.frames(self._source.info.name, total, self._meter) as bar:
+                try:
+                    self._pipeline.run(tick=lambda: self._tick(bar.poll), interval=0.005 if self._window else 0.05)
+                finally:
+                    bar.poll()
+                    self._close_sinks()
+            if self._signals.received:
+                end = f"ended by {self._signals.exit_code.name.lower()}"
+        except RtsodError as error:
+            end = str(error)
+            raise
+        finally:
+            self._report(end)
+
+    def _tick(self, poll: Callable[[], None]) -> bool:
+        """What the main thread does while the others work. True ends the run."""
+        poll()
+        if self._window is not None:
+            numbers = overlay_lines(self._engine.info, self._meter.snapshot()) if self._show_numbers else ()
+            match self._window.pump(0.01, overlay=numbers):
+                case Key.QUIT:
+                    return True
+                case Key.BACKGROUND:
+                    self._compositor.next_backdrop()
+                case Key.MIRROR:
+                    self._compositor.toggle_mirror()
+                case Key.PAUSE:
+                    self._pipeline.toggle_pause()
+                case Key.STATISTICS:
+                    self._show_numbers = not self._show_numbers
+        return self._signals.received
+
+    def _close_sinks(self) -> None:
+        """Close all of them, whatever happens to one; the first error is the run's."""
+        with ExitStack() as closing:
+            for sink in self._sinks:
+                closing.callback(sink.close)
+
+    def _report(self, end: str) -> None:
+        numbers = self._meter.snapshot()
+        self._reporter.say(one_line(self._engine.info, numbers))
+        path = self._run_config.stats
+        if path is not None:
+            names = [sink.name for sink in self._sinks]
+            write_stats(path, self._source.info, self._engine.info, names, numbers, end)
+
+    def _open_engine(self, config: AppConfig) -> Engine:
+        with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
+            engine = open_engine(config.engine, resolve(config.engine, progress), self._reporter.say)
+        info = engine.info
+        self._reporter.say(
+            f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
+            f"{info.device}, {info.weights}"
+        )
+        return engine
+
+    def _open_backdrops(self, config: AppConfig, opened: ExitStack) -> list[Backdrop]:
+        specs = list(config.picture.backgrounds)
+        backdrops: list[Backdrop] = []
+        if "transparent" not in specs:  # an output with alpha stays one
+            specs += [str(path) for path in bundled_backgrounds() if path.name not in specs]
+        for spec in specs:
+            backdrop = open_background(spec)
+            close = getattr(backdrop, "close", None)
+            if close is not None:
+                opened.callback(close)
+            backdrops.append(backdrop)
+        return backdrops
+
+
+def _settle_outputs(
+    output: OutputConfig, run: RunConfig, info: SourceInfo, say: Callable[[str], None]
+) -> tuple[OutputConfig, RunConfig]:
+    """Decide on the preview, and on the recording made when there is no other way to see anything."""
+    others = bool(output.outputs or output.mask_outputs or output.virtual_camera is not None)
+    if output.preview is False or (output.preview is None and others):
+        display = Availability("display", False, "--no-preview")
+    else:
+        display = display_available()
+    if output.preview and not display.available:
+        raise OutputError(f"--preview: {display.reason}")
+    settled = replace(output, preview=display.available)
+    if display.available or others or run.stats is not None:
+        return settled, run
+    if info.stills:
+        folder = FALLBACK_OUTPUT.with_suffix("")
+        say(f"no window ({display.reason}) and no other output asked for: writing pictures to {folder}/")
+        return replace(settled, outputs=(folder,)), run
+    seconds = run.duration or FALLBACK_SECONDS
+    say(
+        f"no window ({display.reason}) and no other output asked for: "
+        f"recording {seconds:g} seconds to {FALLBACK_OUTPUT}"
+    )
+    return replace(settled, outputs=(FALLBACK_OUTPUT,)), replace(run, duration=seconds)
+
+
+def _mask_age_from_speed(engine: Engine) -> float:
+    """Warm the engine up, and allow several of its inferences before a picture counts as too old."""
+    size = engine.info.input_size
+    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    engine.infer(noise)  # the first one allocates
+    started = time.perf_counter()
+    engine.infer(noise)
+    return max(LEAST_MASK_AGE, _AGE_IN_INFERENCES * (time.perf_counter() - started))
+
+
+def _expected_frames(info: SourceInfo, run: RunConfig) -> int | None:
+    bounds = [bound for bound in (info.frames, run.max_frames) if bound is not None]
+    if run.duration is not None and info.fps is not None and not info.live:
+        bounds.append(round(run.duration * info.fps))
+    return min(bounds) if bounds else None
+
+
+def _describe(info: SourceInfo) -> str:
+    parts = [info.name]
+    if info.width is not None and info.height is not None:
+        parts.append(f"{info.width}x{info.height}")
+    if info.fps is not None:
+        parts.append(f"{float(info.fps):.4g} fps")
+    if info.pixel_format is not None:
+        parts.append(info.pixel_format)
+    if info.stills and info.frames is not None:
+        parts.append(f"{info.frames} pictures")
+    return ", ".join(parts)
+
+
+def _check_nothing_read_is_overwritten(config: AppConfig, output: OutputConfig) -> None:
+    """The source is held against the outputs where they are opened; this is for the other files of a run."""
+    read = [Path(spec) for spec in config.picture.backgrounds] + [config.engine.weights or Path("")]
+    if config.run.stats is not None:
+        read.append(Path(config.source.spec))
+    written = [path for path in (*output.outputs, *output.mask_outputs, config.run.stats) if path is not None]
+    for path in written:
+        if any(other.is_file() and path.is_file() and path.samefile(other) for other in read):
+            raise UsageError(f"{path}: would overwrite a file that this run reads: choose another name")
+
+
+def _check_writable(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"--stats {path}: is a folder, not a file")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"--stats {path}: the folder {path.parent} is missing or cannot be written")

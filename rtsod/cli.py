@@ -1,0 +1,245 @@
+"""The command line: fills :class:`rtsod.config.AppConfig`, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from rtsod.config import (
+    ENGINES,
+    MODELS,
+    PRECISIONS,
+    SYNCS,
+    AppConfig,
+    EngineConfig,
+    OutputConfig,
+    PictureConfig,
+    RunConfig,
+    SourceConfig,
+)
+from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.version import __version__
+
+_DEFAULTS: Final = AppConfig()
+
+_EXAMPLES: Final = """\
+examples:
+  %(prog)s --lite --bg beach.jpg                      camera, in a window, before a beach
+  %(prog)s --lite --bg blur --virtual-camera          for video calls
+  %(prog)s --source talk.mp4 --bg "#00B140" --output talk-green.mp4
+  %(prog)s --source talk.mp4 --bg transparent --output talk.webm
+  %(prog)s --source photos/ --mask-output masks/      one 8-bit mask per photograph
+  %(prog)s --source demo --duration 10 --no-preview --stats numbers.json
+
+keys in the window: q quit, b next background, m mirror, p pause to a slate, s statistics
+
+exit codes: 0 done, 2 usage, 3 source, 4 weights, 5 engine, 6 output, 70 internal error,
+130 ended by Ctrl-C, 143 ended by SIGTERM (outputs are closed and playable all the same)
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the arguments after the program's name; None takes them from the process.
+        program: what ``rtsod run`` is called in its own help, if something else.
+
+    Returns:
+        The exit code, one of :class:`rtsod.errors.ExitCode`.
+    """
+    verbose = False
+    try:
+        options = _parser(program).parse_args(argv)
+        verbose = options.verbose
+        _set_up_logging(verbose)
+        from rtsod.app import run  # late: --help and a mistyped option need no OpenCV
+
+        return int(run(_config(options)))
+    except RtsodError as error:
+        print(f"rtsod: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("rtsod: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except Exception as error:
+        if verbose:
+            logging.getLogger(__name__).exception("internal error")
+        hint = "" if verbose else " (--verbose shows where)"
+        print(f"rtsod: internal error: {type(error).__name__}: {error}{hint}", file=sys.stderr)
+        return int(ExitCode.INTERNAL)
+
+
+def _parser(program: str | None) -> argparse.ArgumentParser:
+    parser = _Parser(prog="rtsod", description="Real-time background replacement with U²-Net.")
+    parser.add_argument("--version", action="version", version=f"rtsod {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        prog=program,
+        help="separate the subject of a camera, a file or a folder and put it before another background",
+        description="Separate whatever stands out in the picture and put it before another background.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,  # what is not given stays with the configuration's default
+    )
+    _add_source_options(run)
+    _add_engine_options(run)
+    _add_output_options(run)
+    _add_run_options(run)
+    return parser
+
+
+def _add_source_options(parser: argparse.ArgumentParser) -> None:
+    default = _DEFAULTS.source
+    group = parser.add_argument_group("input")
+    group.add_argument(
+        "--source",
+        dest="spec",
+        metavar="SOURCE",
+        help="auto (a camera, else the demo scene), a camera index, /dev/videoN, a video or picture file, a folder of "
+        f"pictures, a URL, or demo (default: {default.spec})",
+    )
+    group.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help=f"asked of the camera and the demo scene (default: {default.width}x{default.height})",
+    )
+    group.add_argument("--fps", type=int, metavar="N", help=f"likewise, frames per second (default: {default.fps})")
+    group.add_argument("--seed", type=int, metavar="N", help=f"of the demo scene (default: {default.seed})")
+
+
+def _add_engine_options(parser: argparse.ArgumentParser) -> None:
+    default = _DEFAULTS.engine
+    group = parser.add_argument_group("network")
+    model = group.add_mutually_exclusive_group()
+    model.add_argument(
+        "--model", choices=MODELS, help=f"full: 176 MB, finer; lite: 4.7 MB, faster (default: {default.model})"
+    )
+    model.add_argument("--lite", dest="model", action="store_const", const="lite", help="short for --model lite")
+    group.add_argument("--engine", choices=ENGINES, help=f"what runs the network (default: {default.engine})")
+    group.add_argument("--precision", choices=PRECISIONS, help=f"what it computes in (default: {default.precision})")
+    group.add_argument(
+        "--device", metavar="D", help=f"cpu, cuda, cuda:N, gpu (Intel), auto (default: {default.device})"
+    )
+    group.add_argument(
+        "--input-size",
+        type=int,
+        metavar="S",
+        help=f"the network sees SxS pixels; smaller is faster and coarser (default: {default.input_size})",
+    )
+    group.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help=".pth, .safetensors or folded .onnx (default: the authors', fetched once)",
+    )
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    default = _DEFAULTS.picture
+    group = parser.add_argument_group("picture and outputs")
+    group.add_argument(
+        "--bg",
+        dest="backgrounds",
+        action="append",
+        metavar="BG",
+        help="a picture or video file, a bundled one by name, blur, blur:SIGMA, #RRGGBB, transparent, or none (the "
+        f"picture as it is); several times to cycle with the key b (default: {', '.join(default.backgrounds)})",
+    )
+    group.add_argument("--mirror", action="store_true", help="flip the camera's picture, not the background")
+    group.add_argument(
+        "--preview",
+        action=argparse.BooleanOptionalAction,
+        help="show a window (default: if there is a display and no other output)",
+    )
+    group.add_argument(
+        "--virtual-camera",
+        nargs="?",
+        const="auto",
+        metavar="DEVICE",
+        help="be a camera for video calls; needs the extra: pip install 'rtsod[virtualcam]'",
+    )
+    group.add_argument(
+        "--output",
+        dest="outputs",
+        action="append",
+        type=Path,
+        metavar="PATH",
+        help=".mp4, .mkv (H.264), .webm (VP9, with alpha if transparent), .mov (ProRes 4444), or a folder of PNGs; "
+        "several times for several",
+    )
+    group.add_argument(
+        "--mask-output",
+        dest="mask_outputs",
+        action="append",
+        type=Path,
+        metavar="PATH",
+        help="the alpha alone, as a grey video or a folder of 8-bit PNGs",
+    )
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    default = _DEFAULTS.run
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--sync", choices=SYNCS, help=f"locked: each mask with the very frame it comes from (default: {default.sync})"
+    )
+    group.add_argument("--duration", type=float, metavar="SECONDS", help="of input (default: no bound)")
+    group.add_argument("--max-frames", type=int, metavar="N", help="of input (default: no bound)")
+    group.add_argument(
+        "--max-mask-age",
+        type=float,
+        metavar="SECONDS",
+        help="live input: from capture until a frame is too old to be shown (default: from the engine's speed)",
+    )
+    group.add_argument("--stats", type=Path, metavar="FILE", help="write the run's numbers as JSON")
+    group.add_argument("--verbose", action="store_true", default=default.verbose, help="log what happens to stderr")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(width), int(height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 1280x720") from None
+
+
+def _config(options: argparse.Namespace) -> AppConfig:
+    given: dict[str, Any] = vars(options)
+    if "size" in given:
+        given["width"], given["height"] = given.pop("size")
+    for name in ("backgrounds", "outputs", "mask_outputs"):
+        if name in given:
+            given[name] = tuple(given[name])
+
+    def pick(kind: type[Any]) -> Any:
+        return kind(**{name: given[name] for name in kind.__dataclass_fields__ if name in given})
+
+    return AppConfig(
+        source=pick(SourceConfig),
+        engine=pick(EngineConfig),
+        picture=pick(PictureConfig),
+        output=pick(OutputConfig),
+        run=pick(RunConfig),
+    )
+
+
+def _set_up_logging(verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s" if verbose else "rtsod: %(message)s",
+    )
+    if verbose:
+        logging.getLogger("rtsod").setLevel(logging.DEBUG)

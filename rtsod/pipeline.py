@@ -1,0 +1,280 @@
+"""The way of a frame: source, ring, inference, ring, compositor, sinks, each step in its own thread.
+
+::
+
+    Source -> CaptureThread -> Ring[Frame] -> inference thread -> Ring[Masked] -> compositor thread -> Sinks
+
+Live input never queues: each ring holds one item, and a newer one takes its place. File input never drops: a full
+ring makes the producer wait. A mask is composited with the very frame it was computed from (``--sync locked``).
+
+Fail closed: where there is no valid mask (not computed yet, not finite, too old, or inference failed) the sinks get a
+slate, which holds no camera pixel; nothing else can be handed to them, by type.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from rtsod.capture import CaptureThread, timeline
+from rtsod.errors import EngineError, MaskError
+from rtsod.meter import Drop, Meter, Stage
+from rtsod.preprocess import shrink, shrink_still, stretch_still
+from rtsod.ring import Closed, OnFull, Ring
+from rtsod.types import Clock, Composited, Engine, Frame, Mask, Masked, Sink, Source
+
+READ_AHEAD: Final = 4
+"""Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
+JOIN_TIMEOUT: Final = 10.0
+"""Seconds each thread has to end when the run is over: more than the slowest single step takes."""
+
+
+class Composing(Protocol):
+    """What the pipeline needs of a compositor; see :class:`rtsod.composite.Compositor`."""
+
+    def compose(self, masked: Masked, at: float) -> Composited:
+        """The picture of a frame with its own mask, ``at`` seconds after the first frame."""
+        ...
+
+    def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
+        """A picture without any camera pixel, standing for ``frame`` if there is one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unmasked:
+    """A frame that got no valid mask: it becomes a slate, so that a file's time line stays whole."""
+
+    frame: Frame
+
+
+Inferred: TypeAlias = Masked | Unmasked
+
+
+class Pipeline:
+    """One run, from opened edges to their end. The edges are opened and closed by the caller.
+
+    Args:
+        source: read by the capture thread.
+        engine: used by the inference thread.
+        compositor: used by the compositor thread.
+        sinks: written by the compositor thread.
+        meter: told of everything.
+        max_mask_age: live input: seconds from capture after which a frame is too old to be shown, and without a
+            picture after which the live sinks get a slate.
+        max_frames: frames to read, None for no bound.
+        duration: seconds of input, None for no bound.
+        clock: seconds that only grow, the one the source stamps its frames with.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        compositor: Composing,
+        sinks: Sequence[Sink],
+        meter: Meter,
+        *,
+        max_mask_age: float,
+        max_frames: int | None = None,
+        duration: float | None = None,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self._info = source.info
+        self._engine = engine
+        self._compositor = compositor
+        self._sinks = sinks
+        self._meter = meter
+        self._max_mask_age = max_mask_age
+        self._clock = clock
+
+        live = self._info.live
+        on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
+        self._frames: Ring[Frame] = Ring(1 if live else READ_AHEAD, on_full)
+        self._masks: Ring[Inferred] = Ring(1, on_full)
+        self._capture = CaptureThread(source, self._frames, meter, max_frames=max_frames, duration=duration)
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(self._infer_all,), name="rtsod-inference", daemon=True),
+            threading.Thread(target=self._guarded, args=(self._compose_all,), name="rtsod-compositor", daemon=True),
+        ]
+        self._errors: list[BaseException] = []
+        self._done = threading.Event()
+        self._stopping = threading.Event()
+        self._resumed = threading.Event()
+        self._resumed.set()
+        self._start_of_input: float | None = None
+        self._frame_size = (self._info.width, self._info.height)
+
+    @property
+    def paused(self) -> bool:
+        """True: the sinks get slates. A file waits meanwhile; live input is not looked at."""
+        return not self._resumed.is_set()
+
+    def toggle_pause(self) -> None:
+        """Pause, or go on. From any thread."""
+        if self.paused:
+            self._resumed.set()
+        else:
+            self._resumed.clear()
+
+    def run(self, *, tick: Callable[[], bool] = lambda: False, interval: float = 0.05) -> None:
+        """Run to the end of the input or of its bounds, until ``tick`` says stop, or until an error in any thread.
+
+        Args:
+            tick: called in this thread, the main one, at most every ``interval`` seconds, for the window and the
+                signals; returns True to stop.
+            interval: seconds.
+
+        Raises:
+            RtsodError: the first error of any thread; every thread has ended or been given up by then.
+        """
+        self._capture.start()
+        for thread in self._threads:
+            thread.start()
+        try:
+            while not self._done.wait(interval):
+                if tick():
+                    break
+        finally:
+            self._shut_down()
+        for error in self._errors:
+            raise error
+        numbers = self._meter.snapshot()
+        if not numbers["composited"] and numbers["dropped"].get(Drop.INVALID_MASK):
+            raise EngineError(f"{self._engine.info.name} gave no valid mask: every picture became a slate")
+
+    # ---------------------------------------------------------------- threads
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A thread's life: its error is kept for the caller, and its neighbours are never left waiting."""
+        try:
+            work()
+        except Closed:
+            pass  # a neighbour ended
+        except BaseException as error:
+            self._errors.append(error)
+            self._done.set()
+        finally:
+            self._frames.close()
+            self._masks.close()
+
+    def _infer_all(self) -> None:
+        while True:
+            frame = self._frames.get()
+            assert frame is not None  # without a timeout there is a frame or Closed
+            self._masks.put(self._inferred(frame))
+
+    def _inferred(self, frame: Frame) -> Inferred:
+        reason = self._refusal(frame)
+        if reason is None:
+            try:
+                return Masked(frame, self._mask(frame))
+            except MaskError:
+                reason = Drop.INVALID_MASK
+        self._meter.dropped(reason)
+        return Unmasked(frame)
+
+    def _mask(self, frame: Frame) -> Mask:
+        stills = self._info.stills
+        with self._meter.stage(Stage.PREPROCESS):
+            small = (shrink_still if stills else shrink)(frame.image, self._engine.info.input_size)
+        with self._meter.stage(Stage.INFER):
+            saliency = self._engine.infer(small)
+        return Mask(stretch_still(saliency) if stills else saliency, frame.index, frame.captured_at)
+
+    def _compose_all(self) -> None:
+        try:
+            self._show_slate()  # whoever watches sees a slate first, never the room
+            while True:
+                inferred = self._masks.get(self._max_mask_age if self._info.live else None)
+                if inferred is None:
+                    self._show_slate()
+                else:
+                    self._compose_one(inferred)
+        except Closed:
+            self._show_slate()  # nor does the last picture stay on a virtual camera that others go on reading
+        finally:
+            self._done.set()
+
+    def _compose_one(self, inferred: Inferred) -> None:
+        frame = inferred.frame
+        self._frame_size = (frame.image.shape[1], frame.image.shape[0])
+        if self.paused and not self._info.live:
+            self._wait_for_resume()
+        composed_at = self._clock()
+        reason = self._refusal(frame) if isinstance(inferred, Masked) else None
+        if isinstance(inferred, Masked) and reason is None:
+            with self._meter.stage(Stage.COMPOSE):
+                picture = self._compositor.compose(inferred, self._at(frame))
+            self._write(picture, self._sinks)
+            self._meter.composited(frame.captured_at, composed_at)
+            return
+        if reason is not None:
+            self._meter.dropped(reason)
+        height, width = frame.image.shape[:2]
+        self._write(self._compositor.slate(width, height, self._at(frame), frame=frame, now=self._clock()), self._sinks)
+
+    # ------------------------------------------------------------------ parts
+
+    def _refusal(self, frame: Frame) -> Drop | None:
+        """Why a frame must not be shown now, whatever its mask; a file waits for its turn, so nothing is against it."""
+        if not self._info.live:
+            return None
+        if self.paused:
+            return Drop.PAUSED
+        return Drop.MASK_TOO_OLD if self._clock() - frame.captured_at > self._max_mask_age else None
+
+    def _wait_for_resume(self) -> None:
+        self._show_slate()
+        while not self._resumed.wait(0.05):
+            if self._stopping.is_set():
+                raise Closed
+
+    def _at(self, frame: Frame) -> float:
+        """Seconds since the first frame, on the input's own time line."""
+        now = timeline(frame)
+        if self._start_of_input is None:
+            self._start_of_input = now
+        return now - self._start_of_input
+
+    def _show_slate(self) -> None:
+        """Show a slate that stands for no frame, to those who watch."""
+        watched = [sink for sink in self._sinks if sink.live]
+        width, height = self._frame_size
+        if not watched or width is None or height is None:
+            return
+        now = self._clock()
+        at = now - self._start_of_input if self._info.live and self._start_of_input is not None else 0.0
+        self._write(self._compositor.slate(width, height, at, now=now), watched)
+
+    def _write(self, picture: Composited, sinks: Sequence[Sink]) -> None:
+        if picture.is_slate:
+            self._meter.slate()
+        with self._meter.stage(Stage.WRITE):
+            for sink in sinks:
+                sink.write(picture)
+
+    def _shut_down(self) -> None:
+        self._stopping.set()
+        self._capture.stop()
+        self._masks.close()  # a mask that is ready is still shown
+        stuck = [] if self._capture.join(JOIN_TIMEOUT) else ["capture"]
+        for thread in self._threads:
+            thread.join(JOIN_TIMEOUT)
+            if thread.is_alive():
+                stuck.append(thread.name.removeprefix("rtsod-"))
+        if self._capture.error is not None:
+            self._errors.insert(0, self._capture.error)
+        self._account_for_drops()
+        if stuck and not self._errors:
+            self._errors.append(EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(stuck)}"))
+
+    def _account_for_drops(self) -> None:
+        self._meter.dropped(Drop.BEFORE_INFERENCE, self._frames.dropped)
+        self._meter.dropped(Drop.BEFORE_COMPOSITING, self._masks.dropped)
+        so_far = self._meter.snapshot()
+        under_way = so_far["captured"] - so_far["composited"] - sum(so_far["dropped"].values())
+        self._meter.dropped(Drop.STOPPED, under_way)

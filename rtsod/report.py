@@ -1,0 +1,172 @@
+"""What a run tells its user: lines as it goes, a bar for long work, one line of numbers and a JSON at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from rtsod.errors import OutputError
+from rtsod.meter import Meter, Snapshot
+from rtsod.model.weights import ReportBytes
+from rtsod.types import EngineInfo, SourceInfo
+from rtsod.version import __version__
+
+
+class Reporter:
+    """Speaks on stderr, so that stdout stays free for what a user pipes."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+    def say(self, line: str) -> None:
+        """One line."""
+        self._console.print(line)
+
+    @contextmanager
+    def download(self, what: str) -> Iterator[ReportBytes]:
+        """A bar in bytes that appears with the first byte and not at all when nothing is fetched."""
+        progress = self._bar(DownloadColumn())
+        task = progress.add_task(what, total=None)
+        started = False
+
+        def report(done: int, total: int) -> None:
+            nonlocal started
+            if not started:
+                started = True
+                if not self._console.is_terminal:
+                    self.say(f"{what} ({total / 1e6:.0f} MB)")
+                progress.start()
+            progress.update(task, completed=done, total=total or None)
+
+        try:
+            yield report
+        finally:
+            progress.stop()
+
+    @contextmanager
+    def frames(self, what: str, total: int | None, meter: Meter) -> Iterator[_FrameBar]:
+        """A bar in frames, filled from the meter whenever it is polled."""
+        progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"))
+        with progress:
+            yield _FrameBar(progress, what, total, meter)
+
+    def _bar(self, *columns: ProgressColumn) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            *columns,
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+
+
+class _FrameBar:
+    def __init__(self, progress: Progress, what: str, total: int | None, meter: Meter) -> None:
+        self._progress = progress
+        self._meter = meter
+        self._task = progress.add_task(what, total=total, fps=0.0)
+
+    def poll(self) -> None:
+        numbers = self._meter.snapshot()
+        done = numbers["composited"] + sum(numbers["dropped"].values())
+        self._progress.update(self._task, completed=done, fps=numbers["output_fps"])
+
+
+def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
+    """The numbers of a run, for people."""
+    parts = [
+        f"{engine.model} on {engine.name}, {engine.precision}, {engine.device}",
+        f"{numbers['captured']} frames captured, {numbers['composited']} composited",
+    ]
+    lost = dict(numbers["dropped"])
+    if numbers["unreadable"]:
+        lost["unreadable"] = numbers["unreadable"]
+    parts.append("dropped " + (", ".join(f"{count} {reason}" for reason, count in lost.items()) if lost else "none"))
+    parts.append(f"{numbers['output_fps']:.1f} fps")
+    for label, key in (("latency", "latency_ms"), ("mask age", "mask_age_ms")):
+        values = numbers[key]  # type: ignore[literal-required]
+        if values is not None:
+            parts.append(f"{label} p50/p95/p99 {values['p50']:.0f}/{values['p95']:.0f}/{values['p99']:.0f} ms")
+    parts.append("ms per stage: " + ", ".join(f"{stage} {ms:.1f}" for stage, ms in numbers["stage_ms"].items()))
+    return " | ".join(parts)
+
+
+def overlay_lines(engine: EngineInfo, numbers: Snapshot) -> list[str]:
+    """The numbers so far, short enough to be drawn over the preview."""
+    lines = [f"{engine.model} {engine.name} {engine.precision}", f"{numbers['output_fps']:.1f} fps"]
+    latency = numbers["latency_ms"]
+    if latency is not None:
+        lines.append(f"latency {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms")
+    lines.append(f"dropped {sum(numbers['dropped'].values())} of {numbers['captured']}")
+    return lines
+
+
+def write_stats(
+    path: Path, source: SourceInfo, engine: EngineInfo, sinks: Sequence[str], numbers: Snapshot, end: str
+) -> None:
+    """Everything about a run as JSON, written whole or not at all.
+
+    Args:
+        path: the file.
+        source: what was read.
+        engine: what ran.
+        sinks: the names of the outputs.
+        numbers: of the whole run.
+        end: why it ended: ``"done"``, or the error's or signal's line.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    record = {
+        "rtsod": __version__,
+        "end": end,
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+        "source": {
+            "name": source.name,
+            "width": source.width,
+            "height": source.height,
+            "fps": float(source.fps) if source.fps is not None else None,
+            "live": source.live,
+        },
+        "engine": {
+            "name": engine.name,
+            "model": engine.model,
+            "precision": engine.precision,
+            "device": engine.device,
+            "input_size": engine.input_size,
+            "weights": engine.weights,
+        },
+        "outputs": list(sinks),
+        **numbers,
+    }
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            json.dump(record, file, indent=2)
+        os.chmod(file.name, 0o644)  # a temporary file's own mode shuts other users out
+        os.replace(file.name, path)
+    except OSError as error:
+        raise OutputError(f"{path}: the statistics cannot be written: {error.strerror or error}") from error

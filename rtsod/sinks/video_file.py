@@ -1,0 +1,224 @@
+"""Video files, through PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Literal
+
+import av
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from rtsod.errors import OutputError
+from rtsod.sinks._audio import AudioTrack, open_audio
+from rtsod.sinks._files import output_error, part_beside
+from rtsod.sinks._pixels import bring_to, even, require_composited, with_alpha
+from rtsod.sinks._recipes import recipe_for
+from rtsod.sinks._salvage import salvage
+from rtsod.types import Composited, Image
+
+STILL_SECONDS: Final = Fraction(1)
+"""How long each picture stands that has no time of its own."""
+KEY_FRAME_SECONDS: Final = 2
+"""How far apart pictures lie that a player can jump to."""
+
+_BT709: Final = 1  # the code point of its matrix, primaries and transfer characteristic alike (ITU-T H.273)
+# swscale's default way from BGR to YUV is a quick one that is off by up to 4 levels; this one stays within 2.
+_EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+
+
+class VideoFileSink:
+    """Writes pictures with their own time stamps, and the source's audio, into one file.
+
+    Nothing is touched before the first picture, whose size all others are brought to. The file grows under a hidden
+    name in the same folder and takes its own name in :meth:`close`, so an older file of that name is replaced only
+    by a finished one, or by the playable part of one that could not be finished. BT.709, limited range.
+
+    Args:
+        path: its suffix says how it is written: see :data:`rtsod.sinks._recipes.RECIPES`.
+        fps: what the source claims; None for stills, which stand ``STILL_SECONDS`` each.
+        audio_from: the source file whose audio is carried over.
+        transparent: keep the alpha.
+        what: ``picture``, or ``alpha`` for the alpha alone as a grey picture.
+        sample_aspect_ratio: width over height of one pixel; None means square. WebM does not keep it.
+
+    Raises:
+        UsageError: such a file cannot be written, or not with transparency.
+    """
+
+    live = False
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fps: Fraction | None,
+        audio_from: Path | None = None,
+        transparent: bool = False,
+        what: Literal["picture", "alpha"] = "picture",
+        sample_aspect_ratio: Fraction | None = None,
+    ) -> None:
+        self._path = path
+        self._final = path.resolve()  # a link stays a link: what it points to is replaced
+        self._part = part_beside(self._final)
+        self._what = what
+        self._transparent = transparent and what == "picture"
+        self._recipe = recipe_for(path, transparent=self._transparent)
+        self._fps = fps
+        self._audio_from = audio_from if what == "picture" else None
+        self._sample_aspect_ratio = sample_aspect_ratio
+        self._reformatter = VideoReformatter()
+        self._container: OutputContainer | None = None
+        self._video: VideoStream
+        self._audio: AudioTrack | None = None
+        self._first_captured = 0.0
+        self._written = 0
+        self._tick = -1
+        self._step = max(1, round((1 / fps if fps else STILL_SECONDS) / self._recipe.time_base))
+        self._failed = False
+        self._closed = False
+        self.name = f"{'mask video' if what == 'alpha' else 'video'} {path.name}"
+
+    def write(self, picture: Composited) -> None:
+        """Encode one picture; see :meth:`rtsod.types.Sink.write`."""
+        require_composited(picture)
+        if self._closed or self._failed:
+            raise OutputError(f"{self._path}: {'closed already' if self._closed else 'failed before'}")
+        image, pixels = self._pixels(picture)
+        with self._reporting():
+            if self._container is None:
+                self._first_captured = picture.captured_at
+                self._container = self._open(image.shape[1], image.shape[0])
+            frame = self._frame(image, pixels)
+            frame.pts = self._advance(picture)
+            frame.time_base = self._recipe.time_base
+            self._encode(self._container, frame)
+            if self._audio is not None:
+                self._audio.write_until(self._tick * self._recipe.time_base)
+        self._written += 1
+
+    def close(self) -> None:
+        """Finish the file and give it its name; see :meth:`rtsod.types.Sink.close`.
+
+        After a write that failed this does not fail once more: what was written before is kept if it can be played.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        container, self._container = self._container, None
+        if container is None:
+            return
+        failed_before = self._failed
+        try:
+            with self._reporting():
+                if not failed_before:
+                    self._finish(container)
+                container.close()
+        except OutputError:
+            if not failed_before:
+                raise
+        finally:
+            self._release(container)
+            self._settle()
+
+    def _open(self, width: int, height: int) -> OutputContainer:
+        recipe = self._recipe
+        container = av.open(
+            str(self._part), "w", format=recipe.container, container_options=dict(recipe.container_options)
+        )
+        try:
+            rate = self._fps or 1 / STILL_SECONDS
+            video = container.add_stream(recipe.codec, rate=rate, options=dict(recipe.options))
+            assert isinstance(video, VideoStream)
+            context = video.codec_context
+            context.width = even(width) if recipe.needs_even else width
+            context.height = even(height) if recipe.needs_even else height
+            transparent = recipe.transparent_pixels if self._transparent else None
+            context.pix_fmt = transparent or recipe.pixels
+            context.time_base = recipe.time_base
+            context.gop_size = max(1, round(KEY_FRAME_SECONDS * rate))
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            context.color_range = ColorRange.MPEG
+            if self._sample_aspect_ratio is not None:
+                context.sample_aspect_ratio = self._sample_aspect_ratio
+            self._video = video
+            if self._audio_from is not None:
+                self._audio = open_audio(self._audio_from, container, recipe)
+            container.start_encoding()
+        except BaseException:
+            self._release(container)
+            self._part.unlink(missing_ok=True)
+            raise
+        return container
+
+    def _pixels(self, picture: Composited) -> tuple[Image, str]:
+        if self._what == "alpha":
+            return picture.alpha8, "gray"
+        if self._transparent:
+            return with_alpha(picture), "bgra"
+        return picture.image, "bgr24"
+
+    def _frame(self, image: Image, pixels: str) -> VideoFrame:
+        context = self._video.codec_context
+        return self._reformatter.reformat(
+            VideoFrame.from_ndarray(bring_to(image, context.width, context.height), format=pixels),
+            format=context.pix_fmt,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_EXACT,
+        )
+
+    def _advance(self, picture: Composited) -> int:
+        """The picture's time stamp in ticks, later than the one before."""
+        if picture.pts is not None:
+            seconds = picture.pts
+        elif self._fps is None:
+            seconds = self._written * STILL_SECONDS
+        else:
+            seconds = Fraction(picture.captured_at - self._first_captured)
+        tick = max(round(seconds / self._recipe.time_base), self._tick + 1)
+        if self._written:
+            self._step = tick - self._tick
+        self._tick = tick
+        return tick
+
+    def _encode(self, container: OutputContainer, frame: VideoFrame | None) -> None:
+        for packet in self._video.encode(frame):
+            # Muxers reckon durations from the time stamps, but for the last picture, which stands as long as the
+            # one before it did.
+            packet.duration = self._step
+            container.mux(packet)
+
+    def _finish(self, container: OutputContainer) -> None:
+        self._encode(container, None)
+        if self._audio is not None:
+            self._audio.finish((self._tick + self._step) * self._recipe.time_base)
+
+    def _release(self, container: OutputContainer) -> None:
+        if self._audio is not None:
+            self._audio.close()
+        with suppress(av.error.FFmpegError, OSError):
+            container.close()
+
+    def _settle(self) -> None:
+        """Give the file its name if it is whole, or can be played; else leave nothing behind."""
+        try:
+            if self._failed and not salvage(self._part):
+                self._part.unlink(missing_ok=True)
+            else:
+                self._part.replace(self._final)
+        except OSError as error:
+            raise output_error(self._path, error) from error
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.error.FFmpegError, OSError) as error:
+            self._failed = True
+            raise output_error(self._path, error) from error

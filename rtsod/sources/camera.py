@@ -1,0 +1,185 @@
+"""A camera, through ``cv2.VideoCapture``, whose answers are checked because they are often untrue."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsod.errors import SourceError
+from rtsod.sources import v4l2
+from rtsod.sources.worker import Worker
+from rtsod.types import Clock, Frame, SourceInfo
+
+SELECT_SECONDS: Final = 1
+"""How long one V4L2 read waits for the driver; OpenCV's own default of 10 s would hold up every stop."""
+MAX_FAILURES: Final = 5
+"""Reads in a row without a picture after which the camera counts as gone."""
+
+
+class Capture(Protocol):
+    """What is used of ``cv2.VideoCapture``."""
+
+    def isOpened(self) -> bool: ...  # noqa: N802
+    def set(self, propId: int, value: float, /) -> bool: ...  # noqa: N803
+    def get(self, propId: int, /) -> float: ...  # noqa: N803
+    def grab(self) -> bool: ...
+    def retrieve(self) -> tuple[bool, Any]: ...
+    def release(self) -> None: ...
+
+
+def open_capture(index: int) -> Capture:
+    """The real one, quiet, and with reads that end."""
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(SELECT_SECONDS))
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2.VideoCapture(index, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
+
+
+class CameraSource:
+    """A live camera.
+
+    Frames may change size in mid-stream (some drivers do); ``info`` tells the size at the start.
+
+    Raises:
+        SourceError: the camera cannot be opened or gives no picture; nothing is left open.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        *,
+        width: int,
+        height: int,
+        fps: int,
+        clock: Clock = time.perf_counter,
+        capture: Callable[[int], Capture] = open_capture,
+    ) -> None:
+        self._clock = clock
+        self._index = 0
+        self._skipped = 0
+        name = v4l2.device_name(index) if sys.platform == "linux" else None
+        self._name = f"camera {index}" + (f" ({name})" if name else "")
+        try:
+            self._capture = capture(index)
+        except (cv2.error, OSError) as error:
+            raise SourceError(_cannot_open(index)) from error
+        try:
+            self._info = self._configure(index, width, height, fps)
+        except BaseException:
+            self._capture.release()
+            raise
+        self._worker = Worker(self._fetch, self._capture.release, name=f"camera-{index}")
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the camera gives, read back from it."""
+        return self._info
+
+    @property
+    def skipped(self) -> int:
+        """How many frames came broken."""
+        return self._skipped
+
+    def read(self) -> Frame | None:
+        """The next frame; None after ``close``.
+
+        Raises:
+            SourceError: the camera stopped delivering.
+        """
+        return self._worker.next()
+
+    def close(self) -> None:
+        """Release the camera. Idempotent; from any thread."""
+        self._worker.close()
+
+    def _configure(self, index: int, width: int, height: int, fps: int) -> SourceInfo:
+        capture = self._capture
+        try:
+            if not capture.isOpened():
+                raise SourceError(_cannot_open(index))
+            # The format first: uncompressed, most cameras give 720p at 10 fps at best, and asking for the size while
+            # they are uncompressed would settle on that.
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+            capture.set(cv2.CAP_PROP_FPS, fps)
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            image = self._first_picture(index)
+            real_fps = _rate(capture.get(cv2.CAP_PROP_FPS))
+            pixel_format = _fourcc(capture.get(cv2.CAP_PROP_FOURCC))
+        except cv2.error as error:
+            raise SourceError(_cannot_open(index)) from error
+        real_height, real_width = image.shape[:2]
+        notes = []
+        if (real_width, real_height) != (width, height) or (real_fps is not None and abs(real_fps - fps) > 0.5):
+            gives = f"{real_width}x{real_height}" + (f" at {float(real_fps):.4g} fps" if real_fps else "")
+            notes.append(f"{self._name} gives {gives}, not the {width}x{height} at {fps} fps asked for")
+        return SourceInfo(
+            name=self._name,
+            width=real_width,
+            height=real_height,
+            fps=real_fps,
+            live=True,
+            pixel_format=pixel_format,
+            notes=tuple(notes),
+        )
+
+    def _first_picture(self, index: int) -> NDArray[np.uint8]:
+        # Only a picture proves the size, and that no other program holds the camera: both open without complaint.
+        for _ in range(MAX_FAILURES):
+            if self._capture.grab() and (image := self._retrieve()) is not None:
+                return image
+        raise SourceError(_cannot_open(index))
+
+    def _fetch(self) -> Frame | None:
+        for _ in range(MAX_FAILURES):
+            try:
+                grabbed = self._capture.grab()
+                captured_at = self._clock()
+                if not grabbed:
+                    continue
+                image = self._retrieve()
+            except cv2.error as error:
+                raise SourceError(f"{self._name} failed: plug it in again and restart") from error
+            index, self._index = self._index, self._index + 1
+            if image is not None:
+                return Frame(image=image, index=index, captured_at=captured_at)
+            self._skipped += 1
+        raise SourceError(
+            f"{self._name} stopped delivering pictures: check its cable, or whether another program took it"
+        )
+
+    def _retrieve(self) -> NDArray[np.uint8] | None:
+        retrieved, image = self._capture.retrieve()
+        if not retrieved or not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+            return None
+        if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+            image = np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+        if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            return None
+        return np.ascontiguousarray(image)
+
+
+def _cannot_open(index: int) -> str:
+    if sys.platform == "linux":
+        return f"cannot open camera {index}: {v4l2.explain(index)}"
+    return f"cannot open camera {index}: check that it is connected, that no other program uses it, and its permission"
+
+
+def _rate(value: float) -> Fraction | None:
+    return Fraction(value).limit_denominator(1001) if math.isfinite(value) and 0 < value <= 1000 else None
+
+
+def _fourcc(value: float) -> str | None:
+    if not math.isfinite(value) or not 0 < value < 2**32:
+        return None
+    text = int(value).to_bytes(4, "little").decode("ascii", errors="replace").strip()
+    return text if text and text.isprintable() else None

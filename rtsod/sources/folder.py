@@ -1,0 +1,175 @@
+"""Stills, through OpenCV: a folder of photographs, or a single one."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import av
+import av.error
+import cv2
+import numpy as np
+
+from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
+from rtsod.errors import SourceError
+from rtsod.types import Clock, Frame, Image, SourceInfo
+
+_log = logging.getLogger(__name__)
+
+SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def is_still(path: Path) -> bool:
+    """Whether the file's name says that it is a photograph."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
+    """The photographs that lie in a folder, hidden ones aside, in natural order: 2.jpg comes before 10.jpg.
+
+    Raises:
+        SourceError: the folder cannot be read, or there are none.
+    """
+    try:
+        paths = [p for p in folder.iterdir() if is_still(p) and not p.name.startswith(".") and p.is_file()]
+    except OSError as error:
+        raise SourceError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+    if not paths:
+        raise SourceError(f"{folder} holds no pictures: put {', '.join(sorted(SUFFIXES))} files directly into it")
+    return StillsSource(sorted(paths, key=_natural), name=folder.name or str(folder), clock=clock)
+
+
+def still_from_file(path: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
+    """One photograph.
+
+    Raises:
+        SourceError: it cannot be read, or is absurdly large.
+    """
+    load(path)
+    return StillsSource([path], name=path.name, clock=clock)
+
+
+class StillsSource:
+    """Photographs of any sizes, one after another, turned upright as their EXIF data says.
+
+    Unreadable ones are logged, counted in ``skipped`` and leave a gap in the indexes. ``Frame.name`` is the file's
+    stem, so that a result is named like its photograph; of several files with one stem (``a.jpg`` and ``a.png``) all
+    but the first in order have their suffix in it too (``a.png``), so that no result overwrites another.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, name: str, clock: Clock = time.perf_counter) -> None:
+        self._clock = clock
+        self._names = _names(paths)
+        self._pending = list(enumerate(paths))[::-1]
+        self._skipped = 0
+        self._closed = threading.Event()
+        self._info = SourceInfo(
+            name=name, width=None, height=None, fps=None, live=False, stills=True, frames=len(paths)
+        )
+
+    @property
+    def info(self) -> SourceInfo:
+        """How many there are; each has its own size."""
+        return self._info
+
+    @property
+    def skipped(self) -> int:
+        """How many could not be read so far."""
+        return self._skipped
+
+    def read(self) -> Frame | None:
+        """The next photograph; None at the end or after ``close``.
+
+        Raises:
+            SourceError: the end is reached and not one could be read.
+        """
+        while self._pending and not self._closed.is_set():
+            index, path = self._pending.pop()
+            try:
+                image = load(path)
+            except SourceError as error:
+                _log.warning("left out: %s", error)
+                self._skipped += 1
+                continue
+            return Frame(image=image, index=index, captured_at=self._clock(), name=self._names[index])
+        if self._skipped == self._info.frames and not self._closed.is_set():
+            raise SourceError(f"none of the {self._skipped} pictures in {self._info.name} can be read")
+        return None
+
+    def close(self) -> None:
+        """Stop. Idempotent; from any thread."""
+        self._closed.set()
+
+
+def load(path: Path) -> Image:
+    """Read a photograph.
+
+    16-bit channels are scaled to 8 bits, grey becomes BGR, an alpha channel is dropped; of an animation, the first
+    picture.
+
+    Returns:
+        ``(H, W, 3)`` uint8 BGR, contiguous, upright by its EXIF orientation.
+
+    Raises:
+        SourceError: it cannot be read, or is larger than ``MAX_FRAME_SIDE`` or ``MAX_FRAME_PIXELS``.
+    """
+    _check_header(path)
+    try:
+        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error, MemoryError) as error:
+        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'damaged picture'}") from error
+    if image is None or image.ndim != 3 or image.dtype != np.uint8:
+        raise SourceError(f"cannot read {path}: not a picture, or damaged")
+    return np.ascontiguousarray(image)
+
+
+def _check_header(path: Path) -> None:
+    # OpenCV decodes whatever the header claims, up to 3 GB; FFmpeg tells the size first and can be bounded.
+    limits = {"max_pixels": str(MAX_FRAME_PIXELS)}
+    try:
+        if path.stat().st_size == 0:
+            raise SourceError(f"cannot read {path}: it is empty")
+        with path.open("rb") as file:
+            size = _animated_webp_size(file.read(30))
+            file.seek(0)
+            if size is None:
+                with av.open(file, "r", container_options={"protocol_whitelist": ""}, options=limits) as container:
+                    size = max(((s.width, s.height) for s in container.streams.video), default=(0, 0))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not a picture'}") from error
+    if 0 in size or max(size) > MAX_FRAME_SIDE or size[0] * size[1] > MAX_FRAME_PIXELS:
+        limit = f"{MAX_FRAME_SIDE} pixels a side or {MAX_FRAME_PIXELS // 1_000_000} megapixels"
+        raise SourceError(f"cannot read {path}: damaged, or larger than {limit}")
+
+
+def _animated_webp_size(head: bytes) -> tuple[int, int] | None:
+    # The one format here whose size FFmpeg does not tell. WebP container specification: flags at 20, canvas at 24.
+    if head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X" or len(head) < 30 or not head[20] & 0x02:
+        return None
+    return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    pieces = re.findall(r"([0-9]+)|([^0-9]+)", path.name.casefold())
+    # Digits before letters, as in plain order; the name itself decides between 1.jpg, 01.jpg and 1.JPG.
+    return [(int(digits), "") if digits else (1 << 62, text) for digits, text in pieces], path.name
+
+
+def _names(paths: Iterable[Path]) -> list[str]:
+    names: list[str] = []
+    taken: set[str] = set()
+    for path in paths:
+        # Compared without case: on some file systems A.png and a.png are one file.
+        name = next(
+            candidate
+            for candidate in (path.stem, path.name, *(f"{path.name}.{n}" for n in range(2, 2 + len(names))))
+            if candidate.casefold() not in taken
+        )
+        taken.add(name.casefold())
+        names.append(name)
+    return names

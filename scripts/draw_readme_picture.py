@@ -1,0 +1,47 @@
+"""Make the README's picture with the program's own pieces: ``python scripts/draw_readme_picture.py``.
+
+The demo scene as it is, its saliency map by U²-Net-lite, and the subject before a beach, before its own room blurred,
+and alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from rtsod.backgrounds import open_background
+from rtsod.composite import Compositor
+from rtsod.segmenter import Segmenter
+from rtsod.sinks.preview import view
+from rtsod.sources.scene import DemoScene
+from rtsod.types import Frame, Image, Mask, Masked
+
+OUTPUT: Final = Path(__file__).parents[1] / "docs" / "images" / "demo.jpg"
+WIDTH, HEIGHT = 960, 540
+MOMENT: Final = 290
+"""Frame of the scene."""
+
+
+def main() -> None:
+    """Draw and write."""
+    image, _ = DemoScene(WIDTH, HEIGHT, 30, seed=0).render(MOMENT)
+    with Segmenter.open(model="lite") as segmenter:
+        alpha = segmenter(image, stream=True)
+    small = np.ascontiguousarray(cv2.resize(alpha, (320, 320), interpolation=cv2.INTER_AREA), np.float32)
+    masked = Masked(Frame(image, 0, 0.0), Mask(np.clip(small, 0, 1), 0, 0.0))
+    pictures: list[Image] = [image, np.repeat(np.rint(alpha * 255).astype(np.uint8)[..., None], 3, axis=2)]
+    for spec in ("beach", "blur", "mountains", "transparent"):
+        composited = Compositor([open_background(spec)]).compose(masked, 0.0)
+        pictures.append(view(composited))
+    rows = [np.hstack(pictures[at : at + 3]) for at in (0, 3)]
+    sheet = cv2.resize(np.vstack(rows), (3 * 480, 2 * 270), interpolation=cv2.INTER_AREA)
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(OUTPUT), sheet, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    print(f"{OUTPUT}: {OUTPUT.stat().st_size // 1000} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Edges that do exactly what a test tells them, for driving the pipeline."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from rtsod.types import Alpha, Composited, EngineInfo, Frame, Image, SourceInfo
+
+WATERMARK = (7, 131, 249)
+"""BGR of every background pixel of a fake frame: it must never be seen in an output."""
+SUBJECT = (200, 40, 90)
+
+
+class Ticks:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def picture(width: int = 64, height: int = 48) -> Image:
+    """A watermarked room with a subject in its right half."""
+    image = np.empty((height, width, 3), np.uint8)
+    image[:] = WATERMARK
+    image[:, width // 2 :] = SUBJECT
+    return image
+
+
+def right_half(size: int) -> Alpha:
+    """The subject's mask."""
+    alpha = np.zeros((size, size), np.float32)
+    alpha[:, size // 2 :] = 1.0
+    return alpha
+
+
+def shows_watermark(image: Image) -> bool:
+    return bool((image == np.array(WATERMARK, np.uint8)).all(axis=2).any())
+
+
+class FakeSource:
+    """Gives the frames it was made with, then ends, fails, or blocks until it is closed."""
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        live: bool = False,
+        clock: Callable[[], float] = lambda: 0.0,
+        then: BaseException | None = None,
+        block: bool = False,
+        before: Callable[[int], None] = lambda index: None,
+        at_end: Callable[[], None] = lambda: None,
+        images: Sequence[Image] | None = None,
+    ) -> None:
+        self.info = SourceInfo("fake", 64, 48, Fraction(30), live)
+        self.skipped = 0
+        self.closed = threading.Event()
+        self.blocked = threading.Event()
+        self._count, self._clock, self._then, self._block, self._before = count, clock, then, block, before
+        self._images, self._at_end = images, at_end
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        if self.closed.is_set():
+            return None
+        if self._index >= self._count:
+            self._at_end()
+            if self._then is not None:
+                raise self._then
+            if self._block:
+                self.blocked.set()
+                self.closed.wait()
+            return None
+        index = self._index
+        self._index += 1
+        self._before(index)
+        image = self._images[index % len(self._images)] if self._images else picture()
+        pts = None if self.info.live else Fraction(index, 30)
+        return Frame(image, index, self._clock(), pts)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class FakeEngine:
+    """Answers with what ``answer`` gives for the number of the call."""
+
+    def __init__(self, answer: Callable[[int], Alpha] | None = None, size: int = 64) -> None:
+        self.info = EngineInfo("fake", "none", "fp32", "none", size, "none")
+        self.calls = 0
+        self._answer = answer or (lambda call: right_half(size))
+
+    def infer(self, image: Image) -> Alpha:
+        call = self.calls
+        self.calls += 1
+        return self._answer(call)
+
+    def close(self) -> None: ...
+
+
+class CollectingSink:
+    """Keeps every picture, and may fail or wait on the way."""
+
+    def __init__(
+        self,
+        *,
+        live: bool = False,
+        fail_at: int | None = None,
+        error: BaseException | None = None,
+        before: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self.name = "collecting"
+        self.live = live
+        self.pictures: list[Composited] = []
+        self._fail_at, self._error, self._before = fail_at, error, before
+
+    def write(self, picture: Composited) -> None:
+        if not isinstance(picture, Composited):
+            raise TypeError(picture)
+        self._before(len(self.pictures))
+        if self._fail_at == len(self.pictures) and self._error is not None:
+            raise self._error
+        self.pictures.append(picture)
+
+    def close(self) -> None: ...

@@ -1,0 +1,108 @@
+"""Pictures to write and readers to read them back, for the tests of all sinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from rtsod.types import Composited, Image, SourceInfo, seal
+
+WIDTH, HEIGHT = 96, 64
+COLOURS = ((200, 60, 30), (30, 180, 60), (40, 60, 210), (128, 128, 128), (250, 250, 250), (10, 10, 10))
+"""BGR, in the columns of :func:`patches`."""
+
+
+def patches(width: int = WIDTH, height: int = HEIGHT) -> Image:
+    """Vertical stripes of :data:`COLOURS`."""
+    columns = np.minimum(np.arange(width) * len(COLOURS) // width, len(COLOURS) - 1)
+    return np.ascontiguousarray(np.broadcast_to(np.array(COLOURS, np.uint8)[columns], (height, width, 3)))
+
+
+def stripe_errors(image: NDArray[np.uint8]) -> list[int]:
+    """How far the middle of each stripe is off, in levels."""
+    width = image.shape[1] / len(COLOURS)
+    middles = [image[8:-8, round((i + 0.35) * width) : round((i + 0.65) * width)] for i in range(len(COLOURS))]
+    pairs = zip(middles, COLOURS, strict=True)
+    return [int(np.abs(np.median(m, (0, 1)) - np.array(c)).max()) for m, c in pairs]
+
+
+def composited(
+    index: int = 0,
+    *,
+    image: Image | None = None,
+    alpha: NDArray[np.float32] | None = None,
+    pts: Fraction | None = None,
+    captured_at: float | None = None,
+    name: str | None = None,
+    transparent: bool = False,
+    is_slate: bool = False,
+) -> Composited:
+    """A picture for a sink; its alpha is 1 on the left half unless given."""
+    image = patches() if image is None else image
+    if alpha is None:
+        alpha = np.zeros(image.shape[:2], np.float32)
+        alpha[:, : image.shape[1] // 2] = 1
+    return seal(
+        image=image,
+        alpha=alpha,
+        index=index,
+        captured_at=100.0 + index / 30 if captured_at is None else captured_at,
+        pts=pts,
+        name=name,
+        is_slate=is_slate,
+        transparent=transparent,
+    )
+
+
+def info(**fields: Any) -> SourceInfo:
+    """A source of :data:`WIDTH` x :data:`HEIGHT` at 30 fps."""
+    known: dict[str, Any] = {"name": "test", "width": WIDTH, "height": HEIGHT, "fps": Fraction(30), "live": False}
+    return SourceInfo(**{**known, **fields})
+
+
+@dataclass
+class Film:
+    """A video file, read back whole by PyAV."""
+
+    times: list[Fraction] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    """BGR."""
+    alphas: list[Image] = field(default_factory=list)
+    """Empty where the file has no alpha."""
+    seconds: float = 0.0
+    tags: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Colour space, primaries, transfer characteristic, range."""
+    sample_aspect_ratio: Fraction | None = None
+    audio: str | None = None
+
+
+def read_film(path: Path) -> Film:
+    """Decode every picture of a file; VP9 by libvpx, the one decoder that knows its alpha."""
+    film = Film()
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        film.tags = (context.colorspace, context.color_primaries, context.color_trc, context.color_range)
+        film.sample_aspect_ratio = stream.sample_aspect_ratio
+        film.seconds = (container.duration or 0) / 1e6
+        sound = container.streams.best("audio")
+        film.audio = sound.codec_context.codec.canonical_name if sound is not None else None
+        decoder = av.CodecContext.create("libvpx-vp9", "r") if context.name.startswith("vp9") else context
+        for packet in container.demux(stream):
+            assert packet.time_base is not None
+            for frame in decoder.decode(packet):
+                assert isinstance(frame, av.VideoFrame)
+                assert frame.pts is not None
+                film.times.append(frame.pts * packet.time_base)
+                film.images.append(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
+                if "a" in frame.format.name.removeprefix("g"):
+                    film.alphas.append(np.asarray(frame.to_ndarray(format="bgra"), np.uint8)[:, :, 3])
+    return film

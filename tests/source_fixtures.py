@@ -1,0 +1,139 @@
+"""Videos and cameras for the tests of sources, made on the spot."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 25
+CODECS = {".mp4": "libx264", ".mkv": "ffv1", ".ts": "libx264", ".gif": "gif", ".avi": "mjpeg"}
+
+
+def pictures(count: int, width: int = 64, height: int = 48) -> list[NDArray[np.uint8]]:
+    """Grey pictures, each lighter than the one before, with one dark corner (top left)."""
+    result = []
+    for i in range(count):
+        image = np.full((height, width, 3), 60 + i * 150 // max(1, count), np.uint8)
+        image[: height // 2, : width // 2] = 10
+        result.append(image)
+    return result
+
+
+def write_video(
+    path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    codec: str | None = None,
+    pix_fmt: str = "yuv420p",
+    stamps: Iterable[int] | None = None,
+    time_base: Fraction = Fraction(1, 1000),
+    options: dict[str, str] | None = None,
+    sample_aspect_ratio: Fraction | None = None,
+) -> Path:
+    """Encode; ``stamps`` are in units of ``time_base``, without them the rate is constant."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec or CODECS[path.suffix], rate=RATE, options=options or {})
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        if sample_aspect_ratio:
+            stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        if stamps is not None:
+            stream.time_base = stream.codec_context.time_base = time_base
+        times = list(stamps) if stamps is not None else list(range(len(images)))
+        for image, time in zip(images, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts = time
+            frame.time_base = time_base if stamps is not None else Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_audio(path: Path, *, cover: NDArray[np.uint8] | None = None) -> Path:
+    """A tone, with a cover picture if given (only in .mp3)."""
+    with av.open(str(path), "w") as container:
+        audio = container.add_stream("libmp3lame" if path.suffix == ".mp3" else "aac", rate=44100)
+        assert isinstance(audio, av.AudioStream)
+        picture = None
+        if cover is not None:
+            picture = container.add_stream("png", rate=1)
+            assert isinstance(picture, av.VideoStream)
+            picture.height, picture.width = cover.shape[:2]
+            picture.pix_fmt = "rgb24"
+            picture.disposition = av.stream.Disposition.attached_pic
+        if picture is not None and cover is not None:
+            frame = av.VideoFrame.from_ndarray(cover, format="bgr24")
+            container.mux([*picture.encode(frame), *picture.encode()])
+        samples = np.zeros((1, 44100), np.float32)
+        sound = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        sound.sample_rate = 44100
+        container.mux([*audio.encode(sound), *audio.encode()])
+    return path
+
+
+def rotate_in_header(path: Path) -> Path:
+    """Set an mp4's display matrix to a quarter turn clockwise, as phones do for upright recordings."""
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+class FakeCapture:
+    """Stands for ``cv2.VideoCapture``: gives what the script says, in order, then its last item again and again.
+
+    An item is a picture, None for a grab that fails, an exception, or anything else for a broken picture.
+    """
+
+    def __init__(
+        self, script: Sequence[Any], *, opens: bool = True, fps: float = 30.0, block_at: int | None = None
+    ) -> None:
+        self.script = list(script)
+        self.opens = opens
+        self.fps = fps
+        self.block_at = block_at
+        self.blocked = threading.Event()
+        self.unblock = threading.Event()
+        self.asked: list[int] = []
+        self.released = 0
+        self._at = -1
+        self._grabs = 0
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.opens
+
+    def set(self, prop: int, value: float, /) -> bool:
+        self.asked.append(prop)
+        return False
+
+    def get(self, prop: int, /) -> float:
+        return self.fps if prop == cv2.CAP_PROP_FPS else float(cv2.VideoWriter.fourcc(*"MJPG"))
+
+    def grab(self) -> bool:
+        if self._grabs == self.block_at:
+            self.blocked.set()
+            self.unblock.wait(30)
+        self._grabs += 1
+        self._at = min(self._at + 1, len(self.script) - 1)
+        item = self.script[self._at]
+        if isinstance(item, Exception):
+            raise item
+        return item is not None
+
+    def retrieve(self) -> tuple[bool, Any]:
+        item = self.script[self._at]
+        return True, item.copy() if isinstance(item, np.ndarray) else item
+
+    def release(self) -> None:
+        self.released += 1

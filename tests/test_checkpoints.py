@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import onnx
+import pytest
+import safetensors.torch
+import torch
+
+from rtsod.errors import WeightsError
+from rtsod.model.checkpoints import load_network
+from rtsod.model.u2net import LITE, TABLES, U2Net, fold_batch_norm
+
+
+@pytest.fixture(scope="module")
+def trained() -> U2Net:
+    """A lite network whose batch norms have seen something."""
+    torch.manual_seed(1)
+    network = U2Net(LITE).train()
+    with torch.no_grad():
+        network(torch.rand(4, 3, 64, 64))
+    return network.eval()
+
+
+def _answer(network: U2Net) -> torch.Tensor:
+    torch.manual_seed(2)
+    with torch.inference_mode():
+        answer: torch.Tensor = network(torch.rand(1, 3, 64, 64))
+    return answer
+
+
+def _without_counts(network: U2Net) -> dict[str, torch.Tensor]:
+    return {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+def test_a_checkpoint_with_the_authors_keys_loads(trained: U2Net, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".safetensors":
+        safetensors.torch.save_file(trained.state_dict(), path)
+    else:
+        torch.save(trained.state_dict(), path)
+    loaded = load_network(path, "lite")
+    assert not loaded.training
+    assert torch.allclose(_answer(loaded), _answer(trained), rtol=1e-3, atol=1e-4)
+
+
+def test_checkpoints_as_training_scripts_leave_them_load(trained: U2Net, tmp_path: Path) -> None:
+    plain = _without_counts(trained)  # as PyTorch before 0.4.1 wrote them
+    prefixed = {f"module.{key}": value for key, value in plain.items()}
+    for number, content in enumerate([plain, prefixed, {"state_dict": prefixed, "epoch": 3}, {"model": plain}]):
+        path = tmp_path / f"{number}.pth"
+        torch.save(content, path)
+        assert torch.allclose(_answer(load_network(path, "lite")), _answer(trained), rtol=1e-3, atol=1e-4)
+
+
+def test_folded_weights_load_from_safetensors(trained: U2Net, tmp_path: Path) -> None:
+    folded = U2Net(LITE).eval()
+    folded.load_state_dict(trained.state_dict())
+    fold_batch_norm(folded)
+    safetensors.torch.save_file(folded.state_dict(), tmp_path / "folded.safetensors")
+    assert torch.equal(_answer(load_network(tmp_path / "folded.safetensors", "lite")), _answer(folded))
+
+
+@pytest.mark.parametrize("model", ["full", "lite"])
+def test_the_published_weights_load(published_weights: dict[str, Path], model: str) -> None:
+    network = load_network(published_weights[model], model)  # type: ignore[arg-type]
+    assert _answer(network).isfinite().all()
+
+
+@pytest.mark.parametrize(("holds", "asked", "fix"), [("lite", "full", "--lite"), ("full", "lite", "--model full")])
+def test_the_wrong_variant_is_named(tmp_path: Path, holds: str, asked: str, fix: str) -> None:
+    path = tmp_path / "other.safetensors"
+    safetensors.torch.save_file(U2Net(TABLES[holds]).state_dict(), path)
+    with pytest.raises(WeightsError, match=rf"holds the {holds} model.*{fix}"):
+        load_network(path, asked)  # type: ignore[arg-type]
+
+
+def test_the_wrong_variant_is_named_in_onnx_too(published_weights: dict[str, Path]) -> None:
+    with pytest.raises(WeightsError, match=r"holds the lite model.*--lite"):
+        load_network(published_weights["lite"], "full")
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("pwned"),))  # type: ignore[return-value]
+
+
+def _bad_files(folder: Path, trained: U2Net) -> dict[str, Path]:
+    state = trained.state_dict()
+    good = folder / "good.pth"
+    torch.save(state, good)
+    files = {
+        "missing": folder / "missing.pth",
+        "folder": folder / "folder.pth",
+        "empty": folder / "empty.pth",
+        "text": folder / "text.onnx",
+        "text safetensors": folder / "text.safetensors",
+        "suffix": folder / "weights.bin",
+        "no suffix": folder / "weights",
+        "truncated": folder / "truncated.pth",
+        "pickle": folder / "pickle.pth",
+        "tensor": folder / "tensor.pth",
+        "other keys": folder / "other.pth",
+        "one shape": folder / "shape.pth",
+        "one missing": folder / "short.pth",
+        "not finite": folder / "nan.pth",
+        "empty onnx": folder / "empty_graph.onnx",
+        "zip bomb name": folder / "list.pth",
+    }
+    files["folder"].mkdir()
+    files["empty"].touch()
+    for name in ("text", "text safetensors", "suffix", "no suffix"):
+        files[name].write_text("this is no model\n" * 50)
+    files["truncated"].write_bytes(good.read_bytes()[:-1000])
+    files["pickle"].write_bytes(pickle.dumps(_Evil()))
+    torch.save(torch.zeros(3), files["tensor"])
+    torch.save([1, 2], files["zip bomb name"])
+    torch.save({"a": torch.zeros(3)}, files["other keys"])
+    torch.save({**state, "outconv.weight": torch.zeros(1, 7, 1, 1)}, files["one shape"])
+    torch.save({key: value for key, value in state.items() if key != "outconv.bias"}, files["one missing"])
+    torch.save({**state, "outconv.bias": torch.tensor([float("nan")])}, files["not finite"])
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [])), files["empty onnx"])
+    return files
+
+
+def test_whatever_is_not_this_models_weights_gets_one_clear_line(
+    trained: U2Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, path in _bad_files(tmp_path, trained).items():
+        with pytest.raises(WeightsError) as caught:
+            load_network(path, "lite")
+        message = str(caught.value)
+        assert "\n" not in message, name
+        assert path.name in message, name
+    assert not (tmp_path / "pwned").exists(), "a pickle was executed"
+
+
+def test_a_truncated_onnx_gets_one_clear_line(published_weights: dict[str, Path], tmp_path: Path) -> None:
+    whole = published_weights["lite"].read_bytes()
+    for keep in (100, len(whole) // 2, len(whole) - 200_000):
+        path = tmp_path / "cut.onnx"
+        path.write_bytes(whole[:keep])
+        with pytest.raises(WeightsError, match=r"cut\.onnx"):
+            load_network(path, "lite")
+
+
+def test_onnx_with_weights_elsewhere_is_refused(published_weights: dict[str, Path], tmp_path: Path) -> None:
+    model = onnx.load(published_weights["lite"])
+    onnx.save(model, tmp_path / "split.onnx", save_as_external_data=True, location="data.bin", size_threshold=0)
+    with pytest.raises(WeightsError, match="other files"):
+        load_network(tmp_path / "split.onnx", "lite")

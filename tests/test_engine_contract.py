@@ -1,0 +1,202 @@
+"""One suite over every engine: what :class:`rtsod.types.Engine` promises holds for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtsod.backends import choose, open_engine, probe_engines
+from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.config import EngineConfig
+from rtsod.errors import EngineUnavailable
+from rtsod.model.weights import resolve
+from rtsod.types import Engine, Image
+
+NAMES = ["constant", "openvino", "torch"]
+
+
+def _open(name: str, **options: object) -> Engine:
+    if name == "constant":
+        return ConstantEngine(**options)  # type: ignore[arg-type]
+    config = EngineConfig(model="lite", engine=name, **options)  # type: ignore[arg-type]
+    return open_engine(config, resolve(config))
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def engine(request: pytest.FixtureRequest, published_weights: dict[str, Path]) -> Iterator[Engine]:
+    opened = _open(request.param, input_size=160)
+    yield opened
+    opened.close()
+
+
+def _noise(size: int, seed: int = 0) -> Image:
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
+
+
+def test_the_map_is_a_valid_mask(engine: Engine) -> None:
+    for image in (_noise(160), np.zeros((160, 160, 3), np.uint8), np.full((160, 160, 3), 255, np.uint8)):
+        alpha = engine.infer(image)
+        assert alpha.shape == (160, 160)
+        assert alpha.dtype == np.float32
+        assert alpha.min() >= 0
+        assert alpha.max() <= 1
+
+
+def test_the_caller_owns_the_map(engine: Engine) -> None:
+    first = engine.infer(_noise(160, seed=1))
+    kept = first.copy()
+    engine.infer(_noise(160, seed=2))
+    assert np.array_equal(first, kept), "the next inference wrote into the last one's answer"
+    first[:] = 0  # and it may be written
+
+
+def test_the_picture_is_not_touched_and_may_be_read_only(engine: Engine) -> None:
+    image = _noise(160)
+    kept = image.copy()
+    image.setflags(write=False)
+    engine.infer(image)
+    assert np.array_equal(image, kept)
+
+
+def test_the_answer_depends_on_the_picture_alone(engine: Engine) -> None:
+    first = engine.infer(_noise(160, seed=3))
+    engine.infer(_noise(160, seed=4))
+    assert np.array_equal(engine.infer(_noise(160, seed=3)), first)
+
+
+def test_it_says_what_runs(engine: Engine) -> None:
+    info = engine.info
+    assert info.input_size == 160
+    assert info.name in NAMES
+    assert info.precision == "fp32"
+    assert info.device
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_closing_twice_is_harmless(name: str, published_weights: dict[str, Path]) -> None:
+    opened = _open(name, input_size=64)
+    opened.close()
+    opened.close()
+
+
+@pytest.mark.parametrize("size", [96, 161, 320])
+def test_engines_agree_at_any_input_size(size: int, samples: Path, published_weights: dict[str, Path]) -> None:
+    import cv2
+
+    image = cv2.resize(cv2.imread(str(samples / "images" / "girl.png")), (size, size))  # type: ignore[arg-type]
+    one, other = (_open(name, input_size=size).infer(np.asarray(image, np.uint8)) for name in ("openvino", "torch"))
+    assert np.abs(one - other).max() < 2e-3
+    assert one.max() > 0.5, "a picture of a girl holds a subject"
+
+
+def test_colours_are_taken_as_bgr(samples: Path, published_weights: dict[str, Path]) -> None:
+    import cv2
+
+    image = np.asarray(cv2.resize(cv2.imread(str(samples / "images" / "boat.jpg")), (160, 160)), np.uint8)  # type: ignore[arg-type]
+    opened = _open("openvino", input_size=160)
+    right, swapped = opened.infer(image), opened.infer(np.ascontiguousarray(image[..., ::-1]))
+    assert np.abs(right - swapped).mean() > 1e-3
+
+
+class TestExplicitRequests:
+    """What was asked for by name is met or refused, never replaced."""
+
+    def _refused(self, match: str, **options: object) -> None:
+        config = EngineConfig(model="lite", **options)  # type: ignore[arg-type]
+        with pytest.raises(EngineUnavailable, match=match) as caught:
+            open_engine(config, resolve(config))
+        assert "\n" not in str(caught.value)
+
+    def test_half_precision_on_a_cpu(self) -> None:
+        self._refused("fp32 or bf16", engine="torch", device="cpu", precision="fp16")
+
+    def test_a_gpu_that_is_not_there(self) -> None:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("there is one")
+        self._refused("CUDA", engine="torch", device="cuda")
+        self._refused("CUDA", engine="auto", device="cuda:1")
+        self._refused("--engine torch", engine="openvino", device="cuda")
+
+    def test_an_unknown_device(self) -> None:
+        self._refused("--device toaster", engine="openvino", device="toaster")
+        self._refused("--device toaster", engine="torch", device="toaster")
+
+
+def test_auto_chooses_among_what_is_installed_and_says_why() -> None:
+    said: list[str] = []
+    config = EngineConfig(model="lite", input_size=64)
+    opened = open_engine(config, resolve(config), said.append)
+    assert len(said) == 1
+    assert opened.info.name in said[0]
+    assert "because" in said[0]
+
+
+def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"openvino": True, "torch": True}
+    real = probe_engines()
+
+    def probe() -> list[object]:
+        return [
+            p if installed.get(p.name, True) else type(p)(p.name, False, f"{p.name} is not installed") for p in real
+        ]
+
+    monkeypatch.setattr("rtsod.backends.probe_engines", probe)
+    config = EngineConfig(device="cpu")
+    assert choose(config)[0] == "openvino"
+    installed["openvino"] = False
+    assert choose(config)[0] == "torch"
+    assert "not installed" in choose(config)[1]
+    installed["torch"] = False
+    with pytest.raises(EngineUnavailable, match="pip install"):
+        choose(config)
+
+
+class TestConversionCache:
+    """The converted model is kept, used again, and never used when damaged."""
+
+    @pytest.fixture(autouse=True)
+    def _cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
+        import platformdirs
+
+        self.folder = tmp_path / "rtsod"
+        (self.folder / "weights").mkdir(parents=True)
+        (self.folder / "weights" / "u2netp.onnx").symlink_to(published_weights["lite"])
+        monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
+
+    def _converted(self) -> Path:
+        (folder,) = (self.folder / "openvino").iterdir()
+        return folder
+
+    def test_the_second_start_converts_nothing(self) -> None:
+        answer = _open("openvino", input_size=64).infer(_noise(64))
+        stamp = (self._converted() / "graph.xml").stat().st_mtime_ns
+        assert np.array_equal(_open("openvino", input_size=64).infer(_noise(64)), answer)
+        assert (self._converted() / "graph.xml").stat().st_mtime_ns == stamp
+
+    def test_a_damaged_conversion_is_made_anew(self, caplog: pytest.LogCaptureFixture) -> None:
+        answer = _open("openvino", input_size=64).infer(_noise(64))
+        path = self._converted() / "graph.bin"
+        damaged = bytearray(path.read_bytes())
+        damaged[len(damaged) // 2] ^= 0xFF
+        path.write_bytes(damaged)
+        assert np.array_equal(_open("openvino", input_size=64).infer(_noise(64)), answer)
+        assert "made anew" in caplog.text
+        assert path.read_bytes() != damaged
+
+    def test_other_weights_are_other_models(self, tmp_path: Path) -> None:
+        import torch
+
+        from rtsod.model.u2net import LITE, U2Net
+
+        mine = tmp_path / "mine.pth"
+        torch.manual_seed(0)
+        torch.save(U2Net(LITE).state_dict(), mine)
+        published = _open("openvino", input_size=64).infer(_noise(64))
+        own = _open("openvino", input_size=64, weights=mine).infer(_noise(64))
+        assert np.abs(published - own).max() > 0.01
+        assert len(list((self.folder / "openvino").iterdir())) == 2

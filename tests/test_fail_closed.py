@@ -1,0 +1,151 @@
+"""No camera pixel leaves the machine but the subject's: by who may make a picture, and by what is in it."""
+
+import ast
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rtsod
+from rtsod.composite import Compositor
+from rtsod.errors import MaskError
+from rtsod.types import Alpha, Backdrop, Blur, Composited, Frame, Image, Mask, Masked, Transparent, Untouched, seal
+
+PACKAGE = Path(rtsod.__file__).parent
+SEALED = {"seal", "_seal", "_SEAL", "Composited"}
+
+
+def makers(source: str) -> list[str]:
+    """What in a module could make a ``Composited``: any use of the seal, any call of the class."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if name in SEALED - {"Composited"}:
+                found.append(name)
+            case ast.Constant(value=str(name)) if name in SEALED:  # getattr(types, "seal")
+                found.append(name)
+            case ast.keyword(arg="_seal"):
+                found.append("_seal")
+            case ast.Call(func=ast.Name(id="Composited") | ast.Attribute(attr="Composited")):
+                found.append("Composited(...)")
+            case ast.ClassDef(bases=bases) if any("Composited" in ast.unparse(base) for base in bases):
+                found.append("class (Composited)")
+            case ast.Attribute(value=ast.Name(id="Composited") | ast.Attribute(attr="Composited"), attr=name):
+                found.append(f"Composited.{name}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from rtsod.types import seal",
+        "from rtsod.types import seal as harmless",
+        "import rtsod.types as t\nt.seal(image=x)",
+        "import rtsod.types as t\ngetattr(t, 'seal')",
+        "from rtsod.types import _SEAL",
+        "Composited(image=x)",
+        "types.Composited(image=x)",
+        "Composited.__new__(Composited)",
+        "class Mine(Composited): ...",
+    ],
+)
+def test_the_reader_of_sources_sees_every_way_in(source: str) -> None:
+    assert makers(source)
+
+
+def test_only_the_compositor_makes_pictures_that_may_leave() -> None:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE) not in (Path("types.py"), Path("composite.py")):
+            assert not makers(path.read_text(encoding="utf-8")), path
+
+
+def test_the_class_itself_refuses_everybody_else() -> None:
+    image, alpha = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.float32)
+    fields = {"image": image, "alpha": alpha, "index": 0, "captured_at": 0.0}
+    with pytest.raises(TypeError, match="only the compositor"):
+        Composited(**fields, pts=None, name=None, is_slate=False, transparent=False)  # type: ignore[arg-type]
+    assert isinstance(seal(image=image, alpha=alpha, index=0, captured_at=0.0), Composited)
+
+
+class Card:
+    def __init__(self, image: Image) -> None:
+        self.image = image
+
+    def picture(self, width: int, height: int, at: float) -> Image:
+        return self.image
+
+    def close(self) -> None: ...
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[Image, Alpha, Alpha]:
+    """A picture, a mask with regions that are exactly 0, and that mask at the picture's size."""
+    width, height = draw(st.integers(16, 150)), draw(st.integers(16, 150))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    size = draw(st.integers(4, 40))
+    mask = np.clip(random.random((size, size), np.float32) * 2 - draw(st.floats(0.1, 1.9)), 0, 1).astype(np.float32)
+    mask[random.random((size, size)) < draw(st.floats(0, 1))] = 0
+    picture = random.integers(0, 256, (height, width, 3), np.uint8)
+    return picture, mask, np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def composed(backdrop: Backdrop, picture: Image, mask: Alpha, *, mirror: bool) -> Composited:
+    frame = Frame(picture, index=3, captured_at=2.0)
+    return Compositor([backdrop], mirror=mirror).compose(Masked(frame, Mask(mask, 3, 2.0)), at=1.0)
+
+
+@settings(deadline=None, max_examples=150)
+@given(scenes(), st.booleans(), st.tuples(*[st.integers(0, 255)] * 3))
+def test_what_the_mask_leaves_out_makes_no_difference(
+    scene: tuple[Image, Alpha, Alpha], mirror: bool, watermark: tuple[int, int, int]
+) -> None:
+    """Two cameras that see the same subject before different rooms give the same output, bit for bit."""
+    picture, mask, alpha = scene
+    marked = picture.copy()
+    marked[alpha == 0] = watermark
+    card = Card(np.full_like(picture, 77))
+    for backdrop in (card, Transparent()):
+        one, other = (composed(backdrop, image, mask, mirror=mirror) for image in (picture, marked))
+        assert (one.image == other.image).all()
+        assert (one.alpha8 == other.alpha8).all()
+        hidden = one.alpha8 == 0
+        assert (one.image[hidden] == (77 if backdrop is card else 0)).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(scenes(), st.booleans())
+def test_no_slate_looks_at_the_frame(scene: tuple[Image, Alpha, Alpha], mirror: bool) -> None:
+    picture = scene[0]
+    height, width = picture.shape[:2]
+    for backdrop in (Card(np.full_like(picture, 77)), Blur(), Transparent(), Untouched()):
+        compositor = Compositor([backdrop], mirror=mirror)
+        frames = [Frame(image, index=3, captured_at=2.0) for image in (picture, 255 - picture)]
+        one, other = (compositor.slate(width, height, 1.0, frame=frame, now=9.0) for frame in frames)
+        assert one.is_slate
+        assert (one.image == other.image).all()
+        assert (one.image == one.image[0, 0]).all()
+        assert (one.alpha8 == 0).all()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -0.001, 1.001])
+def test_an_invalid_map_becomes_no_mask(value: float) -> None:
+    alpha = np.full((32, 32), 0.5, np.float32)
+    alpha[17, 5] = value
+    with pytest.raises(MaskError):
+        Mask(alpha, 0, 0.0)
+
+
+@pytest.mark.parametrize("alpha", [np.zeros((4, 4, 1), np.float32), np.zeros((4, 4)), np.zeros((0, 4), np.float32)])
+def test_a_map_of_another_kind_becomes_no_mask(alpha: Alpha) -> None:
+    with pytest.raises(MaskError, match="not float32"):
+        Mask(alpha, 0, 0.0)
+
+
+@pytest.mark.parametrize(("index", "captured_at"), [(4, 2.0), (3, 2.5)])
+def test_another_frames_mask_is_refused(index: int, captured_at: float) -> None:
+    frame = Frame(np.zeros((16, 16, 3), np.uint8), index=3, captured_at=2.0)
+    with pytest.raises(MaskError, match="offered for frame 3"):
+        Masked(frame, Mask(np.ones((8, 8), np.float32), index, captured_at))

