@@ -62,8 +62,8 @@ def test_the_graph_is_typed_as_asked(
 def test_the_graph_agrees_with_pytorch_on_photographs(
     model: ModelName, precision: ExportPrecision, published_weights: dict[str, Path], samples: Path
 ) -> None:
-    pictures = pictures_in(samples / "images", 320)
-    pictures = pictures if model == "lite" and precision == "fp16" else pictures[1:3]  # im_21 and boat among the hard
+    # Where half precision is hardest: a bicycle, boats, and a girl's hair. Two will do for float32.
+    pictures = pictures_in(samples / "images", 320)[: 4 if (model, precision) == ("lite", "fp16") else 2]
     graph = exported(published_weights[model], model, precision)
     parity = check_parity(graph, _reference(published_weights[model], model), pictures, precision)
     assert parity.within(precision)

@@ -1,4 +1,5 @@
 """What the tests of export and engines share: exported graphs, and a GPU that is faked at the driver's calls."""
+# ruff: noqa: N802 (the fake has the names of the library it stands for)
 
 from __future__ import annotations
 

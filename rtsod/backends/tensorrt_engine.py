@@ -46,6 +46,7 @@ class TensorRtEngine:
         progress: BuildProgress | None = None,
     ) -> None:
         library = load_library()
+        self._runner: TensorRtRunner | None = None
         self._cuda = open_cuda(config.device)
         gpu = self._cuda.gpu
         try:
@@ -62,7 +63,7 @@ class TensorRtEngine:
                 self._runner = TensorRtRunner(library, kept.plan, self._cuda, config.input_size)
             off = check_answer(self.infer, config.input_size, kept.manifest.answer, kept.path.name)
         except BaseException:
-            self._cuda.close()
+            self.close()
             raise
         _log.info("%s %s by %s, self-check off by %.5f", library.name, library.version, self._cuda.library, off)
         self._info = EngineInfo(
@@ -79,11 +80,15 @@ class TensorRtEngine:
         return self._info
 
     def infer(self, image: Image) -> Alpha:
+        if self._runner is None:
+            raise EngineError("the TensorRT engine is closed")
         with self._cuda.current():
             return np.array(self._runner(image)[0, 0], np.float32)  # the next call writes into the same memory
 
     def close(self) -> None:
-        self._runner.close()
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
         self._cuda.close()
 
 
@@ -115,7 +120,8 @@ class TensorRtRunner:
         self._image[0][...] = 0
         self._queue()  # the first run compiles and allocates, which a recording must not
         cuda.synchronize()
-        self._replay = cuda.recorded(self._queue)
+        capturable = getattr(self._context, "is_stream_capturable", None)  # TensorRT for RTX says so; TensorRT is
+        self._replay = self._queue if capturable and not capturable(cuda.stream) else cuda.recorded(self._queue)
 
     def __call__(self, image: Image) -> NDArray[Any]:
         """(S, S, 3) uint8 BGR to (1, 1, S, S) float32, which the next call overwrites."""

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import torch
 
-from rtsod.backends.torch_graph import GraphReplay
 from rtsod.config import EngineConfig
 from rtsod.cuda.memory import gpu_error
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.checkpoints import load_network
+from rtsod.model.graph_replay import GraphReplay
 from rtsod.model.half import half_from_float, widen
 from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
