@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from rtsod.errors import UsageError
 
 ModelName: TypeAlias = Literal["full", "lite"]
-EngineName: TypeAlias = Literal["auto", "openvino", "torch"]
+EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
 Sync: TypeAlias = Literal["locked"]
 
