@@ -3,7 +3,9 @@
 
 import sys
 
-from rtsod.cli import main
-
 if __name__ == "__main__":
+    try:
+        from rtsod.cli import main
+    except KeyboardInterrupt:  # an impatient Ctrl-C while Python still imports
+        raise SystemExit(130) from None
     raise SystemExit(main(["run", *sys.argv[1:]], program="run_camera.py"))

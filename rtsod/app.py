@@ -70,7 +70,7 @@ class _Run:
         self._reporter = reporter
         self._signals = signals
         if config.run.stats is not None:
-            _check_writable(config.run.stats)
+            _check_stats(config.run.stats)
 
         # What is cheap and likely to be mistyped comes first; the network, which may take minutes, last.
         self._meter = Meter()
@@ -87,7 +87,7 @@ class _Run:
         self._compositor = Compositor(backdrops, mirror=config.picture.mirror)
         transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
         check_outputs(output, info, transparent=transparent)
-        _check_nothing_read_is_overwritten(config, output)
+        _check_nothing_is_overwritten(config, output, info)
         if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
             reporter.say("background none: the camera's own background is shown")
 
@@ -268,19 +268,33 @@ def _describe(info: SourceInfo) -> str:
     return ", ".join(parts)
 
 
-def _check_nothing_read_is_overwritten(config: AppConfig, output: OutputConfig) -> None:
-    """The source is held against the outputs where they are opened; this is for the other files of a run."""
-    read = [Path(spec) for spec in config.picture.backgrounds] + [config.engine.weights or Path("")]
-    if config.run.stats is not None:
-        read.append(Path(config.source.spec))
-    written = [path for path in (*output.outputs, *output.mask_outputs, config.run.stats) if path is not None]
+def _check_nothing_is_overwritten(config: AppConfig, output: OutputConfig, info: SourceInfo) -> None:
+    """No output may replace a file this run reads, nor the statistics an output.
+
+    Outputs and source are held against each other where outputs are opened; this is for all other pairs.
+    """
+    read = [Path(spec).expanduser() for spec in config.picture.backgrounds]
+    read += [path for path in (config.engine.weights, info.path) if path is not None]
+    written = [*output.outputs, *output.mask_outputs]
+    stats = config.run.stats
+    if stats is not None:
+        if any(stats.resolve() == path.resolve() for path in written):
+            raise UsageError(f"--stats {stats}: is an output of this run too: choose another name")
+        if stats.is_file() and info.path is not None and stats.resolve().parent == info.path.resolve():
+            raise UsageError(f"--stats {stats}: would replace a file in the folder that is read: choose another name")
+        written.append(stats)
     for path in written:
         if any(other.is_file() and path.is_file() and path.samefile(other) for other in read):
             raise UsageError(f"{path}: would overwrite a file that this run reads: choose another name")
 
 
-def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise UsageError(f"--stats {path}: is a folder, not a file")
-    if not os.access(path.parent, os.W_OK):
+def _check_stats(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise UsageError(f"--stats {path}: is a folder, not a file")
+        if path.exists() and not (path.is_file() or path.is_char_device()):
+            raise UsageError(f"--stats {path}: is not a file")
+    except OSError as error:
+        raise OutputError(f"--stats {path}: cannot be reached: {error.strerror or error}") from error
+    if not path.is_char_device() and not os.access(path.parent, os.W_OK):
         raise OutputError(f"--stats {path}: the folder {path.parent} is missing or cannot be written")

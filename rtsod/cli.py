@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -38,7 +39,7 @@ examples:
 keys in the window: q quit, b next background, m mirror, p pause to a slate, s statistics
 
 exit codes: 0 done, 2 usage, 3 source, 4 weights, 5 engine, 6 output, 70 internal error,
-130 ended by Ctrl-C, 143 ended by SIGTERM (outputs are closed and playable all the same)
+129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM (outputs are closed and playable all the same)
 """
 
 
@@ -60,23 +61,47 @@ def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> in
     verbose = False
     try:
         options = _parser(program).parse_args(argv)
-        verbose = options.verbose
+        verbose = getattr(options, "verbose", False)
         _set_up_logging(verbose)
-        from rtsod.app import run  # late: --help and a mistyped option need no OpenCV
-
-        return int(run(_config(options)))
+        return _COMMANDS[options.command](options)
     except RtsodError as error:
-        print(f"rtsod: {error}", file=sys.stderr)
+        _complain(str(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
-        print("rtsod: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
         if verbose:
             logging.getLogger(__name__).exception("internal error")
         hint = "" if verbose else " (--verbose shows where)"
-        print(f"rtsod: internal error: {type(error).__name__}: {error}{hint}", file=sys.stderr)
+        _complain(f"internal error: {type(error).__name__}: {error}{hint}")
         return int(ExitCode.INTERNAL)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from rtsod.app import run  # late, as below: --help and a mistyped option need no OpenCV
+
+    return int(run(_config(options)))
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from rtsod.devices import show
+
+    return show()
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from rtsod.doctor import show
+
+    return show(as_json=options.json)
+
+
+_COMMANDS: Final = {"run": _run, "devices": _devices, "doctor": _doctor}
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError):  # with nobody to tell, the exit code still says it
+        print(f"rtsod: {line}", file=sys.stderr)
 
 
 def _parser(program: str | None) -> argparse.ArgumentParser:
@@ -96,6 +121,9 @@ def _parser(program: str | None) -> argparse.ArgumentParser:
     _add_engine_options(run)
     _add_output_options(run)
     _add_run_options(run)
+    commands.add_parser("devices", help="list cameras with what they can do, and virtual cameras with who holds them")
+    doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
+    doctor.add_argument("--json", action="store_true", help="for programs")
     return parser
 
 
@@ -168,7 +196,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="DEVICE",
-        help="be a camera for video calls; Linux: v4l2loopback, else the extra rtsod[virtualcam]",
+        help="be a camera for video calls; needs v4l2loopback on Linux, elsewhere: pip install pyvirtualcam",
     )
     group.add_argument(
         "--on-demand",

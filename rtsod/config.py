@@ -5,6 +5,7 @@ Each default is written here and nowhere else.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
@@ -12,7 +13,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from rtsod.errors import UsageError
 
 ModelName: TypeAlias = Literal["full", "lite"]
-EngineName: TypeAlias = Literal["auto", "openvino", "torch"]
+EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
 Sync: TypeAlias = Literal["locked"]
 
@@ -26,6 +27,7 @@ INPUT_SIZE_RANGE: Final = (64, 1024)
 MAX_FRAME_SIDE: Final = 16384
 """Pixels. A picture with a longer side, or with more than ``MAX_FRAME_PIXELS``, is refused before it is decoded."""
 MAX_FRAME_PIXELS: Final = 100_000_000
+_DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class SourceConfig:
             raise UsageError(f"--size {self.width}x{self.height}: each side must be 16 to {MAX_FRAME_SIDE} pixels")
         if self.width * self.height > MAX_FRAME_PIXELS:
             raise UsageError(f"--size {self.width}x{self.height}: more than {MAX_FRAME_PIXELS // 1_000_000} megapixels")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: must be 0 or more")
         if not 1 <= self.fps <= 240:
             raise UsageError(f"--fps {self.fps}: must be 1 to 240")
 
@@ -62,13 +66,22 @@ class EngineConfig:
     engine: EngineName = "auto"
     precision: Precision = "auto"
     device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` (torch), ``gpu`` (an Intel GPU, openvino)."""
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` (torch), ``gpu``, ``npu`` (Intel's, openvino)."""
     input_size: int = 320
     """The paper's. Smaller is faster and coarser."""
     weights: Path | None = None
     """A file of the user's; None fetches the authors' once and keeps them."""
 
     def __post_init__(self) -> None:
+        for option, value, known in (
+            ("--model", self.model, MODELS),
+            ("--engine", self.engine, ENGINES),
+            ("--precision", self.precision, PRECISIONS),
+        ):
+            if value not in known:
+                raise UsageError(f"{option} {value}: is none of {', '.join(known)}")
+        if not _DEVICE.fullmatch(self.device):
+            raise UsageError(f"--device {self.device}: is none of auto, cpu, cuda, cuda:N, gpu, npu")
         low, high = INPUT_SIZE_RANGE
         if not low <= self.input_size <= high:
             raise UsageError(f"--input-size {self.input_size}: must be {low} to {high} pixels")
@@ -122,11 +135,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.duration is not None and not 0 < self.duration < float("inf"):
-            raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds")
+            raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds, and finite")
         if self.max_frames is not None and self.max_frames < 1:
             raise UsageError(f"--max-frames {self.max_frames}: must be at least 1")
         if self.max_mask_age is not None and not 0 < self.max_mask_age < float("inf"):
-            raise UsageError(f"--max-mask-age {self.max_mask_age:g}: must be more than 0 seconds")
+            raise UsageError(f"--max-mask-age {self.max_mask_age:g}: must be more than 0 seconds, and finite")
 
 
 @dataclass(frozen=True, slots=True)

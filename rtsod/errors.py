@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
     ENGINE = 5
     OUTPUT = 6
     INTERNAL = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +29,31 @@ from rtsod.types import EngineInfo, SourceInfo
 from rtsod.version import __version__
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody listens any more; rich would end the process, and the recording with it."""
+        self.quiet = True
+        mute_stderr()
+
+
+def mute_stderr() -> None:
+    """Point stderr to nowhere, so that what is still buffered for a closed pipe does not fail again at exit."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 class Reporter:
-    """Speaks on stderr, so that stdout stays free for what a user pipes."""
+    """Speaks on stderr, so that stdout stays free for what a user pipes. A lost listener is no error."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self._console = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
     def say(self, line: str) -> None:
         """One line."""
-        self._console.print(line)
+        try:
+            self._console.print(line)
+        except OSError:  # a full disk behind a redirection
+            mute_stderr()
 
     @contextmanager
     def download(self, what: str) -> Iterator[ReportBytes]:
@@ -165,10 +181,14 @@ def write_stats(
         "outputs": list(sinks),
         **numbers,
     }
+    text = json.dumps(record, indent=2) + "\n"
+    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-            json.dump(record, file, indent=2)
-        os.chmod(file.name, 0o644)  # a temporary file's own mode shuts other users out
-        os.replace(file.name, path)
+        if path.exists() and not path.is_file():
+            path.write_text(text)  # a device, such as /dev/stdout: written, never replaced
+            return
+        unfinished.write_text(text)
+        os.replace(unfinished, path)
     except OSError as error:
+        unfinished.unlink(missing_ok=True)
         raise OutputError(f"{path}: the statistics cannot be written: {error.strerror or error}") from error

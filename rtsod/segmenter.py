@@ -10,6 +10,7 @@ import numpy as np
 
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig, EngineName, ModelName, Precision
+from rtsod.errors import EngineError
 from rtsod.model.weights import ReportBytes, resolve
 from rtsod.preprocess import shrink, shrink_still, stretch_still
 from rtsod.refine.upsample import upsample
@@ -25,6 +26,7 @@ class Segmenter:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._closed = False
 
     @classmethod
     def open(
@@ -73,9 +75,13 @@ class Segmenter:
 
         Raises:
             ValueError: ``image`` is not ``(H, W, 3)`` uint8.
-            EngineError: inference failed.
+            EngineError: inference failed, or the segmenter is closed.
             MaskError: the network's answer is not a valid map.
         """
+        if self._closed:
+            raise EngineError("this Segmenter is closed: open another")
+        if not isinstance(image, np.ndarray):
+            raise ValueError(f"image must be (H, W, 3) uint8 BGR, not {type(image).__name__}")
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             raise ValueError(f"image must be (H, W, 3) uint8 BGR, not {image.shape} {image.dtype}")
         size = self._engine.info.input_size
@@ -87,6 +93,7 @@ class Segmenter:
 
     def close(self) -> None:
         """Free the device. Idempotent."""
+        self._closed = True
         self._engine.close()
 
     def __enter__(self) -> Self:

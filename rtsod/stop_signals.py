@@ -1,16 +1,19 @@
-"""Ctrl-C and SIGTERM, turned into an orderly end."""
+"""Ctrl-C, SIGTERM and a terminal that is closed, turned into an orderly end."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Final, Self
 
 from rtsod.errors import ExitCode
 
 _CODES: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+if hasattr(signal, "SIGHUP"):  # not on Windows
+    _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
 _FORCED_AFTER: Final = 3
 """The signal that ends the process at once, outputs closed or not: nobody should need ``kill -9``."""
 
@@ -20,7 +23,7 @@ class Interrupted(BaseException):
 
 
 class StopSignals:
-    """While it is entered, SIGINT and SIGTERM are noted instead of killing the process.
+    """While it is entered, SIGINT, SIGTERM and SIGHUP are noted instead of killing the process.
 
     Until :meth:`hold` they also raise :class:`Interrupted`, so that a download or a model being compiled is left at
     once; from then on the pipeline asks :attr:`received` and ends by itself, and nothing interrupts the closing of
@@ -62,4 +65,5 @@ class StopSignals:
         if not self._holding:
             raise Interrupted
         if len(self._received) == _FORCED_AFTER - 1:
-            print("closing the outputs; once more to give them up", file=sys.stderr)
+            with suppress(OSError):  # the terminal may be what is gone
+                print("closing the outputs; once more to give them up", file=sys.stderr)

@@ -63,7 +63,8 @@ class SourceInfo:
     frames: int | None = None
     """How many frames there are, as far as the container says; None when unknown or endless."""
     path: Path | None = None
-    """The file, where there is one: its audio is carried over from here."""
+    """The file, where there is one: its audio is carried over from here, and no output may replace it. For stills, the
+    file or the folder."""
     pixel_format: str | None = None
     """What the camera delivers, e.g. ``"MJPG"``."""
     sample_aspect_ratio: Fraction | None = None

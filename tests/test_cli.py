@@ -146,6 +146,10 @@ def test_without_camera_display_or_output_the_demo_is_recorded(
         (["--size", "wide"], ExitCode.USAGE, "WIDTHxHEIGHT"),
         (["--size", "1x1"], ExitCode.USAGE, "--size"),
         (["--fps", "0"], ExitCode.USAGE, "--fps"),
+        (["--seed", "-1"], ExitCode.USAGE, "--seed"),
+        (["--device", "toaster"], ExitCode.USAGE, "toaster"),
+        (["--duration", "inf"], ExitCode.USAGE, "finite"),
+        (["--source", "demo", "--output", "x.mp4", "--stats", "x.mp4"], ExitCode.USAGE, "x.mp4"),
         (["--duration", "-1"], ExitCode.USAGE, "--duration"),
         (["--duration", "nan"], ExitCode.USAGE, "--duration"),
         (["--max-frames", "0"], ExitCode.USAGE, "--max-frames"),
@@ -199,6 +203,100 @@ def test_the_input_is_never_overwritten(clip: Path, capsys: pytest.CaptureFixtur
     assert clip.read_bytes() == before
 
 
+def _photograph(path: Path) -> bytes:
+    assert cv2.imwrite(str(path), np.full((40, 60, 3), 90, np.uint8))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--output", "--mask-output"])
+@pytest.mark.parametrize("source", ["photos", "photos/one.png"])
+def test_photographs_are_never_replaced_by_results(
+    option: str, source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    before = _photograph(tmp_path / "photos" / "one.png")
+    _fails(ExitCode.USAGE, "--source", source, *FAST, option, "photos", capsys=capsys)
+    _fails(ExitCode.USAGE, "--source", source, *FAST, "--stats", "photos/one.png", capsys=capsys)
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["one.png"]
+    assert (tmp_path / "photos" / "one.png").read_bytes() == before
+
+
+def test_statistics_go_into_a_device_but_never_in_its_place(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = tmp_path / "null"
+    device.symlink_to("/dev/null")
+    arguments: list[str | Path] = ["--source", clip, *FAST, "--max-frames", "1", "--output", "o.mp4", "--stats"]
+    assert _run(*arguments, device, capsys=capsys)[0] == 0
+    assert device.is_symlink()
+    assert Path("/dev/null").is_char_device()
+    os.mkfifo(tmp_path / "pipe")
+    _fails(ExitCode.USAGE, *arguments, "pipe", capsys=capsys)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_weights_from_a_pipe_are_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "w.onnx")
+    assert "not a file" in _fails(
+        ExitCode.WEIGHTS, "--source", "demo", "--output", "o.mp4", "--weights", "w.onnx", capsys=capsys
+    )
+
+
+def test_a_file_cut_short_is_said_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    rng = np.random.default_rng(0)
+    with av.open(whole, "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for _ in range(12):
+            noise = rng.integers(0, 256, (120, 160, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
+        container.mux(stream.encode(None))
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 8 // 10])
+    code, lines = _run("--source", cut, *FAST, "--output", "o.mp4", "--stats", "s.json", capsys=capsys)
+    assert code == 0, lines
+    numbers = json.loads((tmp_path / "s.json").read_text())
+    assert 0 < numbers["captured"] < 12
+    assert numbers["captured"] + numbers["unreadable"] == 12
+    assert "unreadable" in lines[-1]
+
+
+def test_a_background_whose_name_is_no_text_works(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = os.fsdecode(b"pl\xe9.png")
+    (tmp_path / name).write_bytes(_photograph(tmp_path / "plain.png"))
+    arguments: list[str | Path] = ["--source", clip, *FAST, "--bg", name, "--max-frames", "1", "--output", "o.mp4"]
+    code, lines = _run(*arguments, capsys=capsys)
+    assert code == 0, lines
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import platformdirs
+
+    from rtsod.model.weights import fetch
+
+    weights = fetch("lite")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "file" / name)
+    arguments: list[str | Path] = [
+        "--source",
+        clip,
+        *FAST,
+        "--weights",
+        weights,
+        "--max-frames",
+        "2",
+        "--output",
+        "o.mp4",
+    ]
+    code, lines = _run(*arguments, capsys=capsys)
+    assert code == 0, lines
+    assert len(_times(tmp_path / "o.mp4")) == 2
+
+
 def test_a_run_that_fails_early_leaves_an_old_output_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "old.mp4").write_bytes(b"precious")
     _fails(ExitCode.SOURCE, "--source", "missing.mp4", "--output", "old.mp4", capsys=capsys)
@@ -216,7 +314,7 @@ def _start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_run_and_the_recording_is_playable(tmp_path: Path, number: int, code: int) -> None:
     with _start("--source", "demo", *FAST, "--output", "o.mp4", "--stats", "s.json", cwd=tmp_path) as process:
         assert process.stderr is not None
@@ -233,6 +331,22 @@ def test_a_signal_ends_the_run_and_the_recording_is_playable(tmp_path: Path, num
     assert _times(tmp_path / "o.mp4")
     assert "ended by" in json.loads((tmp_path / "s.json").read_text())["end"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.mp4", "s.json"]
+
+
+@pytest.mark.parametrize("listener", ["gone", "full"])
+def test_a_run_goes_on_when_nobody_listens(listener: str, clip: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "run_camera.py"), "--source", str(clip), *FAST, "--output", "o.mp4"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if listener == "full":
+        with open("/dev/full", "w") as full:
+            code = subprocess.run(command, cwd=tmp_path, env=environment, stderr=full).returncode
+    else:
+        read, write = os.pipe()
+        os.close(read)
+        code = subprocess.run(command, cwd=tmp_path, env=environment, stderr=write).returncode
+        os.close(write)
+    assert code == 0
+    assert len(_times(tmp_path / "o.mp4")) == 12
 
 
 def test_two_runs_may_write_the_same_file(clip: Path, tmp_path: Path) -> None:

@@ -17,14 +17,17 @@ from rtsod.errors import EngineUnavailable
 from rtsod.model.weights import resolve
 from rtsod.types import Engine, Image
 
-NAMES = ["constant", "openvino", "torch"]
+NAMES = ["constant", "openvino", "torch", "tensorrt"]
 
 
 def _open(name: str, **options: object) -> Engine:
     if name == "constant":
         return ConstantEngine(**options)  # type: ignore[arg-type]
     config = EngineConfig(model="lite", engine=name, **options)  # type: ignore[arg-type]
-    return open_engine(config, resolve(config))
+    try:
+        return open_engine(config, resolve(config))
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -73,7 +76,7 @@ def test_it_says_what_runs(engine: Engine) -> None:
     info = engine.info
     assert info.input_size == 160
     assert info.name in NAMES
-    assert info.precision == "fp32"
+    assert info.precision in ("fp16", "fp32")
     assert info.device
 
 
@@ -124,9 +127,9 @@ class TestExplicitRequests:
         self._refused("CUDA", engine="auto", device="cuda:1")
         self._refused("--engine torch", engine="openvino", device="cuda")
 
-    def test_an_unknown_device(self) -> None:
-        self._refused("--device toaster", engine="openvino", device="toaster")
-        self._refused("--device toaster", engine="torch", device="toaster")
+    def test_a_device_of_the_other_engine(self) -> None:
+        self._refused("--device npu", engine="openvino", device="npu")
+        self._refused("--engine openvino", engine="torch", device="gpu")
 
 
 def test_auto_chooses_among_what_is_installed_and_says_why() -> None:
@@ -143,7 +146,9 @@ def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch:
     real = probe_engines()
 
     def probe() -> list[object]:
-        return [p if installed[p.name] else type(p)(p.name, False, f"{p.name} is not installed") for p in real]
+        return [
+            p if installed.get(p.name, True) else type(p)(p.name, False, f"{p.name} is not installed") for p in real
+        ]
 
     monkeypatch.setattr("rtsod.backends.probe_engines", probe)
     config = EngineConfig(device="cpu")

@@ -8,7 +8,7 @@ import pytest
 
 import rtsod
 from rtsod.backends.constant_engine import ConstantEngine
-from rtsod.errors import MaskError
+from rtsod.errors import EngineError, MaskError, UsageError
 
 
 def test_the_readmes_example(published_weights: dict[str, Path]) -> None:
@@ -40,11 +40,25 @@ def test_a_flat_map_is_not_stretched_to_noise() -> None:
 @pytest.mark.parametrize(
     "image",
     [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32),
-     np.zeros((0, 4, 3), np.uint8)],
+     np.zeros((0, 4, 3), np.uint8), None],
 )  # fmt: skip
 def test_what_is_not_a_bgr_picture_is_refused(image: Any) -> None:
     with pytest.raises(ValueError, match="BGR"):
         rtsod.Segmenter(ConstantEngine(64))(image)
+
+
+def test_a_closed_segmenter_says_so() -> None:
+    with rtsod.Segmenter(ConstantEngine(64)) as s:
+        pass
+    with pytest.raises(EngineError, match="closed"):
+        s(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("option", ["model", "engine", "precision", "device"])
+def test_an_unknown_choice_is_a_usage_error(option: str) -> None:
+    options: dict[str, Any] = {option: "toaster"}
+    with pytest.raises(UsageError, match=f"--{option} toaster"):
+        rtsod.Segmenter.open(**options)
 
 
 def test_an_invalid_map_is_refused() -> None:

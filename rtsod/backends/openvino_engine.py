@@ -46,17 +46,12 @@ class OpenVinoEngine:
         device = _device(core, config.device)
         precision = "fp32" if config.precision == "auto" else config.precision
         _check_precision(core, device, precision)
-        folder = _converted(config, weights)
+        model, folder = _converted(core, config, weights)
+        options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        if folder is not None and os.access(folder, os.W_OK):
+            options["CACHE_DIR"] = str(folder)
         try:
-            self._compiled = core.compile_model(
-                str(folder / "graph.xml"),
-                device,
-                {
-                    "INFERENCE_PRECISION_HINT": _HINTS[precision],
-                    "PERFORMANCE_HINT": "LATENCY",
-                    "CACHE_DIR": str(folder),
-                },
-            )
+            self._compiled = core.compile_model(model, device, options)
             used = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
             name = str(core.get_property(device, "FULL_DEVICE_NAME"))
         except RuntimeError as error:
@@ -109,36 +104,45 @@ def _check_precision(core: ov.Core, device: str, precision: str) -> None:
         raise EngineUnavailable(f"--precision {precision}: {device} here computes in {', '.join(able)} only")
 
 
-def _converted(config: EngineConfig, weights: Weights) -> Path:
-    """The folder that holds ``graph.xml`` and ``graph.bin`` for this configuration, converted if need be."""
+def _converted(core: ov.Core, config: EngineConfig, weights: Weights) -> tuple[ov.Model, Path | None]:
+    """The model for this configuration, converted if need be, and the folder it is kept in.
+
+    A folder that cannot be written costs the conversion at every start, which is said, and nothing else.
+    """
     key = f"{config.model}-{config.input_size}-{weights.sha256[:16]}-v{_GRAPH_VERSION}-{ov.__version__.split('-')[0]}"
     folder = platformdirs.user_cache_path("rtsod") / "openvino" / key
     if folder.is_dir():
         if _intact(folder):
-            return folder
+            return core.read_model(folder / "graph.xml"), folder
         _log.warning("%s: the converted model there is damaged and is made anew", folder)
         shutil.rmtree(folder, ignore_errors=True)
+    model = _convert(config, weights)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder.parent))
-    except OSError as error:
-        raise EngineError(f"{folder.parent}: the converted model cannot be kept there: {error.strerror}") from error
+        _keep(model, folder)
+    except (OSError, RuntimeError) as error:  # OpenVINO reports a full disk as the latter
+        reason = error.strerror if isinstance(error, OSError) else "the disk is full, perhaps"
+        _log.warning("%s: the converted model cannot be kept there (%s): every start converts it", folder, reason)
+        return model, None
+    return model, folder
+
+
+def _keep(model: ov.Model, folder: Path) -> None:
+    """Write the model whole or not at all, also when two processes do so at once."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _convert(config, weights, unfinished)
+        ov.save_model(model, unfinished / "graph.xml", compress_to_fp16=False)
         (unfinished / "graph.sha256").write_text(_digest(unfinished))
         try:
-            os.replace(unfinished, folder)  # whole or not at all
+            os.replace(unfinished, folder)
         except OSError:
             if not _intact(folder):  # else another process was faster, and its work is as good
                 raise
-    except OSError as error:
-        raise EngineError(f"{folder}: the converted model cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
 
 
-def _convert(config: EngineConfig, weights: Weights, folder: Path) -> None:
+def _convert(config: EngineConfig, weights: Weights) -> ov.Model:
     import torch  # a second to import, and needed once only
 
     from rtsod.model.checkpoints import load_network
@@ -152,9 +156,9 @@ def _convert(config: EngineConfig, weights: Weights, folder: Path) -> None:
             warnings.simplefilter("ignore", FutureWarning)  # about PyTorch's own code, from PyTorch's own code
             model = ov.convert_model(torch.export.export(graph, (example,)))
         model.reshape([1, size, size, 3])
-        ov.save_model(model, folder / "graph.xml", compress_to_fp16=False)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot convert the model: {_first_line(error)}") from error
+    return model
 
 
 def _digest(folder: Path) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import torch
 
 from rtsod.config import EngineConfig
+from rtsod.cuda.memory import gpu_error
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.checkpoints import load_network
+from rtsod.model.graph_replay import GraphReplay
+from rtsod.model.half import half_from_float, widen
+from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
+from rtsod.model.u2net import U2Net
 from rtsod.model.weights import Weights
 from rtsod.types import Alpha, EngineInfo, Image
 
@@ -31,13 +37,19 @@ class TorchEngine:
     def __init__(self, config: EngineConfig, weights: Weights) -> None:
         self._device = _device(config.device)
         precision = _precision(config.precision, self._device)
-        network = load_network(weights.file(), config.model).to(_DTYPES[precision])
+        network = load_network(weights.file(), config.model)
+        graph = SaliencyGraph(_in(network, precision, config.input_size)).eval()
         try:
-            graph = SaliencyGraph(network).eval().to(self._device)
             # Channels last: twice as fast on a CPU, and what tensor cores read.
-            self._graph = graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            graph = graph.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            shape = (1, config.input_size, config.input_size, 3)
+            self._run: Callable[[torch.Tensor], torch.Tensor] = (
+                GraphReplay(graph, shape, self._device, exact=precision == "fp32")
+                if self._device.type == "cuda"
+                else graph
+            )
         except RuntimeError as error:
-            raise EngineError(f"PyTorch cannot move the model to {self._device}: {_first_line(error)}") from error
+            raise self._failed(error) from error
         self._info = EngineInfo(
             name="torch",
             model=config.model,
@@ -54,14 +66,26 @@ class TorchEngine:
     def infer(self, image: Image) -> Alpha:
         try:
             with torch.inference_mode():
-                pixels = torch.tensor(image, device=self._device)[None]  # (1, S, S, 3)
-                saliency = self._graph(pixels)[0, 0].cpu()  # .cpu() waits for the device
+                saliency = self._run(torch.tensor(image)[None])[0, 0]  # a copy: the picture may be read-only
         except RuntimeError as error:
-            raise EngineError(f"PyTorch failed on {self._device}: {_first_line(error)}") from error
-        return np.asarray(saliency.numpy(), np.float32)
+            raise self._failed(error) from error
+        return np.array(saliency.numpy(), np.float32)  # a copy: the next call may write into the same memory
 
     def close(self) -> None:
         """Nothing outlives the object: PyTorch frees the weights with their last reference."""
+
+    def _failed(self, error: RuntimeError) -> EngineError:
+        if self._device.type == "cuda":
+            return gpu_error(str(self._device), f"PyTorch: {_first_line(error)}")
+        return EngineError(f"PyTorch failed on {self._device}: {_first_line(error)}")
+
+
+def _in(network: U2Net, precision: str, size: int) -> U2Net:
+    """The float32 network in another precision."""
+    if precision != "fp16":
+        return network.to(_DTYPES[precision])
+    example = SaliencyGraph(network).normalised(torch.from_numpy(known_picture(size))[None])
+    return widen(half_from_float(network, example))
 
 
 def _device(asked: str) -> torch.device:

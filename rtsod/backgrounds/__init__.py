@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Final
 
 import cv2
 
@@ -15,6 +16,7 @@ from rtsod.types import Backdrop, Background, Blur, Transparent, Untouched
 
 __all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
 
+_PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _BUNDLED = Path(__file__).parents[1] / "assets" / "backgrounds"
 
 
@@ -64,6 +66,8 @@ def _find(spec: str) -> Path:
             return path
         if path.is_dir() and spec:
             raise UsageError(f"--bg {spec}: that is a folder; name one picture or video")
+    except PermissionError as error:
+        raise UsageError(f"--bg {spec}: may not be looked at: {error.strerror}") from error
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL
         raise UsageError(f"--bg {spec!r}: not a file name") from error
     bundled = {name: path for path in bundled_backgrounds() for name in (path.stem, path.name)}
@@ -74,12 +78,19 @@ def _find(spec: str) -> Path:
 
 def _suggestion(spec: str, names: list[str]) -> str:
     close = difflib.get_close_matches(spec.lower(), ["blur", "transparent", "none", *names], n=1)
-    meant = f"; did you mean {close[0]}?" if close else ";"
+    meant = f"; did you mean {close[0]}?" if close else "."
     return f"{meant} Bundled: {', '.join(name for name in names if name.endswith('.jpg'))}"
 
 
 def _open_file(path: Path) -> Background:
-    # By what is in the file, not by its name. An animated GIF is a video, though OpenCV reads its first picture.
-    if path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path)):
-        return ImageBackground(path)
-    return VideoBackground(path)
+    return ImageBackground(path) if _is_picture(path) else VideoBackground(path)
+
+
+def _is_picture(path: Path) -> bool:
+    """By what is in the file, not by its name; an animated GIF is a video, though OpenCV reads its first picture."""
+    suffix = path.suffix.lower()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # bytes that are no text in this locale: OpenCV would crash on them
+        return suffix in _PICTURE_SUFFIXES
+    return suffix != ".gif" and bool(cv2.haveImageReader(str(path)))

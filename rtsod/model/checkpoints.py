@@ -6,6 +6,7 @@ older ones even that is unsafe (CVE-2026-24747). ONNX files with external data a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -73,7 +74,9 @@ def load_network(path: Path, model: ModelName) -> U2Net:
 
 def _read_pickle(path: Path) -> Mapping[str, Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what foreign pickles look like to PyTorch is said below
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises whatever the bytes provoke
         raise WeightsError(f"{path}: is not a PyTorch checkpoint of plain tensors, or it is damaged") from error
     # Training scripts wrap the weights in a dictionary, data-parallel ones prefix every key.
@@ -114,6 +117,8 @@ def _read_onnx(path: Path) -> list[Tensor]:
             except Exception as error:  # a size that does not match its bytes
                 raise WeightsError(f"{path}: is damaged") from error
             tensors.append(torch.from_numpy(np.array(array, np.float32)))
+    if not tensors:
+        raise WeightsError(f"{path}: is not an ONNX model, or one without convolutions")
     return tensors
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rtsod.model.u2net import U2Net
@@ -38,8 +39,34 @@ class SaliencyGraph(nn.Module):
         Normalisation and sigmoid are in float32 whatever the network runs in: both are free, and the sigmoid's ends
         are where half precision is coarsest.
         """
-        x = image.permute(0, 3, 1, 2).float().flip(1)  # (1, 3, S, S), RGB
-        x = x * self.gain + self.offset
+        x = self.normalised(image)
         logits = self.network(x.to(self.network.outconv.weight.dtype))
         saliency: Tensor = torch.sigmoid(logits.float())
         return saliency
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """(1, S, S, 3) uint8 BGR to (1, 3, S, S) float32 RGB, as the network is trained to see it."""
+        # First of all the cast: TensorRT takes bytes into no other operation.
+        x = image.float().permute(0, 3, 1, 2).flip(1)
+        return x * self.gain + self.offset
+
+
+class FrameGraph(nn.Module):
+    """A whole frame in, its alpha at the frame's size out: scaling, too, is the graph's.
+
+    Args:
+        saliency: what to run in between.
+        size: S.
+    """
+
+    def __init__(self, saliency: SaliencyGraph, size: int) -> None:
+        super().__init__()
+        self.saliency = saliency
+        self.size = size
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """(1, H, W, 3) uint8 BGR to (1, 1, H, W) float32 in [0, 1]. Bilinear both ways, as the authors test."""
+        pixels = frame.permute(0, 3, 1, 2).float()
+        small = F.interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)
+        alpha = self.saliency(small.round().to(torch.uint8).permute(0, 2, 3, 1))
+        return F.interpolate(alpha, frame.shape[1:3], mode="bilinear", align_corners=False)

@@ -156,6 +156,8 @@ def resolve(config: EngineConfig, report: ReportBytes = lambda done, total: None
         published = PUBLISHED[config.model]
         return Weights(config.model, published.sha256, f"the authors' {published.file_name}", None, report)
     try:
+        if config.weights.exists() and not config.weights.is_file():  # a pipe would never end
+            raise WeightsError(f"{config.weights}: is not a file")
         with config.weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

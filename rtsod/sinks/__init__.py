@@ -80,6 +80,13 @@ def open_sinks(
 
 def check_outputs(config: OutputConfig, info: SourceInfo, *, transparent: bool) -> None:
     """Find out whether the outputs can be written, without touching them; raises as :func:`open_sinks`."""
+    try:
+        _check_outputs(config, info, transparent)
+    except OSError as error:  # a folder on the way that may not be looked into
+        raise OutputError(f"{error.filename}: cannot be reached: {error.strerror or error}") from error
+
+
+def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) -> None:
     if config.virtual_camera is not None:
         if transparent:
             raise UsageError(
@@ -120,8 +127,10 @@ def _is_folder(path: Path) -> bool:
 
 
 def _overwrites(output: Path, source: Path, stills: bool) -> bool:
-    # A still in the folder its PNG goes to, under the same stem, is the one case where the paths differ.
-    return _same(output, source) or (stills and _is_folder(output) and _same(output, source.parent))
+    if stills and _is_folder(output):
+        # A PNG of a still's stem, put beside it, may be the still itself.
+        return _same(output, source if source.is_dir() else source.parent)
+    return _same(output, source)
 
 
 def _same(a: Path, b: Path) -> bool:

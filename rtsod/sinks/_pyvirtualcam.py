@@ -10,7 +10,7 @@ from rtsod.errors import OutputError
 from rtsod.sinks._pixels import bring_to
 from rtsod.types import Availability, Image
 
-_INSTALL: Final = 'pip install "rtsod[virtualcam]"'
+_INSTALL: Final = "pip install pyvirtualcam"
 _SETUP: Final = {
     "win32": "install OBS Studio 30 or newer, or Unity Capture",
     "darwin": "install OBS Studio 30 or newer and start its virtual camera once",

@@ -168,7 +168,9 @@ def display_available() -> Availability:
     if not os.environ.get("DISPLAY"):
         if os.environ.get("WAYLAND_DISPLAY"):
             return Availability("display", False, "Wayland alone: OpenCV's windows need X, start Xwayland")
-        return Availability("display", False, "no display: DISPLAY is not set")
+        return Availability(
+            "display", False, "no display: DISPLAY is not set; start it in a desktop session, or use --output FILE"
+        )
     display = os.environ["DISPLAY"]
     try:
         probe = subprocess.run(

@@ -41,7 +41,7 @@ def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> Sti
         raise SourceError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     if not paths:
         raise SourceError(f"{folder} holds no pictures: put {', '.join(sorted(SUFFIXES))} files directly into it")
-    return StillsSource(sorted(paths, key=_natural), name=folder.name or str(folder), clock=clock)
+    return StillsSource(sorted(paths, key=_natural), name=folder.name or str(folder), path=folder, clock=clock)
 
 
 def still_from_file(path: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
@@ -51,7 +51,7 @@ def still_from_file(path: Path, *, clock: Clock = time.perf_counter) -> StillsSo
         SourceError: it cannot be read, or is absurdly large.
     """
     load(path)
-    return StillsSource([path], name=path.name, clock=clock)
+    return StillsSource([path], name=path.name, path=path, clock=clock)
 
 
 class StillsSource:
@@ -62,14 +62,16 @@ class StillsSource:
     but the first in order have their suffix in it too (``a.png``), so that no result overwrites another.
     """
 
-    def __init__(self, paths: Sequence[Path], *, name: str, clock: Clock = time.perf_counter) -> None:
+    def __init__(
+        self, paths: Sequence[Path], *, name: str, path: Path | None = None, clock: Clock = time.perf_counter
+    ) -> None:
         self._clock = clock
         self._names = _names(paths)
         self._pending = list(enumerate(paths))[::-1]
         self._skipped = 0
         self._closed = threading.Event()
         self._info = SourceInfo(
-            name=name, width=None, height=None, fps=None, live=False, stills=True, frames=len(paths)
+            name=name, width=None, height=None, fps=None, live=False, stills=True, frames=len(paths), path=path
         )
 
     @property

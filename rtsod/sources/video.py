@@ -140,6 +140,7 @@ class VideoSource:
         if self._first is None:
             raise SourceError(f"{name} holds no frame that can be decoded: the file is damaged or of an unknown kind")
         self._info = self._describe(*self._first, fps=fps, path=path)
+        self._promised = self._info.frames
         if live:
             self._first = None  # it would be old by the time it is asked for
         self._worker = Worker(self._fetch, owned.pop_all().close, name="video")
@@ -183,11 +184,23 @@ class VideoSource:
     def _fetch(self) -> Frame | None:
         picture, self._first = self._first or next(self._pictures, None), None
         if picture is None:
+            self._count_missing()
             return None
         image, frame = picture
         index, self._index = self._index, self._index + 1
         pts = None if self._live else self._timeline.seconds(frame.pts)
         return Frame(image=image, index=index, captured_at=self._clock(), pts=pts)
+
+    def _count_missing(self) -> None:
+        """A file that was cut short simply ends: only what its header promised tells that something is missing."""
+        promised, self._promised = self._promised, None
+        if promised is None:
+            return
+        missing = promised - self._index
+        exact = self._stream.frames > 0
+        if missing > (0 if exact else max(2, promised // 20)):
+            _log.warning("%s ends early: %d of about %d frames are there", self._name, self._index, promised)
+            self._skipped += missing
 
     def _decode(self) -> Iterator[tuple[Image, VideoFrame]]:
         failures = 0
@@ -238,4 +251,6 @@ def _frame_count(container: InputContainer, stream: VideoStream, fps: Fraction |
 
 
 def _cause(error: _Failure) -> str:
+    if isinstance(error, av.error.ExitError):  # how FFmpeg says that PyAV's timeout stopped it
+        return f"no answer within {READ_SECONDS:.0f} s"
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).partition("\n")[0].rstrip(".")

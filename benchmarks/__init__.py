@@ -1,0 +1,1 @@
+"""Measurements of the network and of the program, each a command of its own."""

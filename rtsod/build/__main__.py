@@ -1,0 +1,129 @@
+"""``python -m rtsod.build``: a TensorRT engine, made before it is needed, for this GPU or for another."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from rtsod.config import MODELS, EngineConfig
+from rtsod.errors import RtsodError, UsageError
+
+if TYPE_CHECKING:
+    from rtsod.build.engine_from_weights import Target
+    from rtsod.build.trt_library import TrtLibrary
+
+_EXAMPLES = """\
+examples:
+  python -m rtsod.build --model lite                             for the GPU in this machine
+  python -m rtsod.build --model full --compute-capability 8.6    for another (tensorrt-rtx only)
+  python -m rtsod.build --model lite --images photographs        the graph checked on your own pictures
+
+Engines are kept in engines/ of the checkout, or in the user's cache folder, where --engine tensorrt finds them.
+Exit codes: 0 done, 2 wrong usage, 4 weights, 5 no TensorRT, no GPU, or the build failed.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
+    parser = argparse.ArgumentParser(
+        "python -m rtsod.build", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", choices=MODELS, default="full")
+    parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
+    parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="pictures to check the graph on")
+    parser.add_argument("--device", default="auto", metavar="cuda:N", help="which GPU of this machine")
+    parser.add_argument("--compute-capability", metavar="8.6", help="of the GPU to build for, which need not be here")
+    parser.add_argument("--library", choices=("tensorrt", "tensorrt_rtx"), help="default: the one installed")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where engines are kept")
+    parser.add_argument("--rebuild", action="store_true", help="build even if it is there and fits")
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        _build(options, console)
+    except RtsodError as error:
+        console.print(f"rtsod.build: {error}", style="red", markup=False, soft_wrap=True)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _build(options: argparse.Namespace, console: Console) -> None:
+    from rtsod.build.cache import EngineCache
+    from rtsod.build.engine_from_weights import engine_from_weights
+    from rtsod.build.trt_library import load_library
+    from rtsod.export.parity import pictures_in
+    from rtsod.model.weights import resolve
+
+    config = EngineConfig(
+        options.model, "tensorrt", options.precision, options.device, options.input_size, options.weights
+    )
+    library = load_library(options.library)
+    target = _target(options, library)
+    pictures = None if options.images is None else pictures_in(options.images, config.input_size)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        kept = engine_from_weights(
+            config,
+            resolve(config, Bars(bars, "fetching the weights").bytes),
+            library,
+            target,
+            cache=EngineCache(options.output),
+            pictures=pictures,
+            rebuild=options.rebuild,
+            say=lambda line: bars.console.print(line, markup=False, highlight=False, soft_wrap=True),
+            progress=Bars(bars).phase,
+        )
+    print(kept.path)
+
+
+def _target(options: argparse.Namespace, library: TrtLibrary) -> Target:
+    from rtsod.build.engine_from_weights import Target
+    from rtsod.cuda.memory import open_cuda
+
+    if options.compute_capability is not None:
+        match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)
+        if match is None:
+            raise UsageError(f"--compute-capability {options.compute_capability}: write it like 8.6")
+        return Target((int(match[1]), int(match[2])))
+    cuda = open_cuda(options.device)
+    try:
+        return Target(cuda.gpu.capability, cuda.gpu.name, cuda.gpu.driver)
+    finally:
+        cuda.close()
+
+
+class Bars:
+    """Rich's bars, one for each phase that is under way."""
+
+    def __init__(self, bars: Progress, fetching: str = "") -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self._fetching = fetching
+
+    def phase(self, name: str, done: int, total: int) -> None:
+        """See :data:`rtsod.build.progress.BuildProgress`."""
+        task = self._tasks.get(name)
+        if done >= total:
+            if task is not None:
+                self._bars.remove_task(self._tasks.pop(name))
+            return
+        if task is None:
+            task = self._tasks[name] = self._bars.add_task(name, total=total)
+        self._bars.update(task, completed=done)
+
+    def bytes(self, done: int, total: int) -> None:
+        """See :data:`rtsod.model.weights.ReportBytes`."""
+        self.phase(f"{self._fetching} (kB)", done // 1000, total // 1000)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Engines kept on disk. Nothing leaves here that is not, to the byte, what was built for this very run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from rtsod.build.manifest import Manifest
+from rtsod.errors import EngineError
+
+_LOCK_PATIENCE: Final = 1800.0
+"""Seconds to wait for another process that builds the same engine; the slowest builds take some minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedEngine:
+    """An engine's bytes and what they are."""
+
+    plan: bytes
+    manifest: Manifest
+    path: Path
+
+
+class EngineCache:
+    """A folder of engines with their manifests.
+
+    Args:
+        folder: made when something is first kept; by default :func:`engines_folder`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = engines_folder() if folder is None else folder
+
+    def find(self, wanted: Manifest) -> CachedEngine | str:
+        """The engine for a run, or in one line why there is none. Checked before anything could deserialise it."""
+        path = self.folder / f"{wanted.stem}.engine"
+        try:
+            text = path.with_suffix(".json").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return f"{path.name} has no readable manifest" if path.exists() else "none was built yet"
+        try:
+            manifest = Manifest.from_json(text)
+        except ValueError:
+            return f"the manifest of {path.name} is damaged, or of another version"
+        reason = manifest.mismatch(wanted)
+        if reason is not None:
+            return f"{path.name} does not fit: {reason}"
+        try:
+            plan = path.read_bytes()
+        except OSError:
+            return f"{path.name} cannot be read"
+        if hashlib.sha256(plan).hexdigest() != manifest.engine_sha256:
+            return f"{path.name} is damaged: its sha256 is not the one in its manifest"
+        return CachedEngine(plan, manifest, path)
+
+    def keep(self, plan: bytes, manifest: Manifest) -> CachedEngine:
+        """Write an engine and its manifest, each whole or not at all; the engine's sha256 is filled in.
+
+        Raises:
+            EngineError: the folder cannot be written.
+        """
+        manifest = replace(manifest, engine_sha256=hashlib.sha256(plan).hexdigest())
+        path = self.folder / f"{manifest.stem}.engine"
+        try:
+            self._prepare()
+            # In this order: whatever stops in between leaves an engine whose manifest does not match it.
+            _write_whole(path, plan)
+            _write_whole(path.with_suffix(".json"), manifest.to_json().encode())
+        except OSError as error:
+            raise EngineError(f"{self.folder}: the engine cannot be kept there: {error.strerror or error}") from error
+        return CachedEngine(plan, manifest, path)
+
+    @contextmanager
+    def building(self, wanted: Manifest) -> Iterator[None]:
+        """Only one process at a time is inside for one engine; the others wait, and then find it built.
+
+        Raises:
+            EngineError: the folder cannot be written, or the other process does not come to an end.
+        """
+        try:
+            self._prepare()
+            lock = FileLock(self.folder / f"{wanted.stem}.lock", timeout=_LOCK_PATIENCE)
+            lock.acquire()
+        except Timeout as error:
+            raise EngineError(f"{wanted.stem}: another process has been building it for half an hour") from error
+        except OSError as error:
+            raise EngineError(f"{self.folder}: engines cannot be kept there: {error.strerror or error}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # engines are native code: nobody else writes here
+
+
+def engines_folder() -> Path:
+    """``engines/`` of the checkout this runs from; in the user's cache folder where rtsod is installed elsewhere."""
+    checkout = Path(__file__).parents[2]
+    if (checkout / "engines" / "README.md").is_file() and (checkout / "run_camera.py").is_file():
+        return checkout / "engines"
+    return platformdirs.user_cache_path("rtsod") / "engines"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise

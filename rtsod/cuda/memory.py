@@ -1,0 +1,177 @@
+"""The little of CUDA that running an engine takes, behind one protocol with two implementations.
+
+cuda-python has wheels everywhere and CUDA graphs; pycuda is what many Jetsons have. Which one serves is decided by what
+is installed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.types import Availability
+
+Address: TypeAlias = int
+"""Of device memory."""
+
+_DRIVER_FILE: Final = Path("/sys/module/nvidia/version")
+_INSTALL: Final = "pip install cuda-python (or pycuda)"
+_OUT_OF_MEMORY: Final = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory")
+_LOST: Final = (
+    "cudaErrorDevicesUnavailable", "cudaErrorNoDevice", "cudaErrorECCUncorrectable", "cudaErrorIllegalAddress",
+    "cudaErrorLaunchTimeout", "cudaErrorLaunchFailure", "cudaErrorUnknown", "CUDA_ERROR_UNKNOWN",
+    "cudaErrorContained", "CUDA_ERROR_LAUNCH_FAILED", "CUDA_ERROR_ILLEGAL_ADDRESS", "GPU is lost", "launch failure",
+    "illegal memory access", "unspecified launch failure", "CUDA_ERROR_NO_DEVICE", "ECC error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """The GPU really used."""
+
+    index: int
+    name: str
+    capability: tuple[int, int]
+    driver: str
+    """Of the kernel module where that can be read, else the CUDA version it supports."""
+
+    def __str__(self) -> str:
+        return f"cuda:{self.index} ({self.name}, compute capability {self.capability[0]}.{self.capability[1]})"
+
+
+class Cuda(Protocol):
+    """One GPU, one stream, and the memory taken on it. Used from one thread at a time, within :meth:`current`.
+
+    Every method raises :class:`EngineError` that names the GPU and what happened to it.
+    """
+
+    @property
+    def library(self) -> str:
+        """Which implementation: ``"cuda-python"`` or ``"pycuda"``."""
+        ...
+
+    @property
+    def gpu(self) -> Gpu:
+        """What it runs on."""
+        ...
+
+    @property
+    def stream(self) -> int:
+        """The handle that TensorRT takes."""
+        ...
+
+    def current(self) -> AbstractContextManager[None]:
+        """Make the GPU this thread's for a while."""
+        ...
+
+    def pinned(self, shape: Sequence[int], dtype: Any) -> NDArray[Any]:
+        """Page-locked host memory, until :meth:`close`."""
+        ...
+
+    def allocate(self, size: int) -> Address:
+        """``size`` bytes of device memory, until :meth:`close`."""
+        ...
+
+    def upload(self, target: Address, source: NDArray[Any]) -> None:
+        """Queue a copy from pinned memory."""
+        ...
+
+    def download(self, target: NDArray[Any], source: Address) -> None:
+        """Queue a copy to pinned memory."""
+        ...
+
+    def recorded(self, work: Callable[[], None]) -> Callable[[], None]:
+        """What queues ``work`` again: a CUDA graph of it where there are graphs, else ``work`` itself.
+
+        ``work`` queues on :attr:`stream` alone, always the same, and has run at least once.
+        """
+        ...
+
+    def synchronize(self) -> None:
+        """Wait for all that was queued."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back. Idempotent; never raises, also where the GPU is lost."""
+        ...
+
+
+def probe_cuda_memory() -> Availability:
+    """Whether one of the two libraries is installed. Imports neither."""
+    for name, module in (("cuda-python", "cuda"), ("pycuda", "pycuda")):
+        if find_spec(module) is not None and (module == "pycuda" or find_spec("cuda.bindings") is not None):
+            return Availability("cuda memory", True, f"{name} is installed")
+    return Availability("cuda memory", False, f"neither cuda-python nor pycuda is installed: {_INSTALL}")
+
+
+def open_cuda(device: str = "auto") -> Cuda:
+    """A GPU, by cuda-python if that is installed, else by pycuda.
+
+    Args:
+        device: ``auto``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        EngineUnavailable: it is no CUDA device, neither library is installed, or there is no driver or GPU.
+    """
+    match = re.fullmatch(r"auto|cuda(?::(\d+))?", device)
+    if match is None:
+        raise EngineUnavailable(f"--device {device}: TensorRT runs on NVIDIA GPUs only; write cuda or cuda:0")
+    index = int(match[1] or 0)
+    probe = probe_cuda_memory()
+    if not probe.available:
+        raise EngineUnavailable(probe.reason)
+    if probe.reason.startswith("cuda-python"):
+        from rtsod.cuda.cuda_python_memory import CudaPython
+
+        return CudaPython(index)
+    from rtsod.cuda.pycuda_memory import PyCuda
+
+    return PyCuda(index)
+
+
+def require_index(index: int, count: int) -> None:
+    """Refuse a GPU that is not there.
+
+    Raises:
+        EngineUnavailable: ``index`` is not below ``count``.
+    """
+    if index >= count:
+        raise EngineUnavailable(f"--device cuda:{index}: this machine has {count} CUDA device(s)")
+
+
+def driver_version(cuda_version: int) -> str:
+    """What to tell drivers apart by.
+
+    Args:
+        cuda_version: as CUDA gives it, 13020 for 13.2.
+    """
+    try:
+        return _DRIVER_FILE.read_text().strip()
+    except OSError:
+        return f"CUDA {cuda_version // 1000}.{cuda_version % 1000 // 10}"
+
+
+def gpu_error(gpu: str, what: str) -> EngineError:
+    """The error a user sees for something CUDA or TensorRT reported.
+
+    Args:
+        gpu: for people.
+        what: the report, which is searched for the signs of the two usual misfortunes.
+    """
+    if any(sign in what for sign in _OUT_OF_MEMORY):
+        return EngineError(
+            f"{gpu} is out of memory: close other programs that use it, or take --lite or a smaller --input-size"
+        )
+    if any(sign in what for sign in _LOST):
+        return EngineError(
+            f"{gpu} is lost ({what}): start again; if that does not help, look at nvidia-smi and the system's log"
+        )
+    return EngineError(f"{gpu} failed: {what}")

@@ -1,0 +1,96 @@
+"""Weights in, a checked ONNX graph out: what ``python -m rtsod.export`` and the engine builder both do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from rtsod.config import ModelName
+from rtsod.errors import EngineUnavailable
+from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
+from rtsod.export.parity import Parity, check_parity, pictures_in
+from rtsod.model.checkpoints import load_network
+from rtsod.model.known_picture import known_picture
+from rtsod.model.saliency import SaliencyGraph
+from rtsod.types import Alpha, Image
+
+_MOST_BUNDLED: Final = 4
+"""Of the package's own photographs: each costs a second or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOnnx:
+    """A graph that passed."""
+
+    content: bytes
+    """The file's."""
+    parity: Parity
+    reference: Callable[[Image], Alpha]
+    """The network it came from, in float32: ``(S, S, 3)`` uint8 BGR to ``(S, S)`` float32."""
+
+
+def export_precision(asked: str) -> ExportPrecision:
+    """The precision of a graph for TensorRT: half unless asked otherwise.
+
+    Raises:
+        EngineUnavailable: it is none that graphs are exported in.
+    """
+    if asked in ("auto", "fp16"):
+        return "fp16"
+    if asked == "fp32":
+        return "fp32"
+    raise EngineUnavailable(f"--precision {asked}: TensorRT graphs are exported in fp16 and fp32 only")
+
+
+def export_checked(
+    weights: Path,
+    model: ModelName,
+    precision: ExportPrecision,
+    input_size: int,
+    pictures: list[Image] | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> CheckedOnnx:
+    """Export, and compare with PyTorch in float32 on pictures.
+
+    Args:
+        weights: a file :func:`rtsod.model.checkpoints.load_network` reads.
+        model: which network.
+        precision: of the graph.
+        input_size: S.
+        pictures: ``(S, S, 3)`` uint8 BGR each; None for :func:`bundled_pictures`.
+        say: told what is being done.
+
+    Raises:
+        WeightsError: the weights cannot be read.
+        EngineUnavailable: the exporter's library is not installed.
+        EngineError: the export failed, or what came out is not the network.
+    """
+    network = load_network(weights, model)
+    say(f"exporting the {model} model to ONNX, {precision}, {input_size} x {input_size}")
+    graph = onnx_from_torch(network, precision, input_size)
+    exact = SaliencyGraph(network).eval()
+
+    def reference(picture: Image) -> Alpha:
+        with torch.inference_mode():
+            answer: Alpha = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
+        return answer
+
+    pictures = bundled_pictures(input_size) if pictures is None else pictures
+    say(f"comparing it with PyTorch in float32 on {len(pictures)} picture(s)")
+    parity = check_parity(graph, reference, pictures, precision)
+    return CheckedOnnx(graph.SerializeToString(deterministic=True), parity, reference)
+
+
+def bundled_pictures(size: int) -> list[Image]:
+    """Pictures that come with the package, ``(size, size, 3)`` uint8 BGR each: the known one, and photographs."""
+    pictures = [known_picture(size)]
+    backgrounds = files("rtsod") / "assets" / "backgrounds"
+    if backgrounds.is_dir():
+        with as_file(backgrounds) as folder:
+            pictures += pictures_in(folder, size)[:_MOST_BUNDLED]
+    return pictures

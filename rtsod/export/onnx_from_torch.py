@@ -1,0 +1,137 @@
+"""The typed ONNX graph: bytes in, saliency out, precision written into every tensor.
+
+TensorRT 11 has no builder flag for half precision any more: what the graph says is what runs. So the network is rounded
+here (:mod:`rtsod.model.half`), after its batch norm was folded in float32, and the only casts in the graph are the ones
+the model itself asks for: bytes to float32, float32 to the network's type, and back to float32 before the sigmoid.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Final, Literal, TypeAlias
+
+import onnx
+import torch
+from onnx import TensorProto
+
+from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.model.half import half_from_float
+from rtsod.model.known_picture import known_picture
+from rtsod.model.saliency import SaliencyGraph
+from rtsod.model.u2net import U2Net, convolutions
+
+ExportPrecision: TypeAlias = Literal["fp32", "fp16"]
+
+OPSET: Final = 20
+"""Read by every TensorRT from 10.12 on."""
+GRAPH_VERSION: Final = 1
+"""Raised whenever the exported graph changes, so that engines built from an older one are not used."""
+INPUT: Final = "image"
+"""``uint8 (1, S, S, 3)`` BGR."""
+OUTPUT: Final = "saliency"
+"""``float32 (1, 1, S, S)`` in [0, 1]."""
+UPSAMPLINGS: Final = 38
+
+_ONNX_TYPES: Final[dict[ExportPrecision, int]] = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
+_CASTS: Final = {
+    "fp32": [TensorProto.FLOAT],
+    "fp16": [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.FLOAT],
+}
+
+
+def onnx_from_torch(network: U2Net, precision: ExportPrecision, input_size: int) -> onnx.ModelProto:
+    """Export the network.
+
+    Args:
+        network: evaluating, batch norm folded, float32, on the CPU; left as it is.
+        precision: of every convolution.
+        input_size: S. All sizes in the graph are constants, also those of the 38 upsamplings.
+
+    Returns:
+        The self-contained model from :data:`INPUT` to :data:`OUTPUT`. The same network gives the same bytes.
+
+    Raises:
+        EngineUnavailable: the exporter's library is not installed.
+        EngineError: the network cannot be exported, or the result is not typed as asked.
+    """
+    if find_spec("onnxscript") is None:
+        raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install 'rtsod[export]'")
+    example = torch.from_numpy(known_picture(input_size))[None]
+    graph = SaliencyGraph(network).eval()
+    if precision == "fp16":
+        graph = SaliencyGraph(half_from_float(network, graph.normalised(example))).eval()
+    try:
+        with torch.no_grad(), _quiet():
+            program = torch.onnx.export(
+                graph,
+                (example,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+        assert program is not None
+        model = program.model_proto
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+        raise EngineError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
+    _strip(model)
+    fault = typing_fault(model, precision, len(convolutions(network)))
+    if fault is not None:
+        raise EngineError(f"the exported ONNX model is not typed as asked: {fault}")
+    return model
+
+
+def typing_fault(model: onnx.ModelProto, precision: ExportPrecision, convolution_count: int = 119) -> str | None:
+    """What keeps the graph from being "``precision`` throughout, and nothing cast that need not be"; None if nothing.
+
+    Args:
+        model: an exported graph.
+        precision: what every convolution's weights must be.
+        convolution_count: how many there must be.
+    """
+    graph, wanted = model.graph, _ONNX_TYPES[precision]
+    stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    nodes = Counter(node.op_type for node in graph.node)
+    if nodes["Conv"] != convolution_count or nodes["Resize"] != UPSAMPLINGS:
+        return f"{nodes['Conv']} convolutions and {nodes['Resize']} upsamplings"
+    for node in graph.node:
+        if node.op_type == "Conv" and any(stored.get(name) != wanted for name in node.input[1:]):
+            return f"{node.name} has weights that are not {precision}"
+        if node.op_type == "Resize" and node.input[3] not in stored:
+            return f"{node.name} computes its size while running"
+    casts = [attribute.i for node in graph.node if node.op_type == "Cast" for attribute in node.attribute]
+    types = [value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)]
+    # Each tensor has one type, so with these casts and no others nothing between them can be of another.
+    if sorted(casts) != sorted(_CASTS[precision]):
+        return f"casts to {[TensorProto.DataType.Name(kind) for kind in casts]}"
+    if types != [TensorProto.UINT8, TensorProto.FLOAT]:
+        return f"inputs and outputs of {[TensorProto.DataType.Name(kind) for kind in types]}"
+    return None
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take out what the exporter noted about itself: places in this machine's files, above all."""
+    graph = model.graph
+    for owner in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        owner.ClearField("metadata_props")
+        owner.ClearField("doc_string")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notes to its own developers (torchvision is missing, a type is renamed) from users."""
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        exporter.setLevel(level)

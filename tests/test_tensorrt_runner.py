@@ -1,0 +1,284 @@
+"""What happens between a picture and the GPU, with the library's real types; only the driver and the GPU are faked."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtsod.backends import choose
+from rtsod.backends.tensorrt_engine import TensorRtEngine, TensorRtRunner
+from rtsod.build.cache import CachedEngine
+from rtsod.build.manifest import Manifest
+from rtsod.build.self_check import TOLERANCE, answer_of, check_answer
+from rtsod.build.trt_library import TrtLibrary
+from rtsod.config import EngineConfig
+from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
+from rtsod.errors import EngineError, EngineUnavailable, ExitCode
+from rtsod.model.known_picture import known_picture
+from rtsod.model.weights import resolve
+from rtsod.types import Alpha, Availability, Image
+from tests.trt_fixtures import FakeDriver, rtx
+
+SIZE = 64
+CONFIG = EngineConfig(model="lite", engine="tensorrt", input_size=SIZE)
+
+
+def red(image: Image) -> Alpha:
+    """What the fake network finds salient: red."""
+    return np.asarray(image[..., 2] / np.float32(255), np.float32)
+
+
+class FakeEngine:
+    """``ICudaEngine`` and its context in one, with the real enumerations and types."""
+
+    def __init__(self, trt: Any, driver: FakeDriver) -> None:
+        self.trt, self.driver = trt, driver
+        self.addresses: dict[str, int] = {}
+        self.works = self.capturable = True
+        self.answers = red
+        self.shapes = {"image": (1, SIZE, SIZE, 3), "saliency": (1, 1, SIZE, SIZE)}
+        self.types = {"image": trt.DataType.UINT8, "saliency": trt.DataType.FLOAT}
+        self.num_io_tensors = 2
+
+    def get_tensor_name(self, index: int) -> str:
+        return list(self.shapes)[index]
+
+    def get_tensor_mode(self, name: str) -> Any:
+        return self.trt.TensorIOMode.INPUT if name == "image" else self.trt.TensorIOMode.OUTPUT
+
+    def get_tensor_shape(self, name: str) -> Any:
+        return self.trt.Dims(self.shapes[name])
+
+    def get_tensor_dtype(self, name: str) -> Any:
+        return self.types[name]
+
+    def create_execution_context(self) -> FakeEngine | None:
+        return self
+
+    def set_tensor_address(self, name: str, address: int) -> bool:
+        self.addresses[name] = address
+        return address in self.driver.taken
+
+    def execute_async_v3(self, stream_handle: int) -> bool:
+        assert stream_handle == 77
+        self.driver.queue(self._compute)
+        return self.works
+
+    def is_stream_capturable(self, stream: int) -> bool:
+        return self.capturable
+
+    def _compute(self) -> None:
+        image = np.frombuffer(ctypes.string_at(self.addresses["image"], SIZE * SIZE * 3), np.uint8)
+        answer = np.ascontiguousarray(self.answers(image.reshape(SIZE, SIZE, 3)), np.float32)
+        ctypes.memmove(self.addresses["saliency"], answer.ctypes.data, answer.nbytes)
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
+    module = pytest.importorskip("rtsod.cuda.cuda_python_memory", reason="needs cuda-python")
+    fake = FakeDriver(module.runtime)
+    monkeypatch.setattr(module, "runtime", fake)
+    return fake
+
+
+@pytest.fixture
+def cuda(driver: FakeDriver) -> Iterator[Cuda]:
+    opened = open_cuda()
+    yield opened
+    opened.close()
+    assert not driver.taken, "memory was not given back"
+
+
+@pytest.fixture
+def engine(driver: FakeDriver) -> FakeEngine:
+    return FakeEngine(rtx().module, driver)
+
+
+def library_for(engine: FakeEngine | None) -> TrtLibrary:
+    real = rtx()
+    names = ("TensorIOMode", "DataType", "Dims", "nptype", "__name__", "__version__", "ComputeCapability")
+    module = SimpleNamespace(**{name: getattr(real.module, name) for name in names})
+    module.Runtime = lambda logger: SimpleNamespace(deserialize_cuda_engine=lambda plan: engine)
+    return TrtLibrary(module, real.logger)
+
+
+def noise(seed: int) -> Image:
+    return np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+
+def test_the_fake_has_only_what_the_library_has(engine: FakeEngine) -> None:
+    trt = rtx().module
+    for name in vars(FakeEngine):
+        if not name.startswith("_"):
+            assert hasattr(trt.ICudaEngine, name) or hasattr(trt.IExecutionContext, name)
+    assert hasattr(trt.Runtime, "deserialize_cuda_engine")
+
+
+def test_each_picture_gets_its_own_answer_and_nothing_is_allocated(
+    cuda: Cuda, driver: FakeDriver, engine: FakeEngine
+) -> None:
+    runner = TensorRtRunner(library_for(engine), b"plan", cuda, SIZE)
+    assert "cudaStreamBeginCapture" in driver.calls
+    driver.calls.clear()
+    for seed in range(5):
+        assert np.array_equal(runner(noise(seed))[0, 0], red(noise(seed)))
+    assert driver.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"] * 5
+    runner.close()
+
+
+def test_what_cannot_be_recorded_is_queued_each_time(cuda: Cuda, driver: FakeDriver, engine: FakeEngine) -> None:
+    engine.capturable = False
+    runner = TensorRtRunner(library_for(engine), b"plan", cuda, SIZE)
+    assert np.array_equal(runner(noise(3))[0, 0], red(noise(3)))
+    assert "cudaStreamBeginCapture" not in driver.calls
+    runner.close()
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("shapes", {"image": (1, 320, 320, 3), "saliency": (1, 1, SIZE, SIZE)}), ("types", "float input")],
+)
+def test_an_engine_of_another_shape_or_type_is_refused(cuda: Cuda, engine: FakeEngine, what: str, value: Any) -> None:
+    half = {"image": engine.trt.DataType.HALF, "saliency": engine.trt.DataType.FLOAT}
+    setattr(engine, what, half if what == "types" else value)
+    with pytest.raises(EngineError, match="has no image of uint8"):
+        TensorRtRunner(library_for(engine), b"plan", cuda, SIZE)
+
+
+def test_what_does_not_load_or_run_is_an_error_that_names_the_gpu(cuda: Cuda, engine: FakeEngine) -> None:
+    with pytest.raises(EngineError, match=r"Fake RTX.*cannot load"):
+        TensorRtRunner(library_for(None), b"plan", cuda, SIZE)
+    engine.works = False
+    with pytest.raises(EngineError, match=r"Fake RTX.*does not run"):
+        TensorRtRunner(library_for(engine), b"plan", cuda, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("cudaErrorMemoryAllocation", "out of memory.*--lite"),
+        ("cudaErrorLaunchFailure", "is lost"),
+        ("cudaErrorIllegalAddress", "is lost"),
+        ("cudaErrorInvalidValue", "failed: cudaErrorInvalidValue"),
+    ],
+)
+def test_misfortunes_have_names(cuda: Cuda, driver: FakeDriver, engine: FakeEngine, status: str, says: str) -> None:
+    runner = TensorRtRunner(library_for(engine), b"plan", cuda, SIZE)
+    driver.fails["cudaStreamSynchronize"] = getattr(driver.cudaError_t, status)
+    with pytest.raises(EngineError, match=says) as caught:
+        runner(noise(0))
+    assert "Fake RTX" in str(caught.value)
+    assert caught.value.exit_code == ExitCode.ENGINE
+    assert "\n" not in str(caught.value)
+
+
+def test_no_room_on_the_gpu(cuda: Cuda, driver: FakeDriver, engine: FakeEngine) -> None:
+    driver.fails["cudaMalloc"] = driver.cudaError_t.cudaErrorMemoryAllocation
+    with pytest.raises(EngineError, match="out of memory"):
+        TensorRtRunner(library_for(engine), b"plan", cuda, SIZE)
+
+
+def test_devices_are_the_ones_that_are_there(driver: FakeDriver) -> None:
+    with pytest.raises(EngineUnavailable, match=r"1 CUDA device"):
+        open_cuda("cuda:3")
+    with pytest.raises(EngineUnavailable, match="NVIDIA GPUs only"):
+        open_cuda("cpu")
+    driver.fails["cudaGetDeviceCount"] = driver.cudaError_t.cudaErrorInsufficientDriver
+    with pytest.raises(EngineUnavailable, match="cudaErrorInsufficientDriver"):
+        open_cuda()
+
+
+class TestEngine:
+    """The whole engine, with an engine file that needs no building."""
+
+    @pytest.fixture(autouse=True)
+    def _built(self, monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> None:
+        manifest = Manifest(
+            "lite", "ab", 1, SIZE, "fp16", "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", answer_of(red, SIZE)
+        )
+        kept = CachedEngine(b"plan", manifest, Path("lite.engine"))
+        monkeypatch.setattr("rtsod.backends.tensorrt_engine.load_library", lambda: library_for(engine))
+        monkeypatch.setattr("rtsod.backends.tensorrt_engine.engine_from_weights", lambda *_, **__: kept)
+
+    def test_it_is_an_engine_like_the_others(self, driver: FakeDriver) -> None:
+        opened = TensorRtEngine(CONFIG, resolve(CONFIG))
+        assert opened.info.device == "cuda:0 (Fake RTX, compute capability 8.6)"
+        assert (opened.info.name, opened.info.precision, opened.info.input_size) == ("tensorrt", "fp16", SIZE)
+        first = opened.infer(noise(1))
+        opened.infer(noise(2))
+        assert np.array_equal(first, red(noise(1))), "the caller owns the map"
+        opened.close()
+        opened.close()
+        with pytest.raises(EngineError, match="closed"):
+            opened.infer(noise(3))
+        assert not driver.taken
+
+    @pytest.mark.parametrize("wrong", ["black", "not a number", "upside down"])
+    def test_a_wrong_answer_to_the_known_picture_closes_it(
+        self, wrong: str, engine: FakeEngine, driver: FakeDriver
+    ) -> None:
+        engine.answers = {
+            "black": lambda image: red(image) * 0,
+            "not a number": lambda image: red(image) * np.float32("nan"),
+            "upside down": lambda image: red(image)[::-1],
+        }[wrong]
+        with pytest.raises(EngineError, match=r"lite\.engine failed its self-check"):
+            TensorRtEngine(CONFIG, resolve(CONFIG))
+        assert not driver.taken, "a failed open leaves nothing open"
+
+    def test_pascal_is_refused_before_anything_is_built(self, driver: FakeDriver) -> None:
+        driver.capability = (6, 1)
+        with pytest.raises(EngineUnavailable, match="--engine torch --precision fp32"):
+            TensorRtEngine(CONFIG, resolve(CONFIG))
+
+    def test_auto_takes_it_where_it_runs_and_says_why_not_elsewhere(
+        self, driver: FakeDriver, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("rtsod.backends.nvidia_driver", lambda: Availability("cuda", True, "a driver"))
+        monkeypatch.setattr("rtsod.backends.load_library", lambda: library_for(engine))
+        name, why = choose(EngineConfig(device="cuda"))
+        assert name == "tensorrt"
+        assert "Fake RTX" in why
+        for capability, reason in (((6, 1), "too old"), ((9, 0), "does not build")):
+            driver.capability = capability
+            name, why = choose(EngineConfig(device="cuda"))
+            assert name == "torch"
+            assert reason in why
+
+
+class TestSelfCheck:
+    def test_a_small_difference_passes_and_is_told(self) -> None:
+        answer = answer_of(red, SIZE)
+        off = check_answer(lambda image: red(image) + np.float32(TOLERANCE / 2), SIZE, answer, "e")
+        assert off == pytest.approx(TOLERANCE / 2, rel=1e-3)
+
+    @pytest.mark.parametrize("answer", [None, "", "AAAA", "no base64!"])
+    def test_without_a_stored_answer_nothing_passes(self, answer: str | None) -> None:
+        with pytest.raises(EngineError, match="damaged"):
+            check_answer(red, SIZE, answer, "e")
+
+    @pytest.mark.parametrize("model", ["lite", "full"])
+    def test_the_networks_see_the_figure(self, model: str, published_weights: dict[str, Path]) -> None:
+        import torch
+
+        from rtsod.model.checkpoints import load_network
+        from rtsod.model.saliency import SaliencyGraph
+
+        graph = SaliencyGraph(load_network(published_weights[model], model)).eval()  # type: ignore[arg-type]
+        with torch.inference_mode():
+            answer = graph(torch.from_numpy(known_picture(320))[None])[0, 0].numpy()
+        assert 0.15 < (answer > 0.5).mean() < 0.2
+        assert ((answer > 0.1) & (answer < 0.9)).mean() < 0.02, "sharp: a wrong engine cannot pass by being vague"
+
+
+def test_reports_of_both_libraries_are_understood() -> None:
+    for report in ("cuMemAlloc failed: out of memory", "cudaErrorMemoryAllocation in cudaMalloc"):
+        assert "out of memory: close" in str(gpu_error("g", report))
+    for report in ("cuStreamSynchronize failed: unspecified launch failure", "cudaErrorUnknown in cudaFree"):
+        assert "is lost" in str(gpu_error("g", report))
