@@ -30,8 +30,8 @@ from tests.guest.vivid import set_control
 CAMERA, OURS, PLAIN = Path("/dev/video0"), Path("/dev/video10"), Path("/dev/video11")
 ROOM = (64, 160, 32)
 """B G R of the background the program is given: #20A040."""
-COMMON = ["--source", "0", "--size", "640x360", "--fps", "10", "--bg", "#20A040", "--lite"]
-PATIENCE = 60.0
+COMMON = ["--source", "0", "--size", "320x180", "--fps", "10", "--bg", "#20A040", "--lite"]
+PATIENCE = 90.0
 """Seconds anything may take here: the processor is emulated."""
 
 
@@ -45,7 +45,10 @@ class Told:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-X", "faulthandler", "-m", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -56,9 +59,18 @@ class Told:
     def wait_for_line(self, pattern: str, since: int = 0) -> None:
         self.wait(lambda: any(re.search(pattern, line) for line in self.lines[since:]), pattern)
 
+    def ended(self) -> int:
+        """The exit status; where it does not end, what its threads are doing."""
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(PATIENCE)
+            raise AssertionError("it does not end:\n  " + "\n  ".join(self.lines)) from None
+
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        return self.ended()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
@@ -126,7 +138,7 @@ def what_the_system_says() -> None:
     names = [(device.name, device.captures, device.outputs) for device in v4l2.devices()]
     assert names == [("vivid", True, False), ("rtsod", False, True), ("plain", True, True)], names
     modes = v4l2.modes(CAMERA)
-    assert any((mode.width, mode.height) == (640, 360) and mode.fps for mode in modes)
+    assert any((mode.width, mode.height) == (320, 180) and mode.fps for mode in modes)
     where = v4l2.identity(0)
     assert where is not None
     assert v4l2.find(where) == 0
@@ -135,7 +147,7 @@ def what_the_system_says() -> None:
 
 def a_normal_run(program: Told, reader: Reader) -> None:
     picture = reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "a picture, its colours right")
-    assert picture.size == "640x360"
+    assert picture.size == "320x180"
     begin = len(reader.seen)
     reader.wait(lambda: len(reader.seen) >= begin + 20, "five seconds")
     window = reader.seen[begin:]
@@ -152,8 +164,8 @@ def a_reader_leaves_and_another_comes(program: Told, reader: Reader) -> None:
 
 
 def a_busy_device(program: Told) -> None:
-    second = start("--source", "demo", "--lite", "--virtual-camera", str(OURS), "--no-preview")
-    assert second.process.wait(PATIENCE) == 6
+    second = start("--source", "demo", "--size", "320x180", "--lite", "--virtual-camera", str(OURS))
+    assert second.ended() == 6
     assert re.search(rf"busy.*process {program.process.pid}", second.lines[-1]), second.lines
     assert program.process.poll() is None
 
@@ -197,7 +209,7 @@ def a_call_client(program: Told) -> None:
         client.kill()
         server.shutdown()
     print("      its page saw:", *said[-1:])
-    seen = re.fullmatch(r"(.*): 640x360 \[(.*)\] \[(.*)\]", said[-1]) if said else None
+    seen = re.fullmatch(r"(.*): 320x180 \[(.*)\] \[(.*)\]", said[-1]) if said else None
     assert seen is not None, said
     corner, middle = (tuple(map(int, seen[group].split(","))) for group in (2, 3))
     assert near(corner, ROOM, 6)
@@ -275,11 +287,11 @@ def on_demand() -> None:
 
 def a_missing_camera_or_module() -> None:
     program = start("--source", "7", "--lite", "--virtual-camera", str(OURS))
-    assert program.process.wait(PATIENCE) == 3
+    assert program.ended() == 3
     assert "there is /dev/video0" in program.lines[-1], program.lines
     ctypes.CDLL(None).syscall(176, b"v4l2loopback", os.O_NONBLOCK)  # delete_module
     program = start("--source", "demo", "--lite", "--virtual-camera")
-    assert program.process.wait(PATIENCE) == 6
+    assert program.ended() == 6
     assert re.search("v4l2loopback is not (installed|loaded).*modprobe v4l2loopback", program.lines[-1]), program.lines
 
 
@@ -305,6 +317,7 @@ def main() -> int:
     check(what_the_system_says)
     program = start()
     program.wait_for_line("network:")
+    print(f"      the program starts in {time.monotonic() - began:.0f} s", flush=True)
     reader = Reader()
     check(a_normal_run, program, reader)
     check(a_reader_leaves_and_another_comes, program, reader)
