@@ -155,6 +155,7 @@ class SupervisedSource:
                 return None
             if self._state is State.RETRYING:
                 self._tell(Event.SOURCE_RECOVERED)
+                self._reason = ""
                 _log.warning("%s delivers again", self._info.name)
             if self._state is not State.RUNNING:
                 self._state, self._running_since, self._retry_at = State.RUNNING, now, None
@@ -279,9 +280,9 @@ class SupervisedSource:
         self._tries += 1
 
     def _note(self, event: Event, reason: str) -> None:
-        """Count it; say it, unless it was the last thing said."""
+        """Count it; say it, unless it was the last thing said since it ran."""
         self._tell(event)
-        if reason != self._reason or self._state is State.RUNNING:
+        if reason != self._reason:
             _log.warning("%s", reason)
         self._reason = reason
 

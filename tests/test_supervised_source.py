@@ -231,3 +231,9 @@ def test_a_bug_reaches_the_reader() -> None:
         pytest.raises(ZeroDivisionError),
     ):
         bench.source.read()
+
+
+def test_the_same_failure_another_time_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
+    with _bench(Camera(SourceError("unplugged")), [Camera(3, SourceError("unplugged"))]) as bench:
+        bench.read_until(lambda: bench.events.get(Event.SOURCE_RECOVERED) == 2)
+    assert caplog.messages == ["unplugged", "camera delivers again"] * 2

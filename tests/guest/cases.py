@@ -196,13 +196,17 @@ def a_call_client(program: Told) -> None:
 
     server = HTTPServer(("127.0.0.1", 8000), Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    profile = Path("/tmp/guest-chromium/Default")
+    profile.mkdir(parents=True)
+    allowed = {"media_stream_camera": {"http://localhost:8000,*": {"setting": 1}}}
+    (profile / "Preferences").write_text(json.dumps({"profile": {"content_settings": {"exceptions": allowed}}}))
     client = subprocess.Popen(
         ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream",
-         "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir=/tmp/guest-chromium", "http://localhost:8000/"],
+         "--disable-dev-shm-usage", "--no-first-run", f"--user-data-dir={profile.parent}", "http://localhost:8000/"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        ends = time.monotonic() + 150
+        ends = time.monotonic() + 180
         while len(said) < 3 and not (said and "error" in said[-1]) and time.monotonic() < ends:
             time.sleep(0.5)
     finally:
@@ -231,6 +235,7 @@ def a_fault(
         if slate:
             program.wait_for_line("delivers again", lines)
         reader.wait_for(lambda seen: seen.is_picture, "a picture after", begin)
+        reader.wait(lambda: len(reader.seen) >= begin + 8, "two seconds more")
         told = [line for line in program.lines[lines:] if line.startswith("rtsod: ")]
         if says is not None:
             assert len([line for line in told if re.search(says, line)]) == 1, told
@@ -307,7 +312,7 @@ def main() -> int:
             result = case(*arguments)
         except Exception as error:
             failures += 1
-            print(f"FAIL  {name}: {error}", flush=True)
+            print(f"FAIL  {name} ({time.monotonic() - started:.0f} s): {error}", flush=True)
             if not isinstance(error, AssertionError):
                 traceback.print_exc()
             return None
