@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 BACK_OFF: Final = (1.0, 5.0, 10.0, 60.0)
 """Seconds before each attempt to open a source again; the last one repeats."""
-STEADY_SECONDS: Final = 10.0
+STEADY_SECONDS: Final = 5.0
 """A source that has delivered for so long starts the next back-off from its beginning."""
 FRAME_AGE: Final = 0.7
 """Seconds without a frame after which a source counts as silent; with ``POLL_SECONDS`` it is noticed within one."""
