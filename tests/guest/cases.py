@@ -259,6 +259,7 @@ def a_stream_that_does_not_start_again(program: Told, reader: Reader) -> None:
 
 
 def killed_and_started_again_with_a_reader_attached(program: Told, reader: Reader) -> Told:
+    reader.wait_for(lambda seen: seen.is_picture, "a picture before")
     begin = len(reader.seen)
     program.end(signal.SIGKILL)
     reader.wait(lambda: "nothing" in reader.lines[-1], "the reader gets nothing")
@@ -267,7 +268,7 @@ def killed_and_started_again_with_a_reader_attached(program: Told, reader: Reade
     program.wait_for_line("network:")
     begin = len(reader.seen)
     try:
-        reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "a picture again, same reader", begin)
+        reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "a picture, same reader", begin)
     except AssertionError as error:
         raise AssertionError(f"{error}\nthe program says\n  " + "\n  ".join(program.lines)) from None
     return program
