@@ -118,8 +118,6 @@ def _virtual_cameras() -> Iterator[Finding]:
         found, _, fix = probe.reason.partition(": ")
         yield Finding("virtual camera", Verdict.OK if probe.available else Verdict.INFO, found, fix)
         return
-    module = Path("/sys/module/v4l2loopback/version")
-    yield Finding("v4l2loopback", Verdict.OK, module.read_text().strip() if module.is_file() else "loaded")
     for device in virtual_cameras():
         about, who = f"virtual camera {device.path}", v4l2.held_by(device.path)
         if device.captures and device.outputs:

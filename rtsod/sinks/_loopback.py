@@ -39,9 +39,6 @@ _COLORSPACE_SRGB: Final = 8
 _I420: Final = v4l2.fourcc("YU12")
 _CLIENT_USAGE: Final = 0x08000000 + 0x08E00000 + 1
 _SEND_INITIAL: Final = 1
-_STREAMON_BEFORE: Final = (0, 13)
-"""Older modules forget a writer that only writes: once it has closed, the device can never be opened for output again.
-Newer ones start the stream with the first write, and refuse the older way."""
 
 
 class LoopbackCamera:
@@ -114,7 +111,9 @@ class LoopbackCamera:
             question = struct.pack("<IIIII", _TYPE_OUTPUT, 0, 0, fps.denominator, fps.numerator).ljust(204, b"\0")
             with suppress(OSError):  # a rate is only a hint
                 _ask(handle, _S_PARM, question)
-            if (version := _version()) is not None and version < _STREAMON_BEFORE:
+            # Modules before 0.13 forget a writer that only writes: after it no other could ever open the device. Newer
+            # ones begin the stream with the first write and refuse this, which changes nothing.
+            with suppress(OSError):
                 _ask(handle, _STREAMON, struct.pack("<i", _TYPE_OUTPUT))
         except BaseException:
             os.close(handle)
@@ -203,14 +202,6 @@ def _told_by_driver(path: Path) -> bool | None:
     except OSError:
         return None
     return bool(struct.unpack_from("<I", event, 8)[0])
-
-
-def _version() -> tuple[int, ...] | None:
-    try:
-        text = (_MODULE / "version").read_text().strip()
-        return tuple(int(part) for part in text.split(".")[:2])
-    except (OSError, ValueError):
-        return None
 
 
 def _ask(handle: int, request: int, question: bytes) -> bytes:
