@@ -2,7 +2,7 @@
 
     python -m tests.guest.cases [WORD]
 
-With a word, only the cases whose names contain it. Each case says ``pass`` or ``FAIL``; the exit status is the number of
+With a word, only the cases whose names contain it. Each says ``pass`` or ``FAIL``; the exit status is the number of
 failures.
 """
 

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -147,7 +146,3 @@ def _run(*command: str, cwd: Path | None = None) -> str:
     if done.returncode != 0:
         raise NoMachineError(f"{' '.join(command[:4])} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
-
-
-if __name__ == "__main__":
-    raise SystemExit(Machine().run(" ".join(sys.argv[1:]), timeout=600))
