@@ -26,11 +26,10 @@ SILENT, SAME, BROKEN, LARGE = "silent", "same", "broken", "large"
 class Camera:
     """Does what its script says, at 20 frames a second of the fast clock; at its end it goes on well."""
 
-    opened = 0
-
-    def __init__(self, *script: object) -> None:
-        Camera.opened += 1
-        self.info = SourceInfo("camera", 32, 24, Fraction(20), live=True)
+    def __init__(self, *script: object, speed: float = SPEED, fps: Fraction = Fraction(1, 2)) -> None:
+        # It claims a low rate, so that a busy machine is not taken for a silent camera.
+        self.info = SourceInfo("camera", 32, 24, fps, live=True)
+        self._speed = speed
         self.skipped = 0
         self.closed = threading.Event()
         self._script: list[object] = []
@@ -39,7 +38,7 @@ class Camera:
         self._index = 0
 
     def read(self) -> Frame | None:
-        if self.closed.wait(0.05 / SPEED):
+        if self.closed.wait(0.05 / self._speed):
             return None
         step = self._script.pop(0) if self._script else 1
         if isinstance(step, Exception):
@@ -119,14 +118,18 @@ def test_a_camera_that_comes_back_goes_on(fault: object, event: Event, caplog: p
     assert "delivers again" in caplog.messages[1]
 
 
-def test_silence_is_noticed_within_a_second_and_tried_again_after_one() -> None:
-    with _bench(Camera(5, SILENT)) as bench:
-        bench.read_until(lambda: len(bench.frames) == 5)
-        last = CLOCK()
-        bench.read_until(bench.recovered)
-        assert 0.6 < bench.opened_at[0] - last - BACK_OFF[0] < 1.0 + 4.0, (
-            "4 s of the fast clock are 0.1 s of this machine"
-        )
+def test_silence_is_noticed_within_a_second() -> None:
+    speed = 4.0  # slow enough that this machine's own pauses do not count
+    clock, wait = hasten(speed)
+    noticed: list[float] = []
+    camera = Camera(3, SILENT, speed=speed, fps=Fraction(20))
+    source = SupervisedSource(camera, Camera, tell=lambda event: noticed.append(clock()), clock=clock, wait=wait)
+    for _ in range(3):
+        assert source.read() is not None
+    last = clock()
+    assert source.read() is not None, "the next camera's"
+    source.close()
+    assert 0.7 <= noticed[0] - last <= 1.0 + 0.2 * speed
 
 
 def test_the_attempts_grow_rarer() -> None:
