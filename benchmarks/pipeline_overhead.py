@@ -25,10 +25,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import cv2
-import numpy as np
-
 from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
+from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds import open_background
@@ -130,7 +128,7 @@ def peak_memory() -> int:
 
 
 def _open(job: Job) -> Engine:
-    cv2.setNumThreads(1)  # as the program does on two cores
+    leave_cores_to_the_network()
     config = EngineConfig(model=job.model, engine=job.engine, precision=job.precision)  # type: ignore[arg-type]
     return open_engine(config, resolve(config))
 

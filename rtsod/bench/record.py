@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from rtsod.errors import OutputError, UsageError
@@ -50,6 +52,11 @@ def write_json(path: Path, record: object) -> None:
     write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
-def command_line(module: str) -> str:
-    """The command that is running, as it would be typed: for the result it makes."""
-    return " ".join(["python -m", module, *sys.argv[1:]])
+def command_line(module: str, argv: Sequence[str] | None = None) -> str:
+    """A command as it would be typed, for the result that it makes.
+
+    Args:
+        module: that is run.
+        argv: its arguments; None takes them from the process.
+    """
+    return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])
