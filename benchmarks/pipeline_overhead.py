@@ -114,9 +114,9 @@ def rate_against_bare(job: Job) -> dict[str, object]:
 def rate_from_file(job: Job) -> dict[str, object]:
     """Frames per second of the pipeline reading and decoding the file, and its peak memory."""
     engine = _open(job)
-    fps = []
-    for _ in range(max(1, job.rounds // 2)):
-        fps.append(job.frames / _seconds(lambda: _play(video_from_file(job.clip), engine)))
+    fps = [
+        job.frames / _seconds(lambda: _play(video_from_file(job.clip), engine)) for _ in range(max(1, job.rounds // 2))
+    ]
     engine.close()
     return {"pipeline_fps": _rounded(fps), "peak_memory_mb": round(peak_memory() / 1e6)}
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from rtsod.bench.machine import describe
 from rtsod.bench.record import check_writable, command_line
@@ -23,6 +23,7 @@ from rtsod.stop_signals import Interrupted, StopSignals
 
 _DEFAULTS: Final = EngineConfig()
 _SIZES: Final = ("1280x720", "1920x1080")
+_PROBE_SECONDS: Final = 0.5
 _CONSTANT: Final = "constant"
 _EXIT_CODES: Final = """exit codes: 0 done (with --check: every target reached), 1 --check: a target was not reached,
 2 usage, 3 input, 4 weights, 5 engine, 6 output, 70 internal error, 130 ended by Ctrl-C, 143 ended by SIGTERM
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument(
         "--size", action="append", metavar="WxH", help=f"of the demo scene, any number (default: {', '.join(_SIZES)})"
     )
-    whole.add_argument("--fps", type=int, default=SourceConfig.fps, metavar="N", help="(default: 30)")
+    whole.add_argument("--fps", type=int, default=SourceConfig().fps, metavar="N", help="(default: %(default)s)")
     whole.add_argument(
         "--pace", choices=("camera", "free", "both"), default="both", help="like a camera, or as fast as it goes"
     )
@@ -126,14 +127,15 @@ def _plan(options: argparse.Namespace) -> Plan:
         input_size=options.input_size,
         weights=options.weights,
     )
-    models = MODELS if options.model == "both" else (options.model,)
+    models: tuple[Any, ...] = MODELS if options.model == "both" else (options.model,)
+    syncs: tuple[Any, ...] = SYNCS if options.sync == "all" else (options.sync,)
     return Plan(
         subjects=tuple(Subject(replace(config, model=model), options.engine == _CONSTANT) for model in models),
         seconds=options.seconds,
-        probe_seconds=min(1.0, options.seconds),
+        probe_seconds=min(_PROBE_SECONDS, options.seconds),
         sources=_sources(options) if options.pipeline else (),
         paces={"camera": (True,), "free": (False,), "both": (True, False)}[options.pace],
-        syncs=SYNCS if options.sync == "all" else (options.sync,),
+        syncs=syncs,
         background=options.bg,
         json=options.json,
         report=options.report,

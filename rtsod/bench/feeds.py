@@ -19,18 +19,25 @@ class LoopedSource:
         images: ``(H, W, 3)`` uint8 BGR each.
         fps: what ``info`` claims.
         frames: how many to give, None for no end.
+        name: for ``info``.
         clock: stamps ``Frame.captured_at``.
     """
 
     def __init__(
-        self, images: Sequence[Image], fps: Fraction, *, frames: int | None = None, clock: Clock = time.perf_counter
+        self,
+        images: Sequence[Image],
+        fps: Fraction,
+        *,
+        frames: int | None = None,
+        name: str = "frames in memory",
+        clock: Clock = time.perf_counter,
     ) -> None:
         self._images = [*images, *images[-2:0:-1]]
         self._clock = clock
         self._next = 0
         self._closed = False
         height, width = images[0].shape[:2]
-        self._info = SourceInfo("frames in memory", width, height, fps, live=False, frames=frames)
+        self._info = SourceInfo(name, width, height, fps, live=False, frames=frames)
 
     @property
     def info(self) -> SourceInfo:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.roof import Ceiling, Roof, ceiling
-from rtsod.bench.whole import WholeResult
 from rtsod.bench.work import Work
 from rtsod.config import ModelName
+
+if TYPE_CHECKING:
+    from rtsod.bench.whole import WholeResult  # needs the extra, which a result without whole runs does not
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rtsod.bench.work import Work
@@ -38,13 +38,20 @@ class Roof:
 
     @property
     def of_1080_ti(self) -> float:
-        """This device's single precision in GTX 1080 Ti's."""
+        """The device's single precision in GTX 1080 Ti's."""
         return self.gflops["fp32"] / GTX_1080_TI_GFLOPS
 
     @property
     def bandwidth_of_1080_ti(self) -> float:
-        """This device's memory in GTX 1080 Ti's."""
+        """The device's memory in GTX 1080 Ti's."""
         return self.copy_gb_s / GTX_1080_TI_GB_S
+
+    def best(self, other: Roof | None) -> Roof:
+        """The better of two rounds of probes, each for each: what else the machine does can only slow a probe down."""
+        if other is None:
+            return self
+        gflops = {name: max(rate, other.gflops[name]) for name, rate in self.gflops.items()}
+        return replace(self, gflops=gflops, copy_gb_s=max(self.copy_gb_s, other.copy_gb_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +81,12 @@ def ceiling(roof: Roof, work: Work, precision: str) -> Ceiling | None:
     )
 
 
-def probe_roof(device: str, seconds: float = 1.0) -> Roof:
+def probe_roof(device: str, seconds: float) -> Roof:
     """Run the probes. For a fresh process, while nothing else runs.
 
     Args:
         device: ``cpu`` or ``cuda``. The CUDA part gives what it finds on the first GPU.
-        seconds: for each probe; there are about eight.
+        seconds: for each probe.
     """
     import torch
 
@@ -150,4 +157,3 @@ def _rate(work: Callable[[], object], device: str, seconds: float, amount: int) 
     while time.perf_counter() < until:
         best = min(best, run(times))
     return amount * times / best / 1e9
-

@@ -27,7 +27,8 @@ class Plan:
     subjects: tuple[Subject, ...]
     seconds: float
     """For each network, and for each run of the pipeline."""
-    probe_seconds: float = 1.0
+    probe_seconds: float
+    """For each of the roof's probes, of which there are about seven."""
     sources: tuple[SourceConfig, ...] = ()
     """Whole runs over each of these, none without ``--pipeline``."""
     paces: tuple[bool, ...] = (True, False)
@@ -78,12 +79,14 @@ class Session:
             self._result.networks.append(network)
             self._say_all(network_lines(network))
             self._keep()
-        for subject in self._plan.subjects:
+            # Between the networks, so that a while in which others use the machine spoils only one round.
+            device = "cuda" if network.engine.device.startswith("cuda") else "cpu"
+            probed = in_fresh_process(probe_roof, device, self._plan.probe_seconds)
+            self._result.roof = probed.best(self._result.roof)
             if not subject.constant:
                 work = in_fresh_process(count_work, subject.model, subject.config.input_size)
                 self._result.work[subject.model] = work
-        device = "cuda" if any(n.engine.device.startswith("cuda") for n in self._result.networks) else "cpu"
-        self._result.roof = in_fresh_process(probe_roof, device, self._plan.probe_seconds)
+            self._keep()
         self._say_all([roof_line(self._result, network) for network in self._result.networks])
 
     def _pipelines(self) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
-from rtsod.bench.whole import WholeResult
 from rtsod.meter import Percentiles
+
+if TYPE_CHECKING:
+    from rtsod.bench.whole import WholeResult  # needs the extra
 
 
 def network_lines(network: NetworkResult) -> list[str]:
@@ -68,7 +72,7 @@ def title(run: WholeResult) -> str:
 def spread(values: Percentiles) -> str:
     """Three percentiles."""
     digits = 2 if values["p50"] < 10 else 1 if values["p50"] < 100 else 0
-    return "p50/p95/p99 " + "/".join(f"{values[key]:.{digits}f}" for key in ("p50", "p95", "p99")) + " ms"  # type: ignore[literal-required]
+    return "p50/p95/p99 " + "/".join(f"{values[key]:.{digits}f}" for key in ("p50", "p95", "p99")) + " ms"
 
 
 def times(factor: float) -> str:

@@ -150,7 +150,9 @@ class _Watch:
         self._clock = clock
         self._start = clock()
         self._process = psutil.Process()
-        self._descriptors: Callable[[], int] = getattr(self._process, "num_fds", None) or self._process.num_handles
+        self._descriptors: Callable[[], int] = getattr(self._process, "num_fds", None) or getattr(  # noqa: B009 - not in this system's stubs
+            self._process, "num_handles"
+        )
 
     def tick(self, *, last: bool = False) -> float:
         """Seconds since the start."""
@@ -168,7 +170,8 @@ def _open_source(case: Case) -> Source:
     source: Source
     if config.spec == "demo":
         # Drawn beforehand: a camera's picture costs this processor nothing.
-        source = LoopedSource(demo_images(config.width, config.height, config.fps), Fraction(config.fps))
+        images = demo_images(config.width, config.height, config.fps)
+        source = LoopedSource(images, Fraction(config.fps), name="demo scene")
     else:
         source = open_source(config)
     if source.info.live:
