@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +18,7 @@ def describe() -> dict[str, object]:
     """The machine, its load at this moment, and the versions that matter; ready for JSON."""
     return {
         "processor": _processor(),
-        "cores": os.process_cpu_count() if sys.version_info >= (3, 13) else len(_affinity()),
+        "cores": len(_affinity()),
         "memory_gb": _memory_gb(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

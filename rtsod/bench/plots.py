@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
@@ -62,7 +63,7 @@ def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -
             axes.set_title(title, pad=10)
             axes.set_xlabel(label)
             axes.set_ylabel("frames")
-            axes.yaxis.get_major_locator().set_params(integer=True)
+            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.set_ylim(0, axes.get_ylim()[1] * 1.3)  # room for the percentiles' names
             low, high = axes.get_xlim()
             marks = np.percentile(values, [50, 95, 99])

@@ -155,9 +155,9 @@ class _Watch:
         )
 
     def tick(self, *, last: bool = False) -> float:
-        """Seconds since the start."""
+        """Seconds since the start; after the last, when the run's threads have ended, nothing is sampled any more."""
         at = self._clock() - self._start
-        if last or not self.samples or at - self.samples[-1].at >= _SAMPLE_SECONDS:
+        if not self.samples or (not last and at - self.samples[-1].at >= _SAMPLE_SECONDS):
             memory = self._process.memory_info().rss / 1e6
             self.samples.append(
                 Resources(round(at, 3), round(memory, 1), self._process.num_threads(), self._descriptors())
