@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import growth
 from benchmarks.peers.__main__ import iou
-from benchmarks.peers.worker import _bare
+from benchmarks.peers.worker import Array, _bare
 from rtsod.bench import __main__ as bench
 from rtsod.bench.whole import Resources
 from rtsod.errors import ExitCode
@@ -134,11 +134,9 @@ def test_peers_masks_are_compared_by_their_worst_pair(tmp_path: Path) -> None:
 
 
 def test_a_bare_contestant_follows_the_authors_protocol() -> None:
-    given: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
+    given: list[Array] = []
 
-    def run(
-        pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def run(pixels: Array) -> Array:
         given.append(pixels)
         return np.linspace(0.2, 0.7, 320 * 320, dtype=np.float32).reshape(1, 1, 320, 320)
 

@@ -143,8 +143,12 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _sources(options: argparse.Namespace) -> tuple[SourceConfig, ...]:
+    from rtsod.bench.whole import open_paceable  # needs the extra
+
     if options.source != "demo":
-        return (SourceConfig(options.source, fps=options.fps),)
+        source = SourceConfig(options.source, fps=options.fps)
+        open_paceable(source).close()  # a mistyped name is told before anything is measured
+        return (source,)
     sources = []
     for size in options.size or _SIZES:
         width, _, height = size.lower().partition("x")

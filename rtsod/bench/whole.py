@@ -165,6 +165,20 @@ class _Watch:
         return at
 
 
+def open_paceable(config: SourceConfig) -> Source:
+    """A file or a folder, opened.
+
+    Raises:
+        UsageError: it sets its own pace: a camera or a stream.
+        SourceError: it cannot be opened.
+    """
+    source = open_source(config)
+    if source.info.live:
+        source.close()
+        raise UsageError(f"--source {config.spec}: the benchmark sets the pace itself: give a file, a folder or demo")
+    return source
+
+
 def _open_source(case: Case) -> Source:
     config = case.source
     source: Source
@@ -173,8 +187,5 @@ def _open_source(case: Case) -> Source:
         images = demo_images(config.width, config.height, config.fps)
         source = LoopedSource(images, Fraction(config.fps), name="demo scene")
     else:
-        source = open_source(config)
-    if source.info.live:
-        source.close()
-        raise UsageError(f"--source {config.spec}: the benchmark paces its input itself; give a file, a folder or demo")
+        source = open_paceable(config)
     return PacedSource(source, source.info.fps or Fraction(config.fps)) if case.paced else source
