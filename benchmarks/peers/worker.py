@@ -69,7 +69,7 @@ def torch_loop(model: str, weights: Path) -> Contestant:
 
     def run(pixels: Array) -> Array:
         with torch.no_grad():
-            return torch.sigmoid(network(torch.from_numpy(pixels))).numpy()  # type: ignore[no-any-return]
+            return torch.sigmoid(network(torch.from_numpy(pixels))).numpy()
 
     return _bare(run)
 
@@ -100,7 +100,7 @@ def _bare(run: Callable[[Array], Array]) -> Contestant:
         pixels = np.ascontiguousarray(((rgb / rgb.max() - MEAN) / DEVIATION).transpose(2, 0, 1)[None], np.float32)
         saliency = run(pixels)[0, 0]
         low, high = saliency.min(), saliency.max()
-        return cv2.resize((saliency - low) / (high - low), image.shape[1::-1])
+        return np.asarray(cv2.resize((saliency - low) / (high - low), image.shape[1::-1]))
 
     return segment
 
