@@ -12,6 +12,7 @@ from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
 from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.machine import busy_note
 from rtsod.bench.network import NetworkResult, time_engine
 from rtsod.bench.result import Result
 from rtsod.bench.roof import GTX_1080_TI_GFLOPS, Roof, ceiling
@@ -178,3 +179,8 @@ def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     assert {span.stage for span in run.spans} == set(Stage)
     assert run.peak_memory_mb > 1
     assert run.resources[0].descriptors > 0
+
+
+@pytest.mark.parametrize(("load", "noted"), [(0.5, False), (0.6, True), (None, False)])
+def test_a_machine_that_others_use_is_noted(load: float | None, noted: bool) -> None:
+    assert (busy_note({"cores": 2, "load": load}) is not None) is noted

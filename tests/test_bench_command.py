@@ -66,9 +66,9 @@ def test_wrong_use_is_one_line_and_a_code(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert bench.main(arguments) == code
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert said in error
+    errors = [line for line in capsys.readouterr().err.splitlines() if "was busy" not in line]
+    assert len(errors) == 1
+    assert said in errors[0]
 
 
 @pytest.mark.parametrize(("option", "library"), [(["--pipeline"], "psutil"), (["--report", "b.html"], "matplotlib")])
@@ -93,7 +93,8 @@ def test_an_interrupted_call_ends_with_one_line_and_keeps_what_it_has(tmp_path: 
                 break
         _, error = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert error == f"rtsod.bench: interrupted; what was measured is in {record}\n"
+    said = [line for line in error.splitlines() if "was busy" not in line]
+    assert said == [f"rtsod.bench: interrupted; what was measured is in {record}"]
     found = json.loads(record.read_text())
     assert found["end"] == "interrupted"
     assert len(found["networks"]) == 1

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from rtsod.bench.machine import describe
+from rtsod.bench.machine import busy_note, describe
 from rtsod.bench.record import check_writable, command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options = _parser().parse_args(argv)
             plan = _plan(options)
             result = Result(command_line("rtsod.bench", argv), describe())
+            if (note := busy_note(result.machine)) is not None:
+                print(f"rtsod.bench: {note}", file=sys.stderr)
             _fetch_weights(plan)
             Session(plan, result, lambda line: print(line, flush=True)).run()
             return ExitCode.BELOW_TARGET if options.check and not result.reached else ExitCode.DONE

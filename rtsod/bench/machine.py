@@ -11,6 +11,8 @@ from typing import Final
 
 from rtsod.version import __version__
 
+_BUSY: Final = 0.25
+"""Of the cores: a system's own background work stays below."""
 LIBRARIES: Final = ("numpy", "opencv-python", "openvino", "torch", "tensorrt", "onnxruntime", "av")
 
 
@@ -35,6 +37,14 @@ def load() -> float | None:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):
         return None
+
+
+def busy_note(machine: dict[str, object]) -> str | None:
+    """A warning where others used the machine when it was described: then no rate is what it could be."""
+    cores, others = machine["cores"], machine["load"]
+    if not (isinstance(cores, int) and isinstance(others, float)) or others <= _BUSY * cores:
+        return None
+    return f"the machine was busy before the benchmark began (load {others:g} on {cores} cores): its rates are too low"
 
 
 def _affinity() -> set[int]:

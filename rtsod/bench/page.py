@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from rtsod.bench import plots
+from rtsod.bench.machine import busy_note
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
 from rtsod.bench.text import times, title
@@ -51,7 +52,7 @@ def page(result: Result) -> str:
     parts = [
         "<h1>rtsod benchmark</h1>",
         f'<p class="muted">{escape(str(result.machine["date"]))} · {escape(str(result.machine["processor"]))}, '
-        f"{result.machine['cores']} cores{_ending(result)}</p>",
+        f"{result.machine['cores']} cores{_remarks(result)}</p>",
         f'<div class="cards">{"".join(_card(result, network) for network in result.networks)}</div>',
         *_networks(result),
         *_roof(result),
@@ -66,8 +67,11 @@ def page(result: Result) -> str:
     )
 
 
-def _ending(result: Result) -> str:
-    return "" if result.end == "done" else f" · <strong>not complete: {escape(result.end)}</strong>"
+def _remarks(result: Result) -> str:
+    remarks = [] if result.end == "done" else [f"not complete: {result.end}"]
+    note = busy_note(result.machine)
+    remarks += [] if note is None else [note]
+    return "".join(f"<br><strong>{escape(remark)}</strong>" for remark in remarks)
 
 
 def _card(result: Result, network: NetworkResult) -> str:

@@ -128,7 +128,7 @@ def timeline(spans: Sequence[Span]) -> str:
     made = sorted({span.frame for span in spans if span.stage is Stage.COMPOSE and span.frame is not None})
     colours = {frame: FRAME_COLOURS[place % len(FRAME_COLOURS)] for place, frame in enumerate(made)}
     stages = list(Stage)
-    end = max(span.ended for span in spans) * 1e3
+    end = max(span.ended for span in spans if span.frame in colours) * 1e3
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
         axes = figure.subplots()
