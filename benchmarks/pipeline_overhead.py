@@ -23,7 +23,7 @@ from fractions import Fraction
 from itertools import chain, repeat
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
 from rtsod.app import leave_cores_to_the_network
@@ -33,10 +33,10 @@ from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import LoopedSource
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.machine import describe, load
-from rtsod.bench.record import command_line, write_json
+from rtsod.bench.record import check_writable, command_line, write_json
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig
-from rtsod.errors import RtsodError
+from rtsod.errors import ExitCode, RtsodError
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline import Pipeline
@@ -63,7 +63,7 @@ class Job:
     engine: str
 
 
-def cpu_per_frame(job: Job) -> dict[str, object]:
+def cpu_per_frame(job: Job) -> dict[str, Any]:
     """CPU milliseconds per frame of the pipeline without inference and without decoding: medians over rounds."""
     masks = _masks(job)
     decoding, whole, stages = [], [], []
@@ -85,7 +85,7 @@ def cpu_per_frame(job: Job) -> dict[str, object]:
     }
 
 
-def rate_against_bare(job: Job) -> dict[str, object]:
+def rate_against_bare(job: Job) -> dict[str, Any]:
     """Frames per second of the bare engine and of the pipeline, alternating on the same frames in memory."""
     images = read_clip(job.clip, job.frames)
     engine = _open(job)
@@ -111,7 +111,7 @@ def rate_against_bare(job: Job) -> dict[str, object]:
     }
 
 
-def rate_from_file(job: Job) -> dict[str, object]:
+def rate_from_file(job: Job) -> dict[str, Any]:
     """Frames per second of the pipeline reading and decoding the file, and its peak memory."""
     engine = _open(job)
     fps = [
@@ -197,48 +197,50 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    machine = describe()
-    try:
-        with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
-            clip = Path(folder) / "clip.mp4"
-            if options.input is None:
-                clip_from_demo(clip, 1280, 720, options.frames)
-            else:
-                clip_from_video(clip, options.input, 1280, 720, options.frames)
-            job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)
-            cpu = in_fresh_process(cpu_per_frame, job)
-            rate = in_fresh_process(rate_against_bare, job)
-            from_file = in_fresh_process(rate_from_file, job)
-    except RtsodError as error:
-        print(f"pipeline_overhead: {error}", file=sys.stderr)
-        return int(error.exit_code)
-    record = {
+    record: dict[str, Any] = {
         "command": command_line("benchmarks.pipeline_overhead"),
-        "machine": machine,
-        "load_at_end": load(),
+        "end": "done",
+        "machine": describe(),
         "input": {"name": "demo scene" if options.input is None else options.input.name, "size": [1280, 720]},
-        "job": {key: value for key, value in asdict(job).items() if key != "clip"},
-        "cpu": cpu,
-        "rate": rate,
-        "file": from_file,
     }
-    for line in _verdict(record["cpu"], record["rate"], record["file"]):  # type: ignore[arg-type]
-        print(line)
-    if options.json is not None:
+    code = ExitCode.DONE
+    try:
+        if options.json is not None:
+            check_writable("--json", options.json)
+        _measure(options, record)
+    except RtsodError as error:
+        record["end"], code = str(error), error.exit_code
+    except KeyboardInterrupt:
+        record["end"], code = "interrupted; what was measured is kept", ExitCode.INTERRUPTED
+    record["load_at_end"] = load()
+    if code is not ExitCode.DONE:
+        print(f"pipeline_overhead: {record['end']}", file=sys.stderr)
+    if options.json is not None and code is not ExitCode.OUTPUT:
         write_json(options.json, record)
-    return 0
+    return code
 
 
-def _verdict(cpu: dict[str, float], rate: dict[str, float], file: dict[str, float]) -> list[str]:
-    def line(what: str, value: float, unit: str, good: bool, bound: str) -> str:
-        return f"{what:<44}{value:>9.2f} {unit:<3} {'within' if good else 'NOT WITHIN'} {bound}"
+def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
+    """Fill the record, and say what was found, part by part."""
+    with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
+        clip = Path(folder) / "clip.mp4"
+        if options.input is None:
+            clip_from_demo(clip, 1280, 720, options.frames)
+        else:
+            clip_from_video(clip, options.input, 1280, 720, options.frames)
+        job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)
+        record["job"] = {key: value for key, value in asdict(job).items() if key != "clip"}
+        cpu = record["cpu"] = in_fresh_process(cpu_per_frame, job)
+        _say("CPU per frame, neither inference nor decoding", cpu["median_ms"], "ms", CPU_MS_BOUND)
+        rate = record["rate"] = in_fresh_process(rate_against_bare, job)
+        _say("time against the bare engine's", 100 / rate["median_share"], "%", 100 / RATE_BOUND)
+        file = record["file"] = in_fresh_process(rate_from_file, job)
+        _say("peak memory from the file", file["peak_memory_mb"], "MB", MEMORY_MB_BOUND)
 
-    ms, share, memory = cpu["median_ms"], rate["median_share"] * 100, file["peak_memory_mb"]
-    return [
-        line("CPU per frame, neither inference nor decoding", ms, "ms", ms <= CPU_MS_BOUND, f"{CPU_MS_BOUND:g} ms"),
-        line("rate against the bare engine", share, "%", share >= RATE_BOUND * 100, f"{RATE_BOUND:.0%} or more"),
-        line("peak memory from the file", memory, "MB", memory < MEMORY_MB_BOUND, f"{MEMORY_MB_BOUND:g} MB"),
-    ]
+
+def _say(what: str, value: float, unit: str, bound: float) -> None:
+    verdict = "within" if value <= bound else "NOT WITHIN"
+    print(f"{what:<46}{value:>9.2f} {unit:<3}{verdict} {bound:.4g} {unit}", flush=True)
 
 
 if __name__ == "__main__":

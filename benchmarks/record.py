@@ -18,7 +18,7 @@ RESULTS: Final = Path("benchmarks") / "results"
 COMMANDS: Final = {
     "bench": "rtsod.bench --pipeline --pace camera",
     "bench_bf16": "rtsod.bench --precision bf16",
-    "pipeline_overhead": "benchmarks.pipeline_overhead --frames 40",
+    "pipeline_overhead": "benchmarks.pipeline_overhead --frames 24",
     "peers_lite": "benchmarks.peers --model lite",
     "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 rembg onnxruntime openvino rtsod rtsod-bf16",
     "growth": "benchmarks.growth --only input --only frame --only sinks",

@@ -39,7 +39,8 @@ def block(results: Path) -> str:
     )
     machine = bench["machine"]
     parts.append(
-        f"Measured on {machine['processor']}, {machine['cores']} cores, without a GPU, {machine['date'][:10]}; the "
+        f"Measured on {machine['processor']}, {machine['cores']} cores, without a GPU, {machine['date'][:10]}, with a "
+        f"load of {machine['load']} before (far from 0, others used the machine and the rates are too low); the "
         f"commands that made these numbers are in the results: {sources}."
     )
     return "\n\n".join(parts)

@@ -30,7 +30,7 @@ from rtsod.bench.feeds import demo_images
 from rtsod.bench.machine import describe, load
 from rtsod.bench.record import check_writable, command_line, write_json
 from rtsod.config import MODELS
-from rtsod.errors import EngineError, RtsodError
+from rtsod.errors import EngineError, ExitCode, RtsodError
 from rtsod.model.weights import fetch, weights_folder
 from rtsod.types import Image
 
@@ -180,6 +180,9 @@ def main() -> int:
     except RtsodError as error:
         print(f"benchmarks.peers: {error}", file=sys.stderr)
         return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("benchmarks.peers: interrupted before anything was measured", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
     for name, numbers in found["contestants"].items():
         against = ", ".join(f"{factor:.2f} x {other}" for other, factor in numbers["rate_against"].items())
         print(f"{name:<12}{numbers['median_ms']:>9.1f} ms  {against}")

@@ -18,8 +18,9 @@ GTX_1080_TI_GFLOPS: Final = 11_300.0
 GTX_1080_TI_GB_S: Final = 484.0
 
 _BYTES: Final = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "int8": 1}
-_BATCH_SECONDS: Final = 0.05
-"""A probe repeats its work this long before it looks at the clock: longer than a clock boost or a time slice."""
+_BATCH_SECONDS: Final = {"cpu": 0.01, "cuda": 0.05}
+"""A probe repeats its work this long before it looks at the clock: long beside a kernel's launch, and on a processor
+short enough to fall between other programs' turns now and then."""
 _COPY_BYTES: Final = {"cpu": 2**29, "cuda": 2**30}
 """Larger than any cache that would flatter the memory, save the very largest."""
 
@@ -152,7 +153,7 @@ def _rate(work: Callable[[], object], device: str, seconds: float, amount: int) 
         return time.perf_counter() - started
 
     run(3)  # warms up, and lets cuDNN choose
-    times = max(1, round(_BATCH_SECONDS / max(run(1), 1e-6)))
+    times = max(1, round(_BATCH_SECONDS[device] / max(run(1), 1e-6)))
     best, until = run(times), time.perf_counter() + seconds
     while time.perf_counter() < until:
         best = min(best, run(times))
