@@ -14,7 +14,7 @@ LAYERS = {
     "geometry": 1, "preprocess": 1, "refine": 1, "composite": 1, "ring": 1, "meter": 1, "capture": 1,
     "model": 2, "export": 2, "build": 2, "cuda": 2, "backends": 2, "sources": 2, "sinks": 2, "backgrounds": 2,
     "pipeline": 3,
-    "segmenter": 4, "report": 4, "stop_signals": 4, "app": 4, "cli": 4,
+    "segmenter": 4, "report": 4, "stop_signals": 4, "app": 4, "cli": 4, "bench": 4,
     "": 5,
 }  # fmt: skip
 """By the first name below ``rtsod``; the package's own ``__init__`` is on top."""
