@@ -26,8 +26,10 @@ from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
+from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
 from rtsod.stop_signals import Interrupted, StopSignals
+from rtsod.supervised_engine import SupervisedEngine
 from rtsod.types import Availability, Backdrop, Engine, Sink, Source, SourceInfo, Transparent, Untouched
 
 _log = logging.getLogger(__name__)
@@ -70,7 +72,11 @@ class _Run:
             _check_stats(config.run.stats)
 
         # What is cheap and likely to be mistyped comes first; the network, which may take minutes, last.
-        self._source: Source = open_source(config.source)
+        self._meter = Meter()
+        self._virtual_camera: VirtualCameraSink | None = None
+        self._source: Source = open_source(
+            config.source, tell=self._meter.event, demand=self._is_wanted if config.output.on_demand else None
+        )
         opened.callback(self._source.close)
         info = self._source.info
         for line in (f"source: {_describe(info)}", *info.notes):
@@ -84,10 +90,16 @@ class _Run:
         if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
             reporter.say("background none: the camera's own background is shown")
 
-        self._sinks: list[Sink] = open_sinks(output, info, transparent=transparent) or [NullSink()]
+        sinks = open_sinks(output, info, transparent=transparent, tell=self._meter.event)
+        self._sinks: list[Sink] = sinks or [NullSink()]
         for sink in self._sinks:
             opened.callback(sink.close)
             reporter.say(f"output: {sink.name}")
+            if isinstance(sink, VirtualCameraSink):
+                self._virtual_camera = sink
+                for note in sink.notes:
+                    reporter.say(note)
+        self._show_slate(info)
         self._window = next((PreviewWindow(sink) for sink in self._sinks if isinstance(sink, PreviewSink)), None)
         if self._window is not None:
             opened.callback(self._window.close)
@@ -96,7 +108,6 @@ class _Run:
         opened.callback(self._engine.close)
         self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine)
         _log.info("masks count as too old after %.2f s", self._age)
-        self._meter = Meter()
         self._show_numbers = False
 
     def run(self) -> None:
@@ -129,6 +140,18 @@ class _Run:
             raise
         finally:
             self._report(end)
+
+    def _show_slate(self, info: SourceInfo) -> None:
+        """Who watches sees a slate while the network is loaded, which may take minutes."""
+        if info.width is None or info.height is None:
+            return
+        slate = self._compositor.slate(info.width, info.height, 0.0, now=time.perf_counter())
+        for sink in self._sinks:
+            if sink.live:
+                sink.write(slate)
+
+    def _is_wanted(self) -> bool:
+        return self._virtual_camera is None or self._virtual_camera.is_read
 
     def _tick(self, poll: Callable[[], None]) -> bool:
         """What the main thread does while the others work. True ends the run."""
@@ -164,7 +187,9 @@ class _Run:
 
     def _open_engine(self, config: AppConfig) -> Engine:
         with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
-            engine = open_engine(config.engine, resolve(config.engine, progress), self._reporter.say)
+            weights = resolve(config.engine, progress)
+        first = open_engine(config.engine, weights, self._reporter.say)
+        engine = SupervisedEngine(first, lambda: open_engine(config.engine, weights, _log.info), tell=self._meter.event)
         info = engine.info
         self._reporter.say(
             f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "

@@ -31,6 +31,8 @@ class CaptureThread:
         self._thread = threading.Thread(target=self._run, name="rtsod-capture", daemon=True)
         self.error: BaseException | None = None
         """What ended the thread, if it was not the end of the input. Read after :meth:`join`."""
+        self.began_at: float | None = None
+        """The first frame's place in time, seconds; None until it comes."""
 
     def start(self) -> None:
         """Begin reading."""
@@ -57,7 +59,6 @@ class CaptureThread:
             self._ring.close()
 
     def _read_all(self) -> None:
-        first: float | None = None
         count = 0
         while self._max_frames is None or count < self._max_frames:
             with self._meter.stage(Stage.CAPTURE) as span:
@@ -67,8 +68,9 @@ class CaptureThread:
             if frame is None:
                 return
             now = timeline(frame)
-            first = now if first is None else first
-            if self._duration is not None and now - first >= self._duration:
+            if self.began_at is None:
+                self.began_at = now
+            if self._duration is not None and now - self.began_at >= self._duration:
                 return
             count += 1
             self._meter.captured()

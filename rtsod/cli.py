@@ -61,11 +61,9 @@ def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> in
     verbose = False
     try:
         options = _parser(program).parse_args(argv)
-        verbose = options.verbose
+        verbose = getattr(options, "verbose", False)
         _set_up_logging(verbose)
-        from rtsod.app import run  # late: --help and a mistyped option need no OpenCV
-
-        return int(run(_config(options)))
+        return _COMMANDS[options.command](options)
     except RtsodError as error:
         _complain(str(error))
         return int(error.exit_code)
@@ -78,6 +76,27 @@ def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> in
         hint = "" if verbose else " (--verbose shows where)"
         _complain(f"internal error: {type(error).__name__}: {error}{hint}")
         return int(ExitCode.INTERNAL)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from rtsod.app import run  # late, as below: --help and a mistyped option need no OpenCV
+
+    return int(run(_config(options)))
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from rtsod.devices import show
+
+    return show()
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from rtsod.doctor import show
+
+    return show(as_json=options.json)
+
+
+_COMMANDS: Final = {"run": _run, "devices": _devices, "doctor": _doctor}
 
 
 def _complain(line: str) -> None:
@@ -102,6 +121,9 @@ def _parser(program: str | None) -> argparse.ArgumentParser:
     _add_engine_options(run)
     _add_output_options(run)
     _add_run_options(run)
+    commands.add_parser("devices", help="list cameras with what they can do, and virtual cameras with who holds them")
+    doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
+    doctor.add_argument("--json", action="store_true", help="for programs")
     return parser
 
 
@@ -112,8 +134,8 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         "--source",
         dest="spec",
         metavar="SOURCE",
-        help="auto (a camera, else the demo scene), a camera index, /dev/videoN, a video or picture file, a folder of "
-        f"pictures, a URL, or demo (default: {default.spec})",
+        help="auto (a camera, else the demo scene), a camera's index, path or name, a video or picture file, a folder "
+        f"of pictures, a URL, or demo (default: {default.spec})",
     )
     group.add_argument(
         "--size",
@@ -174,7 +196,12 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="DEVICE",
-        help="be a camera for video calls; needs the extra: pip install pyvirtualcam",
+        help="be a camera for video calls; needs v4l2loopback on Linux, elsewhere: pip install pyvirtualcam",
+    )
+    group.add_argument(
+        "--on-demand",
+        action="store_true",
+        help="with --virtual-camera: open the camera only while another program reads",
     )
     group.add_argument(
         "--output",

@@ -104,10 +104,18 @@ class OutputConfig:
     """True: must; False: must not; None: when there is a display and nothing else was asked for."""
     virtual_camera: str | None = None
     """A device, ``auto`` for the first free one, None for none."""
+    on_demand: bool = False
+    """The camera is open, and the network runs, only while another program reads the virtual camera."""
     outputs: tuple[Path, ...] = ()
     """Video files (.mp4 .mkv .webm .mov) or folders for PNGs."""
     mask_outputs: tuple[Path, ...] = ()
     """The same, for the alpha alone."""
+
+    def __post_init__(self) -> None:
+        if self.on_demand and self.virtual_camera is None:
+            raise UsageError("--on-demand: it is the virtual camera's readers that ask: add --virtual-camera")
+        if self.on_demand and (self.preview or self.outputs or self.mask_outputs):
+            raise UsageError("--on-demand: a window or a recording always wants pictures: leave one of them out")
 
 
 @dataclass(frozen=True, slots=True)

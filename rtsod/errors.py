@@ -5,6 +5,8 @@
     RtsodError
     ├── UsageError          2   an option or a combination of options that cannot be met
     ├── SourceError         3   the input cannot be opened or read
+    │   ├── SourceGone          the camera is not there
+    │   └── SourceBusy          another program has the camera
     ├── WeightsError        4   the weights cannot be fetched, read, or are not this model's
     ├── EngineError         5   inference cannot start or failed
     │   └── EngineUnavailable   the engine asked for is not on this machine
@@ -53,6 +55,14 @@ class SourceError(RtsodError):
     """The input cannot be opened or read."""
 
     exit_code = ExitCode.SOURCE
+
+
+class SourceGone(SourceError):
+    """The camera is not connected, or not any more."""
+
+
+class SourceBusy(SourceError):
+    """Another program has the camera."""
 
 
 class WeightsError(RtsodError):

@@ -35,6 +35,32 @@ class Drop(StrEnum):
     """Under way when the run was stopped."""
 
 
+class Event(StrEnum):
+    """Something went wrong with a device, or right again."""
+
+    SOURCE_FAILED = "source_failed"
+    """Reading or opening failed: unplugged, most often."""
+    SOURCE_GONE = "source_gone"
+    """It could not be opened again because it is not there."""
+    SOURCE_BUSY = "source_busy"
+    """It could not be opened again because another program has it."""
+    SOURCE_SILENT = "source_silent"
+    """No frame came in time."""
+    SOURCE_FROZEN = "source_frozen"
+    """The same bytes came over and over."""
+    SOURCE_BROKEN = "source_broken"
+    """A spell of frames that could not be used; ``unreadable`` counts the frames."""
+    SOURCE_RESIZED = "source_resized"
+    SOURCE_SLOW = "source_slow"
+    """It delivers far less than it promised."""
+    SOURCE_RECOVERED = "source_recovered"
+    ENGINE_FAILED = "engine_failed"
+    ENGINE_STUCK = "engine_stuck"
+    OUTPUT_FAILED = "output_failed"
+    """The virtual camera took no picture."""
+    OUTPUT_RECOVERED = "output_recovered"
+
+
 class Stage(StrEnum):
     """The steps a frame takes, in order."""
 
@@ -76,6 +102,7 @@ class Snapshot(TypedDict):
     slates: int
     unreadable: int
     dropped: dict[str, int]
+    events: dict[str, int]
     seconds: float
     output_fps: float
     latency_ms: Percentiles | None
@@ -98,6 +125,7 @@ class Meter:
         self._lock = threading.Lock()
         self._captured = self._composited = self._slates = self._unreadable = 0
         self._dropped: Counter[str] = Counter()
+        self._events: Counter[str] = Counter()
         self._first: float | None = None
         self._last: float | None = None
         self._latency: deque[float] = deque(maxlen=SAMPLES)
@@ -134,6 +162,11 @@ class Meter:
         """Frames were captured and not composited."""
         with self._lock:
             self._dropped[reason] += count
+
+    def event(self, event: Event) -> None:
+        """A device failed, or came back."""
+        with self._lock:
+            self._events[event] += 1
 
     def unreadable(self, count: int) -> None:
         """So many pieces of the input, in all so far, could not be decoded and never became frames."""
@@ -185,6 +218,7 @@ class Meter:
                 slates=self._slates,
                 unreadable=self._unreadable,
                 dropped={str(reason): count for reason in Drop if (count := self._dropped[reason])},
+                events={str(event): count for event in Event if (count := self._events[event])},
                 seconds=round(seconds, 4),
                 output_fps=round(self._composited / seconds, 3) if seconds > 0 else 0.0,
                 latency_ms=_percentiles(self._latency),

@@ -8,7 +8,8 @@ Live input never queues: each ring holds one item, and a newer one takes its pla
 ring makes the producer wait. A mask is composited with the very frame it was computed from (``--sync locked``).
 
 Fail closed: where there is no valid mask (not computed yet, not finite, too old, or inference failed) the sinks get a
-slate, which holds no camera pixel; nothing else can be handed to them, by type.
+slate, which holds no camera pixel; nothing else can be handed to them, by type. When live input stalls, for whatever
+reason, slates go on at the rate of the output until a picture comes.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from rtsod.errors import EngineError, MaskError
 from rtsod.meter import Drop, Meter, Stage
 from rtsod.preprocess import shrink, shrink_still, stretch_still
 from rtsod.ring import Closed, OnFull, Ring
-from rtsod.types import Clock, Composited, Engine, Frame, Mask, Masked, Sink, Source
+from rtsod.types import Clock, Composited, Engine, Frame, Mask, Masked, Sink, Source, Wait
 
 READ_AHEAD: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
+FALLBACK_FPS: Final = 30
+"""The rate of slates in a stall where the source knows no rate."""
 JOIN_TIMEOUT: Final = 10.0
 """Seconds each thread has to end when the run is over: more than the slowest single step takes."""
 
@@ -68,6 +71,7 @@ class Pipeline:
         max_frames: frames to read, None for no bound.
         duration: seconds of input, None for no bound.
         clock: seconds that only grow, the one the source stamps its frames with.
+        wait: waits on a condition for so many seconds of that clock.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Pipeline:
         max_frames: int | None = None,
         duration: float | None = None,
         clock: Clock = time.perf_counter,
+        wait: Wait = threading.Condition.wait_for,
     ) -> None:
         self._info = source.info
         self._engine = engine
@@ -89,12 +94,13 @@ class Pipeline:
         self._sinks = sinks
         self._meter = meter
         self._max_mask_age = max_mask_age
+        self._duration = duration
         self._clock = clock
 
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
-        self._frames: Ring[Frame] = Ring(1 if live else READ_AHEAD, on_full)
-        self._masks: Ring[Inferred] = Ring(1, on_full)
+        self._frames: Ring[Frame] = Ring(1 if live else READ_AHEAD, on_full, wait)
+        self._masks: Ring[Inferred] = Ring(1, on_full, wait)
         self._capture = CaptureThread(source, self._frames, meter, max_frames=max_frames, duration=duration)
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._infer_all,), name="rtsod-inference", daemon=True),
@@ -134,9 +140,10 @@ class Pipeline:
         self._capture.start()
         for thread in self._threads:
             thread.start()
+        started = self._clock()
         try:
             while not self._done.wait(interval):
-                if tick():
+                if tick() or self._time_is_up(started):
                     break
         finally:
             self._shut_down()
@@ -188,12 +195,15 @@ class Pipeline:
     def _compose_all(self) -> None:
         try:
             self._show_slate()  # whoever watches sees a slate first, never the room
+            patience = self._max_mask_age if self._info.live else None
             while True:
-                inferred = self._masks.get(self._max_mask_age if self._info.live else None)
+                inferred = self._masks.get(patience)
                 if inferred is None:
-                    self._show_slate()
+                    self._show_slate(to_all=True)
+                    patience = float(1 / (self._info.fps or FALLBACK_FPS))
                 else:
                     self._compose_one(inferred)
+                    patience = self._max_mask_age if self._info.live else None
         except Closed:
             self._show_slate()  # nor does the last picture stay on a virtual camera that others go on reading
         finally:
@@ -219,6 +229,13 @@ class Pipeline:
 
     # ------------------------------------------------------------------ parts
 
+    def _time_is_up(self, started: float) -> bool:
+        """Whether live input has been away when its time was over, so that no frame ended it."""
+        if self._duration is None or not self._info.live:
+            return False
+        began = self._capture.began_at
+        return self._clock() - (started if began is None else began) >= self._duration + self._max_mask_age
+
     def _refusal(self, frame: Frame) -> Drop | None:
         """Why a frame must not be shown now, whatever its mask; a file waits for its turn, so nothing is against it."""
         if not self._info.live:
@@ -240,9 +257,9 @@ class Pipeline:
             self._start_of_input = now
         return now - self._start_of_input
 
-    def _show_slate(self) -> None:
-        """Show a slate that stands for no frame, to those who watch."""
-        watched = [sink for sink in self._sinks if sink.live]
+    def _show_slate(self, *, to_all: bool = False) -> None:
+        """Show a slate that stands for no frame, to those who watch; in a stall to recordings, too."""
+        watched = [sink for sink in self._sinks if sink.live or to_all]
         width, height = self._frame_size
         if not watched or width is None or height is None:
             return

@@ -7,6 +7,8 @@ from collections import deque
 from enum import Enum
 from typing import Generic, TypeVar
 
+from rtsod.types import Wait
+
 T = TypeVar("T")
 
 
@@ -29,14 +31,16 @@ class Ring(Generic[T]):
     Args:
         capacity: at least 1.
         on_full: the policy of ``put``.
+        wait: for ``get`` with a timeout.
     """
 
-    def __init__(self, capacity: int, on_full: OnFull) -> None:
+    def __init__(self, capacity: int, on_full: OnFull, wait: Wait = threading.Condition.wait_for) -> None:
         if capacity < 1:
             raise ValueError("a ring holds at least one item")
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._on_full = on_full
+        self._wait = wait
         self._closed = False
         self._dropped = 0
         self._changed = threading.Condition()
@@ -77,7 +81,7 @@ class Ring(Generic[T]):
             Closed: there is nothing left and nothing will come.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._items, timeout)
+            self._wait(self._changed, lambda: self._closed or bool(self._items), timeout)
             if self._items:
                 item = self._items.popleft()
                 self._changed.notify_all()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,8 @@ Alpha: TypeAlias = NDArray[np.float32]
 """``(H, W)`` in [0, 1]: 1 is subject, 0 is background."""
 Clock: TypeAlias = Callable[[], float]
 """Seconds that only grow; ``time.perf_counter`` except in tests."""
+Wait: TypeAlias = Callable[[threading.Condition, Callable[[], bool], float | None], bool]
+"""``Condition.wait_for``, in the seconds of a :data:`Clock`: so tests let an hour pass in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from rtsod.types import Alpha, Composited, EngineInfo, Frame, Image, SourceInfo
+from rtsod.types import Alpha, Clock, Composited, EngineInfo, Frame, Image, SourceInfo, Wait
 
 WATERMARK = (7, 131, 249)
 """BGR of every background pixel of a fake frame: it must never be seen in an output."""
@@ -130,3 +131,12 @@ class CollectingSink:
         self.pictures.append(picture)
 
     def close(self) -> None: ...
+
+
+def hasten(factor: float) -> tuple[Clock, Wait]:
+    """A clock that runs ``factor`` times as fast as the real one, and a way to wait in its seconds."""
+
+    def wait(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+        return condition.wait_for(ready, None if timeout is None else timeout / factor)
+
+    return lambda: time.perf_counter() * factor, wait

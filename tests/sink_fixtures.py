@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from rtsod.sinks._pixels import bring_to
 from rtsod.types import Composited, Image, SourceInfo, seal
 
 WIDTH, HEIGHT = 96, 64
@@ -106,3 +108,37 @@ def read_film(path: Path) -> Film:
                 if "a" in frame.format.name.removeprefix("g"):
                     film.alphas.append(np.asarray(frame.to_ndarray(format="bgra"), np.uint8)[:, :, 3])
     return film
+
+
+class FakeDevice:
+    """A virtual camera that keeps what it is shown, and may refuse."""
+
+    def __init__(self, device: str | None, width: int, height: int, fps: Fraction) -> None:
+        self.name = device or "fake"
+        self.width, self.height, self.fps = width, height, fps
+        self.notes: tuple[str, ...] = ()
+        self.shown: list[Image] = []
+        self.closed = 0
+        self.broken: OSError | None = None
+        self.arrived = threading.Condition()
+
+    def prepare(self, image: Image) -> Image:
+        return bring_to(image, self.width, self.height)
+
+    def send(self, prepared: Image) -> None:
+        if self.broken is not None:
+            raise self.broken
+        with self.arrived:
+            self.shown.append(prepared)
+            self.arrived.notify_all()
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def is_read(self) -> bool | None:
+        return None
+
+    def wait_for(self, count: int) -> None:
+        """Until so many pictures have been shown."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.shown) >= count, 10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,3 +205,10 @@ class TestConversionCache:
         own = _open("openvino", input_size=64, weights=mine).infer(_noise(64))
         assert np.abs(published - own).max() > 0.01
         assert len(list((self.folder / "openvino").iterdir())) == 2
+
+
+def test_openvino_reports_to_nobody() -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    code = "import sys, rtsod.backends.openvino_engine; print(sys.modules['openvino_telemetry'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None"

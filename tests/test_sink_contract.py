@@ -13,7 +13,7 @@ import pytest
 
 from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, VideoFileSink, VirtualCameraSink
 from rtsod.types import Frame, Sink
-from tests.sink_fixtures import HEIGHT, WIDTH, composited, patches
+from tests.sink_fixtures import HEIGHT, WIDTH, FakeDevice, composited, patches
 
 
 @dataclass
@@ -23,20 +23,8 @@ class Case:
     folder: Path
 
 
-def _virtual_camera(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Sink:
-    camera = pytest.importorskip("pyvirtualcam.camera", reason="pyvirtualcam is not installed")
-    monkeypatch.setattr(camera, "BACKENDS", {"fake": FakeBackend})
-    return VirtualCameraSink(None, width=WIDTH, height=HEIGHT, fps=Fraction(30))
-
-
-class FakeBackend:
-    """The least that pyvirtualcam takes for a backend."""
-
-    def __init__(self, **_: Any) -> None: ...
-    def send(self, frame: object) -> None: ...
-    def close(self) -> None: ...
-    def device(self) -> str:
-        return "fake"
+def _virtual_camera(folder: Path) -> Sink:
+    return VirtualCameraSink(None, width=WIDTH, height=HEIGHT, fps=Fraction(30), opener=FakeDevice)
 
 
 def _video(suffix: str, **options: Any) -> Callable[[Path], Sink]:
@@ -56,14 +44,15 @@ MAKERS: dict[str, Callable[[Path], Sink]] = {
     "webm-transparent": _video(".webm", transparent=True),
     "mov": _video(".mov"),
     "mov-transparent": _video(".mov", transparent=True),
+    "virtual-camera": _virtual_camera,
 }
 LIVE = {"null-live", "preview", "virtual-camera"}
 
 
-@pytest.fixture(params=[*MAKERS, "virtual-camera"])
-def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
+@pytest.fixture(params=MAKERS)
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     kind: str = request.param
-    sink = _virtual_camera(tmp_path, monkeypatch) if kind == "virtual-camera" else MAKERS[kind](tmp_path)
+    sink = MAKERS[kind](tmp_path)
     yield Case(sink, kind in LIVE, tmp_path)
     sink.close()
 

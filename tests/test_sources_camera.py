@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
+from rtsod import v4l2
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, UsageError
-from rtsod.sources import camera, open_source, v4l2
+from rtsod.sources import camera, open_source
 from rtsod.sources.camera import CameraSource
 from tests.source_fixtures import FakeCapture, pictures
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ import cv2  # noqa: F401
 
 from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
+from rtsod.meter import Event
 from rtsod.sinks._recipes import recipe_for
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.png_folder import PngFolderSink
@@ -35,13 +37,20 @@ __all__ = [
 ]
 
 
-def open_sinks(config: OutputConfig, info: SourceInfo, *, transparent: bool) -> list[Sink]:
+def open_sinks(
+    config: OutputConfig,
+    info: SourceInfo,
+    *,
+    transparent: bool,
+    tell: Callable[[Event], None] = lambda event: None,
+) -> list[Sink]:
     """Open everything the configuration asks for: outputs, mask outputs, virtual camera, preview, in this order.
 
     Args:
         config: ``preview`` has been resolved; None opens no preview.
         info: of the source that was opened.
         transparent: pictures have no background.
+        tell: told what happens to a virtual camera.
 
     Returns:
         The sinks, to be closed by the caller; none when nothing is asked for. Files are made with the first picture.
@@ -62,7 +71,7 @@ def open_sinks(config: OutputConfig, info: SourceInfo, *, transparent: bool) -> 
             opened.callback(sink.close)
         if config.virtual_camera is not None and info.width is not None and info.height is not None:
             device = None if config.virtual_camera == "auto" else config.virtual_camera
-            sinks.append(VirtualCameraSink(device, width=info.width, height=info.height, fps=info.fps))
+            sinks.append(VirtualCameraSink(device, width=info.width, height=info.height, fps=info.fps, tell=tell))
         opened.pop_all()
     if config.preview:
         sinks.append(PreviewSink())

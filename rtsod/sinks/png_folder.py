@@ -45,6 +45,8 @@ class PngFolderSink:
         require_composited(picture)
         if self._closed:
             raise OutputError(f"{self._folder}: closed already")
+        if picture.index < 0:
+            return  # a slate that only fills a gap in time, which a folder does not have
         image = self._pixels(picture)
         path = self._folder / f"{self._free_name(picture)}.png"
         try:

@@ -1,113 +1,209 @@
-"""A camera that other programs see, through pyvirtualcam (extra ``virtualcam``, GPL-2.0, imported only here)."""
+"""A camera that other programs see, kept alive by a thread of its own."""
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
+import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
 from rtsod.errors import OutputError
-from rtsod.sinks._pixels import bring_to, even, require_composited
-from rtsod.types import Availability, Composited
+from rtsod.meter import Event
+from rtsod.sinks._loopback import LoopbackCamera, setup_hint, virtual_cameras
+from rtsod.sinks._pixels import even, require_composited
+from rtsod.sinks._pyvirtualcam import ForeignCamera, foreign_camera_available
+from rtsod.types import Availability, Clock, Composited, Image, Wait
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_FPS: Final = 30
 """Announced where the source knows no rate of its own."""
+RETRY_SECONDS: Final = 1.0
+GIVE_UP_SECONDS: Final = 10.0
+"""How long a device that takes no picture is tried again before the run ends."""
+CLOSE_SECONDS: Final = 3.0
 
-_INSTALL: Final = "pip install pyvirtualcam"
-_SETUP: Final = {
-    "linux": "sudo modprobe v4l2loopback devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod",
-    "win32": "install OBS Studio 30 or newer, or Unity Capture",
-    "darwin": "install OBS Studio 30 or newer and start its virtual camera once",
-}
-_LINUX_DEVICES: Final = Path("/sys/devices/virtual/video4linux")
+
+class CameraDevice(Protocol):
+    """A virtual camera of some system, open."""
+
+    name: str
+    width: int
+    height: int
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    def prepare(self, image: Image) -> Image: ...
+    def send(self, prepared: Image) -> None: ...
+    def close(self) -> None: ...
+    def is_read(self) -> bool | None: ...
+
+
+def open_device(device: str | None, width: int, height: int, fps: Fraction) -> CameraDevice:
+    """The virtual camera of the system that this runs on.
+
+    Raises:
+        OutputError: it cannot be had; the message tells why, and what to do.
+    """
+    if sys.platform == "linux":
+        return LoopbackCamera(Path(device).resolve() if device is not None else None, width, height, fps)
+    return ForeignCamera(device, width, height, fps)
 
 
 class VirtualCameraSink:
-    """Sends pictures to a virtual camera of fixed size; others are fitted, an odd side repeats its last row or column.
+    """Shows the newest picture at a fixed size and a fixed rate, over and over, so that no reader ever waits.
 
-    Opened at once, so that a missing device is known before anything else starts. pyvirtualcam reports no failed
-    write on Linux: a device that breaks later stays unnoticed here.
+    Opened at once, so that a missing device is known before anything else starts. A device that takes no picture any
+    more is opened again; if that does not help, the next :meth:`write` raises. Pictures of another size are fitted, an
+    odd side repeats its last row or column.
 
     Args:
-        device: as pyvirtualcam names it (``/dev/video10``, ``OBS Virtual Camera``); None takes the first free one.
+        device: ``/dev/video10``, on other systems as pyvirtualcam names it; None takes the first that can be had.
         width: of the source, pixels.
         height: of the source, pixels.
-        fps: announced to the programs that look; None where the source knows none.
+        fps: of the source; None where it knows none.
+        tell: told when the device fails and when it is back.
+        clock: seconds that only grow.
+        wait: waits on a condition for so many seconds of that clock.
+        opener: :func:`open_device`, except in tests.
 
     Raises:
-        OutputError: pyvirtualcam or the device is missing; the message says how to set it up.
+        OutputError: the device cannot be had; the message says how to set it up.
     """
 
     live = True
 
-    def __init__(self, device: str | None, *, width: int, height: int, fps: Fraction | None) -> None:
+    def __init__(
+        self,
+        device: str | None,
+        *,
+        width: int,
+        height: int,
+        fps: Fraction | None,
+        tell: Callable[[Event], None] = lambda event: None,
+        clock: Clock = time.perf_counter,
+        wait: Wait = threading.Condition.wait_for,
+        opener: Callable[[str | None, int, int, Fraction], CameraDevice] = open_device,
+    ) -> None:
+        fps = fps or Fraction(DEFAULT_FPS)
+        size = (even(width), even(height))
         try:
-            pyvirtualcam = _module()
-            self._camera: Any = pyvirtualcam.Camera(
-                even(width),
-                even(height),
-                float(fps or DEFAULT_FPS),
-                fmt=pyvirtualcam.PixelFormat.BGR,
-                device=device,
-            )
-        except ImportError as error:
-            raise OutputError(f"virtual camera: {_missing(error)}") from error
-        except (RuntimeError, ValueError, OSError) as error:
-            wanted = device or "any free device"
-            raise OutputError(f"virtual camera: {wanted} cannot be opened ({_line(error)}): {_setup()}") from error
-        self.name = f"virtual camera {self._camera.device}"
+            self._device: CameraDevice | None = opener(device, *size, fps)
+        except OutputError as error:
+            raise OutputError(f"virtual camera: {error}") from error
+        self._opener, self._size, self._fps, self._known = opener, size, fps, self._device.name
+        self.name = f"virtual camera {self._known}"
+        self.notes = self._device.notes
+        self._period = float(1 / fps)
+        self._tell, self._clock, self._wait = tell, clock, wait
+        self._changed = threading.Condition()
+        self._newest: Composited | None = None
+        self._prepared: tuple[Composited, Image] | None = None
+        self._failed_at: float | None = None
+        self._retry_at = 0.0
+        self._error: OutputError | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._pump, name="rtsod-virtual-camera", daemon=True)
+        self._thread.start()
 
     def write(self, picture: Composited) -> None:
-        """Show one picture; see :meth:`rtsod.types.Sink.write`."""
+        """Show this picture from now on; see :meth:`rtsod.types.Sink.write`."""
         require_composited(picture)
-        if self._camera is None:
-            raise OutputError(f"{self.name}: closed already")
-        try:
-            self._camera.send(bring_to(picture.image, self._camera.width, self._camera.height))
-        except (RuntimeError, OSError) as error:
-            raise OutputError(f"{self.name}: cannot be written ({_line(error)}): run again") from error
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            if self._closing:
+                raise OutputError(f"{self.name}: closed already")
+            self._newest = picture
+            self._changed.notify_all()
 
     def close(self) -> None:
-        """Give the device back. Idempotent."""
-        camera, self._camera = self._camera, None
-        if camera is not None:
-            camera.close()
+        """Show the last picture, then give the device back. Idempotent."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(CLOSE_SECONDS)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether another program reads it now; True where that cannot be told."""
+        device = self._device
+        read = device.is_read() if device is not None else None
+        return True if read is None else read
+
+    # ------------------------------------------------------------- its thread
+
+    def _pump(self) -> None:
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest is not None or self._closing)
+            due = self._clock()
+            while not (closing := self._await(due)):
+                self._show()
+                due = max(due + self._period, self._clock())  # what is late is not caught up with
+            if closing and self._newest is not None:
+                self._show()
+        except BaseException as error:  # a bug, or memory ran out: the next write raises it
+            self._error = self._error or OutputError(f"{self.name}: {type(error).__name__}: {error}")
+        finally:
+            if self._device is not None:
+                self._device.close()
+
+    def _await(self, due: float) -> bool:
+        with self._changed:
+            self._wait(self._changed, lambda: self._closing, max(0.0, due - self._clock()))
+            return self._closing
+
+    def _show(self) -> None:
+        picture = self._newest
+        if picture is None or self._error is not None:
+            return
+        try:
+            device = self._device or self._open_again()
+            if device is None:
+                return
+            if self._prepared is None or self._prepared[0] is not picture:
+                self._prepared = (picture, device.prepare(picture.image))
+            device.send(self._prepared[1])
+        except (OSError, OutputError) as error:
+            self._fail(error)
+            return
+        if self._failed_at is not None:
+            self._failed_at = None
+            self._tell(Event.OUTPUT_RECOVERED)
+            _log.warning("%s is back", self.name)
+
+    def _open_again(self) -> CameraDevice | None:
+        """The device, now and then; None in between."""
+        if self._clock() < self._retry_at:
+            return None
+        self._retry_at = self._clock() + RETRY_SECONDS
+        self._device, self._prepared = self._opener(self._known, *self._size, self._fps), None
+        return self._device
+
+    def _fail(self, error: Exception) -> None:
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
+        now = self._clock()
+        reason = f"{self.name} takes no pictures: {getattr(error, 'strerror', None) or error}"
+        if self._failed_at is None:
+            self._failed_at, self._retry_at = now, now + RETRY_SECONDS
+            self._tell(Event.OUTPUT_FAILED)
+            _log.warning("%s", reason)
+        elif now - self._failed_at > GIVE_UP_SECONDS:
+            self._error = OutputError(f"{reason} (given up after {GIVE_UP_SECONDS:.0f} s)")
 
 
 def virtual_camera_available() -> Availability:
     """Whether a virtual camera could be opened now; on Windows and macOS by opening one for a moment."""
-    try:
-        pyvirtualcam = _module()
-    except ImportError as error:
-        return Availability("virtual camera", False, _missing(error))
-    if sys.platform == "linux":
-        devices = sorted(path.name for path in _LINUX_DEVICES.glob("video*"))
-        if not devices:
-            return Availability("virtual camera", False, f"no device: {_setup()}")
-        return Availability("virtual camera", True, ", ".join(f"/dev/{name}" for name in devices))
-    try:
-        with pyvirtualcam.Camera(1280, 720, DEFAULT_FPS) as camera:
-            return Availability("virtual camera", True, str(camera.device))
-    except RuntimeError as error:
-        return Availability("virtual camera", False, f"{_line(error)}: {_setup()}")
-
-
-def _module() -> Any:
-    import pyvirtualcam
-
-    return pyvirtualcam
-
-
-def _missing(error: ImportError) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"pyvirtualcam is not installed: {_INSTALL}"
-    return f"pyvirtualcam does not load ({_line(error)}): {_INSTALL}"
-
-
-def _setup() -> str:
-    return _SETUP.get(sys.platform, "this system has no virtual camera that pyvirtualcam knows")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    if sys.platform != "linux":
+        return foreign_camera_available()
+    found = virtual_cameras()
+    if not found:
+        return Availability("virtual camera", False, setup_hint())
+    return Availability("virtual camera", True, ", ".join(f"{device.path} ({device.name})" for device in found))

@@ -8,14 +8,19 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 # Before anything imports PyAV: both wheels bring their own X libraries, and OpenCV's windows hang on PyAV's.
 import cv2  # noqa: F401
 
+from rtsod import v4l2
 from rtsod.config import SourceConfig
-from rtsod.errors import SourceError, UsageError
+from rtsod.errors import SourceError, SourceGone, UsageError
+from rtsod.meter import Event
+from rtsod.supervised_source import SupervisedSource
 from rtsod.types import Clock, Source
 
 __all__ = ["open_source"]
@@ -24,55 +29,134 @@ _AUTO_CAMERAS: Final = 4
 _CAMERA_PATH: Final = re.compile(r"/dev/video(\d{1,3})")
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://.+")
 _SCHEMES: Final = ("rtsp", "rtmp", "udp", "srt", "tcp", "http", "https")
+_MAY_END: Final = ("http", "https")
+"""What comes by these is often a file, whose end is no failure."""
 
 
-def open_source(config: SourceConfig, *, clock: Clock = time.perf_counter) -> Source:
+def open_source(
+    config: SourceConfig,
+    *,
+    clock: Clock = time.perf_counter,
+    tell: Callable[[Event], None] = lambda event: None,
+    demand: Callable[[], bool] | None = None,
+) -> Source:
     """Open what ``config.spec`` names; the caller closes it.
 
-    The words ``auto`` and ``demo`` and plain numbers come first: a file of such a name is given as ``./demo``.
+    The words ``auto`` and ``demo`` and plain numbers come first, a camera's name last: a file called ``demo`` is given
+    as ``./demo``. Cameras and streams come supervised: they are opened again when they fail.
 
     Args:
         config: ``width``, ``height``, ``fps`` are asked of a camera and of the demo scene only.
         clock: stamps ``Frame.captured_at``.
+        tell: told what happens to a camera or a stream.
+        demand: whether anybody looks: a camera or a stream is only open meanwhile.
 
     Raises:
         UsageError: the text is nothing that could be opened.
         SourceError: it cannot be opened.
     """
-    spec = config.spec.strip()
-    if spec == "auto":
-        return _open_auto(config, clock)
-    if spec == "demo":
-        return _open_demo(config, clock)
-    if re.fullmatch(r"[0-9]{1,3}", spec):
-        return _open_camera(int(spec), config, clock)
-    if url := _URL.fullmatch(spec):
-        return _open_url(spec, url[1].lower(), clock)
-    if not spec or "\0" in spec or re.fullmatch(r"[+-]?[0-9]+", spec):
-        raise UsageError(
-            f"--source {spec!r}: give a camera index (0, 1, ...), a file, a folder, a URL, 'demo' or 'auto'"
-        )
-    return _open_path(Path(spec).expanduser(), config, clock)
+    return _Opening(config, clock, tell, demand).open(config.spec.strip())
 
 
-def _open_auto(config: SourceConfig, clock: Clock) -> Source:
-    from rtsod.sources import v4l2
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What all ways of opening need."""
 
-    indexes = v4l2.capture_devices()[:_AUTO_CAMERAS] if sys.platform == "linux" else [0]
-    reason = ""
-    for index in indexes:
+    config: SourceConfig
+    clock: Clock
+    tell: Callable[[Event], None]
+    demand: Callable[[], bool] | None
+
+    def open(self, spec: str) -> Source:
+        if spec == "auto":
+            return self._auto()
+        if spec == "demo":
+            return _open_demo(self.config, self.clock)
+        if re.fullmatch(r"[0-9]{1,3}", spec):
+            return self._camera(int(spec))
+        if url := _URL.fullmatch(spec):
+            return self._url(spec, url[1].lower())
+        if not spec or "\0" in spec or re.fullmatch(r"[+-]?[0-9]+", spec):
+            raise UsageError(
+                f"--source {spec!r}: give a camera index (0, 1, ...), a camera's name, a file, a folder, a URL, 'demo' "
+                "or 'auto'"
+            )
+        return self._path(Path(spec).expanduser(), spec)
+
+    def _auto(self) -> Source:
+        linux = sys.platform == "linux"
+        indexes = v4l2.capture_devices()[:_AUTO_CAMERAS] if linux else [0]
+        reason = ""
+        for index in indexes:
+            try:
+                return self._camera(index)
+            except SourceError as error:
+                reason = reason or f" ({error})"
+        found = "no working camera" if indexes and linux else "no camera"
+        return _open_demo(self.config, self.clock, notes=(f"{found} found{reason}: showing the built-in demo scene",))
+
+    def _camera(self, index: int) -> Source:
+        from rtsod.sources.camera import CameraSource
+
+        config = self.config
+        identity = v4l2.identity(index)
+
+        def open_it(index: int) -> Source:
+            return CameraSource(
+                index, width=config.width, height=config.height, fps=config.fps, clock=self.clock, tell=self.tell
+            )
+
+        def open_again() -> Source:
+            now_at = v4l2.find(identity) if identity is not None else index
+            if now_at is None:
+                raise SourceGone(f"{first.info.name} is not connected: plug it in again")
+            return open_it(now_at)
+
+        first = open_it(index)
+        return SupervisedSource(first, open_again, tell=self.tell, demand=self.demand, clock=self.clock)
+
+    def _url(self, url: str, scheme: str) -> Source:
+        if scheme not in _SCHEMES:
+            known = ", ".join(_SCHEMES)
+            raise UsageError(f"--source: {scheme}:// is not supported: use one of {known}, or a file's path")
+        from rtsod.sources.video import video_from_url
+
+        def open_it() -> Source:
+            return video_from_url(url, clock=self.clock)
+
+        first = open_it()
+        if not first.info.live or scheme in _MAY_END:
+            return first
+        return SupervisedSource(first, open_it, tell=self.tell, may_freeze=False, demand=self.demand, clock=self.clock)
+
+    def _path(self, path: Path, spec: str) -> Source:
         try:
-            return _open_camera(index, config, clock)
-        except SourceError as error:
-            reason = reason or f" ({error})"
-    found = "no working camera" if indexes and sys.platform == "linux" else "no camera"
-    return _open_demo(config, clock, notes=(f"{found} found{reason}: showing the built-in demo scene",))
+            resolved = path.resolve()  # follows /dev/v4l/by-id/... to its /dev/videoN
+            if camera := _CAMERA_PATH.fullmatch(str(resolved)):
+                return self._camera(int(camera[1]))
+            if path.is_dir():
+                from rtsod.sources.folder import stills_from_folder
 
+                return stills_from_folder(path, clock=self.clock)
+            if path.is_file():
+                from rtsod.sources.folder import is_still, still_from_file
+                from rtsod.sources.video import video_from_file
 
-def _open_camera(index: int, config: SourceConfig, clock: Clock) -> Source:
-    from rtsod.sources.camera import CameraSource
-
-    return CameraSource(index, width=config.width, height=config.height, fps=config.fps, clock=clock)
+                open_file = still_from_file if is_still(path) else video_from_file
+                return open_file(path, clock=self.clock)
+            exists = path.exists()
+        except OSError as error:
+            raise SourceError(f"cannot open {path}: {error.strerror or error}") from error
+        except RuntimeError as error:  # a loop of symbolic links
+            raise SourceError(f"cannot open {path}: {error}") from error
+        if exists:
+            raise SourceError(f"{path} is neither a regular file nor a folder nor a camera")
+        if cameras := v4l2.cameras_named(spec):
+            return self._camera(cameras[0].index)
+        raise SourceError(
+            f"there is no file or folder {path}, and no camera of that name: check it (rtsod devices lists the "
+            "cameras), or give 'demo'"
+        )
 
 
 def _open_demo(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) -> Source:
@@ -81,35 +165,3 @@ def _open_demo(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) 
 
     scene = DemoScene(config.width, config.height, config.fps, config.seed)
     return DemoSource(scene, live=True, clock=clock, notes=notes)
-
-
-def _open_url(url: str, scheme: str, clock: Clock) -> Source:
-    if scheme not in _SCHEMES:
-        raise UsageError(f"--source: {scheme}:// is not supported: use one of {', '.join(_SCHEMES)}, or a file's path")
-    from rtsod.sources.video import video_from_url
-
-    return video_from_url(url, clock=clock)
-
-
-def _open_path(path: Path, config: SourceConfig, clock: Clock) -> Source:
-    try:
-        resolved = path.resolve()  # follows /dev/v4l/by-id/... to its /dev/videoN
-        if camera := _CAMERA_PATH.fullmatch(str(resolved)):
-            return _open_camera(int(camera[1]), config, clock)
-        if path.is_dir():
-            from rtsod.sources.folder import stills_from_folder
-
-            return stills_from_folder(path, clock=clock)
-        if path.is_file():
-            from rtsod.sources.folder import is_still, still_from_file
-            from rtsod.sources.video import video_from_file
-
-            return still_from_file(path, clock=clock) if is_still(path) else video_from_file(path, clock=clock)
-        exists = path.exists()
-    except OSError as error:
-        raise SourceError(f"cannot open {path}: {error.strerror or error}") from error
-    except RuntimeError as error:  # a loop of symbolic links
-        raise SourceError(f"cannot open {path}: {error}") from error
-    if exists:
-        raise SourceError(f"{path} is neither a regular file nor a folder nor a camera")
-    raise SourceError(f"there is no file or folder {path}: check the path, or give 'demo' or a camera index")

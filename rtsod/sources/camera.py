@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.errors import SourceError
-from rtsod.sources import v4l2
+from rtsod import v4l2
+from rtsod.errors import SourceBusy, SourceError, SourceGone
+from rtsod.meter import Event
+from rtsod.sources._rate import RateCheck
 from rtsod.sources.worker import Worker
 from rtsod.types import Clock, Frame, SourceInfo
 
@@ -60,22 +62,25 @@ class CameraSource:
         height: int,
         fps: int,
         clock: Clock = time.perf_counter,
+        tell: Callable[[Event], None] = lambda event: None,
         capture: Callable[[int], Capture] = open_capture,
     ) -> None:
         self._clock = clock
         self._index = 0
+        self._index_of_device = index
         self._skipped = 0
         name = v4l2.device_name(index) if sys.platform == "linux" else None
         self._name = f"camera {index}" + (f" ({name})" if name else "")
         try:
             self._capture = capture(index)
         except (cv2.error, OSError) as error:
-            raise SourceError(_cannot_open(index)) from error
+            raise _cannot_open(index) from error
         try:
             self._info = self._configure(index, width, height, fps)
         except BaseException:
             self._capture.release()
             raise
+        self._rate = RateCheck(self._info, self._index_of_device, tell)
         self._worker = Worker(self._fetch, self._capture.release, name=f"camera-{index}")
 
     @property
@@ -104,7 +109,7 @@ class CameraSource:
         capture = self._capture
         try:
             if not capture.isOpened():
-                raise SourceError(_cannot_open(index))
+                raise _cannot_open(index)
             # The format first: uncompressed, most cameras give 720p at 10 fps at best, and asking for the size while
             # they are uncompressed would settle on that.
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
@@ -116,7 +121,7 @@ class CameraSource:
             real_fps = _rate(capture.get(cv2.CAP_PROP_FPS))
             pixel_format = _fourcc(capture.get(cv2.CAP_PROP_FOURCC))
         except cv2.error as error:
-            raise SourceError(_cannot_open(index)) from error
+            raise _cannot_open(index) from error
         real_height, real_width = image.shape[:2]
         notes = []
         if (real_width, real_height) != (width, height) or (real_fps is not None and abs(real_fps - fps) > 0.5):
@@ -137,7 +142,7 @@ class CameraSource:
         for _ in range(MAX_FAILURES):
             if self._capture.grab() and (image := self._retrieve()) is not None:
                 return image
-        raise SourceError(_cannot_open(index))
+        raise _cannot_open(index)
 
     def _fetch(self) -> Frame | None:
         for _ in range(MAX_FAILURES):
@@ -151,6 +156,7 @@ class CameraSource:
                 raise SourceError(f"{self._name} failed: plug it in again and restart") from error
             index, self._index = self._index, self._index + 1
             if image is not None:
+                self._rate.frame(captured_at)
                 return Frame(image=image, index=index, captured_at=captured_at)
             self._skipped += 1
         raise SourceError(
@@ -168,10 +174,13 @@ class CameraSource:
         return np.ascontiguousarray(image)
 
 
-def _cannot_open(index: int) -> str:
-    if sys.platform == "linux":
-        return f"cannot open camera {index}: {v4l2.explain(index)}"
-    return f"cannot open camera {index}: check that it is connected, that no other program uses it, and its permission"
+def _cannot_open(index: int) -> SourceError:
+    prefix = f"cannot open camera {index}: "
+    if sys.platform != "linux":
+        return SourceError(f"{prefix}check that it is connected, that no other program uses it, and its permission")
+    path = v4l2.DEVICES / f"video{index}"
+    kind = SourceGone if not path.exists() else SourceBusy if v4l2.holders(path) else SourceError
+    return kind(prefix + v4l2.explain(index))
 
 
 def _rate(value: float) -> Fraction | None:

@@ -1,0 +1,170 @@
+"""An engine that outlives a crash and a hang.
+
+It is itself an engine, so the pipeline knows nothing of it: while it is being opened again no mask comes, and those
+who watch get slates.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from rtsod.errors import EngineError
+from rtsod.meter import Event
+from rtsod.types import Alpha, Clock, Engine, EngineInfo, Image, Wait
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+RESTARTS: Final = 3
+"""So often within ``RESTART_SECONDS``, or without a single answer in between, an engine is opened again."""
+RESTART_SECONDS: Final = 60.0
+LEAST_PATIENCE: Final = 10.0
+"""Seconds after which an inference counts as stuck; more where inferences take more than a second."""
+FIRST_PATIENCE: Final = 120.0
+"""Seconds for opening an engine again, and for its first inference, which may compile."""
+
+
+class SupervisedEngine:
+    """An engine that is opened again when it fails or gets stuck, within a budget; the picture is then tried again.
+
+    It runs on a thread of its own. One that is stuck in native code cannot be ended: it is left behind, and closed
+    should it ever come back.
+
+    Args:
+        first: opened already.
+        reopen: opens it again.
+        tell: told of every event, once.
+        clock: seconds that only grow.
+        wait: waits on a condition for so many seconds of that clock.
+    """
+
+    def __init__(
+        self,
+        first: Engine,
+        reopen: Callable[[], Engine],
+        *,
+        tell: Callable[[Event], None],
+        clock: Clock = time.perf_counter,
+        wait: Wait = threading.Condition.wait_for,
+    ) -> None:
+        self._engine: Engine | None = first
+        self._info = first.info
+        self._reopen, self._tell, self._clock, self._wait = reopen, tell, clock, wait
+        self._hand = _Hand(wait)
+        self._restarts: deque[float] = deque()
+        self._slowest: float | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        """Of the engine that runs, or ran last."""
+        return self._info
+
+    def infer(self, image: Image) -> Alpha:
+        """As every engine's; raises once the budget of restarts is spent."""
+        while True:
+            try:
+                return self._answer(image)
+            except _StuckError:
+                self._tell(Event.ENGINE_STUCK)
+                self._hand.leave(self._engine.close if self._engine is not None else lambda: None)
+                self._engine, self._hand = None, _Hand(self._wait)
+                self._spend(EngineError(f"{self._info.name} is stuck: an inference does not end"))
+            except EngineError as error:
+                self._tell(Event.ENGINE_FAILED)
+                self._discard()
+                self._spend(error)
+
+    def close(self) -> None:
+        """Free the device, unless the engine is stuck. Idempotent."""
+        self._discard()
+        self._hand.leave(lambda: None)
+
+    def _answer(self, image: Image) -> Alpha:
+        if self._engine is None:
+            self._engine = self._hand.call(self._reopen, FIRST_PATIENCE)
+            self._info, self._slowest = self._engine.info, None
+        engine, started = self._engine, self._clock()
+        patience = FIRST_PATIENCE if self._slowest is None else max(LEAST_PATIENCE, 10 * self._slowest)
+        alpha = self._hand.call(lambda: engine.infer(image), patience)
+        now = self._clock()
+        if self._slowest is None or now - started > self._slowest:
+            self._slowest = now - started
+        while self._restarts and now - self._restarts[0] > RESTART_SECONDS:
+            self._restarts.popleft()
+        return alpha
+
+    def _spend(self, error: EngineError) -> None:
+        if len(self._restarts) >= RESTARTS:
+            raise EngineError(f"{error} (given up after {RESTARTS} restarts)") from error
+        self._restarts.append(self._clock())
+        _log.warning("%s: restarting it", error)
+
+    def _discard(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            try:
+                self._hand.call(engine.close, LEAST_PATIENCE)
+            except (EngineError, _StuckError) as error:
+                _log.info("closing %s failed: %s", self._info.name, error)
+
+
+class _StuckError(Exception):
+    """A call has taken longer than anybody should wait."""
+
+
+class _Hand:
+    """A thread that runs one call at a time, and can be left behind with a call that does not end."""
+
+    def __init__(self, wait: Wait) -> None:
+        self._wait = wait
+        self._changed = threading.Condition()
+        self._work: Callable[[], Any] | None = None
+        self._answer: tuple[Any, BaseException | None] | None = None
+        self._last: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+
+    def call(self, work: Callable[[], T], patience: float) -> T:
+        """What ``work`` returns or raises; :class:`_StuckError` after ``patience`` seconds."""
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="rtsod-engine", daemon=True)
+                self._thread.start()
+            self._work, self._answer = work, None
+            self._changed.notify_all()
+            if not self._wait(self._changed, lambda: self._answer is not None, patience):
+                raise _StuckError
+            assert self._answer is not None
+            value, error = self._answer
+            self._answer = None
+        if error is not None:
+            raise error
+        return value
+
+    def leave(self, last: Callable[[], None]) -> None:
+        """End the thread, after what it is doing and ``last``."""
+        with self._changed:
+            self._last = last
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._work is not None or self._last is not None)
+                work, self._work = self._work, None
+                if self._last is not None:
+                    break
+            assert work is not None
+            try:
+                answer: tuple[Any, BaseException | None] = (work(), None)
+            except BaseException as error:  # raised where it was asked for
+                answer = (None, error)
+            with self._changed:
+                self._answer = answer
+                self._changed.notify_all()
+            del work, answer  # nothing of a frame outlives its turn
+        self._last()

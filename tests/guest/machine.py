@@ -1,0 +1,153 @@
+"""A virtual machine with a real V4L2 camera and a real loopback device, and the host's files inside.
+
+Everything comes as packages of the running Debian, unpacked into a cache folder: nothing is installed but QEMU, nothing
+of the kernel touches the host. No KVM, no hardware: the processor is emulated.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+CACHE: Final = Path(os.environ.get("RTSOD_GUEST_CACHE", Path.home() / ".cache" / "rtsod-guest"))
+MODULES: Final = ("virtio_pci", "9p", "9pnet_virtio", "overlay", "vivid")
+ENDED: Final = re.compile(r"guest: command ended with (\d+)")
+
+
+class NoMachineError(Exception):
+    """The machine cannot be had here; the message says why."""
+
+
+class Machine:
+    """A kernel and an initial file system that boot to a command in the host's own file tree.
+
+    Raises:
+        NoMachineError: a package or a tool is missing.
+    """
+
+    def __init__(self) -> None:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        if shutil.which("qemu-system-x86_64") is None:
+            raise NoMachineError("qemu-system-x86_64 is not installed: apt-get install qemu-system-x86")
+        for tool in ("apt-get", "dpkg-deb", "make", "gcc"):
+            if shutil.which(tool) is None:
+                raise NoMachineError(f"{tool} is not installed")
+        version = _kernel_version()
+        self._tree = CACHE / version
+        if not (self._tree / "complete").exists():
+            shutil.rmtree(self._tree, ignore_errors=True)
+            _unpack(version, self._tree)
+            _build_loopback(version, self._tree)
+            (self._tree / "complete").touch()
+        self._version = version
+        self._busybox = self._tree / "bin" / "busybox"
+
+    def run(self, command: str, *, timeout: float) -> int:
+        """Boot, run a shell command as root in the host's file tree, power off; its output goes to stdout.
+
+        Args:
+            command: sees the host's files; what it writes is lost with the machine, except to stdout.
+            timeout: seconds for everything.
+
+        Returns:
+            The command's exit status; 124 when the time was over.
+        """
+        arguments = [
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
+            "-display", "none", "-no-reboot", "-nic", "none", "-serial", "stdio", "-monitor", "none",
+            "-kernel", str(self._tree / "boot" / f"vmlinuz-{self._version}"),
+            "-initrd", str(self._initramfs(command)),
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+            "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+        ]  # fmt: skip
+        status = 124
+        with subprocess.Popen(
+            ["timeout", str(timeout), *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        ) as machine:
+            assert machine.stdout is not None
+            for raw in machine.stdout:
+                line = raw.decode(errors="replace").rstrip()
+                if ended := ENDED.search(line):
+                    status = int(ended[1])
+                print(line, flush=True)
+        return status
+
+    def _initramfs(self, command: str) -> Path:
+        root = CACHE / "initramfs"
+        shutil.rmtree(root, ignore_errors=True)
+        for folder in ("bin", "lib"):
+            (root / folder).mkdir(parents=True)
+        shutil.copy(self._busybox, root / "bin" / "busybox")
+        (root / "bin" / "sh").symlink_to("busybox")
+        shutil.copy(HERE / "init.sh", root / "init")
+        (root / "init").chmod(0o755)
+        (root / "command").write_text(command)
+        shutil.copy(self._tree / "v4l2loopback" / "v4l2loopback.ko", root / "lib" / "v4l2loopback.ko")
+        for module in self._module_files():
+            place = root / module.relative_to(self._tree)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(module, place)
+        _run(str(self._busybox), "depmod", "-b", str(root), self._version)
+        image = CACHE / "initramfs.cpio"
+        names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
+        with image.open("wb") as file:
+            pack = [str(self._busybox), "cpio", "-o", "-H", "newc"]
+            subprocess.run(pack, cwd=root, input=names.encode(), stdout=file, stderr=subprocess.DEVNULL, check=True)
+        return image
+
+    def _module_files(self) -> set[Path]:
+        folder = self._tree / "lib/modules" / self._version
+        needs = dict(line.split(":", 1) for line in (folder / "modules.dep").read_text().splitlines())
+        files: set[Path] = set()
+        for module in MODULES:
+            (path,) = (path for path in needs if Path(path).stem == module)
+            files |= {folder / name for name in (path, *needs[path].split())}
+        return files
+
+
+def _kernel_version() -> str:
+    found = re.search(r"Depends: linux-image-(\S+)", _run("apt-cache", "depends", "linux-image-amd64"))
+    if found is None:
+        raise NoMachineError("no package linux-image-amd64: this needs Debian's package lists (apt-get update)")
+    return found[1]
+
+
+def _unpack(version: str, tree: Path) -> None:
+    common = version.removesuffix("-amd64") + "-common"
+    kbuild = "linux-kbuild-" + ".".join(version.split(".")[:2])
+    packages = [f"linux-image-{version}", f"linux-headers-{version}", f"linux-headers-{common}", kbuild]
+    packages += ["v4l2loopback-dkms", "busybox-static"]
+    downloads = CACHE / "packages"
+    shutil.rmtree(downloads, ignore_errors=True)
+    downloads.mkdir()
+    _run("apt-get", "download", "-qq", *packages, cwd=downloads)
+    for package in downloads.glob("*.deb"):
+        _run("dpkg-deb", "-x", str(package), str(tree))
+    shutil.rmtree(downloads)
+    _run(str(tree / "bin" / "busybox"), "depmod", "-b", str(tree), version)
+
+
+def _build_loopback(version: str, tree: Path) -> None:
+    headers = tree / "usr/src" / f"linux-headers-{version}"
+    makefile = headers / "Makefile"  # names its neighbour by its installed place
+    makefile.write_text(makefile.read_text().replace("/usr/src", str(tree / "usr/src")))
+    (source,) = (tree / "usr/src").glob("v4l2loopback-*")
+    shutil.copytree(source, tree / "v4l2loopback")
+    _run("make", "-C", str(headers), f"M={tree / 'v4l2loopback'}", "modules")
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise NoMachineError(f"{' '.join(command[:4])} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    raise SystemExit(Machine().run(" ".join(sys.argv[1:]), timeout=600))

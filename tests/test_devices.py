@@ -1,0 +1,161 @@
+"""What Linux says about cameras, how it is shown, and what the doctor makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from rtsod import devices, doctor, v4l2
+from rtsod.cli import main
+from rtsod.errors import EngineError
+from rtsod.sources._rate import MEASURE_SECONDS, RateCheck, advice
+from rtsod.types import SourceInfo
+from rtsod.v4l2 import Device, Identity, Mode
+
+MODES = [
+    Mode("YUYV", 640, 480, Fraction(30)), Mode("YUYV", 1280, 720, Fraction(10)),
+    Mode("MJPG", 1280, 720, Fraction(30)), Mode("MJPG", 640, 480, Fraction(30)), Mode("Y16", 640, 480, None),
+]  # fmt: skip
+
+
+def _device(index: int, name: str = "Cam", bus: str = "usb-1", **fields: object) -> Device:
+    values = {"driver": "uvcvideo", "captures": True, "outputs": False} | fields
+    return Device(index, Path(f"/dev/video{index}"), name, bus=bus, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ([_device(0, "Other"), _device(4)], 4),
+        ([_device(2, bus="usb-9"), _device(3)], 3),
+        ([_device(2, bus="usb-9")], 2),
+        ([_device(2, bus="usb-8"), _device(3, bus="usb-9")], None),
+        ([_device(0, "Other")], None),
+    ],
+    ids=["another number", "the one in its place", "plugged in elsewhere", "two alike, elsewhere", "gone"],
+)
+def test_a_camera_is_found_again(monkeypatch: pytest.MonkeyPatch, now: list[Device], expected: int | None) -> None:
+    monkeypatch.setattr(v4l2, "devices", lambda folder: now)
+    assert v4l2.find(Identity(frozenset(), "Cam", "usb-1")) == expected
+
+
+def test_its_own_link_counts_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    links = tmp_path / "v4l" / "by-id"
+    links.mkdir(parents=True)
+    for index in (1, 2):
+        (tmp_path / f"video{index}").touch()
+        (links / f"usb-serial{index}").symlink_to(tmp_path / f"video{index}")
+    twins = [Device(i, tmp_path / f"video{i}", "Cam", "uvcvideo", "usb-1", True, False) for i in (1, 2)]
+    monkeypatch.setattr(v4l2, "devices", lambda folder: twins)
+    assert v4l2.find(Identity(frozenset({"usb-serial2"}), "Cam", "usb-1"), tmp_path) == 2
+
+
+def test_cameras_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [_device(0, "Cam"), _device(1, "Cam 2"), _device(2, "cam", driver=v4l2.LOOPBACK)]
+    monkeypatch.setattr(v4l2, "devices", lambda folder: found)
+    assert [device.index for device in v4l2.cameras_named("cam")] == [0]
+    assert [device.index for device in v4l2.cameras_named("AM 2")] == [1]
+    assert v4l2.cameras_named("microscope") == []
+
+
+def test_holders(tmp_path: Path) -> None:
+    for number, target in ((12, "/dev/video0"), (13, "/dev/null"), (os.getpid(), "/dev/video0")):
+        (tmp_path / str(number) / "fd").mkdir(parents=True)
+        (tmp_path / str(number) / "fd" / "3").symlink_to(target)
+        (tmp_path / str(number) / "comm").write_text("zoom\n")
+    assert v4l2.holders(Path("/dev/video0"), tmp_path) == {12: "zoom"}
+
+
+def test_the_list_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(v4l2, "modes", lambda path: MODES)
+    monkeypatch.setattr(v4l2, "held_by", lambda path: "zoom (process 5)" if path.name == "video10" else "")
+    monkeypatch.setattr(v4l2, "identity", lambda index: Identity(frozenset({"usb-Cam-1"}), "Cam", "usb-1"))
+    found = [
+        _device(0), _device(3, "Locked", readable=False),
+        _device(10, "rtsod", driver=v4l2.LOOPBACK, captures=False, outputs=True),
+        _device(11, "plain", driver=v4l2.LOOPBACK, captures=True, outputs=True),
+    ]  # fmt: skip
+    assert devices.device_lines(found) == [
+        "cameras:",
+        "  0  Cam  (/dev/video0, by-id usb-Cam-1)",
+        "       MJPG  1280x720@30, 640x480@30",
+        "       YUYV  1280x720@10, 640x480@30",
+        "  3  Locked  (/dev/video3, by-id usb-Cam-1)",
+        f"       {v4l2.no_permission(Path('/dev/video3'))}",
+        "virtual cameras:",
+        "  /dev/video10  rtsod, exclusive_caps=1, held by zoom (process 5)",
+        "  /dev/video11  plain, no exclusive_caps=1, so browsers do not list it, free",
+    ]
+
+
+def _measured(fps: float, promised: int = 30, pixel_format: str = "MJPG") -> list[str]:
+    info = SourceInfo("cam", 1280, 720, Fraction(promised), live=True, pixel_format=pixel_format)
+    told: list[str] = []
+    check = RateCheck(info, 0, told.append, lambda index: MODES)
+    for frame in range(round((MEASURE_SECONDS + 3) * fps)):
+        check.frame(frame / fps)
+    return told
+
+
+def test_a_slow_camera_is_told_once_with_what_would_help(caplog: pytest.LogCaptureFixture) -> None:
+    assert _measured(29.0) == _measured(22.0) == []
+    assert _measured(7.5) == ["source_slow"]
+    assert len(caplog.messages) == 1
+    assert re.search(r"gives 7\.5 frames per second, not the 30 it promises.*light.*--size 640x480", caplog.messages[0])
+
+
+def test_uncompressed_pictures_are_the_first_suspect() -> None:
+    info = SourceInfo("cam", 1280, 720, Fraction(30), live=True, pixel_format="YUYV")
+    assert "MJPG" in advice(info, MODES)
+    assert advice(info, []) == "give it more light, or turn its automatic exposure off"
+
+
+def test_the_doctor_finds_this_machine_fit(
+    published_weights: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor", "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert page["healthy"]
+    about = {finding["about"]: finding for finding in page["findings"]}
+    assert {"program", "display", "engine auto", "weights lite", "weights full", "built engines", "trial"} <= set(about)
+    assert about["trial"]["verdict"] == "ok"
+    assert "because" in about["engine auto"]["found"]
+
+
+def test_the_doctor_says_when_the_main_job_would_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineError("no engine works here")
+
+    def crash() -> list[doctor.Finding]:
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor, "resolve", refuse)
+    monkeypatch.setattr(doctor, "_cameras", crash)
+    monkeypatch.setattr(doctor, "engines_folder", lambda: tmp_path)
+    (tmp_path / "lite.engine").write_bytes(b"not what was built")
+    assert main(["doctor"]) == 1
+    page = capsys.readouterr().out
+    assert " FAIL  trial: the network does not run: no engine works here" in page
+    assert "ZeroDivisionError: odd" in page, "one question that goes wrong does not hide the others"
+    assert "built engine lite.engine: its manifest is missing" in page
+    assert page.endswith("the main job would not run\n")
+
+
+def test_devices_answers_everywhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["devices"]) == 0
+    assert "camera" in capsys.readouterr().out
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert main(["devices"]) == 0
+    assert "only Linux" in capsys.readouterr().out

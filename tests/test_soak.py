@@ -1,0 +1,291 @@
+"""Privacy under every fault, and an hour of faults on a fast clock: what leaves holds no room, and nothing is leaked.
+
+The whole chain runs: supervised camera, supervised engine, pipeline, compositor, virtual camera. Every background pixel
+of every frame carries a watermark that no output may show.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtsod.backgrounds.colour import ColourBackground
+from rtsod.composite import Compositor
+from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, SourceGone
+from rtsod.meter import Event, Meter, Snapshot
+from rtsod.pipeline import Pipeline
+from rtsod.sinks import VirtualCameraSink
+from rtsod.supervised_engine import SupervisedEngine
+from rtsod.supervised_source import SupervisedSource
+from rtsod.types import Alpha, Backdrop, Composited, Frame, Image, SourceInfo, Transparent
+from tests.fakes import FakeEngine, hasten, picture, right_half, shows_watermark
+
+FPS: Final = 5
+WIDTH, HEIGHT = 64, 48
+
+CAMERA_FAULTS: Final = ("unplugged", "silent", "frozen", "broken", "resized", "stolen", "gone", "crawling")
+ENGINE_FAULTS: Final = ("crash", "hang", "nan", "out of range", "slow", "wrong size")
+OUTPUT_FAULTS: Final = ("refused",)
+
+
+class World:
+    """What the edges do at the moment: one fault at a time, for a while, as the test has chosen."""
+
+    def __init__(self, speed: float) -> None:
+        self.clock, self.wait = hasten(speed)
+        self.speed = speed
+        self.fault: str | None = None
+        self.over = threading.Event()
+        self._pause = threading.Condition()
+
+    def end(self) -> None:
+        self.over.set()
+        with self._pause:
+            self._pause.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        with self._pause:
+            self.wait(self._pause, self.over.is_set, seconds)
+
+
+class Camera:
+    """A watermarked room with somebody in it, who moves with every frame."""
+
+    def __init__(self, world: World) -> None:
+        if world.fault == "stolen":
+            raise SourceBusy("another program has it")
+        if world.fault in ("gone", "unplugged"):
+            raise SourceGone("it is not there")
+        self.info = SourceInfo("camera", WIDTH, HEIGHT, Fraction(FPS), live=True)
+        self.skipped = 0
+        self._world = world
+        self._closed = threading.Event()
+        self._index = 0
+        self._last: Image | None = None
+
+    def read(self) -> Frame | None:
+        world = self._world
+        while not self._closed.is_set() and not world.over.is_set():
+            world.sleep(1 / FPS if world.fault != "crawling" else 0.6)
+            match world.fault:
+                case "unplugged" | "gone" | "stolen":
+                    raise SourceError("the camera failed")
+                case "silent":
+                    continue
+                case "broken":
+                    self.skipped += 1
+                    self._index += 1
+                    continue
+            self._index += 1
+            if world.fault != "frozen" or self._last is None:
+                side = 2 if world.fault == "resized" else 1
+                self._last = picture(WIDTH * side, HEIGHT * side)
+                self._last[self._index % HEIGHT, -1] = self._index % 200  # no two frames are the same
+            return Frame(self._last, self._index - 1, world.clock())
+        return None
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class Network(FakeEngine):
+    """Finds the subject, unless it is made to fail."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(lambda call: self._next())
+        self._world = world
+
+    def _next(self) -> Alpha:
+        world = self._world
+        match world.fault:
+            case "crash":
+                world.fault = None  # once; the next one opened works again
+                raise EngineError("the GPU fell out")
+            case "hang":
+                world.fault = None
+                world.sleep(1e6)
+            case "nan":
+                return np.full((64, 64), np.nan, np.float32)
+            case "out of range":
+                return np.full((64, 64), 2.0, np.float32)
+            case "wrong size":
+                return right_half(32)
+            case "slow":
+                world.sleep(2.0)
+        return right_half(64)
+
+
+class Watched:
+    """A virtual camera that looks at every picture."""
+
+    def __init__(self, world: World) -> None:
+        self.name, self.width, self.height = "watched", WIDTH, HEIGHT
+        self.notes: tuple[str, ...] = ()
+        self.sizes: set[tuple[int, ...]] = set()
+        self.shown = self.leaks = 0
+        self._world = world
+
+    def prepare(self, image: Image) -> Image:
+        return image
+
+    def send(self, prepared: Image) -> None:
+        if self._world.fault == "refused":
+            raise OSError(5, "Input/output error")
+        self.shown += 1
+        self.leaks += shows_watermark(prepared)
+
+    def close(self) -> None: ...
+
+    def is_read(self) -> bool | None:
+        return None
+
+
+class Recording:
+    """A sink of the other kind, that looks as well."""
+
+    name, live = "recording", False
+
+    def __init__(self) -> None:
+        self.pictures = self.leaks = 0
+
+    def write(self, picture: Composited) -> None:
+        self.pictures += 1
+        image = picture.image
+        if picture.transparent:  # its soft rim keeps its own colour, at the weight of its alpha
+            image = image[(picture.alpha8 == 0) | (picture.alpha8 == 255)][None]
+        self.leaks += shows_watermark(image)
+
+    def close(self) -> None: ...
+
+
+def _spend(
+    world: World, script: Sequence[tuple[str | None, float]], backdrop: Backdrop
+) -> tuple[Snapshot, Watched, Recording]:
+    """Run the whole chain while the faults of the script come and go, each for its seconds."""
+    meter = Meter(world.clock)
+    watched, recording = Watched(world), Recording()
+    source = SupervisedSource(
+        Camera(world), lambda: Camera(world), tell=meter.event, clock=world.clock, wait=world.wait
+    )
+    engine = SupervisedEngine(
+        Network(world), lambda: Network(world), tell=meter.event, clock=world.clock, wait=world.wait
+    )
+    sink = VirtualCameraSink(
+        None, width=WIDTH, height=HEIGHT, fps=Fraction(FPS), tell=meter.event, clock=world.clock, wait=world.wait,
+        opener=lambda *_: watched,
+    )  # fmt: skip
+    pipeline = Pipeline(
+        source, engine, Compositor([backdrop]), [sink, recording], meter,
+        max_mask_age=1.0, clock=world.clock, wait=world.wait,
+    )  # fmt: skip
+    ends = world.clock()
+    steps: Iterator[tuple[str | None, float]] = iter(script)
+
+    def tick() -> bool:
+        nonlocal ends
+        if world.clock() < ends:
+            return False
+        world.fault, seconds = next(steps, (None, -1.0))
+        ends = world.clock() + seconds
+        return seconds < 0
+
+    try:
+        with suppress(RtsodError):  # a budget that is spent ends the run in order; nothing may leak by that either
+            pipeline.run(tick=tick, interval=0.0005)
+    finally:
+        world.end()
+        source.close()
+        engine.close()
+        sink.close()
+    return meter.snapshot(), watched, recording
+
+
+_STEPS = st.tuples(
+    st.sampled_from([None, *CAMERA_FAULTS, *ENGINE_FAULTS, *OUTPUT_FAULTS]), st.sampled_from([0.3, 1.2, 3.0, 8.0])
+)
+
+
+@given(script=st.lists(_STEPS, min_size=1, max_size=6), backdrop=st.sampled_from(["colour", "transparent"]))
+@settings(deadline=None, max_examples=40)
+def test_no_pixel_of_the_room_under_any_faults(script: list[tuple[str | None, float]], backdrop: str) -> None:
+    backdrops: dict[str, Callable[[], Backdrop]] = {
+        "colour": lambda: ColourBackground("#00FF00"),
+        "transparent": Transparent,
+    }
+    world = World(speed=60.0)
+    _, watched, recording = _spend(world, script, backdrops[backdrop]())
+    assert recording.leaks == 0
+    assert watched.leaks == 0 or backdrop == "transparent", "which no virtual camera is ever given"
+    assert watched.shown > 0
+
+
+@pytest.mark.parametrize("fault", [*CAMERA_FAULTS, *ENGINE_FAULTS, *OUTPUT_FAULTS])
+def test_it_recovers_from_every_fault(fault: str) -> None:
+    world = World(speed=30.0)
+    seconds = 4.0 if fault not in ("hang", "slow") else 1.0
+    numbers, watched, recording = _spend(
+        world, [(None, 3.0), (fault, seconds), (None, 20.0)], ColourBackground("#00FF00")
+    )
+    assert watched.leaks == recording.leaks == 0
+    assert watched.sizes <= {(HEIGHT, WIDTH, 3)}
+    assert numbers["composited"] > 3 * FPS, "pictures came before the fault and after it"
+    assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
+    expected = {
+        "unplugged": Event.SOURCE_FAILED, "silent": Event.SOURCE_SILENT, "frozen": Event.SOURCE_FROZEN,
+        "resized": Event.SOURCE_RESIZED, "stolen": Event.SOURCE_BUSY, "gone": Event.SOURCE_GONE,
+        "crash": Event.ENGINE_FAILED, "hang": Event.ENGINE_STUCK, "refused": Event.OUTPUT_FAILED,
+    }.get(fault)  # fmt: skip
+    if expected is not None:
+        assert numbers["events"].get(expected, 0) >= 1, numbers["events"]
+
+
+def _resources() -> tuple[int, int]:
+    gc.collect()
+    descriptors = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    return threading.active_count(), descriptors
+
+
+def test_an_hour_of_faults_leaks_nothing() -> None:
+    chance = random.Random(20261123)
+    kinds = [*CAMERA_FAULTS, *(fault for fault in ENGINE_FAULTS if fault != "hang"), *OUTPUT_FAULTS]
+    script: list[tuple[str | None, float]] = []
+    while sum(seconds for _, seconds in script) < 3600:
+        script += [(chance.choice(kinds), chance.uniform(0.5, 8.0)), (None, chance.uniform(5.0, 40.0))]
+    before = _resources()
+    world = World(speed=250.0)
+    tracemalloc.start()
+    try:
+        numbers, watched, recording = _spend(world, script, ColourBackground("#00FF00"))
+        gc.collect()
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert watched.leaks == recording.leaks == 0
+    assert watched.shown > 3600
+    assert numbers["composited"] > 3600
+    assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
+    assert sum(numbers["events"].values()) > 50
+    assert _resources()[1] <= before[1], "descriptors"
+    _all_threads_end(before[0])
+    assert kept < 4_000_000, "memory that stays"
+    assert peak < 8_000_000, "memory that was ever needed: it does not grow with the hour"
+
+
+def _all_threads_end(before: int) -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("rtsod"):
+            thread.join(10)
+    assert threading.active_count() <= before, [thread.name for thread in threading.enumerate()]
