@@ -2,7 +2,8 @@
 
     python -m tests.guest.cases [WORD]
 
-With a word, only the cases whose names contain it. Each case says ``pass`` or ``FAIL``; the exit status is the number of failures.
+With a word, only the cases whose names contain it. Each case says ``pass`` or ``FAIL``; the exit status is the number
+of failures.
 """
 
 from __future__ import annotations
