@@ -1,1 +1,1 @@
-"""Measurements of the network and of the program, each a command of its own."""
+"""Comparisons and studies around the package; run as modules from the repository's top folder."""

@@ -51,8 +51,7 @@ def run(config: AppConfig) -> ExitCode:
     Raises:
         RtsodError: it could not be started, or ended by an error; outputs are closed and usable by then.
     """
-    # OpenCV's own threads would fight the network's; its share of a frame is small.
-    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
+    leave_cores_to_the_network()
     reporter = Reporter()
     with StopSignals() as signals:
         try:
@@ -107,7 +106,7 @@ class _Run:
 
         self._engine = self._open_engine(config)
         opened.callback(self._engine.close)
-        self._age = self._run_config.max_mask_age or _mask_age_from_speed(self._engine)
+        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine)
         _log.info("masks count as too old after %.2f s", self._age)
         self._show_numbers = False
 
@@ -238,8 +237,13 @@ def _settle_outputs(
     return replace(settled, outputs=(FALLBACK_OUTPUT,)), replace(run, duration=seconds)
 
 
-def _mask_age_from_speed(engine: Engine) -> float:
-    """Warm the engine up, and allow several of its inferences before a picture counts as too old."""
+def leave_cores_to_the_network() -> None:
+    """OpenCV's own threads would fight the network's; its share of a frame is small."""
+    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
+
+
+def mask_age_from_speed(engine: Engine) -> float:
+    """Warm the engine up, and allow several of its inferences before a picture counts as too old, in seconds."""
     size = engine.info.input_size
     noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
     engine.infer(noise)  # the first one allocates

@@ -61,8 +61,9 @@ class CaptureThread:
     def _read_all(self) -> None:
         count = 0
         while self._max_frames is None or count < self._max_frames:
-            with self._meter.stage(Stage.CAPTURE):
+            with self._meter.stage(Stage.CAPTURE) as span:
                 frame = self._source.read()
+                span.frame = None if frame is None else frame.index
             self._meter.unreadable(self._source.skipped)
             if frame is None:
                 return

@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     """What the process returns; part of the public interface, listed in the README."""
 
     DONE = 0
+    BELOW_TARGET = 1
+    """Of ``python -m rtsod.bench --check`` only."""
     USAGE = 2
     SOURCE = 3
     WEIGHTS = 4

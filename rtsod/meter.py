@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypedDict
 
@@ -73,6 +74,18 @@ class Stage(StrEnum):
     """All sinks together."""
 
 
+@dataclass(slots=True)
+class Span:
+    """One pass of a stage."""
+
+    stage: Stage
+    frame: int | None
+    """``Frame.index``; None where no frame came of it; -1 for a slate that stands for none."""
+    started: float
+    """Of the clock, seconds."""
+    ended: float
+
+
 class Percentiles(TypedDict):
     """Milliseconds."""
 
@@ -103,10 +116,12 @@ class Meter:
 
     Args:
         clock: seconds that only grow.
+        trace: how many of the latest passes to keep for :meth:`spans`; none unless somebody wants to draw them.
     """
 
-    def __init__(self, clock: Clock = time.perf_counter) -> None:
+    def __init__(self, clock: Clock = time.perf_counter, *, trace: int = 0) -> None:
         self._clock = clock
+        self._spans: deque[Span] = deque(maxlen=trace)
         self._lock = threading.Lock()
         self._captured = self._composited = self._slates = self._unreadable = 0
         self._dropped: Counter[str] = Counter()
@@ -159,16 +174,33 @@ class Meter:
             self._unreadable = count
 
     @contextmanager
-    def stage(self, stage: Stage) -> Iterator[None]:
-        """Time the body as one pass of a stage: by the clock, and this thread's share of the processor."""
-        started, cpu = self._clock(), time.thread_time()
-        yield
-        seconds, cpu_seconds = self._clock() - started, time.thread_time() - cpu
+    def stage(self, stage: Stage, frame: int | None = None) -> Iterator[Span]:
+        """Time the body as one pass of a stage: by the clock, and this thread's share of the processor.
+
+        Args:
+            stage: which.
+            frame: ``Frame.index``; a body that only learns it on its way sets it on the span it is given.
+        """
+        now = self._clock()
+        span, cpu = Span(stage, frame, now, now), time.thread_time()
+        yield span
+        span.ended, cpu_seconds = self._clock(), time.thread_time() - cpu
         with self._lock:
+            self._spans.append(span)
             total = self._stages[stage]
             total[0] += 1
-            total[1] += seconds
+            total[1] += span.ended - span.started
             total[2] += cpu_seconds
+
+    def spans(self) -> list[Span]:
+        """The latest passes of all stages, in the order they ended."""
+        with self._lock:
+            return list(self._spans)
+
+    def latencies(self) -> list[float]:
+        """Seconds from capture to sink of the latest pictures: what the percentiles are of."""
+        with self._lock:
+            return list(self._latency)
 
     def snapshot(self) -> Snapshot:
         """The numbers so far."""

@@ -186,9 +186,9 @@ class Pipeline:
 
     def _mask(self, frame: Frame) -> Mask:
         stills = self._info.stills
-        with self._meter.stage(Stage.PREPROCESS):
+        with self._meter.stage(Stage.PREPROCESS, frame.index):
             small = (shrink_still if stills else shrink)(frame.image, self._engine.info.input_size)
-        with self._meter.stage(Stage.INFER):
+        with self._meter.stage(Stage.INFER, frame.index):
             saliency = self._engine.infer(small)
         return Mask(stretch_still(saliency) if stills else saliency, frame.index, frame.captured_at)
 
@@ -217,7 +217,7 @@ class Pipeline:
         composed_at = self._clock()
         reason = self._refusal(frame) if isinstance(inferred, Masked) else None
         if isinstance(inferred, Masked) and reason is None:
-            with self._meter.stage(Stage.COMPOSE):
+            with self._meter.stage(Stage.COMPOSE, frame.index):
                 picture = self._compositor.compose(inferred, self._at(frame))
             self._write(picture, self._sinks)
             self._meter.composited(frame.captured_at, composed_at)
@@ -270,7 +270,7 @@ class Pipeline:
     def _write(self, picture: Composited, sinks: Sequence[Sink]) -> None:
         if picture.is_slate:
             self._meter.slate()
-        with self._meter.stage(Stage.WRITE):
+        with self._meter.stage(Stage.WRITE, picture.index):
             for sink in sinks:
                 sink.write(picture)
 

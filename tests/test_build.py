@@ -163,7 +163,7 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("arguments", "code"),
-        [(["--compute-capability", "eight"], 2), (["--compute-capability", "6.1"], 5), (["--device", "toaster"], 5)],
+        [(["--compute-capability", "eight"], 2), (["--compute-capability", "6.1"], 5), (["--device", "toaster"], 2)],
     )
     def test_errors_are_one_line(
         self, arguments: list[str], code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -97,7 +97,7 @@ def _cannot_target(library: TrtLibrary, capability: Capability) -> str:
         )
     return (
         f"{library.name} does not build for compute capability {capability_text(capability)}, only for {able}: "
-        "use tensorrt ('rtsod[tensorrt]') on that machine, or run with --engine torch"
+        "use tensorrt (pip install -e '.[tensorrt]') on that machine, or run with --engine torch"
     )
 
 

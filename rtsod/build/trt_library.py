@@ -21,7 +21,8 @@ OLDEST_CAPABILITY: Final[Capability] = (7, 5)
 """Turing. TensorRT 10.0 dropped Pascal (a GTX 1080 Ti), 10.5 Volta."""
 _MODULES: Final = ("tensorrt", "tensorrt_rtx")
 _INSTALL: Final = (
-    "pip install 'rtsod[tensorrt-rtx]' (GeForce and RTX cards) or 'rtsod[tensorrt]' (data-centre cards, Jetson)"
+    "in rtsod's checkout, pip install -e '.[tensorrt-rtx]' (GeForce and RTX cards) "
+    "or '.[tensorrt]' (data-centre cards, Jetson)"
 )
 
 

@@ -13,14 +13,18 @@ import torch
 from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
-from rtsod.export.parity import Parity, check_parity, pictures_in
+from rtsod.export.parity import Parity, check_parity, read_picture
+from rtsod.geometry import cover
 from rtsod.model.checkpoints import load_network
 from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
+from rtsod.preprocess import shrink
+from rtsod.sources.scene import DemoScene
 from rtsod.types import Alpha, Image
 
-_MOST_BUNDLED: Final = 4
-"""Of the package's own photographs: each costs a second or two."""
+_SCENE_SIZE: Final = (640, 480)
+_MOMENTS: Final = (0, 190)
+"""Frames of the demo scene: she sways from side to side in 240. Each picture compared costs a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,16 @@ def export_checked(
 
 
 def bundled_pictures(size: int) -> list[Image]:
-    """Pictures that come with the package, ``(size, size, 3)`` uint8 BGR each: the known one, and photographs."""
+    """Pictures that come with the program, ``(size, size, 3)`` uint8 BGR each, every one with a subject in it.
+
+    The known picture, and the demo scene's person at several moments, in her room and before bundled photographs of
+    landscapes: masks are compared by their overlap, and a picture without a subject has none to compare.
+    """
+    scene = DemoScene(*_SCENE_SIZE)
     pictures = [known_picture(size)]
-    backgrounds = files("rtsod") / "assets" / "backgrounds"
-    if backgrounds.is_dir():
-        with as_file(backgrounds) as folder:
-            pictures += pictures_in(folder, size)[:_MOST_BUNDLED]
+    pictures += [shrink(scene.render(moment)[0], size) for moment in _MOMENTS]
+    with as_file(files("rtsod") / "assets" / "backgrounds") as folder:
+        for moment, path in zip(_MOMENTS, sorted(folder.glob("*.jpg")), strict=False):
+            landscape = cover(read_picture(path), *_SCENE_SIZE)
+            pictures.append(shrink(scene.render(moment, over=landscape)[0], size))
     return pictures

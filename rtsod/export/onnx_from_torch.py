@@ -60,7 +60,7 @@ def onnx_from_torch(network: U2Net, precision: ExportPrecision, input_size: int)
         EngineError: the network cannot be exported, or the result is not typed as asked.
     """
     if find_spec("onnxscript") is None:
-        raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install 'rtsod[export]'")
+        raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript")
     example = torch.from_numpy(known_picture(input_size))[None]
     graph = SaliencyGraph(network).eval()
     if precision == "fp16":

@@ -105,13 +105,22 @@ def pictures_in(folder: Path, size: int) -> list[Image]:
         raise UsageError(f"{folder}: cannot be read: {error.strerror}") from error
     if not paths:
         raise UsageError(f"{folder}: holds no pictures ({', '.join(PICTURE_SUFFIXES)})")
-    pictures: list[Image] = []
-    for path in paths:
+    return [shrink(read_picture(path), size) for path in paths]
+
+
+def read_picture(path: Path) -> Image:
+    """``(H, W, 3)`` uint8 BGR.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
         image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise UsageError(f"{path}: is not a picture, or it is damaged")
-        pictures.append(shrink(np.asarray(image, np.uint8), size))
-    return pictures
+    except (OSError, cv2.error) as error:
+        raise UsageError(f"{path}: cannot be read as a picture") from error
+    if image is None:
+        raise UsageError(f"{path}: is not a picture, or it is damaged")
+    return np.asarray(image, np.uint8)
 
 
 def _first_map(evaluator: ReferenceEvaluator, picture: Image) -> NDArray[Any]:

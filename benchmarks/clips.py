@@ -1,0 +1,52 @@
+"""Video files to measure on, made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from rtsod.geometry import cover
+from rtsod.sources.scene import DemoScene
+from rtsod.sources.video import video_from_file
+from rtsod.types import Image
+
+
+def clip_from_demo(path: Path, width: int, height: int, frames: int, fps: int = 30) -> Path:
+    """Record the demo scene as H.264."""
+    scene = DemoScene(width, height, fps)
+    return write_clip(path, (scene.render(index)[0] for index in range(frames)), fps)
+
+
+def clip_from_video(path: Path, video: Path, width: int, height: int, frames: int, fps: int = 30) -> Path:
+    """Bring a video to a size, and to a length by playing it there and back."""
+    images = [cover(image, width, height) for image in read_clip(video)]
+    looped = [*images, *images[-2:0:-1]]
+    return write_clip(path, (looped[index % len(looped)] for index in range(frames)), fps)
+
+
+def write_clip(path: Path, images: Iterable[Image], fps: int) -> Path:
+    """Encode pictures as H.264, as a phone or a recorder would: good quality, one key frame in a while."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "20", "preset": "veryfast"})
+        stream.pix_fmt = "yuv420p"
+        for image in images:
+            if stream.codec_context.width == 0:
+                stream.height, stream.width = image.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+def read_clip(path: Path, limit: int | None = None) -> list[Image]:
+    """The pictures of a video, decoded by the program's own source."""
+    images: list[Image] = []
+    source = video_from_file(path)
+    try:
+        while (limit is None or len(images) < limit) and (frame := source.read()) is not None:
+            images.append(frame.image)
+    finally:
+        source.close()
+    return images

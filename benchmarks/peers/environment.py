@@ -1,0 +1,41 @@
+"""The virtual environment that holds the peers, so that their pins touch nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from rtsod.errors import EngineUnavailable
+
+REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
+
+
+def peers_python() -> Path:
+    """The interpreter of the peers' environment in the user's cache folder, made on first use.
+
+    Raises:
+        EngineUnavailable: pip cannot install the peers.
+    """
+    digest = sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = platformdirs.user_cache_path("rtsod") / "bench-peers" / digest
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    finished = folder / "finished"
+    if not finished.exists():
+        print(f"installing the peers into {folder}, once", file=sys.stderr)
+        venv.create(folder, with_pip=True, clear=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
+        if subprocess.run([*install, str(REQUIREMENTS)], check=False).returncode != 0:
+            raise EngineUnavailable(f"the peers cannot be installed: see pip's message, and {REQUIREMENTS.name}")
+        finished.touch()
+    return python
+
+
+if __name__ == "__main__":
+    print(peers_python())

@@ -1,0 +1,247 @@
+"""What the pipeline costs beside the network, on one 720p file.
+
+Three numbers, each with its bound:
+
+* CPU per frame of everything that is not inference, decoding aside: at most 8 ms. The pipeline runs with an engine
+  that knows the real masks beforehand; what a run costs the whole process, less what decoding alone costs it, is the
+  pipeline: scaling, compositing, hand-overs, counting.
+* Its rate: at least 95 % of the bare engine's (resize and infer, nothing else) on the same frames in memory.
+* Peak memory: under 1 GB, with the lite network, reading the file.
+
+    python -m benchmarks.pipeline_overhead --json benchmarks/results/pipeline_overhead.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from itertools import chain, repeat
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
+from rtsod.app import leave_cores_to_the_network
+from rtsod.backends import open_engine
+from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backgrounds import open_background
+from rtsod.bench.feeds import LoopedSource
+from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.machine import describe, load
+from rtsod.bench.record import check_writable, command_line, write_json
+from rtsod.composite import Compositor
+from rtsod.config import EngineConfig
+from rtsod.errors import ExitCode, RtsodError
+from rtsod.meter import Meter, Snapshot
+from rtsod.model.weights import resolve
+from rtsod.pipeline import Pipeline
+from rtsod.preprocess import shrink
+from rtsod.sinks.null import NullSink
+from rtsod.sources.video import video_from_file
+from rtsod.types import Alpha, Engine, Image, Source
+
+CPU_MS_BOUND: Final = 8.0
+RATE_BOUND: Final = 0.95
+MEMORY_MB_BOUND: Final = 1000.0
+BACKGROUND: Final = "beach.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is measured, on which file."""
+
+    clip: Path
+    frames: int
+    rounds: int
+    model: str
+    precision: str
+    engine: str
+
+
+def cpu_per_frame(job: Job) -> dict[str, Any]:
+    """CPU milliseconds per frame of the pipeline without inference and without decoding: medians over rounds."""
+    masks = _masks(job)
+    decoding, whole, stages = [], [], []
+    _play(video_from_file(job.clip), ConstantEngine(answer=_replay(masks)))
+    for _ in range(job.rounds):
+        decoding.append(_cpu_ms(lambda: _drain(video_from_file(job.clip))) / job.frames)
+        numbers: list[Snapshot] = []
+        engine = ConstantEngine(answer=_replay(masks))
+        whole.append(_cpu_ms(lambda: numbers.append(_play(video_from_file(job.clip), engine))) / job.frames)  # noqa: B023
+        stages.append(numbers[0]["stage_cpu_ms"])
+    return {
+        "decode_ms": _rounded(decoding),
+        "pipeline_and_decode_ms": _rounded(whole),
+        "pipeline_ms": [round(w - d, 3) for w, d in zip(whole, decoding, strict=True)],
+        "median_ms": round(median(w - d for w, d in zip(whole, decoding, strict=True)), 3),
+        "stage_cpu_ms": {
+            stage: round(median(s[stage] for s in stages), 3) for stage in ("preprocess", "compose", "write")
+        },
+    }
+
+
+def rate_against_bare(job: Job) -> dict[str, Any]:
+    """Frames per second of the bare engine and of the pipeline, alternating on the same frames in memory."""
+    images = read_clip(job.clip, job.frames)
+    engine = _open(job)
+    shares, bare_fps, pipeline_fps, stages = [], [], [], []
+    for index in range(-1, job.rounds):
+        bare = _seconds(lambda: _bare(engine, images))
+        numbers: list[Snapshot] = []
+        source = LoopedSource(images, Fraction(30), frames=len(images))
+        seconds = _seconds(lambda: numbers.append(_play(source, engine)))  # noqa: B023
+        if index < 0:
+            continue  # warming up
+        bare_fps.append(len(images) / bare)
+        pipeline_fps.append(len(images) / seconds)
+        shares.append(bare / seconds)
+        stages.append(numbers[0]["stage_cpu_ms"])
+    engine.close()
+    return {
+        "bare_fps": _rounded(bare_fps),
+        "pipeline_fps": _rounded(pipeline_fps),
+        "shares": _rounded(shares),
+        "median_share": round(median(shares), 4),
+        "stage_cpu_ms": {stage: round(median(s[stage] for s in stages), 3) for stage in stages[0]},
+    }
+
+
+def rate_from_file(job: Job) -> dict[str, Any]:
+    """Frames per second of the pipeline reading and decoding the file, and its peak memory."""
+    engine = _open(job)
+    fps = [
+        job.frames / _seconds(lambda: _play(video_from_file(job.clip), engine)) for _ in range(max(1, job.rounds // 2))
+    ]
+    engine.close()
+    return {"pipeline_fps": _rounded(fps), "peak_memory_mb": round(peak_memory() / 1e6)}
+
+
+def peak_memory() -> int:
+    """The most memory this process has held so far, bytes. Linux only."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def _open(job: Job) -> Engine:
+    leave_cores_to_the_network()
+    config = EngineConfig(model=job.model, engine=job.engine, precision=job.precision)  # type: ignore[arg-type]
+    return open_engine(config, resolve(config))
+
+
+def _masks(job: Job) -> list[Alpha]:
+    engine = _open(job)
+    masks = [engine.infer(shrink(image, engine.info.input_size)) for image in read_clip(job.clip, job.frames)]
+    engine.close()
+    return masks
+
+
+def _replay(masks: list[Alpha]) -> Callable[[Image], Alpha]:
+    following = chain(masks, repeat(masks[-1]))
+    return lambda image: next(following).copy()
+
+
+def _play(source: Source, engine: Engine) -> Snapshot:
+    meter = Meter()
+    compositor = Compositor([open_background(BACKGROUND)])
+    sink = NullSink()
+    try:
+        Pipeline(source, engine, compositor, [sink], meter, max_mask_age=60.0).run()
+    finally:
+        source.close()
+    assert sink.slates == 0
+    return meter.snapshot()
+
+
+def _bare(engine: Engine, images: list[Image]) -> None:
+    for image in images:
+        engine.infer(shrink(image, engine.info.input_size))
+
+
+def _drain(source: Source) -> None:
+    try:
+        while source.read() is not None:
+            pass
+    finally:
+        source.close()
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) * 1e3
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _rounded(values: list[float]) -> list[float]:
+    return [round(value, 3) for value in values]
+
+
+def main() -> int:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="lite", choices=("full", "lite"))
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--input", type=Path, help="a video to bring to 720p (default: the demo scene)")
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    record: dict[str, Any] = {
+        "command": command_line("benchmarks.pipeline_overhead"),
+        "end": "done",
+        "machine": describe(),
+        "input": {"name": "demo scene" if options.input is None else options.input.name, "size": [1280, 720]},
+    }
+    code = ExitCode.DONE
+    try:
+        if options.json is not None:
+            check_writable("--json", options.json)
+        _measure(options, record)
+    except RtsodError as error:
+        record["end"], code = str(error), error.exit_code
+    except KeyboardInterrupt:
+        record["end"], code = "interrupted; what was measured is kept", ExitCode.INTERRUPTED
+    record["load_at_end"] = load()
+    if code is not ExitCode.DONE:
+        print(f"pipeline_overhead: {record['end']}", file=sys.stderr)
+    if options.json is not None and code is not ExitCode.OUTPUT:
+        write_json(options.json, record)
+    return code
+
+
+def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
+    """Fill the record, and say what was found, part by part."""
+    with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
+        clip = Path(folder) / "clip.mp4"
+        if options.input is None:
+            clip_from_demo(clip, 1280, 720, options.frames)
+        else:
+            clip_from_video(clip, options.input, 1280, 720, options.frames)
+        job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)
+        record["job"] = {key: value for key, value in asdict(job).items() if key != "clip"}
+        cpu = record["cpu"] = in_fresh_process(cpu_per_frame, job)
+        _say("CPU per frame, neither inference nor decoding", cpu["median_ms"], "ms", CPU_MS_BOUND)
+        rate = record["rate"] = in_fresh_process(rate_against_bare, job)
+        _say("time against the bare engine's", 100 / rate["median_share"], "%", 100 / RATE_BOUND)
+        file = record["file"] = in_fresh_process(rate_from_file, job)
+        _say("peak memory from the file", file["peak_memory_mb"], "MB", MEMORY_MB_BOUND)
+
+
+def _say(what: str, value: float, unit: str, bound: float) -> None:
+    verdict = "within" if value <= bound else "NOT WITHIN"
+    print(f"{what:<46}{value:>9.2f} {unit:<3}{verdict} {bound:.4g} {unit}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

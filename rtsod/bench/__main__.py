@@ -1,0 +1,177 @@
+"""``python -m rtsod.bench``: options to a plan, and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from rtsod.bench.machine import busy_note, describe
+from rtsod.bench.record import check_writable, command_line
+from rtsod.bench.result import Result
+from rtsod.bench.session import Plan, Session
+from rtsod.bench.subject import Subject
+from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
+from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.model.weights import resolve
+from rtsod.report import Reporter
+from rtsod.stop_signals import Interrupted, StopSignals
+
+_DEFAULTS: Final = EngineConfig()
+_SIZES: Final = ("1280x720", "1920x1080")
+_PROBE_SECONDS: Final = 0.5
+_CONSTANT: Final = "constant"
+_EXIT_CODES: Final = """exit codes: 0 done (with --check: every target reached), 1 --check: a target was not reached,
+2 usage, 3 input, 4 weights, 5 engine, 6 output, 70 internal error, 130 ended by Ctrl-C, 143 ended by SIGTERM
+(what was measured by then is kept)"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark.
+
+    Returns:
+        The exit code, one of :class:`rtsod.errors.ExitCode`.
+    """
+    with StopSignals() as signals:
+        try:
+            options = _parser().parse_args(argv)
+            plan = _plan(options)
+            result = Result(command_line("rtsod.bench", argv), describe())
+            if (note := busy_note(result.machine)) is not None:
+                print(f"rtsod.bench: {note}", file=sys.stderr)
+            _fetch_weights(plan)
+            Session(plan, result, lambda line: print(line, flush=True)).run()
+            return ExitCode.BELOW_TARGET if options.check and not result.reached else ExitCode.DONE
+        except RtsodError as error:
+            print(f"rtsod.bench: {error}", file=sys.stderr)
+            return error.exit_code
+        except Interrupted:
+            kept = [str(path) for path in (options.json, options.report) if path is not None]
+            where = f"; what was measured is in {' and '.join(kept)}" if kept else ""
+            print(f"rtsod.bench: interrupted{where}", file=sys.stderr)
+            return signals.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m rtsod.bench",
+        description="How fast this machine runs the networks (30 fps full and 40 fps lite are the paper's, on a GTX "
+        "1080 Ti), and how much of what it could do at most that is.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument("--model", choices=(*MODELS, "both"), default="both", help="(default: %(default)s)")
+    network.add_argument(
+        "--engine",
+        choices=(*ENGINES, _CONSTANT),
+        default=_DEFAULTS.engine,
+        help="constant is no network at all: what is left is everything else (default: %(default)s)",
+    )
+    network.add_argument("--precision", choices=PRECISIONS, default=_DEFAULTS.precision, help="(default: %(default)s)")
+    network.add_argument("--device", default=_DEFAULTS.device, metavar="D", help="(default: %(default)s)")
+    network.add_argument(
+        "--input-size", type=int, default=_DEFAULTS.input_size, metavar="S", help="(default: %(default)s)"
+    )
+    network.add_argument("--weights", type=Path, metavar="FILE", help="(default: the authors')")
+    network.add_argument(
+        "--seconds", type=float, default=10.0, metavar="N", help="for each measurement (default: %(default)g)"
+    )
+    whole = parser.add_argument_group("whole path")
+    whole.add_argument(
+        "--pipeline", action="store_true", help="also measure from capture to sink; needs the extra rtsod[bench]"
+    )
+    whole.add_argument(
+        "--source", default="demo", metavar="SOURCE", help="demo, a file or a folder (default: %(default)s)"
+    )
+    whole.add_argument(
+        "--size", action="append", metavar="WxH", help=f"of the demo scene, any number (default: {', '.join(_SIZES)})"
+    )
+    whole.add_argument("--fps", type=int, default=SourceConfig().fps, metavar="N", help="(default: %(default)s)")
+    whole.add_argument(
+        "--pace", choices=("camera", "free", "both"), default="both", help="like a camera, or as fast as it goes"
+    )
+    whole.add_argument("--sync", choices=(*SYNCS, "all"), default="all", help="(default: %(default)s)")
+    whole.add_argument("--bg", default="beach.jpg", metavar="BG", help="(default: %(default)s)")
+    kept = parser.add_argument_group("results")
+    kept.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
+    kept.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="one page for people; needs the extra rtsod[bench]"
+    )
+    kept.add_argument("--check", action="store_true", help="exit code 1 when a network is below the paper's rate")
+    return parser
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    if not 0 < options.seconds <= 3600:
+        raise UsageError(f"--seconds {options.seconds:g}: must be more than 0 and at most 3600")
+    if options.pipeline:
+        _require("psutil", "--pipeline")
+    if options.report is not None:
+        _require("matplotlib", "--report")
+    for option in ("json", "report"):
+        path = getattr(options, option)
+        if path is not None:
+            check_writable(f"--{option}", path)
+    config = EngineConfig(
+        engine="auto" if options.engine == _CONSTANT else options.engine,
+        precision=options.precision,
+        device=options.device,
+        input_size=options.input_size,
+        weights=options.weights,
+    )
+    models: tuple[Any, ...] = MODELS if options.model == "both" else (options.model,)
+    syncs: tuple[Any, ...] = SYNCS if options.sync == "all" else (options.sync,)
+    return Plan(
+        subjects=tuple(Subject(replace(config, model=model), options.engine == _CONSTANT) for model in models),
+        seconds=options.seconds,
+        probe_seconds=min(_PROBE_SECONDS, options.seconds),
+        sources=_sources(options) if options.pipeline else (),
+        paces={"camera": (True,), "free": (False,), "both": (True, False)}[options.pace],
+        syncs=syncs,
+        background=options.bg,
+        json=options.json,
+        report=options.report,
+    )
+
+
+def _sources(options: argparse.Namespace) -> tuple[SourceConfig, ...]:
+    from rtsod.bench.whole import open_paceable  # needs the extra
+
+    if options.source != "demo":
+        source = SourceConfig(options.source, fps=options.fps)
+        open_paceable(source).close()  # a mistyped name is told before anything is measured
+        return (source,)
+    sources = []
+    for size in options.size or _SIZES:
+        width, _, height = size.lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            raise UsageError(f"--size {size}: is not WIDTHxHEIGHT, such as 1280x720")
+        sources.append(SourceConfig("demo", int(width), int(height), options.fps))
+    return tuple(sources)
+
+
+def _fetch_weights(plan: Plan) -> None:
+    """Before anything is timed, and where a bar can be shown."""
+    for subject in plan.subjects:
+        if not subject.constant:
+            with Reporter().download(f"fetching the weights of the {subject.model} model, once") as progress:
+                resolve(subject.config, progress).file()
+
+
+def _require(library: str, option: str) -> None:
+    if find_spec(library) is None:
+        raise UsageError(f'{option} needs {library}: pip install -e ".[bench]"')
+
+
+if __name__ == "__main__":
+    sys.exit(main())

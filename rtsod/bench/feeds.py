@@ -1,0 +1,126 @@
+"""Sources for measuring: frames that cost nothing to read, and a file that comes in like a camera."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from rtsod.sources.scene import DemoScene
+from rtsod.types import Clock, Frame, Image, Source, SourceInfo
+
+
+class LoopedSource:
+    """Frames from memory, there and back again so that motion never jumps: reading them costs nothing.
+
+    Args:
+        images: ``(H, W, 3)`` uint8 BGR each.
+        fps: what ``info`` claims.
+        frames: how many to give, None for no end.
+        name: for ``info``.
+        clock: stamps ``Frame.captured_at``.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Image],
+        fps: Fraction,
+        *,
+        frames: int | None = None,
+        name: str = "frames in memory",
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self._images = [*images, *images[-2:0:-1]]
+        self._clock = clock
+        self._next = 0
+        self._closed = False
+        height, width = images[0].shape[:2]
+        self._info = SourceInfo(name, width, height, fps, live=False, frames=frames)
+
+    @property
+    def info(self) -> SourceInfo:
+        """What it gives."""
+        return self._info
+
+    @property
+    def skipped(self) -> int:
+        """Always 0."""
+        return 0
+
+    def read(self) -> Frame | None:
+        """The next frame; None after the last or after ``close``."""
+        index = self._next
+        if self._closed or index == self._info.frames:
+            return None
+        self._next += 1
+        assert self._info.fps is not None
+        image = self._images[index % len(self._images)]
+        return Frame(image, index, self._clock(), index / self._info.fps)
+
+    def close(self) -> None:
+        """Stop. Idempotent; from any thread."""
+        self._closed = True
+
+
+class PacedSource:
+    """A source that is not live, coming in like a camera: each frame when its moment has come.
+
+    Args:
+        source: read and closed by this one.
+        fps: the camera's pace.
+        clock: for the pace, and for ``captured_at``.
+        wait: waits so many seconds; the default ends with ``close``. For tests.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        fps: Fraction,
+        *,
+        clock: Clock = time.perf_counter,
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
+        self._source = source
+        self._fps = fps
+        self._clock = clock
+        self._closed = threading.Event()
+        self._wait = wait or self._closed.wait
+        self._start: float | None = None
+        self._count = 0
+        self._info = replace(source.info, live=True, stills=False, fps=fps)
+
+    @property
+    def info(self) -> SourceInfo:
+        """The source's, but live."""
+        return self._info
+
+    @property
+    def skipped(self) -> int:
+        """The source's."""
+        return self._source.skipped
+
+    def read(self) -> Frame | None:
+        """The next frame at its moment, stamped with that moment."""
+        frame = self._source.read()
+        if frame is None:
+            return None
+        if self._start is None:
+            self._start = self._clock()
+        ahead = self._start + float(self._count / self._fps) - self._clock()
+        self._count += 1
+        if ahead > 0:
+            self._wait(ahead)
+        return None if self._closed.is_set() else replace(frame, captured_at=self._clock(), pts=None)
+
+    def close(self) -> None:
+        """Stop. Idempotent; from any thread; a pending wait ends."""
+        self._closed.set()
+        self._source.close()
+
+
+def demo_images(width: int, height: int, fps: int = 30, count: int = 16) -> list[Image]:
+    """The first pictures of the demo scene, ``(height, width, 3)`` uint8 BGR each."""
+    scene = DemoScene(width, height, fps)
+    return [scene.render(index)[0] for index in range(count)]

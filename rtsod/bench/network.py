@@ -1,0 +1,104 @@
+"""The network alone: batch 1, pixels in host memory to mask in host memory, synchronised."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rtsod.bench.subject import TARGET_FPS, Subject
+from rtsod.config import ModelName
+from rtsod.meter import Percentiles
+from rtsod.types import Clock, Engine, EngineInfo
+
+_WARM_UP_SECONDS: Final = 1.0
+_WARM_UP_TIMES: Final = 3
+_LEAST_TIMES: Final = 10
+_NOISES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkResult:
+    """How fast one network ran."""
+
+    model: ModelName
+    engine: EngineInfo
+    why: str
+    """What ``auto`` said."""
+    startup_s: float
+    """From launching the interpreter to the first mask, compiled models already in the cache."""
+    samples_ms: tuple[float, ...]
+    """Every inference after warming up, in order."""
+
+    @property
+    def fps(self) -> float:
+        """Inferences per second over the whole measurement."""
+        return 1e3 * len(self.samples_ms) / sum(self.samples_ms)
+
+    @property
+    def percentiles(self) -> Percentiles:
+        """Milliseconds per inference. With few samples the higher ones are the slowest sample."""
+        p50, p95, p99 = np.percentile(self.samples_ms, [50, 95, 99])
+        return Percentiles(p50=round(float(p50), 3), p95=round(float(p95), 3), p99=round(float(p99), 3))
+
+    @property
+    def target_fps(self) -> float:
+        """The paper's."""
+        return TARGET_FPS[self.model]
+
+    @property
+    def reached(self) -> bool:
+        """The verdict."""
+        return self.fps >= self.target_fps
+
+
+def prepare(subject: Subject) -> None:
+    """Convert, compile and cache whatever the engine keeps, so that what follows starts like any later start."""
+    engine, _ = subject.open()
+    engine.close()
+
+
+def measure_network(subject: Subject, seconds: float, launched_at: float) -> NetworkResult:
+    """Open the engine and time it. For a fresh process.
+
+    Args:
+        subject: what to open.
+        seconds: how long to measure, after warming up.
+        launched_at: ``time.time()`` just before this process was launched.
+
+    Raises:
+        RtsodError: the engine cannot be opened or fails.
+    """
+    engine, why = subject.open()
+    try:
+        engine.infer(_noise(engine.info.input_size)[0])
+        startup = time.time() - launched_at
+        samples = time_engine(engine, seconds)
+        return NetworkResult(subject.model, engine.info, why, round(startup, 3), samples)
+    finally:
+        engine.close()
+
+
+def time_engine(engine: Engine, seconds: float, *, clock: Clock = time.perf_counter) -> tuple[float, ...]:
+    """Milliseconds of each inference for so many seconds, at least ten times, after warming up.
+
+    The pictures are noise: zeros would let a processor skip work (denormals, sparsity, power).
+    """
+    noises = _noise(engine.info.input_size)
+    began, times = clock(), 0
+    while times < _WARM_UP_TIMES or clock() - began < min(_WARM_UP_SECONDS, seconds):
+        engine.infer(noises[times % _NOISES])
+        times += 1
+    samples: list[float] = []
+    began = clock()
+    while len(samples) < _LEAST_TIMES or clock() - began < seconds:
+        started = clock()
+        engine.infer(noises[len(samples) % _NOISES])  # synchronous by contract: the mask is in host memory
+        samples.append(round((clock() - started) * 1e3, 4))
+    return tuple(samples)
+
+
+def _noise(size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (_NOISES, size, size, 3), np.uint8)

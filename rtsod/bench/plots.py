@@ -1,0 +1,182 @@
+"""The pictures of the page, as SVG, by Matplotlib."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from rtsod.bench.network import NetworkResult
+from rtsod.bench.result import Result
+from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
+from rtsod.meter import Span, Stage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK: Final = "#1f2933"
+MUTED: Final = "#7b8794"
+FAINT: Final = "#e4e7eb"
+BLUE: Final = "#2563a8"
+ORANGE: Final = "#c8571b"
+MODEL_COLOURS: Final = {"full": BLUE, "lite": ORANGE}
+FRAME_COLOURS: Final = ("#2563a8", "#c8571b", "#3a8f5c", "#8a5a9e", "#b58a1d")
+_STYLE: Final[Any] = {  # Matplotlib's own type lists its 300 keys
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "svg.hashsalt": "rtsod",
+}
+_ON_WHITE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
+_WIDTH: Final = 10.4
+
+
+def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -> str:
+    """One panel each, side by side: how often which time, with the percentiles marked.
+
+    Args:
+        samples: title, colour, milliseconds.
+        label: of the time axis.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
+        for axes, (title, colour, values) in zip(_row(figure, len(samples)), samples, strict=True):
+            axes.hist(values, bins=_bins(values), color=colour, alpha=0.85, edgecolor="white", linewidth=0.6)
+            axes.set_title(title, pad=10)
+            axes.set_xlabel(label)
+            axes.set_ylabel("frames")
+            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.set_ylim(0, axes.get_ylim()[1] * 1.3)  # room for the percentiles' names
+            low, high = axes.get_xlim()
+            marks = np.percentile(values, [50, 95, 99])
+            for height, name, value in zip((0.97, 0.88, 0.79), ("p50", "p95", "p99"), marks, strict=True):
+                axes.axvline(value, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), ymax=height)
+                left = value > (low + high) / 2
+                axes.annotate(
+                    f"{name} {value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}",
+                    (value, height),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(-4 if left else 4, 0),
+                    textcoords="offset points",
+                    ha="right" if left else "left",
+                    va="top",
+                    fontsize=8.5,
+                    bbox=_ON_WHITE,
+                )
+        return _svg(figure)
+
+
+def roofline(result: Result) -> str:
+    """Rate against operations per byte, both logarithmic: this machine's roofs, a GTX 1080 Ti's, and the networks."""
+    roof = result.roof
+    assert roof is not None
+    points = [(network, *_attained(result, network)) for network in result.networks if result.ceiling(network)]
+    shown = {ceiling.precision for network in result.networks if (ceiling := result.ceiling(network))}
+    intensity = np.logspace(0, 4, 200)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 4.4), layout="constrained")
+        axes = figure.subplots()
+        card = np.minimum(GTX_1080_TI_GFLOPS, intensity * GTX_1080_TI_GB_S)
+        axes.plot(intensity, card, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)))
+        axes.annotate("GTX 1080 Ti, fp32 (data sheet)", (1e4, card[-1]), (-4, 5), textcoords="offset points",
+                      ha="right", color=MUTED, fontsize=9)  # fmt: skip
+        for precision, gflops in roof.gflops.items():
+            used = precision in shown
+            axes.plot(
+                intensity,
+                np.minimum(gflops, intensity * roof.copy_gb_s),
+                color=INK if used else MUTED,
+                linewidth=2.0 if used else 1.0,
+            )
+            axes.annotate(f"this machine, {precision}: {gflops:,.0f}", (1e4, gflops), (-4, 5),
+                          textcoords="offset points", ha="right", color=INK if used else MUTED, fontsize=9)  # fmt: skip
+        for network, at, rate in points:
+            colour = MODEL_COLOURS[network.model]
+            axes.plot(at, rate, "o", color=colour, markersize=9, markeredgecolor="white", zorder=3)
+            below = network.model == "lite"
+            axes.annotate(f"{network.model}: {rate:,.0f}", (at, rate), (0, -19 if below else 9), ha="center",
+                          textcoords="offset points", color=colour, fontweight="bold", bbox=_ON_WHITE)  # fmt: skip
+        axes.set(xscale="log", yscale="log", xlim=(1, 1e4))
+        axes.set_ylim(bottom=min(roof.copy_gb_s, *(rate / 3 for _, _, rate in points), GTX_1080_TI_GB_S))
+        axes.set_xlabel("operations per byte of memory traffic")
+        axes.set_ylabel("10⁹ operations per second")
+        axes.grid(True, which="major", color=FAINT, linewidth=0.8)
+        axes.set_axisbelow(True)
+        return _svg(figure)
+
+
+def timeline(spans: Sequence[Span]) -> str:
+    """Which stage was busy with which frame, one row for each stage; a colour follows one frame down the rows."""
+    made = sorted({span.frame for span in spans if span.stage is Stage.COMPOSE and span.frame is not None})
+    colours = {frame: FRAME_COLOURS[place % len(FRAME_COLOURS)] for place, frame in enumerate(made)}
+    stages = list(Stage)
+    end = max(span.ended for span in spans if span.frame in colours) * 1e3
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
+        axes = figure.subplots()
+        for span in spans:
+            row, start = stages.index(span.stage), max(span.started * 1e3, 0.0)
+            length = span.ended * 1e3 - start
+            if span.stage is Stage.CAPTURE:
+                # Mostly waiting for the moment: what is seen is when the frame was there.
+                colour = colours.get(span.frame, "#b8c0c9") if span.frame is not None else "#b8c0c9"
+                axes.plot([span.ended * 1e3] * 2, [row - 0.34, row + 0.34], color=colour,
+                          linewidth=2.2 if span.frame in colours else 1.0, solid_capstyle="butt")  # fmt: skip
+                continue
+            colour = colours.get(span.frame, MUTED) if span.frame is not None else MUTED
+            # What is too short to be seen still gets a line.
+            axes.barh(row, length, left=start, height=0.68, color=colour, edgecolor=colour, linewidth=0.8)
+            if span.stage is Stage.INFER and length > end / 30:
+                axes.text(start + length / 2, row, str(span.frame), ha="center", va="center", color="white", fontsize=8)
+        axes.set_yticks(range(len(stages)), [str(stage) for stage in stages])
+        axes.set_ylim(len(stages) - 0.45, -0.55)
+        axes.set_xlim(0, end * 1.005)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("ms")
+        axes.grid(True, axis="x", color=FAINT, linewidth=0.8)
+        axes.set_axisbelow(True)
+        return _svg(figure)
+
+
+def _attained(result: Result, network: NetworkResult) -> tuple[float, float]:
+    """Operations per byte, and 10^9 operations per second."""
+    work, roof = result.work[network.model], result.ceiling(network)
+    assert roof is not None
+    size = 4 if roof.precision in ("fp32", "tf32") else 2
+    return work.flops / work.traffic(size), work.flops * network.fps / 1e9
+
+
+def _row(figure: Figure, count: int) -> list[Axes]:
+    return list(np.atleast_1d(figure.subplots(1, count)))
+
+
+def _bins(values: Sequence[float]) -> int:
+    return max(8, min(40, round(2 * math.sqrt(len(values)))))
+
+
+def _svg(figure: Figure) -> str:
+    """The figure's ``<svg>`` element, as wide as the page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    return re.sub(r' (width|height)="[^"]*pt"', "", svg, count=2).replace("<svg", '<svg role="img"', 1)

@@ -1,0 +1,96 @@
+"""Everything one call of the benchmark found, for the terminal, the page and the JSON alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtsod.bench.network import NetworkResult
+from rtsod.bench.roof import Ceiling, Roof, ceiling
+from rtsod.bench.work import Work
+from rtsod.config import ModelName
+
+if TYPE_CHECKING:
+    from rtsod.bench.whole import WholeResult  # needs the extra, which a result without whole runs does not
+
+
+@dataclass(slots=True)
+class Result:
+    """Filled as the measurements come in, so that an interrupted call keeps what it has."""
+
+    command: str
+    machine: dict[str, object]
+    end: str = "running"
+    """``done``, or what ended it."""
+    work: dict[ModelName, Work] = field(default_factory=dict)
+    networks: list[NetworkResult] = field(default_factory=list)
+    roof: Roof | None = None
+    pipelines: list[WholeResult] = field(default_factory=list)
+
+    @property
+    def reached(self) -> bool:
+        """Whether every network that was asked for runs at the paper's rate."""
+        return self.end == "done" and all(network.reached for network in self.networks)
+
+    def ceiling(self, network: NetworkResult) -> Ceiling | None:
+        """The roof over a network, where both were measured."""
+        work = self.work.get(network.model)
+        if self.roof is None or work is None or network.engine.model == "none":
+            return None
+        return ceiling(self.roof, work, network.engine.precision)
+
+    def record(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "command": self.command,
+            "end": self.end,
+            "machine": self.machine,
+            "networks": [self._network(network) for network in self.networks],
+            "roof": None if self.roof is None else {**asdict(self.roof), "gtx_1080_ti": round(self.roof.of_1080_ti, 4)},
+            "pipelines": [_pipeline(pipeline) for pipeline in self.pipelines],
+        }
+
+    def _network(self, network: NetworkResult) -> dict[str, Any]:
+        roof, work = self.ceiling(network), self.work.get(network.model)
+        return {
+            "model": network.model,
+            "engine": asdict(network.engine),
+            "why": network.why,
+            "fps": round(network.fps, 3),
+            "ms": network.percentiles,
+            "samples": len(network.samples_ms),
+            "startup_s": network.startup_s,
+            "target_fps": network.target_fps,
+            "reached": network.reached,
+            "gmac": None if work is None else round(work.macs / 1e9, 3),
+            "roof": None if roof is None else {**asdict(roof), "fps": round(roof.fps, 3)},
+            "share_of_roof": None if roof is None else round(network.fps / roof.fps, 4),
+            "samples_ms": network.samples_ms,
+        }
+
+
+def _pipeline(result: WholeResult) -> dict[str, Any]:
+    case, numbers = result.case, result.numbers
+    return {
+        "model": case.subject.model,
+        "engine": asdict(result.engine),
+        "source": result.source.name,
+        "size": [result.source.width, result.source.height],
+        "fps": plain(result.source.fps),
+        "paced": case.paced,
+        "sync": case.sync,
+        "background": Path(case.background).name,
+        "sinks": case.sinks,
+        **numbers,
+        "cpu_cores": result.cpu_cores,
+        "peak_memory_mb": result.peak_memory_mb,
+        "resources": [asdict(resource) for resource in result.resources],
+        "latencies_ms": result.latencies_ms,
+    }
+
+
+def plain(value: Fraction | None) -> float | None:
+    """A rate for JSON."""
+    return None if value is None else round(float(value), 3)

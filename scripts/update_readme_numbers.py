@@ -1,0 +1,148 @@
+"""Write the README's block of numbers from the results in benchmarks/results, so that the two cannot drift apart.
+
+python scripts/update_readme_numbers.py            # rewrite the block
+python scripts/update_readme_numbers.py --check    # exit code 1 if it is not what the results say
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+BEGIN: Final = "<!-- numbers:begin -->"
+END: Final = "<!-- numbers:end -->"
+
+
+def block(results: Path) -> str:
+    """The Markdown between the markers.
+
+    Args:
+        results: the folder of JSON files.
+
+    Raises:
+        OSError: one of them is missing.
+        KeyError: it lacks a number.
+    """
+    bench, bf16, peers, overhead = (
+        json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("bench", "bench_bf16", "peers_lite", "pipeline_overhead")
+    )
+    parts = [_networks(bench, bf16), _pipelines(bench), _peers(peers), _overhead(overhead)]
+    sources = ", ".join(
+        f"[{name}](benchmarks/results/{name}.json)"
+        for name in ("bench", "bench_bf16", "peers_lite", "pipeline_overhead")
+    )
+    machine = bench["machine"]
+    parts.append(
+        f"Measured on {machine['processor']}, {machine['cores']} cores, without a GPU, {machine['date'][:10]}, with a "
+        f"load of {machine['load']} before (far from 0, others used the machine and the rates are too low); the "
+        f"commands that made these numbers are in the results: {sources}."
+    )
+    return "\n\n".join(parts)
+
+
+def _networks(*benches: dict[str, Any]) -> str:
+    rows = [
+        [
+            f"{network['model']}, {network['engine']['precision']}",
+            network["engine"]["name"],
+            f"{network['fps']:.1f}",
+            _spread(network["ms"]),
+            f"{network['startup_s']:.1f} s",
+            _percent(network["share_of_roof"]),
+        ]
+        for bench in benches
+        for network in bench["networks"]
+    ]
+    heads = ["network at 320 × 320", "engine", "fps", "p50 / p95 / p99 ms", "start-up", "of this machine's roof"]
+    return _table(heads, rows)
+
+
+def _pipelines(bench: dict[str, Any]) -> str:
+    rows = [
+        [
+            f"{run['model']}, {run['size'][1]}p",
+            "like a camera" if run["paced"] else "as fast as it goes",
+            f"{run['output_fps']:.1f}",
+            _spread(run["latency_ms"]),
+            f"{run['peak_memory_mb']:.0f} MB",
+        ]
+        for run in bench["pipelines"]
+        if run["paced"]
+    ]
+    return _table(["whole path", "input", "fps", "capture to sink, p50 / p95 / p99 ms", "memory"], rows)
+
+
+def _peers(peers: dict[str, Any]) -> str:
+    contestants = peers["contestants"]
+    rows = [
+        [name, f"{numbers['median_ms']:.0f}", "1" if name == "rembg" else f"{numbers['rate_against']['rembg']:.1f}"]
+        for name, numbers in contestants.items()
+    ]
+    width, height = peers["input"]["size"]
+    heads = [f"{peers['model']}, one {width} × {height} frame to its mask", "ms", "times rembg's rate"]
+    return _table(heads, rows)
+
+
+def _overhead(overhead: dict[str, Any]) -> str:
+    return (
+        f"Beside the network, a 720p frame costs {overhead['cpu']['median_ms']:.1f} ms of processor time (decoding "
+        f"aside); the pipeline runs at {overhead['rate']['median_share']:.0%} of the bare engine's rate on the same "
+        f"frames; reading a 720p file with the {overhead['job']['model']} network takes "
+        f"{overhead['file']['peak_memory_mb']} MB at most."
+    )
+
+
+def _spread(values: dict[str, float]) -> str:
+    return " / ".join(f"{values[key]:.0f}" for key in ("p50", "p95", "p99"))
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def updated(readme: str, numbers: str) -> str:
+    """The README with ``numbers`` between its markers.
+
+    Raises:
+        ValueError: it has no markers, or more than one pair.
+    """
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
+        raise ValueError(f"the README needs one {BEGIN} and, after it, one {END}")
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n{numbers}\n{END}{rest.split(END)[1]}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Rewrite or check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    options = parser.parse_args(argv)
+    try:
+        before = options.readme.read_text(encoding="utf-8")
+        after = updated(before, block(options.results))
+    except (OSError, ValueError, KeyError) as error:
+        print(f"update_readme_numbers: {error!r}", file=sys.stderr)
+        return 2
+    if options.check:
+        if after != before:
+            print("the README's numbers are not those of benchmarks/results: run scripts/update_readme_numbers.py")
+        return int(after != before)
+    options.readme.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""The benchmark's parts: what it counts, paces, compares and keeps. No time is asserted anywhere."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backgrounds.colour import ColourBackground
+from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
+from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.machine import busy_note
+from rtsod.bench.network import NetworkResult, time_engine
+from rtsod.bench.result import Result
+from rtsod.bench.roof import GTX_1080_TI_GFLOPS, Roof, ceiling
+from rtsod.bench.subject import Subject
+from rtsod.bench.whole import Case, latest, run_case
+from rtsod.bench.work import Work, count_work
+from rtsod.config import EngineConfig, ModelName, SourceConfig
+from rtsod.errors import EngineError, UsageError
+from rtsod.meter import Meter, Span, Stage
+from rtsod.types import Alpha, EngineInfo, Image
+from tests.fakes import FakeEngine, FakeSource, Ticks, picture
+
+ROOF = Roof("cpu", "a processor", {"fp32": 300.0, "bf16": 2000.0}, 20.0)
+
+
+@pytest.mark.parametrize(("model", "gmac", "parameters"), [("full", 58.60, 44_009_869), ("lite", 19.76, 1_131_181)])
+def test_work_is_counted_from_the_graph(model: ModelName, gmac: float, parameters: int) -> None:
+    work = count_work(model, 320)
+    assert round(work.macs / 1e9, 2) == gmac
+    assert work.parameters == parameters
+    assert work.flops == 2 * work.macs
+
+
+def test_work_grows_with_the_pixels() -> None:
+    assert count_work("lite", 320).macs == pytest.approx(4 * count_work("lite", 160).macs, rel=1e-3)
+
+
+def test_a_ceiling_is_the_slower_of_arithmetic_and_memory() -> None:
+    work = Work(macs=15 * 10**9, activations=10**9, parameters=0)
+    roof = ceiling(ROOF, work, "fp32")
+    assert roof is not None
+    assert (roof.compute_ms, roof.memory_ms) == (100.0, 400.0)
+    assert roof.fps == 2.5
+    half = ceiling(ROOF, work, "bf16")
+    assert half is not None
+    assert (half.compute_ms, half.memory_ms) == (15.0, 200.0)
+    assert ceiling(ROOF, work, "fp16") is None
+
+
+def test_single_precision_is_measured_against_tf32_where_it_is_computed_in_it() -> None:
+    card = Roof("cuda", "a card", {"fp32": 50_000.0, "tf32": 400_000.0}, 3000.0)
+    roof = ceiling(card, Work(10**9, 1, 1), "fp32")
+    assert roof is not None
+    assert roof.precision == "tf32"
+    assert card.of_1080_ti == 50_000 / GTX_1080_TI_GFLOPS
+
+
+def test_of_two_rounds_of_probes_each_probe_s_better_one_counts() -> None:
+    again = Roof("cpu", "a processor", {"fp32": 200.0, "bf16": 2500.0}, 25.0)
+    best = ROOF.best(again)
+    assert best.gflops == {"fp32": 300.0, "bf16": 2500.0}
+    assert best.copy_gb_s == 25.0
+    assert ROOF.best(None) == ROOF
+
+
+def test_an_engine_is_warmed_up_and_then_timed_one_picture_after_the_other() -> None:
+    clock = Ticks()
+    seen: list[Image] = []
+
+    def answer(image: Image) -> Alpha:
+        seen.append(image.copy())
+        clock.now += 1.0 if len(seen) <= 3 else 0.02
+        return np.zeros((64, 64), np.float32)
+
+    samples = time_engine(ConstantEngine(64, answer), 1.0, clock=clock)
+    assert len(samples) == len(seen) - 3 == 50
+    assert set(samples) == {20.0}
+    assert all(image.std() > 50 for image in seen)
+    assert not np.array_equal(seen[0], seen[1])
+
+
+def _network(model: ModelName, ms: float) -> NetworkResult:
+    engine = EngineInfo("openvino", model, "fp32", "CPU", 320, "")
+    return NetworkResult(model, engine, "", 1.0, (ms,) * 10)
+
+
+@pytest.mark.parametrize(("full_ms", "lite_ms", "reached"), [(33, 24, True), (34, 24, False), (33, 26, False)])
+def test_the_verdict_is_30_for_full_and_40_for_lite(full_ms: float, lite_ms: float, reached: bool) -> None:
+    result = Result("", {}, end="done", networks=[_network("full", full_ms), _network("lite", lite_ms)])
+    assert result.reached is reached
+    result.end = "interrupted"
+    assert not result.reached
+
+
+def test_looped_frames_go_there_and_back() -> None:
+    images = demo_images(32, 24, count=3)
+    source = LoopedSource(images, Fraction(30), frames=6)
+    frames = [source.read() for _ in range(7)]
+    shown = [frame.image for frame in frames if frame is not None]
+    assert [next(i for i, image in enumerate(images) if image is s) for s in shown] == [0, 1, 2, 1, 0, 1]
+    assert frames[6] is None
+    assert frames[5] is not None
+    assert frames[5].pts == Fraction(5, 30)
+
+
+def test_a_paced_source_gives_each_frame_at_its_moment_and_is_live() -> None:
+    clock = Ticks()
+
+    def wait(seconds: float) -> None:
+        clock.now += seconds
+
+    def decode(index: int) -> None:
+        clock.now += 0.25 if index == 2 else 0.01  # one frame takes longer than two periods
+
+    source = PacedSource(FakeSource(5, before=decode), Fraction(10), clock=clock, wait=wait)
+    assert source.info.live
+    frames = [source.read() for _ in range(6)]
+    assert [round(frame.captured_at, 3) for frame in frames if frame] == [0.01, 0.11, 0.36, 0.37, 0.41]
+    assert frames[5] is None
+
+
+def test_closing_a_paced_source_ends_its_wait() -> None:
+    inner = FakeSource(5)
+    source = PacedSource(inner, Fraction(1, 1000))
+    assert source.read() is not None
+    source.close()
+    assert source.read() is None
+    assert inner.closed.is_set()
+
+
+def test_a_fresh_process_answers_raises_or_is_reported_dead() -> None:
+    assert in_fresh_process(os.getpid) != os.getpid()
+    with pytest.raises(UsageError, match="--input-size 1"):
+        in_fresh_process(EngineConfig, input_size=1)
+    with pytest.raises(EngineError, match="exit code 7"):
+        in_fresh_process(os._exit, 7)
+
+
+def test_a_trace_is_kept_only_when_asked_for_and_never_grows() -> None:
+    silent, traced = Meter(Ticks()), Meter(Ticks(), trace=3)
+    for meter in (silent, traced):
+        for index in range(5):
+            with meter.stage(Stage.INFER, index):
+                pass
+    assert silent.spans() == []
+    assert [span.frame for span in traced.spans()] == [2, 3, 4]
+
+
+def test_the_time_line_begins_with_the_capture_of_the_first_frame_shown() -> None:
+    spans = [
+        Span(Stage.CAPTURE, 0, 0.0, 1.0),
+        Span(Stage.COMPOSE, 0, 1.5, 1.6),
+        Span(Stage.CAPTURE, 1, 1.0, 2.0),
+        Span(Stage.CAPTURE, 2, 2.0, 3.0),
+        Span(Stage.INFER, 1, 2.0, 3.5),
+        Span(Stage.COMPOSE, 1, 3.5, 3.6),
+        Span(Stage.CAPTURE, 3, 3.7, 4.0),
+    ]
+    kept = latest(spans, 1)
+    assert [(span.stage, span.frame) for span in kept] == [
+        (Stage.CAPTURE, 1), (Stage.CAPTURE, 2), (Stage.INFER, 1), (Stage.COMPOSE, 1)
+    ]  # fmt: skip
+    assert (kept[0].ended, kept[-1].ended) == (0.0, 1.6)
+    assert latest([], 5) == ()
+
+
+def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
+    case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
+    source = FakeSource(30, images=[picture()])
+    run = run_case(case, source, FakeEngine(), ColourBackground("#00FF00"), max_mask_age=60)
+    assert run.numbers["composited"] == 30
+    assert len(run.latencies_ms) == 30
+    assert {span.frame for span in run.spans if span.stage is Stage.COMPOSE} >= set(range(10, 30))
+    assert {span.stage for span in run.spans} == set(Stage)
+    assert run.peak_memory_mb > 1
+    assert run.resources[0].descriptors > 0
+
+
+@pytest.mark.parametrize(("load", "noted"), [(0.5, False), (0.6, True), (None, False)])
+def test_a_machine_that_others_use_is_noted(load: float | None, noted: bool) -> None:
+    assert (busy_note({"cores": 2, "load": load}) is not None) is noted

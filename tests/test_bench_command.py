@@ -1,0 +1,152 @@
+"""``python -m rtsod.bench`` and the studies as a user meets them, with no network behind the engine."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import growth
+from benchmarks.peers.__main__ import iou
+from benchmarks.peers.worker import Array, _bare
+from rtsod.bench import __main__ as bench
+from rtsod.bench.whole import Resources
+from rtsod.errors import ExitCode
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["--engine", "constant", "--model", "lite", "--input-size", "64", "--seconds", "0.05"]
+
+
+def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, report = tmp_path / "b.json", tmp_path / "b.html"
+    whole = ["--pipeline", "--size", "64x48", "--pace", "camera", "--seconds", "0.5"]
+    code = bench.main([*QUICK, *whole, "--check", "--json", str(record), "--report", str(report)])
+    assert code == ExitCode.DONE
+    assert "40 fps REACHED" in capsys.readouterr().out
+    found = json.loads(record.read_text())
+    assert found["end"] == "done"
+    assert found["command"].startswith("python -m rtsod.bench --engine constant")
+    assert found["networks"][0]["samples"] == len(found["networks"][0]["samples_ms"]) >= 10
+    assert found["roof"]["gflops"]["fp32"] > 0
+    (run,) = found["pipelines"]
+    assert run["composited"] == len(run["latencies_ms"]) > 0
+    assert run["captured"] == run["composited"] + sum(run["dropped"].values())
+
+    page = report.read_text()
+    assert page.count("<svg") == 3  # two histograms and the time line; without a network there is no roofline
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(?!#)', page)  # nothing is loaded from anywhere
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--engine", "abacus"], ExitCode.USAGE, "abacus"),
+        (["--seconds", "0"], ExitCode.USAGE, "--seconds 0"),
+        (["--pipeline", "--size", "big"], ExitCode.USAGE, "--size big"),
+        (["--json", "nowhere/b.json"], ExitCode.OUTPUT, "nowhere"),
+        (["--report", "."], ExitCode.USAGE, "is a folder"),
+        (["--engine", "openvino", "--weights", "none.onnx"], ExitCode.WEIGHTS, "none.onnx"),
+        ([*QUICK, "--pipeline", "--source", "none.mp4"], ExitCode.SOURCE, "none.mp4"),
+    ],
+)
+def test_wrong_use_is_one_line_and_a_code(
+    arguments: list[str],
+    code: ExitCode,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert bench.main(arguments) == code
+    errors = [line for line in capsys.readouterr().err.splitlines() if "was busy" not in line]
+    assert len(errors) == 1
+    assert said in errors[0]
+
+
+@pytest.mark.parametrize(("option", "library"), [(["--pipeline"], "psutil"), (["--report", "b.html"], "matplotlib")])
+def test_without_the_extra_its_options_say_how_to_get_it(
+    option: list[str], library: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "find_spec", lambda name: None)
+    assert bench.main(option) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert library in error
+    assert 'pip install -e ".[bench]"' in error
+
+
+def test_an_interrupted_call_ends_with_one_line_and_keeps_what_it_has(tmp_path: Path) -> None:
+    record = tmp_path / "b.json"
+    command = [sys.executable, "-m", "rtsod.bench", *QUICK, "--json", str(record)]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "verdict" in line:  # the first network is measured, the probes are under way
+                process.send_signal(signal.SIGINT)
+                break
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    said = [line for line in error.splitlines() if "was busy" not in line]
+    assert said == [f"rtsod.bench: interrupted; what was measured is in {record}"]
+    found = json.loads(record.read_text())
+    assert found["end"] == "interrupted"
+    assert len(found["networks"]) == 1
+
+
+def test_growth_tells_a_leak_from_caches_that_fill(tmp_path: Path) -> None:
+    filling = [Resources(at, 100 + min(at, 10) * 20, 5, 9) for at in range(101)]
+    leaking = [Resources(at, 100 + at, 5, 9 + at // 50) for at in range(101)]
+    assert growth.growth_after_settling(tuple(filling))["memory_mb_per_minute"] == pytest.approx(0, abs=0.01)
+    leak = growth.growth_after_settling(tuple(leaking))
+    assert leak["memory_mb_per_minute"] == pytest.approx(60)
+    assert leak["descriptors"] == 2
+
+
+def test_growth_over_sinks_and_length_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = tmp_path / "g.json"
+    monkeypatch.setattr(growth, "SINKS", (1, 2))
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["growth", "--constant", "--only", "sinks", "--only", "length", "--seconds", "0.3", "--json", str(record)],
+    )
+    assert growth.main() == 0
+    found = json.loads(record.read_text())
+    assert [point["sinks"] for point in found["sinks"]] == [1, 2]
+    assert found["length"]["after_settling"]["descriptors"] == 0
+
+
+def test_peers_masks_are_compared_by_their_worst_pair(tmp_path: Path) -> None:
+    masks = np.zeros((2, 10, 10), np.uint8)
+    masks[:, :, :5] = 255
+    other = masks.copy()
+    other[1, :, 5] = 255
+    np.save(tmp_path / "a.npy", masks)
+    np.save(tmp_path / "b.npy", other)
+    assert iou(tmp_path / "a.npy", tmp_path / "a.npy") == 1.0
+    assert iou(tmp_path / "a.npy", tmp_path / "b.npy") == pytest.approx(5 / 6)
+
+
+def test_a_bare_contestant_follows_the_authors_protocol() -> None:
+    given: list[Array] = []
+
+    def run(pixels: Array) -> Array:
+        given.append(pixels)
+        return np.linspace(0.2, 0.7, 320 * 320, dtype=np.float32).reshape(1, 1, 320, 320)
+
+    image = np.full((48, 64, 3), 100, np.uint8)
+    mask = _bare(run)(image)
+    assert mask.shape == (48, 64)
+    assert (float(mask.min()), float(mask.max())) == pytest.approx((0, 1), abs=0.02)
+    assert given[0].shape == (1, 3, 320, 320)
+    # Divided by its own maximum, every channel of a grey picture is 1 before it is normalised.
+    assert given[0][0, :, 0, 0] == pytest.approx(
+        (1 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225], rel=1e-5
+    )
