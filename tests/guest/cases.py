@@ -32,7 +32,8 @@ from tests.guest.vivid import set_control
 CAMERA, OURS, PLAIN = Path("/dev/video0"), Path("/dev/video10"), Path("/dev/video11")
 ROOM = (64, 160, 32)
 """B G R of the background the program is given: #20A040."""
-COMMON = ["--source", "0", "--size", "320x180", "--fps", "10", "--bg", "#20A040", "--lite"]
+COMMON = ["--source", "0", "--size", "320x180", "--fps", "10", "--bg", "#20A040", "--lite", "--max-mask-age", "0.6"]
+"""The age is such that the second until the first new attempt is seen as slates."""
 PATIENCE = 90.0
 """Seconds anything may take here: the processor is emulated."""
 
