@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -206,6 +207,10 @@ class Pipeline:
                     patience = self._max_mask_age if self._info.live else None
         except Closed:
             self._show_slate()  # nor does the last picture stay on a virtual camera that others go on reading
+        except BaseException:
+            with suppress(Exception):  # what broke may be what shows it
+                self._show_slate()
+            raise
         finally:
             self._done.set()
 

@@ -31,6 +31,8 @@ FRAME_AGE: Final = 0.7
 POLL_SECONDS: Final = 0.2
 SAME_PICTURE_SECONDS: Final = 2.0
 """Bytes that repeat for so long are not a quiet room: no sensor is without noise."""
+DEMAND_SECONDS: Final = 0.5
+"""How often it is asked whether anybody looks, which may mean a look at every process of the user."""
 IDLE_SECONDS: Final = 3.0
 """How long nobody must look before a source that runs on demand is closed: a page that reloads looks again at once."""
 
@@ -85,7 +87,7 @@ class SupervisedSource:
         self._tries = 0
         self._retry_at: float | None = None
         self._reading_since: float | None = None
-        self._running_since = self._fresh_at = self._wanted_at = clock()
+        self._running_since = self._fresh_at = self._wanted_at = self._ask_at = clock()
         self._frozen = False
         self._last: Image | None = None
         self._next_index = self._offset = 0
@@ -221,7 +223,10 @@ class SupervisedSource:
     def _mind_demand(self) -> None:
         if self._demand is None:
             return
-        wanted, now = self._demand(), self._clock()
+        now = self._clock()
+        if now < self._ask_at:
+            return
+        self._ask_at, wanted = now + DEMAND_SECONDS, self._demand()
         with self._changed:
             if wanted:
                 self._wanted_at = now

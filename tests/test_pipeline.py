@@ -197,6 +197,35 @@ def test_a_stall_of_live_input_is_a_slate_to_who_watches() -> None:
     assert not any(shows_watermark(p.image) for p in watching.pictures)
 
 
+def test_in_a_stall_slates_go_on_at_the_rate_of_the_output_to_recordings_too() -> None:
+    watching, recording = CollectingSink(live=True), CollectingSink()
+    waits: list[float | None] = []
+
+    def wait(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+        if timeout is None:
+            return condition.wait_for(ready)
+        waits.append(timeout)
+        return condition.wait_for(ready, 0.01)
+
+    source = FakeSource(1, live=True, block=True)
+    pipeline, _ = _pipeline(source, None, watching, recording, max_mask_age=7.0, wait=wait)
+    pipeline.run(tick=lambda: sum(p.is_slate for p in recording.pictures) >= 5, interval=0.001)
+    assert [p.is_slate for p in recording.pictures].count(False) <= 1
+    assert set(waits) == {7.0, float(Fraction(1, 30))}
+
+
+def test_live_input_that_stays_away_ends_with_its_time() -> None:
+    clock = Ticks()
+    pipeline, _ = _pipeline(FakeSource(1, live=True, block=True, clock=clock), clock=clock, duration=5.0)
+
+    def tick() -> bool:
+        clock.now += 1.0
+        return False
+
+    pipeline.run(tick=tick, interval=0.001)
+    assert 30.0 < clock.now < 60.0  # five seconds, and the age that a mask may have
+
+
 class _Boom(EngineError):
     pass
 
@@ -229,8 +258,7 @@ def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str) -
     assert len(sink.pictures) == 3, "what came before the error is kept"
     assert source.closed.is_set()
     assert _accounted(meter)
-    if kind in ("source", "engine"):
-        assert watching.pictures[-1].is_slate, "the last picture does not stay on screen"
+    assert watching.pictures[-1].is_slate, "the last picture does not stay on screen"
 
 
 @pytest.mark.parametrize("where", ["blocked source", "slow engine", "slow sink", "file"])
