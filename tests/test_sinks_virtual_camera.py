@@ -191,6 +191,16 @@ class TestElsewhere:
         assert sink.name == "virtual camera recorder"
         assert sink.is_read, "where it cannot be told, somebody reads"
 
+    def test_on_linux_a_device_that_is_no_v4l2loopback_is_pyvirtualcams(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setattr("rtsod.sinks.virtual_camera.virtual_cameras", list)
+        sink = VirtualCameraSink(None, width=96, height=64, fps=None)
+        sink.write(composited())
+        sink.close()
+        assert np.array_equal(Recorder.made[0].frames[0], patches())
+        with pytest.raises(OutputError, match="v4l2loopback"):
+            VirtualCameraSink("Other Camera", width=96, height=64, fps=None)
+
     def test_a_refused_picture_is_noticed(self) -> None:
         device = ForeignCamera(None, 64, 64, Fraction(30))
         with pytest.raises(OSError, match="gone"):

@@ -1,9 +1,10 @@
-"""The virtual cameras of Windows and macOS, through pyvirtualcam (the extra ``virtualcam``, GPL-2.0)."""
+"""Virtual cameras other than v4l2loopback, through pyvirtualcam (the extra ``virtualcam``, GPL-2.0)."""
 
 from __future__ import annotations
 
 import sys
 from fractions import Fraction
+from importlib.util import find_spec
 from typing import Any, Final
 
 from rtsod.errors import OutputError
@@ -79,6 +80,11 @@ def foreign_camera_available() -> Availability:
         return Availability("virtual camera", False, _missing(error))
     except RuntimeError as error:
         return Availability("virtual camera", False, f"{_line(error)}: {_setup()}")
+
+
+def pyvirtualcam_installed() -> bool:
+    """Whether the extra is there."""
+    return find_spec("pyvirtualcam") is not None
 
 
 def _module() -> Any:

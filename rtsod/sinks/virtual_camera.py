@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,7 +16,7 @@ from rtsod.errors import OutputError
 from rtsod.meter import Event
 from rtsod.sinks._loopback import LoopbackCamera, setup_hint, virtual_cameras
 from rtsod.sinks._pixels import even, require_composited
-from rtsod.sinks._pyvirtualcam import ForeignCamera, foreign_camera_available
+from rtsod.sinks._pyvirtualcam import ForeignCamera, foreign_camera_available, pyvirtualcam_installed
 from rtsod.types import Availability, Clock, Composited, Image, Wait
 
 _log = logging.getLogger(__name__)
@@ -46,12 +47,19 @@ class CameraDevice(Protocol):
 def open_device(device: str | None, width: int, height: int, fps: Fraction) -> CameraDevice:
     """The virtual camera of the system that this runs on.
 
+    v4l2loopback is written to directly, since pyvirtualcam does not tell of writes that fail there; all other
+    devices, on whatever system, are pyvirtualcam's.
+
     Raises:
         OutputError: it cannot be had; the message tells why, and what to do.
     """
-    if sys.platform == "linux":
-        return LoopbackCamera(Path(device).resolve() if device is not None else None, width, height, fps)
-    return ForeignCamera(device, width, height, fps)
+    if sys.platform != "linux":
+        return ForeignCamera(device, width, height, fps)
+    named = device is not None and Path(device).is_absolute()
+    if not named and not virtual_cameras() and pyvirtualcam_installed():
+        with suppress(OutputError):  # what is wrong on Linux is v4l2loopback, and is said below
+            return ForeignCamera(device, width, height, fps)
+    return LoopbackCamera(Path(device).resolve() if device is not None else None, width, height, fps)
 
 
 class VirtualCameraSink:
