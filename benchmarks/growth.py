@@ -19,11 +19,12 @@ import numpy as np
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.machine import describe, load
 from rtsod.bench.network import measure_network, prepare
-from rtsod.bench.record import check_writable, command_line, write_json
+from rtsod.bench.record import command_line, write_json
 from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Case, Resources, WholeResult, measure_whole
 from rtsod.config import EngineConfig, SourceConfig
 from rtsod.errors import RtsodError
+from rtsod.text_file import check_writable
 
 INPUT_SIZES: Final = (160, 192, 224, 256, 320, 384, 448, 512)
 FRAME_SIZES: Final = ((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))

@@ -33,7 +33,7 @@ from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import LoopedSource
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.machine import describe, load
-from rtsod.bench.record import check_writable, command_line, write_json
+from rtsod.bench.record import command_line, write_json
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig
 from rtsod.errors import ExitCode, RtsodError
@@ -43,6 +43,7 @@ from rtsod.pipeline import Pipeline
 from rtsod.preprocess import shrink
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
+from rtsod.text_file import check_writable
 from rtsod.types import Alpha, Engine, Image, Source
 
 CPU_MS_BOUND: Final = 8.0

@@ -30,6 +30,7 @@ from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
 from rtsod.stop_signals import Interrupted, StopSignals
 from rtsod.supervised_engine import SupervisedEngine
+from rtsod.text_file import check_writable
 from rtsod.types import Availability, Backdrop, Engine, Sink, Source, SourceInfo, Transparent, Untouched
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class _Run:
         self._reporter = reporter
         self._signals = signals
         if config.run.stats is not None:
-            _check_stats(config.run.stats)
+            check_writable("--stats", config.run.stats)
 
         # What is cheap and likely to be mistyped comes first; the network, which may take minutes, last.
         self._meter = Meter()
@@ -290,15 +291,3 @@ def _check_nothing_is_overwritten(config: AppConfig, output: OutputConfig, info:
     for path in written:
         if any(other.is_file() and path.is_file() and path.samefile(other) for other in read):
             raise UsageError(f"{path}: would overwrite a file that this run reads: choose another name")
-
-
-def _check_stats(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise UsageError(f"--stats {path}: is a folder, not a file")
-        if path.exists() and not (path.is_file() or path.is_char_device()):
-            raise UsageError(f"--stats {path}: is not a file")
-    except OSError as error:
-        raise OutputError(f"--stats {path}: cannot be reached: {error.strerror or error}") from error
-    if not path.is_char_device() and not os.access(path.parent, os.W_OK):
-        raise OutputError(f"--stats {path}: the folder {path.parent} is missing or cannot be written")

@@ -22,9 +22,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from rtsod.errors import OutputError
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import ReportBytes
+from rtsod.text_file import write_text
 from rtsod.types import EngineInfo, SourceInfo
 from rtsod.version import __version__
 
@@ -181,14 +181,4 @@ def write_stats(
         "outputs": list(sinks),
         **numbers,
     }
-    text = json.dumps(record, indent=2) + "\n"
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        if path.exists() and not path.is_file():
-            path.write_text(text)  # a device, such as /dev/stdout: written, never replaced
-            return
-        unfinished.write_text(text)
-        os.replace(unfinished, path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise OutputError(f"{path}: the statistics cannot be written: {error.strerror or error}") from error
+    write_text(path, json.dumps(record, indent=2) + "\n")

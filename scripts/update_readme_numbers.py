@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,21 +28,20 @@ def block(results: Path) -> str:
         OSError: one of them is missing.
         KeyError: it lacks a number.
     """
-    bench, bf16, peers, overhead = (
-        json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("bench", "bench_bf16", "peers_lite", "pipeline_overhead")
-    )
-    parts = [_networks(bench, bf16), _pipelines(bench), _peers(peers), _overhead(overhead)]
-    sources = ", ".join(
-        f"[{name}](benchmarks/results/{name}.json)"
-        for name in ("bench", "bench_bf16", "peers_lite", "pipeline_overhead")
-    )
-    machine = bench["machine"]
-    parts.append(
-        f"Measured on {machine['processor']}, {machine['cores']} cores, without a GPU, {machine['date'][:10]}, with a "
-        f"load of {machine['load']} before (far from 0, others used the machine and the rates are too low); the "
-        f"commands that made these numbers are in the results: {sources}."
-    )
+    parts, quoted, busy = [], [], []
+    for name, sections in SECTIONS.items():
+        result = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+        machine = result["machine"]
+        source = f"[{name}](benchmarks/results/{name}.json)"
+        if machine["load"] > QUIET * machine["cores"]:
+            busy.append(source)
+            continue
+        parts += [section(result) for section in sections]
+        quoted.append(f"{source} ({machine['processor']}, {machine['cores']} cores, {machine['date'][:10]})")
+    if quoted:
+        parts.append(f"From {', '.join(quoted)}, where the commands stand that made these numbers; without a GPU.")
+    if busy:
+        parts.append(f"Not quoted, since others used the machine while they were measured: {', '.join(busy)}.")
     return "\n\n".join(parts)
 
 
@@ -109,6 +108,17 @@ def _percent(share: float | None) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
+    "bench": (_networks, _pipelines),
+    "bench_bf16": (_networks,),
+    "peers_lite": (_peers,),
+    "pipeline_overhead": (_overhead,),
+}
+"""What each result says in the README."""
+QUIET: Final = 0.75
+"""Of a core's time that others may have taken before a result was measured, for it to be quoted."""
 
 
 def updated(readme: str, numbers: str) -> str:

@@ -28,10 +28,11 @@ from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
 from rtsod.bench.feeds import demo_images
 from rtsod.bench.machine import describe, load
-from rtsod.bench.record import check_writable, command_line, write_json
+from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS
 from rtsod.errors import EngineError, ExitCode, RtsodError
 from rtsod.model.weights import fetch, weights_folder
+from rtsod.text_file import check_writable
 from rtsod.types import Image
 
 ROOT: Final = Path(__file__).parents[2]

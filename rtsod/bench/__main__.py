@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from rtsod.bench.machine import busy_note, describe
-from rtsod.bench.record import check_writable, command_line
+from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
@@ -20,6 +20,7 @@ from rtsod.errors import ExitCode, RtsodError, UsageError
 from rtsod.model.weights import resolve
 from rtsod.report import Reporter
 from rtsod.stop_signals import Interrupted, StopSignals
+from rtsod.text_file import check_writable
 
 _DEFAULTS: Final = EngineConfig()
 _SIZES: Final = ("1280x720", "1920x1080")
@@ -122,6 +123,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         path = getattr(options, option)
         if path is not None:
             check_writable(f"--{option}", path)
+    if options.json is not None and options.report is not None and options.json.resolve() == options.report.resolve():
+        raise UsageError(f"--report {options.report}: is the --json file too: choose another name")
     config = EngineConfig(
         engine="auto" if options.engine == _CONSTANT else options.engine,
         precision=options.precision,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.network import measure_network, prepare
-from rtsod.bench.record import write_json, write_text
+from rtsod.bench.record import write_json
 from rtsod.bench.result import Result
 from rtsod.bench.roof import probe_roof
 from rtsod.bench.subject import Subject
@@ -18,6 +18,7 @@ from rtsod.bench.work import count_work
 from rtsod.config import SourceConfig, Sync
 from rtsod.errors import RtsodError
 from rtsod.stop_signals import Interrupted
+from rtsod.text_file import write_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,54 @@
+"""Results as text files: whole or not at all, and never in the place of something that is no file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rtsod.errors import OutputError, UsageError
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Fail before minutes are spent on what could not be kept.
+
+    Raises:
+        UsageError: ``path`` is a folder, a pipe or a socket.
+        OutputError: its folder is missing or cannot be written.
+    """
+    try:
+        if path.is_dir():
+            raise UsageError(f"{option} {path}: is a folder, not a file")
+        if path.exists() and not (path.is_file() or path.is_char_device()):
+            raise UsageError(f"{option} {path}: is not a file")
+        if path.is_char_device():
+            return
+        trial = _unfinished(path)
+        trial.touch()  # asking for permission is not enough: root has it everywhere, even where nothing can be made
+        trial.unlink()
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"{option} {path}: the folder {path.parent} is missing or cannot be written: {reason}"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole, over an older one, or leave the older one as it is. A device is written into.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    unfinished = _unfinished(path)
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # such as /dev/stdout
+            return
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}-{os.getpid()}")
