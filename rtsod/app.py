@@ -83,7 +83,7 @@ class _Run:
         for line in (f"source: {_describe(info)}", *info.notes):
             reporter.say(line)
         output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.say)
-        backdrops = self._open_backdrops(config, opened)
+        backdrops = self._open_backdrops(config, opened, to_cycle=output.preview is True)
         self._compositor = Compositor(backdrops, mirror=config.picture.mirror)
         transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
         check_outputs(output, info, transparent=transparent)
@@ -189,7 +189,7 @@ class _Run:
     def _open_engine(self, config: AppConfig) -> Engine:
         with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
             weights = resolve(config.engine, progress)
-        first = open_engine(config.engine, weights, self._reporter.say)
+            first = open_engine(config.engine, weights, self._reporter.say)  # fetches them, where they are needed
         engine = SupervisedEngine(first, lambda: open_engine(config.engine, weights, _log.info), tell=self._meter.event)
         info = engine.info
         self._reporter.say(
@@ -198,11 +198,12 @@ class _Run:
         )
         return engine
 
-    def _open_backdrops(self, config: AppConfig, opened: ExitStack) -> list[Backdrop]:
+    def _open_backdrops(self, config: AppConfig, opened: ExitStack, *, to_cycle: bool) -> list[Backdrop]:
+        """What was asked for; then, where a key can ask for the next one, the bundled ones."""
         specs = list(config.picture.backgrounds)
         backdrops: list[Backdrop] = []
-        if "transparent" not in specs:  # an output with alpha stays one
-            specs += [str(path) for path in bundled_backgrounds() if path.name not in specs]
+        if to_cycle and "transparent" not in specs:  # an output with alpha stays one
+            specs += [str(path) for path in bundled_backgrounds() if not {path.name, path.stem} & set(specs)]
         for spec in specs:
             backdrop = open_background(spec)
             close = getattr(backdrop, "close", None)

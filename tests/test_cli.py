@@ -7,8 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -17,6 +20,8 @@ import pytest
 
 from rtsod.cli import main
 from rtsod.errors import ExitCode
+from rtsod.model.weights import ReportBytes
+from rtsod.types import Backdrop, Engine
 
 ROOT = Path(__file__).parents[1]
 FAST = ["--lite", "--input-size", "96", "--engine", "openvino"]
@@ -126,6 +131,50 @@ def test_stills_give_one_mask_each_at_their_own_size(
         errors.append(np.abs(mask.astype(float) - reference).mean() / 255)
     assert max(errors) <= 0.004
     assert np.mean(errors) <= 0.002
+
+
+def test_the_download_bar_lives_as_long_as_what_is_fetched_under_it(
+    clip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rtsod.backends import open_engine as opener
+    from rtsod.report import Reporter
+
+    shown: list[bool] = [False]
+    bars = Reporter.download
+
+    @contextmanager
+    def download(self: Reporter, what: str) -> Iterator[ReportBytes]:
+        with bars(self, what) as report:
+            shown[0] = True
+            yield report
+            shown[0] = False
+
+    def open_engine(*arguments: Any) -> Engine:
+        assert shown[0], "the weights are fetched while the engine is opened"
+        return opener(*arguments)
+
+    monkeypatch.setattr(Reporter, "download", download)
+    monkeypatch.setattr("rtsod.app.open_engine", open_engine)
+    code, lines = _run("--source", clip, *FAST, "--max-frames", "1", "--output", "o.mp4", capsys=capsys)
+    assert code == 0, lines
+
+
+def test_only_backgrounds_that_can_be_shown_are_read(
+    clip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rtsod.backgrounds import open_background as opener
+
+    opened: list[str] = []
+
+    def open_background(spec: str) -> Backdrop:
+        opened.append(spec)
+        return opener(spec)
+
+    monkeypatch.setattr("rtsod.app.open_background", open_background)
+    arguments = ["--source", str(clip), *FAST, "--bg", "beach", "--max-frames", "1", "--output", "o.mp4"]
+    code, lines = _run(*arguments, capsys=capsys)
+    assert code == 0, lines
+    assert opened == ["beach"], "without a window there is no key for the next one"
 
 
 def test_without_camera_display_or_output_the_demo_is_recorded(
