@@ -13,12 +13,13 @@ import torch
 from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
-from rtsod.export.parity import Parity, check_parity, read_picture
+from rtsod.export.parity import Parity, check_parity
 from rtsod.geometry import cover
 from rtsod.model.checkpoints import load_network
 from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.preprocess import shrink
+from rtsod.sources.folder import load
 from rtsod.sources.scene import DemoScene
 from rtsod.types import Alpha, Image
 
@@ -101,6 +102,6 @@ def bundled_pictures(size: int) -> list[Image]:
     pictures += [shrink(scene.render(moment)[0], size) for moment in _MOMENTS]
     with as_file(files("rtsod") / "assets" / "backgrounds") as folder:
         for moment, path in zip(_MOMENTS, sorted(folder.glob("*.jpg")), strict=False):
-            landscape = cover(read_picture(path), *_SCENE_SIZE)
+            landscape = cover(load(path), *_SCENE_SIZE)
             pictures.append(shrink(scene.render(moment, over=landscape)[0], size))
     return pictures

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import onnx
 import torch
@@ -21,9 +20,10 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from rtsod.errors import EngineError, UsageError
+from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
 from rtsod.preprocess import shrink
+from rtsod.sources.folder import load
 from rtsod.types import Alpha, Image
 
 LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3}
@@ -105,22 +105,10 @@ def pictures_in(folder: Path, size: int) -> list[Image]:
         raise UsageError(f"{folder}: cannot be read: {error.strerror}") from error
     if not paths:
         raise UsageError(f"{folder}: holds no pictures ({', '.join(PICTURE_SUFFIXES)})")
-    return [shrink(read_picture(path), size) for path in paths]
-
-
-def read_picture(path: Path) -> Image:
-    """``(H, W, 3)`` uint8 BGR.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
     try:
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error) as error:
-        raise UsageError(f"{path}: cannot be read as a picture") from error
-    if image is None:
-        raise UsageError(f"{path}: is not a picture, or it is damaged")
-    return np.asarray(image, np.uint8)
+        return [shrink(load(path), size) for path in paths]
+    except SourceError as error:
+        raise UsageError(str(error)) from error
 
 
 def _first_map(evaluator: ReferenceEvaluator, picture: Image) -> NDArray[Any]:
