@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from rtsod.errors import UsageError
-from rtsod.refine.upsample import upsample
+from rtsod.refine.matte import Refine, unrefined
 from rtsod.types import (
     Alpha,
     Backdrop,
@@ -37,6 +37,10 @@ LEAST_ALPHA: Final = 0.002
 over the picture neither lets the camera's background through nor costs time."""
 _MEAN_WEIGHT: Final = 0.002
 """Of the mean colour, beside what the blur brings in: it takes over about three sigma behind the subject's edge."""
+_WRAP_STRENGTH: Final = 0.5
+_WRAP_SIGMA: Final = 9.0
+"""Pixels of a picture whose shorter side is 720: how far the light reaches."""
+_WRAP_SHRINK: Final = 4
 _BAND: Final = 32
 """Rows blended at once. Measured at 720p on real masks: 16, 32 and 48 rows are alike, one bounding box is slower."""
 
@@ -47,16 +51,31 @@ class Compositor:
     ``compose`` and ``slate`` belong to one thread; ``next_backdrop`` and ``toggle_mirror`` may be called from
     another one and take effect with the next picture. The backdrops stay the caller's to close.
 
+    Args:
+        backdrops: shown one at a time, the first one first.
+        mirror: see ``toggle_mirror``.
+        refine: from a frame and its mask to the matte.
+        light_wrap: let the new background's light fall on the subject's rim.
+
     Raises:
         UsageError: there is no backdrop.
     """
 
-    def __init__(self, backdrops: Sequence[Backdrop], *, mirror: bool = False) -> None:
+    def __init__(
+        self,
+        backdrops: Sequence[Backdrop],
+        *,
+        mirror: bool = False,
+        refine: Refine = unrefined,
+        light_wrap: bool = False,
+    ) -> None:
         if not backdrops:
             raise UsageError("no background given: --bg takes a file, blur, #RRGGBB, transparent or none")
         self._backdrops = tuple(backdrops)
         self._current = 0
         self._mirror = mirror
+        self._refine = refine
+        self._light_wrap = light_wrap
 
     @property
     def transparent(self) -> bool:
@@ -89,18 +108,19 @@ class Compositor:
         if self._mirror:
             image, mask = np.asarray(cv2.flip(image, 1), np.uint8), np.asarray(cv2.flip(mask, 1), np.float32)
         height, width = image.shape[:2]
-        alpha = upsample(mask, width, height)
+        matte = self._refine(image, mask)
+        alpha, front = matte.alpha, matte.foreground
         cv2.threshold(alpha, LEAST_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=alpha)
         match backdrop:
             case Untouched():
                 picture = image.copy()
             case Transparent():
                 picture = np.zeros_like(image)
-                cv2.copyTo(image, np.asarray(alpha > 0.0).view(np.uint8), picture)
+                cv2.copyTo(front, np.asarray(alpha > 0.0).view(np.uint8), picture)
             case Blur(sigma):
-                picture = blend(image, blurred_background(image, alpha, sigma), alpha)
+                picture = self._join(front, blurred_background(image, alpha, sigma), alpha)
             case _:
-                picture = blend(image, backdrop.picture(width, height, at), alpha)
+                picture = self._join(front, backdrop.picture(width, height, at), alpha)
         return seal(
             image=picture,
             alpha=alpha,
@@ -110,6 +130,11 @@ class Compositor:
             name=frame.name,
             transparent=isinstance(backdrop, Transparent),
         )
+
+    def _join(self, foreground: Image, background: Image, alpha: Alpha) -> Image:
+        if self._light_wrap:
+            foreground = light_wrapped(foreground, background, alpha)
+        return blend(foreground, background, alpha)
 
     def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
         """A picture without any camera pixel: the background alone, or a dark card where there is none.
@@ -168,6 +193,31 @@ def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
     return result
 
 
+def light_wrapped(foreground: Image, background: Image, alpha: Alpha) -> Image:
+    """The subject with a rim of the background's light on it, as a camera before that background would see.
+
+    The background's colours are gathered where the background is seen, and fall off into the subject; they are
+    screened on (``1 - (1 - F) (1 - L)``), which only ever lightens.
+
+    Args:
+        foreground: ``(H, W, 3)`` uint8.
+        background: ``(H, W, 3)`` uint8.
+        alpha: ``(H, W)`` float32 in [0, 1].
+
+    Returns:
+        ``(H, W, 3)`` uint8, owned by the caller.
+    """
+    height, width = alpha.shape
+    size = (math.ceil(width / _WRAP_SHRINK), math.ceil(height / _WRAP_SHRINK))
+    small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
+    seen = 1.0 - np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+    sigma = _WRAP_SIGMA * min(width, height) / 720.0 / _WRAP_SHRINK
+    light = cv2.GaussianBlur(np.rint(small * (_WRAP_STRENGTH * seen[..., None])).astype(np.uint8), (0, 0), sigma)
+    large = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
+    screened = cv2.multiply(cv2.bitwise_not(foreground), cv2.bitwise_not(large), scale=1 / 255)
+    return np.asarray(cv2.bitwise_not(screened), np.uint8)
+
+
 def blurred_background(image: Image, alpha: Alpha, sigma: float) -> Image:
     """The picture out of focus, as if the subject were not in it.
 
@@ -217,4 +267,5 @@ __all__ = [
     "Untouched",
     "blend",
     "blurred_background",
+    "light_wrapped",
 ]
