@@ -28,11 +28,13 @@ def without_faint(mask: Alpha) -> Alpha:
     count, labels = cv2.connectedComponents((mask > _TRACE).astype(np.uint8), connectivity=8)
     if count == 1:
         return mask
-    peaks = np.zeros(count, np.float32)
-    np.maximum.at(peaks, np.asarray(labels, np.intp).ravel(), mask.ravel())
-    peaks[0] = 1.0
     low, high = _PEAK
-    kept = np.clip((peaks - low) / (high - low), 0, 1).astype(np.float32)
-    if (kept == 1.0).all():
+    kept = np.zeros(count, np.float32)
+    kept[0] = 1.0  # what is below the trace is no island
+    kept[labels[mask >= high]] = 1.0
+    doubtful = np.flatnonzero(kept == 0.0)
+    if doubtful.size == 0:
         return mask
+    for label in doubtful:
+        kept[label] = max(0.0, (float(mask[labels == label].max()) - low) / (high - low))
     return np.asarray(mask * kept[labels], np.float32)

@@ -5,12 +5,11 @@ guided filter (He, Sun and Tang, TPAMI 2013) with a colour guide, fitted at a sm
 in the fast guided filter (He and Sun, arXiv:1505.00996). How much of the map the colours explain, R², says how far
 they are to be believed: where subject and background look alike, the map itself stands, sharpened.
 
-Only tiles that an edge passes through are computed at the frame's size. Everywhere else alpha is 0 or 1.
+Only cells that an edge passes through are computed at the frame's size. Everywhere else alpha is 0 or 1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import cv2
@@ -18,30 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.refine.faint import without_faint
+from rtsod.refine.kernel import NOISE, SURE, TRIM, finish
 from rtsod.refine.matte import Matte
-from rtsod.refine.tiles import CELLS, Tiling, fill
 from rtsod.types import Alpha, Image
 
 Plane: TypeAlias = NDArray[np.float32]
 
 _GRID: Final = 320
-"""Cells along the longer side, about: what the map itself resolves."""
-_RADIUS: Final = 6
-"""Of the window, in cells."""
+"""Cells along the longer side, about: what the map itself resolves. Colours are gathered at half of it."""
+_RADIUS: Final = 3
+"""Of the window, in cells of the half grid."""
 _EPS: Final = 6e-4
 """Ridge on the colours' covariance (range 0 to 1): above the noise of cameras and their coding."""
 _RAMP: Final = (0.1, 0.9)
 """What of the map's slope is kept."""
 _BELIEF: Final = (0.2, 0.7)
 """R² between these goes from the map to the colours."""
-_SURE: Final = 0.05
-"""As near as this to 0 or 1, the map bounds alpha; exactly there, alpha is exactly 0 or 1."""
-_NOISE: Final = 0.01
-"""What a network that is sure still says beside 0 and 1."""
-_TRIM: Final = 0.05
-"""Of the fitted alpha, at either end: what noise leaves of 0 and 1."""
-_COLOUR_RADIUS: Final = 5
-"""Within which subject's and background's colours are gathered, in cells."""
 
 
 def guided(image: Image, mask: Alpha) -> Matte:
@@ -56,75 +47,68 @@ def guided(image: Image, mask: Alpha) -> Matte:
     """
     height, width = image.shape[:2]
     scale = max(1, round(max(height, width) / _GRID))
-    side = scale * CELLS
-    below, right = -height % side, -width % side
-    padded = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-    grid = padded.shape[1] // scale, padded.shape[0] // scale
-    small = cv2.resize(padded, grid, interpolation=cv2.INTER_AREA)
-    colours = [plane.astype(np.float32) * np.float32(1 / 255) for plane in cv2.split(small)]
-    coarse = _on_grid(without_faint(mask), height / scale, width / scale, grid)
-
-    edge = _edge_tiles(coarse)
-    tiles = Tiling(scale, *np.nonzero(edge))
-    alpha = fill((coarse[CELLS // 2 :: CELLS, CELLS // 2 :: CELLS] > 0.5).astype(np.float32), side)
-    foreground = padded
+    below, right = -height % (2 * scale), -width % (2 * scale)
+    picture = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+    size = picture.shape[1] // scale, picture.shape[0] // scale
+    coarse = _on_grid(without_faint(mask), height / scale, width / scale, size)
+    edge = _edge(coarse)
+    alpha = np.asarray(
+        cv2.resize((coarse > 0.5).astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.float32
+    )
     if edge.any():
-        fit = _fit(colours, coarse)
-        fore, back = _colours(colours, fit.alpha(colours, coarse))
-        pixels = [plane.astype(np.float32) * np.float32(1 / 255) for plane in cv2.split(tiles.cut(padded))]
-        enlarged = Fit([tiles.enlarge(plane) for plane in fit.slopes], tiles.enlarge(fit.offset))
-        own = enlarged.alpha(pixels, tiles.enlarge(coarse))
-        tiles.paste(own, alpha)
-        foreground = padded if padded is not image else padded.copy()
-        clean = [
-            _clean(pixel, own, tiles.enlarge(f), tiles.enlarge(b))
-            for pixel, f, b in zip(pixels, fore, back, strict=True)
-        ]
-        tiles.paste(cv2.merge(clean), foreground)
-    return Matte(np.ascontiguousarray(alpha[:height, :width]), np.ascontiguousarray(foreground[:height, :width]))
+        rows, columns = (np.ascontiguousarray(at, np.int64) for at in np.nonzero(edge))
+        finish(picture, _planes(picture, coarse), rows, columns, scale, alpha)
+    return Matte(np.ascontiguousarray(alpha[:height, :width]), np.ascontiguousarray(picture[:height, :width]))
 
 
-def _on_grid(mask: Alpha, rows: float, columns: float, grid: tuple[int, int]) -> Plane:
+def _on_grid(mask: Alpha, rows: float, columns: float, size: tuple[int, int]) -> Plane:
     """The map at the grid's size; what was added to the frame repeats its last cells."""
-    inner = max(1, round(columns)), max(1, round(rows))
+    inner = min(size[0], max(1, round(columns))), min(size[1], max(1, round(rows)))
     scaled = cv2.resize(mask, inner, interpolation=cv2.INTER_AREA if inner[0] <= mask.shape[1] else cv2.INTER_LINEAR)
-    below, right = grid[1] - inner[1], grid[0] - inner[0]
+    below, right = size[1] - inner[1], size[0] - inner[0]
     return np.asarray(cv2.copyMakeBorder(scaled, 0, below, 0, right, cv2.BORDER_REPLICATE), np.float32)
 
 
-def _edge_tiles(coarse: Plane) -> NDArray[np.bool_]:
-    """Which tiles are not wholly 0 or wholly 1, with the cells that interpolation reaches beyond them."""
-    unsure = ((coarse > _NOISE) & (coarse < 1 - _NOISE)).astype(np.uint8)
-    high = (coarse > 0.5).astype(np.uint8)
+def _edge(coarse: Plane) -> NDArray[np.uint8]:
+    """Cells that are not wholly 0 or wholly 1, with those that interpolation reaches beyond them."""
     kernel = np.ones((3, 3), np.uint8)
-    wide = cv2.dilate(cv2.max(unsure, cv2.morphologyEx(high, cv2.MORPH_GRADIENT, kernel)), kernel)
-    h, w = coarse.shape
-    return np.asarray(wide.reshape(h // CELLS, CELLS, w // CELLS, CELLS).max(axis=(1, 3)) > 0)
+    unsure = cv2.inRange(coarse, np.array([float(NOISE)]), np.array([1 - float(NOISE)]))
+    jump = cv2.morphologyEx((coarse > 0.5).astype(np.uint8), cv2.MORPH_GRADIENT, kernel)
+    return np.asarray(cv2.dilate(cv2.max(unsure, jump), kernel), np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Alpha as a linear function of colour, differing from place to place."""
-
-    slopes: list[Plane]
-    offset: Plane
-
-    def alpha(self, colours: list[Plane], coarse: Plane) -> Plane:
-        """What it makes of colours, within what the map is sure of."""
-        value = self.offset.copy()
-        for slope, colour in zip(self.slopes, colours, strict=True):
-            value += slope * colour
-        value = (value - np.float32(_TRIM)) * np.float32(1 / (1 - 2 * _TRIM))
-        upper = (coarse - np.float32(_NOISE)) * np.float32(1 / _SURE)
-        lower = 1 - (1 - np.float32(_NOISE) - coarse) * np.float32(1 / _SURE)
-        np.minimum(value, upper, out=value)
-        np.maximum(value, lower, out=value)
-        return np.clip(value, 0, 1, out=value)
-
-
-def _fit(colours: list[Plane], coarse: Plane) -> Fit:
-    """Least squares of the sharpened map on the three colours in a window about each cell."""
+def _planes(picture: Image, coarse: Plane) -> Plane:
+    """What the kernel reads: ``(PLANES, h, w)``, at the grid's size."""
+    size = coarse.shape[::-1]
+    half = size[0] // 2, size[1] // 2
+    colours = [plane.astype(np.float32) * np.float32(1 / 255) for plane in cv2.split(_shrunk(picture, half))]
     target = _smoothstep(coarse, *_RAMP)
+    rough = np.asarray(cv2.resize(coarse, half, interpolation=cv2.INTER_AREA), np.float32)
+    rough_target = _smoothstep(rough, *_RAMP)
+    slopes, offset, belief = _fit(colours, rough_target)
+    guess = sum((s * c for s, c in zip(slopes, colours, strict=True)), offset) + (1 - belief) * rough_target
+    fore, back = _colours(colours, _bounded(guess, rough))
+    offset, belief, *rest = (
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        for plane in (offset, belief, *slopes, *fore, *back)
+    )
+    return np.stack([*rest[:3], offset + (1 - belief) * target, coarse, *rest[3:]])
+
+
+def _shrunk(image: Image, size: tuple[int, int]) -> Image:
+    """The mean over each cell. Halving is OpenCV's quickest way, so halves come first."""
+    while image.shape[1] % (4 * size[0]) == 0:
+        half = image.shape[1] // 2, image.shape[0] // 2
+        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _fit(colours: list[Plane], target: Plane) -> tuple[list[Plane], Plane, Plane]:
+    """Least squares of the map on the three colours in a window about each cell.
+
+    Returns:
+        Slopes and offset, both as far as they are believed, and that belief in [0, 1].
+    """
     mean = [_mean(c) for c in colours]
     mean_target = _mean(target)
     b, g, r = (_mean(c * target) - m * mean_target for c, m in zip(colours, mean, strict=True))
@@ -141,10 +125,18 @@ def _fit(colours: list[Plane], coarse: Plane) -> Fit:
         (c02 * b + c12 * g + c22 * r) * scale,
     ]
     variance = np.maximum(_mean(target * target) - mean_target * mean_target, np.float32(1e-4))
-    explained = sum(s * c for s, c in zip(slopes, (b, g, r), strict=True)) / variance
-    offset = mean_target - sum(s * m for s, m in zip(slopes, mean, strict=True))
-    belief = _smoothstep(_mean(np.asarray(explained, np.float32)), *_BELIEF)
-    return Fit([belief * _mean(s) for s in slopes], belief * _mean(offset) + (1 - belief) * target)
+    explained = (slopes[0] * b + slopes[1] * g + slopes[2] * r) / variance
+    offset = mean_target - slopes[0] * mean[0] - slopes[1] * mean[1] - slopes[2] * mean[2]
+    belief = _smoothstep(_mean(explained), *_BELIEF)
+    return [belief * _mean(slope) for slope in slopes], belief * _mean(offset), belief
+
+
+def _bounded(value: Plane, coarse: Plane) -> Plane:
+    """A fitted alpha within what the map is sure of; the kernel says the same of pixels."""
+    value = (value - TRIM) / (1 - 2 * TRIM)
+    value = np.minimum(value, (coarse - NOISE) / SURE)
+    value = np.maximum(value, 1 - (1 - NOISE - coarse) / SURE)
+    return np.asarray(np.clip(value, 0, 1), np.float32)
 
 
 def _colours(colours: list[Plane], alpha: Plane) -> tuple[list[Plane], list[Plane]]:
@@ -152,19 +144,13 @@ def _colours(colours: list[Plane], alpha: Plane) -> tuple[list[Plane], list[Plan
     planes = []
     for weight in (alpha * alpha, (1 - alpha) * (1 - alpha)):
         weight = weight + np.float32(1e-4)
-        total = np.float32(1) / _mean(weight, _COLOUR_RADIUS)
-        planes.append([_mean(c * weight, _COLOUR_RADIUS) * total for c in colours])
+        total = np.float32(1) / _mean(weight)
+        planes.append([_mean(c * weight) * total for c in colours])
     return planes[0], planes[1]
 
 
-def _clean(pixel: Plane, alpha: Plane, fore: Plane, back: Plane) -> NDArray[np.uint8]:
-    """The subject's colour in a mixed pixel (Forte, "Approximate fast foreground colour estimation", ICIP 2021)."""
-    colour = fore + alpha * (pixel - back - alpha * (fore - back))
-    return np.asarray(cv2.convertScaleAbs(np.maximum(colour, 0), alpha=255.0), np.uint8)
-
-
-def _mean(plane: Plane, radius: int = _RADIUS) -> Plane:
-    side = 2 * radius + 1
+def _mean(plane: Plane) -> Plane:
+    side = 2 * _RADIUS + 1
     return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
