@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "pipeline_overhead": "benchmarks.pipeline_overhead --frames 24",
     "peers_lite": "benchmarks.peers --model lite",
     "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 rembg onnxruntime openvino rtsod rtsod-bf16",
+    "edges": "benchmarks.edges",
     "growth": "benchmarks.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.growth --only length --seconds 600",
 }

@@ -16,7 +16,7 @@ ModelName: TypeAlias = Literal["full", "lite"]
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
 Sync: TypeAlias = Literal["locked"]
-RefineName: TypeAlias = Literal["auto", "off", "fast"]
+RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
@@ -97,7 +97,8 @@ class PictureConfig:
     """Files, ``blur``, ``blur:SIGMA``, ``#RRGGBB``, ``transparent``, ``none``; the first is shown, ``b`` cycles."""
     mirror: bool = False
     refine: RefineName = "auto"
-    """How the map gets its edges: ``off`` scales it as the authors do, ``fast`` lets the picture guide it; ``auto`` is
+    """How the map gets its edges: ``off`` scales it as the authors do, ``fast`` and ``best`` let
+    the picture guide it; ``auto`` is
     ``fast`` for streams, and ``off`` for photographs, whose masks are the authors'."""
     light_wrap: bool = False
     """A little of the new background's light on the subject's rim."""

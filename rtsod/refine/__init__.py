@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rtsod.config import RefineName
-from rtsod.refine.guided import guided
 from rtsod.refine.matte import Matte, Refine, unrefined
 
 
-def refiner(name: RefineName, *, stills: bool) -> Refine:
-    """What ``--refine`` names, for photographs or for a stream."""
-    if name == "auto":
-        name = "off" if stills else "fast"
-    return {"off": unrefined, "fast": guided}[name]
+def refiner(name: RefineName, *, stills: bool = False) -> Refine:
+    """What ``--refine`` names, for a stream or for photographs. Whatever it needs is loaded now, not with a frame."""
+    if name == "off" or (name == "auto" and stills):
+        return unrefined
+    from rtsod.refine.guided import BEST, FAST, guided  # late: Numba takes half a second to import
+
+    return partial(guided, effort=BEST if name == "best" else FAST)
 
 
-__all__ = ["Matte", "Refine", "guided", "refiner", "unrefined"]
+__all__ = ["Matte", "Refine", "refiner", "unrefined"]

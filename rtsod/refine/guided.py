@@ -10,6 +10,8 @@ Only cells that an edge passes through are computed at the frame's size. Everywh
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 import cv2
@@ -23,30 +25,41 @@ from rtsod.types import Alpha, Image
 
 Plane: TypeAlias = NDArray[np.float32]
 
-_GRID: Final = 320
-"""Cells along the longer side, about: what the map itself resolves. Colours are gathered at half of it."""
-_RADIUS: Final = 3
-"""Of the window, in cells of the half grid."""
-_EPS: Final = 6e-4
-"""Ridge on the colours' covariance (range 0 to 1): above the noise of cameras and their coding."""
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How finely the picture is looked at."""
+
+    grid: int
+    """Cells along the longer side, about. Colours are gathered at half of it."""
+    radius: int
+    """Of the window, in cells of the half grid."""
+    eps: float
+    """Ridge on the colours' covariance (range 0 to 1): above the noise that is left in a cell."""
+
+
+FAST: Final = Effort(grid=320, radius=3, eps=6e-4)
+"""What the map itself resolves."""
+BEST: Final = Effort(grid=640, radius=8, eps=3e-4)
 _RAMP: Final = (0.1, 0.9)
 """What of the map's slope is kept."""
-_BELIEF: Final = (0.2, 0.7)
+_BELIEF: Final = (0.2, 0.6)
 """R² between these goes from the map to the colours."""
 
 
-def guided(image: Image, mask: Alpha) -> Matte:
-    """``--refine fast``.
+def guided(image: Image, mask: Alpha, effort: Effort = FAST) -> Matte:
+    """``--refine fast``, or ``best``.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
         mask: ``(S, S)`` float32 in [0, 1].
+        effort: see there.
 
     Returns:
         The matte; its arrays are the caller's.
     """
     height, width = image.shape[:2]
-    scale = max(1, round(max(height, width) / _GRID))
+    scale = max(1, round(max(height, width) / effort.grid))
     below, right = -height % (2 * scale), -width % (2 * scale)
     picture = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
     size = picture.shape[1] // scale, picture.shape[0] // scale
@@ -57,7 +70,7 @@ def guided(image: Image, mask: Alpha) -> Matte:
     )
     if edge.any():
         rows, columns = (np.ascontiguousarray(at, np.int64) for at in np.nonzero(edge))
-        finish(picture, _planes(picture, coarse), rows, columns, scale, alpha)
+        finish(picture, _planes(picture, coarse, effort), rows, columns, scale, alpha)
     return Matte(np.ascontiguousarray(alpha[:height, :width]), np.ascontiguousarray(picture[:height, :width]))
 
 
@@ -77,7 +90,7 @@ def _edge(coarse: Plane) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(cv2.max(unsure, jump), kernel), np.uint8)
 
 
-def _planes(picture: Image, coarse: Plane) -> Plane:
+def _planes(picture: Image, coarse: Plane, effort: Effort) -> Plane:
     """What the kernel reads: ``(PLANES, h, w)``, at the grid's size."""
     size = coarse.shape[::-1]
     half = size[0] // 2, size[1] // 2
@@ -85,9 +98,9 @@ def _planes(picture: Image, coarse: Plane) -> Plane:
     target = _smoothstep(coarse, *_RAMP)
     rough = np.asarray(cv2.resize(coarse, half, interpolation=cv2.INTER_AREA), np.float32)
     rough_target = _smoothstep(rough, *_RAMP)
-    slopes, offset, belief = _fit(colours, rough_target)
+    slopes, offset, belief = _fit(colours, rough_target, effort)
     guess = sum((s * c for s, c in zip(slopes, colours, strict=True)), offset) + (1 - belief) * rough_target
-    fore, back = _colours(colours, _bounded(guess, rough))
+    fore, back = _colours(colours, _bounded(guess, rough), effort.radius)
     offset, belief, *rest = (
         np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
         for plane in (offset, belief, *slopes, *fore, *back)
@@ -103,18 +116,19 @@ def _shrunk(image: Image, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _fit(colours: list[Plane], target: Plane) -> tuple[list[Plane], Plane, Plane]:
+def _fit(colours: list[Plane], target: Plane, effort: Effort) -> tuple[list[Plane], Plane, Plane]:
     """Least squares of the map on the three colours in a window about each cell.
 
     Returns:
         Slopes and offset, both as far as they are believed, and that belief in [0, 1].
     """
-    mean = [_mean(c) for c in colours]
-    mean_target = _mean(target)
-    b, g, r = (_mean(c * target) - m * mean_target for c, m in zip(colours, mean, strict=True))
+    mean_of, ridge = partial(_box, radius=effort.radius), np.float32(effort.eps)
+    mean = [mean_of(c) for c in colours]
+    mean_target = mean_of(target)
+    b, g, r = (mean_of(c * target) - m * mean_target for c, m in zip(colours, mean, strict=True))
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-    bb, bg, br, gg, gr, rr = (_mean(colours[i] * colours[j]) - mean[i] * mean[j] for i, j in pairs)
-    bb, gg, rr = bb + np.float32(_EPS), gg + np.float32(_EPS), rr + np.float32(_EPS)
+    bb, bg, br, gg, gr, rr = (mean_of(colours[i] * colours[j]) - mean[i] * mean[j] for i, j in pairs)
+    bb, gg, rr = bb + ridge, gg + ridge, rr + ridge
     # The inverse of the symmetric 3 x 3 matrix, by cofactors.
     c00, c01, c02 = gg * rr - gr * gr, br * gr - bg * rr, bg * gr - br * gg
     c11, c12, c22 = bb * rr - br * br, bg * br - bb * gr, bb * gg - bg * bg
@@ -124,11 +138,11 @@ def _fit(colours: list[Plane], target: Plane) -> tuple[list[Plane], Plane, Plane
         (c01 * b + c11 * g + c12 * r) * scale,
         (c02 * b + c12 * g + c22 * r) * scale,
     ]
-    variance = np.maximum(_mean(target * target) - mean_target * mean_target, np.float32(1e-4))
+    variance = np.maximum(mean_of(target * target) - mean_target * mean_target, np.float32(1e-4))
     explained = (slopes[0] * b + slopes[1] * g + slopes[2] * r) / variance
     offset = mean_target - slopes[0] * mean[0] - slopes[1] * mean[1] - slopes[2] * mean[2]
-    belief = _smoothstep(_mean(explained), *_BELIEF)
-    return [belief * _mean(slope) for slope in slopes], belief * _mean(offset), belief
+    belief = _smoothstep(mean_of(explained), *_BELIEF)
+    return [belief * mean_of(slope) for slope in slopes], belief * mean_of(offset), belief
 
 
 def _bounded(value: Plane, coarse: Plane) -> Plane:
@@ -139,18 +153,18 @@ def _bounded(value: Plane, coarse: Plane) -> Plane:
     return np.asarray(np.clip(value, 0, 1), np.float32)
 
 
-def _colours(colours: list[Plane], alpha: Plane) -> tuple[list[Plane], list[Plane]]:
+def _colours(colours: list[Plane], alpha: Plane, radius: int) -> tuple[list[Plane], list[Plane]]:
     """Subject's and background's colour about each cell: what is there, weighted by how surely it is that."""
     planes = []
     for weight in (alpha * alpha, (1 - alpha) * (1 - alpha)):
         weight = weight + np.float32(1e-4)
-        total = np.float32(1) / _mean(weight)
-        planes.append([_mean(c * weight) * total for c in colours])
+        total = np.float32(1) / _box(weight, radius)
+        planes.append([_box(c * weight, radius) * total for c in colours])
     return planes[0], planes[1]
 
 
-def _mean(plane: Plane) -> Plane:
-    side = 2 * _RADIUS + 1
+def _box(plane: Plane, radius: int) -> Plane:
+    side = 2 * radius + 1
     return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)
 
 

@@ -16,8 +16,9 @@ from rtsod.types import Alpha, Image
 
 TRIM: Final = np.float32(0.05)
 """Of the fitted alpha, at either end: what noise leaves of 0 and 1."""
-SURE: Final = np.float32(0.05)
-"""As near as this to 0 or 1, the map bounds alpha; exactly there, alpha is exactly 0 or 1."""
+SURE: Final = np.float32(0.5)
+"""Alpha stays within ``map / SURE`` and ``1 - (1 - map) / SURE``: where the map is 0 or 1 alpha is exactly that, and
+bright knuckles before a bright wall are not eaten."""
 NOISE: Final = np.float32(0.01)
 """What a network that is sure still says beside 0 and 1."""
 PLANES: Final = 11
@@ -33,7 +34,7 @@ _WHITE: Final = np.float32(255)
     cache=True,
     nogil=True,
     error_model="numpy",
-)  # type: ignore[untyped-decorator]
+)
 def finish(
     image: Image, planes: Alpha, rows: NDArray[np.int64], columns: NDArray[np.int64], scale: int, alpha: Alpha
 ) -> None:
