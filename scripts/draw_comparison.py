@@ -3,7 +3,7 @@
 python scripts/draw_comparison.py OUT                          # strips and clips, of the sample clips
 python scripts/draw_comparison.py OUT --strip docs/images/edges.jpg
 
-Each strip shows, from left to right, the camera's picture, bilinear upsampling (``--refine off``) and ``--refine fast``,
+Each strip shows from left to right the camera's picture, then bilinear upsampling (``--refine off``) and ``--refine fast``
 before the beach and before a dark wall, where fringes show best. The clips play both side by side.
 """
 
@@ -82,7 +82,7 @@ def side_by_side(images: list[Image], engine: Engine) -> Iterator[Image]:
 def write(path: Path, image: Image) -> None:
     """Write a picture and say so."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix == ".jpg" else [])
     print(path)
 
 
