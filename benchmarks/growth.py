@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.study import carry_out
+from benchmarks.study import carry_out, some_seconds
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.network import measure_network, prepare
+from rtsod.bench.record import file_to_write
 from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Case, Resources, WholeResult, measure_whole
 from rtsod.config import MODELS, EngineConfig, SourceConfig
@@ -128,8 +128,8 @@ def main() -> int:
     parser.add_argument("--only", choices=tuple(PARTS), action="append", help="some parts (default: all)")
     parser.add_argument("--model", default="lite", choices=MODELS)
     parser.add_argument("--constant", action="store_true", help="no network at all: for a quick look")
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each point (default: %(default)g)")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--seconds", type=some_seconds, default=5.0, help="for each point (default: %(default)g)")
+    parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
     study = Study(Subject(EngineConfig(model=options.model), options.constant), options.seconds)
 

@@ -26,13 +26,14 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
-from benchmarks.study import carry_out
+from benchmarks.study import at_least_one, carry_out
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource
 from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.record import file_to_write
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig
 from rtsod.meter import Meter, Snapshot
@@ -190,9 +191,9 @@ def main() -> int:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--input", type=Path, help="a video to bring to 720p (default: the demo scene)")
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--frames", type=at_least_one, default=60)
+    parser.add_argument("--rounds", type=at_least_one, default=5)
+    parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
     about = {
         "input": {"name": "demo scene" if options.input is None else options.input.name, "size": [1280, 720]},

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from rtsod.errors import ExitCode
+
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = Path("benchmarks") / "results"
 COMMANDS: Final = {
@@ -46,7 +48,10 @@ def main(names: list[str]) -> int:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         started = time.monotonic()
         arguments = [sys.executable, *shlex.split(command(name))[1:]]
-        code = subprocess.run(arguments, cwd=ROOT, env=environment, check=False).returncode
+        try:
+            code = subprocess.run(arguments, cwd=ROOT, env=environment, check=False).returncode
+        except KeyboardInterrupt:  # the command heard it too, and said so
+            code = ExitCode.INTERRUPTED
         print(f"{name}: {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
         if code != 0:
             if before is not None:  # a whole result is worth more than a part of a newer one

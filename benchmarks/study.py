@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rtsod.bench.machine import describe
 from rtsod.bench.others import Others, busy_note
 from rtsod.bench.record import command_line, write_json
 from rtsod.errors import ExitCode, RtsodError
 from rtsod.text_file import check_writable
+
+LONGEST: Final = 86_400.0
+"""Seconds: a day."""
 
 
 def carry_out(
@@ -52,6 +56,24 @@ def carry_out(
     cores = machine["cores"]
     assert isinstance(cores, int)
     note = busy_note(record["others_cores"], cores)
-    for line in [*said, *([] if note is None else [note])]:
+    if note is not None and len(record) > heading:
+        said.append(note)
+    for line in said:
         print(f"{module}: {line}", file=sys.stderr)
     return code
+
+
+def at_least_one(text: str) -> int:
+    """An argument that counts something."""
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
+    return count
+
+
+def some_seconds(text: str) -> float:
+    """An argument that is a time."""
+    seconds = float(text)
+    if not 0 < seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text}: must be more than 0 and at most {LONGEST:g} seconds")
+    return seconds

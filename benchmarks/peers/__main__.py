@@ -27,8 +27,9 @@ import numpy as np
 from benchmarks.clips import read_clip
 from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
-from benchmarks.study import carry_out
+from benchmarks.study import at_least_one, carry_out
 from rtsod.bench.feeds import demo_images
+from rtsod.bench.record import file_to_write
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.model.weights import fetch, weights_folder
@@ -81,7 +82,13 @@ def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
     command = [str(python), worker.__file__, name, model, str(weights), str(folder / "frames.npy"), str(masks)]
     environment = {**os.environ, "U2NET_HOME": str(weights_folder()), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder
+        command,
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        start_new_session=True,  # Ctrl-C is for this process, which ends the others
     )
     return Contestant(name, process, masks)
 
@@ -184,9 +191,9 @@ def main() -> int:
         "contestants", nargs="*", metavar="CONTESTANT", default=DEFAULT, help=f"(default: {' '.join(DEFAULT)})"
     )
     parser.add_argument("--model", default="lite", choices=MODELS)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--frames", type=int, default=4)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=at_least_one, default=7)
+    parser.add_argument("--frames", type=at_least_one, default=4)
+    parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
 
     def measure_and_say(record: dict[str, Any]) -> None:

@@ -15,7 +15,6 @@ map stretched from 0 to 1 and brought back to the frame's size.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -113,7 +112,6 @@ def open_contestant(contestant: str, model: str, weights: Path) -> tuple[Contest
 
 def main(contestant: str, model: str, weights: str, frames: str, masks: str) -> None:
     """Open, answer, until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who asks hears Ctrl-C too, and ends this process
     segment, runs = open_contestant(contestant, model, Path(weights))
     images = np.load(frames)
     kept = [_as_bytes(segment(image)) for image in images]  # warms up, too

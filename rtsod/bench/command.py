@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND
 from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line
+from rtsod.bench.record import command_line, file_to_write
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
@@ -118,18 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument("--sync", choices=(*SYNCS, "all"), help="(default: all)")
     whole.add_argument("--bg", metavar="BG", help=f"as of the program (default: {BACKGROUND})")
     kept = parser.add_argument_group("results")
-    kept.add_argument("--json", type=_file, metavar="FILE", help="everything, for programs")
+    kept.add_argument("--json", type=file_to_write, metavar="FILE", help="everything, for programs")
     kept.add_argument(
-        "--report", type=_file, metavar="FILE.html", help="one page for people; needs the extra rtsod[bench]"
+        "--report", type=file_to_write, metavar="FILE.html", help="one page for people; needs the extra rtsod[bench]"
     )
     kept.add_argument("--check", action="store_true", help="exit code 1 when a network is below the paper's rate")
     return parser
-
-
-def _file(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("is empty: give a file")
-    return Path(text)
 
 
 def _plan(options: argparse.Namespace) -> Plan:

@@ -11,7 +11,7 @@ from rtsod.bench.html import document, section, table
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.text import dropped, lost, times, title
+from rtsod.bench.text import dropped, lost, rate, times, title
 from rtsod.meter import Percentiles, Stage
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _pipelines(runs: Sequence[WholeResult]) -> Iterable[str]:
         rows.append(
             [
                 _name(run),
-                f"{numbers['output_fps']:.1f}",
+                rate(numbers, 1),
                 str(numbers["composited"]),
                 " / ".join(_three(numbers["latency_ms"])),
                 " / ".join(_three(numbers["mask_age_ms"])),

@@ -186,7 +186,7 @@ def _row(figure: Figure, count: int) -> list[Axes]:
 
 
 def _bins(values: Sequence[float]) -> int:
-    return max(8, min(40, round(2 * math.sqrt(len(values)))))
+    return max(9, min(40, round(2 * math.sqrt(len(values)))))  # an odd few: one value stands in the middle
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

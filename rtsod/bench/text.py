@@ -66,7 +66,7 @@ def pipeline_lines(run: WholeResult, cores: int) -> list[str]:
     """How a whole run went on so many cores."""
     numbers = run.numbers
     lines = [
-        f"{run.case.subject.model}, {title(run)}: {numbers['output_fps']:.2f} fps, "
+        f"{run.case.subject.model}, {title(run)}: {rate(numbers, 2)} fps, "
         f"{numbers['captured']} captured, {numbers['composited']} composited, {lost(numbers)}"
     ]
     for label, values in (("latency", numbers["latency_ms"]), ("mask age", numbers["mask_age_ms"])):
@@ -90,6 +90,11 @@ def lost(numbers: Snapshot) -> str:
     reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in dropped(numbers).items())
     under_way = numbers["dropped"].get(Drop.STOPPED, 0)
     return f"dropped {reasons or 'none'}" + (f", {under_way} under way at the end" if under_way else "")
+
+
+def rate(numbers: Snapshot, digits: int) -> str:
+    """Pictures per second; one picture has none."""
+    return f"{numbers['output_fps']:.{digits}f}" if numbers["composited"] > 1 else "–"
 
 
 def pictures(count: int) -> str:
