@@ -25,18 +25,17 @@ import numpy as np
 
 from benchmarks.matte_errors import dtssd, fringe, gradient_error, mad
 from benchmarks.soft_subject import SoftSubject, moving_background
+from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.backgrounds import ImageBackground, bundled_backgrounds
-from rtsod.bench.machine import describe, load
-from rtsod.bench.record import command_line, write_json
+from rtsod.bench.record import file_to_write
 from rtsod.composite import blend
 from rtsod.config import EngineConfig, RefineName
-from rtsod.errors import ExitCode, RtsodError, SourceError
+from rtsod.errors import SourceError
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.refine import Matte, Refine, refiner, unrefined
 from rtsod.sources.scene import DemoScene
-from rtsod.text_file import check_writable
 from rtsod.types import Alpha, Engine, Image
 
 WIDTH, HEIGHT = 1280, 720
@@ -126,8 +125,8 @@ def scenes(images: Path) -> Iterator[Scene]:
 def measure_scene(scene: Scene, frames: int, engine: Engine) -> dict[str, dict[str, Any]]:
     """The errors of all ways, means over the frames: by the map they were given, then by way."""
     behind = _picture("beach", WIDTH, HEIGHT)
-    taken = [scene.render(index, None) for index in range(START, START + frames)]
-    wanted = [scene.render(index, behind)[0] for index in range(START, START + frames)]
+    taken = [scene.render(index, None) for index in range(START, START + frames + 1)]
+    wanted = [scene.render(index, behind)[0] for index in range(START, START + frames + 1)]
     size = engine.info.input_size
     maps = {
         "exact": [_scaled_down(alpha, size) for _, alpha in taken],
@@ -198,25 +197,12 @@ def main() -> int:
     parser.add_argument("--images", type=Path, default=Path("../shared/samples/images"))
     parser.add_argument("--model", default="lite", choices=("full", "lite"))
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--frames", type=int, default=8, help="of each scene")
-    parser.add_argument("--rounds", type=int, default=40, help="of each timing")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--frames", type=at_least_one, default=8, help="of each scene, beside the first")
+    parser.add_argument("--rounds", type=at_least_one, default=40, help="of each timing")
+    parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
-    record: dict[str, Any] = {"command": command_line("benchmarks.edges"), "end": "done", "machine": describe()}
-    code = ExitCode.DONE
-    try:
-        if options.json is not None:
-            check_writable("--json", options.json)
-        _measure(options, record)
-    except RtsodError as error:
-        record["end"], code = str(error), error.exit_code
-        print(f"edges: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        record["end"], code = "interrupted; what was measured is kept", ExitCode.INTERRUPTED
-    record["load_at_end"] = load()
-    if options.json is not None and code is not ExitCode.OUTPUT:
-        write_json(options.json, record)
-    return code
+    about = {"model": options.model, "frames": options.frames, "size": [WIDTH, HEIGHT]}
+    return carry_out("benchmarks.edges", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 python scripts/draw_comparison.py OUT                          # strips and clips, of the sample clips
 python scripts/draw_comparison.py OUT --strip docs/images/edges.jpg
 
-Each strip shows from left to right the camera's picture, then bilinear upsampling (``--refine off``) and ``--refine fast``
+Each strip shows from left to right the camera's picture, then ``--refine off`` (bilinear) and ``--refine fast``
 before the beach and before a dark wall, where fringes show best. The clips play both side by side.
 """
 
