@@ -6,7 +6,8 @@ wait. It runs without the interpreter's lock.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from rtsod.types import Alpha, Image
 
+Kernel: TypeAlias = Callable[[Image, Alpha, NDArray[np.int64], NDArray[np.int64], int, Alpha], None]
 TRIM: Final = np.float32(0.05)
 """Of the fitted alpha, at either end: what noise leaves of 0 and 1."""
 SURE: Final = np.float32(0.5)
@@ -29,12 +31,17 @@ _HALF: Final = np.float32(0.5)
 _WHITE: Final = np.float32(255)
 
 
-@njit(
-    "void(uint8[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], int64, float32[:,::1])",
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
+def compiled(function: Kernel) -> Kernel:
+    """The function as machine code, made now; kept for the next start wherever there is a folder to keep it in."""
+    signature = "void(uint8[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], int64, float32[:,::1])"
+    try:
+        kernel: Kernel = njit(signature, nogil=True, error_model="numpy", cache=True)(function)
+    except RuntimeError:  # Numba found no folder that it may write to
+        kernel = njit(signature, nogil=True, error_model="numpy")(function)
+    return kernel
+
+
+@compiled
 def finish(
     image: Image, planes: Alpha, rows: NDArray[np.int64], columns: NDArray[np.int64], scale: int, alpha: Alpha
 ) -> None:
