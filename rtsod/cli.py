@@ -191,7 +191,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--refine",
         choices=REFINES,
         help="edges: off, the map as it is, scaled; fast, guided by the picture, without the old background's colour; "
-        "best, at four times its cost; "
+        "best, twice as fine at twice the cost; "
         f"auto, fast but for photographs, whose masks stay the authors' (default: {default.refine})",
     )
     group.add_argument(

@@ -113,6 +113,19 @@ def test_any_size_and_any_map_give_a_valid_matte(given_: tuple[Image, Alpha], ef
     assert not np.shares_memory(matte.alpha, mask)
 
 
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 2**32 - 1))
+def test_alpha_stays_within_twice_the_maps_doubt_so_nothing_sure_is_eaten(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = np.clip(cv2.GaussianBlur(random.normal(0.5, 4, (320, 320)).astype(np.float32), (0, 0), 5), 0, 1)
+    mask = np.asarray(mask, np.float32)
+    mask[0, 0] = 1.0  # at this size, the map and the frame have the same pixels
+    alpha = guided(noise(seed % 1000, 320, 320), mask).alpha
+    sure = without_faint(mask)
+    assert (alpha <= np.maximum(2 * sure, 0) + 1e-5).all()
+    assert (alpha >= 1 - 2 * (1 - sure) - 1e-5).all()
+
+
 @FAST_AND_BEST
 @pytest.mark.parametrize("value", [0.0, 1.0])
 @pytest.mark.parametrize("size", [(1280, 720), (333, 777), (17, 16)])
