@@ -117,8 +117,8 @@ def test_any_size_and_any_map_give_a_valid_matte(given_: tuple[Image, Alpha], ef
 @given(st.integers(0, 2**32 - 1))
 def test_alpha_stays_within_twice_the_maps_doubt_so_nothing_sure_is_eaten(seed: int) -> None:
     random = np.random.default_rng(seed)
-    mask = np.clip(cv2.GaussianBlur(random.normal(0.5, 4, (320, 320)).astype(np.float32), (0, 0), 5), 0, 1)
-    mask = np.asarray(mask, np.float32)
+    rough = cv2.GaussianBlur(random.normal(0.5, 4, (320, 320)).astype(np.float32), (0, 0), 5)
+    mask: Alpha = np.clip(rough, 0, 1).astype(np.float32)
     mask[0, 0] = 1.0  # at this size, the map and the frame have the same pixels
     alpha = guided(noise(seed % 1000, 320, 320), mask).alpha
     sure = without_faint(mask)
