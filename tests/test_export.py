@@ -21,7 +21,7 @@ from rtsod.export.parity import LEAST_IOU, LIMITS, Parity, check_parity, compare
 from rtsod.model.checkpoints import load_network
 from rtsod.model.half import cancels, half_from_float, widen
 from rtsod.model.known_picture import known_picture
-from rtsod.model.saliency import FrameGraph, SaliencyGraph
+from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.types import Alpha, Image
 from tests.trt_fixtures import exported
@@ -174,19 +174,6 @@ def test_the_limits_are_the_limits(precision: ExportPrecision) -> None:
     assert not Parity(1, limit * 1.01, limit, 1.0).within(precision)
     assert not Parity(1, 0.0, 0.0, LEAST_IOU - 1e-4).within(precision)
     assert not Parity(1, float("nan"), 0.0, 1.0).within(precision)
-
-
-def test_a_whole_frame_gives_what_its_steps_give(published_weights: dict[str, Path]) -> None:
-    import cv2
-
-    frame = np.ascontiguousarray(cv2.resize(known_picture(320), (200, 120)), np.uint8)
-    saliency = SaliencyGraph(load_network(published_weights["lite"], "lite")).eval()
-    with torch.inference_mode():
-        alpha = FrameGraph(saliency, 160)(torch.from_numpy(frame)[None])[0, 0].numpy()
-        small = np.asarray(cv2.resize(frame, (160, 160)), np.uint8)
-        steps = cv2.resize(saliency(torch.from_numpy(small)[None])[0, 0].numpy(), (200, 120))
-    assert alpha.shape == (120, 200)
-    assert np.abs(alpha - steps).mean() < 2e-3
 
 
 class TestCommand:

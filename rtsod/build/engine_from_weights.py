@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from rtsod.build.cache import CachedEngine, EngineCache
 from rtsod.build.engine_from_onnx import engine_from_onnx, require_target
 from rtsod.build.manifest import Manifest
-from rtsod.build.progress import BuildProgress
 from rtsod.build.self_check import answer_of
 from rtsod.build.trt_library import Capability, TrtLibrary, capability_text, require_supported
 from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION
 from rtsod.model.weights import Weights
-from rtsod.types import Image
+from rtsod.types import BuildProgress, Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def engine_from_weights(
         found = "asked to" if rebuild else _look(cache, wanted)  # another process may have built it meanwhile
         if isinstance(found, CachedEngine):
             return found
-        usual = "a few seconds" if library.ahead_of_time else "one to five minutes"
+        usual = "half a minute" if library.ahead_of_time else "one to five minutes"
         say(f"building the TensorRT engine ({found}); this usually takes {usual}, and happens once")
         return _build(cache, config, weights, library, target, wanted, pictures, say, progress)
 
@@ -105,7 +104,7 @@ def _build(
     progress: BuildProgress,
 ) -> CachedEngine:
     precision = export_precision(config.precision)
-    onnx = export_checked(weights.file(), config.model, precision, config.input_size, pictures, say)
+    onnx = export_checked(weights.file(), config.model, precision, config.input_size, pictures, say, progress)
     say(f"the ONNX graph is faithful ({onnx.parity}); {library.name} {library.version} builds the engine")
     plan = engine_from_onnx(
         library,
