@@ -34,7 +34,8 @@ class GraphReplay:
         self._device_in = self._host_in.to(device)
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph = torch.cuda.CUDAGraph()
-        switches = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not exact)
+        limit = torch.backends.cudnn.benchmark_limit  # how many algorithms are tried: as the process has it
+        switches = torch.backends.cudnn.flags(enabled=True, benchmark=True, benchmark_limit=limit, allow_tf32=not exact)
         with torch.inference_mode(), switches, torch.cuda.device(device):
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
