@@ -189,14 +189,19 @@ class TestCommand:
         self, tmp_path: Path, published_weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
         lite = ["--model", "lite", "--input-size", "64", "--precision", "fp32"]
+        mine = tmp_path / "mine.onnx"
+        mine.write_bytes(b"dear to me")
         for arguments, code in (
             (["--input-size", "7"], 2),
             ([*lite, "--images", str(tmp_path)], 2),
             ([*lite, "--weights", str(tmp_path / "none.pth")], 4),
             ([*lite, "--output", str(tmp_path / "no" / "where.onnx")], 6),
+            ([*lite, "--output", str(tmp_path)], 2),
+            ([*lite, "--weights", str(mine), "--output", str(mine)], 2),
         ):
             assert main(arguments) == code
             assert len(capsys.readouterr().err.strip().splitlines()) == 1
+        assert mine.read_bytes() == b"dear to me"
 
     def test_no_onnxscript(self, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
         monkeypatch.setattr("rtsod.export.onnx_from_torch.find_spec", lambda name: None)

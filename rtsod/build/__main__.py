@@ -96,6 +96,10 @@ def _target(options: argparse.Namespace, library: TrtLibrary) -> Target:
         match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)
         if match is None:
             raise UsageError(f"--compute-capability {options.compute_capability}: write it like 8.6")
+        if options.device != "auto":
+            raise UsageError(
+                f"--device {options.device}: is a GPU here, --compute-capability one elsewhere: leave one out"
+            )
         return Target((int(match[1]), int(match[2])))
     cuda = open_cuda(options.device)
     try:

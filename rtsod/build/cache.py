@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -100,6 +101,8 @@ class EngineCache:
             lock.release()
 
     def _prepare(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # engines are native code: nobody else writes here
 
 

@@ -30,6 +30,8 @@ def shown(console: Console, say: Callable[[str], None]) -> Iterator[BuildProgres
         if done >= total:
             if phase in tasks:
                 bars.remove_task(tasks.pop(phase))
+            if not tasks:
+                bars.stop()  # what is said in between begins on a line of its own
             return
         if phase not in tasks:
             bars.start()
