@@ -238,7 +238,7 @@ class EngineInfo:
     weights: str
     """Where the weights came from, for people."""
     takes_frames: bool = False
-    """True: a stream's frames go in as they are, of any size; the engine scales them quicker than one could before."""
+    """True: a stream's frames go in as they are, of any size; the engine scales them where that is quickest."""
 
 
 BuildProgress: TypeAlias = Callable[[str, int, int], None]

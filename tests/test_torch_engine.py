@@ -58,6 +58,11 @@ def test_a_frame_gives_what_its_scaled_picture_gives(engine: TorchEngine) -> Non
     engine.infer(DemoScene(320, 240).render(0)[0])  # another size, as after a switch
 
 
+def test_a_large_frame_is_not_sent_whole(engine: TorchEngine) -> None:
+    frame = DemoScene(1920, 1080).render(0)[0]
+    assert np.array_equal(engine.infer(frame), engine.infer(shrink(frame, 160)))
+
+
 def test_on_a_cpu_it_does_not_ask_for_frames(engine: TorchEngine) -> None:
     assert not engine.info.takes_frames, "OpenCV is quicker there"
 

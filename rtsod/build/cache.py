@@ -77,7 +77,7 @@ class EngineCache:
             _write_whole(path, plan)
             _write_whole(path.with_suffix(".json"), manifest.to_json().encode())
         except OSError as error:
-            raise EngineError(f"{self.folder}: the engine cannot be kept there: {error.strerror or error}") from error
+            raise EngineError(f"{self.folder}: the engine cannot be kept there: {_fix(error)}") from error
         return CachedEngine(plan, manifest, path)
 
     @contextmanager
@@ -94,7 +94,7 @@ class EngineCache:
         except Timeout as error:
             raise EngineError(f"{wanted.stem}: another process has been building it for half an hour") from error
         except OSError as error:
-            raise EngineError(f"{self.folder}: engines cannot be kept there: {error.strerror or error}") from error
+            raise EngineError(f"{self.folder}: engines cannot be kept there: {_fix(error)}") from error
         try:
             yield
         finally:
@@ -112,6 +112,11 @@ def engines_folder() -> Path:
     if (checkout / "engines" / "README.md").is_file() and (checkout / "run_camera.py").is_file():
         return checkout / "engines"
     return platformdirs.user_cache_path("rtsod") / "engines"
+
+
+def _fix(error: OSError) -> str:
+    fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to it that it can be written"
+    return f"{error.strerror or error}: {fix}"
 
 
 def _write_whole(path: Path, content: bytes) -> None:
