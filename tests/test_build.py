@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
 from io import StringIO
 from pathlib import Path
@@ -80,6 +82,24 @@ def test_an_interrupt_ends_the_build_and_comes_out(published_weights: dict[str, 
 
     with pytest.raises(KeyboardInterrupt):
         engine_from_onnx(rtx(), _small(published_weights), (8, 6), ahead_of_time=True, progress=interrupted)
+
+
+def test_what_a_signal_raises_in_a_callback_of_the_library_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]
+) -> None:
+    library, main_thread, here = rtx(), threading.main_thread(), set[threading.Thread]()
+    real = library.logger.log
+
+    def log(severity: object, message: str) -> None:
+        if not here:
+            signal.raise_signal(signal.SIGINT)  # whose handler runs in the main thread, wherever that is
+        here.add(threading.current_thread())
+        real(severity, message)
+
+    monkeypatch.setattr(type(library.logger), "log", lambda _, severity, message: log(severity, message))
+    with pytest.raises(KeyboardInterrupt):
+        engine_from_onnx(library, _small(published_weights), (8, 6), ahead_of_time=True)
+    assert main_thread not in here
 
 
 def test_a_graph_that_is_none_is_an_error_in_one_line() -> None:

@@ -55,7 +55,7 @@ class TensorRtEngine:
                 config,
                 weights,
                 library,
-                Target(gpu.capability, gpu.name, gpu.driver),
+                Target(gpu.capability, gpu.name, gpu.driver, self._cuda.current),
                 say=say,
                 progress=progress or spoken(say),
             )

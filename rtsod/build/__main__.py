@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,6 @@ from rtsod.errors import RtsodError, UsageError
 
 if TYPE_CHECKING:
     from rtsod.build.engine_from_weights import Target
-    from rtsod.build.trt_library import TrtLibrary
 
 _EXAMPLES = """\
 examples:
@@ -67,13 +68,12 @@ def _build(options: argparse.Namespace, console: Console) -> None:
         options.model, "tensorrt", options.precision, options.device, options.input_size, options.weights
     )
     library = load_library(options.library)
-    target = _target(options, library)
     pictures = None if options.images is None else pictures_in(options.images, config.input_size)
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    with shown(console, say) as progress:
+    with _target(options) as target, shown(console, say) as progress:
         kept = engine_from_weights(
             config,
             resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000)),
@@ -88,7 +88,8 @@ def _build(options: argparse.Namespace, console: Console) -> None:
     print(kept.path)
 
 
-def _target(options: argparse.Namespace, library: TrtLibrary) -> Target:
+@contextmanager
+def _target(options: argparse.Namespace) -> Iterator[Target]:
     from rtsod.build.engine_from_weights import Target
     from rtsod.cuda.memory import open_cuda
 
@@ -100,10 +101,11 @@ def _target(options: argparse.Namespace, library: TrtLibrary) -> Target:
             raise UsageError(
                 f"--device {options.device}: is a GPU here, --compute-capability one elsewhere: leave one out"
             )
-        return Target((int(match[1]), int(match[2])))
+        yield Target((int(match[1]), int(match[2])))
+        return
     cuda = open_cuda(options.device)
     try:
-        return Target(cuda.gpu.capability, cuda.gpu.name, cuda.gpu.driver)
+        yield Target(cuda.gpu.capability, cuda.gpu.name, cuda.gpu.driver, cuda.current)
     finally:
         cuda.close()
 

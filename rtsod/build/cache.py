@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,16 +81,24 @@ class EngineCache:
         return CachedEngine(plan, manifest, path)
 
     @contextmanager
-    def building(self, wanted: Manifest) -> Iterator[None]:
+    def building(self, wanted: Manifest, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
         """Only one process at a time is inside for one engine; the others wait, and then find it built.
+
+        Args:
+            wanted: the engine.
+            say: told in one line that there is another process to wait for.
 
         Raises:
             EngineError: the folder cannot be written, or the other process does not come to an end.
         """
         try:
             self._prepare()
-            lock = FileLock(self.folder / f"{wanted.stem}.lock", timeout=_LOCK_PATIENCE)
-            lock.acquire()
+            lock = FileLock(self.folder / f"{wanted.stem}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                say("another process is building this engine: waiting for it")
+                lock.acquire(timeout=_LOCK_PATIENCE)
         except Timeout as error:
             raise EngineError(f"{wanted.stem}: another process has been building it for half an hour") from error
         except OSError as error:

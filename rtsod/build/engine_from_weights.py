@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from rtsod.build.cache import CachedEngine, EngineCache
@@ -26,6 +27,8 @@ class Target:
     gpu: str | None = None
     """Its name; None: any of this compute capability, built ahead of time."""
     driver: str | None = None
+    current: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Makes it a thread's GPU, where it is in this machine."""
 
 
 def engine_from_weights(
@@ -75,7 +78,7 @@ def engine_from_weights(
     )
     if not rebuild and isinstance(found := _look(cache, wanted), CachedEngine):
         return found
-    with cache.building(wanted):
+    with cache.building(wanted, say):
         found = "asked to" if rebuild else _look(cache, wanted)  # another process may have built it meanwhile
         if isinstance(found, CachedEngine):
             return found
@@ -113,6 +116,7 @@ def _build(
         ahead_of_time=target.gpu is None,
         timing_cache=cache.folder / f"{library.name}-sm{wanted.compute_capability.replace('.', '')}.timing",
         progress=progress,
+        current=target.current,
     )
     manifest = replace(
         wanted,
