@@ -58,6 +58,7 @@ class SupervisedEngine:
         self._hand = _Hand(wait)
         self._restarts: deque[float] = deque()
         self._slowest: float | None = None
+        self._cause: EngineError | None = None
 
     @property
     def info(self) -> EngineInfo:
@@ -76,8 +77,9 @@ class SupervisedEngine:
                 self._spend(EngineError(f"{self._info.name} is stuck: an inference does not end"))
             except EngineError as error:
                 self._tell(Event.ENGINE_FAILED)
+                reopening = self._engine is None
                 self._discard()
-                self._spend(error)
+                self._spend(error, reopening=reopening)
 
     def close(self) -> None:
         """Free the device, unless the engine is stuck. Idempotent."""
@@ -98,9 +100,12 @@ class SupervisedEngine:
             self._restarts.popleft()
         return alpha
 
-    def _spend(self, error: EngineError) -> None:
+    def _spend(self, error: EngineError, *, reopening: bool = False) -> None:
+        if not reopening:
+            self._cause = error  # what follows from it, that there is no GPU any more, explains less
         if len(self._restarts) >= RESTARTS:
-            raise EngineError(f"{error} (given up after {RESTARTS} restarts)") from error
+            last = f", the last: {error}" if reopening else ""
+            raise EngineError(f"{self._cause} (given up after {RESTARTS} restarts{last})") from error
         self._restarts.append(self._clock())
         _log.warning("%s: restarting it", error)
 
