@@ -97,6 +97,9 @@ class SupervisedEngine:
         engine, started = self._engine, self._clock()
         patience = FIRST_PATIENCE if self._slowest is None else max(LEAST_PATIENCE, 10 * self._slowest)
         alpha = self._hand.call(lambda: engine.infer(image), patience)
+        size = engine.info.input_size
+        if alpha.shape != (size, size):
+            raise EngineError(f"{self._info.name} gave a map of shape {alpha.shape}, not {size}x{size}")
         now = self._clock()
         if self._slowest is None or now - started > self._slowest:
             self._slowest = now - started

@@ -140,7 +140,8 @@ class TestAWriterThatHangs:
     LIMIT = 2.0
 
     def _open(self) -> tuple[VirtualCameraSink, FakeDevice, Ticks, list[Event]]:
-        opener, clock, events = Opener(), Ticks(), []
+        opener, clock = Opener(), Ticks()
+        events: list[Event] = []
         self._rounds = threading.Semaphore(0)
 
         def wait(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:

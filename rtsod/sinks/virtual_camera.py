@@ -70,8 +70,8 @@ class VirtualCameraSink:
 
     Opened at once, so that a missing device is known before anything else starts. A device that takes no picture any
     more is opened again; if that does not help, the next :meth:`write` raises. Pictures of another size are fitted, an
-    odd side repeats its last row or column. Where nobody writes any more, the last slate that was written takes the place
-    of a picture that has become too old; see :meth:`limit_age`.
+    odd side repeats its last row or column. Where nobody writes any more, the last slate that was written replaces a
+    picture that has become too old; see :meth:`limit_age`.
 
     Args:
         device: ``/dev/video10``, on other systems as pyvirtualcam names it; None takes the first that can be had.

@@ -8,17 +8,19 @@ failures.
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
 import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -26,61 +28,27 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 from rtsod import v4l2
-from rtsod.supervised_source import STEADY_SECONDS
+from rtsod.devices import device_lines
+from rtsod.sinks._loopback import tells_readers
+from rtsod.supervised_source import IDLE_SECONDS, STEADY_SECONDS
+from tests.guest import kernel
+from tests.guest.processes import PATIENCE, Told
 from tests.guest.vivid import set_control
 
 CAMERA, OURS, PLAIN = Path("/dev/video0"), Path("/dev/video10"), Path("/dev/video11")
+ELSEWHERE = Path("/dev/video1")
+"""Where the camera comes back while its number is taken."""
+NEWER = kernel.MODULES / "v4l2loopback-newer.ko"
+STATS = Path("/tmp/guest-stats.json")
 ROOM = (64, 160, 32)
 """B G R of the background the program is given: #20A040."""
-COMMON = ["--source", "0", "--size", "320x180", "--fps", "10", "--bg", "#20A040", "--lite", "--max-mask-age", "0.6"]
+BLACK = 5
+"""Of vivid's patterns."""
+LOOKS = ["--size", "320x180", "--fps", "10", "--bg", "#20A040", "--lite"]
+COMMON = [*LOOKS, "--source", "0", "--max-mask-age", "0.6"]
 """The age is such that the second until the first new attempt is seen as slates."""
-PATIENCE = 90.0
-"""Seconds anything may take here: the processor is emulated."""
-
 
 T = TypeVar("T")
-
-
-class Told:
-    """A process and the lines it has said so far."""
-
-    def __init__(self, *command: str) -> None:
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def wait(self, ready: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-        with self._changed:
-            assert self._changed.wait_for(ready, patience), f"{what}: never, but\n  " + "\n  ".join(self.lines[-12:])
-
-    def wait_for_line(self, pattern: str, since: int = 0) -> None:
-        self.wait(lambda: any(re.search(pattern, line) for line in self.lines[since:]), pattern)
-
-    def ended(self) -> int:
-        """The exit status; where it does not end, what its threads are doing."""
-        try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)
-            self.process.wait(PATIENCE)
-            raise AssertionError("it does not end:\n  " + "\n  ".join(self.lines)) from None
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.ended()
-
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._changed:
-                self.lines.append(line.rstrip())
-                self._changed.notify_all()
 
 
 @dataclass(frozen=True)
@@ -134,6 +102,20 @@ def leave_quietly(program: Told, code: int = 143) -> None:
     assert not any("Traceback" in line for line in program.lines), program.lines
 
 
+def start_with_the_network(source: Path) -> Told:
+    """As a user does, with nothing replaced; the smallest input, since one inference takes four seconds here."""
+    script = Path(__file__).parents[2] / "run_camera.py"
+    small = ("--input-size", "64", "--source", str(source), "--stats", str(STATS))
+    return Told(script, *LOOKS, *small, "--virtual-camera", str(OURS))
+
+
+def wait_until(ready: Callable[[], bool], what: str) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not ready():
+        assert time.monotonic() < ends, what
+        time.sleep(0.1)
+
+
 # ------------------------------------------------------------------------ cases
 
 
@@ -146,6 +128,27 @@ def what_the_system_says() -> None:
     assert where is not None
     assert v4l2.find(where) == 0
     assert v4l2.capture_devices() == [0], "virtual cameras are not for reading"
+    lines = device_lines(v4l2.devices())
+    assert re.search("YUYV .*320x180@", "\n".join(lines)), lines
+    assert any("/dev/video10  rtsod, exclusive_caps=1, free" in line for line in lines), lines
+
+
+def the_real_network() -> None:
+    for name, value in (("Test Pattern", BLACK), ("Show Square", 1)):  # something that stands out
+        set_control(CAMERA, name, value)
+    with start_with_the_network(kernel.link_by_id("usb-vivid-video-index0", CAMERA)) as program:
+        program.wait_for_line("output: virtual camera")
+        with Reader() as reader:
+            reader.wait_for(lambda seen: seen.is_slate, "a slate while the network is loaded")
+            picture = reader.wait_for(lambda seen: seen.is_picture, "a picture")
+            print("       it shows", picture.corner, picture.middle)
+            assert near(picture.corner, ROOM, 8), picture
+            assert min(picture.middle) > 200, "the square is what stands out"
+            a_call_client(program)
+        leave_quietly(program)
+    numbers = json.loads(STATS.read_text())
+    print("      ", numbers["engine"], numbers["composited"], "pictures", numbers["events"])
+    assert numbers["engine"]["name"] == "openvino"
 
 
 def a_normal_run(program: Told, reader: Reader) -> None:
@@ -166,20 +169,41 @@ def a_reader_leaves_and_another_comes(program: Told, reader: Reader) -> None:
     again.end(signal.SIGKILL)
 
 
+def a_busy_camera(program: Told) -> None:
+    second = start(*COMMON, "--no-preview", "--stats", "/tmp/other.json")
+    assert second.ended() == 3
+    assert re.search(rf"/dev/video0 is in use by .*process {program.pid}", second.lines[-1]), second.lines
+    assert program.runs
+
+
 def a_busy_device(program: Told) -> None:
     second = start("--source", "demo", "--size", "320x180", "--lite", "--virtual-camera", str(OURS))
     assert second.ended() == 6
-    assert re.search(rf"busy.*process {program.process.pid}", second.lines[-1]), second.lines
-    assert program.process.poll() is None
+    assert re.search(rf"busy.*process {program.pid}", second.lines[-1]), second.lines
+    assert program.runs
 
 
-def a_device_without_exclusive_caps_of_odd_size(program: Told) -> None:
+def a_device_without_exclusive_caps_of_odd_size() -> None:
     odd = start("--source", "demo", "--size", "321x181", "--lite", "--virtual-camera", str(PLAIN))
     odd.wait_for_line("no exclusive_caps=1.*modprobe")
     reader = Reader(PLAIN)
     reader.wait_for(lambda seen: seen.size == "322x182", "even sides")
     reader.end(signal.SIGKILL)
     leave_quietly(odd)
+
+
+def a_device_that_keeps_another_format() -> None:
+    handle = os.open(PLAIN, os.O_RDWR)
+    letters = v4l2.fourcc("YUYV")
+    asked = struct.pack("<10I", 2, 0, 640, 480, letters, 1, 1280, 640 * 480 * 2, 8, 0)
+    fcntl.ioctl(handle, 0xC0D05605, asked.ljust(208, b"\0"))  # VIDIOC_S_FMT
+    set_control(PLAIN, "keep_format")
+    os.close(handle)
+    program = start("--source", "demo", "--size", "320x180", "--lite", "--virtual-camera", str(PLAIN))
+    assert program.ended() == 6
+    expected = r"does not take 320x180 I420 \(it is kept at 640x480 YUYV\): close .*modprobe -r v4l2loopback"
+    assert re.search(expected, program.lines[-1]), program.lines
+    set_control(PLAIN, "keep_format", 0)
 
 
 def a_call_client(program: Told) -> None:
@@ -282,30 +306,75 @@ def it_ends_with_a_slate(program: Told, reader: Reader) -> None:
     assert reader.seen[-1].is_slate, reader.seen[-1]
 
 
-def on_demand() -> None:
-    program = start(*COMMON, "--virtual-camera", str(OURS), "--on-demand", "--stats", "/tmp/guest-stats.json")
-    program.wait_for_line("network:")
-    ends = time.monotonic() + PATIENCE
-    while v4l2.holders(CAMERA) and time.monotonic() < ends:
-        time.sleep(0.2)
-    assert not v4l2.holders(CAMERA), "nobody reads: the camera is closed"
+def back_under_another_number(program: Told, reader: Reader) -> None:
+    begin = len(reader.seen)
+    reader.wait(lambda: len(reader.seen) > begin + 4 * (STEADY_SECONDS + 1), "a while of pictures")
+    lines, begin = len(program.lines), len(reader.seen)
+    holds = os.open(CAMERA, os.O_RDONLY | os.O_NONBLOCK)  # as programs do that have not noticed yet
+    try:
+        kernel.unplug_camera()
+        shown = reader.wait_for(lambda seen: seen.is_slate, "a slate", begin)
+        assert not CAMERA.exists()
+        kernel.plug_camera_in()
+        assert v4l2.capture_devices() == [1], v4l2.capture_devices()
+        program.wait_for_line("delivers again", lines)
+        reader.wait_for(lambda seen: seen.is_picture, "a picture after", reader.seen.index(shown))
+        assert program.pid in v4l2.holders(ELSEWHERE)
+    finally:
+        os.close(holds)
+    print("      it said:", *(line for line in program.lines[lines:] if line.startswith("rtsod: ")))
+
+
+@contextmanager
+def on_demand(*options: str) -> Iterator[Told]:
+    """A run on demand: nobody reads, somebody does (inside), nobody does any more."""
+    program = start(*options, "--virtual-camera", str(OURS), "--on-demand", "--stats", str(STATS))
+    with program:
+        program.wait_for_line("network:")
+        wait_until(lambda: not v4l2.holders(CAMERA), "nobody reads: the camera is closed")
+        yield program
+        wait_until(lambda: not v4l2.holders(CAMERA), "the reader has gone: the camera is closed again")
+        leave_quietly(program)
+
+
+def read_on_demand(program: Told) -> Reader:
     reader = Reader()
     reader.wait_for(lambda seen: seen.is_picture, "a picture once somebody reads")
-    assert program.process.pid in v4l2.holders(CAMERA)
-    reader.end(signal.SIGKILL)
-    ends = time.monotonic() + PATIENCE
-    while v4l2.holders(CAMERA) and time.monotonic() < ends:
-        time.sleep(0.2)
-    assert not v4l2.holders(CAMERA), "the reader has gone: the camera is closed again"
-    leave_quietly(program)
-    assert json.loads(Path("/tmp/guest-stats.json").read_text())["events"] == {}
+    assert program.pid in v4l2.holders(CAMERA)
+    return reader
+
+
+def on_demand_by_who_has_it_open() -> None:
+    assert not tells_readers(OURS), "this driver does not"
+    with on_demand(*COMMON, "--source", "vivid") as program, read_on_demand(program):
+        pass
+    assert json.loads(STATS.read_text())["events"] == {}
+
+
+def on_demand_by_the_drivers_word_and_a_slow_camera() -> None:
+    kernel.unload("v4l2loopback")
+    kernel.load("v4l2loopback-newer", "devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod")
+    with on_demand(*COMMON, "--size", "640x360") as program:
+        assert tells_readers(OURS)
+        idle = os.open(OURS, os.O_RDWR)  # looks, but does not read
+        time.sleep(IDLE_SECONDS)
+        assert not v4l2.holders(CAMERA), "the driver says that nobody reads"
+        os.close(idle)
+        set_control(CAMERA, "Percentage of Dropped Buffers", 50)
+        with read_on_demand(program) as reader:
+            slow = "frames per second, not the 10 it promises: .*more light.*ask for --size 320x180, which it lists"
+            program.wait_for_line(slow)
+            set_control(CAMERA, "Percentage of Dropped Buffers", 0)
+            begin = len(reader.seen)
+            reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "the colours right", begin)
+    assert json.loads(STATS.read_text())["events"]["source_slow"] >= 1
 
 
 def a_missing_camera_or_module() -> None:
     program = start("--source", "7", "--lite", "--virtual-camera", str(OURS))
     assert program.ended() == 3
     assert "there is /dev/video0" in program.lines[-1], program.lines
-    ctypes.CDLL(None).syscall(176, b"v4l2loopback", os.O_NONBLOCK)  # delete_module
+    kernel.unload("v4l2loopback")
     program = start("--source", "demo", "--lite", "--virtual-camera")
     assert program.ended() == 6
     assert re.search("v4l2loopback is not (installed|loaded).*modprobe v4l2loopback", program.lines[-1]), program.lines
@@ -333,15 +402,18 @@ def main(only: str = "") -> int:
         return result
 
     check(what_the_system_says)
+    check(the_real_network)
+    for name in ("Test Pattern", "Show Square"):
+        set_control(CAMERA, name, 0)
     program = start()
     program.wait_for_line("network:")
-    print(f"      the program starts in {time.monotonic() - began:.0f} s", flush=True)
     reader = Reader()
     check(a_normal_run, program, reader)
     check(a_reader_leaves_and_another_comes, program, reader)
+    check(a_busy_camera, program)
     check(a_busy_device, program)
-    check(a_device_without_exclusive_caps_of_odd_size, program)
-    check(a_call_client, program)
+    check(a_device_without_exclusive_caps_of_odd_size)
+    check(a_device_that_keeps_another_format)
     reader = Reader()
     check(a_fault("Inject V4L2_BUF_FLAG_ERROR", slate=False), program, reader)
     check(a_fault("Disconnect", says="stopped delivering|failed"), program, reader)
@@ -349,9 +421,19 @@ def main(only: str = "") -> int:
     check(a_fault("Percentage of Dropped Buffers", 100, says="no picture for"), program, reader)
     check(a_stream_that_does_not_start_again, program, reader)
     program = check(killed_and_started_again_with_a_reader_attached, program, reader) or program
+    check(back_under_another_number, program, reader)
     check(it_ends_with_a_slate, program, reader)
     reader.end(signal.SIGKILL)
-    check(on_demand)
+    if program.runs:
+        program.end(signal.SIGKILL)
+    if ELSEWHERE.exists():
+        kernel.unplug_camera()
+        kernel.plug_camera_in()
+    check(on_demand_by_who_has_it_open)
+    if NEWER.exists():
+        check(on_demand_by_the_drivers_word_and_a_slow_camera)
+    else:
+        print("skip  on demand by the driver's word: no newer v4l2loopback")
     check(a_missing_camera_or_module)
     print(f"{failures} failures, {time.monotonic() - began:.0f} s in the machine", flush=True)
     return failures
