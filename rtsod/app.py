@@ -14,6 +14,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from rtsod.assembly import pipeline_from
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
@@ -21,7 +22,6 @@ from rtsod.config import AppConfig, OutputConfig, RunConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
-from rtsod.pipeline import Pipeline
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
@@ -116,15 +116,14 @@ class _Run:
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however it ends."""
         config = self._run_config
-        self._pipeline = Pipeline(
+        self._pipeline = pipeline_from(
+            config,
             self._source,
             self._engine,
             self._compositor,
             self._sinks,
             self._meter,
             max_mask_age=self._age,
-            max_frames=config.max_frames,
-            duration=config.duration,
         )
         self._signals.hold()
         end = "done"

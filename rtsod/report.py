@@ -118,7 +118,8 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     parts.append("dropped " + (", ".join(f"{count} {reason}" for reason, count in lost.items()) if lost else "none"))
     if numbers["events"]:
         parts.append("events " + ", ".join(f"{count} {event}" for event, count in numbers["events"].items()))
-    parts.append(f"{numbers['output_fps']:.1f} fps")
+    if numbers["composited"] > 1:
+        parts.append(f"{numbers['output_fps']:.1f} fps")
     for label, key in (("latency", "latency_ms"), ("mask age", "mask_age_ms")):
         values = numbers[key]  # type: ignore[literal-required]
         if values is not None:
