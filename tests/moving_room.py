@@ -28,20 +28,25 @@ _PERSON: Final = _random.integers(40, 256, (*_SUBJECT, 3), np.uint8)
 _PERSON[:, :, 2] = 0
 
 
-def frame(index: int, *, scale: int = 1) -> Image:
-    """The picture of this number, ``(72, 96, 3)`` times the scale."""
+def frame(index: int, *, scale: int = 1, band: int = 0) -> Image:
+    """The picture of this number, ``(72, 96, 3)`` times the scale.
+
+    A ``band`` of so many pixels around the subject is black: for masks that may be a little off, as those
+    are that were carried to another frame. Less than a stride, or nothing is proved.
+    """
     image = _ROOM.copy()
     height, width = _SUBJECT
     way = WIDTH - width
     left = abs((index * STRIDE) % (2 * way) - way)
     top = (index * 3) % (HEIGHT - height)
+    image[max(0, top - band) : top + height + band, max(0, left - band) : left + width + band] = 0
     image[top : top + height, left : left + width] = _PERSON
     return np.ascontiguousarray(np.repeat(np.repeat(image, scale, axis=0), scale, axis=1))
 
 
 def mask(image: Image) -> Alpha:
     """What a perfect network answers to a picture at its input size; a rim narrower than a stride is left out."""
-    subject = (image[:, :, 2] < RED // 8).astype(np.uint8)
+    subject = ((image[:, :, 2] < RED // 8) & (image[:, :, 0] > 20)).astype(np.uint8)
     return cv2.erode(subject, np.ones((3, 3), np.uint8)).astype(np.float32)
 
 

@@ -9,32 +9,29 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtsod.assembly import pipeline_from
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
-from rtsod.config import SYNCS
+from rtsod.config import SYNCS, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
 from rtsod.meter import Meter
-from rtsod.pipeline import Pipeline
 from rtsod.preprocess import shrink
 from rtsod.supervised_engine import SupervisedEngine
 from rtsod.types import (
     Alpha,
     Composited,
-    Engine,
     EngineInfo,
     Frame,
     Image,
     Mask,
     Masked,
-    Sink,
-    Source,
     SourceInfo,
     Transparent,
 )
@@ -42,14 +39,8 @@ from tests import moving_room
 from tests.fakes import Ticks
 
 AGE: Final = 1.0
-
-
-def _pipeline(
-    sync: str, source: Source, engine: Engine, compositor: Compositor, sinks: list[Sink], meter: Meter, clock: Ticks
-) -> Pipeline:
-    """The one place that knows how a run is kept in step."""
-    assert sync == "locked", "teach this what the new way takes"
-    return Pipeline(source, engine, compositor, sinks, meter, max_mask_age=AGE, clock=clock)
+BANDS: Final = {"locked": 0}
+"""For each way of keeping in step, how many pixels its masks may be off: see :func:`tests.moving_room.frame`."""
 
 
 class Gate:
@@ -85,9 +76,9 @@ class Room:
 
     skipped = 0
 
-    def __init__(self, stage: Schedule, count: int, *, live: bool) -> None:
+    def __init__(self, stage: Schedule, count: int, *, live: bool, band: int) -> None:
         self.info = SourceInfo("room", moving_room.WIDTH, moving_room.HEIGHT, Fraction(30), live)
-        self._stage, self._count, self._index = stage, count, 0
+        self._stage, self._count, self._index, self._band = stage, count, 0, band
 
     def read(self) -> Frame | None:
         self._stage.gates["read"].wait()
@@ -96,7 +87,7 @@ class Room:
             return None
         self._index += 1
         pts = None if self.info.live else Fraction(index, 30)
-        return Frame(moving_room.frame(index), index, self._stage.clock(), pts)
+        return Frame(moving_room.frame(index, band=self._band), index, self._stage.clock(), pts)
 
     def close(self) -> None:
         self._count = self._index
@@ -164,7 +155,9 @@ def test_no_interleaving_shows_the_room(
     meter = Meter(stage.clock)
     engine = SupervisedEngine(Network(stage), lambda: Network(stage), tell=meter.event, clock=stage.clock)
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
-    pipeline = _pipeline(sync, Room(stage, count, live=live), engine, compositor, [*sinks], meter, stage.clock)
+    room = Room(stage, count, live=live, band=BANDS[sync])
+    config = RunConfig(sync=cast("Sync", sync))
+    pipeline = pipeline_from(config, room, engine, compositor, sinks, meter, max_mask_age=AGE, clock=stage.clock)
     steps = iter(schedule)
     doing: dict[str, Callable[[], None]] = {
         **{name: gate.step for name, gate in stage.gates.items()},
