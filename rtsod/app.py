@@ -109,6 +109,8 @@ class _Run:
         opened.callback(self._engine.close)
         self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine, info)
         _log.info("masks count as too old after %.2f s", self._age)
+        if self._virtual_camera is not None:
+            self._virtual_camera.limit_age(self._age)
         self._show_numbers = False
 
     def run(self) -> None:
