@@ -117,8 +117,10 @@ class _Run:
 
         self._engine = self._open_engine(config)
         opened.callback(self._engine.close)
-        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine)
+        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine, info)
         _log.info("masks count as too old after %.2f s", self._age)
+        if self._virtual_camera is not None:
+            self._virtual_camera.limit_age(self._age)
         self._show_numbers = False
 
     def run(self) -> None:
@@ -196,9 +198,10 @@ class _Run:
             write_stats(path, self._source.info, self._engine.info, names, numbers, end)
 
     def _open_engine(self, config: AppConfig) -> Engine:
-        with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
-            weights = resolve(config.engine, progress)
-            first = open_engine(config.engine, weights, self._reporter.say)  # fetches them, where they are needed
+        fetching = f"fetching the weights of the {config.engine.model} model, once"
+        with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
+            weights = resolve(config.engine, fetched)
+            first = open_engine(config.engine, weights, self._reporter.say, built)  # fetches them, where needed
         engine = SupervisedEngine(first, lambda: open_engine(config.engine, weights, _log.info), tell=self._meter.event)
         info = engine.info
         self._reporter.say(
@@ -253,10 +256,12 @@ def leave_cores_to_the_network() -> None:
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
 
 
-def mask_age_from_speed(engine: Engine) -> float:
+def mask_age_from_speed(engine: Engine, source: SourceInfo) -> float:
     """Warm the engine up, and allow several of its inferences before a picture counts as too old, in seconds."""
-    size = engine.info.input_size
-    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    width = height = engine.info.input_size
+    if engine.info.takes_frames and source.width is not None and source.height is not None:
+        width, height = source.width, source.height
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     engine.infer(noise)  # the first one allocates
     started = time.perf_counter()
     engine.infer(noise)

@@ -59,6 +59,8 @@ class Event(StrEnum):
     OUTPUT_FAILED = "output_failed"
     """The virtual camera took no picture."""
     OUTPUT_RECOVERED = "output_recovered"
+    OUTPUT_STARVED = "output_starved"
+    """Nobody wrote to the virtual camera any more, not even a slate: another output hangs, say."""
 
 
 class Stage(StrEnum):

@@ -89,7 +89,7 @@ def measure_whole(case: Case) -> WholeResult:
     """
     leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(case.subject.open()[0]) as engine:
-        age = mask_age_from_speed(engine)  # warms it up, too
+        age = mask_age_from_speed(engine, source.info)  # warms it up, too
         return run_case(case, source, engine, open_background(case.background), max_mask_age=age)
 
 
