@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from rtsod.errors import UsageError
+from rtsod.refine.light_wrap import light_wrapped
 from rtsod.refine.matte import Refine, unrefined
 from rtsod.types import (
     Alpha,
@@ -37,10 +38,6 @@ LEAST_ALPHA: Final = 0.002
 over the picture neither lets the camera's background through nor costs time."""
 _MEAN_WEIGHT: Final = 0.002
 """Of the mean colour, beside what the blur brings in: it takes over about three sigma behind the subject's edge."""
-_WRAP_STRENGTH: Final = 0.5
-_WRAP_SIGMA: Final = 9.0
-"""Pixels of a picture whose shorter side is 720: how far the light reaches."""
-_WRAP_SHRINK: Final = 4
 _BAND: Final = 32
 """Rows blended at once. Measured at 720p on real masks: 16, 32 and 48 rows are alike, one bounding box is slower."""
 
@@ -193,31 +190,6 @@ def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
     return result
 
 
-def light_wrapped(foreground: Image, background: Image, alpha: Alpha) -> Image:
-    """The subject with a rim of the background's light on it, as a camera before that background would see.
-
-    The background's colours are gathered where the background is seen, and fall off into the subject; they are
-    screened on (``1 - (1 - F) (1 - L)``), which only ever lightens.
-
-    Args:
-        foreground: ``(H, W, 3)`` uint8.
-        background: ``(H, W, 3)`` uint8.
-        alpha: ``(H, W)`` float32 in [0, 1].
-
-    Returns:
-        ``(H, W, 3)`` uint8, owned by the caller.
-    """
-    height, width = alpha.shape
-    size = (math.ceil(width / _WRAP_SHRINK), math.ceil(height / _WRAP_SHRINK))
-    small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
-    seen = 1.0 - np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
-    sigma = _WRAP_SIGMA * min(width, height) / 720.0 / _WRAP_SHRINK
-    light = cv2.GaussianBlur(np.rint(small * (_WRAP_STRENGTH * seen[..., None])).astype(np.uint8), (0, 0), sigma)
-    large = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
-    screened = cv2.multiply(cv2.bitwise_not(foreground), cv2.bitwise_not(large), scale=1 / 255)
-    return np.asarray(cv2.bitwise_not(screened), np.uint8)
-
-
 def blurred_background(image: Image, alpha: Alpha, sigma: float) -> Image:
     """The picture out of focus, as if the subject were not in it.
 
@@ -267,5 +239,4 @@ __all__ = [
     "Untouched",
     "blend",
     "blurred_background",
-    "light_wrapped",
 ]

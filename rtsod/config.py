@@ -97,9 +97,8 @@ class PictureConfig:
     """Files, ``blur``, ``blur:SIGMA``, ``#RRGGBB``, ``transparent``, ``none``; the first is shown, ``b`` cycles."""
     mirror: bool = False
     refine: RefineName = "auto"
-    """How the map gets its edges: ``off`` scales it as the authors do, ``fast`` and ``best`` let
-    the picture guide it; ``auto`` is
-    ``fast`` for streams, and ``off`` for photographs, whose masks are the authors'."""
+    """How the map gets its edges: ``off`` scales it as the authors do, ``fast`` and ``best`` let the picture guide it;
+    ``auto`` is ``fast`` for streams, and ``off`` for photographs, whose masks are the authors'."""
     light_wrap: bool = False
     """A little of the new background's light on the subject's rim."""
 

@@ -15,12 +15,13 @@ from numba import njit
 
 from benchmarks.matte_errors import dtssd, fringe, gradient_error, mad
 from benchmarks.soft_subject import SoftSubject, moving_background
-from rtsod.composite import Compositor, blend, light_wrapped
+from rtsod.composite import Compositor, blend
 from rtsod.config import REFINES, PictureConfig
 from rtsod.errors import UsageError
 from rtsod.refine import Refine, kernel, refiner, unrefined
 from rtsod.refine.faint import without_faint
 from rtsod.refine.guided import BEST, FAST, guided
+from rtsod.refine.light_wrap import light_wrapped
 from rtsod.sources.scene import DemoScene
 from rtsod.types import Alpha, Frame, Image, Mask, Masked, Transparent
 
