@@ -17,9 +17,10 @@ from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
-from rtsod.config import RunConfig, SourceConfig, Sync
+from rtsod.config import PictureConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.meter import Meter, Snapshot, Span, Stage
+from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
 from rtsod.types import Backdrop, Clock, Engine, EngineInfo, Source, SourceInfo
@@ -107,7 +108,7 @@ def run_case(
         RunConfig(sync=case.sync),
         source,
         engine,
-        Compositor([backdrop]),
+        Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
         meter,
         max_mask_age=max_mask_age,
