@@ -37,6 +37,7 @@ from rtsod.bench.record import command_line, write_json
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig
 from rtsod.errors import ExitCode, RtsodError
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline import Pipeline
@@ -151,7 +152,7 @@ def _play(source: Source, engine: Engine) -> Snapshot:
     compositor = Compositor([open_background(BACKGROUND)])
     sink = NullSink()
     try:
-        Pipeline(source, engine, compositor, [sink], meter, max_mask_age=60.0).run()
+        Pipeline(source, WholeFrame(engine, meter), compositor, [sink], meter, max_mask_age=60.0).run()
     finally:
         source.close()
     assert sink.slates == 0

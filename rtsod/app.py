@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Final
 
 import cv2
-import numpy as np
 
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
 from rtsod.config import AppConfig, OutputConfig, RunConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
+from rtsod.motion.carry import Carrier
+from rtsod.pace import inference_seconds, mask_age, settle_sync
 from rtsod.pipeline import Pipeline
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
@@ -38,9 +40,6 @@ _log = logging.getLogger(__name__)
 FALLBACK_OUTPUT: Final = Path("rtsod-output.mp4")
 """Recorded when nothing was asked for and nothing can be shown."""
 FALLBACK_SECONDS: Final = 10.0
-LEAST_MASK_AGE: Final = 1.0
-"""Seconds; the default bound on a slow machine is several inferences instead."""
-_AGE_IN_INFERENCES: Final = 4.0
 
 
 def run(config: AppConfig) -> ExitCode:
@@ -107,7 +106,11 @@ class _Run:
 
         self._engine = self._open_engine(config)
         opened.callback(self._engine.close)
-        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine)
+        inference = inference_seconds(self._engine)
+        self._age = self._run_config.max_mask_age or mask_age(inference)
+        self._sync, why = settle_sync(self._run_config, info, inference)
+        if why is not None:
+            reporter.say(f"sync: {self._sync}, {why}")
         _log.info("masks count as too old after %.2f s", self._age)
         self._show_numbers = False
 
@@ -116,10 +119,12 @@ class _Run:
         config = self._run_config
         self._pipeline = Pipeline(
             self._source,
-            self._engine,
+            WholeFrame(self._engine, self._meter, stills=self._source.info.stills),
             self._compositor,
             self._sinks,
             self._meter,
+            carrier=Carrier() if self._sync == "tracked" else None,
+            mask_every=config.mask_every,
             max_mask_age=self._age,
             max_frames=config.max_frames,
             duration=config.duration,
@@ -184,7 +189,7 @@ class _Run:
         path = self._run_config.stats
         if path is not None:
             names = [sink.name for sink in self._sinks]
-            write_stats(path, self._source.info, self._engine.info, names, numbers, end)
+            write_stats(path, self._source.info, self._engine.info, names, self._sync, numbers, end)
 
     def _open_engine(self, config: AppConfig) -> Engine:
         with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
@@ -242,16 +247,6 @@ def _settle_outputs(
 def leave_cores_to_the_network() -> None:
     """OpenCV's own threads would fight the network's; its share of a frame is small."""
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
-
-
-def mask_age_from_speed(engine: Engine) -> float:
-    """Warm the engine up, and allow several of its inferences before a picture counts as too old, in seconds."""
-    size = engine.info.input_size
-    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
-    engine.infer(noise)  # the first one allocates
-    started = time.perf_counter()
-    engine.infer(noise)
-    return max(LEAST_MASK_AGE, _AGE_IN_INFERENCES * (time.perf_counter() - started))
 
 
 def _expected_frames(info: SourceInfo, run: RunConfig) -> int | None:

@@ -226,7 +226,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     default = _DEFAULTS.run
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--sync", choices=SYNCS, help=f"locked: each mask with the very frame it comes from (default: {default.sync})"
+        "--sync",
+        choices=SYNCS,
+        help="locked: each mask with the very frame it comes from; tracked: every frame at once, with the newest mask "
+        f"carried to it; auto: locked where the network keeps up with the camera (default: {default.sync})",
+    )
+    group.add_argument(
+        "--mask-every",
+        type=int,
+        metavar="N",
+        help=f"infer every N-th frame and track between them (default: {default.mask_every})",
     )
     group.add_argument("--duration", type=float, metavar="SECONDS", help="of input (default: no bound)")
     group.add_argument("--max-frames", type=int, metavar="N", help="of input (default: no bound)")

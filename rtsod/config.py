@@ -15,7 +15,7 @@ from rtsod.errors import UsageError
 ModelName: TypeAlias = Literal["full", "lite"]
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
-Sync: TypeAlias = Literal["locked"]
+Sync: TypeAlias = Literal["auto", "locked", "tracked"]
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
@@ -122,7 +122,11 @@ class OutputConfig:
 class RunConfig:
     """How long a run lasts, how it is kept in step, and what is reported."""
 
-    sync: Sync = "locked"
+    sync: Sync = "auto"
+    """``locked``: each mask with the very frame it was computed from. ``tracked``: live, every frame with the newest
+    mask carried to it; a file, the frames between every ``mask_every``-th. ``auto``: what keeps up."""
+    mask_every: int = 1
+    """Frames; more than 1 infers only every so many-th and tracks between them."""
     duration: float | None = None
     """Seconds of input time, None for no bound."""
     max_frames: int | None = None
@@ -134,6 +138,14 @@ class RunConfig:
     verbose: bool = False
 
     def __post_init__(self) -> None:
+        if self.sync not in SYNCS:
+            raise UsageError(f"--sync {self.sync}: is none of {', '.join(SYNCS)}")
+        if self.mask_every < 1:
+            raise UsageError(f"--mask-every {self.mask_every}: must be at least 1")
+        if self.mask_every > 1 and self.sync == "locked":
+            raise UsageError(
+                f"--mask-every {self.mask_every}: frames between masks are tracked: leave --sync locked out"
+            )
         if self.duration is not None and not 0 < self.duration < float("inf"):
             raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds, and finite")
         if self.max_frames is not None and self.max_frames < 1:

@@ -133,7 +133,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         weights=options.weights,
     )
     models: tuple[Any, ...] = MODELS if options.model == "both" else (options.model,)
-    syncs: tuple[Any, ...] = SYNCS if options.sync == "all" else (options.sync,)
+    syncs: tuple[Any, ...] = ("locked", "tracked") if options.sync == "all" else (options.sync,)
     return Plan(
         subjects=tuple(Subject(replace(config, model=model), options.engine == _CONSTANT) for model in models),
         seconds=options.seconds,

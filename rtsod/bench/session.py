@@ -100,6 +100,8 @@ class Session:
             for subject in plan.subjects:
                 for sync in plan.syncs:
                     for paced in plan.paces:
+                        if sync == "tracked" and not paced:
+                            continue  # a file waits for its masks: that is locked
                         case = Case(subject, source, paced, sync, plan.background, plan.seconds)
                         run = in_fresh_process(measure_whole, case)
                         self._result.pipelines.append(run)

@@ -11,14 +11,17 @@ from typing import Final
 
 import psutil
 
-from rtsod.app import leave_cores_to_the_network, mask_age_from_speed
+from rtsod.app import leave_cores_to_the_network
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
-from rtsod.config import SourceConfig, Sync
+from rtsod.config import RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot, Span, Stage
+from rtsod.motion.carry import Carrier
+from rtsod.pace import inference_seconds, mask_age, settle_sync
 from rtsod.pipeline import Pipeline
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
@@ -86,8 +89,11 @@ def measure_whole(case: Case) -> WholeResult:
     """
     leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(case.subject.open()[0]) as engine:
-        age = mask_age_from_speed(engine)  # warms it up, too
-        return run_case(case, source, engine, open_background(case.background), max_mask_age=age)
+        inference = inference_seconds(engine)  # warms it up, too
+        sync, _ = settle_sync(RunConfig(case.sync), source.info, inference)
+        return run_case(
+            replace(case, sync=sync), source, engine, open_background(case.background), max_mask_age=mask_age(inference)
+        )
 
 
 def run_case(
@@ -103,10 +109,11 @@ def run_case(
     meter = Meter(clock, trace=_TRACE)
     pipeline = Pipeline(
         source,
-        engine,
+        WholeFrame(engine, meter, stills=source.info.stills),
         Compositor([backdrop]),
         [NullSink() for _ in range(case.sinks)],
         meter,
+        carrier=Carrier() if case.sync == "tracked" else None,
         max_mask_age=max_mask_age,
         clock=clock,
     )
