@@ -22,6 +22,7 @@ from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
+from rtsod.motion.steady import Steadier
 from rtsod.pace import inference_seconds, mask_age, settle_sync
 from rtsod.pipeline import Pipeline
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
@@ -112,6 +113,10 @@ class _Run:
         if why is not None:
             reporter.say(f"sync: {self._sync}, {why}")
         _log.info("masks count as too old after %.2f s", self._age)
+        picture = config.picture
+        if picture.subject_lock and info.stills:
+            raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
+        self._steadier = Steadier(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
         self._show_numbers = False
 
     def run(self) -> None:
@@ -123,6 +128,7 @@ class _Run:
             self._compositor,
             self._sinks,
             self._meter,
+            steadier=self._steadier,
             carrier=Carrier() if self._sync == "tracked" else None,
             mask_every=config.mask_every,
             max_mask_age=self._age,
