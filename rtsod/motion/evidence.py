@@ -29,10 +29,15 @@ class Evidence:
     mismatch: NDArray[np.bool_]
     """``(HEIGHT, WIDTH)``: no such pixel was where motion says."""
 
-    @property
-    def explained(self) -> float:
-        """The share of the picture that motion explains."""
-        return 1.0 - float(np.count_nonzero(self.mismatch)) / self.mismatch.size
+    def explained(self, alpha: Alpha) -> float:
+        """The share that motion explains of the picture or, if that is less, of what a mask takes for subject.
+
+        Args:
+            alpha: ``(HEIGHT, WIDTH)`` float32, the carried mask.
+        """
+        subject = alpha > 0.5
+        everywhere = float(np.mean(self.mismatch))
+        return 1.0 - max(everywhere, float(np.mean(self.mismatch[subject])) if subject.any() else 0.0)
 
 
 def compare(new: Small, old: Small, flow: Flow) -> Evidence:

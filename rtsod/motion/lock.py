@@ -23,7 +23,8 @@ class SubjectLock:
 
     Each region of a mask has a name, subject or other, which goes along with it by optical flow. A region that comes
     from nowhere is another. Where two regions melt together, each pixel takes the name of the nearest that had one: so
-    who walks past behind is cut off where they were seen apart before.
+    who walks past behind is cut off where they were seen apart before. Who was hidden completely comes out as a part of
+    the subject, until the two are apart: the subject is always in one piece.
     """
 
     def __init__(self) -> None:
@@ -74,8 +75,9 @@ def _named(
     total = np.maximum(of_subject + of_others, 1)
     subject = subject & (of_subject > _STRAY * total)[labels]
     others = others & (of_others > _STRAY * total)[labels]
-    nobody = (of_subject + of_others == 0)[labels]
-    nearer = solid & ~nobody & (_distance(subject & solid) <= _distance(others & solid))
+    of_subject[0] = 0
+    theirs = np.arange(count) != int(np.argmax(of_subject))  # the regions without the subject's main part
+    nearer = solid & ~theirs[labels] & (_distance(subject & solid) <= _distance(others & solid))
     return nearer, solid & ~nearer
 
 
