@@ -13,18 +13,16 @@ from typing import Final
 
 import cv2
 
+from rtsod.assembly import pipeline_from
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
 from rtsod.config import AppConfig, OutputConfig, RunConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
-from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
-from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
 from rtsod.pace import inference_seconds, mask_age, settle_sync
-from rtsod.pipeline import Pipeline
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
@@ -107,12 +105,15 @@ class _Run:
 
         self._engine = self._open_engine(config)
         opened.callback(self._engine.close)
-        inference = inference_seconds(self._engine)
+        inference = inference_seconds(self._engine, info)
         self._age = self._run_config.max_mask_age or mask_age(inference)
-        self._sync, why = settle_sync(self._run_config, info, inference)
-        if why is not None:
-            reporter.say(f"sync: {self._sync}, {why}")
         _log.info("masks count as too old after %.2f s", self._age)
+        if self._virtual_camera is not None:
+            self._virtual_camera.limit_age(self._age)
+        sync, why = settle_sync(self._run_config, info, inference)
+        self._run_config = replace(self._run_config, sync=sync)
+        if why is not None:
+            reporter.say(f"sync: {sync}, {why}")
         picture = config.picture
         if picture.subject_lock and info.stills:
             raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
@@ -122,18 +123,15 @@ class _Run:
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however it ends."""
         config = self._run_config
-        self._pipeline = Pipeline(
+        self._pipeline = pipeline_from(
+            config,
             self._source,
-            WholeFrame(self._engine, self._meter, stills=self._source.info.stills),
+            self._engine,
             self._compositor,
             self._sinks,
             self._meter,
             steadier=self._steadier,
-            carrier=Carrier() if self._sync == "tracked" else None,
-            mask_every=config.mask_every,
             max_mask_age=self._age,
-            max_frames=config.max_frames,
-            duration=config.duration,
         )
         self._signals.hold()
         end = "done"
@@ -195,12 +193,13 @@ class _Run:
         path = self._run_config.stats
         if path is not None:
             names = [sink.name for sink in self._sinks]
-            write_stats(path, self._source.info, self._engine.info, names, self._sync, numbers, end)
+            write_stats(path, self._source.info, self._engine.info, names, self._run_config.sync, numbers, end)
 
     def _open_engine(self, config: AppConfig) -> Engine:
-        with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
-            weights = resolve(config.engine, progress)
-            first = open_engine(config.engine, weights, self._reporter.say)  # fetches them, where they are needed
+        fetching = f"fetching the weights of the {config.engine.model} model, once"
+        with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
+            weights = resolve(config.engine, fetched)
+            first = open_engine(config.engine, weights, self._reporter.say, built)  # fetches them, where needed
         engine = SupervisedEngine(first, lambda: open_engine(config.engine, weights, _log.info), tell=self._meter.event)
         info = engine.info
         self._reporter.say(

@@ -12,18 +12,16 @@ from typing import Final
 import psutil
 
 from rtsod.app import leave_cores_to_the_network
+from rtsod.assembly import pipeline_from
 from rtsod.backgrounds import open_background
-from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
+from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
 from rtsod.config import RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
-from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot, Span, Stage
-from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
 from rtsod.pace import inference_seconds, mask_age, settle_sync
-from rtsod.pipeline import Pipeline
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
 from rtsod.types import Backdrop, Clock, Engine, EngineInfo, Source, SourceInfo
@@ -44,7 +42,7 @@ class Case:
     paced: bool = True
     """Like a camera, dropping what comes too fast; or every frame, as fast as it goes."""
     sync: Sync = "locked"
-    background: str = "beach.jpg"
+    background: str = BACKGROUND
     seconds: float = 10.0
     sinks: int = 1
 
@@ -75,6 +73,8 @@ class WholeResult:
     """From capture to sink, of each picture."""
     spans: tuple[Span, ...]
     """The passes of all stages while the last ``TRACED_FRAMES`` pictures were made; seconds from the first."""
+    others_cores: float | None = None
+    """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
 
     @property
     def peak_memory_mb(self) -> float:
@@ -90,11 +90,10 @@ def measure_whole(case: Case) -> WholeResult:
     """
     leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(case.subject.open()[0]) as engine:
-        inference = inference_seconds(engine)  # warms it up, too
-        sync, _ = settle_sync(RunConfig(case.sync), source.info, inference)
-        return run_case(
-            replace(case, sync=sync), source, engine, open_background(case.background), max_mask_age=mask_age(inference)
-        )
+        inference = inference_seconds(engine, source.info)  # warms it up, too
+        sync, _ = settle_sync(RunConfig(sync=case.sync), source.info, inference)
+        settled = replace(case, sync=sync)
+        return run_case(settled, source, engine, open_background(case.background), max_mask_age=mask_age(inference))
 
 
 def run_case(
@@ -108,14 +107,14 @@ def run_case(
 ) -> WholeResult:
     """Run the pipeline over opened edges until the input ends or ``case.seconds`` are over."""
     meter = Meter(clock, trace=_TRACE)
-    pipeline = Pipeline(
+    pipeline = pipeline_from(
+        RunConfig(sync=case.sync),
         source,
-        WholeFrame(engine, meter, stills=source.info.stills),
+        engine,
         Compositor([backdrop]),
         [NullSink() for _ in range(case.sinks)],
         meter,
         steadier=None if source.info.stills else Steadier(),
-        carrier=Carrier() if case.sync == "tracked" else None,
         max_mask_age=max_mask_age,
         clock=clock,
     )
