@@ -36,6 +36,7 @@ from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.record import file_to_write
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig, PictureConfig
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline import Pipeline
@@ -149,7 +150,7 @@ def _play(source: Source, engine: Engine) -> Snapshot:
     compositor = Compositor([open_background(BACKGROUND)], refine=refiner(PictureConfig().refine))
     sink = NullSink()
     try:
-        Pipeline(source, engine, compositor, [sink], meter, max_mask_age=60.0).run()
+        Pipeline(source, WholeFrame(engine, meter), compositor, [sink], meter, max_mask_age=60.0).run()
     finally:
         source.close()
     assert sink.slates == 0

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import cv2
-import numpy as np
 
 from rtsod.assembly import pipeline_from
 from rtsod.backends import open_engine
@@ -22,6 +21,8 @@ from rtsod.config import AppConfig, OutputConfig, RunConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
+from rtsod.motion.steady import Steadier
+from rtsod.pace import inference_seconds, mask_age, settle_sync
 from rtsod.refine import refiner
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
@@ -39,9 +40,6 @@ _log = logging.getLogger(__name__)
 FALLBACK_OUTPUT: Final = Path("rtsod-output.mp4")
 """Recorded when nothing was asked for and nothing can be shown."""
 FALLBACK_SECONDS: Final = 10.0
-LEAST_MASK_AGE: Final = 1.0
-"""Seconds; the default bound on a slow machine is several inferences instead."""
-_AGE_IN_INFERENCES: Final = 4.0
 
 
 def run(config: AppConfig) -> ExitCode:
@@ -117,10 +115,19 @@ class _Run:
 
         self._engine = self._open_engine(config)
         opened.callback(self._engine.close)
-        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine, info)
+        inference = inference_seconds(self._engine, info)
+        self._age = self._run_config.max_mask_age or mask_age(inference)
         _log.info("masks count as too old after %.2f s", self._age)
         if self._virtual_camera is not None:
             self._virtual_camera.limit_age(self._age)
+        sync, why = settle_sync(self._run_config, info, inference)
+        self._run_config = replace(self._run_config, sync=sync)
+        if why is not None:
+            reporter.say(f"sync: {sync}, {why}")
+        picture = config.picture
+        if picture.subject_lock and info.stills:
+            raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
+        self._steadier = Steadier(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
         self._show_numbers = False
 
     def run(self) -> None:
@@ -133,6 +140,7 @@ class _Run:
             self._compositor,
             self._sinks,
             self._meter,
+            steadier=self._steadier,
             max_mask_age=self._age,
         )
         self._signals.hold()
@@ -195,7 +203,7 @@ class _Run:
         path = self._run_config.stats
         if path is not None:
             names = [sink.name for sink in self._sinks]
-            write_stats(path, self._source.info, self._engine.info, names, numbers, end)
+            write_stats(path, self._source.info, self._engine.info, names, self._run_config.sync, numbers, end)
 
     def _open_engine(self, config: AppConfig) -> Engine:
         fetching = f"fetching the weights of the {config.engine.model} model, once"
@@ -254,18 +262,6 @@ def _settle_outputs(
 def leave_cores_to_the_network() -> None:
     """OpenCV's own threads would fight the network's; its share of a frame is small."""
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
-
-
-def mask_age_from_speed(engine: Engine, source: SourceInfo) -> float:
-    """Warm the engine up, and allow several of its inferences before a picture counts as too old, in seconds."""
-    width = height = engine.info.input_size
-    if engine.info.takes_frames and source.width is not None and source.height is not None:
-        width, height = source.width, source.height
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    engine.infer(noise)  # the first one allocates
-    started = time.perf_counter()
-    engine.infer(noise)
-    return max(LEAST_MASK_AGE, _AGE_IN_INFERENCES * (time.perf_counter() - started))
 
 
 def _expected_frames(info: SourceInfo, run: RunConfig) -> int | None:

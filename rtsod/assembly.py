@@ -6,7 +6,10 @@ import time
 from collections.abc import Sequence
 
 from rtsod.config import RunConfig
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
+from rtsod.motion.carry import Carrier
+from rtsod.pairing import Steadying
 from rtsod.pipeline import Composing, Pipeline
 from rtsod.types import Clock, Engine, Sink, Source
 
@@ -19,27 +22,32 @@ def pipeline_from(
     sinks: Sequence[Sink],
     meter: Meter,
     *,
+    steadier: Steadying | None = None,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
 ) -> Pipeline:
     """The pipeline that a configuration means, over opened edges.
 
     Args:
-        config: how it is kept in step, and its bounds.
+        config: how it is kept in step, and its bounds. ``auto`` is settled by :mod:`rtsod.pace`; left so, it is locked.
         source: this and the following as :class:`rtsod.pipeline.Pipeline` takes them.
         engine: likewise.
         compositor: likewise.
         sinks: likewise.
         meter: likewise.
+        steadier: likewise.
         max_mask_age: seconds; what ``config.max_mask_age`` says, or was derived from the engine's speed.
         clock: seconds that only grow.
     """
     return Pipeline(
         source,
-        engine,
+        WholeFrame(engine, meter, stills=source.info.stills),
         compositor,
         sinks,
         meter,
+        steadier=steadier,
+        carrier=Carrier() if config.sync == "tracked" else None,
+        mask_every=config.mask_every,
         max_mask_age=max_mask_age,
         max_frames=config.max_frames,
         duration=config.duration,

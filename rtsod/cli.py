@@ -204,6 +204,15 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--light-wrap", action="store_true", help="let the new background's light fall on the subject's rim"
     )
     group.add_argument(
+        "--steady",
+        action=argparse.BooleanOptionalAction,
+        help="hold masks still where the picture is still, and leave out what is no subject; --no-steady shows them as "
+        "the network gives them (default: --steady; photographs are never steadied)",
+    )
+    group.add_argument(
+        "--subject-lock", action="store_true", help="keep to the subject that was there first, whoever walks past"
+    )
+    group.add_argument(
         "--preview",
         action=argparse.BooleanOptionalAction,
         help="show a window (default: if there is a display and no other output)",
@@ -243,7 +252,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     default = _DEFAULTS.run
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--sync", choices=SYNCS, help=f"locked: each mask with the very frame it comes from (default: {default.sync})"
+        "--sync",
+        choices=SYNCS,
+        help="locked: each mask with the very frame it comes from; tracked: every frame at once, with the newest mask "
+        f"carried to it; auto: locked where the network keeps up with the camera (default: {default.sync})",
+    )
+    group.add_argument(
+        "--mask-every",
+        type=int,
+        metavar="N",
+        help=f"infer every N-th frame and track between them (default: {default.mask_every})",
     )
     group.add_argument("--duration", type=float, metavar="SECONDS", help="of input (default: no bound)")
     group.add_argument("--max-frames", type=int, metavar="N", help="of input (default: no bound)")

@@ -15,7 +15,7 @@ from rtsod.errors import UsageError
 ModelName: TypeAlias = Literal["full", "lite"]
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
-Sync: TypeAlias = Literal["locked"]
+Sync: TypeAlias = Literal["auto", "locked", "tracked"]
 RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
@@ -101,10 +101,16 @@ class PictureConfig:
     ``auto`` is ``fast`` for streams, and ``off`` for photographs, whose masks are the authors'."""
     light_wrap: bool = False
     """A little of the new background's light on the subject's rim."""
+    steady: bool = True
+    """Masks of a stream are held still where the picture is still, and what is no subject is left out."""
+    subject_lock: bool = False
+    """Keep to the subject that was there first."""
 
     def __post_init__(self) -> None:
         if self.refine not in REFINES:
             raise UsageError(f"--refine {self.refine}: is none of {', '.join(REFINES)}")
+        if self.subject_lock and not self.steady:
+            raise UsageError("--subject-lock: follows one subject from mask to mask: leave --no-steady out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,11 @@ class OutputConfig:
 class RunConfig:
     """How long a run lasts, how it is kept in step, and what is reported."""
 
-    sync: Sync = "locked"
+    sync: Sync = "auto"
+    """``locked``: each mask with the very frame it was computed from. ``tracked``: live, every frame with the newest
+    mask carried to it; a file, the frames between every ``mask_every``-th. ``auto``: what keeps up."""
+    mask_every: int = 1
+    """Frames; more than 1 infers only every so many-th and tracks between them."""
     duration: float | None = None
     """Seconds of input time, None for no bound."""
     max_frames: int | None = None
@@ -145,6 +155,14 @@ class RunConfig:
     verbose: bool = False
 
     def __post_init__(self) -> None:
+        if self.sync not in SYNCS:
+            raise UsageError(f"--sync {self.sync}: is none of {', '.join(SYNCS)}")
+        if self.mask_every < 1:
+            raise UsageError(f"--mask-every {self.mask_every}: must be at least 1")
+        if self.mask_every > 1 and self.sync == "locked":
+            raise UsageError(
+                f"--mask-every {self.mask_every}: frames between masks are tracked: leave --sync locked out"
+            )
         if self.duration is not None and not 0 < self.duration < float("inf"):
             raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds, and finite")
         if self.max_frames is not None and self.max_frames < 1:

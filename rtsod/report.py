@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from rtsod.build.progress import shown
+from rtsod.config import Sync
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.text_file import write_text
@@ -117,7 +118,8 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     """The numbers of a run, for people."""
     parts = [
         f"{engine.model} on {engine.name}, {engine.precision}, {engine.device}",
-        f"{numbers['captured']} frames captured, {numbers['composited']} composited",
+        f"{numbers['captured']} frames captured, {numbers['composited']} composited"
+        + (f" ({numbers['carried']} of them tracked)" if numbers["carried"] else ""),
     ]
     lost = dict(numbers["dropped"])
     if numbers["unreadable"]:
@@ -146,7 +148,13 @@ def overlay_lines(engine: EngineInfo, numbers: Snapshot) -> list[str]:
 
 
 def write_stats(
-    path: Path, source: SourceInfo, engine: EngineInfo, sinks: Sequence[str], numbers: Snapshot, end: str
+    path: Path,
+    source: SourceInfo,
+    engine: EngineInfo,
+    sinks: Sequence[str],
+    sync: Sync,
+    numbers: Snapshot,
+    end: str,
 ) -> None:
     """Everything about a run as JSON, written whole or not at all.
 
@@ -155,6 +163,7 @@ def write_stats(
         source: what was read.
         engine: what ran.
         sinks: the names of the outputs.
+        sync: locked or tracked.
         numbers: of the whole run.
         end: why it ended: ``"done"``, or the error's or signal's line.
 
@@ -187,6 +196,7 @@ def write_stats(
             "weights": engine.weights,
         },
         "outputs": list(sinks),
+        "sync": sync,
         **numbers,
     }
     write_text(path, json.dumps(record, indent=2) + "\n")

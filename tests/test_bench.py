@@ -28,8 +28,8 @@ from rtsod.bench.work import Work, count_work
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
 from rtsod.meter import Drop, Meter, Span, Stage
-from rtsod.types import Alpha, EngineInfo, Image
-from tests.fakes import FakeEngine, FakeSource, Ticks, picture
+from rtsod.types import Alpha, EngineInfo, Frame, Image, Mask, Masked
+from tests.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 
 ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 300.0, "bf16": 1500.0}, 20.0, 0.0)
 MACHINE: dict[str, object] = {"cores": 2}
@@ -287,9 +287,10 @@ def test_the_rate_counts_the_intervals_between_pictures() -> None:
     clock = Ticks()
     meter = Meter(clock)
     meter.captured()
+    shown = Masked(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0))
     clock.now = 5.0  # the first one waits for the network
     for _ in range(4):
-        meter.composited(0.0, 0.0)
+        meter.composited(shown, 0.0)
         clock.now += 0.5
     numbers = meter.snapshot()
     assert numbers["output_fps"] == 2.0

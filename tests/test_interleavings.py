@@ -39,8 +39,8 @@ from tests import moving_room
 from tests.fakes import Ticks
 
 AGE: Final = 1.0
-BANDS: Final = {"locked": 0}
-"""For each way of keeping in step, how many pixels its masks may be off: see :func:`tests.moving_room.frame`."""
+MANNERS: Final = {"auto": moving_room.ABRUPT, "locked": moving_room.ABRUPT, "tracked": moving_room.GENTLE}
+"""For each way of keeping in step."""
 
 
 class Gate:
@@ -76,9 +76,9 @@ class Room:
 
     skipped = 0
 
-    def __init__(self, stage: Schedule, count: int, *, live: bool, band: int) -> None:
+    def __init__(self, stage: Schedule, count: int, *, live: bool, manner: moving_room.Manner) -> None:
         self.info = SourceInfo("room", moving_room.WIDTH, moving_room.HEIGHT, Fraction(30), live)
-        self._stage, self._count, self._index, self._band = stage, count, 0, band
+        self._stage, self._count, self._index, self._manner = stage, count, 0, manner
 
     def read(self) -> Frame | None:
         self._stage.gates["read"].wait()
@@ -87,7 +87,7 @@ class Room:
             return None
         self._index += 1
         pts = None if self.info.live else Fraction(index, 30)
-        return Frame(moving_room.frame(index, band=self._band), index, self._stage.clock(), pts)
+        return Frame(moving_room.frame(index, self._manner), index, self._stage.clock(), pts)
 
     def close(self) -> None:
         self._count = self._index
@@ -137,7 +137,7 @@ _FAULTS: Final = (None, None, "nan", "crash")
 @pytest.mark.parametrize("sync", SYNCS)
 @given(
     schedule=st.lists(st.sampled_from(_STEPS), max_size=60), faults=st.lists(st.sampled_from(_FAULTS), max_size=8),
-    count=st.integers(1, 10), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
+    count=st.integers(1, 14), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
 def test_no_interleaving_shows_the_room(
@@ -155,7 +155,7 @@ def test_no_interleaving_shows_the_room(
     meter = Meter(stage.clock)
     engine = SupervisedEngine(Network(stage), lambda: Network(stage), tell=meter.event, clock=stage.clock)
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
-    room = Room(stage, count, live=live, band=BANDS[sync])
+    room = Room(stage, count, live=live, manner=MANNERS[sync])
     config = RunConfig(sync=cast("Sync", sync))
     pipeline = pipeline_from(config, room, engine, compositor, sinks, meter, max_mask_age=AGE, clock=stage.clock)
     steps = iter(schedule)

@@ -118,6 +118,8 @@ class Session:
 
         plan = self._plan
         for source, subject, sync, paced in product(plan.sources, plan.subjects, plan.syncs, plan.paces):
+            if sync == "tracked" and not paced:
+                continue  # a file waits for its masks: that is locked
             others = Others()
             run = in_fresh_process(measure_whole, Case(subject, source, paced, sync, plan.background, plan.seconds))
             self._result.pipelines.append(replace(run, others_cores=others.cores()))

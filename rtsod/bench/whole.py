@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from rtsod.app import leave_cores_to_the_network, mask_age_from_speed
+from rtsod.app import leave_cores_to_the_network
 from rtsod.assembly import pipeline_from
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
@@ -20,6 +20,8 @@ from rtsod.composite import Compositor
 from rtsod.config import PictureConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.meter import Meter, Snapshot, Span, Stage
+from rtsod.motion.steady import Steadier
+from rtsod.pace import inference_seconds, mask_age, settle_sync
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
@@ -89,8 +91,10 @@ def measure_whole(case: Case) -> WholeResult:
     """
     leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(case.subject.open()[0]) as engine:
-        age = mask_age_from_speed(engine, source.info)  # warms it up, too
-        return run_case(case, source, engine, open_background(case.background), max_mask_age=age)
+        inference = inference_seconds(engine, source.info)  # warms it up, too
+        sync, _ = settle_sync(RunConfig(sync=case.sync), source.info, inference)
+        settled = replace(case, sync=sync)
+        return run_case(settled, source, engine, open_background(case.background), max_mask_age=mask_age(inference))
 
 
 def run_case(
@@ -111,6 +115,7 @@ def run_case(
         Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
         meter,
+        steadier=None if source.info.stills else Steadier(),
         max_mask_age=max_mask_age,
         clock=clock,
     )
