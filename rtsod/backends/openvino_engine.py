@@ -125,7 +125,7 @@ class OpenVinoEngine:
         fast = any(part in name for name in kernels for part in _BYTE_KERNELS)
         if precision == "int8" and not (fast and in_bytes > sum(kernels.values()) / 2):
             raise EngineUnavailable(
-                f"--precision int8: {self._device_name} multiplies bytes no faster than floats: it has neither VNNI nor AMX"
+                f"--precision int8: {self._device_name} has neither VNNI nor AMX: bytes are no faster than floats"
             )
         return compiled
 

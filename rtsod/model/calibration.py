@@ -1,8 +1,8 @@
 """What 8-bit inference must know of the weights beforehand: how large each activation gets.
 
 A few numbers per model, measured once by ``python -m rtsod.calibrate`` and kept as JSON: for the authors' weights
-within the package, for others in the user's cache folder. They are bound to the weights' sha256; ranges of other weights would
-give a mask that is wrong without looking broken.
+within the package, for others in the user's cache folder. They are bound to the weights' sha256: ranges of other
+weights would give a mask that is wrong without looking broken.
 """
 
 from __future__ import annotations
