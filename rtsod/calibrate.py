@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", choices=MODELS, default="full")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
     parser.add_argument("--images", type=Path, metavar="FOLDER", required=True, help="pictures to measure on")
+    parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S", help="to measure at")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: where --precision int8 looks for it")
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
@@ -69,9 +70,8 @@ def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     from rtsod.model.saliency import SaliencyGraph
     from rtsod.model.weights import resolve
 
-    config = EngineConfig(options.model, weights=options.weights)
-    size = config.input_size
-    pictures = [torch.from_numpy(picture)[None] for picture in pictures_in(options.images, size)]
+    config = EngineConfig(options.model, weights=options.weights, input_size=options.input_size)
+    pictures = [torch.from_numpy(picture)[None] for picture in pictures_in(options.images, config.input_size)]
     weights = resolve(config, lambda done, total: say(f"fetching the weights, {done / 1e6:.0f} MB"))
     network = load_network(weights.file(), config.model)
     say(f"measuring on {len(pictures)} picture(s)")

@@ -28,9 +28,7 @@ _log = logging.getLogger(__name__)
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """What is computed in where the graph has no quantisers; in 8 bits that is lite's one brick that needs it."""
 _CAPABILITIES: Final = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
-_BY_ITSELF: Final = ("int8", "bf16")
-"""What ``auto`` tries on a CPU before float32, fastest first."""
-_STRICTER: Final = TOLERANCE / 4
+_STRICTER: Final = 0.004
 """What ``auto`` allows the answer to the known picture to be off by: it may only take what nobody sees."""
 _BYTE_KERNELS: Final = ("vnni", "amx", "dotprod", "i8mm")
 """Parts of the names of kernels that multiply bytes faster than floats."""
@@ -65,18 +63,14 @@ class OpenVinoEngine:
             self._open(config, weights, precision, TOLERANCE)
 
     def _open_fastest(self, config: EngineConfig, weights: Weights, say: Callable[[str], None]) -> None:
-        against: list[str] = []
-        for precision in _BY_ITSELF:
-            try:
-                off = self._open(config, weights, precision, _STRICTER)
-            except EngineError as error:
-                against.append(f"not {precision} ({error})")
-                continue
-            because = f"this CPU has it, and a known picture's mask is off by {off:.4f} only"
-            say(f"precision auto: {'; '.join([f'{precision}, because {because}', *against])}")
-            return
-        self._open(config, weights, "fp32", TOLERANCE)
-        say(f"precision auto: fp32, because {'; '.join(against)}")
+        # Not bf16: it is off by more than 8 bits are, see docs/decisions.md.
+        try:
+            off = self._open(config, weights, "int8", _STRICTER)
+        except EngineError as error:
+            self._open(config, weights, "fp32", TOLERANCE)
+            say(f"precision auto: fp32, because int8 cannot be had: {error}")
+        else:
+            say(f"precision auto: int8, because this CPU is fast in it and a known picture's mask is off by {off:.4f}")
 
     def _open(self, config: EngineConfig, weights: Weights, precision: str, tolerance: float) -> float:
         """Be an engine in this precision, or raise. How far the answer to the known picture is off."""
