@@ -14,6 +14,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from rtsod.assembly import pipeline_from
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
@@ -21,7 +22,7 @@ from rtsod.config import AppConfig, OutputConfig, RunConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
-from rtsod.pipeline import Pipeline
+from rtsod.refine import refiner
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
@@ -84,10 +85,19 @@ class _Run:
             reporter.say(line)
         output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.say)
         backdrops = self._open_backdrops(config, opened, to_cycle=output.preview is True)
-        self._compositor = Compositor(backdrops, mirror=config.picture.mirror)
+        self._compositor = Compositor(
+            backdrops,
+            mirror=config.picture.mirror,
+            refine=refiner(config.picture.refine, stills=info.stills),
+            light_wrap=config.picture.light_wrap,
+        )
         transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
         check_outputs(output, info, transparent=transparent)
         _check_nothing_is_overwritten(config, output, info)
+        if info.stills and config.picture.refine == "auto":
+            reporter.say(
+                "edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)"
+            )
         if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
             reporter.say("background none: the camera's own background is shown")
 
@@ -107,22 +117,23 @@ class _Run:
 
         self._engine = self._open_engine(config)
         opened.callback(self._engine.close)
-        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine)
+        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine, info)
         _log.info("masks count as too old after %.2f s", self._age)
+        if self._virtual_camera is not None:
+            self._virtual_camera.limit_age(self._age)
         self._show_numbers = False
 
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however it ends."""
         config = self._run_config
-        self._pipeline = Pipeline(
+        self._pipeline = pipeline_from(
+            config,
             self._source,
             self._engine,
             self._compositor,
             self._sinks,
             self._meter,
             max_mask_age=self._age,
-            max_frames=config.max_frames,
-            duration=config.duration,
         )
         self._signals.hold()
         end = "done"
@@ -187,9 +198,10 @@ class _Run:
             write_stats(path, self._source.info, self._engine.info, names, numbers, end)
 
     def _open_engine(self, config: AppConfig) -> Engine:
-        with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
-            weights = resolve(config.engine, progress)
-            first = open_engine(config.engine, weights, self._reporter.say)  # fetches them, where they are needed
+        fetching = f"fetching the weights of the {config.engine.model} model, once"
+        with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
+            weights = resolve(config.engine, fetched)
+            first = open_engine(config.engine, weights, self._reporter.say, built)  # fetches them, where needed
         engine = SupervisedEngine(first, lambda: open_engine(config.engine, weights, _log.info), tell=self._meter.event)
         info = engine.info
         self._reporter.say(
@@ -244,10 +256,12 @@ def leave_cores_to_the_network() -> None:
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
 
 
-def mask_age_from_speed(engine: Engine) -> float:
+def mask_age_from_speed(engine: Engine, source: SourceInfo) -> float:
     """Warm the engine up, and allow several of its inferences before a picture counts as too old, in seconds."""
-    size = engine.info.input_size
-    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    width = height = engine.info.input_size
+    if engine.info.takes_frames and source.width is not None and source.height is not None:
+        width, height = source.width, source.height
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     engine.infer(noise)  # the first one allocates
     started = time.perf_counter()
     engine.infer(noise)

@@ -59,6 +59,8 @@ class Event(StrEnum):
     OUTPUT_FAILED = "output_failed"
     """The virtual camera took no picture."""
     OUTPUT_RECOVERED = "output_recovered"
+    OUTPUT_STARVED = "output_starved"
+    """Nobody wrote to the virtual camera any more, not even a slate: another output hangs, say."""
 
 
 class Stage(StrEnum):
@@ -104,7 +106,9 @@ class Snapshot(TypedDict):
     dropped: dict[str, int]
     events: dict[str, int]
     seconds: float
+    """From the first capture to the last picture."""
     output_fps: float
+    """Pictures per second, counted by the intervals between them: 0 for less than two."""
     latency_ms: Percentiles | None
     mask_age_ms: Percentiles | None
     stage_ms: dict[str, float]
@@ -127,7 +131,7 @@ class Meter:
         self._dropped: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._first: float | None = None
-        self._last: float | None = None
+        self._first_out = self._last = 0.0
         self._latency: deque[float] = deque(maxlen=SAMPLES)
         self._mask_age: deque[float] = deque(maxlen=SAMPLES)
         self._stages: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])  # times, seconds, CPU seconds
@@ -149,6 +153,8 @@ class Meter:
         now = self._clock()
         with self._lock:
             self._composited += 1
+            if self._composited == 1:
+                self._first_out = now
             self._last = now
             self._latency.append(now - captured_at)
             self._mask_age.append(composed_at - captured_at)
@@ -205,7 +211,8 @@ class Meter:
     def snapshot(self) -> Snapshot:
         """The numbers so far."""
         with self._lock:
-            seconds = self._last - self._first if self._first is not None and self._last is not None else 0.0
+            seconds = self._last - self._first if self._first is not None and self._composited else 0.0
+            between = self._last - self._first_out
             means = {
                 stage: (wall / count * 1e3, cpu / count * 1e3)
                 for stage in Stage
@@ -220,7 +227,7 @@ class Meter:
                 dropped={str(reason): count for reason in Drop if (count := self._dropped[reason])},
                 events={str(event): count for event in Event if (count := self._events[event])},
                 seconds=round(seconds, 4),
-                output_fps=round(self._composited / seconds, 3) if seconds > 0 else 0.0,
+                output_fps=round((self._composited - 1) / between, 3) if between > 0 else 0.0,
                 latency_ms=_percentiles(self._latency),
                 mask_age_ms=_percentiles(self._mask_age),
                 stage_ms={str(stage): round(wall, 3) for stage, (wall, _) in means.items()},

@@ -186,11 +186,12 @@ class Pipeline:
         return Unmasked(frame)
 
     def _mask(self, frame: Frame) -> Mask:
-        stills = self._info.stills
-        with self._meter.stage(Stage.PREPROCESS, frame.index):
-            small = (shrink_still if stills else shrink)(frame.image, self._engine.info.input_size)
+        stills, engine, image = self._info.stills, self._engine.info, frame.image
+        if stills or not engine.takes_frames:
+            with self._meter.stage(Stage.PREPROCESS, frame.index):
+                image = (shrink_still if stills else shrink)(image, engine.input_size)
         with self._meter.stage(Stage.INFER, frame.index):
-            saliency = self._engine.infer(small)
+            saliency = self._engine.infer(image)
         return Mask(stretch_still(saliency) if stills else saliency, frame.index, frame.captured_at)
 
     def _compose_all(self) -> None:

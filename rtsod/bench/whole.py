@@ -12,14 +12,15 @@ from typing import Final
 import psutil
 
 from rtsod.app import leave_cores_to_the_network, mask_age_from_speed
+from rtsod.assembly import pipeline_from
 from rtsod.backgrounds import open_background
-from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
+from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
-from rtsod.config import SourceConfig, Sync
+from rtsod.config import PictureConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.meter import Meter, Snapshot, Span, Stage
-from rtsod.pipeline import Pipeline
+from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
 from rtsod.types import Backdrop, Clock, Engine, EngineInfo, Source, SourceInfo
@@ -40,7 +41,7 @@ class Case:
     paced: bool = True
     """Like a camera, dropping what comes too fast; or every frame, as fast as it goes."""
     sync: Sync = "locked"
-    background: str = "beach.jpg"
+    background: str = BACKGROUND
     seconds: float = 10.0
     sinks: int = 1
 
@@ -71,6 +72,8 @@ class WholeResult:
     """From capture to sink, of each picture."""
     spans: tuple[Span, ...]
     """The passes of all stages while the last ``TRACED_FRAMES`` pictures were made; seconds from the first."""
+    others_cores: float | None = None
+    """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
 
     @property
     def peak_memory_mb(self) -> float:
@@ -86,7 +89,7 @@ def measure_whole(case: Case) -> WholeResult:
     """
     leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(case.subject.open()[0]) as engine:
-        age = mask_age_from_speed(engine)  # warms it up, too
+        age = mask_age_from_speed(engine, source.info)  # warms it up, too
         return run_case(case, source, engine, open_background(case.background), max_mask_age=age)
 
 
@@ -101,10 +104,11 @@ def run_case(
 ) -> WholeResult:
     """Run the pipeline over opened edges until the input ends or ``case.seconds`` are over."""
     meter = Meter(clock, trace=_TRACE)
-    pipeline = Pipeline(
+    pipeline = pipeline_from(
+        RunConfig(sync=case.sync),
         source,
         engine,
-        Compositor([backdrop]),
+        Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
         meter,
         max_mask_age=max_mask_age,
