@@ -9,21 +9,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND
 from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line, file_to_write
+from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
+from rtsod.command_line import Parser
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, RtsodError, UsageError
 from rtsod.model.weights import resolve
 from rtsod.report import Reporter
 from rtsod.stop_signals import Interrupted, StopSignals
-from rtsod.text_file import check_writable
+from rtsod.text_file import check_writable, file_to_write
 
 _DEFAULTS: Final = EngineConfig()
 _SIZES: Final = ("1280x720", "1920x1080")
@@ -36,11 +37,6 @@ MEASURED_SYNCS: Final = tuple(sync for sync in SYNCS if sync != "auto")
 _EXIT_CODES: Final = """exit codes: 0 done (with --check: every target reached), 1 --check: a target was not reached,
 2 usage, 3 input, 4 weights, 5 engine, 6 output, 70 internal error, 130 ended by Ctrl-C, 143 ended by SIGTERM
 (what was measured by then is kept)"""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +75,7 @@ def _say(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m rtsod.bench",
         description="How fast this machine runs the networks (30 fps full and 40 fps lite are the paper's, on a GTX "
         "1080 Ti), and how much of what it could do at most that is.",
