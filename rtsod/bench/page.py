@@ -66,11 +66,11 @@ def _card(result: Result, network: NetworkResult) -> str:
         tone = "yes" if network.reached else "no"
         verdict = f"{network.target_fps:.0f} fps {'reached' if network.reached else 'not reached'}"
     lines = [f'<span class="verdict">{escape(verdict)}</span>']
+    if network.cut_short:
+        lines.append("interrupted before its time")
     roof = result.ceiling(network)
-    if roof is not None:
+    if roof is not None and result.doubt(network) is None:
         lines.append(f"{network.fps / roof.fps:.0%} of this machine's {roof.precision} roof ({roof.fps:.1f} fps)")
-        doubt = result.doubt(network)
-        lines += [] if doubt is None else [f'<span class="muted">not reliable: {escape(doubt)}</span>']
     engine = network.engine
     return (
         f'<div class="card {tone}"><div class="muted">U²-Net {network.model} · {escape(engine.name)} '
@@ -131,10 +131,12 @@ def _roof(result: Result) -> Iterable[str]:
                     f"{ceiling.memory_ms:.1f}",
                     f"{ceiling.fps:.1f}",
                     f"{network.fps:.1f}",
-                    f"{network.fps / ceiling.fps:.0%}",
+                    "not reliable" if result.doubt(network) else f"{network.fps / ceiling.fps:.0%}",
                 ]
             )
     heads = ["network", "precision", "10⁹ MAC", "arithmetic ms", "memory ms", "roof fps", "reached fps", "share"]
+    doubts = {f"{network.model}: {doubt}" for network in result.networks if (doubt := result.doubt(network))}
+    text += "".join(f" No share of the roof can be told for {escape(doubt)}." for doubt in sorted(doubts))
     picture = plots.roofline(result) if rows else ""
     yield section("This machine's roof", f"<p>{text}</p>{table(heads, rows) if rows else ''}{picture}")
 
@@ -150,7 +152,7 @@ def _pipelines(runs: Sequence[WholeResult]) -> Iterable[str]:
         rows.append(
             [
                 _name(run),
-                rate(numbers, 1),
+                rate(run, 1),
                 str(numbers["composited"]),
                 " / ".join(_three(numbers["latency_ms"])),
                 " / ".join(_three(numbers["mask_age_ms"])),

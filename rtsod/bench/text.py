@@ -22,12 +22,13 @@ def network_lines(network: NetworkResult, cores: int) -> list[str]:
     else:
         reached = "REACHED" if network.reached else "NOT REACHED"
         verdict = f"verdict: {target:.0f} fps {reached} ({network.fps / target:.0%} of it)"
+    frames = f"{len(network.samples_ms)} frames" + (", interrupted" if network.cut_short else "")
     return [
         *([network.why] if network.why else []),
         f"{network.model} at {engine.input_size}x{engine.input_size} on {engine.name}, {engine.precision}, "
         f"{engine.device}",
         f"  {network.fps:.2f} fps | {spread(network.percentiles)} per frame, "
-        f"{len(network.samples_ms)} frames | start-up {network.startup_s:.1f} s",
+        f"{frames} | start-up {network.startup_s:.1f} s",
         f"  {verdict}",
         *_warning(network.others_cores, cores),
     ]
@@ -66,7 +67,7 @@ def pipeline_lines(run: WholeResult, cores: int) -> list[str]:
     """How a whole run went on so many cores."""
     numbers = run.numbers
     lines = [
-        f"{run.case.subject.model}, {title(run)}: {rate(numbers, 2)} fps, "
+        f"{run.case.subject.model}, {title(run)}: {rate(run, 2)} fps, "
         f"{numbers['captured']} captured, {numbers['composited']} composited, {lost(numbers)}"
     ]
     for label, values in (("latency", numbers["latency_ms"]), ("mask age", numbers["mask_age_ms"])):
@@ -92,9 +93,9 @@ def lost(numbers: Snapshot) -> str:
     return f"dropped {reasons or 'none'}" + (f", {under_way} under way at the end" if under_way else "")
 
 
-def rate(numbers: Snapshot, digits: int) -> str:
+def rate(run: WholeResult, digits: int) -> str:
     """Pictures per second; one picture has none."""
-    return f"{numbers['output_fps']:.{digits}f}" if numbers["composited"] > 1 else "–"
+    return "–" if run.fps is None else f"{run.fps:.{digits}f}"
 
 
 def pictures(count: int) -> str:
