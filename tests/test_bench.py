@@ -8,9 +8,12 @@ import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds.colour import ColourBackground
@@ -19,7 +22,7 @@ from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.network import NetworkResult, time_engine
 from rtsod.bench.others import Others, busy_note, disturbed
 from rtsod.bench.page import page
-from rtsod.bench.plots import _range, histogram
+from rtsod.bench.plots import _range, apart, histogram
 from rtsod.bench.result import KEPT_SAMPLES, Result, thinned
 from rtsod.bench.roof import GTX_1080_TI_GFLOPS, Roof, ceiling, device_to_probe, probe_roof
 from rtsod.bench.subject import Subject
@@ -32,7 +35,8 @@ from rtsod.meter import Drop, Meter, Span, Stage
 from rtsod.types import Alpha, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
 from tests.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 
-ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 300.0, "bf16": 1500.0}, 20.0, 0.0)
+ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 240.0, "bf16": 900.0},
+            {"fp32": 300.0, "bf16": 1500.0}, 20.0, 0.0)  # fmt: skip
 MACHINE: dict[str, object] = {"cores": 2}
 
 
@@ -62,14 +66,19 @@ def test_a_ceiling_is_the_slower_of_arithmetic_and_memory() -> None:
 
 def test_a_machine_s_class_is_of_operations_really_done() -> None:
     assert ROOF.gflops == {"fp32": 300.0, "bf16": 2000.0}
-    assert ROOF.of_1080_ti == 250 / GTX_1080_TI_GFLOPS
+    assert ROOF.of_1080_ti == 240 / GTX_1080_TI_GFLOPS, "by a convolution that Winograd cannot shorten"
+    assert ROOF.half_of_1080_ti is None
+    halves = {**ROOF.pointwise, "fp16": 480.0}
+    assert replace(ROOF, pointwise=halves).half_of_1080_ti == 480 / GTX_1080_TI_GFLOPS
 
 
 def test_of_two_rounds_of_probes_each_probe_s_better_one_counts() -> None:
-    again = Roof("cpu", "a processor", {"fp32": 200.0, "bf16": 2500.0}, {"fp32": 320.0, "bf16": 1.0}, 25.0, 0.9)
+    again = Roof("cpu", "a processor", {"fp32": 200.0, "bf16": 2500.0}, {"fp32": 300.0, "bf16": 1.0},
+                 {"fp32": 320.0, "bf16": 1.0}, 25.0, 0.9)  # fmt: skip
     best = ROOF.best(again)
     assert best.products == {"fp32": 250.0, "bf16": 2500.0}
     assert best.convolutions == {"fp32": 320.0, "bf16": 1500.0}
+    assert best.pointwise == {"fp32": 300.0, "bf16": 900.0}
     assert best.copy_gb_s == 25.0
     assert best.others_cores == 0.0, "one undisturbed round is enough"
     assert ROOF.best(None) == ROOF
@@ -322,6 +331,15 @@ def test_kept_samples_are_thinned_evenly_and_few_are_all_kept() -> None:
     kept = thinned("ms", many)
     assert kept["ms"] == many[:: kept["ms_every"]]
     assert KEPT_SAMPLES / 2 < len(kept["ms"]) <= KEPT_SAMPLES
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_names_of_lines_never_cover_each_other_and_stay_where_they_can(places: list[float]) -> None:
+    moved = apart(sorted(places), 0.1)
+    assert all(after - before >= 0.1 - 1e-9 for before, after in pairwise(moved))
+    assert sum(moved) == pytest.approx(sum(places))
+    if all(after - before >= 0.1 for before, after in pairwise(sorted(places))):
+        assert moved == sorted(places)
 
 
 @pytest.mark.parametrize("others", [0.0, 1.5])

@@ -47,7 +47,9 @@ def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: p
     assert 10 <= len(measured["samples_ms"]) <= KEPT_SAMPLES
     assert len(measured["samples_ms"]) == -(-measured["samples"] // measured["samples_ms_every"])
     assert not measured["cut_short"]
-    assert found["roof"]["gflops"].keys() == {"fp32", "bf16", "int8"}
+    assert found["roof"]["gflops"].keys() - {"fp16"} == {"fp32", "bf16", "int8"}
+    assert found["roof"]["pointwise"].keys() == found["roof"]["gflops"].keys() - {"int8"}
+    assert "by sustained 1x1 convolution: fp32" in said
     assert all(rate > 0 for rate in [*found["roof"]["gflops"].values(), found["roof"]["copy_gb_s"]])
     (run,) = found["pipelines"]
     assert run["composited"] == len(run["latencies_ms"]) > 0

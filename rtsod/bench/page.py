@@ -11,7 +11,7 @@ from rtsod.bench.html import document, section, table
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.text import dropped, lost, rate, times, title
+from rtsod.bench.text import device_class, dropped, lost, rate, times, title
 from rtsod.meter import Percentiles, Stage
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ _HOW: Final = (
     "memory, synchronised, on random pixels, after warming up; start-up is from launching the interpreter to the "
     "first mask, compiled models being in the cache. The targets are the paper's rates (arXiv:2005.09007), 30 and 40 "
     "frames per second on a GTX 1080 Ti at 320 x 320. The roof is the best of short probes before, between and after "
-    "the networks: a matrix product and a 3x3 convolution for arithmetic, a large copy for memory. Operations are "
-    "those of direct convolution, which clever algorithms undercut. How many GTX 1080 Ti's a machine is comes from the "
-    "matrix product alone, beside that card's data sheet. Other programs' use is processor time on the same cores, "
-    "less the benchmark's own; a GPU's other users are not seen. The probes of GPUs have not been tried on a GPU yet."
+    "the networks: a matrix product, a 1x1 and a 3x3 convolution for arithmetic, a large copy for memory. Operations "
+    "are those of direct convolution, which clever algorithms undercut. How many GTX 1080 Ti's a machine is comes from "
+    "the 1x1 convolution, which has no clever algorithm, beside that card's data sheet. Other programs' use is "
+    "processor time on the same cores, less the benchmark's own; a GPU's other users are not seen. The probes of GPUs "
+    "have not been tried on a GPU yet."
 )
 _WHOLE: Final = (
     "Times in ms: latency to the sink, mask age to compositing, both from capture, over the pictures composited. "
@@ -113,7 +114,7 @@ def _roof(result: Result) -> Iterable[str]:
         return
     rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roof.gflops.items())
     text = (
-        f"In single precision this machine ({escape(roof.name)}) is {times(roof.of_1080_ti)} a GTX 1080 Ti, and "
+        f"This machine ({escape(roof.name)}), by sustained 1x1 convolution: {device_class(roof)}; "
         f"{times(roof.bandwidth_of_1080_ti)} in memory bandwidth ({roof.copy_gb_s:.0f} GB/s). "
         f"10⁹ operations per second at best: {rates}."
         f"{'' if result.doubtful_roof is None else f' <strong>{escape(result.doubtful_roof)}</strong>.'}"

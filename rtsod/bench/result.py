@@ -125,7 +125,12 @@ class Result:
 
 
 def _roof(roof: Roof) -> dict[str, Any]:
-    return {**asdict(roof), "gflops": roof.gflops, "gtx_1080_ti": round(roof.of_1080_ti, 4)}
+    return {
+        **asdict(roof),
+        "gflops": roof.gflops,
+        "gtx_1080_ti": round(roof.of_1080_ti, 4),
+        "gtx_1080_ti_fp16": None if roof.half_of_1080_ti is None else round(roof.half_of_1080_ti, 4),
+    }
 
 
 def _pipeline(result: WholeResult) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
+from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roof
 from rtsod.meter import Drop, Percentiles, Snapshot
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def roof_lines(result: Result) -> list[str]:
     rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roof.gflops.items())
     lines = [
         f"probes of {roof.name}: {rates} GFLOP/s (a GTX 1080 Ti: fp32 {GTX_1080_TI_GFLOPS:,.0f}), "
-        f"copying {roof.copy_gb_s:.0f} GB/s ({GTX_1080_TI_GB_S:.0f})"
+        f"copying {roof.copy_gb_s:.0f} GB/s ({GTX_1080_TI_GB_S:.0f})",
+        f"  its class, by sustained 1x1 convolution: {device_class(roof)}",
     ]
     if result.doubtful_roof is not None:
         lines.append(f"  {result.doubtful_roof}")
@@ -61,6 +62,14 @@ def roof_lines(result: Result) -> list[str]:
         if doubt is not None:
             lines.append(f"  this share is not reliable: {doubt}")
     return lines
+
+
+def device_class(roof: Roof) -> str:
+    """A device beside a GTX 1080 Ti's fp32, which is how that card runs networks: its fp16 is 64 times slower."""
+    said = f"fp32 {roof.pointwise['fp32']:,.0f} GFLOP/s, {times(roof.of_1080_ti)} a GTX 1080 Ti"
+    if roof.half_of_1080_ti is None:
+        return f"{said}; no fast fp16 in PyTorch here"
+    return f"{said}; fp16 {roof.pointwise['fp16']:,.0f}, {times(roof.half_of_1080_ti)} that card's fp32"
 
 
 def pipeline_lines(run: WholeResult, cores: int) -> list[str]:
