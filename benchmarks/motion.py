@@ -68,6 +68,10 @@ class Clip:
 class Method(Protocol):
     """One way to get a mask for every frame."""
 
+    def watch(self, frame: Frame) -> None:
+        """A frame before the first mask."""
+        ...
+
     def key(self, masked: Masked) -> Masked:
         """The newest mask there is from here on."""
         ...
@@ -79,6 +83,9 @@ class Method(Protocol):
 
 class LastMask:
     """The newest mask as it stands."""
+
+    def watch(self, frame: Frame) -> None:
+        """Nothing to be seen."""
 
     def key(self, masked: Masked) -> Masked:
         """Keep it."""
@@ -127,6 +134,10 @@ class Ours(LastMask):
         self._steadier = Steadier() if steady else None
         self._carrier = Carrier()
 
+    def watch(self, frame: Frame) -> None:
+        """See it."""
+        self._carrier.watch(frame)
+
     def key(self, masked: Masked) -> Masked:
         """Steady it."""
         return super().key(masked if self._steadier is None else self._steadier.steady(masked))
@@ -167,6 +178,7 @@ def play(clip: Clip, method: Method, every: int, *, delay: int = 0) -> Run:
             newest = index - delay
             key = method.key(clip.masked(newest))
         if index < delay:
+            method.watch(clip.frame(index))
             continue
         if index == newest:
             alpha = key.alpha
