@@ -46,7 +46,9 @@ def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: p
         assert run["captured"] == run["composited"] + sum(run["dropped"].values())
 
     page = report.read_text()
-    assert page.count("<svg") == 5  # a histogram of the network, and of each run one and its time line; without a network there is no roofline
+    assert (
+        page.count("<svg") == 5
+    )  # a histogram of the network, and of each run one and its time line; without a network there is no roofline
     assert "<script" not in page
     assert "no verdict, because" in page
     assert "memory_gb" not in page
