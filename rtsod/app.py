@@ -116,14 +116,14 @@ class _Run:
         self._engine = self._open_engine(config)
         opened.callback(self._engine.close)
         inference = inference_seconds(self._engine, info)
-        self._age = self._run_config.max_mask_age or mask_age(inference)
-        _log.info("masks count as too old after %.2f s", self._age)
-        if self._virtual_camera is not None:
-            self._virtual_camera.limit_age(self._age)
         sync, why = settle_sync(self._run_config, info, inference)
         self._run_config = replace(self._run_config, sync=sync)
         if why is not None:
             reporter.say(f"sync: {sync}, {why}")
+        self._age = self._run_config.max_mask_age or mask_age(inference, sync)
+        _log.info("masks count as too old after %.2f s", self._age)
+        if self._virtual_camera is not None:
+            self._virtual_camera.limit_age(self._age)
         picture = config.picture
         if picture.subject_lock and info.stills:
             raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")

@@ -44,7 +44,7 @@ class Manner:
 
 ABRUPT: Final = Manner()
 """No mask of another frame fits, nor can be made to."""
-GENTLE: Final = Manner(stride=1, band=5, margin=12)
+GENTLE: Final = Manner(stride=1, band=3, margin=12)
 """Motion can be followed; a mask that does not follow it is off by more than the band after some frames."""
 
 

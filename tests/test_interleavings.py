@@ -137,7 +137,7 @@ _FAULTS: Final = (None, None, "nan", "crash")
 @pytest.mark.parametrize("sync", SYNCS)
 @given(
     schedule=st.lists(st.sampled_from(_STEPS), max_size=60), faults=st.lists(st.sampled_from(_FAULTS), max_size=8),
-    count=st.integers(1, 14), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
+    count=st.integers(1, 20), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
 def test_no_interleaving_shows_the_room(

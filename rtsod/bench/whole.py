@@ -94,7 +94,9 @@ def measure_whole(case: Case) -> WholeResult:
         inference = inference_seconds(engine, source.info)  # warms it up, too
         sync, _ = settle_sync(RunConfig(sync=case.sync), source.info, inference)
         settled = replace(case, sync=sync)
-        return run_case(settled, source, engine, open_background(case.background), max_mask_age=mask_age(inference))
+        return run_case(
+            settled, source, engine, open_background(case.background), max_mask_age=mask_age(inference, sync)
+        )
 
 
 def run_case(
