@@ -17,11 +17,12 @@ from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
-from rtsod.config import RunConfig, SourceConfig, Sync
+from rtsod.config import PictureConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.meter import Meter, Snapshot, Span, Stage
 from rtsod.motion.steady import Steadier
 from rtsod.pace import inference_seconds, mask_age, settle_sync
+from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
 from rtsod.types import Backdrop, Clock, Engine, EngineInfo, Source, SourceInfo
@@ -113,7 +114,7 @@ def run_case(
         RunConfig(sync=case.sync),
         source,
         engine,
-        Compositor([backdrop]),
+        Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
         meter,
         steadier=None if source.info.stills else Steadier(),
