@@ -14,7 +14,7 @@ from rtsod.types import Engine, SourceInfo
 LEAST_MASK_AGE: Final = 1.0
 """Seconds; the default bound on a slow machine is several inferences instead."""
 _AGE_IN_INFERENCES: Final = 4.0
-_KEEPS_UP: Final = 0.9
+KEEPS_UP: Final = 0.9
 """Share of the time between two frames that inference may take: the rest is for what varies."""
 
 
@@ -55,4 +55,4 @@ def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Syn
     if not info.live or info.fps is None:
         return "locked", None
     cost = f"the network takes {inference * 1e3:.0f} ms, the camera gives a frame every {1e3 / float(info.fps):.0f} ms"
-    return ("locked" if inference * float(info.fps) <= _KEEPS_UP else "tracked"), cost
+    return ("locked" if inference * float(info.fps) <= KEEPS_UP else "tracked"), cost
