@@ -22,6 +22,7 @@ from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
+from rtsod.motion.steady import Steadier
 from rtsod.pace import inference_seconds, mask_age, settle_sync
 from rtsod.pipeline import Pipeline
 from rtsod.quality import choose, masker_from, with_tracking
@@ -121,6 +122,10 @@ class _Run:
             choice = with_tracking(choice)
         self._masker = masker_from(choice, info, self._pool, self._meter, reporter.say)
         _log.info("masks count as too old after %.2f s", self._age)
+        picture = config.picture
+        if picture.subject_lock and info.stills:
+            raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
+        self._steadier = Steadier(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
         self._show_numbers = False
 
     def run(self) -> None:
@@ -132,6 +137,7 @@ class _Run:
             self._compositor,
             self._sinks,
             self._meter,
+            steadier=self._steadier,
             carrier=Carrier() if self._sync == "tracked" else None,
             mask_every=config.mask_every,
             spares=Sparing(self._meter, self._age, lambda: self._masker.every),

@@ -214,6 +214,15 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--mirror", action="store_true", help="flip the camera's picture, not the background")
     group.add_argument(
+        "--steady",
+        action=argparse.BooleanOptionalAction,
+        help="hold masks still where the picture is still, and leave out what is no subject; --no-steady shows them as "
+        "the network gives them (default: --steady; photographs are never steadied)",
+    )
+    group.add_argument(
+        "--subject-lock", action="store_true", help="keep to the subject that was there first, whoever walks past"
+    )
+    group.add_argument(
         "--preview",
         action=argparse.BooleanOptionalAction,
         help="show a window (default: if there is a display and no other output)",

@@ -124,6 +124,14 @@ class PictureConfig:
     backgrounds: tuple[str, ...] = ("blur",)
     """Files, ``blur``, ``blur:SIGMA``, ``#RRGGBB``, ``transparent``, ``none``; the first is shown, ``b`` cycles."""
     mirror: bool = False
+    steady: bool = True
+    """Masks of a stream are held still where the picture is still, and what is no subject is left out."""
+    subject_lock: bool = False
+    """Keep to the subject that was there first."""
+
+    def __post_init__(self) -> None:
+        if self.subject_lock and not self.steady:
+            raise UsageError("--subject-lock: follows one subject from mask to mask: leave --no-steady out")
 
 
 @dataclass(frozen=True, slots=True)

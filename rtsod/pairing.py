@@ -20,6 +20,14 @@ class Carrying(Protocol):
         ...
 
 
+class Steadying(Protocol):
+    """What steadies; see :class:`rtsod.motion.steady.Steadier`."""
+
+    def steady(self, masked: Masked) -> Masked:
+        """The frame with its own mask, steadied by those before."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Unmasked:
     """A frame that got no valid mask: it becomes a slate, so that a file's time line stays whole."""
@@ -48,6 +56,7 @@ class Pairing:
 
     Args:
         masker: makes the masks.
+        steadier: is shown every mask in order; None leaves them as they are.
         carrier: None for locked.
         meter: told of everything.
         mask_every: with a carrier, at most every so many-th captured frame gets a mask of its own.
@@ -58,6 +67,7 @@ class Pairing:
     def __init__(
         self,
         masker: Masker,
+        steadier: Steadying | None,
         carrier: Carrying | None,
         meter: Meter,
         *,
@@ -66,6 +76,7 @@ class Pairing:
         refusal: Callable[[float], Drop | None],
     ) -> None:
         self._masker = masker
+        self._steadier = steadier
         self._carrier = carrier
         self._meter = meter
         self._mask_every = mask_every
@@ -121,4 +132,7 @@ class Pairing:
             self._meter.invalid_mask()
             return Unmasked(frame, Drop.INVALID_MASK)
         self._meter.worked(Work.MASKS)
-        return masked
+        if self._steadier is None:
+            return masked
+        with self._meter.stage(Stage.TRACK, frame.index):
+            return self._steadier.steady(masked)

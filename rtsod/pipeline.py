@@ -30,7 +30,7 @@ from rtsod.capture import CaptureThread, timeline
 from rtsod.errors import EngineError
 from rtsod.masker import Masker
 from rtsod.meter import Drop, Meter, Stage
-from rtsod.pairing import Answer, Carrying, Held, Pairing, Unmasked
+from rtsod.pairing import Answer, Carrying, Held, Pairing, Steadying, Unmasked
 from rtsod.ring import Both, Closed, OnFull, Ring
 from rtsod.types import Clock, Composited, Frame, Masked, Shown, Sink, Source, Wait
 
@@ -63,6 +63,7 @@ class Pipeline:
         compositor: used by the compositor thread.
         sinks: written by the compositor thread.
         meter: told of everything.
+        steadier: used by the inference thread on every mask; None leaves masks as they are.
         carrier: carries masks to frames that have none of their own (tracked), in the compositor thread for live input,
             in the inference thread for files; None composites each mask with its own frame (locked).
         mask_every: with a carrier: at most every so many-th captured frame gets a mask of its own.
@@ -83,6 +84,7 @@ class Pipeline:
         sinks: Sequence[Sink],
         meter: Meter,
         *,
+        steadier: Steadying | None = None,
         carrier: Carrying | None = None,
         mask_every: int = 1,
         spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
@@ -108,7 +110,9 @@ class Pipeline:
         self._answers: Ring[Answer] = Ring(1, on_full, wait)
         self._at_camera_rate = live and carrier is not None
         fed = Both(self._to_infer, self._to_show) if self._at_camera_rate else self._to_infer
-        self._pairing = Pairing(masker, carrier, meter, mask_every=mask_every, spares=spares, refusal=self._refusal)
+        self._pairing = Pairing(
+            masker, steadier, carrier, meter, mask_every=mask_every, spares=spares, refusal=self._refusal
+        )
         self._last_shown: Frame | None = None
         self._capture = CaptureThread(source, fed, meter, max_frames=max_frames, duration=duration)
         self._threads = [

@@ -21,6 +21,7 @@ from rtsod.errors import UsageError
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot, Span, Stage
 from rtsod.motion.carry import Carrier
+from rtsod.motion.steady import Steadier
 from rtsod.pace import inference_seconds, mask_age, settle_sync
 from rtsod.pipeline import Pipeline
 from rtsod.sinks.null import NullSink
@@ -113,6 +114,7 @@ def run_case(
         Compositor([backdrop]),
         [NullSink() for _ in range(case.sinks)],
         meter,
+        steadier=None if source.info.stills else Steadier(),
         carrier=Carrier() if case.sync == "tracked" else None,
         max_mask_age=max_mask_age,
         clock=clock,
