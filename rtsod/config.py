@@ -14,7 +14,7 @@ from rtsod.errors import UsageError
 
 ModelName: TypeAlias = Literal["full", "lite"]
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
-Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
+Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Quality: TypeAlias = Literal["auto", "fixed"]
 Sync: TypeAlias = Literal["auto", "locked", "tracked"]
 

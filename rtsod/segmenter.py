@@ -45,7 +45,7 @@ class Segmenter:
         Args:
             model: ``"full"`` or ``"lite"``.
             engine: ``"openvino"``, ``"torch"``, or ``"auto"`` to choose.
-            precision: ``"fp32"``, ``"fp16"``, ``"bf16"``, or ``"auto"``.
+            precision: ``"fp32"``, ``"fp16"``, ``"bf16"``, ``"int8"``, or ``"auto"``.
             device: ``"cpu"``, ``"cuda"``, ``"cuda:0"``, ``"gpu"`` (Intel), or ``"auto"``.
             input_size: S, pixels; the network sees S x S.
             weights: a file of one's own (``.pth``, ``.safetensors``, folded ``.onnx``).

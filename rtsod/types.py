@@ -269,7 +269,7 @@ class EngineInfo:
     model: str
     """``"full"`` or ``"lite"``."""
     precision: str
-    """``"fp32"``, ``"bf16"``, ``"fp16"``: as the runtime reports it after compiling, not as requested."""
+    """``"fp32"``, ``"bf16"``, ``"fp16"``, ``"int8"``: as the runtime reports it after compiling, not as requested."""
     device: str
     """The name of the processor, e.g. ``"CPU (Intel(R) Xeon(R))"``."""
     input_size: int

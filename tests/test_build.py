@@ -47,6 +47,11 @@ def test_both_models_build_in_half_precision(
     assert all(0 <= done <= total for _, done, total in steps)
 
 
+def test_eight_bits_build(published_weights: dict[str, Path]) -> None:
+    graph = exported(published_weights["lite"], "lite", "int8", 64)
+    assert engine_from_onnx(rtx(), graph.SerializeToString(), (8, 6), ahead_of_time=True)
+
+
 @pytest.mark.parametrize("model", ["lite", "full"])
 def test_the_library_reads_the_types_that_were_written(model: ModelName, published_weights: dict[str, Path]) -> None:
     trt, library = rtx().module, rtx()
@@ -119,7 +124,7 @@ def _exported_once(monkeypatch: pytest.MonkeyPatch, published_weights: dict[str,
     monkeypatch.setattr("rtsod.export.checked.bundled_pictures", lambda size: [known_picture(size)])
     monkeypatch.setattr(
         "rtsod.export.checked.onnx_from_torch",
-        lambda network, precision, size: exported(published_weights["lite"], "lite", precision, size),
+        lambda network, precision, size, _: exported(published_weights["lite"], "lite", precision, size),
     )
 
 

@@ -24,7 +24,7 @@ from rtsod.model.weights import ReportBytes
 from rtsod.types import Backdrop, Engine
 
 ROOT = Path(__file__).parents[1]
-FAST = ["--lite", "--input-size", "96", "--engine", "openvino"]
+FAST = ["--lite", "--input-size", "96", "--engine", "openvino", "--precision", "fp32"]
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,12 @@ import onnx
 import pytest
 
 from rtsod.build.trt_library import TrtLibrary, load_library
-from rtsod.config import ModelName
+from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
+from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
+from rtsod.model.weights import resolve
 
 
 def rtx() -> TrtLibrary:
@@ -32,7 +34,8 @@ def rtx() -> TrtLibrary:
 def exported(path: Path, model: ModelName, precision: ExportPrecision, size: int = 320) -> onnx.ModelProto:
     """The graph of the authors' weights; do not change it."""
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
-    return onnx_from_torch(load_network(path, model), precision, size)
+    calibration = calibration_of(resolve(EngineConfig(model))) if precision == "int8" else None
+    return onnx_from_torch(load_network(path, model), precision, size, calibration)
 
 
 class FakeDriver:

@@ -30,7 +30,7 @@ Opener = Callable[[EngineConfig, Weights, Say, BuildProgress | None], Engine]
 def _open_openvino(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:
     from rtsod.backends.openvino_engine import OpenVinoEngine
 
-    return OpenVinoEngine(config, weights)
+    return OpenVinoEngine(config, weights, say)
 
 
 def _open_torch(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:

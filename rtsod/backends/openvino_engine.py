@@ -1,73 +1,127 @@
 """U²-Net in OpenVINO: the fastest on a CPU, and on Intel's GPUs.
 
-The OpenVINO model is converted from the PyTorch graph (which needs PyTorch and several seconds), once, and kept with
-OpenVINO's compiled form in the user's cache folder; from then on PyTorch is not even imported.
+The model is converted once (:mod:`rtsod.backends.openvino_model`), OpenVINO keeps its compiled form beside it, and from
+then on PyTorch is not even imported.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import shutil
-import tempfile
-import warnings
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import openvino as ov
-import platformdirs
 
+from rtsod.backends.openvino_model import Converted, converted
+from rtsod.build.self_check import TOLERANCE, check_answer
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.model.calibration import calibration_of
 from rtsod.model.weights import Weights
 from rtsod.types import Alpha, EngineInfo, Image
 
 _log = logging.getLogger(__name__)
 
-_HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-_CAPABILITIES: Final = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16"}
-_GRAPH_VERSION: Final = 1
-"""Raised whenever rtsod.model.saliency changes what the graph computes, so that older conversions are not used."""
+_HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+"""What is computed in where the graph has no quantisers; in 8 bits that is lite's one brick that needs it."""
+_CAPABILITIES: Final = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
+_STRICTER: Final = 0.004
+"""What ``auto`` allows the answer to the known picture to be off by: it may only take what nobody sees."""
+_BYTE_KERNELS: Final = ("vnni", "amx", "dotprod", "i8mm")
+"""Parts of the names of kernels that multiply bytes faster than floats."""
 
 
 class OpenVinoEngine:
     """See :class:`rtsod.types.Engine`.
 
+    Args:
+        config: which model, in which precision, on what.
+        weights: of the network.
+        say: told what ``auto`` chose as precision, and why.
+
     Raises:
-        EngineUnavailable: OpenVINO does not know the device or the precision on this machine.
-        EngineError: the model does not compile.
+        EngineUnavailable: OpenVINO does not know the device or the precision on this machine, or the weights have not
+            been calibrated for 8 bits.
+        EngineError: the model does not compile, or its answer to a known picture is wrong.
         WeightsError: the weights cannot be had.
     """
 
-    def __init__(self, config: EngineConfig, weights: Weights) -> None:
-        core = ov.Core()
-        device = _device(core, config.device)
-        precision = "fp32" if config.precision == "auto" else config.precision
-        _check_precision(core, device, precision)
-        model, folder = _converted(core, config, weights)
-        options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
-        if folder is not None and os.access(folder, os.W_OK):
-            options["CACHE_DIR"] = str(folder)
+    def __init__(self, config: EngineConfig, weights: Weights, say: Callable[[str], None] = lambda line: None) -> None:
+        self._core = ov.Core()
+        self._device = _device(self._core, config.device)
         try:
-            self._compiled = core.compile_model(model, device, options)
-            used = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-            name = str(core.get_property(device, "FULL_DEVICE_NAME"))
+            self._device_name = " ".join(str(self._core.get_property(self._device, "FULL_DEVICE_NAME")).split())
         except RuntimeError as error:
-            raise EngineError(f"OpenVINO cannot compile the model for {device}: {_first_line(error)}") from error
-        ran = {hint: precision for precision, hint in _HINTS.items()}.get(used, used)
-        if ran != precision:
-            raise EngineUnavailable(f"OpenVINO runs {ran} on {device} ({name}) where {precision} was asked for")
-        self._request = self._compiled.create_infer_request()
+            raise EngineError(f"OpenVINO cannot use {self._device}: {_first_line(error)}") from error
+        if config.precision == "auto" and self._device == "CPU":
+            self._open_fastest(config, weights, say)
+        else:
+            precision = "fp32" if config.precision == "auto" else config.precision
+            self._open(config, weights, precision, TOLERANCE)
+
+    def _open_fastest(self, config: EngineConfig, weights: Weights, say: Callable[[str], None]) -> None:
+        # Not bf16: it is off by more than 8 bits are, see docs/decisions.md.
+        try:
+            off = self._open(config, weights, "int8", _STRICTER)
+        except EngineError as error:
+            self._open(config, weights, "fp32", TOLERANCE)
+            say(f"precision auto: fp32, because int8 cannot be had: {error}")
+        else:
+            say(f"precision auto: int8, because this CPU is fast in it and a known picture's mask is off by {off:.4f}")
+
+    def _open(self, config: EngineConfig, weights: Weights, precision: str, tolerance: float) -> float:
+        """Be an engine in this precision, or raise. How far the answer to the known picture is off."""
+        capabilities = self._core.get_property(self._device, "OPTIMIZATION_CAPABILITIES")
+        if _CAPABILITIES[precision] not in capabilities:
+            able = [name for name, capability in _CAPABILITIES.items() if capability in capabilities]
+            raise EngineUnavailable(f"--precision {precision}: {self._device} here computes in {', '.join(able)} only")
+        calibration = calibration_of(weights) if precision == "int8" else None
+        found = converted(self._core, config, weights, calibration)
+        self._request = self._compiled(found, precision).create_infer_request()
         self._info = EngineInfo(
             name="openvino",
             model=config.model,
-            precision=ran,
-            device=f"{device} ({' '.join(name.split())})",
+            precision=precision,
+            device=f"{self._device} ({self._device_name})",
             input_size=config.input_size,
             weights=weights.label,
         )
+        off = check_answer(
+            self.infer,
+            config.input_size,
+            found.answer,
+            f"OpenVINO in {precision}",
+            tolerance=tolerance,
+            remedy="run with --precision fp32, or with --engine torch",
+        )
+        _log.info("OpenVINO in %s, self-check off by %.5f", precision, off)
+        return off
+
+    def _compiled(self, found: Converted, precision: str) -> ov.CompiledModel:
+        options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        if found.folder is not None and os.access(found.folder, os.W_OK):
+            options["CACHE_DIR"] = str(found.folder)
+        try:
+            compiled = self._core.compile_model(found.model, self._device, options)
+            used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+            kernels = _kernels(compiled) if precision == "int8" else Counter()
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot compile the model for {self._device}: {_first_line(error)}") from error
+        if used != _HINTS[precision]:
+            ran = {hint: name for name, hint in _HINTS.items() if name != "int8"}.get(used, used)
+            raise EngineUnavailable(
+                f"OpenVINO runs {ran} on {self._device} ({self._device_name}) where {precision} was asked for"
+            )
+        in_bytes = sum(count for name, count in kernels.items() if name.lower().endswith("i8"))
+        fast = any(part in name for name in kernels for part in _BYTE_KERNELS)
+        if precision == "int8" and not (fast and in_bytes > sum(kernels.values()) / 2):
+            raise EngineUnavailable(
+                f"--precision int8: {self._device_name} has neither VNNI nor AMX: bytes are no faster than floats"
+            )
+        return compiled
 
     @property
     def info(self) -> EngineInfo:
@@ -97,83 +151,13 @@ def _device(core: ov.Core, asked: str) -> str:
     return asked.upper()
 
 
-def _check_precision(core: ov.Core, device: str, precision: str) -> None:
-    capabilities = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
-    if _CAPABILITIES[precision] not in capabilities:
-        able = [name for name, capability in _CAPABILITIES.items() if capability in capabilities]
-        raise EngineUnavailable(f"--precision {precision}: {device} here computes in {', '.join(able)} only")
-
-
-def _converted(core: ov.Core, config: EngineConfig, weights: Weights) -> tuple[ov.Model, Path | None]:
-    """The model for this configuration, converted if need be, and the folder it is kept in.
-
-    A folder that cannot be written costs the conversion at every start, which is said, and nothing else.
-    """
-    key = f"{config.model}-{config.input_size}-{weights.sha256[:16]}-v{_GRAPH_VERSION}-{ov.__version__.split('-')[0]}"
-    folder = platformdirs.user_cache_path("rtsod") / "openvino" / key
-    if folder.is_dir():
-        if _intact(folder):
-            return core.read_model(folder / "graph.xml"), folder
-        _log.warning("%s: the converted model there is damaged and is made anew", folder)
-        shutil.rmtree(folder, ignore_errors=True)
-    model = _convert(config, weights)
-    try:
-        _keep(model, folder)
-    except (OSError, RuntimeError) as error:  # OpenVINO reports a full disk as the latter
-        reason = error.strerror if isinstance(error, OSError) else "the disk is full, perhaps"
-        _log.warning("%s: the converted model cannot be kept there (%s): every start converts it", folder, reason)
-        return model, None
-    return model, folder
-
-
-def _keep(model: ov.Model, folder: Path) -> None:
-    """Write the model whole or not at all, also when two processes do so at once."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        ov.save_model(model, unfinished / "graph.xml", compress_to_fp16=False)
-        (unfinished / "graph.sha256").write_text(_digest(unfinished))
-        try:
-            os.replace(unfinished, folder)
-        except OSError:
-            if not _intact(folder):  # else another process was faster, and its work is as good
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _convert(config: EngineConfig, weights: Weights) -> ov.Model:
-    import torch  # a second to import, and needed once only
-
-    from rtsod.model.checkpoints import load_network
-    from rtsod.model.saliency import SaliencyGraph
-
-    graph = SaliencyGraph(load_network(weights.file(), config.model)).eval()
-    size = config.input_size
-    example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # about PyTorch's own code, from PyTorch's own code
-            model = ov.convert_model(torch.export.export(graph, (example,)))
-        model.reshape([1, size, size, 3])
-    except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot convert the model: {_first_line(error)}") from error
-    return model
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in ("graph.xml", "graph.bin"):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _intact(folder: Path) -> bool:
-    try:
-        return (folder / "graph.sha256").read_text() == _digest(folder)
-    except OSError:
-        return False
+def _kernels(compiled: ov.CompiledModel) -> Counter[str]:
+    """By name, what the convolutions of the compiled model really run on, such as ``brgconv_avx512_amx_I8``."""
+    return Counter(
+        str(node.get_rt_info()["primitiveType"].value)
+        for node in compiled.get_runtime_model().get_ops()
+        if str(node.get_rt_info()["layerType"].value) == "Convolution"
+    )
 
 
 def _first_line(error: Exception) -> str:

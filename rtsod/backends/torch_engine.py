@@ -117,6 +117,10 @@ def _cuda_device(asked: str) -> torch.device:
 
 
 def _precision(asked: str, device: torch.device) -> str:
+    if asked == "int8":
+        raise EngineUnavailable(
+            "--precision int8: PyTorch has no 8-bit convolutions: use --engine openvino or tensorrt"
+        )
     if device.type == "cuda":
         fast_half = torch.cuda.get_device_capability(device) >= _FAST_HALF
         if asked == "auto":

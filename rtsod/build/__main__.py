@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         "python -m rtsod.build", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=MODELS, default="full")
-    parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
+    parser.add_argument("--precision", choices=("fp16", "int8", "fp32"), default="fp16")
     parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="pictures to check the graph on")

@@ -105,7 +105,7 @@ def _build(
     progress: BuildProgress,
 ) -> CachedEngine:
     precision = export_precision(config.precision)
-    onnx = export_checked(weights.file(), config.model, precision, config.input_size, pictures, say)
+    onnx = export_checked(weights, precision, config.input_size, pictures, say)
     say(f"the ONNX graph is faithful ({onnx.parity}); {library.name} {library.version} builds the engine")
     plan = engine_from_onnx(
         library,

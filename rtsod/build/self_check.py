@@ -30,7 +30,15 @@ def answer_of(infer: Callable[[Image], Alpha], size: int) -> str:
     return base64.b64encode(_reduced(infer(known_picture(size))).tobytes()).decode("ascii")
 
 
-def check_answer(infer: Callable[[Image], Alpha], size: int, answer: str | None, engine: str) -> float:
+def check_answer(
+    infer: Callable[[Image], Alpha],
+    size: int,
+    answer: str | None,
+    engine: str,
+    *,
+    tolerance: float = TOLERANCE,
+    remedy: str = "delete it to have it built anew, or run with --engine torch",
+) -> float:
     """Ask an engine, and compare.
 
     Args:
@@ -38,6 +46,8 @@ def check_answer(infer: Callable[[Image], Alpha], size: int, answer: str | None,
         size: S.
         answer: what :func:`answer_of` gave.
         engine: for the message.
+        tolerance: how far the mean may be off.
+        remedy: for the message: what the user can do.
 
     Returns:
         The mean absolute difference.
@@ -51,10 +61,10 @@ def check_answer(infer: Callable[[Image], Alpha], size: int, answer: str | None,
         raise EngineError(f"{engine}: the answer stored for its self-check is damaged: delete it") from error
     got = infer(known_picture(size))
     difference = float(np.abs(_reduced(got) - expected).mean()) if got.shape == (size, size) else float("nan")
-    if not difference <= TOLERANCE:  # also when not a number
+    if not difference <= tolerance:  # also when not a number
         raise EngineError(
-            f"{engine} failed its self-check: its answer to a known picture is off by {difference:.3f}, where "
-            f"{TOLERANCE} is allowed. It is not used: delete it to have it built anew, or run with --engine torch"
+            f"{engine} failed its self-check: its answer to a known picture is off by {difference:.4f}, where "
+            f"{tolerance} is allowed. It is not used: {remedy}"
         )
     return difference
 

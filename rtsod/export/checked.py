@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Final
 
 import torch
 
-from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.export.parity import Parity, check_parity
 from rtsod.geometry import cover
+from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
 from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
+from rtsod.model.weights import Weights
 from rtsod.preprocess import shrink
 from rtsod.sources.folder import load
 from rtsod.sources.scene import DemoScene
@@ -49,12 +49,13 @@ def export_precision(asked: str) -> ExportPrecision:
         return "fp16"
     if asked == "fp32":
         return "fp32"
-    raise EngineUnavailable(f"--precision {asked}: TensorRT graphs are exported in fp16 and fp32 only")
+    if asked == "int8":
+        return "int8"
+    raise EngineUnavailable(f"--precision {asked}: TensorRT graphs are exported in fp16, int8 and fp32 only")
 
 
 def export_checked(
-    weights: Path,
-    model: ModelName,
+    weights: Weights,
     precision: ExportPrecision,
     input_size: int,
     pictures: list[Image] | None = None,
@@ -63,8 +64,7 @@ def export_checked(
     """Export, and compare with PyTorch in float32 on pictures.
 
     Args:
-        weights: a file :func:`rtsod.model.checkpoints.load_network` reads.
-        model: which network.
+        weights: of which network.
         precision: of the graph.
         input_size: S.
         pictures: ``(S, S, 3)`` uint8 BGR each; None for :func:`bundled_pictures`.
@@ -72,12 +72,13 @@ def export_checked(
 
     Raises:
         WeightsError: the weights cannot be read.
-        EngineUnavailable: the exporter's library is not installed.
+        EngineUnavailable: the exporter's library is not installed, or there is no calibration for 8 bits.
         EngineError: the export failed, or what came out is not the network.
     """
-    network = load_network(weights, model)
-    say(f"exporting the {model} model to ONNX, {precision}, {input_size} x {input_size}")
-    graph = onnx_from_torch(network, precision, input_size)
+    calibration = calibration_of(weights) if precision == "int8" else None
+    network = load_network(weights.file(), weights.model)
+    say(f"exporting the {weights.model} model to ONNX, {precision}, {input_size} x {input_size}")
+    graph = onnx_from_torch(network, precision, input_size, calibration)
     exact = SaliencyGraph(network).eval()
 
     def reference(picture: Image) -> Alpha:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final, Literal, TypeAlias
@@ -18,14 +18,17 @@ from typing import Final, Literal, TypeAlias
 import onnx
 import torch
 from onnx import TensorProto
+from torch import nn
 
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.model.calibration import Calibration
 from rtsod.model.half import half_from_float
 from rtsod.model.known_picture import known_picture
+from rtsod.model.quantised import quantised
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import U2Net, convolutions
 
-ExportPrecision: TypeAlias = Literal["fp32", "fp16"]
+ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 
 OPSET: Final = 20
 """Read by every TensorRT from 10.12 on."""
@@ -37,20 +40,25 @@ OUTPUT: Final = "saliency"
 """``float32 (1, 1, S, S)`` in [0, 1]."""
 UPSAMPLINGS: Final = 38
 
-_ONNX_TYPES: Final[dict[ExportPrecision, int]] = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
+_ONNX_TYPES: Final = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int8": TensorProto.FLOAT}
+"""Of what is stored. In 8 bits that are the weights before their quantisers, which TensorRT computes while building."""
 _CASTS: Final = {
     "fp32": [TensorProto.FLOAT],
     "fp16": [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.FLOAT],
+    "int8": [TensorProto.FLOAT],
 }
 
 
-def onnx_from_torch(network: U2Net, precision: ExportPrecision, input_size: int) -> onnx.ModelProto:
+def onnx_from_torch(
+    network: U2Net, precision: ExportPrecision, input_size: int, calibration: Calibration | None = None
+) -> onnx.ModelProto:
     """Export the network.
 
     Args:
         network: evaluating, batch norm folded, float32, on the CPU; left as it is.
         precision: of every convolution.
         input_size: S. All sizes in the graph are constants, also those of the 38 upsamplings.
+        calibration: of these weights; for 8 bits only.
 
     Returns:
         The self-contained model from :data:`INPUT` to :data:`OUTPUT`. The same network gives the same bytes.
@@ -62,9 +70,12 @@ def onnx_from_torch(network: U2Net, precision: ExportPrecision, input_size: int)
     if find_spec("onnxscript") is None:
         raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript")
     example = torch.from_numpy(known_picture(input_size))[None]
-    graph = SaliencyGraph(network).eval()
-    if precision == "fp16":
-        graph = SaliencyGraph(half_from_float(network, graph.normalised(example))).eval()
+    graph: nn.Module = SaliencyGraph(network).eval()
+    if precision == "int8":
+        assert calibration is not None
+        graph = quantised(network, calibration, "signed")
+    elif precision == "fp16":
+        graph = SaliencyGraph(half_from_float(network, SaliencyGraph(network).normalised(example))).eval()
     try:
         with torch.no_grad(), _quiet():
             program = torch.onnx.export(
@@ -81,30 +92,42 @@ def onnx_from_torch(network: U2Net, precision: ExportPrecision, input_size: int)
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         raise EngineError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
     _strip(model)
-    fault = typing_fault(model, precision, len(convolutions(network)))
+    count = len(convolutions(network))
+    in_float = 1 + len(calibration.floats) if calibration is not None else count
+    fault = typing_fault(model, precision, count, count - in_float)
     if fault is not None:
         raise EngineError(f"the exported ONNX model is not typed as asked: {fault}")
     return model
 
 
-def typing_fault(model: onnx.ModelProto, precision: ExportPrecision, convolution_count: int = 119) -> str | None:
+def typing_fault(
+    model: onnx.ModelProto, precision: ExportPrecision, convolution_count: int = 119, in_bytes: int = 0
+) -> str | None:
     """What keeps the graph from being "``precision`` throughout, and nothing cast that need not be"; None if nothing.
 
     Args:
         model: an exported graph.
         precision: what every convolution's weights must be.
         convolution_count: how many there must be.
+        in_bytes: how many of them must have quantised inputs and weights.
     """
     graph, wanted = model.graph, _ONNX_TYPES[precision]
     stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
     nodes = Counter(node.op_type for node in graph.node)
     if nodes["Conv"] != convolution_count or nodes["Resize"] != UPSAMPLINGS:
         return f"{nodes['Conv']} convolutions and {nodes['Resize']} upsamplings"
+    made_by = {name: node for node in graph.node for name in node.output}
+    quantised_count = 0
     for node in graph.node:
-        if node.op_type == "Conv" and any(stored.get(name) != wanted for name in node.input[1:]):
-            return f"{node.name} has weights that are not {precision}"
+        if node.op_type == "Conv":
+            weight = _before_quantiser(node.input[1], made_by)
+            quantised_count += weight is not node.input[1] and _is_quantised(node.input[0], made_by)
+            if any(stored.get(name) != wanted for name in (weight, *node.input[2:])):
+                return f"{node.name} has weights that are not {precision}"
         if node.op_type == "Resize" and node.input[3] not in stored:
             return f"{node.name} computes its size while running"
+    if quantised_count != in_bytes:
+        return f"{quantised_count} quantised convolutions, where {in_bytes} are asked for"
     casts = [attribute.i for node in graph.node if node.op_type == "Cast" for attribute in node.attribute]
     types = [value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)]
     # Each tensor has one type, so with these casts and no others nothing between them can be of another.
@@ -113,6 +136,26 @@ def typing_fault(model: onnx.ModelProto, precision: ExportPrecision, convolution
     if types != [TensorProto.UINT8, TensorProto.FLOAT]:
         return f"inputs and outputs of {[TensorProto.DataType.Name(kind) for kind in types]}"
     return None
+
+
+def _before_quantiser(name: str, made_by: Mapping[str, onnx.NodeProto]) -> str:
+    """The tensor that is rounded to give this one; itself where none is."""
+    for step in ("DequantizeLinear", "QuantizeLinear"):
+        node = made_by.get(name)
+        if node is None or node.op_type != step:
+            return name
+        name = node.input[0]
+    return name
+
+
+def _is_quantised(name: str, made_by: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether a tensor is bytes with one scale, moved about at most."""
+    node = made_by.get(name)
+    if node is None:
+        return False
+    if node.op_type in ("Concat", "MaxPool"):
+        return all(_is_quantised(each, made_by) for each in node.input)
+    return node.op_type == "DequantizeLinear"
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -26,7 +26,7 @@ from rtsod.preprocess import shrink
 from rtsod.sources.folder import load
 from rtsod.types import Alpha, Image
 
-LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3}
+LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3, "int8": 4e-3}
 """Of the mean absolute difference of saliency, over all pixels of all pictures."""
 LEAST_IOU: Final = 0.995
 """Of the masks at 0.5, over all pixels of all pictures."""
@@ -76,7 +76,7 @@ def check_parity(
     if not parity.within(precision):
         raise EngineError(
             f"the exported {precision} model is off: {parity}, where {LIMITS[precision]:.0e} and {LEAST_IOU} are "
-            "demanded; it is not written. Use --precision fp32"
+            f"demanded; it is not written. Use --precision {'fp16' if precision == 'int8' else 'fp32'}"
         )
     return parity
 

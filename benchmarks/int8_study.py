@@ -1,0 +1,144 @@
+"""Which convolutions do 8 bits hurt? Each one alone in 8 bits, all others in float32, compared with all in float32.
+
+    python -m benchmarks.int8_study --model lite --samples ../shared/samples --json benchmarks/results/int8_lite.json
+
+Takes minutes for the lite model and a quarter of an hour for the full one. With ``--json`` what was measured is kept
+when ``--seconds`` have passed, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from rtsod.backends.openvino_graph import openvino_from_torch
+from rtsod.bench.machine import describe
+from rtsod.bench.record import command_line, write_json
+from rtsod.config import MODELS, EngineConfig
+from rtsod.export.parity import Parity, compare
+from rtsod.model.calibration import calibration_of
+from rtsod.model.checkpoints import load_network
+from rtsod.model.quantised import FUSION, quantised
+from rtsod.model.u2net import U2Net, convolutions
+from rtsod.model.weights import resolve
+from rtsod.preprocess import shrink, shrink_still
+from rtsod.types import Alpha, Image
+
+_SIZE: Final = 320
+_PHOTOGRAPHS: Final = 4
+_SHOWN: Final = 12
+
+
+class Study:
+    """One model, and the graph in which every convolution but the fusion has its quantisers.
+
+    Args:
+        model: which.
+        samples: the folder of samples.
+    """
+
+    def __init__(self, model: str, samples: Path) -> None:
+        weights = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
+        self.network: U2Net = load_network(weights.file(), weights.model)
+        everything = replace(calibration_of(weights), floats=())
+        self.graph = openvino_from_torch(quantised(self.network, everything, "unsigned"), _SIZE)
+        modules = {module: name for name, module in self.network.named_modules()}
+        self.names = [modules[conv].removesuffix(".conv_s1") for conv in convolutions(self.network)]
+        self.names.remove(FUSION)
+        self.pictures = list(_pictures(samples))
+        self.exact = self._masks(self._in_bytes(set()))
+
+    def alone(self, name: str) -> Parity:
+        """The error where one convolution is in 8 bits."""
+        masks = self._masks(self._in_bytes({self.names.index(name)}))
+        return compare(zip(masks, self.exact, strict=True))
+
+    def _in_bytes(self, chosen: set[int]) -> ov.Model:
+        """A copy of the graph with the quantisers of all convolutions but the chosen ones taken out."""
+        model = self.graph.clone()
+        found = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
+        for index, (node, conv) in enumerate(zip(found, convolutions(self.network)[:-1], strict=True)):
+            if index not in chosen:
+                node.input(0).replace_source_output(_unquantised(node.input_value(0)))
+                node.input(1).replace_source_output(ops.constant(conv.weight.numpy()).output(0))
+        model.validate_nodes_and_infer_types()
+        return model
+
+    def _masks(self, model: ov.Model) -> list[Alpha]:
+        compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return [np.array(compiled([picture[None]])[0][0, 0]) for picture in self.pictures]
+
+
+def _unquantised(source: ov.Output) -> ov.Output:
+    node = source.get_node()
+    kind = node.get_type_name()
+    if kind == "FakeQuantize":
+        return node.input_value(0)
+    if kind == "Concat":
+        return ops.concat([_unquantised(each) for each in node.input_values()], 1).output(0)
+    if kind == "MaxPool":
+        asked = node.get_attributes()
+        edges = (asked["strides"], asked["pads_begin"], asked["pads_end"], asked["kernel"])
+        rounding = "ceil" if "ceil" in asked["rounding_type"] else "floor"
+        return ov.opset1.max_pool(_unquantised(node.input_value(0)), *edges, rounding).output(0)
+    return source
+
+
+def _pictures(samples: Path) -> Iterator[Image]:
+    """Photographs the calibration has not seen, and a frame of each clip."""
+    for path in sorted((samples / "images").iterdir())[1::2][:_PHOTOGRAPHS]:
+        yield shrink_still(np.asarray(cv2.imread(str(path)), np.uint8), _SIZE)
+    for path in sorted((samples / "clips").iterdir()):
+        capture = cv2.VideoCapture(str(path))
+        capture.set(cv2.CAP_PROP_POS_FRAMES, 30)
+        yield shrink(np.asarray(capture.read()[1], np.uint8), _SIZE)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The worst, as Markdown."""
+    worst = sorted(rows, key=lambda row: -float(row["mean_error"]))[:_SHOWN]
+    lines = ["convolution alone in 8 bits | mean error | worst picture | IoU", "--- | --- | --- | ---"]
+    lines += [f"{r['name']} | {r['mean_error']:.5f} | {r['worst_error']:.5f} | {r['iou']:.4f}" for r in worst]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="lite", choices=MODELS)
+    parser.add_argument("--samples", type=Path, default=Path("../shared/samples"))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    began = time.monotonic()
+    record: dict[str, Any] = {"command": command_line("benchmarks.int8_study"), "machine": describe(), "alone": []}
+    if options.json is not None and options.json.exists():
+        record["alone"] = json.loads(options.json.read_text())["alone"]
+    study = Study(options.model, options.samples)
+    done = {row["name"] for row in record["alone"]}
+    for name in study.names:
+        if name in done or time.monotonic() - began > options.seconds:
+            continue
+        parity = study.alone(name)
+        row = {"name": name, "mean_error": parity.mean_error, "worst_error": parity.worst_error, "iou": parity.iou}
+        record["alone"].append(row)
+    if options.json is not None:
+        write_json(options.json, record)
+    print(table(record["alone"]))
+    print(f"{len(record['alone'])} of {len(study.names)} measured")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""``python -m rtsod.calibrate``: measure the ranges that ``--precision int8`` needs, for weights of one's own.
+
+The authors' weights need no calibration: theirs comes with the program, made by this very command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from rtsod.config import MODELS, EngineConfig
+from rtsod.errors import EngineError, OutputError, RtsodError
+from rtsod.text_file import check_writable, write_text
+
+MEAN_BOUND: Final = 0.004
+"""Of the mean absolute difference from float32 over all pictures."""
+WORST_BOUND: Final = 0.02
+"""The same, of any one picture."""
+_COMPARED: Final = 8
+"""Pictures. Comparing in PyTorch takes seconds for each; ranges are measured on all there are."""
+
+_EXAMPLES = """\
+examples:
+  python -m rtsod.calibrate --model lite --weights mine.pth --images pictures
+
+The pictures should look like what the camera will see; a few dozen are plenty. Afterwards --precision int8 and auto
+find the result by the weights' sha256.
+Exit codes: 0 done, 2 wrong usage, 4 weights, 5 8 bits are too coarse, 6 cannot be written.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
+    parser = argparse.ArgumentParser(
+        "python -m rtsod.calibrate", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", choices=MODELS, default="full")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", required=True, help="pictures to measure on")
+    parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S", help="to measure at")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: where --precision int8 looks for it")
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        if options.output is not None:
+            check_writable("--output", options.output)
+        with console.status("reading the weights") as status:
+            done = _calibrate(options, status.update)
+    except RtsodError as error:
+        console.print(f"rtsod.calibrate: {error}", style="red", markup=False, soft_wrap=True)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    print(done)
+    return 0
+
+
+def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
+    import torch
+
+    from rtsod.export.parity import Parity, compare, pictures_in
+    from rtsod.model.calibration import Calibration, own_calibration
+    from rtsod.model.checkpoints import load_network
+    from rtsod.model.quantised import activation_maxima, cancelling, quantised
+    from rtsod.model.saliency import SaliencyGraph
+    from rtsod.model.weights import resolve
+
+    config = EngineConfig(options.model, weights=options.weights, input_size=options.input_size)
+    pictures = [torch.from_numpy(picture)[None] for picture in pictures_in(options.images, config.input_size)]
+    weights = resolve(config, lambda done, total: say(f"fetching the weights, {done / 1e6:.0f} MB"))
+    network = load_network(weights.file(), config.model)
+    say(f"measuring on {len(pictures)} picture(s)")
+    maxima = activation_maxima(network, pictures)
+
+    compared = pictures[:: -(-len(pictures) // _COMPARED)]
+    exact = SaliencyGraph(network).eval()
+    candidates = cancelling(network)
+    for count in range(len(candidates) + 1):
+        floats = tuple(candidates[:count])
+        calibration = Calibration(config.model, weights.sha256, maxima, floats, f"{len(pictures)} pictures")
+        say(f"comparing with float32 on {len(compared)} picture(s), in float: {', '.join(floats) or 'nothing'}")
+        rounded = quantised(network, calibration, "unsigned")
+        with torch.inference_mode():
+            parity: Parity = compare((rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy()) for each in compared)
+        if parity.mean_error <= MEAN_BOUND and parity.worst_error <= WORST_BOUND:
+            path = options.output or own_calibration(weights)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{path.parent}: cannot be made: {error.strerror or error}") from error
+            write_text(path, calibration.text())
+            return f"{path}: {parity}; in float: {', '.join(floats) or 'nothing'}"
+    raise EngineError(f"8 bits are too coarse for these weights: {parity}; nothing is written. Use --precision fp32")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
