@@ -14,7 +14,7 @@ from rtsod.ladder import Ladder, Rung
 from rtsod.masker import Masker, WholeFrame
 from rtsod.meter import Meter
 from rtsod.pace import KEEPS_UP, inference_seconds
-from rtsod.region_masker import LOOK_SECONDS
+from rtsod.region_masker import LOOK_SECONDS, LOOK_SHARE
 from rtsod.types import SourceInfo
 
 REGION_SIZES: Final = (192, 160, 128)
@@ -77,7 +77,7 @@ def choose(
     fps = config.target_fps or (float(info.fps) / mask_every if info.fps is not None else None)
     if fps is None or pool.first.info.name == "tensorrt":  # nothing to keep up with; engines that take minutes to build
         return Choice((whole,), 0, whole_seconds)
-    choice = _best(rungs(size, fps, region=config.region == "auto"), 1 / fps, pool, whole_seconds)
+    choice = _best(rungs(size, fps, whole_seconds, region=config.region == "auto"), 1 / fps, pool, whole_seconds)
     if config.target_fps is not None and choice.seconds > 1 / fps:
         raise UsageError(
             f"--target-fps {fps:g}: this machine makes about {1 / choice.seconds:.0f} masks per second at most, "
@@ -88,16 +88,17 @@ def choose(
     return replace(choice, rungs=(choice.rung,), start=0)
 
 
-def rungs(size: int, fps: float, *, region: bool) -> tuple[Rung, ...]:
+def rungs(size: int, fps: float, whole_seconds: float, *, region: bool) -> tuple[Rung, ...]:
     """The ways to make masks, the best first.
 
     Args:
         size: of the whole frame, pixels.
         fps: masks per second.
+        whole_seconds: what a look at the whole frame takes.
         region: whether the region may be looked at alone.
     """
     smaller = [step for step in (REGION_SIZES if region else WHOLE_SIZES) if step < size]
-    looks = 1 / (LOOK_SECONDS * fps) if region else 0.0
+    looks = 1 / (max(LOOK_SECONDS, whole_seconds / LOOK_SHARE) * fps) if region else 0.0
     return (Rung(size), *(Rung(step, region, cost=(step / size) ** 2 + looks) for step in smaller))
 
 

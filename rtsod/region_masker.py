@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from rtsod.capture import timeline
@@ -10,10 +11,12 @@ from rtsod.errors import MaskError
 from rtsod.meter import Meter, Stage, Work
 from rtsod.preprocess import shrink
 from rtsod.region import Region
-from rtsod.types import Alpha, Engine, Frame, Mask
+from rtsod.types import Alpha, Clock, Engine, Frame, Mask
 
 LOOK_SECONDS: Final = 0.5
-"""Between looks at the whole frame."""
+"""Between looks at the whole frame, where they are cheap."""
+LOOK_SHARE: Final = 0.2
+"""Of the time, at most, that looks take which are scheduled or due to a change: where they cost much they are rarer."""
 SOONEST_SECONDS: Final = 0.125
 """Between looks at the whole frame because something changes outside of the region: something always may."""
 
@@ -30,11 +33,14 @@ class RegionMasker:
         whole: the network at the size of the whole frame, which is also the masks'; the caller's to close.
         part: the network at the region's size; likewise.
         meter: told how long it took.
+        clock: seconds that only grow.
     """
 
-    def __init__(self, whole: Engine, part: Engine, meter: Meter) -> None:
+    def __init__(self, whole: Engine, part: Engine, meter: Meter, *, clock: Clock = time.perf_counter) -> None:
         self._whole, self._part = whole, part
         self._meter = meter
+        self._clock = clock
+        self._look_seconds = 0.0
         self._region = Region(whole.info.input_size, part.info.input_size)
         self._surroundings = Surroundings()
         self._looked_at = 0.0
@@ -78,8 +84,11 @@ class RegionMasker:
         (frame, alpha), self._shown = self._shown, None
         box, since = self._region.box, timeline(frame) - self._looked_at
         assert box is not None
-        if since >= LOOK_SECONDS or (
-            since >= SOONEST_SECONDS and self._surroundings.have_changed(frame.image, box, self._whole.info.input_size)
+        # A file's masks depend on its frames alone, not on how fast they are made.
+        least = 0.0 if frame.pts is not None else self._look_seconds / LOOK_SHARE
+        if since >= max(LOOK_SECONDS, least) or (
+            since >= max(SOONEST_SECONDS, least)
+            and self._surroundings.have_changed(frame.image, box, self._whole.info.input_size)
         ):
             self._meter.worked(Work.LOOKS)
             try:
@@ -91,10 +100,12 @@ class RegionMasker:
 
     def _of_the_whole(self, frame: Frame) -> Mask:
         """The whole frame's mask; the region learns from it what it can."""
+        started = self._clock()
         with self._meter.stage(Stage.PREPROCESS, frame.index):
             small = shrink(frame.image, self._whole.info.input_size)
         with self._meter.stage(Stage.INFER, frame.index):
             alpha = self._whole.infer(small)
+        self._look_seconds = self._clock() - started
         mask = Mask(alpha, frame.index, frame.captured_at)
         if self._region.box is not None:
             self._region.learn(alpha)
