@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     import torch
 
-    from rtsod.export.parity import Parity, compare, pictures_in
+    from rtsod.export.parity import LEAST_IOU, Parity, compare, pictures_in
     from rtsod.model.calibration import Calibration, own_calibration
     from rtsod.model.checkpoints import load_network
     from rtsod.model.quantised import activation_maxima, cancelling, quantised
@@ -87,7 +87,7 @@ def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
         rounded = quantised(network, calibration, "unsigned")
         with torch.inference_mode():
             parity: Parity = compare((rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy()) for each in compared)
-        if parity.mean_error <= MEAN_BOUND and parity.worst_error <= WORST_BOUND:
+        if parity.mean_error <= MEAN_BOUND and parity.worst_error <= WORST_BOUND and parity.iou >= LEAST_IOU:
             path = options.output or own_calibration(weights)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
