@@ -24,8 +24,8 @@ def masked(first: Frame) -> Masked:
 
 def test_a_still_picture_is_spared_for_a_while() -> None:
     meter = Meter()
-    sparing, newest = Sparing(meter, max_mask_age=2.0), masked(frame(0, noise=6))
-    spared = [sparing(newest, frame(index, noise=6)) for index in range(1, 30)]
+    sparing, newest = Sparing(meter, max_mask_age=2.0), masked(frame(0, noise=3))
+    spared = [sparing(newest, frame(index, noise=3)) for index in range(1, 30)]
     kept = round(STILL_SECONDS * 30) - 1
     assert spared == [True] * kept + [False] * (29 - kept)
     assert meter.snapshot()["work"] == {Work.STILL: kept}
