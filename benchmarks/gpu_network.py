@@ -1,32 +1,40 @@
-"""How fast and how faithful the network is on this machine's GPU: ``python benchmarks/gpu_network.py --output FILE``.
+"""How fast and how faithful the network is on this machine's GPU: ``python benchmarks/gpu_network.py``.
 
-For both models, batch 1, every time synchronised:
+For both models, batch 1, every time waited for, each way to run it (``benchmarks/gpu/variants.py``, and the program's
+own engines) in a process of its own:
 
-* parity with float32 on the CPU: mean absolute difference and IoU of the masks at 0.5;
-* network: a replayed CUDA graph of normalisation, network and sigmoid, data already on the GPU;
-* host to host: a 1280 x 720 BGR frame in host memory in, its alpha at 1280 x 720 in host memory out, both copies and
-  both scalings included; and the engine's own step, S x S in and out;
-* memory: what PyTorch reserved.
+* parity with float32 on the CPU, with the same weights: mean absolute difference, IoU of the masks at 0.5;
+* network: a replayed CUDA graph of normalisation, network and sigmoid, its picture on the GPU already;
+* host to host: a 1280 x 720 BGR frame in host memory to its map (S x S, what the program composites with) or to its
+  alpha (1280 x 720) in host memory, both copies and all scaling included; the same with OpenCV scaling before; and the
+  engine's step alone, S x S in and out;
+* memory, and the kernels that take longest.
 
-It needs torch, numpy and opencv. TensorRT is measured where it is installed and supports the card. Weights come from
-``--lite-weights`` and ``--full-weights`` (state dicts for plain PyTorch), else from the package; where there are none,
-random ones serve: times do not depend on them, parity is then of the random network, and the result says so.
+Weights are --full-weights and --lite-weights (state dicts for nothing but PyTorch, also in half precision), else the
+authors'; where these cannot be had, random ones, for times only. The result says which, with their sha256. TensorRT is
+measured where it is installed and supports the GPU; else the result says why not. It is written after each step, so
+one that is cut off keeps what it has.
 
-Exit codes: 0 measured, 3 there is no GPU (nothing is written; ``--device cpu`` tries the procedure without one).
+Exit codes: 0 measured, 2 wrong usage, 3 there is no GPU (nothing is written; ``--device cpu`` tries the procedure
+without one).
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
+import hashlib
 import json
+import multiprocessing
 import platform
+import re
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -34,57 +42,144 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rtsod.model.half import half_from_float, widen
-from rtsod.model.known_picture import known_picture
-from rtsod.model.saliency import FrameGraph, SaliencyGraph
-from rtsod.model.u2net import TABLES, U2Net, fold_batch_norm
+from benchmarks.gpu.measure import ENGINES, FRAME, Job, measure
+from benchmarks.gpu.variants import VARIANTS
+from rtsod.model.u2net import TABLES, U2Net
 
-NO_GPU = 3
-FRAME = (720, 1280)
-Run = Callable[[torch.Tensor], torch.Tensor]
+NO_GPU: Final = 3
+RESULTS: Final = Path(__file__).parent / "results"
+TARGETS_MS: Final = {"full": {"network": 1.0, "host to host": 1.5}, "lite": {"network": 0.7, "host to host": 1.2}}
+"""On an H200, half precision with a CUDA graph: thirty times the paper's rates on a GTX 1080 Ti, and more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
+    every = [*VARIANTS, *ENGINES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON; default: standard output")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: results/gpu_network_GPU.json beside this")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--models", nargs="+", choices=tuple(TABLES), default=["full", "lite"])
+    parser.add_argument("--variants", nargs="+", choices=every, default=every, metavar="V", help=", ".join(every))
     parser.add_argument("--input-size", type=int, default=320)
     parser.add_argument("--repeats", type=int, default=500)
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds that one variant may take")
     parser.add_argument("--full-weights", type=Path)
     parser.add_argument("--lite-weights", type=Path)
-    parser.add_argument("--images", type=Path, help="a folder of photographs for parity; default: the known picture")
+    parser.add_argument("--images", type=Path, help="a folder of photographs for parity; default: pictures of its own")
     options = parser.parse_args(arguments)
+    for path in (options.full_weights, options.lite_weights, options.images):
+        if path is not None and not path.exists():
+            parser.error(f"{path}: is not there")
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         print(
             "gpu_network: there is no GPU that this PyTorch can use; --device cpu tries the procedure", file=sys.stderr
         )
         return NO_GPU
+    told = machine(device)
+    output = (
+        options.output or RESULTS / f"gpu_network_{re.sub('[^a-z0-9]+', '_', str(told.get('gpu', 'cpu')).lower())}.json"
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    models: dict[str, Any] = {}
     result: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(device),
+        "command": ["python", "benchmarks/gpu_network.py", *(sys.argv[1:] if arguments is None else arguments)],
+        "machine": told,
         "protocol": __doc__,
+        "input_size": options.input_size,
+        "frame": list(FRAME),
+        "repeats": options.repeats,
+        "targets_ms": TARGETS_MS,
+        "models": models,
     }
-    result["input_size"], result["frame"], result["repeats"] = options.input_size, list(FRAME), options.repeats
-    pictures = _pictures(options.images, options.input_size)
-    result["pictures"] = len(pictures)
-    result["models"] = {
-        model: measure(model, getattr(options, f"{model}_weights"), device, pictures, options.repeats)
-        for model in options.models
-    }
-    text = json.dumps(result, indent=2) + "\n"
-    if options.output is None:
-        print(text, end="")
-    else:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text)
+    with tempfile.TemporaryDirectory() as folder:
+        for model in options.models:
+            weights, origin, real = weights_of(model, getattr(options, f"{model}_weights"), Path(folder))
+            figures: dict[str, Any] = {}
+            models[model] = {"weights": origin, **sha256_of(weights), "variants": figures}
+            print(f"{model}: {origin}")
+            for variant in options.variants:
+                job = Job(
+                    model, variant, weights, real, str(device), options.input_size, options.repeats, options.images
+                )
+                figures[variant] = apart(job, options.patience)
+                output.write_text(json.dumps(result, indent=2) + "\n")
+                print(line(variant, figures[variant]), flush=True)
+    print(output)
     return 0
 
 
+def apart(job: Job, patience: float) -> dict[str, Any]:
+    """Measure in a fresh process; ``left_out`` says what ended it, if it brought nothing."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("spawn").Process(target=_child, args=(job, there), daemon=True)
+    began = time.perf_counter()
+    child.start()
+    there.close()
+    try:
+        told: dict[str, Any] = here.recv() if here.poll(patience) else {"left_out": f"took more than {patience:g} s"}
+    except EOFError:
+        child.join()
+        told = {"left_out": f"the process ended with {child.exitcode}"}
+    child.kill()
+    child.join()
+    return {**told, "took_s": round(time.perf_counter() - began, 1)}
+
+
+def _child(job: Job, answer: Connection) -> None:
+    try:
+        answer.send(measure(job))
+    except Exception as error:  # whatever a compiler or a GPU raises: the next variant has its own process
+        text = str(error).strip().splitlines() or [""]
+        answer.send({"left_out": f"{type(error).__name__}: {text[0][:300]}"})
+
+
+def weights_of(model: str, given: Path | None, folder: Path) -> tuple[Path, str, bool]:
+    """The file, what it is for people, and whether it is more than random numbers."""
+    if given is not None:
+        return given, given.name, True
+    try:
+        from rtsod.config import EngineConfig
+        from rtsod.errors import WeightsError
+        from rtsod.model.weights import resolve
+
+        resolved = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
+        try:
+            return resolved.file(), resolved.label, True
+        except WeightsError as error:
+            reason = str(error)
+    except ImportError as error:
+        reason = str(error)
+    torch.manual_seed(0)
+    path = folder / f"random-{model}.pth"
+    torch.save(U2Net(TABLES[model]).state_dict(), path)
+    return path, f"random, for times only ({reason})", False
+
+
+def sha256_of(path: Path) -> dict[str, Any]:
+    """What tells weights apart, and how many bytes they have: half precision shows."""
+    content = path.read_bytes()
+    return {"weights_sha256": hashlib.sha256(content).hexdigest(), "weights_bytes": len(content)}
+
+
+def line(variant: str, told: dict[str, Any]) -> str:
+    """The main figures, for people."""
+    if "left_out" in told:
+        return f"  {variant:22} left out: {told['left_out']}"
+    parts = [
+        f"{name} {told[key]['p50']:.3f}/{told[key]['p95']:.3f}/{told[key]['p99']:.3f}"
+        for name, key in (("network", "network_ms"), ("frame to map", "frame_to_map_ms"),
+                          ("scaled by OpenCV", "frame_scaled_by_opencv_to_map_ms"), ("to alpha", "frame_to_alpha_ms"))
+        if key in told
+    ]  # fmt: skip
+    parity = told["parity"]
+    parts.append(parity if isinstance(parity, str) else f"error {parity['mean_error']:.1e}, IoU {parity['iou']:.4f}")
+    return f"  {variant:22} {', '.join(parts)} (p50/p95/p99 ms)"
+
+
 def machine(device: torch.device) -> dict[str, Any]:
-    """What it ran on."""
+    """What it runs on."""
     told: dict[str, Any] = {
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -101,193 +196,6 @@ def machine(device: torch.device) -> dict[str, Any]:
         driver = Path("/sys/module/nvidia/version")
         told["driver"] = driver.read_text().strip() if driver.exists() else None
     return told
-
-
-def measure(
-    model: str, weights: Path | None, device: torch.device, pictures: list[Any], repeats: int
-) -> dict[str, Any]:
-    """All figures of one model."""
-    network, origin = load(model, weights)
-    size = pictures[0].shape[0]
-    exact = SaliencyGraph(network).eval()
-    with torch.inference_mode():
-        reference = [exact(torch.from_numpy(picture)[None])[0, 0].numpy() for picture in pictures]
-        example = exact.normalised(torch.from_numpy(pictures[0])[None])
-    told: dict[str, Any] = {"weights": origin}
-    for precision in ("fp32", "fp16"):
-        if device.type == "cpu" and precision == "fp16":
-            continue
-        typed = copy.deepcopy(network) if precision == "fp32" else widen(half_from_float(network, example))
-        graph = SaliencyGraph(typed).eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        told[f"torch {precision}"] = _measure_torch(graph, size, device, precision, pictures, reference, repeats)
-    told["tensorrt"] = _measure_tensorrt(model, weights, size, pictures, reference, repeats, device)
-    return told
-
-
-def load(model: str, weights: Path | None) -> tuple[U2Net, str]:
-    """The network in float32 with batch norm folded, and where its weights are from."""
-    if weights is not None and weights.suffix in (".pth", ".pt"):
-        network = U2Net(TABLES[model]).eval()
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        if not any(".bn_s1." in key for key in state):
-            for brick in network.modules():
-                if hasattr(brick, "bn_s1"):
-                    brick.bn_s1 = torch.nn.Identity()
-        network.load_state_dict(state)
-        fold_batch_norm(network)
-        return network.requires_grad_(False), weights.name
-    try:
-        from rtsod.config import EngineConfig
-        from rtsod.errors import WeightsError
-        from rtsod.model.checkpoints import load_network
-        from rtsod.model.weights import resolve
-    except ImportError as error:
-        return _random(model), f"random: {error}"
-    try:
-        resolved = resolve(EngineConfig(model=model, weights=weights))  # type: ignore[arg-type]
-        return load_network(resolved.file(), model), resolved.label  # type: ignore[arg-type]
-    except WeightsError as error:
-        if weights is not None:
-            raise
-        return _random(model), f"random: {error}"
-
-
-def _random(model: str) -> U2Net:
-    torch.manual_seed(0)
-    network = U2Net(TABLES[model]).eval()
-    fold_batch_norm(network)
-    return network.requires_grad_(False)
-
-
-def _measure_torch(
-    graph: SaliencyGraph,
-    size: int,
-    device: torch.device,
-    precision: str,
-    pictures: list[Any],
-    reference: list[Any],
-    repeats: int,
-) -> dict[str, Any]:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    step = recorded(graph, (1, size, size, 3), device, precision)
-    whole = recorded(FrameGraph(graph, size).eval(), (1, *FRAME, 3), device, precision)
-    frame = torch.from_numpy(cv2.resize(known_picture(size), FRAME[::-1]))[None]
-    image = torch.from_numpy(pictures[0])[None]
-    told: dict[str, Any] = {
-        "parity": parity(
-            [
-                (step(torch.from_numpy(p)[None])[0, 0].numpy().copy(), r)
-                for p, r in zip(pictures, reference, strict=True)
-            ]
-        ),
-        "network_ms": network_times(graph, size, device, precision, repeats),
-        "step_host_to_host_ms": times(lambda: step(image), repeats),
-        "frame_host_to_host_ms": times(lambda: whole(frame), repeats),
-    }
-    if device.type == "cuda":
-        told["memory_reserved_bytes"] = torch.cuda.max_memory_reserved(device)
-    return told
-
-
-def recorded(graph: torch.nn.Module, shape: tuple[int, ...], device: torch.device, precision: str) -> Run:
-    """Host to host, as the engine runs it; on a CPU simply the module."""
-    if device.type == "cuda":
-        from rtsod.model.graph_replay import GraphReplay
-
-        return GraphReplay(graph, shape, device, exact=precision == "fp32")
-
-    def run(picture: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
-            out: torch.Tensor = graph(picture)
-        return out
-
-    return run
-
-
-def network_times(
-    graph: SaliencyGraph, size: int, device: torch.device, precision: str, repeats: int
-) -> dict[str, float]:
-    """Of a replay without any copy, by the host's clock around launch and synchronisation."""
-    picture = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=device)
-    if device.type != "cuda":
-        run = recorded(graph, picture.shape, device, precision)
-        return times(lambda: run(picture), repeats)
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    recording = torch.cuda.CUDAGraph()
-    switches = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=precision != "fp32")
-    with torch.inference_mode(), switches:
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                graph(picture)
-        stream.synchronize()
-        with torch.cuda.graph(recording, stream=stream):
-            graph(picture)
-
-    def replay() -> None:
-        with torch.cuda.stream(stream):
-            recording.replay()
-        stream.synchronize()
-
-    return times(replay, repeats)
-
-
-def _measure_tensorrt(
-    model: str,
-    weights: Path | None,
-    size: int,
-    pictures: list[Any],
-    reference: list[Any],
-    repeats: int,
-    device: torch.device,
-) -> dict[str, Any]:
-    try:
-        from rtsod.backends.tensorrt_engine import TensorRtEngine
-        from rtsod.config import EngineConfig
-        from rtsod.errors import RtsodError
-        from rtsod.model.weights import resolve
-    except ImportError as error:
-        return {"left_out": str(error)}
-    config = EngineConfig(model, "tensorrt", "fp16", str(device), size, weights)  # type: ignore[arg-type]
-    try:
-        engine = TensorRtEngine(config, resolve(config), lambda line: print(line, file=sys.stderr))
-    except RtsodError as error:
-        return {"left_out": str(error)}
-    told: dict[str, Any] = {
-        "device": engine.info.device,
-        "parity": parity([(engine.infer(p), r) for p, r in zip(pictures, reference, strict=True)]),
-        "step_host_to_host_ms": times(lambda: engine.infer(pictures[0]), repeats),
-    }
-    engine.close()
-    return told
-
-
-def times(work: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Milliseconds of a piece of work that waits for its own end."""
-    for _ in range(max(3, repeats // 10)):
-        work()
-    taken = np.empty(repeats)
-    for index in range(repeats):
-        start = time.perf_counter()
-        work()
-        taken[index] = time.perf_counter() - start
-    p50, p95, p99 = np.percentile(taken * 1000, (50, 95, 99))
-    return {"p50": round(p50, 4), "p95": round(p95, 4), "p99": round(p99, 4), "mean": round(1000 * taken.mean(), 4)}
-
-
-def parity(answers: list[tuple[Any, Any]]) -> dict[str, float]:
-    """Computed maps against float32 ones."""
-    both = sum(int(np.count_nonzero((got > 0.5) & (want > 0.5))) for got, want in answers)
-    either = sum(int(np.count_nonzero((got > 0.5) | (want > 0.5))) for got, want in answers)
-    error = float(np.mean([np.abs(got - want).mean() for got, want in answers]))
-    return {"mean_error": error, "iou": both / either if either else 1.0}
-
-
-def _pictures(folder: Path | None, size: int) -> list[Any]:
-    if folder is None:
-        return [known_picture(size)]
-    found = [cv2.imread(str(path)) for path in sorted(folder.iterdir())]
-    return [np.ascontiguousarray(cv2.resize(image, (size, size)), np.uint8) for image in found if image is not None]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, repeat
 from pathlib import Path
@@ -26,17 +26,16 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
+from benchmarks.study import at_least_one, carry_out
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds import open_background
-from rtsod.bench.feeds import LoopedSource
+from rtsod.bench.feeds import BACKGROUND, LoopedSource
 from rtsod.bench.fresh import in_fresh_process
-from rtsod.bench.machine import describe, load
-from rtsod.bench.record import command_line, write_json
+from rtsod.bench.record import file_to_write
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig
-from rtsod.errors import ExitCode, RtsodError
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import resolve
@@ -44,13 +43,11 @@ from rtsod.pipeline import Pipeline
 from rtsod.preprocess import shrink
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
-from rtsod.text_file import check_writable
 from rtsod.types import Alpha, Engine, Image, Source
 
 CPU_MS_BOUND: Final = 8.0
 RATE_BOUND: Final = 0.95
 MEMORY_MB_BOUND: Final = 1000.0
-BACKGROUND: Final = "beach.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,31 +192,15 @@ def main() -> int:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--input", type=Path, help="a video to bring to 720p (default: the demo scene)")
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--frames", type=at_least_one, default=60)
+    parser.add_argument("--rounds", type=at_least_one, default=5)
+    parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
-    record: dict[str, Any] = {
-        "command": command_line("benchmarks.pipeline_overhead"),
-        "end": "done",
-        "machine": describe(),
+    about = {
         "input": {"name": "demo scene" if options.input is None else options.input.name, "size": [1280, 720]},
+        "job": {name: getattr(options, name) for name in ("model", "engine", "precision", "frames", "rounds")},
     }
-    code = ExitCode.DONE
-    try:
-        if options.json is not None:
-            check_writable("--json", options.json)
-        _measure(options, record)
-    except RtsodError as error:
-        record["end"], code = str(error), error.exit_code
-    except KeyboardInterrupt:
-        record["end"], code = "interrupted; what was measured is kept", ExitCode.INTERRUPTED
-    record["load_at_end"] = load()
-    if code is not ExitCode.DONE:
-        print(f"pipeline_overhead: {record['end']}", file=sys.stderr)
-    if options.json is not None and code is not ExitCode.OUTPUT:
-        write_json(options.json, record)
-    return code
+    return carry_out("benchmarks.pipeline_overhead", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
@@ -231,7 +212,6 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
         else:
             clip_from_video(clip, options.input, 1280, 720, options.frames)
         job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)
-        record["job"] = {key: value for key, value in asdict(job).items() if key != "clip"}
         cpu = record["cpu"] = in_fresh_process(cpu_per_frame, job)
         _say("CPU per frame, neither inference nor decoding", cpu["median_ms"], "ms", CPU_MS_BOUND)
         rate = record["rate"] = in_fresh_process(rate_against_bare, job)

@@ -1,4 +1,4 @@
-"""Make everything in benchmarks/results anew: about twenty minutes on two cores that nobody else uses.
+"""Make everything in benchmarks/results anew, on a machine that nobody else uses meanwhile.
 
 python -m benchmarks.record            # all of it
 python -m benchmarks.record bench      # only the results so named
@@ -10,21 +10,30 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final
+
+from rtsod.errors import ExitCode
 
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = Path("benchmarks") / "results"
 COMMANDS: Final = {
     "bench": "rtsod.bench --pipeline --pace camera",
     "bench_bf16": "rtsod.bench --precision bf16",
-    "pipeline_overhead": "benchmarks.pipeline_overhead --frames 24",
-    "peers_lite": "benchmarks.peers --model lite",
-    "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 rembg onnxruntime openvino rtsod rtsod-bf16",
+    "pipeline_overhead": "benchmarks.pipeline_overhead --frames 60 --rounds 5",
+    "peers_lite": "benchmarks.peers --model lite rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
+    "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 "
+    "rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
     "growth": "benchmarks.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.growth --only length --seconds 600",
 }
-"""By the name of the file without its suffix."""
+"""By the name of the file without its suffix; what stands in a file was made by what stands here."""
+
+
+def command(name: str) -> str:
+    """As it would be typed, and as the result says it."""
+    return f"python -m {COMMANDS[name]} --json {(RESULTS / f'{name}.json').as_posix()}"
 
 
 def main(names: list[str]) -> int:
@@ -33,11 +42,21 @@ def main(names: list[str]) -> int:
         print(f"record: no such result: {', '.join(sorted(unknown))}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     for name in names or COMMANDS:
-        command = [*shlex.split(COMMANDS[name]), "--json", str(RESULTS / f"{name}.json")]
-        print(f"python -m {shlex.join(command)}", flush=True)
+        print(command(name), flush=True)
+        result = ROOT / RESULTS / f"{name}.json"
+        before = result.read_bytes() if result.exists() else None
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        code = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment, check=False).returncode
+        started = time.monotonic()
+        arguments = [sys.executable, *shlex.split(command(name))[1:]]
+        try:
+            code = subprocess.run(arguments, cwd=ROOT, env=environment, check=False).returncode
+        except KeyboardInterrupt:  # the command heard it too, and said so
+            code = ExitCode.INTERRUPTED
+        print(f"{name}: {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
         if code != 0:
+            if before is not None:  # a whole result is worth more than a part of a newer one
+                result.write_bytes(before)
+                print(f"record: {name} did not come to its end: the older result stays", file=sys.stderr)
             return code
     return 0
 

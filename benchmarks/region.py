@@ -28,7 +28,7 @@ from benchmarks.clips import read_clip
 from benchmarks.study import at_least_one, carry_out
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
-from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig
+from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision
 from rtsod.errors import UsageError
 from rtsod.masker import Masker, WholeFrame
 from rtsod.meter import Meter
@@ -85,7 +85,7 @@ class Engines:
         self._config = config
         self._opened: dict[EngineConfig, Engine] = {}
 
-    def at(self, size: int, precision: str | None = None) -> Engine:
+    def at(self, size: int, precision: Precision | None = None) -> Engine:
         """The network at this size, warm."""
         config = replace(self._config, input_size=size, precision=precision or self._config.precision)
         if config not in self._opened:

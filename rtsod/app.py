@@ -13,6 +13,7 @@ from typing import Final
 
 import cv2
 
+from rtsod.assembly import pipeline_from, settle
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
@@ -21,18 +22,14 @@ from rtsod.engine_pool import EnginePool
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
-from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
-from rtsod.pace import inference_seconds, mask_age, settle_sync
-from rtsod.pipeline import Pipeline
-from rtsod.quality import choose, masker_from, with_tracking
+from rtsod.quality import masker_from
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
-from rtsod.sparing import Sparing
 from rtsod.stop_signals import Interrupted, StopSignals
 from rtsod.supervised_engine import SupervisedEngine
 from rtsod.text_file import check_writable
@@ -110,18 +107,12 @@ class _Run:
         self._pool = self._open_engines(config)
         opened.callback(self._pool.close)
         self._engine = self._pool.first
-        whole = inference_seconds(self._engine)
-        self._age = self._run_config.max_mask_age or mask_age(whole)
-        choice = choose(config.quality, info, self._pool, whole, mask_every=self._run_config.mask_every)
-        if choice.why is not None:
-            reporter.say(f"quality: {choice.why}")
-        self._sync, why = settle_sync(self._run_config, info, choice.seconds)
-        if why is not None:
-            reporter.say(f"sync: {self._sync}, {why}")
-        if self._sync == "tracked":
-            choice = with_tracking(choice)
-        self._masker = masker_from(choice, info, self._pool, self._meter, reporter.say)
+        settled = settle(config.quality, self._run_config, info, self._pool, reporter.say)
+        self._run_config, self._age = settled.run, settled.max_mask_age
+        self._masker = masker_from(settled.choice, info, self._pool, self._meter, reporter.say)
         _log.info("masks count as too old after %.2f s", self._age)
+        if self._virtual_camera is not None:
+            self._virtual_camera.limit_age(self._age)
         picture = config.picture
         if picture.subject_lock and info.stills:
             raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
@@ -131,19 +122,15 @@ class _Run:
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however it ends."""
         config = self._run_config
-        self._pipeline = Pipeline(
+        self._pipeline = pipeline_from(
+            config,
             self._source,
             self._masker,
             self._compositor,
             self._sinks,
             self._meter,
             steadier=self._steadier,
-            carrier=Carrier() if self._sync == "tracked" else None,
-            mask_every=config.mask_every,
-            spares=Sparing(self._meter, self._age, lambda: self._masker.every),
             max_mask_age=self._age,
-            max_frames=config.max_frames,
-            duration=config.duration,
         )
         self._signals.hold()
         end = "done"
@@ -205,12 +192,13 @@ class _Run:
         path = self._run_config.stats
         if path is not None:
             names = [sink.name for sink in self._sinks]
-            write_stats(path, self._source.info, self._engine.info, names, self._sync, numbers, end)
+            write_stats(path, self._source.info, self._engine.info, names, self._run_config.sync, numbers, end)
 
     def _open_engines(self, config: AppConfig) -> EnginePool:
-        with self._reporter.download(f"fetching the weights of the {config.engine.model} model, once") as progress:
-            weights = resolve(config.engine, progress)
-            first = open_engine(config.engine, weights, self._reporter.say)  # fetches them, where they are needed
+        fetching = f"fetching the weights of the {config.engine.model} model, once"
+        with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
+            weights = resolve(config.engine, fetched)
+            first = open_engine(config.engine, weights, self._reporter.say, built)  # fetches them, where needed
 
         def supervised(size: int, opened: Engine | None = None) -> Engine:
             def reopen() -> Engine:
@@ -218,13 +206,12 @@ class _Run:
 
             return SupervisedEngine(opened or reopen(), reopen, tell=self._meter.event)
 
-        pool = EnginePool(supervised(config.engine.input_size, first), supervised)
         info = first.info
         self._reporter.say(
             f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
             f"{info.device}, {info.weights}"
         )
-        return pool
+        return EnginePool(supervised(info.input_size, first), supervised)
 
     def _open_backdrops(self, config: AppConfig, opened: ExitStack, *, to_cycle: bool) -> list[Backdrop]:
         """What was asked for; then, where a key can ask for the next one, the bundled ones."""

@@ -25,6 +25,7 @@ from rtsod.config import (
     SourceConfig,
 )
 from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.stop_signals import leave
 from rtsod.version import __version__
 
 _DEFAULTS: Final = AppConfig()
@@ -78,6 +79,11 @@ def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> in
         hint = "" if verbose else " (--verbose shows where)"
         _complain(f"internal error: {type(error).__name__}: {error}{hint}")
         return int(ExitCode.INTERNAL)
+
+
+def command() -> NoReturn:
+    """The installed command."""
+    leave(main())
 
 
 def _run(options: argparse.Namespace) -> int:

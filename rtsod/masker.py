@@ -41,7 +41,7 @@ class Masker(Protocol):
 
 
 class WholeFrame:
-    """The network sees the whole frame, shrunk.
+    """The network sees the whole frame, shrunk here or by the engine.
 
     Args:
         engine: the caller's to close.
@@ -66,10 +66,12 @@ class WholeFrame:
 
     def mask(self, frame: Frame) -> Mask:
         """See :meth:`Masker.mask`."""
-        with self._meter.stage(Stage.PREPROCESS, frame.index):
-            small = (shrink_still if self._stills else shrink)(frame.image, self._engine.info.input_size)
+        engine, image = self._engine.info, frame.image
+        if self._stills or not engine.takes_frames:
+            with self._meter.stage(Stage.PREPROCESS, frame.index):
+                image = (shrink_still if self._stills else shrink)(image, engine.input_size)
         with self._meter.stage(Stage.INFER, frame.index):
-            saliency = self._engine.infer(small)
+            saliency = self._engine.infer(image)
         return Mask(stretch_still(saliency) if self._stills else saliency, frame.index, frame.captured_at)
 
     def afterwards(self) -> None:

@@ -63,6 +63,8 @@ class Event(StrEnum):
     OUTPUT_FAILED = "output_failed"
     """The virtual camera took no picture."""
     OUTPUT_RECOVERED = "output_recovered"
+    OUTPUT_STARVED = "output_starved"
+    """Nobody wrote to the virtual camera any more, not even a slate: another output hangs, say."""
 
 
 class Stage(StrEnum):
@@ -128,7 +130,9 @@ class Snapshot(TypedDict):
     steps: int
     """So often it changed."""
     seconds: float
+    """From the first capture to the last picture."""
     output_fps: float
+    """Pictures per second, counted by the intervals between them: 0 for less than two."""
     latency_ms: Percentiles | None
     mask_age_ms: Percentiles | None
     stage_ms: dict[str, float]
@@ -154,7 +158,7 @@ class Meter:
         self._rung: str | None = None
         self._steps = 0
         self._first: float | None = None
-        self._last: float | None = None
+        self._first_out = self._last = 0.0
         self._latency: deque[float] = deque(maxlen=SAMPLES)
         self._mask_age: deque[float] = deque(maxlen=SAMPLES)
         self._stages: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])  # times, seconds, CPU seconds
@@ -177,6 +181,8 @@ class Meter:
         with self._lock:
             self._composited += 1
             self._carried += isinstance(shown, Carried)
+            if self._composited == 1:
+                self._first_out = now
             self._last = now
             self._latency.append(now - shown.frame.captured_at)
             self._mask_age.append(composed_at - shown.origin.captured_at)
@@ -249,7 +255,8 @@ class Meter:
     def snapshot(self) -> Snapshot:
         """The numbers so far."""
         with self._lock:
-            seconds = self._last - self._first if self._first is not None and self._last is not None else 0.0
+            seconds = self._last - self._first if self._first is not None and self._composited else 0.0
+            between = self._last - self._first_out
             means = {
                 stage: (wall / count * 1e3, cpu / count * 1e3)
                 for stage in Stage
@@ -269,7 +276,7 @@ class Meter:
                 rung=self._rung,
                 steps=self._steps,
                 seconds=round(seconds, 4),
-                output_fps=round(self._composited / seconds, 3) if seconds > 0 else 0.0,
+                output_fps=round((self._composited - 1) / between, 3) if between > 0 else 0.0,
                 latency_ms=_percentiles(self._latency),
                 mask_age_ms=_percentiles(self._mask_age),
                 stage_ms={str(stage): round(wall, 3) for stage, (wall, _) in means.items()},

@@ -18,10 +18,12 @@ KEEPS_UP: Final = 0.9
 """Share of the time between two frames that inference may take: the rest is for what varies."""
 
 
-def inference_seconds(engine: Engine) -> float:
-    """Warm the engine up, and time one inference."""
-    size = engine.info.input_size
-    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+def inference_seconds(engine: Engine, source: SourceInfo) -> float:
+    """Warm the engine up for the source's frames, and time one inference."""
+    width = height = engine.info.input_size
+    if engine.info.takes_frames and source.width is not None and source.height is not None:
+        width, height = source.width, source.height
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     engine.infer(noise)  # the first one allocates
     started = time.perf_counter()
     engine.infer(noise)

@@ -15,6 +15,10 @@ from rtsod.types import Carried, Frame, Masked
 class Carrying(Protocol):
     """What tracks; see :class:`rtsod.motion.carry.Carrier`."""
 
+    def watch(self, frame: Frame) -> None:
+        """See a frame to which there is nothing to carry."""
+        ...
+
     def carry(self, masked: Masked, frame: Frame) -> Carried | None:
         """The mask as another frame needs it; None where the motion between the two cannot be believed."""
         ...
@@ -106,15 +110,15 @@ class Pairing:
 
     def track(self, frame: Frame) -> Answer:
         """Live: the newest mask carried to the newest frame."""
-        newest = self._newest
-        if newest is None:
-            return Unmasked(frame, Drop.NO_MASK)
-        if (reason := self._refusal(newest.mask.captured_at)) is not None:
-            return Unmasked(frame, reason)
-        if newest.frame.index == frame.index:
-            return newest
-        assert self._carrier is not None, "without a carrier there is no tracking"
-        return self._carry(self._carrier, newest, frame) or Held(frame, newest)
+        newest, carrier = self._newest, self._carrier
+        assert carrier is not None, "without a carrier there is no tracking"
+        reason = Drop.NO_MASK if newest is None else self._refusal(newest.mask.captured_at)
+        if newest is None or reason is not None or newest.frame.index == frame.index:
+            if reason is not Drop.PAUSED:
+                with self._meter.stage(Stage.TRACK, frame.index):
+                    carrier.watch(frame)
+            return newest if newest is not None and reason is None else Unmasked(frame, reason or Drop.NO_MASK)
+        return self._carry(carrier, newest, frame) or Held(frame, newest)
 
     def _is_due(self, frame: Frame) -> bool:
         return self._newest is None or frame.index - self._newest.frame.index >= self._mask_every

@@ -71,13 +71,13 @@ def choose(
         if config.region >= size:
             raise UsageError(f"--region {config.region}: must be less than the whole frame's {size} pixels")
         rung = Rung(config.region, region=True)
-        return Choice((rung,), 0, _seconds(rung, pool, whole_seconds), why=f"{rung}, as asked")
+        return Choice((rung,), 0, _seconds(rung, info, pool, whole_seconds), why=f"{rung}, as asked")
     if config.target_fps is None and (config.quality == "fixed" or not info.live):
         return Choice((whole,), 0, whole_seconds)
     fps = config.target_fps or (float(info.fps) / mask_every if info.fps is not None else None)
     if fps is None or pool.first.info.name == "tensorrt":  # nothing to keep up with; engines that take minutes to build
         return Choice((whole,), 0, whole_seconds)
-    choice = _best(rungs(size, fps, whole_seconds, region=config.region == "auto"), 1 / fps, pool, whole_seconds)
+    choice = _best(rungs(size, fps, whole_seconds, region=config.region == "auto"), 1 / fps, info, pool, whole_seconds)
     if config.target_fps is not None and choice.seconds > 1 / fps:
         raise UsageError(
             f"--target-fps {fps:g}: this machine makes about {1 / choice.seconds:.0f} masks per second at most, "
@@ -127,7 +127,7 @@ def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter
     return WholeFrame(pool.first, meter, stills=True) if info.stills else masker_of(choice.rung, pool, meter)
 
 
-def _best(ladder: tuple[Rung, ...], period: float, pool: EnginePool, whole_seconds: float) -> Choice:
+def _best(ladder: tuple[Rung, ...], period: float, info: SourceInfo, pool: EnginePool, whole_seconds: float) -> Choice:
     """The first rung that keeps up; the last if none does. What cannot, by its cost, is not even opened."""
     if whole_seconds <= KEEPS_UP * period:
         return Choice(ladder, 0, whole_seconds, period)
@@ -135,7 +135,7 @@ def _best(ladder: tuple[Rung, ...], period: float, pool: EnginePool, whole_secon
     for index in range(1, last + 1):
         if index < last and ladder[index].cost * whole_seconds > KEEPS_UP * period:
             continue
-        seconds = _seconds(ladder[index], pool, whole_seconds)
+        seconds = _seconds(ladder[index], info, pool, whole_seconds)
         if seconds <= KEEPS_UP * period or index == last:
             break
     why = (
@@ -145,9 +145,9 @@ def _best(ladder: tuple[Rung, ...], period: float, pool: EnginePool, whole_secon
     return Choice(ladder, index, seconds, period, why)
 
 
-def _seconds(rung: Rung, pool: EnginePool, whole_seconds: float) -> float:
+def _seconds(rung: Rung, info: SourceInfo, pool: EnginePool, whole_seconds: float) -> float:
     """For one mask, its share of the looks at the whole frame included, as the rung's cost has it."""
     engine = pool.open(rung.size)
-    inference = min(inference_seconds(engine) for _ in range(_PROBES))  # the least: a hiccup is no measure
+    inference = min(inference_seconds(engine, info) for _ in range(_PROBES))  # the least: a hiccup is no measure
     share = rung.cost - (rung.size / pool.first.info.input_size) ** 2 if rung.region else 0.0
     return inference + max(0.0, share) * whole_seconds

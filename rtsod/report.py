@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rtsod.build.progress import shown
 from rtsod.config import Sync
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.text_file import write_text
-from rtsod.types import EngineInfo, SourceInfo
+from rtsod.types import BuildProgress, EngineInfo, SourceInfo
 from rtsod.version import __version__
 
 
@@ -71,11 +72,17 @@ class Reporter:
                     self.say(f"{what} ({total / 1e6:.0f} MB)")
                 progress.start()
             progress.update(task, completed=done, total=total or None)
+            if done >= total > 0:
+                progress.stop()  # what comes next may have a bar of its own
 
         try:
             yield report
         finally:
             progress.stop()
+
+    def build(self) -> AbstractContextManager[BuildProgress]:
+        """Bars for the phases of an engine's build, from its first report on; without a terminal, lines."""
+        return shown(self._console, self.say)
 
     @contextmanager
     def frames(self, what: str, total: int | None, meter: Meter) -> Iterator[_FrameBar]:
@@ -120,7 +127,8 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     parts.append("dropped " + (", ".join(f"{count} {reason}" for reason, count in lost.items()) if lost else "none"))
     if numbers["events"]:
         parts.append("events " + ", ".join(f"{count} {event}" for event, count in numbers["events"].items()))
-    parts.append(f"{numbers['output_fps']:.1f} fps")
+    if numbers["composited"] > 1:
+        parts.append(f"{numbers['output_fps']:.1f} fps")
     for label, key in (("latency", "latency_ms"), ("mask age", "mask_age_ms")):
         values = numbers[key]  # type: ignore[literal-required]
         if values is not None:

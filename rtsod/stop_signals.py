@@ -1,13 +1,16 @@
-"""Ctrl-C, SIGTERM and a terminal that is closed, turned into an orderly end."""
+"""Ctrl-C, SIGTERM and a terminal that is closed, turned into an orderly end; and the end itself."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from rtsod.errors import ExitCode
 
@@ -16,6 +19,9 @@ if hasattr(signal, "SIGHUP"):  # not on Windows
     _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
 _FORCED_AFTER: Final = 3
 """The signal that ends the process at once, outputs closed or not: nobody should need ``kill -9``."""
+
+_LAST_WAIT: Final = 1.0
+"""Seconds for threads that are about to end."""
 
 
 class Interrupted(BaseException):
@@ -67,3 +73,22 @@ class StopSignals:
         if len(self._received) == _FORCED_AFTER - 1:
             with suppress(OSError):  # the terminal may be what is gone
                 print("closing the outputs; once more to give them up", file=sys.stderr)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with this exit code, also where a thread is stuck in a driver or a library.
+
+    Everything of ours is closed by now. But to unload a library under its own running thread may hang, or abort and
+    change the exit code (PyTorch: 134), so in that case nothing is unloaded.
+    """
+    ends = time.monotonic() + _LAST_WAIT
+    stuck = [thread for thread in threading.enumerate() if thread.daemon and thread is not threading.current_thread()]
+    for thread in stuck:
+        thread.join(max(0.0, ends - time.monotonic()))
+    if any(thread.is_alive() for thread in stuck):
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    raise SystemExit(code)

@@ -33,7 +33,7 @@ class SupervisedEngine:
     """An engine that is opened again when it fails or gets stuck, within a budget; the picture is then tried again.
 
     It runs on a thread of its own. One that is stuck in native code cannot be ended: it is left behind, and closed
-    should it ever come back.
+    should it ever come back; :func:`rtsod.stop_signals.leave` ends the process all the same.
 
     Args:
         first: opened already.
@@ -58,6 +58,8 @@ class SupervisedEngine:
         self._hand = _Hand(wait)
         self._restarts: deque[float] = deque()
         self._slowest: float | None = None
+        self._cause: EngineError | None = None
+        self._closed = False
 
     @property
     def info(self) -> EngineInfo:
@@ -69,20 +71,26 @@ class SupervisedEngine:
         while True:
             try:
                 return self._answer(image)
-            except _StuckError:
+            except _StuckError as error:
+                if self._closed:
+                    raise EngineError(f"{self._info.name} is stuck: it was left behind") from error
                 self._tell(Event.ENGINE_STUCK)
-                self._hand.leave(self._engine.close if self._engine is not None else lambda: None)
-                self._engine, self._hand = None, _Hand(self._wait)
+                self._leave()
+                self._hand = _Hand(self._wait)
                 self._spend(EngineError(f"{self._info.name} is stuck: an inference does not end"))
             except EngineError as error:
+                if self._closed:
+                    raise
                 self._tell(Event.ENGINE_FAILED)
+                reopening = self._engine is None
                 self._discard()
-                self._spend(error)
+                self._spend(error, reopening=reopening)
 
     def close(self) -> None:
-        """Free the device, unless the engine is stuck. Idempotent."""
-        self._discard()
-        self._hand.leave(lambda: None)
+        """Free the device, or leave it to the engine's thread where that is still busy. Idempotent."""
+        self._closed = True
+        self._leave()
+        self._hand.join(LEAST_PATIENCE)
 
     def _answer(self, image: Image) -> Alpha:
         if self._engine is None:
@@ -91,6 +99,9 @@ class SupervisedEngine:
         engine, started = self._engine, self._clock()
         patience = FIRST_PATIENCE if self._slowest is None else max(LEAST_PATIENCE, 10 * self._slowest)
         alpha = self._hand.call(lambda: engine.infer(image), patience)
+        size = engine.info.input_size
+        if alpha.shape != (size, size):
+            raise EngineError(f"{self._info.name} gave a map of shape {alpha.shape}, not {size}x{size}")
         now = self._clock()
         if self._slowest is None or now - started > self._slowest:
             self._slowest = now - started
@@ -98,9 +109,12 @@ class SupervisedEngine:
             self._restarts.popleft()
         return alpha
 
-    def _spend(self, error: EngineError) -> None:
+    def _spend(self, error: EngineError, *, reopening: bool = False) -> None:
+        if not reopening:
+            self._cause = error  # what follows from it, that there is no GPU any more, explains less
         if len(self._restarts) >= RESTARTS:
-            raise EngineError(f"{error} (given up after {RESTARTS} restarts)") from error
+            last = f", the last: {error}" if reopening else ""
+            raise EngineError(f"{self._cause} (given up after {RESTARTS} restarts{last})") from error
         self._restarts.append(self._clock())
         _log.warning("%s: restarting it", error)
 
@@ -111,6 +125,10 @@ class SupervisedEngine:
                 self._hand.call(engine.close, LEAST_PATIENCE)
             except (EngineError, _StuckError) as error:
                 _log.info("closing %s failed: %s", self._info.name, error)
+
+    def _leave(self) -> None:
+        engine, self._engine = self._engine, None
+        self._hand.leave(engine.close if engine is not None else lambda: None)
 
 
 class _StuckError(Exception):
@@ -126,19 +144,22 @@ class _Hand:
         self._work: Callable[[], Any] | None = None
         self._answer: tuple[Any, BaseException | None] | None = None
         self._last: Callable[[], None] | None = None
+        self._busy = False
         self._thread: threading.Thread | None = None
 
     def call(self, work: Callable[[], T], patience: float) -> T:
-        """What ``work`` returns or raises; :class:`_StuckError` after ``patience`` seconds."""
+        """What ``work`` returns or raises; :class:`_StuckError` after ``patience`` seconds.
+
+        Raises:
+            EngineError: it was left, before or meanwhile.
+        """
         with self._changed:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="rtsod-engine", daemon=True)
-                self._thread.start()
             self._work, self._answer = work, None
-            self._changed.notify_all()
-            if not self._wait(self._changed, lambda: self._answer is not None, patience):
+            self._wake()
+            if not self._wait(self._changed, lambda: self._answer is not None or self._last is not None, patience):
                 raise _StuckError
-            assert self._answer is not None
+            if self._answer is None:
+                raise EngineError("the engine was closed")
             value, error = self._answer
             self._answer = None
         if error is not None:
@@ -146,10 +167,24 @@ class _Hand:
         return value
 
     def leave(self, last: Callable[[], None]) -> None:
-        """End the thread, after what it is doing and ``last``."""
+        """End the thread, after what it is doing and ``last``. The first time counts."""
         with self._changed:
-            self._last = last
-            self._changed.notify_all()
+            if self._last is None:
+                self._last = last
+            self._wake()
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end, unless it is in the middle of a call, which may be stuck."""
+        with self._changed:
+            thread = None if self._busy else self._thread
+        if thread is not None:
+            thread.join(seconds)
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="rtsod-engine", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
@@ -158,13 +193,17 @@ class _Hand:
                 work, self._work = self._work, None
                 if self._last is not None:
                     break
+                self._busy = True
             assert work is not None
             try:
                 answer: tuple[Any, BaseException | None] = (work(), None)
             except BaseException as error:  # raised where it was asked for
                 answer = (None, error)
             with self._changed:
-                self._answer = answer
+                self._answer, self._busy = answer, False
                 self._changed.notify_all()
             del work, answer  # nothing of a frame outlives its turn
-        self._last()
+        try:
+            self._last()
+        except EngineError as error:
+            _log.info("closing the engine failed: %s", error)

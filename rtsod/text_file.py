@@ -1,4 +1,4 @@
-"""Results as text files: whole or not at all, and never in the place of something that is no file."""
+"""Results as files: whole or not at all, and never in the place of something that is no file."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def check_writable(option: str, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """:func:`write_bytes` of the text in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole, over an older one, or leave the older one as it is. A device is written into.
 
     Raises:
@@ -41,9 +46,9 @@ def write_text(path: Path, text: str) -> None:
     unfinished = _unfinished(path)
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # such as /dev/stdout
+            path.write_bytes(content)  # such as /dev/stdout
             return
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_bytes(content)
         os.replace(unfinished, path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)

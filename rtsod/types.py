@@ -276,6 +276,12 @@ class EngineInfo:
     """S: the network sees S x S pixels."""
     weights: str
     """Where the weights came from, for people."""
+    takes_frames: bool = False
+    """True: a stream's frames go in as they are, of any size; the engine scales them where that is quickest."""
+
+
+BuildProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a phase's name, its steps done, and its steps in all. Phases nest; one is over when done equals all."""
 
 
 class Source(Protocol):
@@ -317,7 +323,8 @@ class Engine(Protocol):
 
         Args:
             image: ``(S, S, 3)`` uint8 BGR, contiguous, S = ``info.input_size``. It is scaled by 1/255 and normalised
-                with the ImageNet mean and deviation inside the engine.
+                with the ImageNet mean and deviation inside the engine. Where ``info.takes_frames``, ``(H, W, 3)`` as
+                well, which then stands for what :func:`rtsod.preprocess.shrink` makes of it, give or take one level.
 
         Returns:
             ``(S, S)`` float32 in [0, 1], owned by the caller.

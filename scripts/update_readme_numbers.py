@@ -13,28 +13,35 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from rtsod.bench.others import disturbed
+
 ROOT: Final = Path(__file__).parents[1]
 BEGIN: Final = "<!-- numbers:begin -->"
 END: Final = "<!-- numbers:end -->"
 
 
 def block(results: Path) -> str:
-    """The Markdown between the markers.
+    """The Markdown between the markers. A result that was never recorded is left out.
 
     Args:
         results: the folder of JSON files.
 
     Raises:
-        OSError: one of them is missing.
-        KeyError: it lacks a number.
+        KeyError: one of them lacks a number.
     """
-    parts, quoted, busy = [], [], []
+    parts: list[str] = []
+    quoted: list[str] = []
+    busy: list[str] = []
+    unknown: list[str] = []
     for name, sections in SECTIONS.items():
-        result = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
-        machine = result["machine"]
+        path = results / f"{name}.json"
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text(encoding="utf-8"))
+        machine, others = result["machine"], result.get("others_cores")
         source = f"[{name}](benchmarks/results/{name}.json)"
-        if machine["load"] > QUIET * machine["cores"]:
-            busy.append(source)
+        if others is None or disturbed(others, machine["cores"]):
+            (unknown if others is None else busy).append(source)
             continue
         parts += [section(result) for section in sections]
         quoted.append(f"{source} ({machine['processor']}, {machine['cores']} cores, {machine['date'][:10]})")
@@ -42,6 +49,8 @@ def block(results: Path) -> str:
         parts.append(f"From {', '.join(quoted)}, where the commands stand that made these numbers; without a GPU.")
     if busy:
         parts.append(f"Not quoted, since others used the machine while they were measured: {', '.join(busy)}.")
+    if unknown:
+        parts.append(f"Not quoted, since nobody counted who else used the machine meanwhile: {', '.join(unknown)}.")
     return "\n\n".join(parts)
 
 
@@ -80,12 +89,29 @@ def _pipelines(bench: dict[str, Any]) -> str:
 def _peers(peers: dict[str, Any]) -> str:
     contestants = peers["contestants"]
     rows = [
-        [name, f"{numbers['median_ms']:.0f}", "1" if name == "rembg" else f"{numbers['rate_against']['rembg']:.1f}"]
+        [
+            name,
+            numbers["runs"],
+            f"{numbers['median_ms']:.0f}",
+            "1" if name == "rembg" else f"{numbers['rate_against']['rembg']:.1f}",
+            "1" if name == "rembg" else f"{numbers['least_iou']['rembg']:.3f}",
+        ]
         for name, numbers in contestants.items()
     ]
     width, height = peers["input"]["size"]
-    heads = [f"{peers['model']}, one {width} × {height} frame to its mask", "ms", "times rembg's rate"]
+    heads = [f"{peers['model']}, one {width} × {height} frame to its mask", "runs", "ms", "times rembg's rate",
+             "least IoU with rembg's mask"]  # fmt: skip
     return _table(heads, rows)
+
+
+def _length(growth: dict[str, Any]) -> str:
+    (run,) = growth["length"]
+    grown = run["after_settling"]
+    return (
+        f"In a run of {run['seconds'] / 60:.0f} minutes with the {growth['model']} network memory grew by "
+        f"{grown['memory_mb_per_minute']:.2f} MB a minute after its first fifth, threads by {grown['threads']}, file "
+        f"descriptors by {grown['descriptors']}."
+    )
 
 
 def _overhead(overhead: dict[str, Any]) -> str:
@@ -114,11 +140,11 @@ SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
     "bench": (_networks, _pipelines),
     "bench_bf16": (_networks,),
     "peers_lite": (_peers,),
+    "peers_full": (_peers,),
     "pipeline_overhead": (_overhead,),
+    "growth_length": (_length,),
 }
 """What each result says in the README."""
-QUIET: Final = 0.75
-"""Of a core's time that others may have taken before a result was measured, for it to be quoted."""
 
 
 def updated(readme: str, numbers: str) -> str:

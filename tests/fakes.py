@@ -145,5 +145,7 @@ def hasten(factor: float) -> tuple[Clock, Wait]:
 class AsItStands:
     """Carries nowhere, at no cost: right for scenes in which nothing moves."""
 
+    def watch(self, frame: Frame) -> None: ...
+
     def carry(self, masked: Masked, frame: Frame) -> Carried | None:
         return Carried(frame, masked.alpha, masked.mask)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,20 +16,24 @@ from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
 from rtsod.bench.fresh import in_fresh_process
-from rtsod.bench.machine import busy_note
 from rtsod.bench.network import NetworkResult, time_engine
+from rtsod.bench.others import Others, busy_note, disturbed
+from rtsod.bench.plots import _range, histogram
 from rtsod.bench.result import Result
-from rtsod.bench.roof import GTX_1080_TI_GFLOPS, Roof, ceiling
+from rtsod.bench.roof import GTX_1080_TI_GFLOPS, Roof, ceiling, device_to_probe, probe_roof
 from rtsod.bench.subject import Subject
+from rtsod.bench.text import dropped, lost, network_lines, roof_lines
 from rtsod.bench.whole import Case, latest, run_case
 from rtsod.bench.work import Work, count_work
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
-from rtsod.meter import Meter, Span, Stage
-from rtsod.types import Alpha, EngineInfo, Image
-from tests.fakes import FakeEngine, FakeSource, Ticks, picture
+from rtsod.masker import WholeFrame
+from rtsod.meter import Drop, Meter, Span, Stage
+from rtsod.types import Alpha, EngineInfo, Frame, Image, Mask, Masked
+from tests.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 
-ROOF = Roof("cpu", "a processor", {"fp32": 300.0, "bf16": 2000.0}, 20.0)
+ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 300.0, "bf16": 1500.0}, 20.0, 0.0)
+MACHINE: dict[str, object] = {"cores": 2}
 
 
 @pytest.mark.parametrize(("model", "gmac", "parameters"), [("full", 58.60, 44_009_869), ("lite", 19.76, 1_131_181)])
@@ -52,20 +60,37 @@ def test_a_ceiling_is_the_slower_of_arithmetic_and_memory() -> None:
     assert ceiling(ROOF, work, "fp16") is None
 
 
-def test_single_precision_is_measured_against_tf32_where_it_is_computed_in_it() -> None:
-    card = Roof("cuda", "a card", {"fp32": 50_000.0, "tf32": 400_000.0}, 3000.0)
-    roof = ceiling(card, Work(10**9, 1, 1), "fp32")
-    assert roof is not None
-    assert roof.precision == "tf32"
-    assert card.of_1080_ti == 50_000 / GTX_1080_TI_GFLOPS
+def test_a_machine_s_class_is_of_operations_really_done() -> None:
+    assert ROOF.gflops == {"fp32": 300.0, "bf16": 2000.0}
+    assert ROOF.of_1080_ti == 250 / GTX_1080_TI_GFLOPS
 
 
 def test_of_two_rounds_of_probes_each_probe_s_better_one_counts() -> None:
-    again = Roof("cpu", "a processor", {"fp32": 200.0, "bf16": 2500.0}, 25.0)
+    again = Roof("cpu", "a processor", {"fp32": 200.0, "bf16": 2500.0}, {"fp32": 320.0, "bf16": 1.0}, 25.0, 0.9)
     best = ROOF.best(again)
-    assert best.gflops == {"fp32": 300.0, "bf16": 2500.0}
+    assert best.products == {"fp32": 250.0, "bf16": 2500.0}
+    assert best.convolutions == {"fp32": 320.0, "bf16": 1500.0}
     assert best.copy_gb_s == 25.0
+    assert best.others_cores == 0.0, "one undisturbed round is enough"
     assert ROOF.best(None) == ROOF
+
+
+@pytest.mark.parametrize(
+    ("engine", "device"),
+    [("CPU (a processor)", "cpu"), ("none", "cpu"), ("cuda:1 (a card, compute capability 8.6)", "cuda:1")],
+)
+def test_the_device_that_ran_the_network_is_the_one_probed(engine: str, device: str) -> None:
+    assert device_to_probe(engine) == device
+
+
+def test_a_device_that_cannot_be_probed_is_an_error_that_says_so() -> None:
+    with pytest.raises(EngineError, match="does not reach"):
+        device_to_probe("GPU (Intel Arc)")
+    import torch
+
+    if not torch.cuda.is_available():
+        with pytest.raises(EngineError, match="cannot use cuda:0"):
+            probe_roof("cuda:0", 0.01)
 
 
 def test_an_engine_is_warmed_up_and_then_timed_one_picture_after_the_other() -> None:
@@ -84,9 +109,12 @@ def test_an_engine_is_warmed_up_and_then_timed_one_picture_after_the_other() -> 
     assert not np.array_equal(seen[0], seen[1])
 
 
-def _network(model: ModelName, ms: float) -> NetworkResult:
-    engine = EngineInfo("openvino", model, "fp32", "CPU", 320, "")
-    return NetworkResult(model, engine, "", 1.0, (ms,) * 10)
+def _network(
+    model: ModelName, ms: float, others: float | None = 0.0, *, size: int = 320, constant: bool = False
+) -> NetworkResult:
+    engine = EngineInfo("openvino", "none" if constant else model, "fp32", "CPU", size, "")
+    subject = Subject(EngineConfig(model, input_size=size), constant)
+    return NetworkResult(subject, engine, "", 1.0, (ms,) * 10, others)
 
 
 @pytest.mark.parametrize(("full_ms", "lite_ms", "reached"), [(33, 24, True), (34, 24, False), (33, 26, False)])
@@ -95,6 +123,50 @@ def test_the_verdict_is_30_for_full_and_40_for_lite(full_ms: float, lite_ms: flo
     assert result.reached is reached
     result.end = "interrupted"
     assert not result.reached
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        (_network("lite", 1, constant=True), "constant is no network"),
+        (_network("lite", 1, size=160), "320x320, not 160x160"),
+    ],
+)
+def test_there_is_no_verdict_where_the_paper_gives_no_rate(network: NetworkResult, why: str) -> None:
+    result = Result("", MACHINE, end="done", networks=[network])
+    assert network.reached is None
+    assert not result.reached
+    assert any("no verdict, because" in line and why in line for line in network_lines(network, 2))
+    (record,) = result.record()["networks"]
+    assert (record["target_fps"], record["reached"]) == (None, None)
+    assert why in record["no_verdict_because"]
+
+
+@pytest.mark.parametrize(
+    ("ms", "probes_others", "network_others", "doubt"),
+    [
+        (400, 0.1, 0.1, None),
+        (400, 0.9, 0.1, "during the probes"),
+        (400, 0.1, 0.9, "the rate is too low"),
+        (400, 0.1, None, "not known"),
+        (1, 0.1, 0.1, "no network passes its roof"),
+    ],
+)
+def test_a_share_that_cannot_be_relied_upon_says_so(
+    ms: float, probes_others: float, network_others: float | None, doubt: str | None
+) -> None:
+    network = _network("full", ms, network_others)
+    roof = replace(ROOF, others_cores=probes_others)
+    result = Result("", MACHINE, roof=roof, networks=[network], work={"full": count_work("full", 320)})
+    said = result.doubt(network)
+    assert (said is None) is (doubt is None)
+    assert doubt is None or doubt in str(said)
+    assert any("not reliable" in line for line in roof_lines(result)) is (doubt is not None)
+    assert (result.doubtful_roof is not None) is (probes_others == 0.9)
+
+
+def test_a_machine_without_a_roof_says_why() -> None:
+    assert roof_lines(Result("", MACHINE, no_roof="no probes for it")) == ["no roof: no probes for it"]
 
 
 def test_looped_frames_go_there_and_back() -> None:
@@ -172,7 +244,9 @@ def test_the_time_line_begins_with_the_capture_of_the_first_frame_shown() -> Non
 def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
     source = FakeSource(30, images=[picture()])
-    run = run_case(case, source, FakeEngine(), ColourBackground("#00FF00"), max_mask_age=60)
+    meter, engine = Meter(trace=1000), FakeEngine()
+    masker = WholeFrame(engine, meter)
+    run = run_case(case, source, masker, engine.info, ColourBackground("#00FF00"), meter, max_mask_age=60)
     assert run.numbers["composited"] == 30
     assert len(run.latencies_ms) == 30
     assert {span.frame for span in run.spans if span.stage is Stage.COMPOSE} >= set(range(10, 30))
@@ -181,6 +255,69 @@ def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     assert run.resources[0].descriptors > 0
 
 
-@pytest.mark.parametrize(("load", "noted"), [(0.5, False), (0.6, True), (None, False)])
-def test_a_machine_that_others_use_is_noted(load: float | None, noted: bool) -> None:
-    assert (busy_note({"cores": 2, "load": load}) is not None) is noted
+@pytest.mark.parametrize(("others", "noted"), [(0.2, False), (0.3, True), (None, False)])
+def test_a_machine_that_others_use_is_noted(others: float | None, noted: bool) -> None:
+    assert disturbed(others, 2) is noted
+    assert (busy_note(others, 2) is not None) is noted
+
+
+def test_others_are_other_programs_and_not_this_one_or_its_children() -> None:
+    others = Others()
+    in_fresh_process(_work_for, 0.5)
+    own = others.cores()
+    if own is None:
+        pytest.skip("without psutil it is not known")
+    others = Others()
+    with subprocess.Popen([sys.executable, "-c", _ENDLESS], stdout=subprocess.PIPE) as stranger:
+        assert stranger.stdout is not None
+        stranger.stdout.readline()  # a second of its processor time is over, and it was not waited for yet
+        disturbing = others.cores()
+        stranger.kill()
+    assert disturbing is not None
+    assert own < disturbing, "the child's work was counted as another program's"
+
+
+def test_frames_under_way_at_the_end_were_not_dropped() -> None:
+    meter = Meter(Ticks())
+    meter.dropped(Drop.BEFORE_INFERENCE, 3)
+    meter.dropped(Drop.STOPPED, 2)
+    numbers = meter.snapshot()
+    assert dropped(numbers) == {"before_inference": 3}
+    assert lost(numbers) == "dropped 3 before inference, 2 under way at the end"
+
+
+def test_the_rate_counts_the_intervals_between_pictures() -> None:
+    clock = Ticks()
+    meter = Meter(clock)
+    meter.captured()
+    shown = Masked(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0))
+    clock.now = 5.0  # the first one waits for the network
+    for _ in range(4):
+        meter.composited(shown, 0.0)
+        clock.now += 0.5
+    numbers = meter.snapshot()
+    assert numbers["output_fps"] == 2.0
+    assert numbers["seconds"] == 6.5
+
+
+@pytest.mark.parametrize("values", [[500.0], [500.0, 500.001], [10.0, 500.0, 900.0], [0.001]])
+def test_a_histogram_s_axis_is_never_narrower_than_what_can_be_told_apart(values: list[float]) -> None:
+    low, high = _range(values)
+    assert 0 <= low <= min(values)
+    assert max(values) <= high
+    assert high - low >= 0.05 * min(values)
+    assert histogram([("one", "#000000", values)], "ms").startswith("<svg")
+
+
+def _work_for(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+_ENDLESS = """
+import time
+while time.process_time() < 1.0: pass
+print(flush=True)
+while True: pass
+"""

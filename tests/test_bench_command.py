@@ -12,28 +12,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import growth
-from benchmarks.peers.__main__ import iou
+from benchmarks import growth, record
+from benchmarks.peers.__main__ import check_names, iou, lines
 from benchmarks.peers.worker import Array, _bare
-from rtsod.bench import __main__ as bench
+from benchmarks.study import carry_out
+from rtsod.bench import command as bench
 from rtsod.bench.whole import Resources
-from rtsod.errors import ExitCode
+from rtsod.config import PRECISIONS
+from rtsod.errors import EngineError, ExitCode, UsageError
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--engine", "constant", "--model", "lite", "--input-size", "64", "--seconds", "0.05"]
 
 
 def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record, report = tmp_path / "b.json", tmp_path / "b.html"
+    kept, report = tmp_path / "b.json", tmp_path / "b.html"
     whole = ["--pipeline", "--size", "64x48", "--pace", "camera", "--seconds", "0.5"]
-    code = bench.main([*QUICK, *whole, "--check", "--json", str(record), "--report", str(report)])
+    code = bench.main([*QUICK, *whole, "--json", str(kept), "--report", str(report)])
     assert code == ExitCode.DONE
-    assert "40 fps REACHED" in capsys.readouterr().out
-    found = json.loads(record.read_text())
+    said = capsys.readouterr().out
+    assert "no verdict, because constant is no network" in said
+    assert "REACHED" not in said
+    found = json.loads(kept.read_text())
     assert found["end"] == "done"
     assert found["command"].startswith("python -m rtsod.bench --engine constant")
+    assert found["networks"][0]["reached"] is None
     assert found["networks"][0]["samples"] == len(found["networks"][0]["samples_ms"]) >= 10
-    assert found["roof"]["gflops"]["fp32"] > 0
+    assert found["roof"]["gflops"].keys() == {"fp32", "bf16", "int8"}
+    assert all(rate > 0 for rate in [*found["roof"]["gflops"].values(), found["roof"]["copy_gb_s"]])
     (run,) = found["pipelines"]
     assert run["composited"] == len(run["latencies_ms"]) > 0
     assert run["captured"] == run["composited"] + sum(run["dropped"].values())
@@ -41,6 +47,9 @@ def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: p
     page = report.read_text()
     assert page.count("<svg") == 3  # two histograms and the time line; without a network there is no roofline
     assert "<script" not in page
+    assert "no verdict, because" in page
+    assert "memory_gb" not in page
+    assert "memory gb" not in page
     assert not re.search(r'(src|href)="(?!#)', page)  # nothing is loaded from anywhere
 
 
@@ -54,6 +63,15 @@ def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: p
         (["--report", "."], ExitCode.USAGE, "is a folder"),
         (["--engine", "openvino", "--weights", "none.onnx"], ExitCode.WEIGHTS, "none.onnx"),
         ([*QUICK, "--pipeline", "--source", "none.mp4"], ExitCode.SOURCE, "none.mp4"),
+        ([*QUICK, "--pipeline", "--bg", "nowhere.jpg"], ExitCode.USAGE, "nowhere.jpg"),
+        ([*QUICK, "--pipeline", "--bg", ""], ExitCode.USAGE, "--bg"),
+        (["--source", "clip.mp4"], ExitCode.USAGE, "--source: is about the whole path: add --pipeline"),
+        (["--sync", "locked"], ExitCode.USAGE, "add --pipeline"),
+        ([*QUICK, "--pipeline", "--source", "folder", "--size", "64x48"], ExitCode.USAGE, "--size 64x48"),
+        (["--json", ""], ExitCode.USAGE, "--json: is empty"),
+        (["--weights", "own.pth", "--json", "own.pth"], ExitCode.USAGE, "is read by this run"),
+        (["--check", "--engine", "constant"], ExitCode.USAGE, "choose another --engine"),
+        (["--check", "--input-size", "160"], ExitCode.USAGE, "leave --input-size out"),
     ],
 )
 def test_wrong_use_is_one_line_and_a_code(
@@ -65,8 +83,9 @@ def test_wrong_use_is_one_line_and_a_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.pth").write_bytes(b"weights")
     assert bench.main(arguments) == code
-    errors = [line for line in capsys.readouterr().err.splitlines() if "was busy" not in line]
+    errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     assert said in errors[0]
 
@@ -93,8 +112,7 @@ def test_an_interrupted_call_ends_with_one_line_and_keeps_what_it_has(tmp_path: 
                 break
         _, error = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
-    said = [line for line in error.splitlines() if "was busy" not in line]
-    assert said == [f"rtsod.bench: interrupted; what was measured is in {record}"]
+    assert error.splitlines() == [f"rtsod.bench: interrupted; what was measured is in {record}"]
     found = json.loads(record.read_text())
     assert found["end"] == "interrupted"
     assert len(found["networks"]) == 1
@@ -120,7 +138,7 @@ def test_growth_over_sinks_and_length_runs(tmp_path: Path, monkeypatch: pytest.M
     assert growth.main() == 0
     found = json.loads(record.read_text())
     assert [point["sinks"] for point in found["sinks"]] == [1, 2]
-    assert found["length"]["after_settling"]["descriptors"] == 0
+    assert found["length"][0]["after_settling"]["descriptors"] == 0
 
 
 def test_peers_masks_are_compared_by_their_worst_pair(tmp_path: Path) -> None:
@@ -132,6 +150,82 @@ def test_peers_masks_are_compared_by_their_worst_pair(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", other)
     assert iou(tmp_path / "a.npy", tmp_path / "a.npy") == 1.0
     assert iou(tmp_path / "a.npy", tmp_path / "b.npy") == pytest.approx(5 / 6)
+
+
+def test_peers_say_which_masks_are_not_the_same() -> None:
+    def numbers(runs: str, ms: float, rate: float, overlap: float) -> dict[str, object]:
+        return {"runs": runs, "median_ms": ms, "rate_against": {"rembg": rate}, "least_iou": {"rembg": overlap}}
+
+    said = lines(
+        {
+            "rembg": numbers("fp32", 200, 1, 1),
+            "rtsod:auto": numbers("openvino int8", 50, 4, 0.991),
+            "rtsod:bf16": numbers("openvino bf16", 40, 5, 0.97),
+        }
+    )
+    assert "openvino int8" in said[1]
+    assert "4.00 x rembg, least mask IoU 0.9910" in said[1]
+    assert "not the same masks" not in said[1]
+    assert "not the same masks" in said[2]
+
+
+@pytest.mark.parametrize(("names", "said"), [(["abacus"], "is no contestant"), (["rembg", "rembg"], "named twice")])
+def test_peers_that_do_not_exist_are_told_before_anything_is_opened(names: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_names(names)
+    check_names(["rembg", "rtsod:auto", *(f"rtsod:{precision}" for precision in PRECISIONS if precision != "auto")])
+
+
+def test_a_study_that_is_ended_keeps_what_it_has_and_never_an_empty_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "s.json"
+    kept.write_text("older")
+
+    def nothing(record: dict[str, object]) -> None:
+        raise KeyboardInterrupt
+
+    assert carry_out("benchmarks.some", kept, {"model": "lite"}, nothing) == ExitCode.INTERRUPTED
+    assert kept.read_text() == "older"
+    assert "benchmarks.some: interrupted\n" in capsys.readouterr().err
+
+    def half(record: dict[str, object]) -> None:
+        record["part"] = 1
+        raise EngineError("it broke")
+
+    assert carry_out("benchmarks.some", kept, {"model": "lite"}, half) == ExitCode.ENGINE
+    found = json.loads(kept.read_text())
+    assert (found["part"], found["model"], found["end"]) == (1, "lite", "it broke")
+    assert f"it broke; what was measured is in {kept}" in capsys.readouterr().err
+
+
+def test_a_recording_that_fails_leaves_the_older_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "COMMANDS", {"some": "no.such.module"})
+    older = tmp_path / "benchmarks" / "results" / "some.json"
+    older.parent.mkdir(parents=True)
+    older.write_text("older")
+    assert record.main(["some"]) != 0
+    assert older.read_text() == "older"
+    assert record.main(["other"]) == ExitCode.USAGE
+
+
+def test_an_interrupt_before_anything_was_measured_keeps_nothing_and_says_nothing_of_it(tmp_path: Path) -> None:
+    older = tmp_path / "b.json"
+    older.write_text("older")
+    command = [sys.executable, "-m", "rtsod.bench", *QUICK[:-1], "60", "--json", str(older)]
+    with subprocess.Popen(command, text=True, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        while not _children(process.pid):  # until it measures
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert error == "rtsod.bench: interrupted\n"
+    assert older.read_text() == "older"
+
+
+def _children(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text() if Path("/proc/self").exists() else "?"
 
 
 def test_a_bare_contestant_follows_the_authors_protocol() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from rtsod.backends import nvidia_driver, open_engine, probe_engines
 from rtsod.build.__main__ import main
 from rtsod.build.cache import CachedEngine, EngineCache
 from rtsod.build.engine_from_onnx import engine_from_onnx
 from rtsod.build.engine_from_weights import Target, engine_from_weights
-from rtsod.build.progress import spoken
+from rtsod.build.progress import shown, spoken
 from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
@@ -83,6 +87,24 @@ def test_an_interrupt_ends_the_build_and_comes_out(published_weights: dict[str, 
 
     with pytest.raises(KeyboardInterrupt):
         engine_from_onnx(rtx(), _small(published_weights), (8, 6), ahead_of_time=True, progress=interrupted)
+
+
+def test_what_a_signal_raises_in_a_callback_of_the_library_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]
+) -> None:
+    library, main_thread, here = rtx(), threading.main_thread(), set[threading.Thread]()
+    real = library.logger.log
+
+    def log(severity: object, message: str) -> None:
+        if not here:
+            signal.raise_signal(signal.SIGINT)  # whose handler runs in the main thread, wherever that is
+        here.add(threading.current_thread())
+        real(severity, message)
+
+    monkeypatch.setattr(type(library.logger), "log", lambda _, severity, message: log(severity, message))
+    with pytest.raises(KeyboardInterrupt):
+        engine_from_onnx(library, _small(published_weights), (8, 6), ahead_of_time=True)
+    assert main_thread not in here
 
 
 def test_a_graph_that_is_none_is_an_error_in_one_line() -> None:
@@ -168,7 +190,12 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("arguments", "code"),
-        [(["--compute-capability", "eight"], 2), (["--compute-capability", "6.1"], 5), (["--device", "toaster"], 2)],
+        [
+            (["--compute-capability", "eight"], 2),
+            (["--compute-capability", "8.6", "--device", "cuda"], 2),
+            (["--compute-capability", "6.1"], 5),
+            (["--device", "toaster"], 2),
+        ],
     )
     def test_errors_are_one_line(
         self, arguments: list[str], code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -210,6 +237,23 @@ def test_a_long_build_is_heard_of_now_and_then() -> None:
         report("choosing kernels", second, 30)
     assert 4 <= len(said) <= 6
     assert "choosing kernels, 16 %" in said[0]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_bars_for_phases_within_phases(terminal: bool) -> None:
+    said: list[str] = []
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=100)
+    with shown(console, said.append) as report:
+        report("outer", 0, 2)
+        report("inner", 1, 3)
+        report("inner", 3, 3)
+        report("outer", 2, 2)
+        console.print("between")
+        report("last", 0, 1)
+    assert not said
+    assert ("outer" in screen.getvalue()) == ("last" in screen.getvalue()) == terminal
+    assert "between\n" in screen.getvalue()
 
 
 def _small(weights: dict[str, Path]) -> bytes:

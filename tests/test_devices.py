@@ -1,8 +1,7 @@
-"""What Linux says about cameras, how it is shown, and what the doctor makes of it."""
+"""What Linux says about cameras, and how it is shown."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from fractions import Fraction
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rtsod import devices, doctor, v4l2
+from rtsod import devices, v4l2
 from rtsod.cli import main
-from rtsod.errors import EngineError
 from rtsod.sources._rate import MEASURE_SECONDS, RateCheck, advice
 from rtsod.types import SourceInfo
 from rtsod.v4l2 import Device, Identity, Mode
@@ -113,44 +111,6 @@ def test_uncompressed_pictures_are_the_first_suspect() -> None:
     info = SourceInfo("cam", 1280, 720, Fraction(30), live=True, pixel_format="YUYV")
     assert "MJPG" in advice(info, MODES)
     assert advice(info, []) == "give it more light, or turn its automatic exposure off"
-
-
-def test_the_doctor_finds_this_machine_fit(
-    published_weights: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["doctor", "--json"]) == 0
-    page = json.loads(capsys.readouterr().out)
-    assert page["healthy"]
-    about = {finding["about"]: finding for finding in page["findings"]}
-    assert {"program", "display", "engine auto", "weights lite", "weights full", "built engines", "trial"} <= set(about)
-    assert about["trial"]["verdict"] == "ok"
-    assert "because" in about["engine auto"]["found"]
-
-
-def test_the_doctor_says_when_the_main_job_would_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(*_: object) -> None:
-        raise EngineError("no engine works here")
-
-    def crash() -> list[doctor.Finding]:
-        raise ZeroDivisionError("odd")
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "resolve", refuse)
-    monkeypatch.setattr(doctor, "_cameras", crash)
-    monkeypatch.setattr(doctor, "engines_folder", lambda: tmp_path)
-    (tmp_path / "lite.engine").write_bytes(b"not what was built")
-    assert main(["doctor"]) == 1
-    page = capsys.readouterr().out
-    assert " FAIL  trial: the network does not run: no engine works here" in page
-    assert "ZeroDivisionError: odd" in page, "one question that goes wrong does not hide the others"
-    assert "built engine lite.engine: its manifest is missing" in page
-    assert page.endswith("the main job would not run\n")
 
 
 def test_devices_answers_everywhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,28 @@ with cache.building(RUN):
     processes = [subprocess.Popen(command, cwd=Path(__file__).parents[1]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert (tmp_path / "builds").read_text() == "built\n"
+
+
+def test_who_waits_for_another_builder_is_told(tmp_path: Path) -> None:
+    said: list[str] = []
+    cache = EngineCache(tmp_path)
+    waiting = threading.Event()
+
+    def told(line: str) -> None:
+        said.append(line)
+        waiting.set()
+
+    def second() -> None:
+        with EngineCache(tmp_path).building(RUN, told):
+            said.append("inside")
+
+    thread = threading.Thread(target=second)
+    with cache.building(RUN):
+        thread.start()
+        assert waiting.wait(10)
+        assert said == ["another process is building this engine: waiting for it"]
+    thread.join(10)
+    assert said[1:] == ["inside"]
 
 
 def test_a_checkout_keeps_engines_in_its_own_folder() -> None:

@@ -21,7 +21,7 @@ from rtsod.export.parity import LEAST_IOU, LIMITS, Parity, check_parity, compare
 from rtsod.model.checkpoints import load_network
 from rtsod.model.half import cancels, half_from_float, widen
 from rtsod.model.known_picture import known_picture
-from rtsod.model.saliency import FrameGraph, SaliencyGraph
+from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.types import Alpha, Image
 from tests.trt_fixtures import exported
@@ -176,19 +176,6 @@ def test_the_limits_are_the_limits(precision: ExportPrecision) -> None:
     assert not Parity(1, float("nan"), 0.0, 1.0).within(precision)
 
 
-def test_a_whole_frame_gives_what_its_steps_give(published_weights: dict[str, Path]) -> None:
-    import cv2
-
-    frame = np.ascontiguousarray(cv2.resize(known_picture(320), (200, 120)), np.uint8)
-    saliency = SaliencyGraph(load_network(published_weights["lite"], "lite")).eval()
-    with torch.inference_mode():
-        alpha = FrameGraph(saliency, 160)(torch.from_numpy(frame)[None])[0, 0].numpy()
-        small = np.asarray(cv2.resize(frame, (160, 160)), np.uint8)
-        steps = cv2.resize(saliency(torch.from_numpy(small)[None])[0, 0].numpy(), (200, 120))
-    assert alpha.shape == (120, 200)
-    assert np.abs(alpha - steps).mean() < 2e-3
-
-
 class TestCommand:
     def test_it_writes_what_it_checked(
         self, tmp_path: Path, published_weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
@@ -202,14 +189,19 @@ class TestCommand:
         self, tmp_path: Path, published_weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
         lite = ["--model", "lite", "--input-size", "64", "--precision", "fp32"]
+        mine = tmp_path / "mine.onnx"
+        mine.write_bytes(b"dear to me")
         for arguments, code in (
             (["--input-size", "7"], 2),
             ([*lite, "--images", str(tmp_path)], 2),
             ([*lite, "--weights", str(tmp_path / "none.pth")], 4),
             ([*lite, "--output", str(tmp_path / "no" / "where.onnx")], 6),
+            ([*lite, "--output", str(tmp_path)], 2),
+            ([*lite, "--weights", str(mine), "--output", str(mine)], 2),
         ):
             assert main(arguments) == code
             assert len(capsys.readouterr().err.strip().splitlines()) == 1
+        assert mine.read_bytes() == b"dear to me"
 
     def test_no_onnxscript(self, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
         monkeypatch.setattr("rtsod.export.onnx_from_torch.find_spec", lambda name: None)

@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks.gpu_network import NO_GPU, main, parity, times
-from rtsod.model.u2net import LITE, U2Net
+from benchmarks.gpu.figures import parity, times
+from benchmarks.gpu.measure import Job, measure
+from benchmarks.gpu.variants import VARIANTS
+from benchmarks.gpu_network import NO_GPU, main, weights_of
+from rtsod.errors import WeightsError
+from rtsod.model.checkpoints import load_network
+from rtsod.model.half import half_from_float
+from rtsod.model.known_picture import known_picture
+from rtsod.model.saliency import SaliencyGraph
+from rtsod.model.u2net import LITE, U2Net, fold_batch_norm
+
+SMALL = ["--device", "cpu", "--models", "lite", "--input-size", "64", "--repeats", "1"]
 
 
 def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,19 +31,58 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path: Path, capsys: pyt
     assert not list(tmp_path.iterdir())
 
 
-def test_the_procedure_on_the_cpu(tmp_path: Path) -> None:
+def test_the_procedure_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(1)
-    torch.save(U2Net(LITE).state_dict(), tmp_path / "lite.pth")
+    network = U2Net(LITE).eval()
+    fold_batch_norm(network)
+    torch.save(network.half().state_dict(), tmp_path / "lite.pth")  # folded and in half precision: easily carried
     target = tmp_path / "new" / "result.json"
-    arguments = ["--device", "cpu", "--models", "lite", "--input-size", "64", "--repeats", "4"]
-    assert main([*arguments, "--lite-weights", str(tmp_path / "lite.pth"), "--output", str(target)]) == 0
+    arguments = [*SMALL, "--variants", "fp32", "--lite-weights", str(tmp_path / "lite.pth")]
+    assert main([*arguments, "--output", str(target)]) == 0
     result = json.loads(target.read_text())
     lite = result["models"]["lite"]
     assert lite["weights"] == "lite.pth"
-    assert lite["torch fp32"]["parity"]["mean_error"] < 1e-4
-    assert set(lite["torch fp32"]["frame_host_to_host_ms"]) == {"p50", "p95", "p99", "mean"}
-    assert lite["tensorrt"]["left_out"], "on a CPU there is no TensorRT, and the result says why"
+    assert lite["weights_bytes"] < 3e6
+    exact = lite["variants"]["fp32"]
+    assert exact["parity"]["mean_error"] < 1e-4
+    for key in ("network_ms", "frame_to_map_ms", "frame_scaled_by_opencv_to_map_ms", "frame_to_alpha_ms"):
+        assert set(exact[key]) == {"p50", "p95", "p99", "mean"}
     assert {"torch", "python", "platform"} <= result["machine"].keys()
+    assert "frame to map" in capsys.readouterr().out
+    told = measure(Job("lite", "engine-tensorrt", tmp_path / "lite.pth", True, "cpu", 64, 1, None))
+    assert told["left_out"], "on a CPU there is no TensorRT, and the result says why"
+
+
+def test_a_variant_that_fails_leaves_the_others(tmp_path: Path) -> None:
+    broken = tmp_path / "lite.pth"
+    broken.write_bytes(b"nothing")
+    target = tmp_path / "result.json"
+    assert main([*SMALL, "--variants", "fp32", "--lite-weights", str(broken), "--output", str(target)]) == 0
+    assert "Error" in json.loads(target.read_text())["models"]["lite"]["variants"]["fp32"]["left_out"]
+
+
+def test_random_weights_are_named_and_compared_with_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object) -> Path:
+        raise WeightsError("no network")
+
+    monkeypatch.setattr("rtsod.model.weights.fetch", unreachable)
+    path, origin, real = weights_of("lite", None, tmp_path)
+    assert not real
+    assert origin == "random, for times only (no network)"
+    assert load_network(path, "lite") is not None
+
+
+def test_a_fused_network_is_the_same_network(published_weights: dict[str, Path]) -> None:
+    network = load_network(published_weights["lite"], "lite")
+    picture = torch.from_numpy(known_picture(112))[None]
+    example = SaliencyGraph(network).normalised(picture)
+    with torch.inference_mode():
+        half, fused = (
+            SaliencyGraph(each.float()).eval()(picture)  # of the rounded weights: a CPU is slow in half precision
+            for each in (half_from_float(network, example), VARIANTS["fp16-fused-padded"].build(network, example))
+        )
+    assert (half > 0.5).any()
+    assert float((half - fused).abs().mean()) < 1e-4
 
 
 def test_times_are_of_every_repeat() -> None:
@@ -43,8 +93,6 @@ def test_times_are_of_every_repeat() -> None:
 
 
 def test_parity_of_equal_maps_is_perfect() -> None:
-    import numpy as np
-
     one = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
-    assert parity([(one, one)]) == {"mean_error": 0.0, "iou": 1.0}
+    assert parity([(one, one)]) == {"pictures": 1, "mean_error": 0.0, "worst_error": 0.0, "iou": 1.0}
     assert parity([(one * 0, one)])["iou"] == 0.0

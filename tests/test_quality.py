@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,11 +40,11 @@ class Machine:
         self.opened.append(size)
         return ConstantEngine(size)
 
-    def _seconds(self, engine: Engine) -> float:
+    def _seconds(self, engine: Engine, info: SourceInfo) -> float:
         return self.whole * (engine.info.input_size / 320) ** 2
 
-    def choose(self, info: SourceInfo = CAMERA, *, mask_every: int = 1, **options: object) -> Choice:
-        config = QualityConfig(**options)  # type: ignore[arg-type]
+    def choose(self, info: SourceInfo = CAMERA, *, mask_every: int = 1, **options: Any) -> Choice:
+        config = QualityConfig(**options)
         return choose(config, info, self.pool, self.whole, mask_every=mask_every)
 
 
@@ -76,7 +77,7 @@ def test_fewer_masks_need_less_speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("options", [{"quality": "fixed"}, {"quality": "fixed", "region": "off"}])
-def test_fixed_is_the_whole_frame_for_good(monkeypatch: pytest.MonkeyPatch, options: dict[str, object]) -> None:
+def test_fixed_is_the_whole_frame_for_good(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     assert Machine(monkeypatch, 1000).choose(**options).rungs == (Rung(320),)
 
 
@@ -101,7 +102,7 @@ def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("options", [{"region": 160}, {"target_fps": 5}])
-def test_photographs_are_seen_whole(monkeypatch: pytest.MonkeyPatch, options: dict[str, object]) -> None:
+def test_photographs_are_seen_whole(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     machine = Machine(monkeypatch, 300)
     assert machine.choose(STILLS).rungs == (Rung(320),)
     with pytest.raises(UsageError, match="photographs"):
@@ -113,9 +114,9 @@ def test_a_rate_nobody_knows_is_not_aimed_at(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("bad", [{"quality": "best"}, {"region": 32}, {"region": "on"}, {"target_fps": 0.0}])
-def test_options_are_checked(bad: dict[str, object]) -> None:
+def test_options_are_checked(bad: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--"):
-        QualityConfig(**bad)  # type: ignore[arg-type]
+        QualityConfig(**bad)
 
 
 def test_tracking_adds_rungs_below(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,11 +130,12 @@ def test_tracking_adds_rungs_below(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    for info, options, kind, rung in (
+    cases: list[tuple[SourceInfo, dict[str, Any], type, str]] = [
         (STILLS, {}, WholeFrame, "the whole frame at 320x320"),
         (CAMERA, {"region": 160}, RegionMasker, "the subject's region at 160x160"),
         (CAMERA, {}, AdaptiveMasker, "the subject's region at 192x192"),
-    ):
+    ]
+    for info, options, kind, rung in cases:
         machine, meter = Machine(monkeypatch, 40), Meter()
         masker = masker_from(machine.choose(info, **options), info, machine.pool, meter, said.append)
         assert isinstance(masker, kind)

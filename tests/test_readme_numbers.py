@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import runpy
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.record import COMMANDS, command
 
 ROOT = Path(__file__).parents[1]
 _numbers: Any = runpy.run_path(str(ROOT / "scripts" / "update_readme_numbers.py"))
@@ -29,12 +31,19 @@ def test_the_block_is_written_between_the_markers_and_then_checks(readme: Path) 
     assert main(["--check", "--readme", str(readme)]) == 0
 
 
+def _overhead(folder: Path, others: float | None, milliseconds: float = 2.4) -> Path:
+    result = json.loads((RESULTS / "pipeline_overhead.json").read_text())
+    result["others_cores"] = others
+    result["cpu"]["median_ms"] = milliseconds
+    (folder / "pipeline_overhead.json").write_text(json.dumps(result))
+    return folder
+
+
 def test_a_number_that_changed_is_noticed(readme: Path, tmp_path: Path) -> None:
-    results = Path(shutil.copytree(RESULTS, tmp_path / "results"))
-    assert main(["--readme", str(readme), "--results", str(results)]) == 0
-    overhead = results / "pipeline_overhead.json"
-    overhead.write_text(overhead.read_text().replace('"median_ms": ', '"median_ms": 9'))
-    assert main(["--check", "--readme", str(readme), "--results", str(results)]) == 1
+    assert main(["--readme", str(readme), "--results", str(_overhead(tmp_path, 0.0))]) == 0
+    assert main(["--check", "--readme", str(readme), "--results", str(tmp_path)]) == 0
+    _overhead(tmp_path, 0.0, milliseconds=92.4)
+    assert main(["--check", "--readme", str(readme), "--results", str(tmp_path)]) == 1
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{END} {BEGIN}", f"{BEGIN}{BEGIN}{END}"])
@@ -43,6 +52,25 @@ def test_a_readme_without_its_markers_is_an_error(text: str, tmp_path: Path) -> 
     readme.write_text(text)
     assert main(["--readme", str(readme)]) == 2
     assert readme.read_text() == text
+
+
+@pytest.mark.parametrize(("others", "quoted"), [(0.05, True), (0.9, False), (None, False)])
+def test_only_results_of_an_undisturbed_machine_are_quoted(others: float | None, quoted: bool, tmp_path: Path) -> None:
+    _overhead(tmp_path, others)
+    assert ("Beside the network" in block(tmp_path)) is quoted
+    assert ("Not quoted" in block(tmp_path)) is not quoted
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_result_was_made_by_the_command_that_would_make_it_again(name: str) -> None:
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        pytest.skip("not recorded yet")
+    assert json.loads(path.read_text())["command"] == command(name)
+
+
+def test_every_result_has_its_command() -> None:
+    assert {path.stem for path in RESULTS.glob("*.json")} <= set(COMMANDS)
 
 
 def test_this_readme_says_what_the_results_say() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -15,7 +16,8 @@ from rtsod.errors import OutputError
 from rtsod.meter import Event
 from rtsod.sinks import VirtualCameraSink, virtual_camera_available
 from rtsod.sinks._pyvirtualcam import ForeignCamera
-from tests.fakes import hasten
+from rtsod.sinks.virtual_camera import HANG_SECONDS
+from tests.fakes import Ticks, hasten
 from tests.sink_fixtures import FakeDevice, composited, patches
 
 SPEED = 50.0
@@ -130,6 +132,68 @@ def _write_until_refused(sink: VirtualCameraSink) -> None:
     while True:
         sink.write(composited())
         threading.Event().wait(0.001)
+
+
+class TestAWriterThatHangs:
+    """What was written last is shown for so long and no longer."""
+
+    LIMIT = 2.0
+
+    def _open(self) -> tuple[VirtualCameraSink, FakeDevice, Ticks, list[Event]]:
+        opener, clock = Opener(), Ticks()
+        events: list[Event] = []
+        self._rounds = threading.Semaphore(0)
+
+        def wait(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+            self._rounds.release()
+            return condition.wait_for(ready, 0.0005)
+
+        sink = VirtualCameraSink(
+            None, width=96, height=64, fps=None, opener=opener, tell=events.append, clock=clock, wait=wait
+        )
+        sink.limit_age(self.LIMIT)
+        return sink, opener.made[0], clock, events
+
+    def _at(self, clock: Ticks, moment: float) -> None:
+        """Let the clock say this, and the sink's thread go round some times."""
+        clock.now = moment
+        while self._rounds.acquire(blocking=False):
+            pass
+        for _ in range(3):
+            assert self._rounds.acquire(timeout=10)
+
+    def test_the_slate_takes_its_place_in_time(self, caplog: pytest.LogCaptureFixture) -> None:
+        sink, device, clock, events = self._open()
+        slate = np.full((64, 96, 3), 60, np.uint8)
+        sink.write(composited(-1, image=slate, is_slate=True))
+        self._at(clock, 50.0)
+        assert np.array_equal(device.shown[-1], slate), "a slate never grows too old"
+        sink.write(composited(0))
+        self._at(clock, 50.0 + self.LIMIT)
+        assert np.array_equal(device.shown[-1], patches())
+        self._at(clock, 50.001 + self.LIMIT)
+        assert np.array_equal(device.shown[-1], slate)
+        assert events == [], "who waits for a source sends a slate about now"
+        self._at(clock, 50.001 + self.LIMIT + HANG_SECONDS)
+        self._at(clock, 90.0)
+        assert events == [Event.OUTPUT_STARVED]
+        sink.write(composited(1))
+        self._at(clock, 90.0)
+        assert np.array_equal(device.shown[-1], patches())
+        sink.close()
+        assert caplog.messages == [
+            "virtual camera fake gets no pictures: a slate is shown", "virtual camera fake gets pictures again"
+        ]  # fmt: skip
+
+    def test_without_any_slate_nothing_more_is_sent(self) -> None:
+        sink, device, clock, _ = self._open()
+        sink.write(composited(0))
+        device.wait_for(1)
+        self._at(clock, 1.01 * self.LIMIT)
+        shown = len(device.shown)
+        self._at(clock, 1.02 * self.LIMIT)
+        sink.close()
+        assert len(device.shown) == shown
 
 
 def test_closed_once() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.meter import Event, Meter
 from rtsod.supervised_engine import RESTART_SECONDS, RESTARTS, SupervisedEngine
 from rtsod.types import Alpha, Image
@@ -73,6 +79,108 @@ def test_a_hang_is_left_behind() -> None:
     engine.close()
 
 
+def test_closing_waits_for_no_engine_that_is_stuck() -> None:
+    let_go, reached = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        reached.set()
+        let_go.wait(30)
+
+    stuck = Crashing(0, hang)
+    engine = SupervisedEngine(stuck, FakeEngine, tell=lambda event: None)
+    errors: list[BaseException] = []
+
+    def infer() -> None:
+        try:
+            engine.infer(PICTURE)
+        except EngineError as error:
+            errors.append(error)
+
+    inference = threading.Thread(target=infer)
+    inference.start()
+    assert reached.wait(10)
+    engine.close()
+    inference.join(10)
+    assert not inference.is_alive(), "who waits for it is let go"
+    assert "closed" in str(errors[0])
+    assert not stuck.closed.is_set()
+    let_go.set()
+    assert stuck.closed.wait(10), "it is closed should it ever come back"
+
+
+def test_an_engine_that_was_never_asked_is_closed() -> None:
+    unused = Crashing(1, _fail)
+    engine = SupervisedEngine(unused, FakeEngine, tell=lambda event: None)
+    engine.close()
+    engine.close()
+    assert unused.closed.is_set()
+
+
+STUCK = """
+import atexit, ctypes, sys, threading
+from rtsod import app, cli, pipeline, stop_signals, supervised_engine
+from rtsod.backends.constant_engine import ConstantEngine
+
+pipeline.JOIN_TIMEOUT = 0.5
+supervised_engine.LEAST_PATIENCE = supervised_engine.FIRST_PATIENCE = float(sys.argv[1])
+atexit.register(threading.Event().wait)  # as the libraries do that wait for their own threads
+
+
+class Stuck(ConstantEngine):
+    calls = 0
+
+    def infer(self, image):
+        self.calls += 1
+        if self.calls > 5:
+            print("stuck", flush=True)
+            while True:
+                ctypes.CDLL(None).pause()  # in native code, for ever
+        return super().infer(image)
+
+
+app.open_engine = lambda config, *_: Stuck(config.input_size)
+arguments = ["run", "--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
+stop_signals.leave(cli.main(arguments))
+"""
+
+
+def _stuck_process(patience: float, folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(patience)],
+        cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def _last_words(process: subprocess.Popen[str]) -> str:
+    try:
+        return process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+
+
+def test_the_process_ends_in_order_although_its_threads_are_stuck_in_native_code(tmp_path: Path) -> None:
+    process = _stuck_process(0.2, tmp_path)
+    said = _last_words(process)
+    assert process.returncode == ExitCode.ENGINE
+    assert said.splitlines()[-1].endswith("is stuck: an inference does not end (given up after 3 restarts)")
+    assert "Traceback" not in said
+    assert json.loads((tmp_path / "s.json").read_text())["events"] == {"engine_stuck": 4}
+    assert (tmp_path / "o.mkv").stat().st_size > 0, "the recording is complete"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal to itself is POSIX's")
+def test_a_signal_ends_it_while_it_is_stuck(tmp_path: Path) -> None:
+    process = _stuck_process(1e6, tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stuck\n"
+    process.send_signal(signal.SIGTERM)
+    said = _last_words(process)
+    assert process.returncode == ExitCode.ENGINE
+    assert "did not end within" in said.splitlines()[-1]
+    assert (tmp_path / "o.mkv").stat().st_size > 0
+
+
 def test_the_budget_is_spent_once() -> None:
     clock, opened = Ticks(), 0
 
@@ -104,7 +212,7 @@ def test_what_cannot_be_opened_again_is_given_up() -> None:
     clock = Ticks()
     engine = SupervisedEngine(Crashing(1, _fail), refuse, tell=lambda event: None, clock=clock)
     engine.infer(PICTURE)
-    with pytest.raises(EngineError, match=r"no GPU any more \(given up"):
+    with pytest.raises(EngineError, match=r"the GPU fell out \(given up.* no GPU any more"):
         engine.infer(PICTURE)
     engine.close()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,78 +11,19 @@ import pytest
 
 from rtsod.backends import choose
 from rtsod.backends.tensorrt_engine import TensorRtEngine, TensorRtRunner
-from rtsod.build.cache import CachedEngine
-from rtsod.build.manifest import Manifest
 from rtsod.build.self_check import TOLERANCE, answer_of, check_answer
-from rtsod.build.trt_library import TrtLibrary
 from rtsod.config import EngineConfig
 from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.model.known_picture import known_picture
 from rtsod.model.weights import resolve
-from rtsod.types import Alpha, Availability, Image
-from tests.trt_fixtures import FakeDriver, rtx
-
-SIZE = 64
-CONFIG = EngineConfig(model="lite", engine="tensorrt", input_size=SIZE)
-
-
-def red(image: Image) -> Alpha:
-    """What the fake network finds salient: red."""
-    return np.asarray(image[..., 2] / np.float32(255), np.float32)
-
-
-class FakeEngine:
-    """``ICudaEngine`` and its context in one, with the real enumerations and types."""
-
-    def __init__(self, trt: Any, driver: FakeDriver) -> None:
-        self.trt, self.driver = trt, driver
-        self.addresses: dict[str, int] = {}
-        self.works = self.capturable = True
-        self.answers = red
-        self.shapes = {"image": (1, SIZE, SIZE, 3), "saliency": (1, 1, SIZE, SIZE)}
-        self.types = {"image": trt.DataType.UINT8, "saliency": trt.DataType.FLOAT}
-        self.num_io_tensors = 2
-
-    def get_tensor_name(self, index: int) -> str:
-        return list(self.shapes)[index]
-
-    def get_tensor_mode(self, name: str) -> Any:
-        return self.trt.TensorIOMode.INPUT if name == "image" else self.trt.TensorIOMode.OUTPUT
-
-    def get_tensor_shape(self, name: str) -> Any:
-        return self.trt.Dims(self.shapes[name])
-
-    def get_tensor_dtype(self, name: str) -> Any:
-        return self.types[name]
-
-    def create_execution_context(self) -> FakeEngine | None:
-        return self
-
-    def set_tensor_address(self, name: str, address: int) -> bool:
-        self.addresses[name] = address
-        return address in self.driver.taken
-
-    def execute_async_v3(self, stream_handle: int) -> bool:
-        assert stream_handle == 77
-        self.driver.queue(self._compute)
-        return self.works
-
-    def is_stream_capturable(self, stream: int) -> bool:
-        return self.capturable
-
-    def _compute(self) -> None:
-        image = np.frombuffer(ctypes.string_at(self.addresses["image"], SIZE * SIZE * 3), np.uint8)
-        answer = np.ascontiguousarray(self.answers(image.reshape(SIZE, SIZE, 3)), np.float32)
-        ctypes.memmove(self.addresses["saliency"], answer.ctypes.data, answer.nbytes)
+from rtsod.types import Availability, Image
+from tests.trt_fixtures import CONFIG, SIZE, FakeDriver, FakeEngine, fake_driver, library_for, pretend_built, red, rtx
 
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
-    module = pytest.importorskip("rtsod.cuda.cuda_python_memory", reason="needs cuda-python")
-    fake = FakeDriver(module.runtime)
-    monkeypatch.setattr(module, "runtime", fake)
-    return fake
+    return fake_driver(monkeypatch)
 
 
 @pytest.fixture
@@ -98,14 +37,6 @@ def cuda(driver: FakeDriver) -> Iterator[Cuda]:
 @pytest.fixture
 def engine(driver: FakeDriver) -> FakeEngine:
     return FakeEngine(rtx().module, driver)
-
-
-def library_for(engine: FakeEngine | None) -> TrtLibrary:
-    real = rtx()
-    names = ("TensorIOMode", "DataType", "Dims", "nptype", "__name__", "__version__", "ComputeCapability")
-    module = SimpleNamespace(**{name: getattr(real.module, name) for name in names})
-    module.Runtime = lambda logger: SimpleNamespace(deserialize_cuda_engine=lambda plan: engine)
-    return TrtLibrary(module, real.logger)
 
 
 def noise(seed: int) -> Image:
@@ -199,12 +130,7 @@ class TestEngine:
 
     @pytest.fixture(autouse=True)
     def _built(self, monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> None:
-        manifest = Manifest(
-            "lite", "ab", 1, SIZE, "fp16", "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", answer_of(red, SIZE)
-        )
-        kept = CachedEngine(b"plan", manifest, Path("lite.engine"))
-        monkeypatch.setattr("rtsod.backends.tensorrt_engine.load_library", lambda: library_for(engine))
-        monkeypatch.setattr("rtsod.backends.tensorrt_engine.engine_from_weights", lambda *_, **__: kept)
+        pretend_built(monkeypatch, engine)
 
     def test_it_is_an_engine_like_the_others(self, driver: FakeDriver) -> None:
         opened = TensorRtEngine(CONFIG, resolve(CONFIG))

@@ -4,6 +4,7 @@ Every contestant waits in a process of its own; in every round each takes the sa
 that whatever else the machine does falls on all alike. What is reported is the median over rounds of the ratio.
 
     python -m benchmarks.peers --json benchmarks/results/peers_lite.json
+    python -m benchmarks.peers rembg rtsod:fp32 rtsod:bf16 rtsod:auto
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import IO, Any, Final
@@ -26,19 +27,19 @@ import numpy as np
 from benchmarks.clips import read_clip
 from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
+from benchmarks.study import at_least_one, carry_out
 from rtsod.bench.feeds import demo_images
-from rtsod.bench.machine import describe, load
-from rtsod.bench.record import command_line, write_json
-from rtsod.config import MODELS
-from rtsod.errors import EngineError, ExitCode, RtsodError
+from rtsod.bench.record import file_to_write
+from rtsod.config import MODELS, PRECISIONS, ModelName
+from rtsod.errors import EngineError, UsageError
 from rtsod.model.weights import fetch, weights_folder
-from rtsod.text_file import check_writable
 from rtsod.types import Image
 
 ROOT: Final = Path(__file__).parents[2]
 CLIPS: Final = ROOT.parent / "shared" / "samples" / "clips"
 IN_PEERS_ENVIRONMENT: Final = ("rembg", "onnxruntime")
 LEAST_IOU: Final = 0.99
+DEFAULT: Final = (*worker.PEERS, f"{worker.OURS}:fp32", f"{worker.OURS}:auto")
 
 
 @dataclass(slots=True)
@@ -48,6 +49,8 @@ class Contestant:
     name: str
     process: subprocess.Popen[str]
     masks: Path
+    runs: str = ""
+    """What it says it runs on."""
     rounds_ms: list[float] = field(default_factory=list)
     """Mean milliseconds per frame, round by round."""
 
@@ -74,12 +77,18 @@ class Contestant:
 
 def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
     """Start a contestant; it is ready once it has answered for the first time."""
-    masks = folder / f"{name}.npy"
+    masks = folder / f"{name.replace(':', '-')}.npy"
     python = peers_python() if name in IN_PEERS_ENVIRONMENT else sys.executable
     command = [str(python), worker.__file__, name, model, str(weights), str(folder / "frames.npy"), str(masks)]
     environment = {**os.environ, "U2NET_HOME": str(weights_folder()), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder
+        command,
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        start_new_session=True,  # Ctrl-C is for this process, which ends the others
     )
     return Contestant(name, process, masks)
 
@@ -99,13 +108,13 @@ def iou(one: Path, other: Path) -> float:
     return min(float((a & b).sum() / max(1, (a | b).sum())) for a, b in pairs)
 
 
-def measure(names: list[str], model: str, rounds: int, images: list[Image]) -> dict[str, Any]:
-    """Run all contestants against each other.
+def measure(names: Sequence[str], model: ModelName, rounds: int, images: list[Image], record: dict[str, Any]) -> None:
+    """Run all contestants against each other, and fill the record with as many rounds as there were.
 
     Raises:
         RtsodError: one of them cannot be started or ends by itself.
     """
-    weights = fetch(model)  # type: ignore[arg-type]
+    weights = fetch(model)
     contestants: list[Contestant] = []
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="rtsod-peers-")))
@@ -113,33 +122,31 @@ def measure(names: list[str], model: str, rounds: int, images: list[Image]) -> d
         for name in names:
             contestant = launch(name, model, weights, folder)
             opened.callback(_end, contestant.process)
-            contestant.answer()  # one after the other, so that none warms up against another
+            contestant.runs = contestant.answer()  # one after the other, so that none warms up against another
             contestants.append(contestant)
         try:
             for number in range(rounds):
                 for contestant in contestants[:: 1 if number % 2 == 0 else -1]:
                     contestant.take_round()
-        except KeyboardInterrupt:
-            print("benchmarks.peers: interrupted; what was measured is kept", file=sys.stderr)
-        whole = min(len(contestant.rounds_ms) for contestant in contestants)
-        ious = {f"{a.name} ~ {b.name}": round(iou(a.masks, b.masks), 4) for a, b in pairwise(contestants)}
-    return {
-        "rounds": whole,
-        "contestants": {c.name: _summary(c, contestants, whole) for c in contestants} if whole else {},
-        "least_iou": ious,
-    }
+        finally:
+            whole = min(len(contestant.rounds_ms) for contestant in contestants)
+            if whole:
+                record["rounds"] = whole
+                record["contestants"] = {c.name: _summary(c, contestants, whole) for c in contestants}
 
 
 def _summary(contestant: Contestant, all_of_them: list[Contestant], rounds: int) -> dict[str, Any]:
     mine = contestant.rounds_ms[:rounds]
+    others = [other for other in all_of_them if other is not contestant]
     return {
+        "runs": contestant.runs,
         "median_ms": round(median(mine), 2),
         "fps": round(1e3 / median(mine), 3),
         "rate_against": {
             other.name: round(median(b / a for a, b in zip(mine, other.rounds_ms[:rounds], strict=True)), 3)
-            for other in all_of_them
-            if other is not contestant
+            for other in others
         },
+        "least_iou": {other.name: round(iou(contestant.masks, other.masks), 4) for other in others},
         "rounds_ms": [round(ms, 2) for ms in mine],
     }
 
@@ -149,47 +156,62 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+def lines(contestants: dict[str, dict[str, Any]]) -> list[str]:
+    """What was found, against the first contestant: all its masks are compared with the others' directly."""
+    first = next(iter(contestants))
+    said = []
+    for name, numbers in contestants.items():
+        line = f"{name:<12}{numbers['runs']:<16}{numbers['median_ms']:>9.1f} ms"
+        if name != first:
+            overlap = numbers["least_iou"][first]
+            line += f"{numbers['rate_against'][first]:>7.2f} x {first}, least mask IoU {overlap:.4f}"
+            line += "" if overlap >= LEAST_IOU else f" (below {LEAST_IOU:g}: not the same masks)"
+        said.append(line)
+    return said
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Fail on a contestant that does not exist, or is asked for twice.
+
+    Raises:
+        UsageError: likewise.
+    """
+    known = (*worker.PEERS, *(f"{worker.OURS}:{precision}" for precision in PRECISIONS))
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{name}: is no contestant; there are {', '.join(known)}")
+        if names.count(name) > 1:
+            raise UsageError(f"{name}: is named twice")
+
+
 def main() -> int:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("contestants", nargs="*", metavar="CONTESTANT", help=f"of {', '.join(worker.CONTESTANTS)}")
+    parser.add_argument(
+        "contestants", nargs="*", metavar="CONTESTANT", default=DEFAULT, help=f"(default: {' '.join(DEFAULT)})"
+    )
     parser.add_argument("--model", default="lite", choices=MODELS)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--frames", type=int, default=4)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=at_least_one, default=7)
+    parser.add_argument("--frames", type=at_least_one, default=4)
+    parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
-    names = options.contestants or list(worker.CONTESTANTS)
-    if unknown := set(names) - set(worker.CONTESTANTS):
-        parser.error(f"no such contestant: {', '.join(sorted(unknown))}")
-    machine = describe()
-    try:
-        if options.json is not None:
-            check_writable("--json", options.json)
+
+    def measure_and_say(record: dict[str, Any]) -> None:
+        check_names(options.contestants)
         shown, images = frames_to_show(options.frames)
-        found = measure(names, options.model, options.rounds, images)
-        record = {
-            "command": command_line("benchmarks.peers"),
-            "machine": machine,
-            "load_at_end": load(),
-            "peers": [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line],
-            "model": options.model,
-            "input": {"name": shown, "size": [images[0].shape[1], images[0].shape[0]], "frames": len(images)},
-            **found,
-        }
-        if options.json is not None:
-            write_json(options.json, record)
-    except RtsodError as error:
-        print(f"benchmarks.peers: {error}", file=sys.stderr)
-        return int(error.exit_code)
-    except KeyboardInterrupt:
-        print("benchmarks.peers: interrupted before anything was measured", file=sys.stderr)
-        return int(ExitCode.INTERRUPTED)
-    for name, numbers in found["contestants"].items():
-        against = ", ".join(f"{factor:.2f} x {other}" for other, factor in numbers["rate_against"].items())
-        print(f"{name:<12}{numbers['median_ms']:>9.1f} ms  {against}")
-    for pair, value in found["least_iou"].items():
-        print(f"least mask IoU {pair}: {value:.4f}{'' if value >= LEAST_IOU else '  (below 0.99)'}")
-    return 0
+        record["input"] |= {"name": shown, "size": [images[0].shape[1], images[0].shape[0]]}
+        try:
+            measure(options.contestants, options.model, options.rounds, images, record)
+        finally:
+            for line in lines(record["contestants"]) if "contestants" in record else ():
+                print(line, flush=True)
+
+    about = {
+        "peers": [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line],
+        "model": options.model,
+        "input": {"frames": options.frames},
+    }
+    return carry_out("benchmarks.peers", options.json, about, measure_and_say)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
+from filelock import FileLock
 
 from rtsod.errors import EngineUnavailable
 
@@ -27,14 +28,20 @@ def peers_python() -> Path:
     folder = platformdirs.user_cache_path("rtsod") / "bench-peers" / digest
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     finished = folder / "finished"
-    if not finished.exists():
-        print(f"installing the peers into {folder}, once", file=sys.stderr)
-        venv.create(folder, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
-        if subprocess.run([*install, str(REQUIREMENTS)], check=False).returncode != 0:
-            raise EngineUnavailable(f"the peers cannot be installed: see pip's message, and {REQUIREMENTS.name}")
-        finished.touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # two runs at once must not build it into each other
+        if not finished.exists():
+            _build(folder, python)
+            finished.touch()
     return python
+
+
+def _build(folder: Path, python: Path) -> None:
+    print(f"installing the peers into {folder}, once", file=sys.stderr)
+    venv.create(folder, with_pip=True, clear=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
+    if subprocess.run([*install, str(REQUIREMENTS)], check=False).returncode != 0:
+        raise EngineUnavailable(f"the peers cannot be installed: see pip's message, and {REQUIREMENTS.name}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
     python worker.py CONTESTANT MODEL WEIGHTS FRAMES.npy MASKS.npy
 
-For every line on stdin it takes all frames once and answers with a line of JSON, milliseconds per frame. The first
-round's masks are kept in ``MASKS.npy``. Runs in the peers' environment, too: what a contestant needs it imports itself.
+It answers first with what it runs on, as a line of JSON, then for every line on stdin it takes all frames once and
+answers with milliseconds per frame. The first round's masks are kept in ``MASKS.npy``.
+
+``rtsod:PRECISION`` is this program's library call, in any precision it knows, ``auto`` included. The worker runs in the
+peers' environment, too: what a contestant needs it imports itself.
 
 All follow the protocol of the authors' test script: the frame at 320 x 320, divided by its maximum, normalised, the
 map stretched from 0 to 1 and brought back to the frame's size.
@@ -12,7 +15,6 @@ map stretched from 0 to 1 and brought back to the frame's size.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -75,22 +77,14 @@ def torch_loop(model: str, weights: Path) -> Contestant:
     return _bare(run)
 
 
-def rtsod(model: str, weights: Path) -> Contestant:
-    """The library call."""
-    return _rtsod(model, "fp32")
-
-
-def rtsod_bf16(model: str, weights: Path) -> Contestant:
-    """The library call, in half the precision."""
-    return _rtsod(model, "bf16")
-
-
-def _rtsod(model: str, precision: str) -> Contestant:
+def rtsod(model: str, precision: str) -> tuple[Contestant, str]:
+    """The library call, and what it says runs."""
     from rtsod import Segmenter
     from rtsod.app import leave_cores_to_the_network
 
     leave_cores_to_the_network()
-    return Segmenter.open(model, precision=precision)  # type: ignore[arg-type]
+    segmenter = Segmenter.open(model, precision=precision)  # type: ignore[arg-type]
+    return segmenter, f"{segmenter.info.name} {segmenter.info.precision}"
 
 
 def _bare(run: Callable[[Array], Array]) -> Contestant:
@@ -106,24 +100,23 @@ def _bare(run: Callable[[Array], Array]) -> Contestant:
     return segment
 
 
-CONTESTANTS: Final = {
-    "rembg": rembg,
-    "torch": torch_loop,
-    "onnxruntime": onnxruntime,
-    "openvino": openvino,
-    "rtsod": rtsod,
-    "rtsod-bf16": rtsod_bf16,
-}
+PEERS: Final = {"rembg": rembg, "torch": torch_loop, "onnxruntime": onnxruntime, "openvino": openvino}
+OURS: Final = "rtsod"
+
+
+def open_contestant(contestant: str, model: str, weights: Path) -> tuple[Contestant, str]:
+    """A contestant ready to run, and what it runs on."""
+    name, _, precision = contestant.partition(":")
+    return rtsod(model, precision) if name == OURS else (PEERS[name](model, weights), "fp32")
 
 
 def main(contestant: str, model: str, weights: str, frames: str, masks: str) -> None:
     """Open, answer, until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who asks hears Ctrl-C too, and ends this process
-    segment = CONTESTANTS[contestant](model, Path(weights))
+    segment, runs = open_contestant(contestant, model, Path(weights))
     images = np.load(frames)
     kept = [_as_bytes(segment(image)) for image in images]  # warms up, too
     np.save(masks, np.stack(kept))
-    print(json.dumps("ready"), flush=True)
+    print(json.dumps(runs), flush=True)
     for _ in sys.stdin:
         milliseconds = []
         for image in images:

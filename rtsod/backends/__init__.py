@@ -12,13 +12,12 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final
 
-from rtsod.build.progress import BuildProgress
 from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig
 from rtsod.cuda.memory import open_cuda, probe_cuda_memory
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.weights import Weights
-from rtsod.types import Availability, Engine
+from rtsod.types import Availability, BuildProgress, Engine
 
 # OpenVINO reports its use to its makers wherever this package is found. Nothing of a run leaves the machine.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

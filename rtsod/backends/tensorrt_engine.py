@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.build.engine_from_weights import Target, engine_from_weights
-from rtsod.build.progress import BuildProgress, spoken
+from rtsod.build.progress import spoken
 from rtsod.build.self_check import check_answer
 from rtsod.build.trt_library import TrtLibrary, load_library, require_supported
 from rtsod.config import EngineConfig
@@ -18,7 +18,7 @@ from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
 from rtsod.errors import EngineError
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.model.weights import Weights
-from rtsod.types import Alpha, EngineInfo, Image
+from rtsod.types import Alpha, BuildProgress, EngineInfo, Image
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class TensorRtEngine:
                 config,
                 weights,
                 library,
-                Target(gpu.capability, gpu.name, gpu.driver),
+                Target(gpu.capability, gpu.name, gpu.driver, self._cuda.current),
                 say=say,
                 progress=progress or spoken(say),
             )
@@ -65,7 +65,7 @@ class TensorRtEngine:
         except BaseException:
             self.close()
             raise
-        _log.info("%s %s by %s, self-check off by %.5f", library.name, library.version, self._cuda.library, off)
+        _log.info("%s %s, self-check off by %.5f", library.name, library.version, off)
         self._info = EngineInfo(
             name="tensorrt",
             model=config.model,

@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Final
 
 from rtsod.sources.scene import DemoScene
 from rtsod.types import Clock, Frame, Image, Source, SourceInfo
+
+BACKGROUND: Final = "beach.jpg"
+"""A bundled one: what most people would choose first."""
 
 
 class LoopedSource:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -29,7 +30,8 @@ def in_fresh_process(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     context = get_context("spawn")  # a fork would inherit this process's threads' locks and memory
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, work, args, kwargs), daemon=True)
-    process.start()
+    with _without_ctrl_c():
+        process.start()
     sender.close()
     try:
         answer = receiver.recv()
@@ -45,8 +47,22 @@ def in_fresh_process(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     return cast(T, answer)
 
 
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Ctrl-C goes to both processes: the child is deaf to it from its first breath, the parent hears it after this."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # begun with the first child, it would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _answer(sender: Connection, work: Callable[..., object], args: Any, kwargs: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C too, and ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this process
     try:
         answer: object = work(*args, **kwargs)
     except BaseException as error:

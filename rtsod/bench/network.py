@@ -23,7 +23,7 @@ _NOISES: Final = 4
 class NetworkResult:
     """How fast one network ran."""
 
-    model: ModelName
+    subject: Subject
     engine: EngineInfo
     why: str
     """What ``auto`` said."""
@@ -31,6 +31,13 @@ class NetworkResult:
     """From launching the interpreter to the first mask, compiled models already in the cache."""
     samples_ms: tuple[float, ...]
     """Every inference after warming up, in order."""
+    others_cores: float | None = None
+    """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
+
+    @property
+    def model(self) -> ModelName:
+        """``full`` or ``lite``."""
+        return self.subject.model
 
     @property
     def fps(self) -> float:
@@ -44,20 +51,21 @@ class NetworkResult:
         return Percentiles(p50=round(float(p50), 3), p95=round(float(p95), 3), p99=round(float(p99), 3))
 
     @property
-    def target_fps(self) -> float:
-        """The paper's."""
-        return TARGET_FPS[self.model]
+    def target_fps(self) -> float | None:
+        """The paper's; None where it gives none for this."""
+        return TARGET_FPS[self.model] if self.subject.no_verdict is None else None
 
     @property
-    def reached(self) -> bool:
-        """The verdict."""
-        return self.fps >= self.target_fps
+    def reached(self) -> bool | None:
+        """The verdict, where there is a target."""
+        return None if self.target_fps is None else self.fps >= self.target_fps
 
 
-def prepare(subject: Subject) -> None:
+def prepare(subject: Subject) -> EngineInfo:
     """Convert, compile and cache whatever the engine keeps, so that what follows starts like any later start."""
     engine, _ = subject.open()
     engine.close()
+    return engine.info
 
 
 def measure_network(subject: Subject, seconds: float, launched_at: float) -> NetworkResult:
@@ -76,7 +84,7 @@ def measure_network(subject: Subject, seconds: float, launched_at: float) -> Net
         engine.infer(_noise(engine.info.input_size)[0])
         startup = time.time() - launched_at
         samples = time_engine(engine, seconds)
-        return NetworkResult(subject.model, engine.info, why, round(startup, 3), samples)
+        return NetworkResult(subject, engine.info, why, round(startup, 3), samples)
     finally:
         engine.close()
 

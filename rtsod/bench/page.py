@@ -7,43 +7,32 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from rtsod.bench import plots
-from rtsod.bench.machine import busy_note
+from rtsod.bench.html import document, section, table
 from rtsod.bench.network import NetworkResult
+from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.text import times, title
-from rtsod.meter import Percentiles
+from rtsod.bench.text import dropped, lost, rate, times, title
+from rtsod.meter import Percentiles, Stage
 
 if TYPE_CHECKING:
     from rtsod.bench.whole import WholeResult
 
-_STYLE: Final = """
-:root { color-scheme: light; }
-body { margin: 0; background: #f5f7fa; color: #1f2933; font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1040px; margin: 0 auto; padding: 36px 24px 64px; }
-h1 { font-size: 26px; margin: 0 0 2px; } h2 { font-size: 18px; margin: 0 0 10px; }
-h3 { font-size: 15px; margin: 26px 0 8px; }
-p { margin: 6px 0 12px; } .muted { color: #616e7c; } code { font-size: 13px; overflow-wrap: anywhere; }
-section { background: #fff; border: 1px solid #e4e7eb; border-radius: 10px; padding: 22px 24px; margin-top: 20px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 20px; margin-top: 20px; }
-.card { background: #fff; border: 1px solid #e4e7eb; border-left: 5px solid var(--tone); border-radius: 10px;
-  padding: 18px 22px; }
-.card .big { font-size: 34px; font-weight: 650; line-height: 1.2; } .card .unit { font-size: 16px; font-weight: 400; }
-.verdict { color: var(--tone); font-weight: 600; } .yes { --tone: #2f7d4f; } .no { --tone: #b54708; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid #e4e7eb; white-space: nowrap; }
-th { color: #616e7c; font-weight: 600; font-size: 13px; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; } tr:last-child td { border-bottom: 0; }
-.facts td { text-align: left; white-space: normal; } .facts td:first-child { color: #616e7c; width: 150px; }
-svg { width: 100%; height: auto; display: block; }
-@media print { body { background: #fff; } section, .card { break-inside: avoid; } }
-"""
+_FACTS: Final = {"memory_gb": "memory, GiB"}
+"""What is not called as in the JSON."""
 _HOW: Final = (
     "Every measurement ran in a process of its own. Networks: batch 1, from pixels in host memory to the mask in host "
     "memory, synchronised, on random pixels, after warming up; start-up is from launching the interpreter to the "
     "first mask, compiled models being in the cache. The targets are the paper's rates (arXiv:2005.09007), 30 and 40 "
-    "frames per second on a GTX 1080 Ti at 320 x 320. The roof is the best of short probes of this machine: a matrix "
-    "product and a 3x3 convolution for arithmetic, a large copy for memory; operations are those of direct "
-    "convolution, so clever algorithms may pass 100 %."
+    "frames per second on a GTX 1080 Ti at 320 x 320. The roof is the best of short probes before, between and after "
+    "the networks: a matrix product and a 3x3 convolution for arithmetic, a large copy for memory. Operations are "
+    "those of direct convolution, which clever algorithms undercut. How many GTX 1080 Ti's a machine is comes from the "
+    "matrix product alone, beside that card's data sheet. Other programs' use is processor time on the same cores, "
+    "less the benchmark's own; a GPU's other users are not seen. The probes of GPUs have not been tried on a GPU yet."
+)
+_WHOLE: Final = (
+    "Times in ms: latency to the sink, mask age to compositing, both from capture, over the pictures composited. "
+    "Cores are processor time per second, of this program. Free runs take every frame as fast as it goes: their "
+    "latency is mostly the wait for those before. The demo scene is drawn beforehand and costs the run nothing."
 )
 
 
@@ -57,29 +46,31 @@ def page(result: Result) -> str:
         *_networks(result),
         *_roof(result),
         *_pipelines(result.pipelines),
-        _section("How it was measured", f"<p>{_HOW}</p><p><code>{escape(result.command)}</code></p>"),
-        _section("Machine", _facts(result.machine)),
+        section("How it was measured", f"<p>{_HOW}</p><p><code>{escape(result.command)}</code></p>"),
+        section("Machine", _facts(result.machine)),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-        f'content="width=device-width, initial-scale=1"><title>rtsod benchmark</title><style>{_STYLE}</style></head>'
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    return document("rtsod benchmark", "".join(parts))
 
 
 def _remarks(result: Result) -> str:
     remarks = [] if result.end == "done" else [f"not complete: {result.end}"]
-    note = busy_note(result.machine)
+    note = busy_note(result.others_cores, result.cores)
     remarks += [] if note is None else [note]
     return "".join(f"<br><strong>{escape(remark)}</strong>" for remark in remarks)
 
 
 def _card(result: Result, network: NetworkResult) -> str:
-    tone, verdict = ("yes", "reached") if network.reached else ("no", "not reached")
+    if network.target_fps is None:
+        tone, verdict = "none", f"no verdict, because {network.subject.no_verdict}"
+    else:
+        tone = "yes" if network.reached else "no"
+        verdict = f"{network.target_fps:.0f} fps {'reached' if network.reached else 'not reached'}"
+    lines = [f'<span class="verdict">{escape(verdict)}</span>']
     roof = result.ceiling(network)
-    lines = [f'<span class="verdict">{network.target_fps:.0f} fps {verdict}</span>']
     if roof is not None:
-        lines.append(f"{network.fps / roof.fps:.0%} of what this machine can do at most ({roof.fps:.1f} fps)")
+        lines.append(f"{network.fps / roof.fps:.0%} of this machine's {roof.precision} roof ({roof.fps:.1f} fps)")
+        doubt = result.doubt(network)
+        lines += [] if doubt is None else [f'<span class="muted">not reliable: {escape(doubt)}</span>']
     engine = network.engine
     return (
         f'<div class="card {tone}"><div class="muted">U²-Net {network.model} · {escape(engine.name)} '
@@ -106,9 +97,9 @@ def _networks(result: Result) -> Iterable[str]:
     whys = {network.why for network in result.networks if network.why}
     devices = {network.engine.device for network in result.networks}
     panels = [(n.model, plots.MODEL_COLOURS[n.model], n.samples_ms) for n in result.networks]
-    yield _section(
+    yield section(
         "The networks alone",
-        _table(heads, rows)
+        table(heads, rows)
         + f'<p class="muted">{escape("; ".join([*sorted(devices), *sorted(whys)]))}</p>'
         + plots.histogram(panels, "ms per frame"),
     )
@@ -117,10 +108,15 @@ def _networks(result: Result) -> Iterable[str]:
 def _roof(result: Result) -> Iterable[str]:
     roof = result.roof
     if roof is None:
+        if result.no_roof:
+            yield section("This machine's roof", f"<p>None: {escape(result.no_roof)}</p>")
         return
+    rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roof.gflops.items())
     text = (
-        f"In single precision this machine is {times(roof.of_1080_ti)} a GTX 1080 Ti, and "
-        f"{times(roof.bandwidth_of_1080_ti)} in memory bandwidth ({roof.copy_gb_s:.0f} GB/s)."
+        f"In single precision this machine ({escape(roof.name)}) is {times(roof.of_1080_ti)} a GTX 1080 Ti, and "
+        f"{times(roof.bandwidth_of_1080_ti)} in memory bandwidth ({roof.copy_gb_s:.0f} GB/s). "
+        f"10⁹ operations per second at best: {rates}."
+        f"{'' if result.doubtful_roof is None else f' <strong>{escape(result.doubtful_roof)}</strong>.'}"
     )
     rows = []
     for network in result.networks:
@@ -140,57 +136,52 @@ def _roof(result: Result) -> Iterable[str]:
             )
     heads = ["network", "precision", "10⁹ MAC", "arithmetic ms", "memory ms", "roof fps", "reached fps", "share"]
     picture = plots.roofline(result) if rows else ""
-    yield _section("This machine's roof", f"<p>{text}</p>{_table(heads, rows) if rows else ''}{picture}")
+    yield section("This machine's roof", f"<p>{text}</p>{table(heads, rows) if rows else ''}{picture}")
 
 
 def _pipelines(runs: Sequence[WholeResult]) -> Iterable[str]:
     if not runs:
         return
-    heads = ["run", "fps", "latency p50 / p95 / p99", "mask age p50 / p95 / p99", "captured", "dropped", "cores busy",
-             "MB"]  # fmt: skip
+    spread = "p50 / p95 / p99"
+    heads = ["run", "fps", "pictures", f"latency {spread}", f"mask age {spread}", "dropped", "cores", "MB"]
     rows, stages = [], []
     for run in runs:
         numbers = run.numbers
         rows.append(
             [
                 _name(run),
-                f"{numbers['output_fps']:.1f}",
+                rate(numbers, 1),
+                str(numbers["composited"]),
                 " / ".join(_three(numbers["latency_ms"])),
                 " / ".join(_three(numbers["mask_age_ms"])),
-                str(numbers["captured"]),
-                str(sum(numbers["dropped"].values())),
+                str(sum(dropped(numbers).values())),
                 f"{run.cpu_cores:.2f}",
                 f"{run.peak_memory_mb:.0f}",
             ]
         )
         cpu = numbers["stage_cpu_ms"]
-        reasons = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in numbers["dropped"].items()) or "none"
-        stages.append(
-            [_name(run), *(f"{ms:.1f} ({cpu[stage]:.1f})" for stage, ms in numbers["stage_ms"].items()), reasons]
-        )
-    body = _table(heads, rows)
-    body += '<p class="muted">Times in ms: latency to the sink, mask age to compositing, both from '
-    body += (
-        "capture. Free runs take every frame as fast as it goes: their latency is mostly the wait for those before. "
-        "The demo scene is drawn beforehand and costs the run nothing.</p>"
-    )
-    body += "<h3>Mean ms per stage (of which processor time of its own thread), and why frames were dropped</h3>"
-    body += _table(["run", *runs[0].numbers["stage_ms"], "dropped"], stages)
-    yield _section("The whole path, from capture to sink", body)
-    yield from (_run_section(run) for run in runs)
+        stages.append([_name(run), *(f"{ms:.1f} ({cpu[stage]:.1f})" for stage, ms in numbers["stage_ms"].items())])
+    body = table(heads, rows) + f'<p class="muted">{_WHOLE}</p>'
+    body += "<h3>Mean ms per stage (of which processor time of its own thread)</h3>"
+    body += table(["run", *runs[0].numbers["stage_ms"]], stages)
+    yield section("The whole path, from capture to sink", body)
+    yield from (_one_run(run) for run in runs)
 
 
-def _run_section(run: WholeResult) -> str:
-    body = ""
+def _one_run(run: WholeResult) -> str:
+    numbers = run.numbers
+    body = f"<p>{numbers['captured']} captured, {numbers['composited']} composited, {lost(numbers)}.</p>"
     if run.spans:
+        shown = len({span.frame for span in run.spans if span.stage is Stage.COMPOSE})
+        which = "The last picture" if shown == 1 else f"The last {shown} pictures"
         body += (
-            f'<p class="muted">The last {len({s.frame for s in run.spans if s.stage == "compose"})} pictures; a colour '
-            "follows one frame through the stages, grey captures were dropped.</p>" + plots.timeline(run.spans)
+            f'<p class="muted">{which}; a colour follows one frame through the stages, grey captures were dropped.</p>'
+            + plots.timeline(run.spans)
         )
     if run.latencies_ms:
         colour = plots.MODEL_COLOURS[run.case.subject.model]
         body += plots.histogram([("Capture to sink", colour, run.latencies_ms)], "ms")
-    return _section(f"{escape(run.case.subject.model)}: {escape(title(run))}", body)
+    return section(f"{escape(run.case.subject.model)}: {escape(title(run))}", body)
 
 
 def _name(run: WholeResult) -> str:
@@ -212,17 +203,7 @@ def _facts(machine: dict[str, object]) -> str:
         return str(value)
 
     rows = "".join(
-        f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{escape(plain(value))}</td></tr>"
+        f"<tr><td>{escape(_FACTS.get(name, name))}</td><td>{escape(plain(value))}</td></tr>"
         for name, value in machine.items()
     )
     return f'<table class="facts">{rows}</table>'
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _section(heading: str, body: str) -> str:
-    return f"<section><h2>{heading}</h2>{body}</section>"

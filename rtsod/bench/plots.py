@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
 from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
 from rtsod.meter import Span, Stage
@@ -59,7 +58,15 @@ def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
         for axes, (title, colour, values) in zip(_row(figure, len(samples)), samples, strict=True):
-            axes.hist(values, bins=_bins(values), color=colour, alpha=0.85, edgecolor="white", linewidth=0.6)
+            axes.hist(
+                values,
+                bins=_bins(values),
+                range=_range(values),
+                color=colour,
+                alpha=0.85,
+                edgecolor="white",
+                linewidth=0.6,
+            )
             axes.set_title(title, pad=10)
             axes.set_xlabel(label)
             axes.set_ylabel("frames")
@@ -88,7 +95,11 @@ def roofline(result: Result) -> str:
     """Rate against operations per byte, both logarithmic: this machine's roofs, a GTX 1080 Ti's, and the networks."""
     roof = result.roof
     assert roof is not None
-    points = [(network, *_attained(result, network)) for network in result.networks if result.ceiling(network)]
+    points = [
+        (network, ceiling.flops_per_byte, result.work[network.model].flops * network.fps / 1e9)
+        for network in result.networks
+        if (ceiling := result.ceiling(network)) is not None
+    ]
     shown = {ceiling.precision for network in result.networks if (ceiling := result.ceiling(network))}
     intensity = np.logspace(0, 4, 200)
     with mpl.rc_context(_STYLE):
@@ -96,26 +107,23 @@ def roofline(result: Result) -> str:
         axes = figure.subplots()
         card = np.minimum(GTX_1080_TI_GFLOPS, intensity * GTX_1080_TI_GB_S)
         axes.plot(intensity, card, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)))
-        axes.annotate("GTX 1080 Ti, fp32 (data sheet)", (1e4, card[-1]), (-4, 5), textcoords="offset points",
-                      ha="right", color=MUTED, fontsize=9)  # fmt: skip
+        labels = [(GTX_1080_TI_GFLOPS, "GTX 1080 Ti, fp32 (data sheet)", MUTED)]
         for precision, gflops in roof.gflops.items():
             used = precision in shown
-            axes.plot(
-                intensity,
-                np.minimum(gflops, intensity * roof.copy_gb_s),
-                color=INK if used else MUTED,
-                linewidth=2.0 if used else 1.0,
-            )
-            axes.annotate(f"this machine, {precision}: {gflops:,.0f}", (1e4, gflops), (-4, 5),
-                          textcoords="offset points", ha="right", color=INK if used else MUTED, fontsize=9)  # fmt: skip
+            colour = INK if used else MUTED
+            line = np.minimum(gflops, intensity * roof.copy_gb_s)
+            axes.plot(intensity, line, color=colour, linewidth=2.0 if used else 1.0)
+            labels.append((gflops, f"this machine, {precision}: {gflops:,.0f}", colour))
+        axes.set(xscale="log", yscale="log", xlim=(1, 1e4))
+        axes.set_ylim(min(roof.copy_gb_s, *(rate / 3 for _, _, rate in points), GTX_1080_TI_GB_S), 2.5 * max(labels)[0])
+        _name_lines(axes, labels)
         for network, at, rate in points:
             colour = MODEL_COLOURS[network.model]
             axes.plot(at, rate, "o", color=colour, markersize=9, markeredgecolor="white", zorder=3)
-            below = network.model == "lite"
-            axes.annotate(f"{network.model}: {rate:,.0f}", (at, rate), (0, -19 if below else 9), ha="center",
-                          textcoords="offset points", color=colour, fontweight="bold", bbox=_ON_WHITE)  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlim=(1, 1e4))
-        axes.set_ylim(bottom=min(roof.copy_gb_s, *(rate / 3 for _, _, rate in points), GTX_1080_TI_GB_S))
+            left = network.model == "full"  # it does more per byte: to the right of lite, or on it
+            axes.annotate(f"{network.model}: {rate:,.0f}", (at, rate), (-9 if left else 9, -3),
+                          ha="right" if left else "left", textcoords="offset points", color=colour,
+                          fontweight="bold", bbox=_ON_WHITE)  # fmt: skip
         axes.set_xlabel("operations per byte of memory traffic")
         axes.set_ylabel("10⁹ operations per second")
         axes.grid(True, which="major", color=FAINT, linewidth=0.8)
@@ -157,12 +165,20 @@ def timeline(spans: Sequence[Span]) -> str:
         return _svg(figure)
 
 
-def _attained(result: Result, network: NetworkResult) -> tuple[float, float]:
-    """Operations per byte, and 10^9 operations per second."""
-    work, roof = result.work[network.model], result.ceiling(network)
-    assert roof is not None
-    size = 4 if roof.precision in ("fp32", "tf32") else 2
-    return work.flops / work.traffic(size), work.flops * network.fps / 1e9
+def _name_lines(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
+    """Names above the right ends of horizontal lines, pushed up where they would cover each other.
+
+    Args:
+        axes: logarithmic upwards, its limits set.
+        labels: height, text, colour.
+    """
+    low, high = np.log10(axes.get_ylim())
+    least = 0.055 * (high - low)  # a line of text
+    above = -math.inf
+    for height, text, colour in sorted(labels):
+        above = max(math.log10(height), above + least)
+        axes.annotate(text, (1e4, 10**above), (-4, 4), textcoords="offset points", ha="right", color=colour,
+                      fontsize=9)  # fmt: skip
 
 
 def _row(figure: Figure, count: int) -> list[Axes]:
@@ -170,7 +186,14 @@ def _row(figure: Figure, count: int) -> list[Axes]:
 
 
 def _bins(values: Sequence[float]) -> int:
-    return max(8, min(40, round(2 * math.sqrt(len(values)))))
+    return max(9, min(40, round(2 * math.sqrt(len(values)))))  # an odd few: one value stands in the middle
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """Of the time axis: never so narrow that a clock's noise fills it, or a single picture would be as wide as it."""
+    low, high = min(values), max(values)
+    margin = max(0.0, 0.05 * (low + high) / 2 - (high - low) / 2)
+    return max(0.0, low - margin), high + margin
 
 
 def _svg(figure: Figure) -> str:

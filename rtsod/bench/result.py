@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtsod.bench.network import NetworkResult
+from rtsod.bench.others import disturbed
 from rtsod.bench.roof import Ceiling, Roof, ceiling
 from rtsod.bench.work import Work
 from rtsod.config import ModelName
@@ -27,12 +28,32 @@ class Result:
     work: dict[ModelName, Work] = field(default_factory=dict)
     networks: list[NetworkResult] = field(default_factory=list)
     roof: Roof | None = None
+    no_roof: str = ""
+    """Why there is none."""
     pipelines: list[WholeResult] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been measured."""
+        return not (self.networks or self.pipelines)
 
     @property
     def reached(self) -> bool:
         """Whether every network that was asked for runs at the paper's rate."""
         return self.end == "done" and all(network.reached for network in self.networks)
+
+    @property
+    def cores(self) -> int:
+        """Of the machine, as far as this process may use them."""
+        cores = self.machine["cores"]
+        assert isinstance(cores, int)
+        return cores
+
+    @property
+    def others_cores(self) -> float | None:
+        """What other programs used during the measurement that they disturbed most."""
+        runs: list[NetworkResult | WholeResult] = [*self.networks, *self.pipelines]
+        return max((run.others_cores for run in runs if run.others_cores is not None), default=None)
 
     def ceiling(self, network: NetworkResult) -> Ceiling | None:
         """The roof over a network, where both were measured."""
@@ -41,6 +62,28 @@ class Result:
             return None
         return ceiling(self.roof, work, network.engine.precision)
 
+    @property
+    def doubtful_roof(self) -> str | None:
+        """Why the probes cannot have found this machine's best; None where nothing speaks against it."""
+        if self.roof is None or not disturbed(self.roof.others_cores, self.cores):
+            return None
+        return f"other programs kept {self.roof.others_cores:.1f} cores busy during the probes: the roof is higher"
+
+    def doubt(self, network: NetworkResult) -> str | None:
+        """Why a network's share of its roof is not to be relied upon; None where nothing speaks against it."""
+        roof = self.ceiling(network)
+        if roof is None or self.roof is None:
+            return None
+        if network.fps > roof.fps:
+            return "no network passes its roof: the probes did not find this machine's best, or its rate has changed"
+        if None in (network.others_cores, self.roof.others_cores):
+            return "it is not known what other programs used meanwhile"
+        if self.doubtful_roof is not None:
+            return self.doubtful_roof
+        if disturbed(network.others_cores, self.cores):
+            return f"other programs kept {network.others_cores:.1f} cores busy meanwhile: the rate is too low"
+        return None
+
     def record(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
@@ -48,7 +91,8 @@ class Result:
             "end": self.end,
             "machine": self.machine,
             "networks": [self._network(network) for network in self.networks],
-            "roof": None if self.roof is None else {**asdict(self.roof), "gtx_1080_ti": round(self.roof.of_1080_ti, 4)},
+            "others_cores": self.others_cores,
+            "roof": {"none_because": self.no_roof} if self.roof is None else _roof(self.roof),
             "pipelines": [_pipeline(pipeline) for pipeline in self.pipelines],
         }
 
@@ -64,11 +108,18 @@ class Result:
             "startup_s": network.startup_s,
             "target_fps": network.target_fps,
             "reached": network.reached,
+            "no_verdict_because": network.subject.no_verdict,
+            "others_cores": network.others_cores,
             "gmac": None if work is None else round(work.macs / 1e9, 3),
             "roof": None if roof is None else {**asdict(roof), "fps": round(roof.fps, 3)},
             "share_of_roof": None if roof is None else round(network.fps / roof.fps, 4),
+            "share_doubtful_because": self.doubt(network),
             "samples_ms": network.samples_ms,
         }
+
+
+def _roof(roof: Roof) -> dict[str, Any]:
+    return {**asdict(roof), "gflops": roof.gflops, "gtx_1080_ti": round(roof.of_1080_ti, 4)}
 
 
 def _pipeline(result: WholeResult) -> dict[str, Any]:
@@ -85,6 +136,7 @@ def _pipeline(result: WholeResult) -> dict[str, Any]:
         "sinks": case.sinks,
         **numbers,
         "cpu_cores": result.cpu_cores,
+        "others_cores": result.others_cores,
         "peak_memory_mb": result.peak_memory_mb,
         "resources": [asdict(resource) for resource in result.resources],
         "latencies_ms": result.latencies_ms,

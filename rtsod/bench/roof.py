@@ -9,38 +9,57 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rtsod.bench.work import Work
+from rtsod.errors import EngineError
+
+if TYPE_CHECKING:
+    import torch  # a second to import
 
 GTX_1080_TI_GFLOPS: Final = 11_300.0
 """Single precision, by NVIDIA's data sheet. Its half precision runs at 1/64 of that and nobody uses it."""
 GTX_1080_TI_GB_S: Final = 484.0
 
-_BYTES: Final = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 _BATCH_SECONDS: Final = {"cpu": 0.01, "cuda": 0.05}
 """A probe repeats its work this long before it looks at the clock: long beside a kernel's launch, and on a processor
 short enough to fall between other programs' turns now and then."""
 _COPY_BYTES: Final = {"cpu": 2**29, "cuda": 2**30}
 """Larger than any cache that would flatter the memory, save the very largest."""
+_FAST_BF16: Final = (8, 0)
+"""Compute capability from which a GPU computes in bf16."""
 
 
 @dataclass(frozen=True, slots=True)
 class Roof:
-    """What the probes gave on one device: the best of several short runs."""
+    """What the probes gave on one device: the best of several short runs.
+
+    On a GPU this follows PyTorch's and CUDA's documentation; it has been tried on a CPU only.
+    """
 
     device: str
-    """``cpu`` or ``cuda``."""
+    """``cpu`` or ``cuda:N``."""
     name: str
-    gflops: dict[str, float]
-    """By precision: the faster of a matrix product and a 3x3 convolution, 10^9 operations per second."""
+    products: dict[str, float]
+    """By precision: a matrix product, 10^9 operations per second, all of them done."""
+    convolutions: dict[str, float]
+    """By precision: a 3x3 convolution, counted as if done directly: Winograd's way, which libraries may take, needs
+    fewer operations and so may pass the processor's peak."""
     copy_gb_s: float
     """Bytes read and written, 10^9 per second."""
+    others_cores: float | None = None
+    """What other programs used during the quietest round of probes, see :mod:`rtsod.bench.others`."""
+
+    @property
+    def gflops(self) -> dict[str, float]:
+        """By precision: the faster of the two, which no network should pass."""
+        return {name: max(rate, self.convolutions.get(name, 0.0)) for name, rate in self.products.items()}
 
     @property
     def of_1080_ti(self) -> float:
-        """The device's single precision in GTX 1080 Ti's."""
-        return self.gflops["fp32"] / GTX_1080_TI_GFLOPS
+        """The device's single precision in GTX 1080 Ti's: by operations really done, as a data sheet counts them."""
+        return self.products["fp32"] / GTX_1080_TI_GFLOPS
 
     @property
     def bandwidth_of_1080_ti(self) -> float:
@@ -51,8 +70,14 @@ class Roof:
         """The better of two rounds of probes, each for each: what else the machine does can only slow a probe down."""
         if other is None:
             return self
-        gflops = {name: max(rate, other.gflops[name]) for name, rate in self.gflops.items()}
-        return replace(self, gflops=gflops, copy_gb_s=max(self.copy_gb_s, other.copy_gb_s))
+        known = [cores for cores in (self.others_cores, other.others_cores) if cores is not None]
+        return replace(
+            self,
+            products=_better(self.products, other.products),
+            convolutions=_better(self.convolutions, other.convolutions),
+            copy_gb_s=max(self.copy_gb_s, other.copy_gb_s),
+            others_cores=min(known, default=None),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +85,9 @@ class Ceiling:
     """The least time one inference can take under a roof."""
 
     precision: str
-    """Of the probe it is taken from: ``tf32`` where PyTorch computes single precision in it."""
     compute_ms: float
     memory_ms: float
+    flops_per_byte: float
 
     @property
     def fps(self) -> float:
@@ -72,30 +97,62 @@ class Ceiling:
 
 def ceiling(roof: Roof, work: Work, precision: str) -> Ceiling | None:
     """The ceiling of so much work in a precision; None where the roof was not probed in it."""
-    probe = "tf32" if precision == "fp32" and "tf32" in roof.gflops else precision
-    if probe not in roof.gflops:
+    if precision not in roof.gflops:
         return None
+    traffic = work.traffic(_BYTES[precision])
     return Ceiling(
-        precision=probe,
-        compute_ms=round(work.flops / roof.gflops[probe] / 1e6, 4),
-        memory_ms=round(work.traffic(_BYTES[probe]) / roof.copy_gb_s / 1e6, 4),
+        precision=precision,
+        compute_ms=round(work.flops / roof.gflops[precision] / 1e6, 4),
+        memory_ms=round(traffic / roof.copy_gb_s / 1e6, 4),
+        flops_per_byte=round(work.flops / traffic, 2),
     )
+
+
+def device_to_probe(engine: str) -> str:
+    """The device that PyTorch is to probe.
+
+    Args:
+        engine: what an engine says it runs on, :attr:`rtsod.types.EngineInfo.device`.
+
+    Raises:
+        EngineError: PyTorch cannot reach it.
+    """
+    device = engine.partition(" ")[0].lower()
+    if device in ("cpu", "none"):
+        return "cpu"
+    if device.startswith("cuda"):
+        return device
+    raise EngineError(f"{engine}: the probes are PyTorch's, which does not reach it")
 
 
 def probe_roof(device: str, seconds: float) -> Roof:
     """Run the probes. For a fresh process, while nothing else runs.
 
     Args:
-        device: ``cpu`` or ``cuda``. The CUDA part gives what it finds on the first GPU.
+        device: ``cpu`` or ``cuda:N``.
         seconds: for each probe.
+
+    Raises:
+        EngineError: this PyTorch cannot use the device, or it has too little memory (2.5 GB on a GPU).
     """
     import torch
 
-    with torch.inference_mode():
-        gflops = {name: round(_gflops(device, name, seconds), 1) for name in _precisions(device)}
-        copy = round(_copy_gb_s(device, seconds), 2)
-    name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    return Roof(device, name, gflops, copy)
+    if device != "cpu" and not torch.cuda.is_available():
+        raise EngineError(f"the probes are PyTorch's, and this one ({torch.__version__}) cannot use {device}")
+    # Single precision is to be just that: no engine of this program rounds it to TF32.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    probe = _Probe(device, seconds)
+    precisions = _precisions(device)
+    try:
+        with torch.inference_mode():
+            products = {name: probe.product(name) for name in precisions}
+            convolutions = {name: probe.convolution(name) for name in precisions if name != "int8"}
+            copy = probe.copy()
+    except RuntimeError as error:  # out of memory, most likely
+        raise EngineError(f"the roof of {device} cannot be probed: {str(error).partition(chr(10))[0]}") from error
+    name = f"CPU, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name(device)
+    return Roof(device, name, products, convolutions, copy)
 
 
 def _precisions(device: str) -> tuple[str, ...]:
@@ -103,58 +160,75 @@ def _precisions(device: str) -> tuple[str, ...]:
 
     if device == "cpu":
         return ("fp32", "bf16", "int8")
-    # A GPU engine in fp32 computes as PyTorch is set, and that is TF32 on cards that have it.
-    tf32 = torch.backends.cudnn.allow_tf32 and torch.cuda.get_device_capability() >= (8, 0)
-    return ("fp32", "tf32", "fp16") if tf32 else ("fp32", "fp16")
+    bf16 = torch.cuda.get_device_capability(device) >= _FAST_BF16
+    return ("fp32", "fp16", "bf16") if bf16 else ("fp32", "fp16")
 
 
-def _gflops(device: str, precision: str, seconds: float) -> float:
-    import torch
-
-    torch.backends.cudnn.benchmark = True
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    n, side, channels = (1024, 160, 64) if device == "cpu" else (8192, 320, 256)
-    if precision == "int8":
-        whole = torch.randint(-128, 128, (n, n), dtype=torch.int8)
-        return _rate(lambda: torch._int_mm(whole, whole), device, seconds, 2 * n**3)
-    kind = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(precision, torch.float32)
-    matrix = torch.rand(n, n, device=device).to(kind)
-    picture = torch.rand(1, channels, side, side, device=device).to(kind, memory_format=torch.channels_last)
-    kernel = torch.rand(channels, channels, 3, 3, device=device).to(kind, memory_format=torch.channels_last)
-    return max(
-        _rate(lambda: matrix @ matrix, device, seconds, 2 * n**3),
-        _rate(
-            lambda: torch.nn.functional.conv2d(picture, kernel, padding=1),
-            device,
-            seconds,
-            2 * 9 * channels**2 * side**2,
-        ),
-    )
+def _better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    return {name: max(rate, other[name]) for name, rate in one.items()}
 
 
-def _copy_gb_s(device: str, seconds: float) -> float:
-    import torch
+class _Probe:
+    """Rates of one device, 10^9 per second, each the best of as many runs as fit into ``seconds``."""
 
-    source = torch.ones(_COPY_BYTES[device], dtype=torch.uint8, device=device)
-    target = torch.zeros_like(source)
-    return _rate(lambda: target.copy_(source), device, seconds, 2 * source.numel())
+    def __init__(self, device: str, seconds: float) -> None:
+        self._device = device
+        self._kind = device.partition(":")[0]
+        self._seconds = seconds
 
+    def product(self, precision: str) -> float:
+        """Of square matrices."""
+        import torch
 
-def _rate(work: Callable[[], object], device: str, seconds: float, amount: int) -> float:
-    """10^9 per second, at the best of as many runs as fit."""
-    import torch
+        n = 1024 if self._kind == "cpu" else 8192
+        if precision == "int8":
+            whole = torch.randint(-128, 128, (n, n), dtype=torch.int8, device=self._device)
+            return self._rate(lambda: torch._int_mm(whole, whole), 2 * n**3)
+        matrix = torch.rand(n, n, device=self._device).to(_dtype(precision))
+        return self._rate(lambda: matrix @ matrix, 2 * n**3)
 
-    def run(times: int) -> float:
+    def convolution(self, precision: str) -> float:
+        """3 x 3, as wide as a network's."""
+        import torch
+
+        side, channels = (160, 64) if self._kind == "cpu" else (320, 256)
+
+        def blob(count: int, height: int) -> torch.Tensor:
+            values = torch.rand(count, channels, height, height, device=self._device)
+            return values.to(_dtype(precision), memory_format=torch.channels_last)
+
+        picture, kernel = blob(1, side), blob(channels, 3)
+        operations = 2 * 9 * channels**2 * side**2
+        return self._rate(lambda: torch.nn.functional.conv2d(picture, kernel, padding=1), operations)
+
+    def copy(self) -> float:
+        """Of memory, counted when read and when written."""
+        import torch
+
+        source = torch.ones(_COPY_BYTES[self._kind], dtype=torch.uint8, device=self._device)
+        target = torch.zeros_like(source)
+        return self._rate(lambda: target.copy_(source), 2 * source.numel())
+
+    def _rate(self, work: Callable[[], object], amount: int) -> float:
+        self._run(work, 3)  # warms up, and lets cuDNN choose
+        times = max(1, round(_BATCH_SECONDS[self._kind] / max(self._run(work, 1), 1e-6)))
+        best, until = self._run(work, times), time.perf_counter() + self._seconds
+        while time.perf_counter() < until:
+            best = min(best, self._run(work, times))
+        return round(amount * times / best / 1e9, 2)
+
+    def _run(self, work: Callable[[], object], times: int) -> float:
+        import torch
+
         started = time.perf_counter()
         for _ in range(times):
             work()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        if self._kind == "cuda":
+            torch.cuda.synchronize(self._device)  # a launch returns before the work is done
         return time.perf_counter() - started
 
-    run(3)  # warms up, and lets cuDNN choose
-    times = max(1, round(_BATCH_SECONDS[device] / max(run(1), 1e-6)))
-    best, until = run(times), time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        best = min(best, run(times))
-    return amount * times / best / 1e9
+
+def _dtype(precision: str) -> torch.dtype:
+    import torch
+
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]

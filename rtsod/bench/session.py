@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
+from rtsod.bench.feeds import BACKGROUND
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.network import measure_network, prepare
+from rtsod.bench.others import Others
 from rtsod.bench.record import write_json
 from rtsod.bench.result import Result
-from rtsod.bench.roof import probe_roof
+from rtsod.bench.roof import device_to_probe, probe_roof
 from rtsod.bench.subject import Subject
-from rtsod.bench.text import network_lines, pipeline_lines, roof_line
+from rtsod.bench.text import network_lines, pipeline_lines, roof_lines
 from rtsod.bench.work import count_work
 from rtsod.config import SourceConfig, Sync
-from rtsod.errors import RtsodError
+from rtsod.errors import EngineError, RtsodError
 from rtsod.stop_signals import Interrupted
 from rtsod.text_file import write_text
+from rtsod.types import EngineInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,12 @@ class Plan:
     seconds: float
     """For each network, and for each run of the pipeline."""
     probe_seconds: float
-    """For each of the roof's probes, of which there are about seven."""
+    """For each of the roof's probes, of which there are about six."""
     sources: tuple[SourceConfig, ...] = ()
     """Whole runs over each of these, none without ``--pipeline``."""
     paces: tuple[bool, ...] = (True, False)
     syncs: tuple[Sync, ...] = ("locked",)
-    background: str = "beach.jpg"
+    background: str = BACKGROUND
     json: Path | None = None
     report: Path | None = None
 
@@ -46,18 +51,22 @@ class Session:
         plan: see there.
         result: filled on the way.
         say: told, line by line, what was found.
+        hold: called before the last of it is kept: from then on no signal is to interrupt it.
     """
 
-    def __init__(self, plan: Plan, result: Result, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, plan: Plan, result: Result, say: Callable[[str], None], hold: Callable[[], None] = lambda: None
+    ) -> None:
         self._plan = plan
         self._result = result
         self._say = say
+        self._hold = hold
 
     def run(self) -> None:
         """Measure everything; whatever ends it, what was measured by then is kept.
 
         Raises:
-            RtsodError: a measurement failed.
+            RtsodError: a measurement failed, or could not be kept.
             Interrupted: by a signal.
         """
         try:
@@ -71,24 +80,36 @@ class Session:
             self._result.end = "interrupted"
             raise
         finally:
+            self._hold()
             self._keep()
 
     def _networks(self) -> None:
         for subject in self._plan.subjects:
-            in_fresh_process(prepare, subject)
+            info = in_fresh_process(prepare, subject)
+            # Before, between and after the networks: a while in which others use the machine spoils only one round.
+            self._probe(info)
+            others = Others()
             network = in_fresh_process(measure_network, subject, self._plan.seconds, time.time())
-            self._result.networks.append(network)
-            self._say_all(network_lines(network))
+            self._result.networks.append(replace(network, others_cores=others.cores()))
+            self._say_all(network_lines(self._result.networks[-1], self._result.cores))
             self._keep()
-            # Between the networks, so that a while in which others use the machine spoils only one round.
-            device = "cuda" if network.engine.device.startswith("cuda") else "cpu"
-            probed = in_fresh_process(probe_roof, device, self._plan.probe_seconds)
-            self._result.roof = probed.best(self._result.roof)
+        self._probe(self._result.networks[-1].engine)
+        for subject in self._plan.subjects:
             if not subject.constant:
                 work = in_fresh_process(count_work, subject.model, subject.config.input_size)
                 self._result.work[subject.model] = work
-            self._keep()
-        self._say_all([roof_line(self._result, network) for network in self._result.networks])
+        self._keep()
+        self._say_all(roof_lines(self._result))
+
+    def _probe(self, engine: EngineInfo) -> None:
+        """One round of probes; a device that cannot be probed has no roof, and the rest goes on."""
+        others = Others()
+        try:
+            probed = in_fresh_process(probe_roof, device_to_probe(engine.device), self._plan.probe_seconds)
+        except EngineError as error:
+            self._result.no_roof = str(error)
+            return
+        self._result.roof = replace(probed, others_cores=others.cores()).best(self._result.roof)
 
     def _pipelines(self) -> None:
         if not self._plan.sources:
@@ -96,25 +117,29 @@ class Session:
         from rtsod.bench.whole import Case, measure_whole  # needs the extra
 
         plan = self._plan
-        for source in plan.sources:
-            for subject in plan.subjects:
-                for sync in plan.syncs:
-                    for paced in plan.paces:
-                        if sync == "tracked" and not paced:
-                            continue  # a file waits for its masks: that is locked
-                        case = Case(subject, source, paced, sync, plan.background, plan.seconds)
-                        run = in_fresh_process(measure_whole, case)
-                        self._result.pipelines.append(run)
-                        self._say_all(pipeline_lines(run))
-                        self._keep()
+        for source, subject, sync, paced in product(plan.sources, plan.subjects, plan.syncs, plan.paces):
+            if sync == "tracked" and not paced:
+                continue  # a file waits for its masks: that is locked
+            others = Others()
+            run = in_fresh_process(measure_whole, Case(subject, source, paced, sync, plan.background, plan.seconds))
+            self._result.pipelines.append(replace(run, others_cores=others.cores()))
+            self._say_all(pipeline_lines(self._result.pipelines[-1], self._result.cores))
+            self._keep()
 
     def _keep(self) -> None:
-        if self._plan.json is not None:
-            write_json(self._plan.json, self._result.record())
-        if self._plan.report is not None and self._result.end != "running":
-            from rtsod.bench.page import page  # needs the extra
+        """Keep what there is; an older result is never replaced by none."""
+        if self._result.empty:
+            return
+        with ExitStack() as all_of_them:  # what cannot be kept in one place still is in the other
+            if self._plan.report is not None and self._result.end != "running":
+                all_of_them.callback(self._keep_page, self._plan.report)
+            if self._plan.json is not None:
+                write_json(self._plan.json, self._result.record())
 
-            write_text(self._plan.report, page(self._result))
+    def _keep_page(self, path: Path) -> None:
+        from rtsod.bench.page import page  # needs the extra
+
+        write_text(path, page(self._result))
 
     def _say_all(self, lines: Sequence[str]) -> None:
         for line in lines:

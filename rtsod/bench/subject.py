@@ -12,7 +12,9 @@ from rtsod.model.weights import resolve
 from rtsod.types import Engine
 
 TARGET_FPS: Final[dict[ModelName, float]] = {"full": 30.0, "lite": 40.0}
-"""The paper's, on a GTX 1080 Ti at 320 x 320 (arXiv:2005.09007, abstract)."""
+"""The paper's, on a GTX 1080 Ti (arXiv:2005.09007, abstract)."""
+TARGET_SIZE: Final = 320
+"""Pixels: the input that the paper's rates are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,16 @@ class Subject:
     def model(self) -> ModelName:
         """``full`` or ``lite``."""
         return self.config.model
+
+    @property
+    def no_verdict(self) -> str | None:
+        """Why this cannot be held against the paper's rates; None where it can."""
+        if self.constant:
+            return "constant is no network: choose another --engine"
+        size = self.config.input_size
+        if size != TARGET_SIZE:
+            return f"the paper's rates are for {TARGET_SIZE}x{TARGET_SIZE}, not {size}x{size}: leave --input-size out"
+        return None
 
     def open(self) -> tuple[Engine, str]:
         """The engine ready to run, and what ``auto`` said of its choice.

@@ -5,58 +5,106 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtsod.bench.network import NetworkResult
+from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.meter import Percentiles
+from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
+from rtsod.meter import Drop, Percentiles, Snapshot
 
 if TYPE_CHECKING:
     from rtsod.bench.whole import WholeResult  # needs the extra
 
 
-def network_lines(network: NetworkResult) -> list[str]:
-    """How fast a network ran, and the verdict."""
-    engine = network.engine
+def network_lines(network: NetworkResult, cores: int) -> list[str]:
+    """How fast a network ran on so many cores, and the verdict."""
+    engine, target = network.engine, network.target_fps
+    if target is None:
+        verdict = f"no verdict, because {network.subject.no_verdict}"
+    else:
+        reached = "REACHED" if network.reached else "NOT REACHED"
+        verdict = f"verdict: {target:.0f} fps {reached} ({network.fps / target:.0%} of it)"
     return [
         *([network.why] if network.why else []),
         f"{network.model} at {engine.input_size}x{engine.input_size} on {engine.name}, {engine.precision}, "
         f"{engine.device}",
         f"  {network.fps:.2f} fps | {spread(network.percentiles)} per frame, "
         f"{len(network.samples_ms)} frames | start-up {network.startup_s:.1f} s",
-        f"  verdict: {network.target_fps:.0f} fps {'REACHED' if network.reached else 'NOT REACHED'} "
-        f"({network.fps / network.target_fps:.0%} of it)",
+        f"  {verdict}",
+        *_warning(network.others_cores, cores),
     ]
 
 
-def roof_line(result: Result, network: NetworkResult) -> str:
-    """A network's rate beside what this machine could do at most, and beside a GTX 1080 Ti."""
-    assert result.roof is not None
-    roof = result.ceiling(network)
-    line = (
-        f"{network.model}: this machine is {times(result.roof.of_1080_ti)} a GTX 1080 Ti; "
-        f"target {network.target_fps:.0f}; reached {network.fps:.2f}"
-    )
+def roof_lines(result: Result) -> list[str]:
+    """What this machine can do beside a GTX 1080 Ti, and how near each network comes to it."""
+    roof = result.roof
     if roof is None:
-        return line + "; no roof was probed for it"
-    bound = "arithmetic" if roof.compute_ms >= roof.memory_ms else "memory"
-    return line + f"; so {network.fps / roof.fps:.0%} of the {roof.precision} roof ({roof.fps:.2f}, by {bound})"
-
-
-def pipeline_lines(run: WholeResult) -> list[str]:
-    """How a whole run went."""
-    numbers = run.numbers
-    dropped = ", ".join(f"{count} {reason}" for reason, count in numbers["dropped"].items()) or "none"
+        return [f"no roof: {result.no_roof}"]
+    rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roof.gflops.items())
     lines = [
-        f"{run.case.subject.model}, {title(run)}: {numbers['output_fps']:.2f} fps, "
-        f"{numbers['captured']} captured, {numbers['composited']} composited, dropped {dropped}"
+        f"probes of {roof.name}: {rates} GFLOP/s (a GTX 1080 Ti: fp32 {GTX_1080_TI_GFLOPS:,.0f}), "
+        f"copying {roof.copy_gb_s:.0f} GB/s ({GTX_1080_TI_GB_S:.0f})"
+    ]
+    if result.doubtful_roof is not None:
+        lines.append(f"  {result.doubtful_roof}")
+    for network in result.networks:
+        target = "" if network.target_fps is None else f"target {network.target_fps:.0f}; "
+        line = f"{network.model}: this machine is {times(roof.of_1080_ti)} a GTX 1080 Ti; {target}"
+        line += f"reached {network.fps:.2f}; "
+        ceiling = result.ceiling(network)
+        if ceiling is None:
+            lines.append(line + "no roof was probed for it")
+            continue
+        bound = "arithmetic" if ceiling.compute_ms >= ceiling.memory_ms else "memory"
+        share = f"so {network.fps / ceiling.fps:.0%} of the {ceiling.precision} roof ({ceiling.fps:.2f}, by {bound})"
+        lines.append(line + share)
+        doubt = result.doubt(network)
+        if doubt is not None:
+            lines.append(f"  this share is not reliable: {doubt}")
+    return lines
+
+
+def pipeline_lines(run: WholeResult, cores: int) -> list[str]:
+    """How a whole run went on so many cores."""
+    numbers = run.numbers
+    lines = [
+        f"{run.case.subject.model}, {title(run)}: {rate(numbers, 2)} fps, "
+        f"{numbers['captured']} captured, {numbers['composited']} composited, {lost(numbers)}"
     ]
     for label, values in (("latency", numbers["latency_ms"]), ("mask age", numbers["mask_age_ms"])):
         if values is not None:
-            lines.append(f"  {label} {spread(values)}")
+            lines.append(f"  {label} {spread(values)}, {pictures(numbers['composited'])}")
     stages = ", ".join(
         f"{stage} {ms:.1f} ({numbers['stage_cpu_ms'][stage]:.1f})" for stage, ms in numbers["stage_ms"].items()
     )
     lines.append(f"  ms per stage (CPU of its thread): {stages}")
     lines.append(f"  {run.cpu_cores:.2f} cores busy, {run.peak_memory_mb:.0f} MB at most")
-    return lines
+    return [*lines, *_warning(run.others_cores, cores)]
+
+
+def dropped(numbers: Snapshot) -> dict[str, int]:
+    """Frames that were given up, by reason; one that was under way when the run ended was not."""
+    return {reason: count for reason, count in numbers["dropped"].items() if reason != Drop.STOPPED}
+
+
+def lost(numbers: Snapshot) -> str:
+    """Why frames that were captured were not composited."""
+    reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in dropped(numbers).items())
+    under_way = numbers["dropped"].get(Drop.STOPPED, 0)
+    return f"dropped {reasons or 'none'}" + (f", {under_way} under way at the end" if under_way else "")
+
+
+def rate(numbers: Snapshot, digits: int) -> str:
+    """Pictures per second; one picture has none."""
+    return f"{numbers['output_fps']:.{digits}f}" if numbers["composited"] > 1 else "–"
+
+
+def pictures(count: int) -> str:
+    """So many of them."""
+    return "1 picture" if count == 1 else f"{count} pictures"
+
+
+def _warning(others: float | None, cores: int) -> list[str]:
+    note = busy_note(others, cores)
+    return [] if note is None else [f"  {note}"]
 
 
 def title(run: WholeResult) -> str:

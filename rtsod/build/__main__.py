@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import RtsodError, UsageError
 
 if TYPE_CHECKING:
     from rtsod.build.engine_from_weights import Target
-    from rtsod.build.trt_library import TrtLibrary
 
 _EXAMPLES = """\
 examples:
@@ -59,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _build(options: argparse.Namespace, console: Console) -> None:
     from rtsod.build.cache import EngineCache
     from rtsod.build.engine_from_weights import engine_from_weights
+    from rtsod.build.progress import shown
     from rtsod.build.trt_library import load_library
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve
@@ -67,25 +68,28 @@ def _build(options: argparse.Namespace, console: Console) -> None:
         options.model, "tensorrt", options.precision, options.device, options.input_size, options.weights
     )
     library = load_library(options.library)
-    target = _target(options, library)
     pictures = None if options.images is None else pictures_in(options.images, config.input_size)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    with _target(options) as target, shown(console, say) as progress:
         kept = engine_from_weights(
             config,
-            resolve(config, Bars(bars, "fetching the weights").bytes),
+            resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000)),
             library,
             target,
             cache=EngineCache(options.output),
             pictures=pictures,
             rebuild=options.rebuild,
-            say=lambda line: bars.console.print(line, markup=False, highlight=False, soft_wrap=True),
-            progress=Bars(bars).phase,
+            say=say,
+            progress=progress,
         )
     print(kept.path)
 
 
-def _target(options: argparse.Namespace, library: TrtLibrary) -> Target:
+@contextmanager
+def _target(options: argparse.Namespace) -> Iterator[Target]:
     from rtsod.build.engine_from_weights import Target
     from rtsod.cuda.memory import open_cuda
 
@@ -93,36 +97,17 @@ def _target(options: argparse.Namespace, library: TrtLibrary) -> Target:
         match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)
         if match is None:
             raise UsageError(f"--compute-capability {options.compute_capability}: write it like 8.6")
-        return Target((int(match[1]), int(match[2])))
+        if options.device != "auto":
+            raise UsageError(
+                f"--device {options.device}: is a GPU here, --compute-capability one elsewhere: leave one out"
+            )
+        yield Target((int(match[1]), int(match[2])))
+        return
     cuda = open_cuda(options.device)
     try:
-        return Target(cuda.gpu.capability, cuda.gpu.name, cuda.gpu.driver)
+        yield Target(cuda.gpu.capability, cuda.gpu.name, cuda.gpu.driver, cuda.current)
     finally:
         cuda.close()
-
-
-class Bars:
-    """Rich's bars, one for each phase that is under way."""
-
-    def __init__(self, bars: Progress, fetching: str = "") -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-        self._fetching = fetching
-
-    def phase(self, name: str, done: int, total: int) -> None:
-        """See :data:`rtsod.build.progress.BuildProgress`."""
-        task = self._tasks.get(name)
-        if done >= total:
-            if task is not None:
-                self._bars.remove_task(self._tasks.pop(name))
-            return
-        if task is None:
-            task = self._tasks[name] = self._bars.add_task(name, total=total)
-        self._bars.update(task, completed=done)
-
-    def bytes(self, done: int, total: int) -> None:
-        """See :data:`rtsod.model.weights.ReportBytes`."""
-        self.phase(f"{self._fetching} (kB)", done // 1000, total // 1000)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,30 +77,40 @@ class EngineCache:
             _write_whole(path, plan)
             _write_whole(path.with_suffix(".json"), manifest.to_json().encode())
         except OSError as error:
-            raise EngineError(f"{self.folder}: the engine cannot be kept there: {error.strerror or error}") from error
+            raise EngineError(f"{self.folder}: the engine cannot be kept there: {_fix(error)}") from error
         return CachedEngine(plan, manifest, path)
 
     @contextmanager
-    def building(self, wanted: Manifest) -> Iterator[None]:
+    def building(self, wanted: Manifest, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
         """Only one process at a time is inside for one engine; the others wait, and then find it built.
+
+        Args:
+            wanted: the engine.
+            say: told in one line that there is another process to wait for.
 
         Raises:
             EngineError: the folder cannot be written, or the other process does not come to an end.
         """
         try:
             self._prepare()
-            lock = FileLock(self.folder / f"{wanted.stem}.lock", timeout=_LOCK_PATIENCE)
-            lock.acquire()
+            lock = FileLock(self.folder / f"{wanted.stem}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                say("another process is building this engine: waiting for it")
+                lock.acquire(timeout=_LOCK_PATIENCE)
         except Timeout as error:
             raise EngineError(f"{wanted.stem}: another process has been building it for half an hour") from error
         except OSError as error:
-            raise EngineError(f"{self.folder}: engines cannot be kept there: {error.strerror or error}") from error
+            raise EngineError(f"{self.folder}: engines cannot be kept there: {_fix(error)}") from error
         try:
             yield
         finally:
             lock.release()
 
     def _prepare(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # engines are native code: nobody else writes here
 
 
@@ -109,6 +120,11 @@ def engines_folder() -> Path:
     if (checkout / "engines" / "README.md").is_file() and (checkout / "run_camera.py").is_file():
         return checkout / "engines"
     return platformdirs.user_cache_path("rtsod") / "engines"
+
+
+def _fix(error: OSError) -> str:
+    fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to it that it can be written"
+    return f"{error.strerror or error}: {fix}"
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.build.progress import BuildProgress
 from rtsod.build.trt_library import Capability, TrtLibrary, capability_text
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.types import BuildProgress
 
 _WORKSPACE: Final = 2 << 30
 """Bytes the fastest kernels may use beside weights and activations; no layer here wants more."""
@@ -23,8 +26,9 @@ def engine_from_onnx(
     ahead_of_time: bool = False,
     timing_cache: Path | None = None,
     progress: BuildProgress = lambda phase, done, total: None,
+    current: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> bytes:
-    """Build.
+    """Build, on a thread of its own: what a signal raises in the main thread would be lost in the library's callbacks.
 
     Args:
         library: which of the two builds.
@@ -33,7 +37,8 @@ def engine_from_onnx(
         ahead_of_time: that GPU is not in this machine.
         timing_cache: a file where measured kernel times are kept, which makes the next build quicker. Only where the
             library measures on the GPU at all: TensorRT for RTX does so on the user's GPU, later.
-        progress: told how far it is. What it raises (an interrupt, say) ends the build and is raised here.
+        progress: told how far it is. What it raises, and what a signal raises here meanwhile, ends the build.
+        current: makes the GPU that thread's.
 
     Returns:
         The serialised engine.
@@ -43,6 +48,22 @@ def engine_from_onnx(
         EngineError: the graph is not accepted, or the build fails.
     """
     require_target(library, capability, ahead_of_time=ahead_of_time)
+    monitor = _monitor(library.module, progress)
+
+    def build() -> bytes:
+        with current():
+            return _build(library, onnx, capability, timing_cache, monitor)
+
+    with ThreadPoolExecutor(1, "rtsod-build") as apart:
+        building = apart.submit(build)
+        try:
+            return building.result()
+        except BaseException as error:
+            monitor.raised = monitor.raised or error  # the builder asks after each step whether to go on
+            raise
+
+
+def _build(library: TrtLibrary, onnx: bytes, capability: Capability, timing_cache: Path | None, monitor: Any) -> bytes:
     trt = library.module
     builder = _made(trt.Builder(library.logger), library)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -56,7 +77,6 @@ def engine_from_onnx(
     config.clear_flag(trt.BuilderFlag.TF32)  # fp32 means fp32
     if library.ahead_of_time:
         _target(library, config, capability)
-    monitor = _monitor(trt, progress)
     config.progress_monitor = monitor
     measured = None if library.ahead_of_time else timing_cache
     if measured is not None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from rtsod.build.cache import CachedEngine, EngineCache
 from rtsod.build.engine_from_onnx import engine_from_onnx, require_target
 from rtsod.build.manifest import Manifest
-from rtsod.build.progress import BuildProgress
 from rtsod.build.self_check import answer_of
 from rtsod.build.trt_library import Capability, TrtLibrary, capability_text, require_supported
 from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION
 from rtsod.model.weights import Weights
-from rtsod.types import Image
+from rtsod.types import BuildProgress, Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Target:
     gpu: str | None = None
     """Its name; None: any of this compute capability, built ahead of time."""
     driver: str | None = None
+    current: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Makes it a thread's GPU, where it is in this machine."""
 
 
 def engine_from_weights(
@@ -76,11 +78,11 @@ def engine_from_weights(
     )
     if not rebuild and isinstance(found := _look(cache, wanted), CachedEngine):
         return found
-    with cache.building(wanted):
+    with cache.building(wanted, say):
         found = "asked to" if rebuild else _look(cache, wanted)  # another process may have built it meanwhile
         if isinstance(found, CachedEngine):
             return found
-        usual = "a few seconds" if library.ahead_of_time else "one to five minutes"
+        usual = "half a minute" if library.ahead_of_time else "one to five minutes"
         say(f"building the TensorRT engine ({found}); this usually takes {usual}, and happens once")
         return _build(cache, config, weights, library, target, wanted, pictures, say, progress)
 
@@ -105,7 +107,7 @@ def _build(
     progress: BuildProgress,
 ) -> CachedEngine:
     precision = export_precision(config.precision)
-    onnx = export_checked(weights, precision, config.input_size, pictures, say)
+    onnx = export_checked(weights, precision, config.input_size, pictures, say, progress)
     say(f"the ONNX graph is faithful ({onnx.parity}); {library.name} {library.version} builds the engine")
     plan = engine_from_onnx(
         library,
@@ -114,6 +116,7 @@ def _build(
         ahead_of_time=target.gpu is None,
         timing_cache=cache.folder / f"{library.name}-sm{wanted.compute_capability.replace('.', '')}.timing",
         progress=progress,
+        current=target.current,
     )
     manifest = replace(
         wanted,

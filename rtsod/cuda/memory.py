@@ -6,6 +6,7 @@ is installed.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -19,17 +20,20 @@ from numpy.typing import NDArray
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.types import Availability
 
+_log = logging.getLogger(__name__)
+
 Address: TypeAlias = int
 """Of device memory."""
 
 _DRIVER_FILE: Final = Path("/sys/module/nvidia/version")
 _INSTALL: Final = "pip install cuda-python (or pycuda)"
-_OUT_OF_MEMORY: Final = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory")
+_OUT_OF_MEMORY: Final = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory", "_ALLOC_FAILED")
 _LOST: Final = (
     "cudaErrorDevicesUnavailable", "cudaErrorNoDevice", "cudaErrorECCUncorrectable", "cudaErrorIllegalAddress",
     "cudaErrorLaunchTimeout", "cudaErrorLaunchFailure", "cudaErrorUnknown", "CUDA_ERROR_UNKNOWN",
     "cudaErrorContained", "CUDA_ERROR_LAUNCH_FAILED", "CUDA_ERROR_ILLEGAL_ADDRESS", "GPU is lost", "launch failure",
     "illegal memory access", "unspecified launch failure", "CUDA_ERROR_NO_DEVICE", "ECC error",
+    "no CUDA-capable device", "busy or unavailable", "unknown error", "cudaErrorMisalignedAddress",
 )  # fmt: skip
 
 
@@ -128,6 +132,7 @@ def open_cuda(device: str = "auto") -> Cuda:
     probe = probe_cuda_memory()
     if not probe.available:
         raise EngineUnavailable(probe.reason)
+    _log.info("GPU memory and streams: %s", probe.reason)
     if probe.reason.startswith("cuda-python"):
         from rtsod.cuda.cuda_python_memory import CudaPython
 

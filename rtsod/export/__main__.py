@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from rtsod.config import MODELS, EngineConfig
-from rtsod.errors import OutputError, RtsodError
+from rtsod.errors import RtsodError, UsageError
+from rtsod.text_file import check_writable, write_bytes
 
 _EXAMPLES = """\
 examples:
@@ -41,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         config = EngineConfig(
             options.model, precision=options.precision, input_size=options.input_size, weights=options.weights
         )
-        output = options.output or Path(f"{config.model}-{config.input_size}-{options.precision}.onnx")
+        output: Path = options.output or Path(f"{config.model}-{config.input_size}-{options.precision}.onnx")
+        check_writable("--output", output)
+        if options.weights is not None and output.exists() and output.samefile(options.weights):
+            raise UsageError(f"--output {output}: would overwrite the weights it is made from")
         with console.status("reading the weights") as status:
             _export(config, options.images, output, status.update)
     except RtsodError as error:
@@ -60,10 +64,7 @@ def _export(config: EngineConfig, images: Path | None, output: Path, say: Callab
     pictures = None if images is None else pictures_in(images, config.input_size)
     weights = resolve(config, lambda done, total: say(f"fetching the weights, {done / 1e6:.0f} MB"))
     onnx = export_checked(weights, export_precision(config.precision), config.input_size, pictures, say)
-    try:
-        output.write_bytes(onnx.content)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from error
+    write_bytes(output, onnx.content)
     print(f"{output}: {len(onnx.content) / 1e6:.1f} MB, {onnx.parity}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import Final
@@ -21,7 +21,7 @@ from rtsod.model.weights import Weights
 from rtsod.preprocess import shrink
 from rtsod.sources.folder import load
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Alpha, Image
+from rtsod.types import Alpha, BuildProgress, Image
 
 _SCENE_SIZE: Final = (640, 480)
 _MOMENTS: Final = (0, 190)
@@ -60,6 +60,7 @@ def export_checked(
     input_size: int,
     pictures: list[Image] | None = None,
     say: Callable[[str], None] = lambda line: None,
+    progress: BuildProgress = lambda phase, done, total: None,
 ) -> CheckedOnnx:
     """Export, and compare with PyTorch in float32 on pictures.
 
@@ -69,6 +70,7 @@ def export_checked(
         input_size: S.
         pictures: ``(S, S, 3)`` uint8 BGR each; None for :func:`bundled_pictures`.
         say: told what is being done.
+        progress: told how far it is.
 
     Raises:
         WeightsError: the weights cannot be read.
@@ -78,7 +80,9 @@ def export_checked(
     calibration = calibration_of(weights) if precision == "int8" else None
     network = load_network(weights.file(), weights.model)
     say(f"exporting the {weights.model} model to ONNX, {precision}, {input_size} x {input_size}")
+    progress("exporting", 0, 1)
     graph = onnx_from_torch(network, precision, input_size, calibration)
+    progress("exporting", 1, 1)
     exact = SaliencyGraph(network).eval()
 
     def reference(picture: Image) -> Alpha:
@@ -88,8 +92,15 @@ def export_checked(
 
     pictures = bundled_pictures(input_size) if pictures is None else pictures
     say(f"comparing it with PyTorch in float32 on {len(pictures)} picture(s)")
-    parity = check_parity(graph, reference, pictures, precision)
+    parity = check_parity(graph, reference, _counted(pictures, progress), precision)
     return CheckedOnnx(graph.SerializeToString(deterministic=True), parity, reference)
+
+
+def _counted(pictures: list[Image], progress: BuildProgress) -> Iterator[Image]:
+    for done, picture in enumerate(pictures):
+        progress("comparing pictures", done, len(pictures))
+        yield picture
+    progress("comparing pictures", len(pictures), len(pictures))
 
 
 def bundled_pictures(size: int) -> list[Image]:

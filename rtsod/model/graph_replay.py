@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from rtsod.types import Image
 
 _WARM_UPS: Final = 3
 """Runs before recording: cuDNN tries its algorithms, and the allocator comes to rest."""
@@ -17,7 +20,7 @@ class GraphReplay:
 
     Args:
         module: evaluating, on the device; one tensor in, one out.
-        shape: of its uint8 input, the same each time.
+        shape: of its uint8 input, the same each time, with a leading 1.
         device: a CUDA device.
         exact: float32 means float32; without it cuDNN rounds convolutions' inputs to TF32.
 
@@ -27,10 +30,12 @@ class GraphReplay:
 
     def __init__(self, module: nn.Module, shape: Sequence[int], device: torch.device, *, exact: bool = False) -> None:
         self._host_in = torch.zeros(tuple(shape), dtype=torch.uint8).pin_memory()
+        self._pixels = self._host_in[0].numpy()
         self._device_in = self._host_in.to(device)
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph = torch.cuda.CUDAGraph()
-        switches = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not exact)
+        limit = torch.backends.cudnn.benchmark_limit  # how many algorithms are tried: as the process has it
+        switches = torch.backends.cudnn.flags(enabled=True, benchmark=True, benchmark_limit=limit, allow_tf32=not exact)
         with torch.inference_mode(), switches, torch.cuda.device(device):
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
@@ -38,13 +43,18 @@ class GraphReplay:
                     out = module(self._device_in)
             self._host_out = torch.empty(out.shape, dtype=out.dtype).pin_memory()
             self._stream.synchronize()
-            with torch.cuda.graph(self._graph, stream=self._stream):
+            # By default other threads' work on the GPU, an engine's that is left behind, would break the recording.
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
                 self._device_in.copy_(self._host_in, non_blocking=True)
                 self._host_out.copy_(module(self._device_in), non_blocking=True)
 
-    def __call__(self, picture: Tensor) -> Tensor:
-        """The module's answer on the CPU, waited for; the next call writes into the same memory."""
-        self._host_in.copy_(picture)
+    def __call__(self, picture: Image) -> Tensor:
+        """The module's answer on the CPU, waited for; the next call writes into the same memory.
+
+        Args:
+            picture: of the shape given, without its leading 1.
+        """
+        np.copyto(self._pixels, picture)
         with torch.cuda.stream(self._stream):
             self._graph.replay()
         self._stream.synchronize()

@@ -52,10 +52,10 @@ class SaliencyGraph(nn.Module):
 
 
 class FrameGraph(nn.Module):
-    """A whole frame in, its alpha at the frame's size out: scaling, too, is the graph's.
+    """A whole frame in, its map out: scaling, too, is the graph's.
 
     Args:
-        saliency: what to run in between.
+        saliency: what to run.
         size: S.
     """
 
@@ -65,8 +65,12 @@ class FrameGraph(nn.Module):
         self.size = size
 
     def forward(self, frame: Tensor) -> Tensor:
-        """(1, H, W, 3) uint8 BGR to (1, 1, H, W) float32 in [0, 1]. Bilinear both ways, as the authors test."""
+        """(1, H, W, 3) uint8 BGR to (1, 1, S, S) float32 in [0, 1].
+
+        Bilinear without antialiasing, rounded to bytes: :func:`rtsod.preprocess.shrink`, but for OpenCV's coefficients
+        of 11 bits, which is one level of 255 at most.
+        """
         pixels = frame.permute(0, 3, 1, 2).float()
         small = F.interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)
-        alpha = self.saliency(small.round().to(torch.uint8).permute(0, 2, 3, 1))
-        return F.interpolate(alpha, frame.shape[1:3], mode="bilinear", align_corners=False)
+        saliency: Tensor = self.saliency(small.round().to(torch.uint8).permute(0, 2, 3, 1))
+        return saliency

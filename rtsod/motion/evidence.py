@@ -17,7 +17,7 @@ _MISMATCH: Final = 20.0
 from there."""
 _REACH: Final = 33
 """Pixels of the small picture: how far around a pixel its neighbours' colours are asked."""
-_CLEARLY: Final = 3.0
+_CLEARLY: Final = np.float32(3.0)
 """How many times nearer a pixel's colour must be to the background's than to the subject's around it."""
 _SURE: Final = 0.1
 
@@ -28,6 +28,8 @@ class Evidence:
 
     mismatch: NDArray[np.bool_]
     """``(HEIGHT, WIDTH)``: no such pixel was where motion says."""
+    entered: NDArray[np.bool_]
+    """``(HEIGHT, WIDTH)``: it was beyond the edge of the picture, as motion says; part of ``mismatch``."""
 
     def explained(self, alpha: Alpha) -> float:
         """The share that motion explains of the picture or, if that is less, of what a mask takes for subject.
@@ -44,7 +46,11 @@ def compare(new: Small, old: Small, flow: Flow) -> Evidence:
     """Hold a picture against what it should be, by the motion from the old one."""
     difference = cv2.absdiff(new.colour, follow(old.colour, flow))
     worst = cv2.max(cv2.max(difference[..., 0], difference[..., 1]), difference[..., 2])
-    return Evidence(np.asarray(cv2.blur(worst, (3, 3))) > _MISMATCH)
+    height, width = worst.shape
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    entered = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
+    return Evidence((np.asarray(cv2.blur(worst, (3, 3))) > _MISMATCH) | entered, entered)
 
 
 def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
@@ -52,7 +58,8 @@ def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
 
     Such a pixel was nowhere before, so motion takes it from the subject's rim. It is told by its colour, which is
     clearly nearer to that of the background around it than to that of the subject around it, and by lying at the
-    background: a light print on a dark pullover does not.
+    background: a light print on a dark pullover does not. What came in over the edge of the picture was seen nowhere
+    either; there the nearer colour decides.
 
     Args:
         new: the picture.
@@ -77,7 +84,8 @@ def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
     outside, known = outside[part], ~evidence.mismatch[part]
     to_background = _distance(colour, outside & known)
     to_subject = _distance(colour, (alpha[part] > 1.0 - _SURE) & known)
-    background = doubtful[part] & (_CLEARLY * to_background < to_subject)
+    clearly = np.where(evidence.entered[part], np.float32(1.0), _CLEARLY)
+    background = doubtful[part] & (clearly * to_background < to_subject)
     _, labels = cv2.connectedComponents((background | outside).astype(np.uint8), connectivity=4)
     reached = np.zeros(int(labels.max()) + 1, np.bool_)
     reached[labels[outside]] = True

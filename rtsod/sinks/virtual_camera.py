@@ -27,6 +27,9 @@ RETRY_SECONDS: Final = 1.0
 GIVE_UP_SECONDS: Final = 10.0
 """How long a device that takes no picture is tried again before the run ends."""
 CLOSE_SECONDS: Final = 3.0
+HANG_SECONDS: Final = 1.0
+"""So long after its last picture became too old, whoever writes is taken to hang. A writer that is only waiting for its
+source sends a slate by then."""
 
 
 class CameraDevice(Protocol):
@@ -67,7 +70,8 @@ class VirtualCameraSink:
 
     Opened at once, so that a missing device is known before anything else starts. A device that takes no picture any
     more is opened again; if that does not help, the next :meth:`write` raises. Pictures of another size are fitted, an
-    odd side repeats its last row or column.
+    odd side repeats its last row or column. Where nobody writes any more, the last slate that was written replaces a
+    picture that has become too old; see :meth:`limit_age`.
 
     Args:
         device: ``/dev/video10``, on other systems as pyvirtualcam names it; None takes the first that can be had.
@@ -110,6 +114,10 @@ class VirtualCameraSink:
         self._tell, self._clock, self._wait = tell, clock, wait
         self._changed = threading.Condition()
         self._newest: Composited | None = None
+        self._slate: Composited | None = None
+        self._written_at = 0.0
+        self._max_age: float | None = None
+        self._hangs = False
         self._prepared: tuple[Composited, Image] | None = None
         self._failed_at: float | None = None
         self._retry_at = 0.0
@@ -126,8 +134,14 @@ class VirtualCameraSink:
                 raise self._error
             if self._closing:
                 raise OutputError(f"{self.name}: closed already")
-            self._newest = picture
+            self._newest, self._written_at = picture, self._clock()
+            if picture.is_slate:
+                self._slate = picture
             self._changed.notify_all()
+
+    def limit_age(self, seconds: float) -> None:
+        """Show no picture, but slates, for longer than this after it was written, whatever became of its writer."""
+        self._max_age = seconds
 
     def close(self) -> None:
         """Show the last picture, then give the device back. Idempotent."""
@@ -166,8 +180,24 @@ class VirtualCameraSink:
             self._wait(self._changed, lambda: self._closing, max(0.0, due - self._clock()))
             return self._closing
 
+    def _fresh(self) -> Composited | None:
+        """What may be shown now: the newest picture, unless nobody has replaced it for too long."""
+        with self._changed:
+            newest, slate, limit = self._newest, self._slate, self._max_age
+            too_old = self._clock() - self._written_at - limit if limit is not None else 0.0
+        if newest is None or newest.is_slate or too_old <= 0.0:
+            if self._hangs:
+                _log.warning("%s gets pictures again", self.name)
+            self._hangs = False
+            return newest
+        if too_old > HANG_SECONDS and not self._hangs:
+            self._hangs = True
+            self._tell(Event.OUTPUT_STARVED)
+            _log.warning("%s gets no pictures: a slate is shown", self.name)
+        return slate
+
     def _show(self) -> None:
-        picture = self._newest
+        picture = self._fresh()
         if picture is None or self._error is not None:
             return
         try:

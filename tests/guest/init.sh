@@ -19,7 +19,7 @@ ip link set lo up
 modprobe vivid n_devs=1 node_types=0x1 no_error_inj=0
 insmod /lib/v4l2loopback.ko devices=2 video_nr=10,11 exclusive_caps=1,0 card_label=rtsod,plain
 mkdir -p /root/run/guest
-cp /lib/v4l2loopback.ko /root/run/guest/
+cp /lib/*.ko /root/run/guest/
 chroot /root /bin/sh -c "$(cat /command)"
 echo "guest: command ended with $?"
 poweroff -f

@@ -1,0 +1,73 @@
+"""The figures: times, faithfulness, memory, and where a picture's time goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+Times: TypeAlias = dict[str, float]
+
+_KERNELS: Final = 25
+"""That many of the longest are told."""
+
+
+def times(work: Callable[[], object], repeats: int) -> Times:
+    """Milliseconds of a piece of work that waits for its own end."""
+    for _ in range(max(3, repeats // 10)):
+        work()
+    taken = np.empty(repeats)
+    for index in range(repeats):
+        start = time.perf_counter()
+        work()
+        taken[index] = time.perf_counter() - start
+    p50, p95, p99 = np.percentile(taken * 1000, (50, 95, 99))
+    return {"p50": round(p50, 4), "p95": round(p95, 4), "p99": round(p99, 4), "mean": round(1000 * taken.mean(), 4)}
+
+
+def parity(answers: list[tuple[Any, Any]]) -> dict[str, float]:
+    """Computed maps against float32 ones: mean absolute difference, and IoU of the masks at 0.5 over all of them."""
+    errors = [float(np.abs(got - want).mean()) for got, want in answers]
+    both = sum(int(np.count_nonzero((got > 0.5) & (want > 0.5))) for got, want in answers)
+    either = sum(int(np.count_nonzero((got > 0.5) | (want > 0.5))) for got, want in answers)
+    return {
+        "pictures": len(errors),
+        "mean_error": float(np.mean(errors)),
+        "worst_error": max(errors),
+        "iou": both / either if either else 1.0,
+    }
+
+
+def memory_used(device: torch.device) -> int:
+    """Of the GPU's memory by everybody, the CUDA context included; on a GPU of one's own that is this process."""
+    free, total = torch.cuda.mem_get_info(device)
+    return total - free
+
+
+def kernels(work: Callable[[], object]) -> dict[str, Any]:
+    """Where a picture's time goes: the longest kernels, microseconds each picture."""
+    rounds = 5
+    try:
+        with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as profiler:
+            for _ in range(rounds):
+                work()
+    except RuntimeError as error:
+        return {"left_out": str(error).splitlines()[0]}
+    events = [event for event in profiler.key_averages() if event.self_device_time_total > 0]
+    events.sort(key=lambda event: -event.self_device_time_total)
+    return {
+        "count": sum(event.count for event in events) // rounds,
+        "total_us": round(sum(event.self_device_time_total for event in events) / rounds, 1),
+        "longest": [
+            {
+                "name": event.key[:120],
+                "count": event.count // rounds,
+                "us": round(event.self_device_time_total / rounds, 1),
+            }
+            for event in events[:_KERNELS]
+        ],
+    }

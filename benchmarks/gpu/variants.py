@@ -1,0 +1,130 @@
+"""Ways to run the network in PyTorch on a GPU: the one that ships, and those that may be quicker.
+
+On CUDA a convolution with its bias and its ReLU is three kernels, and a replayed graph spends about two microseconds
+on the smallest of kernels: 119 convolutions, 38 upsamplings, 33 poolings and 51 concatenations are some 480 of them.
+What may help: cuDNN's fused kernel (convolution, bias and ReLU in one, the bias added before rounding), channels padded
+to the eight that tensor cores want, more of cuDNN's algorithms tried, and a compiler that merges upsampling,
+concatenation and the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rtsod.model.half import half_from_float, widen
+from rtsod.model.u2net import ConvBnRelu, U2Net
+
+_ALIGNED: Final = 8
+"""Channels in half precision that tensor cores take as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to run the network."""
+
+    what: str
+    """For the result."""
+    build: Callable[[U2Net, Tensor], U2Net]
+    """From the float32 network and a normalised example, (1, 3, S, S) float32; on the CPU."""
+    mode: str | None = None
+    """Of ``torch.compile``; None: not compiled."""
+    plans: int = 10
+    """Algorithms that cuDNN tries for each convolution; 0: all."""
+    exact: bool = False
+    """float32 without TF32."""
+
+
+# A custom operator, so that torch.compile takes it whole; on a CPU, where cuDNN is not, its definition.
+@torch.library.custom_op("rtsod_benchmarks::conv_relu", mutates_args=())
+def conv_relu(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
+    """A 3x3 convolution that keeps height and width, its bias and ReLU, in one kernel."""
+    around = [dilation, dilation]
+    if x.is_cuda:
+        out: Tensor = torch.cudnn_convolution_relu(x, weight, bias, [1, 1], around, around, 1)
+        return out
+    return F.relu(F.conv2d(x, weight, bias, padding=around, dilation=around))
+
+
+@conv_relu.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
+    out = x.new_empty((x.shape[0], weight.shape[0], *x.shape[2:]))
+    return out.to(memory_format=torch.channels_last)
+
+
+class FusedBrick(nn.Module):
+    """In the place of a folded :class:`ConvBnRelu`; channels that are not a multiple of eight are filled with zeros."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        assert conv.bias is not None
+        self.missing = -conv.in_channels % _ALIGNED
+        self.weight = nn.Parameter(F.pad(conv.weight, (0, 0, 0, 0, 0, self.missing)), requires_grad=False)
+        self.bias = nn.Parameter(conv.bias.clone(), requires_grad=False)
+        self.dilation = int(conv.dilation[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', H, W)."""
+        if self.missing:
+            x = F.pad(x, (0, 0, 0, 0, 0, self.missing)).contiguous(memory_format=torch.channels_last)
+        out: Tensor = conv_relu(x, self.weight, self.bias, self.dilation)
+        return out
+
+
+class PaddedSide(nn.Module):
+    """A side convolution, one map out, computed as eight of which seven are nothing."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        assert conv.bias is not None
+        more = _ALIGNED - conv.out_channels
+        self.weight = nn.Parameter(F.pad(conv.weight, (0, 0, 0, 0, 0, 0, 0, more)), requires_grad=False)
+        self.bias = nn.Parameter(F.pad(conv.bias, (0, more)), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, 1, H, W)."""
+        return F.conv2d(x, self.weight, self.bias, padding=1)[:, :1]
+
+
+def _exact(network: U2Net, example: Tensor) -> U2Net:
+    return copy.deepcopy(network)
+
+
+def _shipped(network: U2Net, example: Tensor) -> U2Net:
+    return widen(half_from_float(network, example))
+
+
+def _fused(network: U2Net, example: Tensor) -> U2Net:
+    half = half_from_float(network, example)  # not widened: the bias is on the sum before it is rounded
+    for name, brick in list(half.named_modules()):
+        if isinstance(brick, ConvBnRelu):
+            assert isinstance(brick.conv_s1, nn.Conv2d)
+            half.set_submodule(name, FusedBrick(brick.conv_s1))
+    return half
+
+
+def _padded(network: U2Net, example: Tensor) -> U2Net:
+    half = _fused(network, example)
+    for n in range(1, 7):
+        side = half.get_submodule(f"side{n}")
+        assert isinstance(side, nn.Conv2d)
+        half.set_submodule(f"side{n}", PaddedSide(side))
+    return half
+
+
+VARIANTS: Final[dict[str, Variant]] = {
+    "fp32": Variant("float32 without TF32", _exact, exact=True),
+    "fp16": Variant("what --engine torch runs", _shipped),
+    "fp16-fused": Variant("cuDNN's convolution, bias and ReLU in one kernel", _fused),
+    "fp16-fused-padded": Variant("the same, and side maps computed as eight channels", _padded),
+    "fp16-fused-all-plans": Variant("as fp16-fused, with every algorithm of cuDNN tried", _fused, plans=0),
+    "fp16-compiled": Variant("what ships, by torch.compile", _shipped, mode="default"),
+    "fp16-fused-compiled": Variant("as fp16-fused-padded, all else by torch.compile", _padded, mode="default"),
+    "fp16-autotuned": Variant("what ships, by torch.compile's search", _shipped, mode="max-autotune-no-cudagraphs"),
+}

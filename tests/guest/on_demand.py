@@ -1,0 +1,65 @@
+"""``--on-demand``: the camera is open while somebody reads, by either way to know."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rtsod import v4l2
+from rtsod.sinks._loopback import tells_readers
+from rtsod.supervised_source import IDLE_SECONDS
+from tests.guest import kernel
+from tests.guest.processes import Told
+from tests.guest.setting import CAMERA, COMMON, OURS, ROOM, STATS, leave_quietly, start, wait_until
+from tests.guest.vivid import set_control
+from tests.guest.watching import Reader, near
+
+NEWER = kernel.MODULES / "v4l2loopback-newer.ko"
+
+
+@contextmanager
+def on_demand(*options: str) -> Iterator[Told]:
+    """A run on demand: nobody reads, somebody does (inside), nobody does any more."""
+    program = start(*options, "--virtual-camera", str(OURS), "--on-demand", "--stats", str(STATS))
+    with program:
+        program.wait_for_line("network:")
+        wait_until(lambda: not v4l2.holders(CAMERA), "nobody reads: the camera is closed")
+        yield program
+        wait_until(lambda: not v4l2.holders(CAMERA), "the reader has gone: the camera is closed again")
+        leave_quietly(program)
+
+
+def read_on_demand(program: Told) -> Reader:
+    reader = Reader()
+    reader.wait_for(lambda seen: seen.is_picture, "a picture once somebody reads")
+    assert program.pid in v4l2.holders(CAMERA)
+    return reader
+
+
+def on_demand_by_who_has_it_open() -> None:
+    assert not tells_readers(OURS), "this driver does not"
+    with on_demand(*COMMON, "--source", "vivid") as program, read_on_demand(program):
+        pass
+    assert json.loads(STATS.read_text())["events"] == {}
+
+
+def on_demand_by_the_drivers_word_and_a_slow_camera() -> None:
+    kernel.unload("v4l2loopback")
+    kernel.load("v4l2loopback-newer", "devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod")
+    with on_demand(*COMMON, "--size", "640x360") as program:
+        assert tells_readers(OURS)
+        idle = os.open(OURS, os.O_RDWR)  # looks, but does not read
+        time.sleep(IDLE_SECONDS)
+        assert not v4l2.holders(CAMERA), "the driver says that nobody reads"
+        os.close(idle)
+        set_control(CAMERA, "Percentage of Dropped Buffers", 50)
+        with read_on_demand(program) as reader:
+            slow = "frames per second, not the 10 it promises: .*more light.*ask for --size 320x180, which it lists"
+            program.wait_for_line(slow)
+            set_control(CAMERA, "Percentage of Dropped Buffers", 0)
+            begin = len(reader.seen)
+            reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "the colours right", begin)
+    assert json.loads(STATS.read_text())["events"]["source_slow"] >= 1

@@ -1,0 +1,235 @@
+"""The doctor: what it finds, what it makes of it, and whether its page can be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rtsod import doctor
+from rtsod.build.manifest import Manifest
+from rtsod.build.trt_library import Capability, TrtLibrary, probe_tensorrt
+from rtsod.cli import main
+from rtsod.doctor import gpu, network, video
+from rtsod.doctor.finding import Finding, Verdict
+from rtsod.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
+from rtsod.errors import EngineError, EngineUnavailable, SourceBusy
+from rtsod.types import Availability, SourceInfo
+from rtsod.v4l2 import Device
+
+CARD = Card("NVIDIA GeForce RTX 4090", "580.95.05", (8, 9), "24564 MiB")
+
+
+def test_this_machine_is_fit(
+    published_weights: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor", "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert page["healthy"]
+    about = {finding["about"]: finding for finding in page["findings"]}
+    assert {"program", "display", "engine auto", "weights lite", "weights full", "trial"} <= set(about)
+    assert about["trial"]["verdict"] == "ok"
+    assert "because" in about["engine auto"]["found"]
+
+
+def test_it_says_when_the_main_job_would_not_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineError("no engine works here")
+
+    def odd_question() -> Any:
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr(network, "resolve", refuse)
+    assert doctor.show(as_json=False, parts=[odd_question, network.trial]) == 1
+    page = capsys.readouterr().out
+    assert "FAIL  trial             the network does not run: no engine works here" in page
+    assert "ZeroDivisionError: odd" in page, "one question that goes wrong does not hide the others"
+    assert page.endswith("the main job would not run\n")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_page_fits_a_terminal_and_leaves_commands_whole(columns: int) -> None:
+    path = "/home/somebody/.cache/rtsod/weights/" + "u" * 60 + ".onnx"
+    finding = Finding("weights full", Verdict.WARNING, f"{path} is not the authors' " + "word " * 30, f"delete {path}")
+    lines = doctor.page_lines(finding, columns).splitlines()
+    assert lines[0].startswith("warn  weights full")
+    assert all(len(line) <= min(max(columns, 60), 110) or path in line for line in lines)
+    assert sum(path in line for line in lines) == 2
+    assert any(line.strip().startswith("mend it: ") for line in lines)
+
+
+# ------------------------------------------------------------------------ cameras
+
+
+def _cameras(monkeypatch: pytest.MonkeyPatch, *working: bool) -> list[Finding]:
+    def open_source(config: Any) -> Any:
+        if not working[int(config.spec)]:
+            raise SourceBusy(f"cannot open camera {config.spec}: /dev/video{config.spec} gives no pictures: plug it in")
+        info = SourceInfo("cam", 1280, 720, Fraction(30), live=True, pixel_format="MJPG")
+        return SimpleNamespace(info=info, close=lambda: None)
+
+    monkeypatch.setattr(video, "open_source", open_source)
+    monkeypatch.setattr("sys.platform", "linux")
+    found = [Device(i, Path(f"/dev/video{i}"), "Cam", "uvcvideo", "usb", True, False) for i in range(len(working))]
+    return list(video.cameras(lambda: found))
+
+
+def test_a_camera_is_fit_when_it_gives_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = _cameras(monkeypatch, True)
+    assert (found.verdict, found.found) == (Verdict.OK, "Cam gives pictures, 1280x720 at 30 fps, MJPG")
+
+
+def test_one_camera_that_works_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [finding.verdict for finding in _cameras(monkeypatch, False, True)] == [Verdict.WARNING, Verdict.OK]
+
+
+def test_cameras_of_which_none_works_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _cameras(monkeypatch, False, False)
+    assert [finding.verdict for finding in found] == [Verdict.FAILURE] * 2
+    assert found[0].fix == "plug it in"
+
+
+def test_no_camera_is_no_failure_since_there_is_the_demo_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = _cameras(monkeypatch)
+    assert (found.verdict, found.fix) == (Verdict.WARNING, "connect a camera")
+
+
+# --------------------------------------------------------------------- NVIDIA GPU
+
+
+def _library(*built_for: Capability) -> TrtLibrary:
+    members = {f"SM{major}{minor}": None for major, minor in built_for}
+    name = "tensorrt_rtx" if built_for else "tensorrt"
+    kind = SimpleNamespace(__members__=members) if built_for else None
+    return TrtLibrary(SimpleNamespace(__name__=name, __version__="1.2", ComputeCapability=kind), None)
+
+
+@pytest.mark.parametrize(
+    ("capability", "library", "verdict", "says"),
+    [
+        ((8, 9), _library((7, 5), (8, 9)), Verdict.OK, "tensorrt_rtx 1.2 fits"),
+        ((9, 0), _library(), Verdict.OK, "tensorrt 1.2 fits"),
+        ((9, 0), _library((7, 5), (8, 9)), Verdict.WARNING, "builds for 7.5, 8.9 only, not for this card's 9.0"),
+        ((6, 1), _library(), Verdict.INFO, "6.1) is too old for every current TensorRT, which needs 7.5"),
+        ((7, 0), _library((7, 5)), Verdict.INFO, "7.0) is too old for every current TensorRT, which needs 7.5"),
+    ],
+    ids=["Ada", "Hopper", "Hopper with the library for RTX", "Pascal", "Volta"],
+)
+def test_whether_tensorrt_fits_the_card(
+    capability: Capability, library: TrtLibrary, verdict: Verdict, says: str
+) -> None:
+    found = tensorrt_match(replace(CARD, capability=capability), lambda: library)
+    assert found.verdict is verdict
+    assert says in found.found
+    assert bool(found.fix) == (verdict is not Verdict.OK)
+
+
+def test_an_installed_tensorrt_without_a_card_is_not_fine() -> None:
+    found = tensorrt_match(None, _library)
+    assert found.verdict is Verdict.INFO
+    assert found.found == "tensorrt 1.2 is installed, but not usable here: there is no NVIDIA driver"
+
+
+def test_the_installed_library_says_for_which_cards_it_builds() -> None:
+    if not (probe := probe_tensorrt()).available:
+        pytest.skip(probe.reason)
+    assert tensorrt_match(replace(CARD, capability=(6, 1))).verdict is Verdict.INFO
+    assert tensorrt_match(CARD).verdict is Verdict.OK
+
+
+def test_a_missing_tensorrt_names_its_fix_where_there_is_a_card() -> None:
+    def refuse() -> TrtLibrary:
+        raise EngineUnavailable("TensorRT is not installed: pip install it")
+
+    assert tensorrt_match(CARD, refuse).fix == "pip install it"
+    assert tensorrt_match(None, refuse).fix == ""
+
+
+@pytest.mark.parametrize(
+    ("newest", "runtime", "verdict"),
+    [(13020, "13.5.0", Verdict.OK), (12080, "12.9.1", Verdict.OK), (12080, "13.5.0", Verdict.WARNING),
+     (13020, None, Verdict.INFO)],
+)  # fmt: skip
+def test_whether_cuda_python_fits_the_driver(newest: int, runtime: str | None, verdict: Verdict) -> None:
+    found = cuda_match(newest, runtime)
+    assert found.verdict is verdict
+    assert ("update NVIDIA's driver" in found.fix) == (verdict is Verdict.WARNING)
+
+
+def _built(folder: Path, **fields: Any) -> Path:
+    plan = folder / "lite.engine"
+    plan.write_bytes(b"machine code")
+    manifest = Manifest(
+        model="lite", weights_sha256="0" * 64, graph_version=1, input_size=320, precision="fp16", library="none",
+        library_version="1.2", compute_capability="8.9", gpu=CARD.name, driver=CARD.driver,
+        onnx_sha256="0", engine_sha256=hashlib.sha256(plan.read_bytes()).hexdigest(), answer="0",
+    )  # fmt: skip
+    plan.with_suffix(".json").write_text(replace(manifest, **fields).to_json())
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict", "says"),
+    [
+        ({}, Verdict.OK, "lite 320 fp16, whole, for NVIDIA GeForce RTX 4090"),
+        ({"gpu": None, "driver": None}, Verdict.OK, "whole, for NVIDIA GeForce RTX 4090"),
+        ({"driver": "570.1"}, Verdict.INFO, "with driver 570.1, which is not here"),
+        ({"gpu": None, "driver": None, "compute_capability": "12.0"}, Verdict.INFO, "capability 12.0, which is not"),
+        ({"engine_sha256": "1"}, Verdict.WARNING, "its hash differs"),
+        ({"library": "tensorrt_rtx", "library_version": "0.1"}, Verdict.INFO, "built"),
+    ],
+    ids=["here", "ahead of time", "another driver", "another card", "damaged", "another library"],
+)
+def test_whether_an_engine_is_for_this_card(
+    tmp_path: Path, fields: dict[str, Any], verdict: Verdict, says: str
+) -> None:
+    found = engine_match(_built(tmp_path, **fields), [CARD])
+    assert found.verdict is verdict
+    assert says in found.found
+
+
+def test_an_engine_without_its_manifest_is_named(tmp_path: Path) -> None:
+    plan = _built(tmp_path)
+    plan.with_suffix(".json").unlink()
+    found = engine_match(plan, [CARD])
+    assert found.verdict is Verdict.WARNING
+    assert found.fix.startswith(f"delete {plan}")
+
+
+def _driver(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
+    tool = folder / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    monkeypatch.setattr(gpu, "nvidia_driver", lambda: Availability("cuda", True, "there"))
+    monkeypatch.setattr(gpu, "_cuda_of_driver", lambda: 13000)
+
+
+def test_a_card_is_described_by_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _driver(monkeypatch, tmp_path, "echo 'NVIDIA GeForce GTX 1080 Ti, 580.95.05, 6.1, 11264 MiB'")
+    card, cuda, tensorrt = gpu.gpus()
+    assert card.found == (
+        "NVIDIA GeForce GTX 1080 Ti, 11264 MiB, compute capability 6.1, driver 580.95.05, CUDA up to 13.0"
+    )
+    assert cuda.about == "CUDA"
+    assert tensorrt.verdict is Verdict.INFO
+
+
+def test_a_driver_in_two_versions_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _driver(monkeypatch, tmp_path, "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18")
+    (found,) = gpu.gpus()
+    assert found.verdict is Verdict.WARNING
+    assert "mismatch" in found.found
+    assert "restart" in found.fix
