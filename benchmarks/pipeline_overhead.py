@@ -35,12 +35,13 @@ from rtsod.bench.feeds import BACKGROUND, LoopedSource
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.record import file_to_write
 from rtsod.composite import Compositor
-from rtsod.config import EngineConfig
+from rtsod.config import EngineConfig, PictureConfig
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline import Pipeline
 from rtsod.preprocess import shrink
+from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
 from rtsod.types import Alpha, Engine, Image, Source
@@ -146,7 +147,7 @@ def _replay(masks: list[Alpha]) -> Callable[[Image], Alpha]:
 
 def _play(source: Source, engine: Engine) -> Snapshot:
     meter = Meter()
-    compositor = Compositor([open_background(BACKGROUND)])
+    compositor = Compositor([open_background(BACKGROUND)], refine=refiner(PictureConfig().refine))
     sink = NullSink()
     try:
         Pipeline(source, WholeFrame(engine, meter), compositor, [sink], meter, max_mask_age=60.0).run()

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "peers_lite": "benchmarks.peers --model lite rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
     "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 "
     "rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
+    "edges": "benchmarks.edges",
     "growth": "benchmarks.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.growth --only length --seconds 600",
 }

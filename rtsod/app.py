@@ -24,6 +24,7 @@ from rtsod.meter import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.steady import Steadier
 from rtsod.quality import masker_from
+from rtsod.refine import refiner
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
@@ -83,10 +84,19 @@ class _Run:
             reporter.say(line)
         output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.say)
         backdrops = self._open_backdrops(config, opened, to_cycle=output.preview is True)
-        self._compositor = Compositor(backdrops, mirror=config.picture.mirror)
+        self._compositor = Compositor(
+            backdrops,
+            mirror=config.picture.mirror,
+            refine=refiner(config.picture.refine, stills=info.stills),
+            light_wrap=config.picture.light_wrap,
+        )
         transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
         check_outputs(output, info, transparent=transparent)
         _check_nothing_is_overwritten(config, output, info)
+        if info.stills and config.picture.refine == "auto":
+            reporter.say(
+                "edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)"
+            )
         if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
             reporter.say("background none: the camera's own background is shown")
 

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     import torch
 
-    from rtsod.export.parity import LEAST_IOU, Parity, compare, pictures_in
+    from rtsod.export.parity import LEAST_IOU, compare, pictures_in
     from rtsod.model.calibration import Calibration, own_calibration
     from rtsod.model.checkpoints import load_network
     from rtsod.model.quantised import activation_maxima, cancelling, quantised
@@ -77,25 +77,24 @@ def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     say(f"measuring on {len(pictures)} picture(s)")
     maxima = activation_maxima(network, pictures)
 
+    floats = tuple(cancelling(network))
+    calibration = Calibration(config.model, weights.sha256, maxima, floats, f"{len(pictures)} pictures")
     compared = pictures[:: -(-len(pictures) // _COMPARED)]
-    exact = SaliencyGraph(network).eval()
-    candidates = cancelling(network)
-    for count in range(len(candidates) + 1):
-        floats = tuple(candidates[:count])
-        calibration = Calibration(config.model, weights.sha256, maxima, floats, f"{len(pictures)} pictures")
-        say(f"comparing with float32 on {len(compared)} picture(s), in float: {', '.join(floats) or 'nothing'}")
-        rounded = quantised(network, calibration, "unsigned")
-        with torch.inference_mode():
-            parity: Parity = compare((rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy()) for each in compared)
-        if parity.mean_error <= MEAN_BOUND and parity.worst_error <= WORST_BOUND and parity.iou >= LEAST_IOU:
-            path = options.output or own_calibration(weights)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{path.parent}: cannot be made: {error.strerror or error}") from error
-            write_text(path, calibration.text())
-            return f"{path}: {parity}; in float: {', '.join(floats) or 'nothing'}"
-    raise EngineError(f"8 bits are too coarse for these weights: {parity}; nothing is written. Use --precision fp32")
+    say(f"comparing with float32 on {len(compared)} picture(s)")
+    exact, rounded = SaliencyGraph(network).eval(), quantised(network, calibration, "unsigned")
+    with torch.inference_mode():
+        parity = compare((rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy()) for each in compared)
+    if not (parity.mean_error <= MEAN_BOUND and parity.worst_error <= WORST_BOUND and parity.iou >= LEAST_IOU):
+        raise EngineError(
+            f"8 bits are too coarse for these weights: {parity}; nothing is written. Use --precision fp32"
+        )
+    path = options.output or own_calibration(weights)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent}: cannot be made: {error.strerror or error}") from error
+    write_text(path, calibration.text())
+    return f"{path}: {parity}; left in float: {', '.join(floats) or 'nothing'}"
 
 
 if __name__ == "__main__":

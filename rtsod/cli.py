@@ -15,6 +15,7 @@ from rtsod.config import (
     MODELS,
     PRECISIONS,
     QUALITIES,
+    REFINES,
     SYNCS,
     AppConfig,
     EngineConfig,
@@ -219,6 +220,16 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         f"picture as it is); several times to cycle with the key b (default: {', '.join(default.backgrounds)})",
     )
     group.add_argument("--mirror", action="store_true", help="flip the camera's picture, not the background")
+    group.add_argument(
+        "--refine",
+        choices=REFINES,
+        help="edges: off, the map as it is, scaled; fast, guided by the picture, without the old background's colour; "
+        "best, twice as fine at twice the cost; "
+        f"auto, fast but for photographs, whose masks stay the authors' (default: {default.refine})",
+    )
+    group.add_argument(
+        "--light-wrap", action="store_true", help="let the new background's light fall on the subject's rim"
+    )
     group.add_argument(
         "--steady",
         action=argparse.BooleanOptionalAction,

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from rtsod.errors import UsageError
-from rtsod.refine.upsample import upsample
+from rtsod.refine.light_wrap import light_wrapped
+from rtsod.refine.matte import Refine, unrefined
 from rtsod.types import (
     Alpha,
     Backdrop,
@@ -47,16 +48,31 @@ class Compositor:
     ``compose`` and ``slate`` belong to one thread; ``next_backdrop`` and ``toggle_mirror`` may be called from
     another one and take effect with the next picture. The backdrops stay the caller's to close.
 
+    Args:
+        backdrops: shown one at a time, the first one first.
+        mirror: see ``toggle_mirror``.
+        refine: from a frame and its mask to the matte.
+        light_wrap: let the new background's light fall on the subject's rim.
+
     Raises:
         UsageError: there is no backdrop.
     """
 
-    def __init__(self, backdrops: Sequence[Backdrop], *, mirror: bool = False) -> None:
+    def __init__(
+        self,
+        backdrops: Sequence[Backdrop],
+        *,
+        mirror: bool = False,
+        refine: Refine = unrefined,
+        light_wrap: bool = False,
+    ) -> None:
         if not backdrops:
             raise UsageError("no background given: --bg takes a file, blur, #RRGGBB, transparent or none")
         self._backdrops = tuple(backdrops)
         self._current = 0
         self._mirror = mirror
+        self._refine = refine
+        self._light_wrap = light_wrap
 
     @property
     def transparent(self) -> bool:
@@ -90,18 +106,19 @@ class Compositor:
         if self._mirror:
             image, mask = np.asarray(cv2.flip(image, 1), np.uint8), np.asarray(cv2.flip(mask, 1), np.float32)
         height, width = image.shape[:2]
-        alpha = upsample(mask, width, height)
+        matte = self._refine(image, mask)
+        alpha, front = matte.alpha, matte.foreground
         cv2.threshold(alpha, LEAST_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=alpha)
         match backdrop:
             case Untouched():
                 picture = image.copy()
             case Transparent():
                 picture = np.zeros_like(image)
-                cv2.copyTo(image, np.asarray(alpha > 0.0).view(np.uint8), picture)
+                cv2.copyTo(front, np.asarray(alpha > 0.0).view(np.uint8), picture)
             case Blur(sigma):
-                picture = blend(image, blurred_background(image, alpha, sigma), alpha)
+                picture = self._join(front, blurred_background(image, alpha, sigma), alpha)
             case _:
-                picture = blend(image, backdrop.picture(width, height, at), alpha)
+                picture = self._join(front, backdrop.picture(width, height, at), alpha)
         frame = stands_for or shown.frame
         return seal(
             image=picture,
@@ -112,6 +129,11 @@ class Compositor:
             name=frame.name,
             transparent=isinstance(backdrop, Transparent),
         )
+
+    def _join(self, foreground: Image, background: Image, alpha: Alpha) -> Image:
+        if self._light_wrap:
+            foreground = light_wrapped(foreground, background, alpha)
+        return blend(foreground, background, alpha)
 
     def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
         """A picture without any camera pixel: the background alone, or a dark card where there is none.

@@ -17,12 +17,14 @@ EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Quality: TypeAlias = Literal["auto", "fixed"]
 Sync: TypeAlias = Literal["auto", "locked", "tracked"]
+RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 QUALITIES: Final[tuple[str, ...]] = get_args(Quality)
 SYNCS: Final[tuple[str, ...]] = get_args(Sync)
+REFINES: Final[tuple[str, ...]] = get_args(RefineName)
 
 INPUT_SIZE_RANGE: Final = (64, 1024)
 """Pixels. Below 64 the poolings leave nothing at the bottom of the blocks; above 1024 a CPU needs seconds."""
@@ -124,12 +126,19 @@ class PictureConfig:
     backgrounds: tuple[str, ...] = ("blur",)
     """Files, ``blur``, ``blur:SIGMA``, ``#RRGGBB``, ``transparent``, ``none``; the first is shown, ``b`` cycles."""
     mirror: bool = False
+    refine: RefineName = "auto"
+    """How the map gets its edges: ``off`` scales it as the authors do, ``fast`` and ``best`` let the picture guide it;
+    ``auto`` is ``fast`` for streams, and ``off`` for photographs, whose masks are the authors'."""
+    light_wrap: bool = False
+    """A little of the new background's light on the subject's rim."""
     steady: bool = True
     """Masks of a stream are held still where the picture is still, and what is no subject is left out."""
     subject_lock: bool = False
     """Keep to the subject that was there first."""
 
     def __post_init__(self) -> None:
+        if self.refine not in REFINES:
+            raise UsageError(f"--refine {self.refine}: is none of {', '.join(REFINES)}")
         if self.subject_lock and not self.steady:
             raise UsageError("--subject-lock: follows one subject from mask to mask: leave --no-steady out")
 

@@ -9,11 +9,11 @@ from typing import Self
 import numpy as np
 
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig, EngineName, ModelName, Precision
+from rtsod.config import EngineConfig, EngineName, ModelName, Precision, RefineName
 from rtsod.errors import EngineError
 from rtsod.model.weights import ReportBytes, resolve
 from rtsod.preprocess import shrink, shrink_still, stretch_still
-from rtsod.refine.upsample import upsample
+from rtsod.refine import refiner
 from rtsod.types import Alpha, Engine, EngineInfo, Image, Mask
 
 
@@ -62,13 +62,14 @@ class Segmenter:
         """What really runs."""
         return self._engine.info
 
-    def __call__(self, image: Image, *, stream: bool = False) -> Alpha:
+    def __call__(self, image: Image, *, stream: bool = False, refine: RefineName = "off") -> Alpha:
         """The saliency map of one picture, at its size.
 
         Args:
             image: ``(H, W, 3)`` uint8 BGR.
             stream: False: a photograph, by the authors' protocol (scaled by its own maximum, map stretched to 0..1).
                 True: a frame of a stream, scaled alike for all frames, so that the map does not pump.
+            refine: ``"off"``: the map, scaled, as the authors do. ``"fast"``, ``"best"``: edges guided by the picture.
 
         Returns:
             ``(H, W)`` float32 in [0, 1].
@@ -89,7 +90,7 @@ class Segmenter:
             saliency = self._engine.infer(shrink(image, size))
         else:
             saliency = stretch_still(self._engine.infer(shrink_still(image, size)))
-        return upsample(Mask(saliency, 0, 0.0).alpha, image.shape[1], image.shape[0])
+        return refiner(refine, stills=not stream)(image, Mask(saliency, 0, 0.0).alpha).alpha
 
     def close(self) -> None:
         """Free the device. Idempotent."""

@@ -25,7 +25,7 @@ LAYERS = {
 """By the first name below ``rtsod``; the package's own ``__init__`` is on top."""
 LIBRARIES = {
     0: {"numpy"},
-    1: {"numpy", "cv2"},
+    1: {"numpy", "cv2", "numba"},
     3: set(),
 }
 """Third-party libraries a layer may import; edges and application may import what they wrap."""
@@ -37,7 +37,7 @@ EDGES_MAY_USE = {
 }
 """Edges stand side by side and do not see each other, except as listed."""
 THIRD_PARTY = {"numpy", "cv2", "torch", "openvino", "av", "onnx", "rich", "pooch", "safetensors", "platformdirs",
-               "pyvirtualcam", "cuda", "pycuda", "filelock"}  # fmt: skip
+               "pyvirtualcam", "cuda", "pycuda", "filelock", "numba"}  # fmt: skip
 
 
 def _module(path: Path) -> str:
@@ -95,6 +95,7 @@ def test_libraries_stay_in_their_layer(path: Path) -> None:
         ("cuda", {"cuda/cuda_python_memory.py"}),
         ("pycuda", {"cuda/pycuda_memory.py"}),
         ("filelock", {"build/cache.py"}),
+        ("numba", {"refine/kernel.py"}),
         ("pyvirtualcam", {"sinks/_pyvirtualcam.py"}),
     ],
 )

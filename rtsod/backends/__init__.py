@@ -92,7 +92,8 @@ def choose(config: EngineConfig) -> tuple[str, str]:
         return "tensorrt", tensorrt.reason
     if config.device.startswith("cuda"):
         return "torch", f"--device {config.device} was asked for, and {tensorrt.reason}"
-    if config.device == "auto" and cuda.available and probes["torch"].available:
+    # PyTorch has no 8-bit convolutions, on any device.
+    if config.device == "auto" and cuda.available and probes["torch"].available and config.precision != "int8":
         import torch  # costs a second: only where there is a reason to ask it
 
         if torch.cuda.is_available():

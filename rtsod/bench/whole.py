@@ -17,13 +17,14 @@ from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
-from rtsod.config import QualityConfig, RunConfig, SourceConfig, Sync
+from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
 from rtsod.masker import Masker
 from rtsod.meter import Meter, Snapshot, Span, Stage
 from rtsod.motion.steady import Steadier
 from rtsod.quality import masker_from
+from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
 from rtsod.types import Backdrop, Clock, Engine, EngineInfo, Source, SourceInfo
@@ -124,7 +125,7 @@ def run_case(
         RunConfig(sync=case.sync),
         source,
         masker,
-        Compositor([backdrop]),
+        Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
         meter,
         steadier=None if source.info.stills else Steadier(),

@@ -35,7 +35,7 @@ class Calibration:
     """The largest output of every brick (``stage1.rebnconvin``) and every stage (``stage1``) over the pictures. All are
     0 or more, by their ReLU."""
     floats: tuple[str, ...]
-    """Bricks that 8 bits are too coarse for, by measurement."""
+    """Bricks that 8 bits are too coarse for: see :func:`rtsod.model.quantised.cancelling`."""
     pictures: str
     """What it was measured on, for people."""
     version: int = VERSION

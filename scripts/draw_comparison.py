@@ -1,0 +1,113 @@
+"""Draw what the edges look like, naive beside ours: strips of enlarged details, and short clips.
+
+python scripts/draw_comparison.py OUT                          # strips and clips, of the sample clips
+python scripts/draw_comparison.py OUT --strip docs/images/edges.jpg
+
+Each strip shows from left to right the camera's picture, then ``--refine off`` (bilinear) and ``--refine fast``
+before the beach and before a dark wall, where fringes show best. The clips play both side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from benchmarks.clips import read_clip, write_clip
+from rtsod.backends import open_engine
+from rtsod.backgrounds import open_background
+from rtsod.composite import Compositor
+from rtsod.config import EngineConfig, RefineName
+from rtsod.model.weights import resolve
+from rtsod.preprocess import shrink
+from rtsod.refine import refiner
+from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked
+
+ZOOM: Final = 3
+GAP: Final = 6
+DARK: Final = "#1a1f2b"
+WAYS: Final[tuple[RefineName, ...]] = ("off", "fast")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What is enlarged: a clip, a frame, and the left upper corner of a square in it."""
+
+    clip: str
+    frame: int
+    left: int
+    top: int
+    side: int = 96
+
+
+DETAILS: Final = (
+    Detail("book.mkv", 30, 205, 85),
+    Detail("book.mkv", 60, 275, 60),
+    Detail("no.mkv", 30, 130, 128),
+    Detail("thanks.mkv", 20, 185, 105),
+    Detail("thanks.mkv", 45, 372, 240),
+    Detail("again.mkv", 30, 165, 215),
+)
+IN_THE_README: Final = (0, 4)
+
+
+def composites(image: Image, mask: Alpha, spec: str) -> list[Image]:
+    """The frame's subject before a background, one picture for each way."""
+    masked = Masked(Frame(image, 0, 0.0), Mask(mask, 0, 0.0))
+    return [Compositor([open_background(spec)], refine=refiner(way)).compose(masked, 0.0).image for way in WAYS]
+
+
+def strip(clips: Path, detail: Detail, engine: Engine) -> Image:
+    """The detail as the camera sees it, then each way before each background."""
+    image = read_clip(clips / detail.clip, detail.frame + 1)[detail.frame]
+    mask = engine.infer(shrink(image, engine.info.input_size))
+    pictures = [image, *composites(image, mask, "beach"), *composites(image, mask, DARK)]
+    area = np.s_[detail.top : detail.top + detail.side, detail.left : detail.left + detail.side]
+    large = [cv2.resize(p[area], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC) for p in pictures]
+    return np.hstack([cv2.copyMakeBorder(p, GAP, GAP, GAP, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3) for p in large])
+
+
+def side_by_side(images: list[Image], engine: Engine) -> Iterator[Image]:
+    """Both ways before the beach, frame by frame."""
+    for image in images:
+        yield np.hstack(composites(image, engine.infer(shrink(image, engine.info.input_size)), "beach"))
+
+
+def write(path: Path, image: Image) -> None:
+    """Write a picture and say so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix == ".jpg" else [])
+    print(path)
+
+
+def main() -> None:
+    """Infer, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"))
+    parser.add_argument("--model", choices=("full", "lite"), default="lite")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each clip; 0 for strips alone")
+    parser.add_argument("--strip", type=Path, help="also write the README's strip here")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    config = EngineConfig(model=options.model)
+    with closing(open_engine(config, resolve(config))) as engine:
+        strips = [strip(options.clips, detail, engine) for detail in DETAILS]
+        for detail, drawn in zip(DETAILS, strips, strict=True):
+            write(options.folder / f"{Path(detail.clip).stem}-{detail.frame}-{detail.left}.png", drawn)
+        if options.strip is not None:
+            write(options.strip, np.vstack([strips[index] for index in IN_THE_README]))
+        for name in sorted({detail.clip for detail in DETAILS} if options.seconds else ()):
+            images = read_clip(options.clips / name, max(1, round(options.seconds * 30)))
+            write_clip(options.folder / f"{Path(name).stem}.mp4", side_by_side(images, engine), 30)
+            print(options.folder / f"{Path(name).stem}.mp4")
+
+
+if __name__ == "__main__":
+    main()
