@@ -275,7 +275,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     clips = [load(path, options.frames, options.masks) for path in sorted(options.clips.iterdir())]
     result = {
-        "command": f"python -m benchmarks.motion {' '.join(sys.argv[1:])}",
+        "command": f"python -m benchmarks.motion --clips {options.clips} --frames {options.frames}",
         "machine": describe(),
         "clips": {clip.name: len(clip.images) for clip in clips},
         "real": on_clips(clips),
