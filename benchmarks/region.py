@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +25,18 @@ import numpy as np
 
 import rtsod.region
 import rtsod.region_masker
-from benchmarks.clips import read_clip
-from benchmarks.study import at_least_one, carry_out
+from benchmarks.clips import clip_from_video, read_clip
+from benchmarks.study import at_least_one, carry_out, some_seconds
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
-from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision
+from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.record import file_to_write
+from rtsod.bench.subject import Subject
+from rtsod.bench.whole import Case, measure_whole
+from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, QualityConfig, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.masker import Masker, WholeFrame
-from rtsod.meter import Meter
+from rtsod.meter import Drop, Meter
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
@@ -176,26 +181,69 @@ def _warped(image: Image, matrix: Any) -> Image:
     return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def steps(engines: Engines, clips: list[Clip]) -> Iterator[dict[str, Any]]:
+class Study:
+    """What is measured on."""
+
+    def __init__(self, config: EngineConfig, paths: Sequence[Path], frames: int | None, seconds: float) -> None:
+        self.config, self.paths, self.frames, self.seconds = config, paths, frames, seconds
+        self.engines = Engines(config)
+
+    def clips(self) -> list[Clip]:
+        """The videos in memory, with their best masks."""
+        return [best_masks(self.engines, path.stem, read_clip(path, self.frames)) for path in self.paths]
+
+
+def steps(study: Study) -> Iterator[dict[str, Any]]:
     """Each step alone, and together, on the clips as they are."""
+    clips = study.clips()
     for way in WAYS:
-        yield measure(engines, way, clips)
+        yield measure(study.engines, way, clips)
 
 
-def on_variants(engines: Engines, clips: list[Clip]) -> Iterator[dict[str, Any]]:
+def on_variants(study: Study) -> Iterator[dict[str, Any]]:
     """What is shipped, on changed clips."""
     changed: dict[str, list[Clip]] = {}
-    for clip in clips:
-        for name, images in variants(clip.images):
-            changed.setdefault(name, []).append(best_masks(engines, clip.name, images))
+    for path in study.paths:
+        for name, images in variants(read_clip(path, study.frames)):
+            changed.setdefault(name, []).append(best_masks(study.engines, path.stem, images))
     for name, those in changed.items():
         for size in SIZES:
-            yield {"variant": name, **measure(engines, Way(f"region {size}, {name}", size), those)}
+            yield {"variant": name, **measure(study.engines, Way(f"region {size}, {name}", size), those)}
 
 
-PARTS: Final[dict[str, Callable[[Engines, list[Clip]], Iterator[dict[str, Any]]]]] = {
+def whole_path(study: Study) -> Iterator[dict[str, Any]]:
+    """The program's pipeline, from a 720p file that comes in like a camera to a sink, as ``auto`` runs it."""
+    subject = Subject(study.config)
+    with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
+        for path in study.paths:
+            clip = clip_from_video(Path(folder) / f"{path.stem}.mp4", path, 1280, 720, round(study.seconds * FPS), FPS)
+            case = Case(
+                subject, SourceConfig(str(clip)), sync="auto", seconds=2 * study.seconds, quality=QualityConfig()
+            )
+            run = in_fresh_process(measure_whole, case)
+            numbers = run.numbers
+            lost = sum(count for reason, count in numbers["dropped"].items() if reason != Drop.STOPPED)
+            share, latency = lost / numbers["captured"], numbers["latency_ms"]
+            assert latency is not None
+            print(
+                f"{path.stem:<18} {numbers['output_fps']:.1f} fps, {share:.1%} lost, p95 {latency['p95']:.0f} ms, "
+                f"{run.case.sync}, {numbers['rung']}, {run.peak_memory_mb:.0f} MB",
+                flush=True,
+            )
+            yield {
+                "clip": path.stem,
+                "lost_share": round(share, 4),
+                "sync": run.case.sync,
+                "peak_memory_mb": run.peak_memory_mb,
+                "cpu_cores": run.cpu_cores,
+                **numbers,
+            }
+
+
+PARTS: Final[dict[str, Callable[[Study], Iterator[dict[str, Any]]]]] = {
     "steps": steps,
     "variants": on_variants,
+    "whole_path": whole_path,
 }
 
 
@@ -205,11 +253,12 @@ def main() -> int:
     parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"), help="a folder of videos")
     parser.add_argument("--pattern", default="*.mkv", help="which of them (default: %(default)s)")
     parser.add_argument("--frames", type=at_least_one, help="of each clip (default: all)")
+    parser.add_argument("--seconds", type=some_seconds, default=8.0, help="of each whole run (default: %(default)g)")
     parser.add_argument("--model", choices=MODELS, default="lite")
     parser.add_argument("--engine", choices=ENGINES, default="openvino")
     parser.add_argument("--precision", choices=PRECISIONS, default="auto")
     parser.add_argument("--only", action="append", choices=PARTS, help="(default: all)")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
 
     def measure_all(record: dict[str, Any]) -> None:
@@ -217,14 +266,14 @@ def main() -> int:
         if not paths:
             raise UsageError(f"--clips {options.clips}: there is no {options.pattern} in it")
         leave_cores_to_the_network()
-        engines = Engines(EngineConfig(model=options.model, engine=options.engine, precision=options.precision))
-        record["engine"] = engines.at(SIZE).info.precision
-        clips = [best_masks(engines, path.stem, read_clip(path, options.frames)) for path in paths]
+        config = EngineConfig(model=options.model, engine=options.engine, precision=options.precision)
+        study = Study(config, paths, options.frames, options.seconds)
         for part in options.only or PARTS:
             record[part] = []
-            record[part].extend(PARTS[part](engines, clips))
+            record[part].extend(PARTS[part](study))
 
-    return carry_out("benchmarks.region", options.json, {"targets": TARGETS}, measure_all)
+    about = {"model": options.model, "precision": options.precision, "targets": TARGETS}
+    return carry_out("benchmarks.region", options.json, about, measure_all)
 
 
 if __name__ == "__main__":
