@@ -16,7 +16,7 @@ LEAST_MASK_AGE: Final = 1.0
 _AGE_IN_INFERENCES: Final = {"locked": 4.0, "tracked": 8.0}
 """A locked mask is as old as its inference takes; a tracked one gets as old as two, and the compositor, which never
 rests then, slows those down."""
-_KEEPS_UP: Final = 0.9
+KEEPS_UP: Final = 0.9
 """Share of the time between two frames that inference may take: the rest is for what varies."""
 
 
@@ -64,4 +64,4 @@ def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Syn
     if not info.live or info.fps is None:
         return "locked", None
     cost = f"the network takes {inference * 1e3:.0f} ms, the camera gives a frame every {1e3 / float(info.fps):.0f} ms"
-    return ("locked" if inference * float(info.fps) <= _KEEPS_UP else "tracked"), cost
+    return ("locked" if inference * float(info.fps) <= KEEPS_UP else "tracked"), cost
