@@ -32,6 +32,7 @@ from benchmarks.measures import Maps, dtssd, flicker, iou, lag, still_parts
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
+from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
@@ -275,8 +276,9 @@ def main() -> int:
     cv2.setNumThreads(1)
     clips = [load(path, options.frames, options.masks) for path in sorted(options.clips.iterdir())]
     result = {
-        "command": f"python -m benchmarks.motion --clips {options.clips} --frames {options.frames}",
+        "command": command_line("benchmarks.motion"),
         "machine": describe(),
+        "maps": "inferred" if options.masks is None else "kept from before, as float16",
         "clips": {clip.name: len(clip.images) for clip in clips},
         "real": on_clips(clips),
         "demo": on_demo(demo(120)),
