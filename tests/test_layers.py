@@ -58,6 +58,7 @@ def _imports(path: Path) -> set[str]:
     return names
 
 
+OPENVINO = {f"backends/{name}.py" for name in ("byte_speed", "openvino_engine", "openvino_graph", "openvino_model")}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -89,7 +90,7 @@ def test_libraries_stay_in_their_layer(path: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("openvino", {"backends/openvino_engine.py", "backends/openvino_graph.py", "backends/openvino_model.py"}),
+        ("openvino", OPENVINO),
         ("pooch", {"model/weights.py"}),
         ("onnx", {"model/checkpoints.py", "export/onnx_from_torch.py", "export/parity.py"}),
         ("cuda", {"cuda/cuda_python_memory.py"}),
