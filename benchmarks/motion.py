@@ -21,30 +21,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clips import read_clip
+from benchmarks.measures import Maps, dtssd, flicker, iou, lag, still_parts
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
+from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
-from rtsod.motion.flow import follow, small
+from rtsod.motion.flow import follow
 from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
 from rtsod.sources.scene import DemoScene
 from rtsod.types import Alpha, Frame, Image, Mask, Masked
 
 EVERY: Final = (2, 4, 6)
-STILL_FRAMES: Final = 5
-STILL_LEVELS: Final = 6
 _FPS: Final = 30
-Maps: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,10 @@ class Clip:
 class Method(Protocol):
     """One way to get a mask for every frame."""
 
+    def watch(self, frame: Frame) -> None:
+        """A frame before the first mask."""
+        ...
+
     def key(self, masked: Masked) -> Masked:
         """The newest mask there is from here on."""
         ...
@@ -79,6 +82,9 @@ class Method(Protocol):
 
 class LastMask:
     """The newest mask as it stands."""
+
+    def watch(self, frame: Frame) -> None:
+        """Nothing to be seen."""
 
     def key(self, masked: Masked) -> Masked:
         """Keep it."""
@@ -127,6 +133,10 @@ class Ours(LastMask):
         self._steadier = Steadier() if steady else None
         self._carrier = Carrier()
 
+    def watch(self, frame: Frame) -> None:
+        """See it."""
+        self._carrier.watch(frame)
+
     def key(self, masked: Masked) -> Masked:
         """Steady it."""
         return super().key(masked if self._steadier is None else self._steadier.steady(masked))
@@ -167,6 +177,7 @@ def play(clip: Clip, method: Method, every: int, *, delay: int = 0) -> Run:
             newest = index - delay
             key = method.key(clip.masked(newest))
         if index < delay:
+            method.watch(clip.frame(index))
             continue
         if index == newest:
             alpha = key.alpha
@@ -177,45 +188,6 @@ def play(clip: Clip, method: Method, every: int, *, delay: int = 0) -> Run:
         shown.append(alpha)
         ages.append(index - newest)
     return Run(np.stack(shown), np.array(ages), ms)
-
-
-def iou(one: Alpha, other: Alpha) -> float:
-    """Intersection over union at 0.5; 1 where both are empty."""
-    a, b = one > 0.5, other > 0.5
-    union = np.count_nonzero(a | b)
-    return float(np.count_nonzero(a & b) / union) if union else 1.0
-
-
-def still_parts(images: list[Image], size: int) -> NDArray[np.bool_]:
-    """``(N, size, size)``: where the picture has stood still for some frames; nowhere in the first ones."""
-    colours = [small(image).colour for image in images]
-    still = np.zeros((len(images), size, size), np.bool_)
-    for index in range(STILL_FRAMES, len(images)):
-        moved = np.zeros(colours[0].shape[:2], np.uint8)
-        for before in colours[index - STILL_FRAMES : index]:
-            moved = np.maximum(moved, cv2.blur(cv2.absdiff(colours[index], before).max(axis=2), (3, 3)))
-        moved = np.asarray(cv2.dilate(moved, np.ones((7, 7), np.uint8)), np.uint8)
-        calm = (moved < STILL_LEVELS).astype(np.uint8)
-        still[index] = cv2.resize(calm, (size, size), interpolation=cv2.INTER_NEAREST) > 0
-    return still
-
-
-def flicker(maps: Maps, still: NDArray[np.bool_]) -> float:
-    """Mean change of alpha from frame to frame on still parts, in levels of 255."""
-    change = np.abs(np.diff(maps, axis=0))[still[1:]]
-    return float(change.mean() * 255) if change.size else 0.0
-
-
-def dtssd(maps: Maps, truth: Maps) -> float:
-    """Root of the mean squared error of alpha's change in time, mean over frames, times 100."""
-    error = np.diff(maps, axis=0) - np.diff(truth, axis=0)
-    return float(np.sqrt(np.square(error).mean(axis=(1, 2))).mean() * 100)
-
-
-def lag(maps: Maps, truth: Maps, most: int = 8) -> int:
-    """The delay in frames at which the maps are most like the truth."""
-    errors = [np.abs(maps[most:] - truth[most - d : len(truth) - d]).mean() for d in range(most + 1)]
-    return int(np.argmin(errors))
 
 
 def on_clips(clips: list[Clip]) -> dict[str, Any]:
@@ -304,8 +276,9 @@ def main() -> int:
     cv2.setNumThreads(1)
     clips = [load(path, options.frames, options.masks) for path in sorted(options.clips.iterdir())]
     result = {
-        "command": f"python -m benchmarks.motion {' '.join(sys.argv[1:])}",
+        "command": command_line("benchmarks.motion"),
         "machine": describe(),
+        "maps": "inferred" if options.masks is None else "kept from before, as float16",
         "clips": {clip.name: len(clip.images) for clip in clips},
         "real": on_clips(clips),
         "demo": on_demo(demo(120)),

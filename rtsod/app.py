@@ -13,16 +13,17 @@ from typing import Final
 
 import cv2
 
-from rtsod.assembly import pipeline_from
+from rtsod.assembly import pipeline_from, settle
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
 from rtsod.config import AppConfig, OutputConfig, RunConfig
+from rtsod.engine_pool import EnginePool
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.steady import Steadier
-from rtsod.pace import inference_seconds, mask_age, settle_sync
+from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
@@ -113,17 +114,15 @@ class _Run:
         if self._window is not None:
             opened.callback(self._window.close)
 
-        self._engine = self._open_engine(config)
-        opened.callback(self._engine.close)
-        inference = inference_seconds(self._engine, info)
-        self._age = self._run_config.max_mask_age or mask_age(inference)
+        self._pool = self._open_engines(config)
+        opened.callback(self._pool.close)
+        self._engine = self._pool.first
+        settled = settle(config.quality, self._run_config, info, self._pool, reporter.say)
+        self._run_config, self._age = settled.run, settled.max_mask_age
+        self._masker = masker_from(settled.choice, info, self._pool, self._meter, reporter.say)
         _log.info("masks count as too old after %.2f s", self._age)
         if self._virtual_camera is not None:
             self._virtual_camera.limit_age(self._age)
-        sync, why = settle_sync(self._run_config, info, inference)
-        self._run_config = replace(self._run_config, sync=sync)
-        if why is not None:
-            reporter.say(f"sync: {sync}, {why}")
         picture = config.picture
         if picture.subject_lock and info.stills:
             raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
@@ -136,7 +135,7 @@ class _Run:
         self._pipeline = pipeline_from(
             config,
             self._source,
-            self._engine,
+            self._masker,
             self._compositor,
             self._sinks,
             self._meter,
@@ -205,18 +204,24 @@ class _Run:
             names = [sink.name for sink in self._sinks]
             write_stats(path, self._source.info, self._engine.info, names, self._run_config.sync, numbers, end)
 
-    def _open_engine(self, config: AppConfig) -> Engine:
+    def _open_engines(self, config: AppConfig) -> EnginePool:
         fetching = f"fetching the weights of the {config.engine.model} model, once"
         with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
             weights = resolve(config.engine, fetched)
             first = open_engine(config.engine, weights, self._reporter.say, built)  # fetches them, where needed
-        engine = SupervisedEngine(first, lambda: open_engine(config.engine, weights, _log.info), tell=self._meter.event)
-        info = engine.info
+
+        def supervised(size: int, opened: Engine | None = None) -> Engine:
+            def reopen() -> Engine:
+                return open_engine(replace(config.engine, input_size=size), weights, _log.info)
+
+            return SupervisedEngine(opened or reopen(), reopen, tell=self._meter.event)
+
+        info = first.info
         self._reporter.say(
             f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
             f"{info.device}, {info.weights}"
         )
-        return engine
+        return EnginePool(supervised(info.input_size, first), supervised)
 
     def _open_backdrops(self, config: AppConfig, opened: ExitStack, *, to_cycle: bool) -> list[Backdrop]:
         """What was asked for; then, where a key can ask for the next one, the bundled ones."""

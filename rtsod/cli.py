@@ -16,12 +16,14 @@ from rtsod.config import (
     LEAST_HALF_SIZE,
     MODELS,
     PRECISIONS,
+    QUALITIES,
     REFINES,
     SYNCS,
     AppConfig,
     EngineConfig,
     OutputConfig,
     PictureConfig,
+    QualityConfig,
     RunConfig,
     SourceConfig,
 )
@@ -118,6 +120,7 @@ def _parser(program: str | None) -> argparse.ArgumentParser:
     )
     _add_source_options(run)
     _add_engine_options(run)
+    _add_quality_options(run)
     _add_output_options(run)
     _add_run_options(run)
     commands.add_parser("devices", help="list cameras with what they can do, and virtual cameras with who holds them")
@@ -171,6 +174,30 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help=".pth, .safetensors or folded .onnx (default: the authors', fetched once)",
+    )
+
+
+def _add_quality_options(parser: argparse.ArgumentParser) -> None:
+    default = _DEFAULTS.quality
+    group = parser.add_argument_group("speed")
+    group.add_argument(
+        "--quality",
+        choices=QUALITIES,
+        help="auto: with live input, give up as much as it takes to keep up, and take it back later; fixed: never "
+        f"change; files are always fixed (default: {default.quality})",
+    )
+    group.add_argument(
+        "--region",
+        type=_region,
+        metavar="R",
+        help="let the network see the subject's region at RxR pixels, the whole frame only now and then; auto: where "
+        f"the whole frame does not keep up; off: never (default: {default.region})",
+    )
+    group.add_argument(
+        "--target-fps",
+        type=float,
+        metavar="N",
+        help="masks per second: the best that this machine makes so fast is chosen (default: the camera's rate)",
     )
 
 
@@ -268,6 +295,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--verbose", action="store_true", default=default.verbose, help="log what happens to stderr")
 
 
+def _region(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
+
+
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     try:
@@ -290,6 +321,7 @@ def _config(options: argparse.Namespace) -> AppConfig:
     return AppConfig(
         source=pick(SourceConfig),
         engine=pick(EngineConfig),
+        quality=pick(QualityConfig),
         picture=pick(PictureConfig),
         output=pick(OutputConfig),
         run=pick(RunConfig),

@@ -15,12 +15,14 @@ from rtsod.errors import UsageError
 ModelName: TypeAlias = Literal["full", "lite"]
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+Quality: TypeAlias = Literal["auto", "fixed"]
 Sync: TypeAlias = Literal["auto", "locked", "tracked"]
 RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
+QUALITIES: Final[tuple[str, ...]] = get_args(Quality)
 SYNCS: Final[tuple[str, ...]] = get_args(Sync)
 REFINES: Final[tuple[str, ...]] = get_args(RefineName)
 
@@ -106,6 +108,34 @@ class EngineConfig:
             f"below {LEAST_HALF_SIZE} pixels TensorRT's graph in fp16 is not faithful: "
             f"--input-size {LEAST_HALF_SIZE}, or --precision fp32"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class QualityConfig:
+    """What may be given up for speed."""
+
+    quality: Quality = "auto"
+    """``auto``: with live input, as much as the machine asks for, step by step; ``fixed``: masks are made in one way
+    throughout, as they always are for files."""
+    region: Literal["auto", "off"] | int = "auto"
+    """Pixels, squared, at which the network sees the subject's region instead of the whole frame; ``auto``: where the
+    whole frame does not keep up; ``off``: never."""
+    target_fps: float | None = None
+    """Masks per second to make; None: live, as many as the camera gives frames, for files as many as it makes."""
+
+    def __post_init__(self) -> None:
+        if self.quality not in QUALITIES:
+            raise UsageError(f"--quality {self.quality}: is none of {', '.join(QUALITIES)}")
+        if isinstance(self.region, int):
+            low, high = INPUT_SIZE_RANGE
+            if not low <= self.region <= high:
+                raise UsageError(f"--region {self.region}: must be {low} to {high} pixels, auto or off")
+            if self.target_fps is not None:
+                raise UsageError(f"--region {self.region}: --target-fps chooses the size: leave one of them out")
+        elif self.region not in ("auto", "off"):
+            raise UsageError(f"--region {self.region}: is no number of pixels, nor auto or off")
+        if self.target_fps is not None and not 0 < self.target_fps <= 1000:
+            raise UsageError(f"--target-fps {self.target_fps:g}: must be more than 0 and at most 1000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +226,7 @@ class AppConfig:
 
     source: SourceConfig = field(default_factory=SourceConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
     picture: PictureConfig = field(default_factory=PictureConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     run: RunConfig = field(default_factory=RunConfig)

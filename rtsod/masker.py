@@ -17,11 +17,24 @@ class Masker(Protocol):
         """What makes them, for messages."""
         ...
 
+    @property
+    def every(self) -> int:
+        """Where masks are carried: one frame in so many needs a mask of its own, at present."""
+        ...
+
     def mask(self, frame: Frame) -> Mask:
         """The mask of one frame.
 
         Raises:
             MaskError: the network's answer is no valid map.
+            EngineError: inference failed.
+        """
+        ...
+
+    def afterwards(self) -> None:
+        """Do what nobody waits for. Called once the mask, if there is one, has been handed on.
+
+        Raises:
             EngineError: inference failed.
         """
         ...
@@ -46,6 +59,11 @@ class WholeFrame:
         """The engine's."""
         return self._engine.info.name
 
+    @property
+    def every(self) -> int:
+        """Each."""
+        return 1
+
     def mask(self, frame: Frame) -> Mask:
         """See :meth:`Masker.mask`."""
         engine, image = self._engine.info, frame.image
@@ -55,3 +73,6 @@ class WholeFrame:
         with self._meter.stage(Stage.INFER, frame.index):
             saliency = self._engine.infer(image)
         return Mask(stretch_still(saliency) if self._stills else saliency, frame.index, frame.captured_at)
+
+    def afterwards(self) -> None:
+        """Nothing is left to do."""

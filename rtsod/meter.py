@@ -82,6 +82,17 @@ class Stage(StrEnum):
     """All sinks together."""
 
 
+class Work(StrEnum):
+    """What became of the frames inference was offered; a mask that was skipped or carried is no mask."""
+
+    MASKS = "masks"
+    """Masks computed and handed on."""
+    LOOKS = "looks"
+    """Further inferences of a whole frame, to see where the subject is."""
+    STILL = "still"
+    """Frames so much like the last one with a mask that none was computed."""
+
+
 @dataclass(slots=True)
 class Span:
     """One pass of a stage."""
@@ -113,6 +124,11 @@ class Snapshot(TypedDict):
     unreadable: int
     dropped: dict[str, int]
     events: dict[str, int]
+    work: dict[str, int]
+    rung: str | None
+    """How masks are made, at last."""
+    steps: int
+    """So often it changed."""
     seconds: float
     """From the first capture to the last picture."""
     output_fps: float
@@ -138,6 +154,9 @@ class Meter:
         self._captured = self._composited = self._carried = self._invalid_masks = self._slates = self._unreadable = 0
         self._dropped: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
+        self._work: Counter[str] = Counter()
+        self._rung: str | None = None
+        self._steps = 0
         self._first: float | None = None
         self._first_out = self._last = 0.0
         self._latency: deque[float] = deque(maxlen=SAMPLES)
@@ -187,6 +206,17 @@ class Meter:
         """A device failed, or came back."""
         with self._lock:
             self._events[event] += 1
+
+    def worked(self, work: Work) -> None:
+        """Inference did something, or was spared it."""
+        with self._lock:
+            self._work[work] += 1
+
+    def stands_on(self, rung: str) -> None:
+        """From now on masks are made like this."""
+        with self._lock:
+            self._steps += self._rung not in (None, rung)
+            self._rung = rung
 
     def unreadable(self, count: int) -> None:
         """So many pieces of the input, in all so far, could not be decoded and never became frames."""
@@ -242,6 +272,9 @@ class Meter:
                 unreadable=self._unreadable,
                 dropped={str(reason): count for reason in Drop if (count := self._dropped[reason])},
                 events={str(event): count for event in Event if (count := self._events[event])},
+                work={str(work): count for work in Work if (count := self._work[work])},
+                rung=self._rung,
+                steps=self._steps,
                 seconds=round(seconds, 4),
                 output_fps=round((self._composited - 1) / between, 3) if between > 0 else 0.0,
                 latency_ms=_percentiles(self._latency),

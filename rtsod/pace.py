@@ -13,8 +13,10 @@ from rtsod.types import Engine, SourceInfo
 
 LEAST_MASK_AGE: Final = 1.0
 """Seconds; the default bound on a slow machine is several inferences instead."""
-_AGE_IN_INFERENCES: Final = 4.0
-_KEEPS_UP: Final = 0.9
+_AGE_IN_INFERENCES: Final = {"locked": 4.0, "tracked": 8.0}
+"""A locked mask is as old as its inference takes; a tracked one gets as old as two, and the compositor, which never
+rests then, slows those down."""
+KEEPS_UP: Final = 0.9
 """Share of the time between two frames that inference may take: the rest is for what varies."""
 
 
@@ -30,9 +32,14 @@ def inference_seconds(engine: Engine, source: SourceInfo) -> float:
     return time.perf_counter() - started
 
 
-def mask_age(inference: float) -> float:
-    """Seconds after which a mask counts as too old, unless the user has set it: time for several inferences."""
-    return max(LEAST_MASK_AGE, _AGE_IN_INFERENCES * inference)
+def mask_age(inference: float, sync: Sync) -> float:
+    """Seconds after which a mask counts as too old, unless the user has set it.
+
+    Args:
+        inference: seconds.
+        sync: locked or tracked.
+    """
+    return max(LEAST_MASK_AGE, _AGE_IN_INFERENCES[sync] * inference)
 
 
 def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Sync, str | None]:
@@ -57,4 +64,4 @@ def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Syn
     if not info.live or info.fps is None:
         return "locked", None
     cost = f"the network takes {inference * 1e3:.0f} ms, the camera gives a frame every {1e3 / float(info.fps):.0f} ms"
-    return ("locked" if inference * float(info.fps) <= _KEEPS_UP else "tracked"), cost
+    return ("locked" if inference * float(info.fps) <= KEEPS_UP else "tracked"), cost

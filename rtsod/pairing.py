@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from rtsod.errors import MaskError
 from rtsod.masker import Masker
-from rtsod.meter import Drop, Meter, Stage
+from rtsod.meter import Drop, Meter, Stage, Work
 from rtsod.types import Carried, Frame, Masked
 
 
@@ -64,6 +64,7 @@ class Pairing:
         carrier: None for locked.
         meter: told of everything.
         mask_every: with a carrier, at most every so many-th captured frame gets a mask of its own.
+        spares: live and with a carrier: whether a frame can do without even then, given the newest mask.
         refusal: why a mask of a frame captured at that moment must not be shown now, or None.
     """
 
@@ -75,6 +76,7 @@ class Pairing:
         meter: Meter,
         *,
         mask_every: int,
+        spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
         refusal: Callable[[float], Drop | None],
     ) -> None:
         self._masker = masker
@@ -82,6 +84,7 @@ class Pairing:
         self._carrier = carrier
         self._meter = meter
         self._mask_every = mask_every
+        self._spares = spares
         self._refusal = refusal
         self._newest: Masked | None = None  # one name bound anew, so whoever reads it has one whole mask
 
@@ -100,6 +103,8 @@ class Pairing:
 
     def infer(self, frame: Frame) -> None:
         """Live: make this frame's mask the newest, if one is due. An invalid one leaves the newest to grow old."""
+        if self._newest is not None and self._spares(self._newest, frame):
+            return
         if self._is_due(frame) and isinstance(answer := self._inferred(frame), Masked):
             self._newest = answer
 
@@ -130,6 +135,7 @@ class Pairing:
         except MaskError:
             self._meter.invalid_mask()
             return Unmasked(frame, Drop.INVALID_MASK)
+        self._meter.worked(Work.MASKS)
         if self._steadier is None:
             return masked
         with self._meter.stage(Stage.TRACK, frame.index):

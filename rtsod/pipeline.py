@@ -32,7 +32,7 @@ from rtsod.masker import Masker
 from rtsod.meter import Drop, Meter, Stage
 from rtsod.pairing import Answer, Carrying, Held, Pairing, Steadying, Unmasked
 from rtsod.ring import Both, Closed, OnFull, Ring
-from rtsod.types import Clock, Composited, Frame, Shown, Sink, Source, Wait
+from rtsod.types import Clock, Composited, Frame, Masked, Shown, Sink, Source, Wait
 
 READ_AHEAD: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
@@ -67,6 +67,7 @@ class Pipeline:
         carrier: carries masks to frames that have none of their own (tracked), in the compositor thread for live input,
             in the inference thread for files; None composites each mask with its own frame (locked).
         mask_every: with a carrier: at most every so many-th captured frame gets a mask of its own.
+        spares: with a carrier, live: whether a frame can do without a mask of its own, given the newest one.
         max_mask_age: live input: seconds from the capture of a mask's frame after which the mask is too old to be
             shown, and without a picture after which the live sinks get a slate.
         max_frames: frames to read, None for no bound.
@@ -86,6 +87,7 @@ class Pipeline:
         steadier: Steadying | None = None,
         carrier: Carrying | None = None,
         mask_every: int = 1,
+        spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
         max_mask_age: float,
         max_frames: int | None = None,
         duration: float | None = None,
@@ -108,7 +110,9 @@ class Pipeline:
         self._answers: Ring[Answer] = Ring(1, on_full, wait)
         self._at_camera_rate = live and carrier is not None
         fed = Both(self._to_infer, self._to_show) if self._at_camera_rate else self._to_infer
-        self._pairing = Pairing(masker, steadier, carrier, meter, mask_every=mask_every, refusal=self._refusal)
+        self._pairing = Pairing(
+            masker, steadier, carrier, meter, mask_every=mask_every, spares=spares, refusal=self._refusal
+        )
         self._last_shown: Frame | None = None
         self._capture = CaptureThread(source, fed, meter, max_frames=max_frames, duration=duration)
         self._threads = [
@@ -185,6 +189,7 @@ class Pipeline:
                 self._pairing.infer(frame)
             else:
                 self._answers.put(self._pairing.answer(frame))
+            self._masker.afterwards()
 
     def _compose_all(self) -> None:
         try:

@@ -127,6 +127,9 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     parts.append("dropped " + (", ".join(f"{count} {reason}" for reason, count in lost.items()) if lost else "none"))
     if numbers["events"]:
         parts.append("events " + ", ".join(f"{count} {event}" for event, count in numbers["events"].items()))
+    if numbers["rung"] is not None:
+        steps = f", after {numbers['steps']} changes" if numbers["steps"] else ""
+        parts.append(f"masks of {numbers['rung']}{steps}: " + ", ".join(f"{n} {w}" for w, n in numbers["work"].items()))
     if numbers["composited"] > 1:
         parts.append(f"{numbers['output_fps']:.1f} fps")
     for label, key in (("latency", "latency_ms"), ("mask age", "mask_age_ms")):

@@ -44,7 +44,7 @@ class Manner:
 
 ABRUPT: Final = Manner()
 """No mask of another frame fits, nor can be made to."""
-GENTLE: Final = Manner(stride=1, band=5, margin=12)
+GENTLE: Final = Manner(stride=1, band=3, margin=12)
 """Motion can be followed; a mask that does not follow it is off by more than the band after some frames."""
 
 
@@ -64,10 +64,15 @@ def _there_and_back(way: int, length: int) -> int:
     return abs(way % (2 * length) - length)
 
 
-def mask(image: Image) -> Alpha:
-    """What a perfect network answers to a picture at its input size; a rim narrower than a stride is left out."""
+def mask(image: Image, rim: int = 1) -> Alpha:
+    """What a perfect network answers to a picture at its input size; a rim narrower than a stride is left out.
+
+    Args:
+        image: at the network's input size.
+        rim: of so many cells: one for each time that the mask is scaled until it is blended.
+    """
     subject = ((image[:, :, 2] < RED // 8) & (image[:, :, 0] > 20)).astype(np.uint8)
-    return cv2.erode(subject, np.ones((3, 3), np.uint8)).astype(np.float32)
+    return cv2.erode(subject, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)).astype(np.float32)
 
 
 def red(image: Image) -> int:

@@ -31,6 +31,7 @@ from rtsod.bench.whole import Case, WholeResult, latest, run_case
 from rtsod.bench.work import Work, count_work
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
+from rtsod.masker import WholeFrame
 from rtsod.meter import Drop, Meter, Span, Stage
 from rtsod.types import Alpha, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
 from tests.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
@@ -253,7 +254,9 @@ def test_the_time_line_begins_with_the_capture_of_the_first_frame_shown() -> Non
 def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
     source = FakeSource(30, images=[picture()])
-    run = run_case(case, source, FakeEngine(), ColourBackground("#00FF00"), max_mask_age=60)
+    meter, engine = Meter(trace=1000), FakeEngine()
+    masker = WholeFrame(engine, meter)
+    run = run_case(case, source, masker, engine.info, ColourBackground("#00FF00"), meter, max_mask_age=60)
     assert run.numbers["composited"] == 30
     assert len(run.latencies_ms) == 30
     assert {span.frame for span in run.spans if span.stage is Stage.COMPOSE} >= set(range(10, 30))

@@ -31,7 +31,8 @@ from rtsod.preprocess import shrink, shrink_still
 from rtsod.types import Engine, Image
 from tests.trt_fixtures import exported
 
-SMALL = EngineConfig(model="lite", engine="openvino", input_size=64, device="cpu")
+SMALL = EngineConfig(model="lite", engine="openvino", input_size=96, device="cpu")
+"""At 64 the network sees nothing in the known picture, rightly or wrongly."""
 
 
 def _open(precision: str, said: list[str] | None = None, **options: object) -> Engine:
@@ -126,7 +127,8 @@ class TestChoice:
     def _needs_it(self, int8: None) -> None:
         return None
 
-    def test_auto_takes_it_and_says_so(self) -> None:
+    def test_auto_takes_it_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(openvino_engine, "byte_speedup", lambda core: 3.0)  # whatever else the machine does
         said: list[str] = []
         assert _open("auto", said).info.precision == "int8"
         assert said[-1].startswith("precision auto: int8, because")
@@ -139,9 +141,16 @@ class TestChoice:
         assert _open("auto", said).info.precision == "fp32"
         assert said[-1].startswith("precision auto: fp32, because")
 
-    def test_not_on_a_processor_that_is_no_faster_with_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_not_where_the_library_computes_in_floats_after_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(openvino_engine, "_kernels", lambda compiled: Counter({"brgconv_avx2_f32": 119}))
-        self._not_had("neither VNNI nor AMX")
+        self._not_had("0 of 119")
+
+    def test_auto_does_not_on_a_processor_that_is_no_faster_with_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(openvino_engine, "byte_speedup", lambda core: 1.1)
+        said: list[str] = []
+        assert _open("auto", said).info.precision == "fp32"
+        assert "only 1.1 times as fast" in said[-1]
+        assert _open("int8").info.precision == "int8", "who asks for it gets it"
 
     def test_not_with_ranges_that_are_wrong(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         right = calibration_of(resolve(SMALL))

@@ -275,9 +275,11 @@ def _resources() -> tuple[int, int]:
     return threading.active_count(), descriptors
 
 
-@pytest.mark.parametrize(("sync", "length", "speed"), [("locked", 3600, 250.0), ("tracked", 480, 60.0)])
-def test_an_hour_of_faults_leaks_nothing(sync: str, length: int, speed: float) -> None:
-    """Tracking takes its milliseconds, so that its clock cannot run as fast."""
+@pytest.mark.parametrize(
+    ("sync", "length", "speed", "memory"), [("locked", 3600, 250.0, 8_000_000), ("tracked", 480, 60.0, 24_000_000)]
+)
+def test_an_hour_of_faults_leaks_nothing(sync: str, length: int, speed: float, memory: int) -> None:
+    """Tracking takes its milliseconds, so that its clock cannot run as fast, and remembers two seconds of pictures."""
     chance = random.Random(20261123)
     kinds = [*CAMERA_FAULTS, *(fault for fault in ENGINE_FAULTS if fault != "hang"), *OUTPUT_FAULTS]
     script: list[tuple[str | None, float]] = []
@@ -294,13 +296,13 @@ def test_an_hour_of_faults_leaks_nothing(sync: str, length: int, speed: float) -
         tracemalloc.stop()
     assert watched.leaks == recording.leaks == 0
     assert watched.shown > length
-    assert numbers["composited"] > length
+    assert numbers["composited"] > length / 2, "a busy machine shows fewer"
     assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
     assert sum(numbers["events"].values()) > length / 72
     assert _resources()[1] <= before[1], "descriptors"
     _all_threads_end(before[0])
     assert kept < 4_000_000, "memory that stays"
-    assert peak < 8_000_000, "memory that was ever needed: it does not grow with the hour"
+    assert peak < memory, "memory that was ever needed: it does not grow with the hour"
 
 
 def _all_threads_end(before: int) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import openvino as ov
 
+from rtsod.backends.byte_speed import byte_speedup
 from rtsod.backends.openvino_model import Converted, converted
 from rtsod.build.self_check import TOLERANCE, check_answer
 from rtsod.config import EngineConfig
@@ -30,8 +31,8 @@ _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 _CAPABILITIES: Final = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 _STRICTER: Final = 0.004
 """What ``auto`` allows the answer to the known picture to be off by: it may only take what nobody sees."""
-_BYTE_KERNELS: Final = ("vnni", "amx", "dotprod", "i8mm")
-"""Parts of the names of kernels that multiply bytes faster than floats."""
+_WORTH_IT: Final = 1.5
+"""How many times as fast bytes must be for ``auto`` to take them. VNNI gives about 3, AMX 10."""
 
 
 class OpenVinoEngine:
@@ -65,12 +66,18 @@ class OpenVinoEngine:
     def _open_fastest(self, config: EngineConfig, weights: Weights, say: Callable[[str], None]) -> None:
         # Not bf16: it is off by more than 8 bits are, see docs/decisions.md.
         try:
+            speedup = byte_speedup(self._core)
+            if speedup < _WORTH_IT:
+                raise EngineUnavailable(f"this CPU multiplies bytes only {speedup:.1f} times as fast as floats")
             off = self._open(config, weights, "int8", _STRICTER)
         except EngineError as error:
             self._open(config, weights, "fp32", TOLERANCE)
             say(f"precision auto: fp32, because int8 cannot be had: {error}")
         else:
-            say(f"precision auto: int8, because this CPU is fast in it and a known picture's mask is off by {off:.4f}")
+            say(
+                f"precision auto: int8, because this CPU multiplies bytes {speedup:.1f} times as fast as floats, "
+                f"and a known picture's mask is off by {off:.4f} only"
+            )
 
     def _open(self, config: EngineConfig, weights: Weights, precision: str, tolerance: float) -> float:
         """Be an engine in this precision, or raise. How far the answer to the known picture is off."""
@@ -116,10 +123,10 @@ class OpenVinoEngine:
                 f"OpenVINO runs {ran} on {self._device} ({self._device_name}) where {precision} was asked for"
             )
         in_bytes = sum(count for name, count in kernels.items() if name.lower().endswith("i8"))
-        fast = any(part in name for name in kernels for part in _BYTE_KERNELS)
-        if precision == "int8" and not (fast and in_bytes > sum(kernels.values()) / 2):
+        if precision == "int8" and in_bytes <= kernels.total() / 2:
             raise EngineUnavailable(
-                f"--precision int8: {self._device_name} has neither VNNI nor AMX: bytes are no faster than floats"
+                f"--precision int8: OpenVINO runs {in_bytes} of {kernels.total()} convolutions in it on "
+                f"{self._device_name}: run with --precision fp32"
             )
         return compiled
 
