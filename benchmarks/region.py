@@ -30,7 +30,6 @@ from benchmarks.study import at_least_one, carry_out, some_seconds
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.fresh import in_fresh_process
-from rtsod.bench.record import file_to_write
 from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Case, measure_whole
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, QualityConfig, SourceConfig
@@ -40,6 +39,7 @@ from rtsod.meter import Drop, Meter
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
+from rtsod.text_file import file_to_write
 from rtsod.types import Alpha, Engine, Frame, Image
 
 FPS: Final = 30

@@ -6,12 +6,14 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from rtsod.command_line import Parser, complain
 from rtsod.config import (
     ENGINES,
+    INPUT_SIZE_RANGE,
+    LEAST_HALF_SIZE,
     MODELS,
     PRECISIONS,
     QUALITIES,
@@ -25,7 +27,7 @@ from rtsod.config import (
     RunConfig,
     SourceConfig,
 )
-from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.errors import ExitCode, RtsodError
 from rtsod.stop_signals import leave
 from rtsod.version import __version__
 
@@ -47,11 +49,6 @@ exit codes: 0 done, 2 usage, 3 source, 4 weights, 5 engine, 6 output, 70 interna
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
 def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> int:
     """Run a command.
 
@@ -69,16 +66,16 @@ def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> in
         _set_up_logging(verbose)
         return _COMMANDS[options.command](options)
     except RtsodError as error:
-        _complain(str(error))
+        complain("rtsod", str(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("rtsod", "interrupted")
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
         if verbose:
             logging.getLogger(__name__).exception("internal error")
         hint = "" if verbose else " (--verbose shows where)"
-        _complain(f"internal error: {type(error).__name__}: {error}{hint}")
+        complain("rtsod", f"internal error: {type(error).__name__}: {error}{hint}")
         return int(ExitCode.INTERNAL)
 
 
@@ -108,13 +105,8 @@ def _doctor(options: argparse.Namespace) -> int:
 _COMMANDS: Final = {"run": _run, "devices": _devices, "doctor": _doctor}
 
 
-def _complain(line: str) -> None:
-    with suppress(OSError):  # with nobody to tell, the exit code still says it
-        print(f"rtsod: {line}", file=sys.stderr)
-
-
 def _parser(program: str | None) -> argparse.ArgumentParser:
-    parser = _Parser(prog="rtsod", description="Real-time background replacement with U²-Net.")
+    parser = Parser(prog="rtsod", description="Real-time background replacement with U²-Net.")
     parser.add_argument("--version", action="version", version=f"rtsod {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
@@ -174,7 +166,8 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=int,
         metavar="S",
-        help=f"the network sees SxS pixels; smaller is faster and coarser (default: {default.input_size})",
+        help=f"the network sees SxS pixels, {INPUT_SIZE_RANGE[0]} to {INPUT_SIZE_RANGE[1]}; smaller is faster and "
+        f"coarser; TensorRT in fp16 takes {LEAST_HALF_SIZE} and more (default: {default.input_size})",
     )
     group.add_argument(
         "--weights",

@@ -21,7 +21,7 @@ from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, 
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
 from rtsod.masker import Masker
-from rtsod.meter import Meter, Snapshot, Span, Stage
+from rtsod.meter import Drop, Meter, Snapshot, Span, Stage
 from rtsod.motion.steady import Steadier
 from rtsod.quality import masker_from
 from rtsod.refine import refiner
@@ -79,6 +79,22 @@ class WholeResult:
     """The passes of all stages while the last ``TRACED_FRAMES`` pictures were made; seconds from the first."""
     others_cores: float | None = None
     """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
+
+    @property
+    def fps(self) -> float | None:
+        """Pictures per second, None for less than two.
+
+        Few pictures that come in a burst seem faster than they were captured: paced like a camera, no more can leave
+        in the long run than the share of the pace that was composited.
+        """
+        numbers = self.numbers
+        if numbers["composited"] < 2:
+            return None
+        rate = numbers["output_fps"]
+        if self.case.paced and self.source.fps is not None:
+            settled = numbers["captured"] - numbers["dropped"].get(Drop.STOPPED, 0)
+            rate = min(rate, float(self.source.fps) * numbers["composited"] / max(settled, 1))
+        return round(rate, 3)
 
     @property
     def peak_memory_mb(self) -> float:
