@@ -17,7 +17,7 @@ from rtsod.assembly import pipeline_from, settle
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
-from rtsod.config import AppConfig, OutputConfig, RunConfig
+from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
@@ -114,7 +114,11 @@ class _Run:
         if self._window is not None:
             opened.callback(self._window.close)
 
-        self._pool = self._open_engines(config)
+        engine = config.engine
+        if info.stills and engine.precision == "auto":
+            engine = replace(engine, precision="fp32")
+            reporter.say("precision auto: fp32, because photographs can wait for the authors' own maps")
+        self._pool = self._open_engines(engine)
         opened.callback(self._pool.close)
         self._engine = self._pool.first
         settled = settle(config.quality, self._run_config, info, self._pool, reporter.say)
@@ -204,15 +208,15 @@ class _Run:
             names = [sink.name for sink in self._sinks]
             write_stats(path, self._source.info, self._engine.info, names, self._run_config.sync, numbers, end)
 
-    def _open_engines(self, config: AppConfig) -> EnginePool:
-        fetching = f"fetching the weights of the {config.engine.model} model, once"
+    def _open_engines(self, config: EngineConfig) -> EnginePool:
+        fetching = f"fetching the weights of the {config.model} model, once"
         with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
-            weights = resolve(config.engine, fetched)
-            first = open_engine(config.engine, weights, self._reporter.say, built)  # fetches them, where needed
+            weights = resolve(config, fetched)
+            first = open_engine(config, weights, self._reporter.say, built)  # fetches them, where needed
 
         def supervised(size: int, opened: Engine | None = None) -> Engine:
             def reopen() -> Engine:
-                return open_engine(replace(config.engine, input_size=size), weights, _log.info)
+                return open_engine(replace(config, input_size=size), weights, _log.info)
 
             return SupervisedEngine(opened or reopen(), reopen, tell=self._meter.event)
 
