@@ -51,17 +51,25 @@ def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Syn
         inference: seconds.
 
     Raises:
-        UsageError: photographs cannot be tracked.
+        UsageError: photographs cannot be tracked, nor files that wait for each mask.
     """
     if info.stills:
         if run.sync == "tracked" or run.mask_every > 1:
             raise UsageError(f"{info.name}: photographs are no film, there is nothing to track: leave --sync out")
         return "locked", None
+    if run.sync == "tracked" and not info.live and run.mask_every == 1:
+        raise UsageError(
+            f"--sync tracked: {info.name} waits for its masks, so each frame has its own: add --mask-every N"
+        )
     if run.sync != "auto":
         return run.sync, None
     if run.mask_every > 1:
         return "tracked", f"as asked by --mask-every {run.mask_every}"
     if not info.live or info.fps is None:
         return "locked", None
-    cost = f"the network takes {inference * 1e3:.0f} ms, the camera gives a frame every {1e3 / float(info.fps):.0f} ms"
-    return ("locked" if inference * float(info.fps) <= KEEPS_UP else "tracked"), cost
+    keeps_up = inference * float(info.fps) <= KEEPS_UP
+    return (
+        "locked" if keeps_up else "tracked",
+        f"the network takes {inference * 1e3:.0f} ms, {'within' if keeps_up else 'more than'} {KEEPS_UP:.0%} of the "
+        f"{1e3 / float(info.fps):.0f} ms between the camera's frames",
+    )

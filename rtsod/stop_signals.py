@@ -57,6 +57,8 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         for number in _CODES:
+            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: whoever started this wants it to go on
             self._before[number] = signal.signal(number, self._on_signal)
         return self
 

@@ -21,6 +21,7 @@ import pytest
 from rtsod.cli import main
 from rtsod.errors import ExitCode
 from rtsod.model.weights import ReportBytes
+from rtsod.stop_signals import StopSignals
 from rtsod.types import Backdrop, Engine
 
 ROOT = Path(__file__).parents[1]
@@ -364,6 +365,17 @@ def _start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_who_was_told_to_survive_the_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.received
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

@@ -122,6 +122,13 @@ def test_what_cannot_be_carried_is_not() -> None:
     assert Carrier().carry(key, Frame(image, 4, 0)) is None, "an earlier frame"
 
 
+def test_a_mask_is_carried_for_half_a_second_and_no_longer() -> None:
+    image, alpha = scene(0)
+    key = masked(image, alpha)
+    assert Carrier().carry(key, Frame(image, 4, key.frame.captured_at + 0.5)) is not None
+    assert Carrier().carry(key, Frame(image, 4, key.frame.captured_at + 0.51)) is None
+
+
 def test_background_that_comes_into_view_is_not_taken_along() -> None:
     """A dark hand before a light wall is gone in one frame: no motion tells where it went."""
     image = np.full((360, 480, 3), 215, np.uint8)

@@ -41,6 +41,12 @@ def test_photographs_cannot_be_tracked(run: RunConfig) -> None:
         settle_sync(run, STILLS, 0.1)
 
 
+def test_a_file_that_waits_for_its_masks_is_not_tracked() -> None:
+    with pytest.raises(UsageError, match="--mask-every"):
+        settle_sync(RunConfig(sync="tracked"), FILE, 0.1)
+    assert settle_sync(RunConfig(sync="tracked", mask_every=3), FILE, 0.1) == ("tracked", None)
+
+
 def test_a_slow_network_is_given_time() -> None:
     assert mask_age(0.01, "locked") == mask_age(0.01, "tracked") == LEAST_MASK_AGE
     assert mask_age(2.0, "tracked") > mask_age(2.0, "locked") > 2.0

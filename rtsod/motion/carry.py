@@ -12,6 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from rtsod.capture import timeline
 from rtsod.motion.evidence import compare, uncovered
 from rtsod.motion.flow import HEIGHT, WIDTH, Flow, FlowSearch, Small, follow, joined, small
 from rtsod.types import Carried, Frame, Masked
@@ -19,8 +20,8 @@ from rtsod.types import Carried, Frame, Masked
 LEAST_EXPLAINED: Final = 0.5
 """The share of the picture, and of the subject in it, that motion must explain; with less, the scene was cut, the
 camera jerked or the subject is gone. Measured: .55 at least, of a gesticulating person."""
-
-
+LONGEST_SECONDS: Final = 0.5
+"""Over which a mask is carried. What an outline has passed by then sticks to it, and would be shown."""
 _REMEMBERED: Final = 64
 """Frames, of 230 kB each: two seconds at 30 per second. A mask that takes longer is carried nowhere."""
 LONGEST_STEP: Final = 4
@@ -73,7 +74,7 @@ class Carrier:
         self.watch(frame)
         if masked.frame is not self._key:
             self._start_from(masked.frame)
-        if self._path is None:
+        if self._path is None or timeline(frame) - timeline(masked.frame) > LONGEST_SECONDS:
             return None
         new, old = self._seen[-1].picture, self._seen[0].picture
         evidence = compare(new, old, self._path)
