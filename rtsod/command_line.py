@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
-from rtsod.errors import OutputError, RtsodError, UsageError
+from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.stop_signals import Interrupted, StopSignals
 
 
@@ -40,6 +42,9 @@ def carry_out(program: str, work: Callable[[], None]) -> int:
             return int(error.exit_code)
         except Interrupted:
             complain(program, "interrupted")
+        except Exception as error:
+            complain(program, internal_error(error))
+            return int(ExitCode.INTERNAL)
     return int(signals.exit_code)
 
 
@@ -55,6 +60,13 @@ def answer(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it would fail again at the end
         if not isinstance(error, BrokenPipeError):
             raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def internal_error(error: Exception) -> str:
+    """A bug in one line, with the place it came from, for a report."""
+    places = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
+    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}{where}"
 
 
 def complain(program: str, line: str) -> None:

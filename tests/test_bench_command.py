@@ -33,7 +33,7 @@ QUICK = ["--engine", "constant", "--model", "lite", "--input-size", "64", "--sec
 
 def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept, report = tmp_path / "b.json", tmp_path / "b.html"
-    whole = ["--pipeline", "--size", "64x48", "--pace", "camera", "--sync", "locked", "--seconds", "0.5"]
+    whole = ["--pipeline", "--size", "64x48", "--pace", "camera", "--seconds", "0.5"]
     code = bench.main([*QUICK, *whole, "--json", str(kept), "--report", str(report)])
     assert code == ExitCode.DONE
     said = capsys.readouterr().out

@@ -137,6 +137,10 @@ def test_errors_have_their_code_and_one_line(capsys: pytest.CaptureFixture[str])
 
     assert carry_out("prog", fail) == ExitCode.OUTPUT
     assert capsys.readouterr().err == "prog: the disk is full\n"
+    assert carry_out("prog", lambda: print(1 // 0)) == ExitCode.INTERNAL
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prog: internal error: ZeroDivisionError: ")
+    assert "at test_commands.py:" in line
     assert carry_out("prog", lambda: answer("fine")) == ExitCode.DONE
     assert capsys.readouterr().out == "fine\n"
 

@@ -16,7 +16,7 @@ from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
-from rtsod.command_line import Parser, answer, complain
+from rtsod.command_line import Parser, answer, complain, internal_error
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.model.weights import resolve
@@ -65,6 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             where = f"; what was measured is in {' and '.join(kept)}" if kept else ""
             complain("rtsod.bench", f"interrupted{where}")
             return signals.exit_code
+        except Exception as error:
+            complain("rtsod.bench", internal_error(error))
+            return ExitCode.INTERNAL
 
 
 class _Screen:
