@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ class Study:
     def _in_bytes(self, chosen: set[int]) -> ov.Model:
         """A copy of the graph with the quantisers of all convolutions but the chosen ones taken out."""
         model = self.graph.clone()
-        found = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
+        found = sorted((node for node in model.get_ops() if node.get_type_name() == "Convolution"), key=_place)
         for index, (node, conv) in enumerate(zip(found, convolutions(self.network)[:-1], strict=True)):
             if index not in chosen:
                 node.input(0).replace_source_output(_unquantised(node.input_value(0)))
@@ -78,6 +79,12 @@ class Study:
     def _masks(self, model: ov.Model) -> list[Alpha]:
         compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         return [np.array(compiled([picture[None]])[0][0, 0]) for picture in self.pictures]
+
+
+def _place(conv: ov.Node) -> int:
+    """Which convolution of the PyTorch graph it was, by the number in its name; the first has none."""
+    number = re.search(r"_(\d+)/aten", conv.get_friendly_name())
+    return int(number[1]) if number else 0
 
 
 def _unquantised(source: ov.Output) -> ov.Output:

@@ -1,0 +1,112 @@
+"""What 8 bits change, and what they bring: masks and times against float32, on photographs and on clips.
+
+    python -m benchmarks.int8_error --model lite --json benchmarks/results/int8_error_lite.json
+
+Half of the photographs and two of the clips were calibrated on (``scripts/calibration_pictures.py``); they are marked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from rtsod.backends import open_engine
+from rtsod.bench.machine import describe
+from rtsod.bench.record import command_line, write_json
+from rtsod.config import MODELS, PRECISIONS, EngineConfig
+from rtsod.export.parity import compare
+from rtsod.model.weights import resolve
+from rtsod.preprocess import shrink, shrink_still
+from rtsod.types import Alpha, Engine, Image
+
+CALIBRATED_ON: Final = ("again", "bottle-detection")
+_ROUNDS: Final = 5
+_TIMES: Final = 8
+
+
+def main() -> int:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="lite", choices=MODELS)
+    parser.add_argument("--precision", default="int8", choices=PRECISIONS)
+    parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
+    parser.add_argument("--samples", type=Path, default=Path("../shared/samples"))
+    parser.add_argument("--every", type=int, default=6, help="frames of clips (default: %(default)s)")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    record: dict[str, Any] = {"command": command_line("benchmarks.int8_error"), "machine": describe()}
+    exact, rounded = (_open(options, precision) for precision in ("fp32", options.precision))
+    size = options.input_size
+
+    photographs = sorted((options.samples / "images").iterdir())
+    errors: dict[str, Any] = {}
+    for name, paths in (("photographs", photographs[1::2]), ("photographs, calibrated on", photographs[::2])):
+        pictures = [shrink_still(np.asarray(cv2.imread(str(path)), np.uint8), size) for path in paths]
+        errors[name] = _errors(exact.infer, rounded.infer, pictures)
+    for path in sorted((options.samples / "clips").iterdir()):
+        name = path.stem + (", calibrated on" if path.stem in CALIBRATED_ON else "")
+        errors[name] = _errors(exact.infer, rounded.infer, _frames(path, size, options.every))
+    record["errors"] = errors
+    record["ms"] = _milliseconds({"fp32": exact, options.precision: rounded}, size)
+
+    print(
+        "pictures | n | mean error | worst picture | IoU, mean | 5th percentile\n--- | ---: | ---: | ---: | ---: | ---:"
+    )
+    for name, row in errors.items():
+        print(" | ".join([name, str(row["pictures"]), *(f"{row[key]:.4f}" for key in list(row)[1:])]))
+    print({name: f"{value:.1f} ms" for name, value in record["ms"].items()})
+    if options.json is not None:
+        write_json(options.json, record)
+    return 0
+
+
+def _open(options: argparse.Namespace, precision: str) -> Engine:
+    config = EngineConfig(options.model, "openvino", precision, "cpu", options.input_size)  # type: ignore[arg-type]
+    return open_engine(config, resolve(config))
+
+
+def _errors(
+    exact: Callable[[Image], Alpha], rounded: Callable[[Image], Alpha], pictures: list[Image]
+) -> dict[str, Any]:
+    each = [compare([(rounded(picture), exact(picture))]) for picture in pictures]
+    overlaps = [parity.iou for parity in each]
+    return {
+        "pictures": len(each),
+        "mean_error": float(np.mean([parity.mean_error for parity in each])),
+        "worst_error": max(parity.worst_error for parity in each),
+        "iou": float(np.mean(overlaps)),
+        "iou_5": float(np.percentile(overlaps, 5)),
+    }
+
+
+def _frames(clip: Path, size: int, every: int) -> list[Image]:
+    capture, frames = cv2.VideoCapture(str(clip)), []
+    while (got := capture.read())[0]:
+        frames.append(got[1])
+    return [shrink(np.asarray(frame, np.uint8), size) for frame in frames[::every]]
+
+
+def _milliseconds(engines: dict[str, Engine], size: int) -> dict[str, float]:
+    """Of each, the best of the medians of alternating rounds."""
+    picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    medians: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(_ROUNDS):
+        for name, engine in engines.items():
+            times = []
+            for _ in range(_TIMES):
+                started = time.perf_counter()
+                engine.infer(picture)
+                times.append(time.perf_counter() - started)
+            medians[name].append(1e3 * float(np.median(times)))
+    return {name: round(min(values), 2) for name, values in medians.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
