@@ -53,14 +53,17 @@ def in_fresh_process(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
         raise EngineError(f"the measuring process died (exit code {process.exitcode})") from None
     except Interrupted:
         sender.close()
+        if process.pid is None:  # it came sooner than the process
+            raise
         process.terminate()
         answer = _last_words(receiver)
         if answer is not None:
             raise CutShort(answer) from None
         raise
     finally:
-        process.kill()  # also when this process is interrupted: nothing goes on in the background
-        process.join()
+        if process.pid is not None:
+            process.kill()  # also when this process is interrupted: nothing goes on in the background
+            process.join()
         receiver.close()
     if isinstance(answer, BaseException):
         raise answer
