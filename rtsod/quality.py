@@ -129,7 +129,7 @@ def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter
 
 def _best(ladder: tuple[Rung, ...], period: float, info: SourceInfo, pool: EnginePool, whole_seconds: float) -> Choice:
     """The first rung that keeps up; the last if none does. What cannot, by its cost, is not even opened."""
-    if whole_seconds <= KEEPS_UP * period:
+    if whole_seconds <= KEEPS_UP * period or len(ladder) == 1:
         return Choice(ladder, 0, whole_seconds, period)
     last = len(ladder) - 1
     for index in range(1, last + 1):
