@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "edges": "benchmarks.edges",
     "motion": "benchmarks.motion --clips ../shared/samples/clips",
     "region": "benchmarks.region --only steps --only whole_path",
+    "int8_error_lite": "benchmarks.int8_error --model lite",
+    "int8_error_full": "benchmarks.int8_error --model full --every 14",
     "growth": "benchmarks.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.growth --only length --seconds 600",
 }
