@@ -364,6 +364,7 @@ def _start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         env={**environment, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the tests may run under nohup
     )
 
 
