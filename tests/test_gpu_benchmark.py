@@ -49,7 +49,7 @@ def test_the_procedure_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert set(exact[key]) == {"p50", "p95", "p99", "mean"}
     assert {"torch", "python", "platform"} <= result["machine"].keys()
     assert "frame to map" in capsys.readouterr().out
-    told = measure(Job("lite", "engine-tensorrt", tmp_path / "lite.pth", True, "cpu", 64, 1, None))
+    told = measure(Job("lite", "engine-tensorrt", tmp_path / "lite.pth", True, "cpu", 128, 1, None))
     assert told["left_out"], "on a CPU there is no TensorRT, and the result says why"
 
 
