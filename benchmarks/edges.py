@@ -28,7 +28,6 @@ from benchmarks.soft_subject import SoftSubject, moving_background
 from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.backgrounds import ImageBackground, bundled_backgrounds
-from rtsod.bench.record import file_to_write
 from rtsod.composite import blend
 from rtsod.config import EngineConfig, RefineName
 from rtsod.errors import SourceError
@@ -36,6 +35,7 @@ from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.refine import Matte, Refine, refiner, unrefined
 from rtsod.sources.scene import DemoScene
+from rtsod.text_file import file_to_write
 from rtsod.types import Alpha, Engine, Image
 
 WIDTH, HEIGHT = 1280, 720

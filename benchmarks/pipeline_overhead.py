@@ -33,9 +33,9 @@ from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource
 from rtsod.bench.fresh import in_fresh_process
-from rtsod.bench.record import file_to_write
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig, PictureConfig
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline import Pipeline
@@ -43,6 +43,7 @@ from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
+from rtsod.text_file import file_to_write
 from rtsod.types import Alpha, Engine, Image, Source
 
 CPU_MS_BOUND: Final = 8.0
@@ -149,7 +150,7 @@ def _play(source: Source, engine: Engine) -> Snapshot:
     compositor = Compositor([open_background(BACKGROUND)], refine=refiner(PictureConfig().refine))
     sink = NullSink()
     try:
-        Pipeline(source, engine, compositor, [sink], meter, max_mask_age=60.0).run()
+        Pipeline(source, WholeFrame(engine, meter), compositor, [sink], meter, max_mask_age=60.0).run()
     finally:
         source.close()
     assert sink.slates == 0

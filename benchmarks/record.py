@@ -26,6 +26,10 @@ COMMANDS: Final = {
     "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 "
     "rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
     "edges": "benchmarks.edges",
+    "motion": "benchmarks.motion --clips ../shared/samples/clips",
+    "region": "benchmarks.region --only steps --only whole_path",
+    "int8_error_lite": "benchmarks.int8_error --model lite",
+    "int8_error_full": "benchmarks.int8_error --model full --every 14",
     "growth": "benchmarks.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.growth --only length --seconds 600",
 }

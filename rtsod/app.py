@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Final
 
 import cv2
-import numpy as np
 
-from rtsod.assembly import pipeline_from
+from rtsod.assembly import pipeline_from, settle
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
-from rtsod.config import AppConfig, OutputConfig, RunConfig
+from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
+from rtsod.engine_pool import EnginePool
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
+from rtsod.motion.steady import Steadier
+from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
@@ -39,9 +41,6 @@ _log = logging.getLogger(__name__)
 FALLBACK_OUTPUT: Final = Path("rtsod-output.mp4")
 """Recorded when nothing was asked for and nothing can be shown."""
 FALLBACK_SECONDS: Final = 10.0
-LEAST_MASK_AGE: Final = 1.0
-"""Seconds; the default bound on a slow machine is several inferences instead."""
-_AGE_IN_INFERENCES: Final = 4.0
 
 
 def run(config: AppConfig) -> ExitCode:
@@ -115,12 +114,23 @@ class _Run:
         if self._window is not None:
             opened.callback(self._window.close)
 
-        self._engine = self._open_engine(config)
-        opened.callback(self._engine.close)
-        self._age = self._run_config.max_mask_age or mask_age_from_speed(self._engine, info)
+        engine = config.engine
+        if info.stills and engine.precision == "auto":
+            engine = replace(engine, precision="fp32")
+            reporter.say("precision auto: fp32, because photographs can wait for the authors' own maps")
+        self._pool = self._open_engines(engine)
+        opened.callback(self._pool.close)
+        self._engine = self._pool.first
+        settled = settle(config.quality, self._run_config, info, self._pool, reporter.say)
+        self._run_config, self._age = settled.run, settled.max_mask_age
+        self._masker = masker_from(settled.choice, info, self._pool, self._meter, reporter.say)
         _log.info("masks count as too old after %.2f s", self._age)
         if self._virtual_camera is not None:
             self._virtual_camera.limit_age(self._age)
+        picture = config.picture
+        if picture.subject_lock and info.stills:
+            raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
+        self._steadier = Steadier(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
         self._show_numbers = False
 
     def run(self) -> None:
@@ -129,10 +139,11 @@ class _Run:
         self._pipeline = pipeline_from(
             config,
             self._source,
-            self._engine,
+            self._masker,
             self._compositor,
             self._sinks,
             self._meter,
+            steadier=self._steadier,
             max_mask_age=self._age,
         )
         self._signals.hold()
@@ -195,20 +206,26 @@ class _Run:
         path = self._run_config.stats
         if path is not None:
             names = [sink.name for sink in self._sinks]
-            write_stats(path, self._source.info, self._engine.info, names, numbers, end)
+            write_stats(path, self._source.info, self._engine.info, names, self._run_config.sync, numbers, end)
 
-    def _open_engine(self, config: AppConfig) -> Engine:
-        fetching = f"fetching the weights of the {config.engine.model} model, once"
+    def _open_engines(self, config: EngineConfig) -> EnginePool:
+        fetching = f"fetching the weights of the {config.model} model, once"
         with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
-            weights = resolve(config.engine, fetched)
-            first = open_engine(config.engine, weights, self._reporter.say, built)  # fetches them, where needed
-        engine = SupervisedEngine(first, lambda: open_engine(config.engine, weights, _log.info), tell=self._meter.event)
-        info = engine.info
+            weights = resolve(config, fetched)
+            first = open_engine(config, weights, self._reporter.say, built)  # fetches them, where needed
+
+        def supervised(size: int, opened: Engine | None = None) -> Engine:
+            def reopen() -> Engine:
+                return open_engine(replace(config, input_size=size), weights, _log.info)
+
+            return SupervisedEngine(opened or reopen(), reopen, tell=self._meter.event)
+
+        info = first.info
         self._reporter.say(
             f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
             f"{info.device}, {info.weights}"
         )
-        return engine
+        return EnginePool(supervised(info.input_size, first), supervised)
 
     def _open_backdrops(self, config: AppConfig, opened: ExitStack, *, to_cycle: bool) -> list[Backdrop]:
         """What was asked for; then, where a key can ask for the next one, the bundled ones."""
@@ -254,18 +271,6 @@ def _settle_outputs(
 def leave_cores_to_the_network() -> None:
     """OpenCV's own threads would fight the network's; its share of a frame is small."""
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
-
-
-def mask_age_from_speed(engine: Engine, source: SourceInfo) -> float:
-    """Warm the engine up, and allow several of its inferences before a picture counts as too old, in seconds."""
-    width = height = engine.info.input_size
-    if engine.info.takes_frames and source.width is not None and source.height is not None:
-        width, height = source.width, source.height
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    engine.infer(noise)  # the first one allocates
-    started = time.perf_counter()
-    engine.infer(noise)
-    return max(LEAST_MASK_AGE, _AGE_IN_INFERENCES * (time.perf_counter() - started))
 
 
 def _expected_frames(info: SourceInfo, run: RunConfig) -> int | None:

@@ -3,43 +3,96 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from rtsod.config import RunConfig
+from rtsod.config import QualityConfig, RunConfig
+from rtsod.engine_pool import EnginePool
+from rtsod.masker import Masker
 from rtsod.meter import Meter
+from rtsod.motion.carry import Carrier
+from rtsod.pace import inference_seconds, mask_age, settle_sync
+from rtsod.pairing import Steadying
 from rtsod.pipeline import Composing, Pipeline
-from rtsod.types import Clock, Engine, Sink, Source
+from rtsod.quality import Choice, choose, with_tracking
+from rtsod.sparing import Sparing
+from rtsod.types import Clock, Sink, Source, SourceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the speed of the network here has decided."""
+
+    choice: Choice
+    """How masks are made."""
+    run: RunConfig
+    """Without ``auto``."""
+    max_mask_age: float
+    """Seconds: what was asked for, or what follows from the network's speed."""
+
+
+def settle(
+    quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, say: Callable[[str], None]
+) -> Settled:
+    """Time the network and decide what was left open: how masks are made, and how they are paired with frames.
+
+    Args:
+        quality: what may be given up for speed.
+        run: how it is to be kept in step.
+        info: of the source.
+        pool: the first engine is warm afterwards.
+        say: told, in one line each, what was decided and why, where something was given up.
+
+    Raises:
+        RtsodError: what was asked for is not to be had.
+    """
+    whole = inference_seconds(pool.first, info)
+    choice = choose(quality, info, pool, whole, mask_every=run.mask_every)
+    if choice.why is not None:
+        say(f"quality: {choice.why}")
+    sync, why = settle_sync(run, info, choice.seconds)
+    if why is not None:
+        say(f"sync: {sync}, {why}")
+    if sync == "tracked":
+        choice = with_tracking(choice)
+    return Settled(choice, replace(run, sync=sync), run.max_mask_age or mask_age(whole, sync))
 
 
 def pipeline_from(
     config: RunConfig,
     source: Source,
-    engine: Engine,
+    masker: Masker,
     compositor: Composing,
     sinks: Sequence[Sink],
     meter: Meter,
     *,
+    steadier: Steadying | None = None,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
 ) -> Pipeline:
     """The pipeline that a configuration means, over opened edges.
 
     Args:
-        config: how it is kept in step, and its bounds.
+        config: how it is kept in step, and its bounds. ``auto`` is settled by :func:`settle`; left so, it is locked.
         source: this and the following as :class:`rtsod.pipeline.Pipeline` takes them.
-        engine: likewise.
+        masker: likewise.
         compositor: likewise.
         sinks: likewise.
         meter: likewise.
+        steadier: likewise.
         max_mask_age: seconds; what ``config.max_mask_age`` says, or was derived from the engine's speed.
         clock: seconds that only grow.
     """
     return Pipeline(
         source,
-        engine,
+        masker,
         compositor,
         sinks,
         meter,
+        steadier=steadier,
+        carrier=Carrier() if config.sync == "tracked" else None,
+        mask_every=config.mask_every,
+        spares=Sparing(meter, max_mask_age, lambda: masker.every),
         max_mask_age=max_mask_age,
         max_frames=config.max_frames,
         duration=config.duration,

@@ -6,16 +6,15 @@ The authors' weights need no calibration: theirs comes with the program, made by
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
+from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import MODELS, EngineConfig
-from rtsod.errors import EngineError, OutputError, RtsodError
-from rtsod.text_file import check_writable, write_text
+from rtsod.errors import EngineError, OutputError
+from rtsod.stop_signals import leave
+from rtsod.text_file import check_writable, file_to_write, write_text
 
 MEAN_BOUND: Final = 0.004
 """Of the mean absolute difference from float32 over all pictures."""
@@ -30,37 +29,41 @@ examples:
 
 The pictures should look like what the camera will see; a few dozen are plenty. Afterwards --precision int8 and auto
 find the result by the weights' sha256.
-Exit codes: 0 done, 2 wrong usage, 4 weights, 5 8 bits are too coarse, 6 cannot be written.
+Exit codes: 0 done, 2 wrong usage, 4 weights, 5 8 bits are too coarse, 6 cannot be written, 70 internal error,
+129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    parser = argparse.ArgumentParser(
+    return carry_out("rtsod.calibrate", lambda: _calibrate(_parser().parse_args(arguments)))
+
+
+def _parser() -> Parser:
+    parser = Parser(
         "python -m rtsod.calibrate", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=MODELS, default="full")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
     parser.add_argument("--images", type=Path, metavar="FOLDER", required=True, help="pictures to measure on")
     parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S", help="to measure at")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: where --precision int8 looks for it")
-    options = parser.parse_args(arguments)
-    console = Console(stderr=True)
-    try:
-        if options.output is not None:
-            check_writable("--output", options.output)
-        with console.status("reading the weights") as status:
-            done = _calibrate(options, status.update)
-    except RtsodError as error:
-        console.print(f"rtsod.calibrate: {error}", style="red", markup=False, soft_wrap=True)
-        return int(error.exit_code)
-    except KeyboardInterrupt:
-        return 130
-    print(done)
-    return 0
+    parser.add_argument(
+        "--output", type=file_to_write, metavar="FILE", help="default: where --precision int8 looks for it"
+    )
+    return parser
 
 
-def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
+def _calibrate(options: argparse.Namespace) -> None:
+    from rich.console import Console  # late, as below: a mistyped option needs none of them
+
+    if options.output is not None:
+        check_writable("--output", options.output)
+    with Console(stderr=True).status("reading the weights") as status:
+        done = _calibration(options, status.update)
+    answer(done)
+
+
+def _calibration(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     import torch
 
     from rtsod.export.parity import LEAST_IOU, compare, pictures_in
@@ -98,4 +101,4 @@ def _calibrate(options: argparse.Namespace, say: Callable[[str], None]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

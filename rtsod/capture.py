@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from rtsod.meter import Meter, Stage
-from rtsod.ring import Closed, Ring
+from rtsod.ring import Closed, Puttable
 from rtsod.types import Frame, Source
 
 
@@ -21,7 +21,7 @@ class CaptureThread:
     """
 
     def __init__(
-        self, source: Source, ring: Ring[Frame], meter: Meter, *, max_frames: int | None, duration: float | None
+        self, source: Source, ring: Puttable[Frame], meter: Meter, *, max_frames: int | None, duration: float | None
     ) -> None:
         self._source = source
         self._ring = ring

@@ -6,24 +6,28 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from rtsod.command_line import Parser, complain
 from rtsod.config import (
     ENGINES,
+    INPUT_SIZE_RANGE,
+    LEAST_HALF_SIZE,
     MODELS,
     PRECISIONS,
+    QUALITIES,
     REFINES,
     SYNCS,
     AppConfig,
     EngineConfig,
     OutputConfig,
     PictureConfig,
+    QualityConfig,
     RunConfig,
     SourceConfig,
 )
-from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.errors import ExitCode, RtsodError
 from rtsod.stop_signals import leave
 from rtsod.version import __version__
 
@@ -45,11 +49,6 @@ exit codes: 0 done, 2 usage, 3 source, 4 weights, 5 engine, 6 output, 70 interna
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
 def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> int:
     """Run a command.
 
@@ -67,16 +66,16 @@ def main(argv: Sequence[str] | None = None, *, program: str | None = None) -> in
         _set_up_logging(verbose)
         return _COMMANDS[options.command](options)
     except RtsodError as error:
-        _complain(str(error))
+        complain("rtsod", str(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("rtsod", "interrupted")
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
         if verbose:
             logging.getLogger(__name__).exception("internal error")
         hint = "" if verbose else " (--verbose shows where)"
-        _complain(f"internal error: {type(error).__name__}: {error}{hint}")
+        complain("rtsod", f"internal error: {type(error).__name__}: {error}{hint}")
         return int(ExitCode.INTERNAL)
 
 
@@ -106,13 +105,8 @@ def _doctor(options: argparse.Namespace) -> int:
 _COMMANDS: Final = {"run": _run, "devices": _devices, "doctor": _doctor}
 
 
-def _complain(line: str) -> None:
-    with suppress(OSError):  # with nobody to tell, the exit code still says it
-        print(f"rtsod: {line}", file=sys.stderr)
-
-
 def _parser(program: str | None) -> argparse.ArgumentParser:
-    parser = _Parser(prog="rtsod", description="Real-time background replacement with U²-Net.")
+    parser = Parser(prog="rtsod", description="Real-time background replacement with U²-Net.")
     parser.add_argument("--version", action="version", version=f"rtsod {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
@@ -126,6 +120,7 @@ def _parser(program: str | None) -> argparse.ArgumentParser:
     )
     _add_source_options(run)
     _add_engine_options(run)
+    _add_quality_options(run)
     _add_output_options(run)
     _add_run_options(run)
     commands.add_parser("devices", help="list cameras with what they can do, and virtual cameras with who holds them")
@@ -171,13 +166,38 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=int,
         metavar="S",
-        help=f"the network sees SxS pixels; smaller is faster and coarser (default: {default.input_size})",
+        help=f"the network sees SxS pixels, {INPUT_SIZE_RANGE[0]} to {INPUT_SIZE_RANGE[1]}; smaller is faster and "
+        f"coarser; TensorRT in fp16 takes {LEAST_HALF_SIZE} and more (default: {default.input_size})",
     )
     group.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
         help=".pth, .safetensors or folded .onnx (default: the authors', fetched once)",
+    )
+
+
+def _add_quality_options(parser: argparse.ArgumentParser) -> None:
+    default = _DEFAULTS.quality
+    group = parser.add_argument_group("speed")
+    group.add_argument(
+        "--quality",
+        choices=QUALITIES,
+        help="auto: with live input, give up as much as it takes to keep up, and take it back later; fixed: never "
+        f"change; files are always fixed (default: {default.quality})",
+    )
+    group.add_argument(
+        "--region",
+        type=_region,
+        metavar="R",
+        help="let the network see the subject's region at RxR pixels, the whole frame only now and then; auto: where "
+        f"the whole frame does not keep up; off: never (default: {default.region})",
+    )
+    group.add_argument(
+        "--target-fps",
+        type=float,
+        metavar="N",
+        help="masks per second: the best that this machine makes so fast is chosen (default: the camera's rate)",
     )
 
 
@@ -202,6 +222,15 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--light-wrap", action="store_true", help="let the new background's light fall on the subject's rim"
+    )
+    group.add_argument(
+        "--steady",
+        action=argparse.BooleanOptionalAction,
+        help="hold masks still where the picture is still, and leave out what is no subject; --no-steady shows them as "
+        "the network gives them (default: --steady; photographs are never steadied)",
+    )
+    group.add_argument(
+        "--subject-lock", action="store_true", help="keep to the subject that was there first, whoever walks past"
     )
     group.add_argument(
         "--preview",
@@ -243,7 +272,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     default = _DEFAULTS.run
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--sync", choices=SYNCS, help=f"locked: each mask with the very frame it comes from (default: {default.sync})"
+        "--sync",
+        choices=SYNCS,
+        help="locked: each mask with the very frame it comes from; tracked: every frame at once, with the newest mask "
+        f"carried to it; auto: locked where the network keeps up with the camera (default: {default.sync})",
+    )
+    group.add_argument(
+        "--mask-every",
+        type=int,
+        metavar="N",
+        help=f"infer every N-th frame and track between them (default: {default.mask_every})",
     )
     group.add_argument("--duration", type=float, metavar="SECONDS", help="of input (default: no bound)")
     group.add_argument("--max-frames", type=int, metavar="N", help="of input (default: no bound)")
@@ -255,6 +293,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--stats", type=Path, metavar="FILE", help="write the run's numbers as JSON")
     group.add_argument("--verbose", action="store_true", default=default.verbose, help="log what happens to stderr")
+
+
+def _region(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -279,6 +321,7 @@ def _config(options: argparse.Namespace) -> AppConfig:
     return AppConfig(
         source=pick(SourceConfig),
         engine=pick(EngineConfig),
+        quality=pick(QualityConfig),
         picture=pick(PictureConfig),
         output=pick(OutputConfig),
         run=pick(RunConfig),

@@ -1,7 +1,7 @@
 """The subject in front of another background: the one place where a picture that may leave the machine is made.
 
 Blending is ``alpha * F + (1 - alpha) * B`` (Porter and Duff's *over*, 1984). What is not known to be subject does
-not get out: without a valid mask of its very frame there is no :meth:`Compositor.compose`, only
+not get out: without a valid mask for its very frame there is no :meth:`Compositor.compose`, only
 :meth:`Compositor.slate`.
 """
 
@@ -25,7 +25,7 @@ from rtsod.types import (
     Composited,
     Frame,
     Image,
-    Masked,
+    Shown,
     Transparent,
     Untouched,
     seal,
@@ -87,12 +87,13 @@ class Compositor:
         """Flip what comes from the camera, or no longer. A replaced background is never flipped: it may hold text."""
         self._mirror = not self._mirror
 
-    def compose(self, masked: Masked, at: float) -> Composited:
+    def compose(self, shown: Shown, at: float, *, stands_for: Frame | None = None) -> Composited:
         """The frame's subject in front of the current backdrop.
 
         Args:
-            masked: a frame with its own mask.
+            shown: a frame with its own mask, or with one carried to it.
             at: seconds since the first frame; drives backgrounds that move.
+            stands_for: the later frame whose place in time the picture takes; its pixels are not looked at.
 
         Returns:
             A picture of the frame's size that shares no memory with anything.
@@ -101,7 +102,7 @@ class Compositor:
             SourceError: the background can no longer be read.
         """
         backdrop = self._backdrops[self._current]
-        frame, image, mask = masked.frame, masked.frame.image, masked.mask.alpha
+        image, mask = shown.frame.image, shown.alpha
         if self._mirror:
             image, mask = np.asarray(cv2.flip(image, 1), np.uint8), np.asarray(cv2.flip(mask, 1), np.float32)
         height, width = image.shape[:2]
@@ -118,6 +119,7 @@ class Compositor:
                 picture = self._join(front, blurred_background(image, alpha, sigma), alpha)
             case _:
                 picture = self._join(front, backdrop.picture(width, height, at), alpha)
+        frame = stands_for or shown.frame
         return seal(
             image=picture,
             alpha=alpha,

@@ -15,17 +15,23 @@ from rtsod.errors import UsageError
 ModelName: TypeAlias = Literal["full", "lite"]
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
-Sync: TypeAlias = Literal["locked"]
+Quality: TypeAlias = Literal["auto", "fixed"]
+Sync: TypeAlias = Literal["auto", "locked", "tracked"]
 RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
+QUALITIES: Final[tuple[str, ...]] = get_args(Quality)
 SYNCS: Final[tuple[str, ...]] = get_args(Sync)
 REFINES: Final[tuple[str, ...]] = get_args(RefineName)
 
 INPUT_SIZE_RANGE: Final = (64, 1024)
 """Pixels. Below 64 the poolings leave nothing at the bottom of the blocks; above 1024 a CPU needs seconds."""
+LEAST_HALF_SIZE: Final = 128
+"""Pixels: the smallest input at which TensorRT's graph in half precision is the network still, by the check that every
+export passes. With the authors' lite weights masks overlap by .940 at 64, .990 at 96, .999 at 128, where .995 is
+demanded."""
 MAX_FRAME_SIDE: Final = 16384
 """Pixels. A picture with a longer side, or with more than ``MAX_FRAME_PIXELS``, is refused before it is decoded."""
 MAX_FRAME_PIXELS: Final = 100_000_000
@@ -87,6 +93,49 @@ class EngineConfig:
         low, high = INPUT_SIZE_RANGE
         if not low <= self.input_size <= high:
             raise UsageError(f"--input-size {self.input_size}: must be {low} to {high} pixels")
+        if self.engine == "tensorrt" and self.too_small_for_half is not None:
+            raise UsageError(f"--input-size {self.input_size}: {self.too_small_for_half}")
+
+    @property
+    def too_small_for_half(self) -> str | None:
+        """Why TensorRT cannot run this faithfully, and what can be done; None where it can.
+
+        Its graph is in half precision unless asked otherwise.
+        """
+        if self.precision not in ("auto", "fp16") or self.input_size >= LEAST_HALF_SIZE:
+            return None
+        return (
+            f"below {LEAST_HALF_SIZE} pixels TensorRT's graph in fp16 is not faithful: "
+            f"--input-size {LEAST_HALF_SIZE}, or --precision fp32"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QualityConfig:
+    """What may be given up for speed."""
+
+    quality: Quality = "auto"
+    """``auto``: with live input, as much as the machine asks for, step by step; ``fixed``: masks are made in one way
+    throughout, as they always are for files."""
+    region: Literal["auto", "off"] | int = "auto"
+    """Pixels, squared, at which the network sees the subject's region instead of the whole frame; ``auto``: where the
+    whole frame does not keep up; ``off``: never."""
+    target_fps: float | None = None
+    """Masks per second to make; None: live, as many as the camera gives frames, for files as many as it makes."""
+
+    def __post_init__(self) -> None:
+        if self.quality not in QUALITIES:
+            raise UsageError(f"--quality {self.quality}: is none of {', '.join(QUALITIES)}")
+        if isinstance(self.region, int):
+            low, high = INPUT_SIZE_RANGE
+            if not low <= self.region <= high:
+                raise UsageError(f"--region {self.region}: must be {low} to {high} pixels, auto or off")
+            if self.target_fps is not None:
+                raise UsageError(f"--region {self.region}: --target-fps chooses the size: leave one of them out")
+        elif self.region not in ("auto", "off"):
+            raise UsageError(f"--region {self.region}: is no number of pixels, nor auto or off")
+        if self.target_fps is not None and not 0 < self.target_fps <= 1000:
+            raise UsageError(f"--target-fps {self.target_fps:g}: must be more than 0 and at most 1000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +150,16 @@ class PictureConfig:
     ``auto`` is ``fast`` for streams, and ``off`` for photographs, whose masks are the authors'."""
     light_wrap: bool = False
     """A little of the new background's light on the subject's rim."""
+    steady: bool = True
+    """Masks of a stream are held still where the picture is still, and what is no subject is left out."""
+    subject_lock: bool = False
+    """Keep to the subject that was there first."""
 
     def __post_init__(self) -> None:
         if self.refine not in REFINES:
             raise UsageError(f"--refine {self.refine}: is none of {', '.join(REFINES)}")
+        if self.subject_lock and not self.steady:
+            raise UsageError("--subject-lock: follows one subject from mask to mask: leave --no-steady out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +188,11 @@ class OutputConfig:
 class RunConfig:
     """How long a run lasts, how it is kept in step, and what is reported."""
 
-    sync: Sync = "locked"
+    sync: Sync = "auto"
+    """``locked``: each mask with the very frame it was computed from. ``tracked``: live, every frame with the newest
+    mask carried to it; a file, the frames between every ``mask_every``-th. ``auto``: what keeps up."""
+    mask_every: int = 1
+    """Frames; more than 1 infers only every so many-th and tracks between them."""
     duration: float | None = None
     """Seconds of input time, None for no bound."""
     max_frames: int | None = None
@@ -145,6 +204,14 @@ class RunConfig:
     verbose: bool = False
 
     def __post_init__(self) -> None:
+        if self.sync not in SYNCS:
+            raise UsageError(f"--sync {self.sync}: is none of {', '.join(SYNCS)}")
+        if self.mask_every < 1:
+            raise UsageError(f"--mask-every {self.mask_every}: must be at least 1")
+        if self.mask_every > 1 and self.sync == "locked":
+            raise UsageError(
+                f"--mask-every {self.mask_every}: frames between masks are tracked: leave --sync locked out"
+            )
         if self.duration is not None and not 0 < self.duration < float("inf"):
             raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds, and finite")
         if self.max_frames is not None and self.max_frames < 1:
@@ -159,6 +226,7 @@ class AppConfig:
 
     source: SourceConfig = field(default_factory=SourceConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
     picture: PictureConfig = field(default_factory=PictureConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     run: RunConfig = field(default_factory=RunConfig)

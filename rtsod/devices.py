@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from rtsod import v4l2
+from rtsod.command_line import answer
 from rtsod.sinks._loopback import setup_hint, tells_readers
 
 DECODED: Final = ("MJPG", "YUYV", "NV12", "YU12", "H264", "GREY", "BGR3", "RGB3", "UYVY")
@@ -35,9 +36,9 @@ def device_lines(devices: Iterable[v4l2.Device]) -> list[str]:
 def show() -> int:
     """Print them; the exit code."""
     if sys.platform != "linux":
-        print(_ELSEWHERE)
+        answer(_ELSEWHERE)
         return 0
-    print("\n".join(device_lines(v4l2.devices())))
+    answer("\n".join(device_lines(v4l2.devices())))
     return 0
 
 

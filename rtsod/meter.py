@@ -13,7 +13,7 @@ from typing import Final, TypedDict
 
 import numpy as np
 
-from rtsod.types import Clock
+from rtsod.types import Carried, Clock, Shown
 
 SAMPLES: Final = 65_536
 """Percentiles are of the last this many pictures: 36 minutes at 30 per second."""
@@ -28,8 +28,12 @@ class Drop(StrEnum):
     """A newer mask came before the compositor was free."""
     INVALID_MASK = "invalid_mask"
     """Not a number, or out of range. The frame became a slate."""
+    NO_MASK = "no_mask"
+    """There was none yet to carry to it. The frame became a slate."""
     MASK_TOO_OLD = "mask_too_old"
     """Older than the bound when its turn came. The frame became a slate."""
+    UNTRACKED = "untracked"
+    """No motion could be believed that leads to it. The picture before it was held."""
     PAUSED = "paused"
     STOPPED = "stopped"
     """Under way when the run was stopped."""
@@ -70,10 +74,23 @@ class Stage(StrEnum):
     """Waiting for the source and decoding."""
     PREPROCESS = "preprocess"
     INFER = "infer"
+    TRACK = "track"
+    """Steadying a mask in time, or carrying one to another frame."""
     COMPOSE = "compose"
     """Bringing the mask to the frame's size, the background, the blend."""
     WRITE = "write"
     """All sinks together."""
+
+
+class Work(StrEnum):
+    """What became of the frames inference was offered; a mask that was skipped or carried is no mask."""
+
+    MASKS = "masks"
+    """Masks computed and handed on."""
+    LOOKS = "looks"
+    """Further inferences of a whole frame, to see where the subject is."""
+    STILL = "still"
+    """Frames so much like the last one with a mask that none was computed."""
 
 
 @dataclass(slots=True)
@@ -101,10 +118,17 @@ class Snapshot(TypedDict):
 
     captured: int
     composited: int
+    carried: int
+    invalid_masks: int
     slates: int
     unreadable: int
     dropped: dict[str, int]
     events: dict[str, int]
+    work: dict[str, int]
+    rung: str | None
+    """How masks are made, at last."""
+    steps: int
+    """So often it changed."""
     seconds: float
     """From the first capture to the last picture."""
     output_fps: float
@@ -127,9 +151,12 @@ class Meter:
         self._clock = clock
         self._spans: deque[Span] = deque(maxlen=trace)
         self._lock = threading.Lock()
-        self._captured = self._composited = self._slates = self._unreadable = 0
+        self._captured = self._composited = self._carried = self._invalid_masks = self._slates = self._unreadable = 0
         self._dropped: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
+        self._work: Counter[str] = Counter()
+        self._rung: str | None = None
+        self._steps = 0
         self._first: float | None = None
         self._first_out = self._last = 0.0
         self._latency: deque[float] = deque(maxlen=SAMPLES)
@@ -143,21 +170,27 @@ class Meter:
             if self._first is None:
                 self._first = self._clock()
 
-    def composited(self, captured_at: float, composed_at: float) -> None:
+    def composited(self, shown: Shown, composed_at: float) -> None:
         """A picture with its mask reached every sink.
 
         Args:
-            captured_at: when its frame, which is also its mask's, was captured.
+            shown: what it was made of.
             composed_at: when the compositor took it up: the mask's age is counted to here.
         """
         now = self._clock()
         with self._lock:
             self._composited += 1
+            self._carried += isinstance(shown, Carried)
             if self._composited == 1:
                 self._first_out = now
             self._last = now
-            self._latency.append(now - captured_at)
-            self._mask_age.append(composed_at - captured_at)
+            self._latency.append(now - shown.frame.captured_at)
+            self._mask_age.append(composed_at - shown.origin.captured_at)
+
+    def invalid_mask(self) -> None:
+        """The network's answer was no mask."""
+        with self._lock:
+            self._invalid_masks += 1
 
     def slate(self) -> None:
         """A slate was shown."""
@@ -173,6 +206,17 @@ class Meter:
         """A device failed, or came back."""
         with self._lock:
             self._events[event] += 1
+
+    def worked(self, work: Work) -> None:
+        """Inference did something, or was spared it."""
+        with self._lock:
+            self._work[work] += 1
+
+    def stands_on(self, rung: str) -> None:
+        """From now on masks are made like this."""
+        with self._lock:
+            self._steps += self._rung not in (None, rung)
+            self._rung = rung
 
     def unreadable(self, count: int) -> None:
         """So many pieces of the input, in all so far, could not be decoded and never became frames."""
@@ -222,10 +266,15 @@ class Meter:
             return Snapshot(
                 captured=self._captured,
                 composited=self._composited,
+                carried=self._carried,
+                invalid_masks=self._invalid_masks,
                 slates=self._slates,
                 unreadable=self._unreadable,
                 dropped={str(reason): count for reason in Drop if (count := self._dropped[reason])},
                 events={str(event): count for event in Event if (count := self._events[event])},
+                work={str(work): count for work in Work if (count := self._work[work])},
+                rung=self._rung,
+                steps=self._steps,
                 seconds=round(seconds, 4),
                 output_fps=round((self._composited - 1) / between, 3) if between > 0 else 0.0,
                 latency_ms=_percentiles(self._latency),

@@ -2,14 +2,20 @@
 
 ::
 
-    Source -> CaptureThread -> Ring[Frame] -> inference thread -> Ring[Masked] -> compositor thread -> Sinks
+    locked   Source -> CaptureThread -> Ring[Frame] -> inference thread -> Ring[Answer] -> compositor thread -> Sinks
+
+    tracked                          /> Ring[Frame] ---------------------------------------v
+    (live)   Source -> CaptureThread -> Ring[Frame] -> inference thread -> newest mask -> compositor thread -> Sinks
 
 Live input never queues: each ring holds one item, and a newer one takes its place. File input never drops: a full
-ring makes the producer wait. A mask is composited with the very frame it was computed from (``--sync locked``).
+ring makes the producer wait. A mask is composited with the very frame it was computed from (locked), or carried by the
+motion in the picture to the frame it is shown with (tracked). Live, the compositor then runs at the camera's rate,
+whatever inference costs; a file waits for its masks, and tracking only fills in between those of every n-th frame.
 
 Fail closed: where there is no valid mask (not computed yet, not finite, too old, or inference failed) the sinks get a
-slate, which holds no camera pixel; nothing else can be handed to them, by type. When live input stalls, for whatever
-reason, slates go on at the rate of the output until a picture comes.
+slate, which holds no camera pixel; nothing else can be handed to them, by type. Where motion cannot be believed, what
+locked would show is shown. When live input stalls, for whatever reason, slates go on at the rate of the output until a
+picture comes.
 """
 
 from __future__ import annotations
@@ -18,15 +24,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from rtsod.capture import CaptureThread, timeline
-from rtsod.errors import EngineError, MaskError
+from rtsod.errors import EngineError
+from rtsod.masker import Masker
 from rtsod.meter import Drop, Meter, Stage
-from rtsod.preprocess import shrink, shrink_still, stretch_still
-from rtsod.ring import Closed, OnFull, Ring
-from rtsod.types import Clock, Composited, Engine, Frame, Mask, Masked, Sink, Source, Wait
+from rtsod.pairing import Answer, Carrying, Held, Pairing, Steadying, Unmasked
+from rtsod.ring import Both, Closed, OnFull, Ring
+from rtsod.types import Clock, Composited, Frame, Masked, Shown, Sink, Source, Wait
 
 READ_AHEAD: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
@@ -39,8 +45,8 @@ JOIN_TIMEOUT: Final = 10.0
 class Composing(Protocol):
     """What the pipeline needs of a compositor; see :class:`rtsod.composite.Compositor`."""
 
-    def compose(self, masked: Masked, at: float) -> Composited:
-        """The picture of a frame with its own mask, ``at`` seconds after the first frame."""
+    def compose(self, shown: Shown, at: float, *, stands_for: Frame | None = None) -> Composited:
+        """The picture of a frame and its mask, ``at`` seconds after the first frame, in the place of another one."""
         ...
 
     def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
@@ -48,27 +54,22 @@ class Composing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Unmasked:
-    """A frame that got no valid mask: it becomes a slate, so that a file's time line stays whole."""
-
-    frame: Frame
-
-
-Inferred: TypeAlias = Masked | Unmasked
-
-
 class Pipeline:
     """One run, from opened edges to their end. The edges are opened and closed by the caller.
 
     Args:
         source: read by the capture thread.
-        engine: used by the inference thread.
+        masker: used by the inference thread.
         compositor: used by the compositor thread.
         sinks: written by the compositor thread.
         meter: told of everything.
-        max_mask_age: live input: seconds from capture after which a frame is too old to be shown, and without a
-            picture after which the live sinks get a slate.
+        steadier: used by the inference thread on every mask; None leaves masks as they are.
+        carrier: carries masks to frames that have none of their own (tracked), in the compositor thread for live input,
+            in the inference thread for files; None composites each mask with its own frame (locked).
+        mask_every: with a carrier: at most every so many-th captured frame gets a mask of its own.
+        spares: with a carrier, live: whether a frame can do without a mask of its own, given the newest one.
+        max_mask_age: live input: seconds from the capture of a mask's frame after which the mask is too old to be
+            shown, and without a picture after which the live sinks get a slate.
         max_frames: frames to read, None for no bound.
         duration: seconds of input, None for no bound.
         clock: seconds that only grow, the one the source stamps its frames with.
@@ -78,11 +79,15 @@ class Pipeline:
     def __init__(
         self,
         source: Source,
-        engine: Engine,
+        masker: Masker,
         compositor: Composing,
         sinks: Sequence[Sink],
         meter: Meter,
         *,
+        steadier: Steadying | None = None,
+        carrier: Carrying | None = None,
+        mask_every: int = 1,
+        spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
         max_mask_age: float,
         max_frames: int | None = None,
         duration: float | None = None,
@@ -90,7 +95,7 @@ class Pipeline:
         wait: Wait = threading.Condition.wait_for,
     ) -> None:
         self._info = source.info
-        self._engine = engine
+        self._masker = masker
         self._compositor = compositor
         self._sinks = sinks
         self._meter = meter
@@ -100,9 +105,16 @@ class Pipeline:
 
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
-        self._frames: Ring[Frame] = Ring(1 if live else READ_AHEAD, on_full, wait)
-        self._masks: Ring[Inferred] = Ring(1, on_full, wait)
-        self._capture = CaptureThread(source, self._frames, meter, max_frames=max_frames, duration=duration)
+        self._to_infer: Ring[Frame] = Ring(1 if live else READ_AHEAD, on_full, wait)
+        self._to_show: Ring[Frame] = Ring(1, OnFull.DROP_OLDEST, wait)  # only where the two ways part
+        self._answers: Ring[Answer] = Ring(1, on_full, wait)
+        self._at_camera_rate = live and carrier is not None
+        fed = Both(self._to_infer, self._to_show) if self._at_camera_rate else self._to_infer
+        self._pairing = Pairing(
+            masker, steadier, carrier, meter, mask_every=mask_every, spares=spares, refusal=self._refusal
+        )
+        self._last_shown: Frame | None = None
+        self._capture = CaptureThread(source, fed, meter, max_frames=max_frames, duration=duration)
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._infer_all,), name="rtsod-inference", daemon=True),
             threading.Thread(target=self._guarded, args=(self._compose_all,), name="rtsod-compositor", daemon=True),
@@ -151,8 +163,8 @@ class Pipeline:
         for error in self._errors:
             raise error
         numbers = self._meter.snapshot()
-        if not numbers["composited"] and numbers["dropped"].get(Drop.INVALID_MASK):
-            raise EngineError(f"{self._engine.info.name} gave no valid mask: every picture became a slate")
+        if not numbers["composited"] and numbers["invalid_masks"]:
+            raise EngineError(f"{self._masker.name} gave no valid mask: every picture became a slate")
 
     # ---------------------------------------------------------------- threads
 
@@ -166,45 +178,30 @@ class Pipeline:
             self._errors.append(error)
             self._done.set()
         finally:
-            self._frames.close()
-            self._masks.close()
+            for ring in (self._to_infer, self._to_show, self._answers):
+                ring.close()
 
     def _infer_all(self) -> None:
         while True:
-            frame = self._frames.get()
+            frame = self._to_infer.get()
             assert frame is not None  # without a timeout there is a frame or Closed
-            self._masks.put(self._inferred(frame))
-
-    def _inferred(self, frame: Frame) -> Inferred:
-        reason = self._refusal(frame)
-        if reason is None:
-            try:
-                return Masked(frame, self._mask(frame))
-            except MaskError:
-                reason = Drop.INVALID_MASK
-        self._meter.dropped(reason)
-        return Unmasked(frame)
-
-    def _mask(self, frame: Frame) -> Mask:
-        stills, engine, image = self._info.stills, self._engine.info, frame.image
-        if stills or not engine.takes_frames:
-            with self._meter.stage(Stage.PREPROCESS, frame.index):
-                image = (shrink_still if stills else shrink)(image, engine.input_size)
-        with self._meter.stage(Stage.INFER, frame.index):
-            saliency = self._engine.infer(image)
-        return Mask(stretch_still(saliency) if stills else saliency, frame.index, frame.captured_at)
+            if self._at_camera_rate:
+                self._pairing.infer(frame)
+            else:
+                self._answers.put(self._pairing.answer(frame))
+            self._masker.afterwards()
 
     def _compose_all(self) -> None:
         try:
             self._show_slate()  # whoever watches sees a slate first, never the room
             patience = self._max_mask_age if self._info.live else None
             while True:
-                inferred = self._masks.get(patience)
-                if inferred is None:
+                answer = self._next_answer(patience)
+                if answer is None:
                     self._show_slate(to_all=True)
                     patience = float(1 / (self._info.fps or FALLBACK_FPS))
                 else:
-                    self._compose_one(inferred)
+                    self._compose_one(answer)
                     patience = self._max_mask_age if self._info.live else None
         except Closed:
             self._show_slate()  # nor does the last picture stay on a virtual camera that others go on reading
@@ -215,21 +212,36 @@ class Pipeline:
         finally:
             self._done.set()
 
-    def _compose_one(self, inferred: Inferred) -> None:
-        frame = inferred.frame
+    def _next_answer(self, patience: float | None) -> Answer | None:
+        if not self._at_camera_rate:
+            return self._answers.get(patience)
+        frame = self._to_show.get(patience)
+        return None if frame is None else self._pairing.track(frame)
+
+    def _compose_one(self, answer: Answer) -> None:
+        frame = answer.frame
         self._frame_size = (frame.image.shape[1], frame.image.shape[0])
         if self.paused and not self._info.live:
             self._wait_for_resume()
-        composed_at = self._clock()
-        reason = self._refusal(frame) if isinstance(inferred, Masked) else None
-        if isinstance(inferred, Masked) and reason is None:
-            with self._meter.stage(Stage.COMPOSE, frame.index):
-                picture = self._compositor.compose(inferred, self._at(frame))
-            self._write(picture, self._sinks)
-            self._meter.composited(frame.captured_at, composed_at)
+        if isinstance(answer, Unmasked):
+            self._refuse(frame, answer.reason)
             return
-        if reason is not None:
-            self._meter.dropped(reason)
+        shown = answer.instead if isinstance(answer, Held) else answer
+        composed_at = self._clock()
+        if (reason := self._refusal(shown.origin.captured_at)) is not None:
+            self._refuse(frame, reason)
+        elif self._last_shown is not None and shown.frame.index <= self._last_shown.index:
+            self._meter.dropped(Drop.UNTRACKED)  # a later picture is already seen: it stays
+        else:
+            with self._meter.stage(Stage.COMPOSE, frame.index):
+                picture = self._compositor.compose(shown, self._at(frame), stands_for=frame)
+            self._write(picture, self._sinks)
+            self._last_shown = shown.frame
+            self._meter.composited(shown, composed_at)
+
+    def _refuse(self, frame: Frame, reason: Drop) -> None:
+        """Show a slate in a frame's place."""
+        self._meter.dropped(reason)
         height, width = frame.image.shape[:2]
         self._write(self._compositor.slate(width, height, self._at(frame), frame=frame, now=self._clock()), self._sinks)
 
@@ -242,13 +254,13 @@ class Pipeline:
         began = self._capture.began_at
         return self._clock() - (started if began is None else began) >= self._duration + self._max_mask_age
 
-    def _refusal(self, frame: Frame) -> Drop | None:
-        """Why a frame must not be shown now, whatever its mask; a file waits for its turn, so nothing is against it."""
+    def _refusal(self, captured_at: float) -> Drop | None:
+        """Why a mask of a frame captured then must not be shown now; a file's waits, so nothing is against it."""
         if not self._info.live:
             return None
         if self.paused:
             return Drop.PAUSED
-        return Drop.MASK_TOO_OLD if self._clock() - frame.captured_at > self._max_mask_age else None
+        return Drop.MASK_TOO_OLD if self._clock() - captured_at > self._max_mask_age else None
 
     def _wait_for_resume(self) -> None:
         self._show_slate()
@@ -283,7 +295,7 @@ class Pipeline:
     def _shut_down(self) -> None:
         self._stopping.set()
         self._capture.stop()
-        self._masks.close()  # a mask that is ready is still shown
+        self._answers.close()  # a mask that is ready is still shown
         stuck = [] if self._capture.join(JOIN_TIMEOUT) else ["capture"]
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT)
@@ -296,8 +308,11 @@ class Pipeline:
             self._errors.append(EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(stuck)}"))
 
     def _account_for_drops(self) -> None:
-        self._meter.dropped(Drop.BEFORE_INFERENCE, self._frames.dropped)
-        self._meter.dropped(Drop.BEFORE_COMPOSITING, self._masks.dropped)
+        if self._at_camera_rate:
+            self._meter.dropped(Drop.BEFORE_COMPOSITING, self._to_show.dropped)
+        else:
+            self._meter.dropped(Drop.BEFORE_INFERENCE, self._to_infer.dropped)
+            self._meter.dropped(Drop.BEFORE_COMPOSITING, self._answers.dropped)
         so_far = self._meter.snapshot()
         under_way = so_far["captured"] - so_far["composited"] - sum(so_far["dropped"].values())
         self._meter.dropped(Drop.STOPPED, under_way)

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from rtsod.build.progress import shown
+from rtsod.config import Sync
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.text_file import write_text
@@ -117,7 +118,8 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     """The numbers of a run, for people."""
     parts = [
         f"{engine.model} on {engine.name}, {engine.precision}, {engine.device}",
-        f"{numbers['captured']} frames captured, {numbers['composited']} composited",
+        f"{numbers['captured']} frames captured, {numbers['composited']} composited"
+        + (f" ({numbers['carried']} of them tracked)" if numbers["carried"] else ""),
     ]
     lost = dict(numbers["dropped"])
     if numbers["unreadable"]:
@@ -125,6 +127,9 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     parts.append("dropped " + (", ".join(f"{count} {reason}" for reason, count in lost.items()) if lost else "none"))
     if numbers["events"]:
         parts.append("events " + ", ".join(f"{count} {event}" for event, count in numbers["events"].items()))
+    if numbers["rung"] is not None:
+        steps = f", after {numbers['steps']} changes" if numbers["steps"] else ""
+        parts.append(f"masks of {numbers['rung']}{steps}: " + ", ".join(f"{n} {w}" for w, n in numbers["work"].items()))
     if numbers["composited"] > 1:
         parts.append(f"{numbers['output_fps']:.1f} fps")
     for label, key in (("latency", "latency_ms"), ("mask age", "mask_age_ms")):
@@ -146,7 +151,13 @@ def overlay_lines(engine: EngineInfo, numbers: Snapshot) -> list[str]:
 
 
 def write_stats(
-    path: Path, source: SourceInfo, engine: EngineInfo, sinks: Sequence[str], numbers: Snapshot, end: str
+    path: Path,
+    source: SourceInfo,
+    engine: EngineInfo,
+    sinks: Sequence[str],
+    sync: Sync,
+    numbers: Snapshot,
+    end: str,
 ) -> None:
     """Everything about a run as JSON, written whole or not at all.
 
@@ -155,6 +166,7 @@ def write_stats(
         source: what was read.
         engine: what ran.
         sinks: the names of the outputs.
+        sync: locked or tracked.
         numbers: of the whole run.
         end: why it ended: ``"done"``, or the error's or signal's line.
 
@@ -187,6 +199,7 @@ def write_stats(
             "weights": engine.weights,
         },
         "outputs": list(sinks),
+        "sync": sync,
         **numbers,
     }
     write_text(path, json.dumps(record, indent=2) + "\n")

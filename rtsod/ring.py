@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from rtsod.types import Wait
 
 T = TypeVar("T")
+T_in = TypeVar("T_in", contravariant=True)
 
 
 class OnFull(Enum):
@@ -23,6 +24,18 @@ class OnFull(Enum):
 
 class Closed(Exception):
     """The ring was closed and, for ``get``, is empty."""
+
+
+class Puttable(Protocol[T_in]):
+    """What a producer sees of a ring, or of several."""
+
+    def put(self, item: T_in) -> None:
+        """See :meth:`Ring.put`."""
+        ...
+
+    def close(self, *, discard: bool = False) -> None:
+        """See :meth:`Ring.close`."""
+        ...
 
 
 class Ring(Generic[T]):
@@ -101,3 +114,20 @@ class Ring(Generic[T]):
             if discard:
                 self._items.clear()
             self._changed.notify_all()
+
+
+class Both(Generic[T]):
+    """Two rings that are fed the same items."""
+
+    def __init__(self, first: Ring[T], second: Ring[T]) -> None:
+        self._rings = first, second
+
+    def put(self, item: T) -> None:
+        """Put into both; see :meth:`Ring.put`."""
+        for ring in self._rings:
+            ring.put(item)
+
+    def close(self, *, discard: bool = False) -> None:
+        """Close both. Idempotent."""
+        for ring in self._rings:
+            ring.close(discard=discard)

@@ -57,6 +57,8 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         for number in _CODES:
+            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: whoever started this wants it to go on
             self._before[number] = signal.signal(number, self._on_signal)
         return self
 
@@ -81,6 +83,8 @@ def leave(code: int) -> NoReturn:
     Everything of ours is closed by now. But to unload a library under its own running thread may hang, or abort and
     change the exit code (PyTorch: 134), so in that case nothing is unloaded.
     """
+    for number in _CODES:
+        signal.signal(number, signal.SIG_IGN)  # all is done: one that comes now would only spoil the exit code
     ends = time.monotonic() + _LAST_WAIT
     stuck = [thread for thread in threading.enumerate() if thread.daemon and thread is not threading.current_thread()]
     for thread in stuck:

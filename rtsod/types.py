@@ -1,7 +1,8 @@
 """The words the whole program speaks: what flows through it and the three boundaries it crosses.
 
 ``Source.read`` gives :class:`Frame`, ``Engine.infer`` turns its pixels into a saliency map that becomes a
-:class:`Mask`, only the compositor turns the two into a :class:`Composited`, and ``Sink.write`` takes nothing else.
+:class:`Mask`, :mod:`rtsod.motion` may carry it to another frame, only the compositor turns frame and mask into a
+:class:`Composited`, and ``Sink.write`` takes nothing else.
 """
 
 from __future__ import annotations
@@ -89,11 +90,15 @@ class Mask:
     """``Frame.captured_at`` of that frame."""
 
     def __post_init__(self) -> None:
-        if self.alpha.ndim != 2 or self.alpha.dtype != np.float32 or self.alpha.size == 0:
-            raise MaskError(f"mask of shape {self.alpha.shape} and type {self.alpha.dtype}, not float32 (S, S)")
-        low, high = float(self.alpha.min()), float(self.alpha.max())  # NaN propagates into both
-        if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
-            raise MaskError(f"mask values reach from {low} to {high}, not within 0 to 1")
+        _check_map(self.alpha)
+
+
+def _check_map(alpha: Alpha) -> None:
+    if alpha.ndim != 2 or alpha.dtype != np.float32 or alpha.size == 0:
+        raise MaskError(f"mask of shape {alpha.shape} and type {alpha.dtype}, not float32 (S, S)")
+    low, high = float(alpha.min()), float(alpha.max())  # NaN propagates into both
+    if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
+        raise MaskError(f"mask values reach from {low} to {high}, not within 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,40 @@ class Masked:
         if self.mask.frame_index != self.frame.index or self.mask.captured_at != self.frame.captured_at:
             raise MaskError(f"mask of frame {self.mask.frame_index} offered for frame {self.frame.index}")
 
+    @property
+    def alpha(self) -> Alpha:
+        """The mask's map."""
+        return self.mask.alpha
+
+    @property
+    def origin(self) -> Mask:
+        """The mask that was computed, by whose age the picture is judged: its own."""
+        return self.mask
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A frame with a map that was computed from another one and carried here by the motion between the two.
+
+    Only :mod:`rtsod.motion.carry` makes these; a test reads the sources and holds that. So no mask lies over another
+    frame as it stands.
+
+    Raises:
+        MaskError: ``alpha`` is not a valid map.
+    """
+
+    frame: Frame
+    alpha: Alpha
+    """``(S, S)`` float32 in [0, 1]: the map as this frame needs it."""
+    origin: Mask
+    """The mask that was computed. The picture is as old as this."""
+
+    def __post_init__(self) -> None:
+        _check_map(self.alpha)
+
+
+Shown: TypeAlias = Masked | Carried
+"""What can be composited: a frame and the map that belongs to it."""
 
 _SEAL: Final = object()
 
@@ -153,9 +192,9 @@ class Composited:
         self.image = image
         """``(H, W, 3)`` uint8 BGR. Where ``transparent`` and alpha is 0 the pixels are cleared, not hidden."""
         self.index = index
-        """``Frame.index`` of the frame shown; for a slate, of the frame it stands for, or -1."""
+        """``Frame.index`` of the frame it stands for, the one shown but in a hold; for a slate without frame, -1."""
         self.captured_at = captured_at
-        """When the frame was captured (``time.perf_counter`` seconds); for a slate without frame, when it was made."""
+        """When that frame was captured (``time.perf_counter`` seconds); for a slate without frame, when it was made."""
         self.pts = pts
         """``Frame.pts``."""
         self.name = name

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from rtsod.types import Alpha, Clock, Composited, EngineInfo, Frame, Image, SourceInfo, Wait
+from rtsod.types import Alpha, Carried, Clock, Composited, EngineInfo, Frame, Image, Masked, SourceInfo, Wait
 
 WATERMARK = (7, 131, 249)
 """BGR of every background pixel of a fake frame: it must never be seen in an output."""
@@ -140,3 +140,12 @@ def hasten(factor: float) -> tuple[Clock, Wait]:
         return condition.wait_for(ready, None if timeout is None else timeout / factor)
 
     return lambda: time.perf_counter() * factor, wait
+
+
+class AsItStands:
+    """Carries nowhere, at no cost: right for scenes in which nothing moves."""
+
+    def watch(self, frame: Frame) -> None: ...
+
+    def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+        return Carried(frame, masked.alpha, masked.mask)

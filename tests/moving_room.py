@@ -6,6 +6,7 @@ mask that is laid over another frame than its own lays room bare, because the su
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -28,26 +29,50 @@ _PERSON: Final = _random.integers(40, 256, (*_SUBJECT, 3), np.uint8)
 _PERSON[:, :, 2] = 0
 
 
-def frame(index: int, *, scale: int = 1, band: int = 0) -> Image:
-    """The picture of this number, ``(72, 96, 3)`` times the scale.
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the subject moves, and what is around it."""
 
-    A ``band`` of so many pixels around the subject is black: for masks that may be a little off, as those
-    are that were carried to another frame. Less than a stride, or nothing is proved.
-    """
+    stride: int = STRIDE
+    """Pixels from frame to frame."""
+    band: int = 0
+    """So many pixels around the subject are black: for masks that may be a little off, as those are that were carried
+    to another frame. Passed within some frames, or nothing is proved."""
+    margin: int = 0
+    """So many pixels inside the picture's edge it turns around."""
+
+
+ABRUPT: Final = Manner()
+"""No mask of another frame fits, nor can be made to."""
+GENTLE: Final = Manner(stride=1, band=3, margin=12)
+"""Motion can be followed; a mask that does not follow it is off by more than the band after some frames."""
+
+
+def frame(index: int, manner: Manner = ABRUPT, *, scale: int = 1) -> Image:
+    """The picture of this number, ``(72, 96, 3)`` times the scale."""
     image = _ROOM.copy()
     height, width = _SUBJECT
-    way = WIDTH - width
-    left = abs((index * STRIDE) % (2 * way) - way)
-    top = (index * 3) % (HEIGHT - height)
+    band, margin = manner.band, manner.margin
+    left = margin + _there_and_back(index * manner.stride, WIDTH - width - 2 * margin)
+    top = margin + _there_and_back(index * min(3, manner.stride), HEIGHT - height - 2 * margin)
     image[max(0, top - band) : top + height + band, max(0, left - band) : left + width + band] = 0
     image[top : top + height, left : left + width] = _PERSON
     return np.ascontiguousarray(np.repeat(np.repeat(image, scale, axis=0), scale, axis=1))
 
 
-def mask(image: Image) -> Alpha:
-    """What a perfect network answers to a picture at its input size; a rim narrower than a stride is left out."""
+def _there_and_back(way: int, length: int) -> int:
+    return abs(way % (2 * length) - length)
+
+
+def mask(image: Image, rim: int = 1) -> Alpha:
+    """What a perfect network answers to a picture at its input size; a rim narrower than a stride is left out.
+
+    Args:
+        image: at the network's input size.
+        rim: of so many cells: one for each time that the mask is scaled until it is blended.
+    """
     subject = ((image[:, :, 2] < RED // 8) & (image[:, :, 0] > 20)).astype(np.uint8)
-    return cv2.erode(subject, np.ones((3, 3), np.uint8)).astype(np.float32)
+    return cv2.erode(subject, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)).astype(np.float32)
 
 
 def red(image: Image) -> int:

@@ -8,9 +8,12 @@ import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.backgrounds.colour import ColourBackground
@@ -18,20 +21,23 @@ from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.network import NetworkResult, time_engine
 from rtsod.bench.others import Others, busy_note, disturbed
-from rtsod.bench.plots import _range, histogram
-from rtsod.bench.result import Result
+from rtsod.bench.page import page
+from rtsod.bench.plots import _range, apart, histogram
+from rtsod.bench.result import KEPT_SAMPLES, Result, thinned
 from rtsod.bench.roof import GTX_1080_TI_GFLOPS, Roof, ceiling, device_to_probe, probe_roof
 from rtsod.bench.subject import Subject
 from rtsod.bench.text import dropped, lost, network_lines, roof_lines
-from rtsod.bench.whole import Case, latest, run_case
+from rtsod.bench.whole import Case, WholeResult, latest, run_case
 from rtsod.bench.work import Work, count_work
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
+from rtsod.masker import WholeFrame
 from rtsod.meter import Drop, Meter, Span, Stage
-from rtsod.types import Alpha, EngineInfo, Image
-from tests.fakes import FakeEngine, FakeSource, Ticks, picture
+from rtsod.types import Alpha, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
+from tests.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 
-ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 300.0, "bf16": 1500.0}, 20.0, 0.0)
+ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 240.0, "bf16": 900.0},
+            {"fp32": 300.0, "bf16": 1500.0}, 20.0, 0.0)  # fmt: skip
 MACHINE: dict[str, object] = {"cores": 2}
 
 
@@ -61,14 +67,19 @@ def test_a_ceiling_is_the_slower_of_arithmetic_and_memory() -> None:
 
 def test_a_machine_s_class_is_of_operations_really_done() -> None:
     assert ROOF.gflops == {"fp32": 300.0, "bf16": 2000.0}
-    assert ROOF.of_1080_ti == 250 / GTX_1080_TI_GFLOPS
+    assert ROOF.of_1080_ti == 240 / GTX_1080_TI_GFLOPS, "by a convolution that Winograd cannot shorten"
+    assert ROOF.half_of_1080_ti is None
+    halves = {**ROOF.pointwise, "fp16": 480.0}
+    assert replace(ROOF, pointwise=halves).half_of_1080_ti == 480 / GTX_1080_TI_GFLOPS
 
 
 def test_of_two_rounds_of_probes_each_probe_s_better_one_counts() -> None:
-    again = Roof("cpu", "a processor", {"fp32": 200.0, "bf16": 2500.0}, {"fp32": 320.0, "bf16": 1.0}, 25.0, 0.9)
+    again = Roof("cpu", "a processor", {"fp32": 200.0, "bf16": 2500.0}, {"fp32": 300.0, "bf16": 1.0},
+                 {"fp32": 320.0, "bf16": 1.0}, 25.0, 0.9)  # fmt: skip
     best = ROOF.best(again)
     assert best.products == {"fp32": 250.0, "bf16": 2500.0}
     assert best.convolutions == {"fp32": 320.0, "bf16": 1500.0}
+    assert best.pointwise == {"fp32": 300.0, "bf16": 900.0}
     assert best.copy_gb_s == 25.0
     assert best.others_cores == 0.0, "one undisturbed round is enough"
     assert ROOF.best(None) == ROOF
@@ -243,7 +254,9 @@ def test_the_time_line_begins_with_the_capture_of_the_first_frame_shown() -> Non
 def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
     source = FakeSource(30, images=[picture()])
-    run = run_case(case, source, FakeEngine(), ColourBackground("#00FF00"), max_mask_age=60)
+    meter, engine = Meter(trace=1000), FakeEngine()
+    masker = WholeFrame(engine, meter)
+    run = run_case(case, source, masker, engine.info, ColourBackground("#00FF00"), meter, max_mask_age=60)
     assert run.numbers["composited"] == 30
     assert len(run.latencies_ms) == 30
     assert {span.frame for span in run.spans if span.stage is Stage.COMPOSE} >= set(range(10, 30))
@@ -287,13 +300,59 @@ def test_the_rate_counts_the_intervals_between_pictures() -> None:
     clock = Ticks()
     meter = Meter(clock)
     meter.captured()
+    shown = Masked(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0))
     clock.now = 5.0  # the first one waits for the network
     for _ in range(4):
-        meter.composited(0.0, 0.0)
+        meter.composited(shown, 0.0)
         clock.now += 0.5
     numbers = meter.snapshot()
     assert numbers["output_fps"] == 2.0
     assert numbers["seconds"] == 6.5
+
+
+def test_few_pictures_in_a_burst_are_no_faster_than_their_pace() -> None:
+    clock = Ticks()
+    meter = Meter(clock)
+    for at in (0.2, 0.216):  # both inferred at once, after the network had been waited for
+        meter.captured()
+        clock.now = at
+        meter.composited(Masked(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0)), 0.0)
+    assert meter.snapshot()["output_fps"] > 60
+    case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("folder"))
+    source = SourceInfo("folder", 64, 48, Fraction(30), live=True)
+    engine = EngineInfo("constant", "none", "none", "none", 64, "")
+    run = WholeResult(case, engine, source, meter.snapshot(), 0.1, (), (), ())
+    assert run.fps == 30.0
+    assert replace(run, case=replace(case, paced=False)).fps == meter.snapshot()["output_fps"]
+    assert replace(run, numbers=Meter(Ticks()).snapshot()).fps is None
+
+
+def test_kept_samples_are_thinned_evenly_and_few_are_all_kept() -> None:
+    assert thinned("ms", [1.0, 2.0]) == {"ms_every": 1, "ms": [1.0, 2.0]}
+    assert thinned("ms", []) == {"ms_every": 1, "ms": []}
+    many = [float(value) for value in range(10 * KEPT_SAMPLES + 1)]
+    kept = thinned("ms", many)
+    assert kept["ms"] == many[:: kept["ms_every"]]
+    assert KEPT_SAMPLES / 2 < len(kept["ms"]) <= KEPT_SAMPLES
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_names_of_lines_never_cover_each_other_and_stay_where_they_can(places: list[float]) -> None:
+    moved = apart(sorted(places), 0.1)
+    assert all(after - before >= 0.1 - 1e-9 for before, after in pairwise(moved))
+    assert sum(moved) == pytest.approx(sum(places))
+    if all(after - before >= 0.1 for before, after in pairwise(sorted(places))):
+        assert moved == sorted(places)
+
+
+@pytest.mark.parametrize("others", [0.0, 1.5])
+def test_a_share_that_is_not_reliable_is_not_on_the_page_s_card(others: float) -> None:
+    network = _network("full", 400, others)
+    machine = {**MACHINE, "processor": "a processor", "date": "today"}
+    result = Result("", machine, "done", {"full": count_work("full", 320)}, [network], ROOF)
+    shown = page(result)
+    assert ("of this machine's fp32 roof" in shown) is (others == 0.0)
+    assert ("not reliable" in shown) is (others != 0.0)
 
 
 @pytest.mark.parametrize("values", [[500.0], [500.0, 500.001], [10.0, 500.0, 900.0], [0.001]])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +19,13 @@ from benchmarks.peers.__main__ import check_names, iou, lines
 from benchmarks.peers.worker import Array, _bare
 from benchmarks.study import carry_out
 from rtsod.bench import command as bench
+from rtsod.bench import network, session
+from rtsod.bench.result import KEPT_SAMPLES
+from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Resources
 from rtsod.config import PRECISIONS
-from rtsod.errors import EngineError, ExitCode, UsageError
+from rtsod.errors import EngineError, ExitCode, OutputError, UsageError
+from rtsod.types import Engine
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--engine", "constant", "--model", "lite", "--input-size", "64", "--seconds", "0.05"]
@@ -37,15 +43,23 @@ def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: p
     assert found["end"] == "done"
     assert found["command"].startswith("python -m rtsod.bench --engine constant")
     assert found["networks"][0]["reached"] is None
-    assert found["networks"][0]["samples"] == len(found["networks"][0]["samples_ms"]) >= 10
-    assert found["roof"]["gflops"].keys() == {"fp32", "bf16", "int8"}
+    measured = found["networks"][0]
+    assert 10 <= len(measured["samples_ms"]) <= KEPT_SAMPLES
+    assert len(measured["samples_ms"]) == -(-measured["samples"] // measured["samples_ms_every"])
+    assert not measured["cut_short"]
+    assert found["roof"]["gflops"].keys() - {"fp16"} == {"fp32", "bf16", "int8"}
+    assert found["roof"]["pointwise"].keys() == found["roof"]["gflops"].keys() - {"int8"}
+    assert "by sustained 1x1 convolution: fp32" in said
     assert all(rate > 0 for rate in [*found["roof"]["gflops"].values(), found["roof"]["copy_gb_s"]])
-    (run,) = found["pipelines"]
-    assert run["composited"] == len(run["latencies_ms"]) > 0
-    assert run["captured"] == run["composited"] + sum(run["dropped"].values())
+    assert [run["sync"] for run in found["pipelines"]] == ["locked", "tracked"]
+    for run in found["pipelines"]:
+        assert run["composited"] == len(run["latencies_ms"]) > 0
+        assert run["captured"] == run["composited"] + sum(run["dropped"].values())
 
     page = report.read_text()
-    assert page.count("<svg") == 3  # two histograms and the time line; without a network there is no roofline
+    assert (
+        page.count("<svg") == 5
+    )  # a histogram of the network, and of each run one and its time line; without a network there is no roofline
     assert "<script" not in page
     assert "no verdict, because" in page
     assert "memory_gb" not in page
@@ -116,6 +130,63 @@ def test_an_interrupted_call_ends_with_one_line_and_keeps_what_it_has(tmp_path: 
     found = json.loads(record.read_text())
     assert found["end"] == "interrupted"
     assert len(found["networks"]) == 1
+
+
+def test_an_interrupted_measurement_is_kept_as_far_as_it_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session, "measure_network", _ctrl_c_while_measuring)
+    monkeypatch.setattr(session.Session, "_probe", lambda self, engine: None)
+    kept = tmp_path / "b.json"
+    assert bench.main([*QUICK[:-1], "3000", "--json", str(kept)]) == ExitCode.INTERRUPTED
+    out, err = capsys.readouterr()
+    assert err == f"rtsod.bench: interrupted; what was measured is in {kept}\n"
+    assert "frames, interrupted" in out
+    (result,) = json.loads(kept.read_text())["networks"]
+    assert result["cut_short"]
+    assert result["samples"] > 0
+
+
+def _ctrl_c_while_measuring(subject: Subject, seconds: float, launched_at: float) -> network.NetworkResult:
+    real = network.time_engine
+
+    def time_engine(engine: Engine, seconds: float, *, ended: Callable[[], bool]) -> tuple[float, ...]:
+        os.kill(os.getppid(), signal.SIGINT)
+        return real(engine, seconds, ended=ended)
+
+    network.time_engine = time_engine  # type: ignore[assignment]  # in a process of its own
+    return network.measure_network(subject, seconds, launched_at)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_screen_that_cannot_be_written_is_one_line_and_6_and_the_files_are_there(tmp_path: Path) -> None:
+    kept = tmp_path / "b.json"
+    command = [sys.executable, "-m", "rtsod.bench", *QUICK, "--json", str(kept)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60, check=False
+        )
+    assert ended.returncode == ExitCode.OUTPUT
+    assert ended.stderr == "rtsod.bench: standard output cannot be written: No space left on device\n"
+    assert json.loads(kept.read_text())["end"] == "done"
+
+
+def test_what_cannot_be_kept_is_named_whole_and_everything_is_still_measured_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OutputError(f"{path}: no space")
+
+    monkeypatch.setattr("rtsod.bench.session.write_text", full)
+    monkeypatch.setattr("rtsod.bench.record.write_text", full)
+    kept, report = tmp_path / "b.json", tmp_path / "b.html"
+    both = ["--model", "both", "--json", str(kept), "--report", str(report)]
+    assert bench.main([*QUICK, *both]) == ExitCode.OUTPUT
+    out, err = capsys.readouterr()
+    assert err == f"rtsod.bench: {kept}: no space; {report}: no space\n"
+    assert out.startswith("measuring full and lite")
+    assert out.count("no verdict, because") == 2
+    assert "GB/s" in out
 
 
 def test_growth_tells_a_leak_from_caches_that_fill(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from rtsod.model.weights import resolve
 from tests.fakes import Ticks
 from tests.trt_fixtures import exported, rtx
 
-LITE = EngineConfig(model="lite", engine="tensorrt", input_size=64)
+LITE = EngineConfig(model="lite", engine="tensorrt", input_size=128)
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 6), (12, 0)], ids=str)
@@ -180,7 +180,7 @@ class TestCommand:
     @pytest.mark.usefixtures("_exported_once")
     def test_for_another_gpu(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rtx()
-        arguments = ["--model", "lite", "--input-size", "64", "--compute-capability", "8.6", "--library"]
+        arguments = ["--model", "lite", "--input-size", "128", "--compute-capability", "8.6", "--library"]
         assert main([*arguments, "tensorrt_rtx", "--output", str(tmp_path)]) == 0
         out, err = capsys.readouterr()
         assert Path(out.strip()).is_file()

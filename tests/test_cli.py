@@ -21,6 +21,7 @@ import pytest
 from rtsod.cli import main
 from rtsod.errors import ExitCode
 from rtsod.model.weights import ReportBytes
+from rtsod.stop_signals import StopSignals
 from rtsod.types import Backdrop, Engine
 
 ROOT = Path(__file__).parents[1]
@@ -205,6 +206,9 @@ def test_without_camera_display_or_output_the_demo_is_recorded(
         (["--max-frames", "0"], ExitCode.USAGE, "--max-frames"),
         (["--model", "full", "--lite"], ExitCode.USAGE, "--lite"),
         (["--engine", "abacus"], ExitCode.USAGE, "abacus"),
+        (["--source", "demo", "--region", "on"], ExitCode.USAGE, "on"),
+        (["--source", "demo", "--region", "12"], ExitCode.USAGE, "64"),
+        (["--source", "demo", "--region", "160", "--target-fps", "40"], ExitCode.USAGE, "--target-fps"),
         (["--source", "demo", "--bg", "nowhere.jpg"], ExitCode.USAGE, "nowhere.jpg"),
         (["--source", "demo", "--bg", "blur:0"], ExitCode.USAGE, "blur"),
         (["--source", "demo", "--bg", "#12345"], ExitCode.USAGE, "#12345"),
@@ -361,7 +365,19 @@ def _start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         env={**environment, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the tests may run under nohup
     )
+
+
+def test_who_was_told_to_survive_the_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.received
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

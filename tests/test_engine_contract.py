@@ -86,7 +86,7 @@ def test_it_says_what_runs(engine: Engine) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_closing_twice_is_harmless(name: str, published_weights: dict[str, Path]) -> None:
-    opened = _open(name, input_size=64)
+    opened = _open(name, input_size=128)
     opened.close()
     opened.close()
 
@@ -188,9 +188,10 @@ class TestConversionCache:
         assert np.array_equal(_open("openvino", input_size=64).infer(_noise(64)), answer)
         assert (self._converted() / "graph.xml").stat().st_mtime_ns == stamp
 
-    def test_a_damaged_conversion_is_made_anew(self, caplog: pytest.LogCaptureFixture) -> None:
+    @pytest.mark.parametrize("name", ["graph.bin", "graph.sha256", "answer.txt"])
+    def test_a_damaged_conversion_is_made_anew(self, name: str, caplog: pytest.LogCaptureFixture) -> None:
         answer = _open("openvino", input_size=64).infer(_noise(64))
-        path = self._converted() / "graph.bin"
+        path = self._converted() / name
         damaged = bytearray(path.read_bytes())
         damaged[len(damaged) // 2] ^= 0xFF
         path.write_bytes(damaged)

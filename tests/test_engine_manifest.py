@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 
 from rtsod.build.cache import CachedEngine, EngineCache, engines_folder
 from rtsod.build.manifest import Manifest
-from rtsod.errors import EngineError
+from rtsod.errors import OutputError
 
 PLAN = bytes(range(256)) * 4
 RUN = Manifest(
@@ -134,6 +136,24 @@ def test_a_manifest_without_engine_and_an_engine_without_manifest(tmp_path: Path
     assert "cannot be read" in str(cache.find(RUN))
 
 
+@pytest.mark.parametrize("suffix", [".json", ".engine"])
+def test_a_pipe_in_the_place_of_either_is_not_waited_for(suffix: str, tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes on this system")
+    cache, path = _kept(tmp_path)
+    path.with_suffix(suffix).unlink()
+    os.mkfifo(path.with_suffix(suffix))
+    assert re.search("no readable manifest|cannot be read", str(cache.find(RUN)))
+    assert isinstance(cache.keep(PLAN, BUILT), CachedEngine)
+    assert isinstance(cache.find(RUN), CachedEngine), "built again, it takes the pipe's place"
+
+
+def test_a_manifest_nested_without_end_is_a_damaged_one(tmp_path: Path) -> None:
+    cache, path = _kept(tmp_path)
+    path.with_suffix(".json").write_text("[" * 200_000)
+    assert "damaged" in str(cache.find(RUN))
+
+
 def test_one_built_ahead_of_time_serves_every_gpu_of_its_kind() -> None:
     ahead = replace(BUILT.any_gpu(), engine_sha256="ef" * 32)
     assert ahead.mismatch(RUN) is None
@@ -160,9 +180,9 @@ def test_stopped_in_between_leaves_nothing_that_would_be_used(tmp_path: Path, mo
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = EngineCache(tmp_path / "file" / "engines")
-    with pytest.raises(EngineError, match="cannot be kept"):
+    with pytest.raises(OutputError, match="cannot be kept"):
         cache.keep(PLAN, BUILT)
-    with pytest.raises(EngineError, match="cannot be kept"), cache.building(RUN):
+    with pytest.raises(OutputError, match="cannot be kept"), cache.building(RUN):
         pass
 
 

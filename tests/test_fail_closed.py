@@ -62,6 +62,39 @@ def test_only_the_compositor_makes_pictures_that_may_leave() -> None:
             assert not makers(path.read_text(encoding="utf-8")), path
 
 
+def carriers(source: str) -> list[str]:
+    """What in a module could make a ``Carried``: any use of the name but in annotations and ``isinstance``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="Carried") | ast.Attribute(attr="Carried")):
+                found.append("Carried(...)")
+            case ast.Call(func=ast.Name(id="replace") | ast.Attribute(attr="replace"), keywords=keywords) if any(
+                keyword.arg == "alpha" for keyword in keywords
+            ):
+                found.append("replace(alpha=...)")
+            case ast.alias(name="Carried", asname=str(name)):
+                found.append(f"as {name}")
+            case ast.Attribute(value=ast.Name(id="Carried") | ast.Attribute(attr="Carried"), attr=name):
+                found.append(f"Carried.{name}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["Carried(f, a, m)", "types.Carried(f, a, m)", "from rtsod.types import Carried as C", "Carried.__new__(Carried)",
+     "dataclasses.replace(carried, alpha=a)"],
+)  # fmt: skip
+def test_the_reader_of_sources_sees_a_mask_laid_over_another_frame(source: str) -> None:
+    assert carriers(source)
+
+
+def test_only_motion_brings_a_mask_to_another_frame() -> None:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE) != Path("motion/carry.py"):
+            assert not carriers(path.read_text(encoding="utf-8")), path
+
+
 def test_the_class_itself_refuses_everybody_else() -> None:
     image, alpha = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.float32)
     fields = {"image": image, "alpha": alpha, "index": 0, "captured_at": 0.0}

@@ -17,8 +17,9 @@ from tests.trt_fixtures import FakeDriver, FakeEngine, fake_driver, pretend_buil
 
 GOOD = 6
 """Answers before the GPU fails: one to the self-check, recording, warming up, and a few pictures."""
-ARGUMENTS = ["run", "--lite", "--engine", "tensorrt", "--input-size", "64", "--source", "demo", "--size", "96x64",
-             "--bg", "#00FF00", "--no-preview", "--verbose", "--stats", "stats.json"]  # fmt: skip
+ARGUMENTS = ["run", "--lite", "--engine", "tensorrt", "--precision", "fp32", "--input-size", "64",
+             "--source", "demo", "--size", "96x64", "--bg", "#00FF00",
+             "--no-preview", "--verbose", "--stats", "stats.json"]  # fmt: skip
 
 
 class Rig:

@@ -21,8 +21,10 @@ from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.config import SYNCS, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.preprocess import shrink
+from rtsod.region_masker import RegionMasker
 from rtsod.supervised_engine import SupervisedEngine
 from rtsod.types import (
     Alpha,
@@ -39,8 +41,8 @@ from tests import moving_room
 from tests.fakes import Ticks
 
 AGE: Final = 1.0
-BANDS: Final = {"locked": 0}
-"""For each way of keeping in step, how many pixels its masks may be off: see :func:`tests.moving_room.frame`."""
+MANNERS: Final = {"auto": moving_room.ABRUPT, "locked": moving_room.ABRUPT, "tracked": moving_room.GENTLE}
+"""For each way of keeping in step."""
 
 
 class Gate:
@@ -76,9 +78,9 @@ class Room:
 
     skipped = 0
 
-    def __init__(self, stage: Schedule, count: int, *, live: bool, band: int) -> None:
+    def __init__(self, stage: Schedule, count: int, *, live: bool, manner: moving_room.Manner) -> None:
         self.info = SourceInfo("room", moving_room.WIDTH, moving_room.HEIGHT, Fraction(30), live)
-        self._stage, self._count, self._index, self._band = stage, count, 0, band
+        self._stage, self._count, self._index, self._manner = stage, count, 0, manner
 
     def read(self) -> Frame | None:
         self._stage.gates["read"].wait()
@@ -87,7 +89,7 @@ class Room:
             return None
         self._index += 1
         pts = None if self.info.live else Fraction(index, 30)
-        return Frame(moving_room.frame(index, band=self._band), index, self._stage.clock(), pts)
+        return Frame(moving_room.frame(index, self._manner), index, self._stage.clock(), pts)
 
     def close(self) -> None:
         self._count = self._index
@@ -97,14 +99,13 @@ class Room:
 class Network:
     """Sees what it is shown, not what it is told; fails as the schedule says."""
 
-    info = EngineInfo("fake", "none", "fp32", "none", 64, "none")
-
-    def __init__(self, stage: Schedule) -> None:
-        self._stage = stage
+    def __init__(self, stage: Schedule, size: int, rim: int) -> None:
+        self.info = EngineInfo("fake", "none", "fp32", "none", size, "none")
+        self._stage, self._rim = stage, rim
 
     def infer(self, image: Image) -> Alpha:
         self._stage.gates["infer"].wait()
-        alpha, fault = moving_room.mask(image), next(self._stage.faults, None)
+        alpha, fault = moving_room.mask(image, self._rim), next(self._stage.faults, None)
         self._stage.gates["answer"].wait()
         if fault == "crash":
             raise EngineError("the GPU fell out")
@@ -134,14 +135,16 @@ _STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "backgroun
 _FAULTS: Final = (None, None, "nan", "crash")
 
 
+@pytest.mark.parametrize("by_region", [False, True], ids=["whole", "region"])
 @pytest.mark.parametrize("sync", SYNCS)
 @given(
     schedule=st.lists(st.sampled_from(_STEPS), max_size=60), faults=st.lists(st.sampled_from(_FAULTS), max_size=8),
-    count=st.integers(1, 10), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
+    count=st.integers(1, 20), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
 def test_no_interleaving_shows_the_room(
     sync: str,
+    by_region: bool,
     schedule: list[str],
     faults: list[str | None],
     count: int,
@@ -153,11 +156,19 @@ def test_no_interleaving_shows_the_room(
     colour = ColourBackground(moving_room.BACKDROP)
     compositor = Compositor([Transparent() if transparent else colour, colour])
     meter = Meter(stage.clock)
-    engine = SupervisedEngine(Network(stage), lambda: Network(stage), tell=meter.event, clock=stage.clock)
+
+    def engine_of(size: int, rim: int = 1) -> SupervisedEngine:
+        def opened() -> Network:
+            return Network(stage, size, rim)
+
+        return SupervisedEngine(opened(), opened, tell=meter.event, clock=stage.clock)
+
+    whole, region = engine_of(64), engine_of(48, rim=2)
+    masker = RegionMasker(whole, region, meter, clock=stage.clock) if by_region else WholeFrame(whole, meter)
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
-    room = Room(stage, count, live=live, band=BANDS[sync])
+    room = Room(stage, count, live=live, manner=MANNERS[sync])
     config = RunConfig(sync=cast("Sync", sync))
-    pipeline = pipeline_from(config, room, engine, compositor, sinks, meter, max_mask_age=AGE, clock=stage.clock)
+    pipeline = pipeline_from(config, room, masker, compositor, sinks, meter, max_mask_age=AGE, clock=stage.clock)
     steps = iter(schedule)
     doing: dict[str, Callable[[], None]] = {
         **{name: gate.step for name, gate in stage.gates.items()},
@@ -178,7 +189,8 @@ def test_no_interleaving_shows_the_room(
 
     with suppress(RtsodError):  # no valid mask at all, or too many crashes
         pipeline.run(tick=tick, interval=0.0002)
-    engine.close()
+    whole.close()
+    region.close()
     for sink in sinks:
         assert [moving_room.red(shown.image) for shown in sink.pictures] == [0] * len(sink.pictures)
     numbers = meter.snapshot()

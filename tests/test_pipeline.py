@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.errors import EngineError, OutputError, SourceError
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
+from rtsod.motion.carry import Carrier
 from rtsod.pipeline import Pipeline
 from rtsod.types import Alpha, Composited, Transparent
 from tests.fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
 
 GREEN = "#00FF00"
+CARRIERS: dict[str, Callable[[], Carrier | None]] = {"locked": lambda: None, "tracked": Carrier}
+both_syncs = pytest.mark.parametrize("sync", CARRIERS)
 
 
 def _pipeline(
@@ -34,8 +38,11 @@ def _pipeline(
     clock = clock or Ticks()
     meter = Meter(clock)
     options.setdefault("max_mask_age", 30.0)
+    if "sync" in options:
+        options["carrier"] = CARRIERS[options.pop("sync")]()
     compositor = Compositor([ColourBackground(GREEN)])
-    return Pipeline(source, engine or FakeEngine(), compositor, sinks, meter, clock=clock, **options), meter
+    masker = WholeFrame(engine or FakeEngine(), meter)
+    return Pipeline(source, masker, compositor, sinks, meter, clock=clock, **options), meter
 
 
 def _accounted(meter: Meter) -> bool:
@@ -43,9 +50,16 @@ def _accounted(meter: Meter) -> bool:
     return numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
 
 
-@given(count=st.integers(0, 40), slow=st.sampled_from(["source", "engine", "sink", "none"]))
-@settings(deadline=None, max_examples=30)
-def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(count: int, slow: str) -> None:
+@given(
+    count=st.integers(0, 40),
+    slow=st.sampled_from(["source", "engine", "sink", "none"]),
+    sync=st.sampled_from(list(CARRIERS)),
+    mask_every=st.integers(1, 6),
+)
+@settings(deadline=None, max_examples=40)
+def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(
+    count: int, slow: str, sync: str, mask_every: int
+) -> None:
     def pause(_: int) -> None:
         threading.Event().wait(0.0005)
 
@@ -59,8 +73,11 @@ def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(count: int, 
         return right_half(64)
 
     sink = CollectingSink(before=pause if slow == "sink" else nothing)
-    pipeline, meter = _pipeline(source, FakeEngine(answer), sink)
+    engine = FakeEngine(answer)
+    pipeline, meter = _pipeline(source, engine, sink, sync=sync, mask_every=mask_every)
     pipeline.run(interval=0.001)
+    if sync == "tracked":
+        assert engine.calls == -(-count // mask_every)
     assert [p.index for p in sink.pictures] == list(range(count))
     assert [p.pts for p in sink.pictures] == [Fraction(index, 30) for index in range(count)]
     assert not any(p.is_slate for p in sink.pictures)
@@ -89,7 +106,8 @@ def test_live_input_takes_the_newest_frame_and_counts_the_rest() -> None:
     assert _accounted(meter)
 
 
-def test_a_mask_lies_on_the_very_frame_it_came_from() -> None:
+@both_syncs
+def test_a_mask_lies_on_the_very_frame_it_came_from(sync: str) -> None:
     images = [picture() for _ in range(20)]
     for index, image in enumerate(images):
         image[:, 32:] = index * 10  # the subject says which frame it is
@@ -100,7 +118,7 @@ def test_a_mask_lies_on_the_very_frame_it_came_from() -> None:
         return alpha
 
     sink = CollectingSink()
-    pipeline, _ = _pipeline(FakeSource(20, images=images), FakeEngine(answer), sink)
+    pipeline, _ = _pipeline(FakeSource(20, images=images), FakeEngine(answer), sink, sync=sync)
     pipeline.run(interval=0.001)
     assert len(sink.pictures) == 20
     for index, shown in enumerate(sink.pictures):
@@ -108,9 +126,10 @@ def test_a_mask_lies_on_the_very_frame_it_came_from() -> None:
         assert int((shown.image[24] == index * 10).all(axis=1).sum()) == pytest.approx(index + 1, abs=1)
 
 
-def test_who_watches_sees_a_slate_first_and_last_and_a_file_only_its_frames() -> None:
+@both_syncs
+def test_who_watches_sees_a_slate_first_and_last_and_a_file_only_its_frames(sync: str) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
-    pipeline, _ = _pipeline(FakeSource(3), None, watching, recording)
+    pipeline, _ = _pipeline(FakeSource(3), None, watching, recording, sync=sync)
     pipeline.run(interval=0.001)
     assert [p.is_slate for p in watching.pictures] == [True, False, False, False, True]
     assert [p.is_slate for p in recording.pictures] == [False] * 3
@@ -126,8 +145,8 @@ BAD_MAPS: dict[str, Callable[[], Alpha]] = {
 
 
 @pytest.mark.parametrize("kind", BAD_MAPS)
-@pytest.mark.parametrize("live", [False, True])
-def test_an_invalid_mask_makes_its_frame_a_slate_and_the_run_goes_on(kind: str, live: bool) -> None:
+@pytest.mark.parametrize(("sync", "live"), [("locked", False), ("locked", True), ("tracked", False)])
+def test_an_invalid_mask_makes_its_frame_a_slate_and_the_run_goes_on(kind: str, sync: str, live: bool) -> None:
     waiting = threading.Semaphore(1)
 
     def before(index: int) -> None:
@@ -135,7 +154,7 @@ def test_an_invalid_mask_makes_its_frame_a_slate_and_the_run_goes_on(kind: str, 
 
     sink = CollectingSink(before=lambda count: waiting.release())
     engine = FakeEngine(lambda call: BAD_MAPS[kind]() if call % 2 else right_half(64))
-    pipeline, meter = _pipeline(FakeSource(6, live=live, before=before), engine, sink)
+    pipeline, meter = _pipeline(FakeSource(6, live=live, before=before), engine, sink, sync=sync)
     pipeline.run(interval=0.001)
     assert [p.is_slate for p in sink.pictures] == [False, True] * 3
     assert [p.index for p in sink.pictures] == list(range(6))
@@ -144,9 +163,10 @@ def test_an_invalid_mask_makes_its_frame_a_slate_and_the_run_goes_on(kind: str, 
     assert _accounted(meter)
 
 
-def test_an_engine_that_never_gives_a_valid_mask_is_an_error() -> None:
+@both_syncs
+def test_an_engine_that_never_gives_a_valid_mask_is_an_error(sync: str) -> None:
     sink = CollectingSink()
-    pipeline, _ = _pipeline(FakeSource(4), FakeEngine(lambda call: BAD_MAPS["nan"]()), sink)
+    pipeline, _ = _pipeline(FakeSource(4), FakeEngine(lambda call: BAD_MAPS["nan"]()), sink, sync=sync)
     with pytest.raises(EngineError, match="no valid mask"):
         pipeline.run(interval=0.001)
     assert all(p.is_slate for p in sink.pictures)
@@ -168,7 +188,8 @@ def test_a_live_mask_that_is_too_old_is_not_shown() -> None:
     assert meter.snapshot()["dropped"] == {"mask_too_old": 1}
 
 
-def test_a_file_may_take_its_time() -> None:
+@both_syncs
+def test_a_file_may_take_its_time(sync: str) -> None:
     clock = Ticks()
 
     def answer(call: int) -> Alpha:
@@ -176,7 +197,9 @@ def test_a_file_may_take_its_time() -> None:
         return right_half(64)
 
     sink = CollectingSink()
-    pipeline, _ = _pipeline(FakeSource(2, clock=clock), FakeEngine(answer), sink, clock=clock, max_mask_age=1.0)
+    pipeline, _ = _pipeline(
+        FakeSource(2, clock=clock), FakeEngine(answer), sink, clock=clock, max_mask_age=1.0, sync=sync
+    )
     pipeline.run(interval=0.001)
     assert [p.is_slate for p in sink.pictures] == [False, False]
 
@@ -197,7 +220,8 @@ def test_a_stall_of_live_input_is_a_slate_to_who_watches() -> None:
     assert not any(shows_watermark(p.image) for p in watching.pictures)
 
 
-def test_in_a_stall_slates_go_on_at_the_rate_of_the_output_to_recordings_too() -> None:
+@both_syncs
+def test_in_a_stall_slates_go_on_at_the_rate_of_the_output_to_recordings_too(sync: str) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
     waits: list[float | None] = []
 
@@ -208,15 +232,16 @@ def test_in_a_stall_slates_go_on_at_the_rate_of_the_output_to_recordings_too() -
         return condition.wait_for(ready, 0.01)
 
     source = FakeSource(1, live=True, block=True)
-    pipeline, _ = _pipeline(source, None, watching, recording, max_mask_age=7.0, wait=wait)
+    pipeline, _ = _pipeline(source, None, watching, recording, max_mask_age=7.0, wait=wait, sync=sync)
     pipeline.run(tick=lambda: sum(p.is_slate for p in recording.pictures) >= 5, interval=0.001)
     assert [p.is_slate for p in recording.pictures].count(False) <= 1
     assert set(waits) == {7.0, float(Fraction(1, 30))}
 
 
-def test_live_input_that_stays_away_ends_with_its_time() -> None:
+@both_syncs
+def test_live_input_that_stays_away_ends_with_its_time(sync: str) -> None:
     clock = Ticks()
-    pipeline, _ = _pipeline(FakeSource(1, live=True, block=True, clock=clock), clock=clock, duration=5.0)
+    pipeline, _ = _pipeline(FakeSource(1, live=True, block=True, clock=clock), clock=clock, duration=5.0, sync=sync)
 
     def tick() -> bool:
         clock.now += 1.0
@@ -247,11 +272,12 @@ def _failing(kind: str) -> tuple[FakeSource, FakeEngine, CollectingSink, BaseExc
     return FakeSource(1000), FakeEngine(), CollectingSink(fail_at=3, error=error), error
 
 
+@both_syncs
 @pytest.mark.parametrize("kind", ["source", "engine", "sink", "bug"])
-def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str) -> None:
+def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str, sync: str) -> None:
     source, engine, sink, error = _failing(kind)
     watching = CollectingSink(live=True)
-    pipeline, meter = _pipeline(source, engine, watching, sink)
+    pipeline, meter = _pipeline(source, engine, watching, sink, sync=sync)
     with pytest.raises(type(error)) as caught:
         pipeline.run(interval=0.001)
     assert caught.value is error
@@ -261,8 +287,9 @@ def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str) -
     assert watching.pictures[-1].is_slate, "the last picture does not stay on screen"
 
 
+@both_syncs
 @pytest.mark.parametrize("where", ["blocked source", "slow engine", "slow sink", "file"])
-def test_stopping_ends_every_thread_wherever_it_waits(where: str) -> None:
+def test_stopping_ends_every_thread_wherever_it_waits(where: str, sync: str) -> None:
     release = threading.Event()
     arrived = threading.Event()
 
@@ -289,17 +316,18 @@ def test_stopping_ends_every_thread_wherever_it_waits(where: str) -> None:
             return True
         return False
 
-    pipeline, meter = _pipeline(source, FakeEngine(answer), sink)
+    pipeline, meter = _pipeline(source, FakeEngine(answer), sink, sync=sync)
     pipeline.run(tick=tick, interval=0.001)
     assert arrived.is_set()
     assert source.closed.is_set()
     assert _accounted(meter)
 
 
-def test_bounds_are_kept_exactly() -> None:
+@both_syncs
+def test_bounds_are_kept_exactly(sync: str) -> None:
     for options, expected in (({"max_frames": 7}, 7), ({"duration": 0.5}, 15), ({"duration": 0.01}, 1)):
         sink = CollectingSink()
-        pipeline, _ = _pipeline(FakeSource(100), None, sink, **options)
+        pipeline, _ = _pipeline(FakeSource(100), None, sink, **options, sync=sync)
         pipeline.run(interval=0.001)
         assert len(sink.pictures) == expected
 
@@ -330,9 +358,10 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
     assert meter.snapshot()["dropped"] == {"paused": 1}
 
 
-def test_pausing_a_file_holds_it_and_loses_nothing() -> None:
+@both_syncs
+def test_pausing_a_file_holds_it_and_loses_nothing(sync: str) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
-    pipeline, meter = _pipeline(FakeSource(30), None, watching, recording)
+    pipeline, meter = _pipeline(FakeSource(30), None, watching, recording, sync=sync)
     pipeline.toggle_pause()
     ticks = 0
 
@@ -351,9 +380,10 @@ def test_pausing_a_file_holds_it_and_loses_nothing() -> None:
     assert _accounted(meter)
 
 
-def test_stopping_while_paused_ends() -> None:
+@both_syncs
+def test_stopping_while_paused_ends(sync: str) -> None:
     watching = CollectingSink(live=True)
-    pipeline, meter = _pipeline(FakeSource(30), None, watching)
+    pipeline, meter = _pipeline(FakeSource(30), None, watching, sync=sync)
     pipeline.toggle_pause()
     pipeline.run(tick=lambda: len(watching.pictures) >= 2, interval=0.001)
     assert all(p.is_slate for p in watching.pictures)
@@ -364,9 +394,13 @@ def test_stopping_while_paused_ends() -> None:
     faults=st.lists(st.sampled_from(["good", "nan", "above", "late"]), min_size=1, max_size=25),
     live=st.booleans(),
     transparent=st.booleans(),
+    sync=st.sampled_from(list(CARRIERS)),
+    mask_every=st.integers(1, 4),
 )
-@settings(deadline=None, max_examples=60)
-def test_no_pixel_of_the_room_is_ever_seen(faults: list[str], live: bool, transparent: bool) -> None:
+@settings(deadline=None, max_examples=120)
+def test_no_pixel_of_the_room_is_ever_seen(
+    faults: list[str], live: bool, transparent: bool, sync: str, mask_every: int
+) -> None:
     """Whatever the engine does, at every interleaving of the threads that this meets."""
     clock = Ticks()
 
@@ -378,12 +412,15 @@ def test_no_pixel_of_the_room_is_ever_seen(faults: list[str], live: bool, transp
 
     sinks = [CollectingSink(live=True), CollectingSink()]
     backdrop = Transparent() if transparent else ColourBackground(GREEN)
+    meter = Meter(clock)
     pipeline = Pipeline(
         FakeSource(len(faults), live=live, clock=clock),
-        FakeEngine(answer),
+        WholeFrame(FakeEngine(answer), meter),
         Compositor([backdrop]),
         sinks,
-        Meter(clock),
+        meter,
+        carrier=CARRIERS[sync](),
+        mask_every=mask_every,
         max_mask_age=1.0,
         clock=clock,
     )
@@ -393,3 +430,4 @@ def test_no_pixel_of_the_room_is_ever_seen(faults: list[str], live: bool, transp
         for shown in sink.pictures:
             assert isinstance(shown, Composited)
             assert not shows_watermark(shown.image)
+    assert _accounted(meter)

@@ -8,6 +8,7 @@ import pytest
 
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
+from rtsod.masker import WholeFrame
 from rtsod.meter import Event, Meter, Stage
 from rtsod.pipeline import Pipeline
 from rtsod.supervised_engine import SupervisedEngine
@@ -47,7 +48,8 @@ def test_who_scales(takes_frames: bool, stills: bool, seen: tuple[int, ...], sup
 
     engine: Engine = SupervisedEngine(inner, lambda: inner, tell=never) if supervised else inner
     sink = CollectingSink()
-    Pipeline(source, engine, Compositor([ColourBackground("#00FF00")]), [sink], meter, max_mask_age=9).run()
+    compositor = Compositor([ColourBackground("#00FF00")])
+    Pipeline(source, WholeFrame(engine, meter, stills=stills), compositor, [sink], meter, max_mask_age=9).run()
     engine.close()
     assert inner.shapes == {seen}
     assert [shown.image.shape for shown in sink.pictures] == [picture().shape] * 3

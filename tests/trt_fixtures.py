@@ -27,7 +27,7 @@ from rtsod.model.weights import resolve
 from rtsod.types import Alpha, Image
 
 SIZE = 64
-CONFIG = EngineConfig(model="lite", engine="tensorrt", input_size=SIZE)
+CONFIG = EngineConfig(model="lite", engine="tensorrt", precision="fp32", input_size=SIZE)
 
 
 def rtx() -> TrtLibrary:

@@ -29,10 +29,10 @@ from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
 from benchmarks.study import at_least_one, carry_out
 from rtsod.bench.feeds import demo_images
-from rtsod.bench.record import file_to_write
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.model.weights import fetch, weights_folder
+from rtsod.text_file import file_to_write
 from rtsod.types import Image
 
 ROOT: Final = Path(__file__).parents[2]

@@ -52,18 +52,19 @@ class OpenVinoEngine:
 
     def __init__(self, config: EngineConfig, weights: Weights, say: Callable[[str], None] = lambda line: None) -> None:
         self._core = ov.Core()
+        self._say = say
         self._device = _device(self._core, config.device)
         try:
             self._device_name = " ".join(str(self._core.get_property(self._device, "FULL_DEVICE_NAME")).split())
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot use {self._device}: {_first_line(error)}") from error
         if config.precision == "auto" and self._device == "CPU":
-            self._open_fastest(config, weights, say)
+            self._open_fastest(config, weights)
         else:
             precision = "fp32" if config.precision == "auto" else config.precision
             self._open(config, weights, precision, TOLERANCE)
 
-    def _open_fastest(self, config: EngineConfig, weights: Weights, say: Callable[[str], None]) -> None:
+    def _open_fastest(self, config: EngineConfig, weights: Weights) -> None:
         # Not bf16: it is off by more than 8 bits are, see docs/decisions.md.
         try:
             speedup = byte_speedup(self._core)
@@ -72,9 +73,9 @@ class OpenVinoEngine:
             off = self._open(config, weights, "int8", _STRICTER)
         except EngineError as error:
             self._open(config, weights, "fp32", TOLERANCE)
-            say(f"precision auto: fp32, because int8 cannot be had: {error}")
+            self._say(f"precision auto: fp32, because int8 cannot be had: {error}")
         else:
-            say(
+            self._say(
                 f"precision auto: int8, because this CPU multiplies bytes {speedup:.1f} times as fast as floats, "
                 f"and a known picture's mask is off by {off:.4f} only"
             )
@@ -86,7 +87,7 @@ class OpenVinoEngine:
             able = [name for name, capability in _CAPABILITIES.items() if capability in capabilities]
             raise EngineUnavailable(f"--precision {precision}: {self._device} here computes in {', '.join(able)} only")
         calibration = calibration_of(weights) if precision == "int8" else None
-        found = converted(self._core, config, weights, calibration)
+        found = converted(self._core, config, weights, calibration, self._say)
         self._request = self._compiled(found, precision).create_infer_request()
         self._info = EngineInfo(
             name="openvino",

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,7 +40,13 @@ class Converted:
     """Where it is kept, and compiled forms may be; None where nothing can be written."""
 
 
-def converted(core: ov.Core, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> Converted:
+def converted(
+    core: ov.Core,
+    config: EngineConfig,
+    weights: Weights,
+    calibration: Calibration | None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Converted:
     """The model for this configuration, converted if need be.
 
     A folder that cannot be written costs the conversion at every start, which is said, and nothing else.
@@ -49,6 +56,7 @@ def converted(core: ov.Core, config: EngineConfig, weights: Weights, calibration
         config: model and input size.
         weights: of the network.
         calibration: its ranges, for 8 bits; None for a float graph.
+        say: told, in one line, that a conversion begins and what it takes.
 
     Raises:
         WeightsError: the weights cannot be had.
@@ -63,6 +71,10 @@ def converted(core: ov.Core, config: EngineConfig, weights: Weights, calibration
             return Converted(core.read_model(folder / _GRAPH[0]), (folder / _ANSWER).read_text(), folder)
         _log.warning("%s: the converted model there is damaged and is made anew", folder)
         shutil.rmtree(folder, ignore_errors=True)
+    say(
+        f"converting the {config.model} network at {config.input_size}x{config.input_size}, once: "
+        "about a quarter of a minute"
+    )
     made = _convert(config, weights, calibration)
     try:
         _keep(made, folder)
@@ -126,6 +138,6 @@ def _digest(folder: Path) -> str:
 
 def _intact(folder: Path) -> bool:
     try:
-        return (folder / _DIGEST).read_text() == _digest(folder)
+        return (folder / _DIGEST).read_bytes() == _digest(folder).encode()
     except OSError:
         return False

@@ -15,7 +15,7 @@ from rtsod.build.self_check import check_answer
 from rtsod.build.trt_library import TrtLibrary, load_library, require_supported
 from rtsod.config import EngineConfig
 from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
-from rtsod.errors import EngineError
+from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.model.weights import Weights
 from rtsod.types import Alpha, BuildProgress, EngineInfo, Image
@@ -47,7 +47,10 @@ class TensorRtEngine:
     ) -> None:
         library = load_library()
         self._runner: TensorRtRunner | None = None
-        self._cuda = open_cuda(config.device)
+        try:
+            self._cuda = open_cuda(config.device)
+        except EngineUnavailable as error:
+            raise EngineUnavailable(f"{error}; without one, leave --engine out, or choose another") from error
         gpu = self._cuda.gpu
         try:
             require_supported(str(gpu), gpu.capability)

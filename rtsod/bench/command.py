@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND
 from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line, file_to_write
+from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
+from rtsod.command_line import Parser, answer, complain, internal_error
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
-from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.model.weights import resolve
 from rtsod.report import Reporter
 from rtsod.stop_signals import Interrupted, StopSignals
-from rtsod.text_file import check_writable
+from rtsod.text_file import check_writable, file_to_write
 
 _DEFAULTS: Final = EngineConfig()
 _SIZES: Final = ("1280x720", "1920x1080")
@@ -38,11 +37,6 @@ _EXIT_CODES: Final = """exit codes: 0 done (with --check: every target reached),
 (what was measured by then is kept)"""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark.
 
@@ -50,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code, one of :class:`rtsod.errors.ExitCode`.
     """
     plan: Plan | None = None
+    screen = _Screen()
     result = Result(command_line("rtsod.bench", argv), {})
     with StopSignals() as signals:
         try:
@@ -57,29 +52,49 @@ def main(argv: Sequence[str] | None = None) -> int:
             plan = _plan(options)
             result.machine = describe()
             _fetch_weights(plan)
-            Session(plan, result, _say, signals.hold).run()
+            Session(plan, result, screen.say, signals.hold).run()
             if signals.received:  # while the last of it was kept
                 raise Interrupted
+            screen.check()
             return ExitCode.BELOW_TARGET if options.check and not result.reached else ExitCode.DONE
         except RtsodError as error:
-            print(f"rtsod.bench: {error}", file=sys.stderr)
+            complain("rtsod.bench", str(error))
             return error.exit_code
         except Interrupted:
             kept = [] if plan is None or result.empty else [str(path) for path in (plan.json, plan.report) if path]
             where = f"; what was measured is in {' and '.join(kept)}" if kept else ""
-            print(f"rtsod.bench: interrupted{where}", file=sys.stderr)
+            complain("rtsod.bench", f"interrupted{where}")
             return signals.exit_code
+        except Exception as error:
+            complain("rtsod.bench", internal_error(error))
+            return ExitCode.INTERNAL
 
 
-def _say(line: str) -> None:
-    try:
-        print(line, flush=True)
-    except OSError:  # nobody listens any more, or a full disk behind a redirection: the files still matter
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _Screen:
+    """Standard output; where it cannot be written the files still matter, so that is an error at the end."""
+
+    def __init__(self) -> None:
+        self._lost: OutputError | None = None
+
+    def say(self, line: str) -> None:
+        """Print it."""
+        try:
+            answer(line)
+        except OutputError as error:
+            self._lost = error
+
+    def check(self) -> None:
+        """Whether all that was said could be read.
+
+        Raises:
+            OutputError: it could not.
+        """
+        if self._lost is not None:
+            raise self._lost
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m rtsod.bench",
         description="How fast this machine runs the networks (30 fps full and 40 fps lite are the paper's, on a GTX "
         "1080 Ti), and how much of what it could do at most that is.",
@@ -212,7 +227,3 @@ def _fetch_weights(plan: Plan) -> None:
 def _require(library: str, option: str) -> None:
     if find_spec(library) is None:
         raise UsageError(f'{option} needs {library}: pip install -e ".[bench]"')
-
-
-if __name__ == "__main__":
-    sys.exit(main())

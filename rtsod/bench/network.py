@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +37,8 @@ class NetworkResult:
     """Every inference after warming up, in order."""
     others_cores: float | None = None
     """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
+    cut_short: bool = False
+    """A signal ended the measurement before its time."""
 
     @property
     def model(self) -> ModelName:
@@ -83,25 +89,49 @@ def measure_network(subject: Subject, seconds: float, launched_at: float) -> Net
     try:
         engine.infer(_noise(engine.info.input_size)[0])
         startup = time.time() - launched_at
-        samples = time_engine(engine, seconds)
-        return NetworkResult(subject, engine.info, why, round(startup, 3), samples)
+        with _told_to_end() as ended:
+            samples = time_engine(engine, seconds, ended=ended.is_set)
+        return NetworkResult(subject, engine.info, why, round(startup, 3), samples, cut_short=ended.is_set())
     finally:
         engine.close()
 
 
-def time_engine(engine: Engine, seconds: float, *, clock: Clock = time.perf_counter) -> tuple[float, ...]:
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """Set by SIGTERM, which otherwise would end the process, and what it has measured with it."""
+    ended = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+    try:
+        yield ended
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def time_engine(
+    engine: Engine,
+    seconds: float,
+    *,
+    clock: Clock = time.perf_counter,
+    ended: Callable[[], bool] = lambda: False,
+) -> tuple[float, ...]:
     """Milliseconds of each inference for so many seconds, at least ten times, after warming up.
+
+    Args:
+        engine: to be timed.
+        seconds: how long.
+        clock: for both.
+        ended: asked after each inference whether that is enough; there is always one.
 
     The pictures are noise: zeros would let a processor skip work (denormals, sparsity, power).
     """
     noises = _noise(engine.info.input_size)
     began, times = clock(), 0
-    while times < _WARM_UP_TIMES or clock() - began < min(_WARM_UP_SECONDS, seconds):
+    while not ended() and (times < _WARM_UP_TIMES or clock() - began < min(_WARM_UP_SECONDS, seconds)):
         engine.infer(noises[times % _NOISES])
         times += 1
     samples: list[float] = []
     began = clock()
-    while len(samples) < _LEAST_TIMES or clock() - began < seconds:
+    while not samples or (not ended() and (len(samples) < _LEAST_TIMES or clock() - began < seconds)):
         started = clock()
         engine.infer(noises[len(samples) % _NOISES])  # synchronous by contract: the mask is in host memory
         samples.append(round((clock() - started) * 1e3, 4))

@@ -11,7 +11,7 @@ from rtsod.bench.html import document, section, table
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.text import dropped, lost, rate, times, title
+from rtsod.bench.text import device_class, dropped, lost, rate, times, title
 from rtsod.meter import Percentiles, Stage
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ _HOW: Final = (
     "memory, synchronised, on random pixels, after warming up; start-up is from launching the interpreter to the "
     "first mask, compiled models being in the cache. The targets are the paper's rates (arXiv:2005.09007), 30 and 40 "
     "frames per second on a GTX 1080 Ti at 320 x 320. The roof is the best of short probes before, between and after "
-    "the networks: a matrix product and a 3x3 convolution for arithmetic, a large copy for memory. Operations are "
-    "those of direct convolution, which clever algorithms undercut. How many GTX 1080 Ti's a machine is comes from the "
-    "matrix product alone, beside that card's data sheet. Other programs' use is processor time on the same cores, "
-    "less the benchmark's own; a GPU's other users are not seen. The probes of GPUs have not been tried on a GPU yet."
+    "the networks: a matrix product, a 1x1 and a 3x3 convolution for arithmetic, a large copy for memory. Operations "
+    "are those of direct convolution, which clever algorithms undercut. How many GTX 1080 Ti's a machine is comes from "
+    "the 1x1 convolution, which has no clever algorithm, beside that card's data sheet. Other programs' use is "
+    "processor time on the same cores, less the benchmark's own; a GPU's other users are not seen. The probes of GPUs "
+    "have not been tried on a GPU yet."
 )
 _WHOLE: Final = (
     "Times in ms: latency to the sink, mask age to compositing, both from capture, over the pictures composited. "
@@ -66,11 +67,11 @@ def _card(result: Result, network: NetworkResult) -> str:
         tone = "yes" if network.reached else "no"
         verdict = f"{network.target_fps:.0f} fps {'reached' if network.reached else 'not reached'}"
     lines = [f'<span class="verdict">{escape(verdict)}</span>']
+    if network.cut_short:
+        lines.append("interrupted before its time")
     roof = result.ceiling(network)
-    if roof is not None:
+    if roof is not None and result.doubt(network) is None:
         lines.append(f"{network.fps / roof.fps:.0%} of this machine's {roof.precision} roof ({roof.fps:.1f} fps)")
-        doubt = result.doubt(network)
-        lines += [] if doubt is None else [f'<span class="muted">not reliable: {escape(doubt)}</span>']
     engine = network.engine
     return (
         f'<div class="card {tone}"><div class="muted">U²-Net {network.model} · {escape(engine.name)} '
@@ -113,7 +114,7 @@ def _roof(result: Result) -> Iterable[str]:
         return
     rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roof.gflops.items())
     text = (
-        f"In single precision this machine ({escape(roof.name)}) is {times(roof.of_1080_ti)} a GTX 1080 Ti, and "
+        f"This machine ({escape(roof.name)}), by sustained 1x1 convolution: {device_class(roof)}; "
         f"{times(roof.bandwidth_of_1080_ti)} in memory bandwidth ({roof.copy_gb_s:.0f} GB/s). "
         f"10⁹ operations per second at best: {rates}."
         f"{'' if result.doubtful_roof is None else f' <strong>{escape(result.doubtful_roof)}</strong>.'}"
@@ -131,10 +132,12 @@ def _roof(result: Result) -> Iterable[str]:
                     f"{ceiling.memory_ms:.1f}",
                     f"{ceiling.fps:.1f}",
                     f"{network.fps:.1f}",
-                    f"{network.fps / ceiling.fps:.0%}",
+                    "not reliable" if result.doubt(network) else f"{network.fps / ceiling.fps:.0%}",
                 ]
             )
     heads = ["network", "precision", "10⁹ MAC", "arithmetic ms", "memory ms", "roof fps", "reached fps", "share"]
+    doubts = {f"{network.model}: {doubt}" for network in result.networks if (doubt := result.doubt(network))}
+    text += "".join(f" No share of the roof can be told for {escape(doubt)}." for doubt in sorted(doubts))
     picture = plots.roofline(result) if rows else ""
     yield section("This machine's roof", f"<p>{text}</p>{table(heads, rows) if rows else ''}{picture}")
 
@@ -150,7 +153,7 @@ def _pipelines(runs: Sequence[WholeResult]) -> Iterable[str]:
         rows.append(
             [
                 _name(run),
-                rate(numbers, 1),
+                rate(run, 1),
                 str(numbers["composited"]),
                 " / ".join(_three(numbers["latency_ms"])),
                 " / ".join(_three(numbers["mask_age_ms"])),

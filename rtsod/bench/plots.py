@@ -46,6 +46,8 @@ _STYLE: Final[Any] = {  # Matplotlib's own type lists its 300 keys
 }
 _ON_WHITE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
 _WIDTH: Final = 10.4
+_TEXT_LINE: Final = 0.058
+"""Of the roofline's height."""
 
 
 def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -> str:
@@ -120,7 +122,7 @@ def roofline(result: Result) -> str:
         for network, at, rate in points:
             colour = MODEL_COLOURS[network.model]
             axes.plot(at, rate, "o", color=colour, markersize=9, markeredgecolor="white", zorder=3)
-            left = network.model == "full"  # it does more per byte: to the right of lite, or on it
+            left = network.model == "lite"  # it does less per byte: to the left of full, or on it
             axes.annotate(f"{network.model}: {rate:,.0f}", (at, rate), (-9 if left else 9, -3),
                           ha="right" if left else "left", textcoords="offset points", color=colour,
                           fontweight="bold", bbox=_ON_WHITE)  # fmt: skip
@@ -166,19 +168,37 @@ def timeline(spans: Sequence[Span]) -> str:
 
 
 def _name_lines(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
-    """Names above the right ends of horizontal lines, pushed up where they would cover each other.
+    """Names right of the ends of horizontal lines, where no line runs; those that would cover each other move apart.
 
     Args:
         axes: logarithmic upwards, its limits set.
         labels: height, text, colour.
     """
     low, high = np.log10(axes.get_ylim())
-    least = 0.055 * (high - low)  # a line of text
-    above = -math.inf
-    for height, text, colour in sorted(labels):
-        above = max(math.log10(height), above + least)
-        axes.annotate(text, (1e4, 10**above), (-4, 4), textcoords="offset points", ha="right", color=colour,
-                      fontsize=9)  # fmt: skip
+    places = apart([(math.log10(height) - low) / (high - low) for height, _, _ in sorted(labels)], _TEXT_LINE)
+    for (height, text, colour), place in zip(sorted(labels), places, strict=True):
+        axes.annotate(text, (1.0, height), (1.03, place), xycoords=("axes fraction", "data"),
+                      textcoords="axes fraction", va="center", color=colour, fontsize=9,
+                      arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 2, "shrinkB": 0},
+                      annotation_clip=False)  # fmt: skip
+
+
+def apart(places: Sequence[float], least: float) -> list[float]:
+    """Rising places moved as little as need be, so that neighbours are at least so far apart.
+
+    What would meet is gathered into groups, each around the mean of its places.
+    """
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and _spread(groups[-1], least)[0] - _spread(groups[-2], least)[-1] < least:
+            groups[-2:] = [[*groups[-2], *groups[-1]]]
+    return [place for group in groups for place in _spread(group, least)]
+
+
+def _spread(group: Sequence[float], least: float) -> list[float]:
+    middle = sum(group) / len(group)
+    return [middle + least * (index - (len(group) - 1) / 2) for index in range(len(group))]
 
 
 def _row(figure: Figure, count: int) -> list[Axes]:

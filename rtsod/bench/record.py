@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 import sys
@@ -29,10 +28,3 @@ def command_line(module: str, argv: Sequence[str] | None = None) -> str:
         argv: its arguments; None takes them from the process.
     """
     return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])
-
-
-def file_to_write(text: str) -> Path:
-    """A file as an argument of a command line: argparse would take nothing for the folder one is in."""
-    if not text:
-        raise argparse.ArgumentTypeError("is empty: give a file")
-    return Path(text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import disturbed
@@ -15,6 +17,9 @@ from rtsod.config import ModelName
 
 if TYPE_CHECKING:
     from rtsod.bench.whole import WholeResult  # needs the extra, which a result without whole runs does not
+
+KEPT_SAMPLES: Final = 1000
+"""Of one measurement, in the JSON: enough for a picture, and a file that can be read."""
 
 
 @dataclass(slots=True)
@@ -114,12 +119,18 @@ class Result:
             "roof": None if roof is None else {**asdict(roof), "fps": round(roof.fps, 3)},
             "share_of_roof": None if roof is None else round(network.fps / roof.fps, 4),
             "share_doubtful_because": self.doubt(network),
-            "samples_ms": network.samples_ms,
+            "cut_short": network.cut_short,
+            **thinned("samples_ms", network.samples_ms),
         }
 
 
 def _roof(roof: Roof) -> dict[str, Any]:
-    return {**asdict(roof), "gflops": roof.gflops, "gtx_1080_ti": round(roof.of_1080_ti, 4)}
+    return {
+        **asdict(roof),
+        "gflops": roof.gflops,
+        "gtx_1080_ti": round(roof.of_1080_ti, 4),
+        "gtx_1080_ti_fp16": None if roof.half_of_1080_ti is None else round(roof.half_of_1080_ti, 4),
+    }
 
 
 def _pipeline(result: WholeResult) -> dict[str, Any]:
@@ -139,8 +150,15 @@ def _pipeline(result: WholeResult) -> dict[str, Any]:
         "others_cores": result.others_cores,
         "peak_memory_mb": result.peak_memory_mb,
         "resources": [asdict(resource) for resource in result.resources],
-        "latencies_ms": result.latencies_ms,
+        "output_fps": result.fps,
+        **thinned("latencies_ms", result.latencies_ms),
     }
+
+
+def thinned(name: str, values: Sequence[float]) -> dict[str, Any]:
+    """Every so many-th of the samples, in order, and how many that is; what is said of them is said of all."""
+    every = math.ceil(len(values) / KEPT_SAMPLES) or 1
+    return {f"{name}_every": every, name: values[::every]}
 
 
 def plain(value: Fraction | None) -> float | None:

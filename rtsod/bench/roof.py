@@ -27,6 +27,8 @@ _BATCH_SECONDS: Final = {"cpu": 0.01, "cuda": 0.05}
 short enough to fall between other programs' turns now and then."""
 _COPY_BYTES: Final = {"cpu": 2**29, "cuda": 2**30}
 """Larger than any cache that would flatter the memory, save the very largest."""
+_CONVOLUTIONS: Final = {("cpu", 1): (64, 512), ("cpu", 3): (160, 64), ("cuda", 1): (128, 2048), ("cuda", 3): (320, 256)}
+"""Side and channels of the pictures convolved, by device and kernel size."""
 _FAST_BF16: Final = (8, 0)
 """Compute capability from which a GPU computes in bf16."""
 
@@ -43,6 +45,8 @@ class Roof:
     name: str
     products: dict[str, float]
     """By precision: a matrix product, 10^9 operations per second, all of them done."""
+    pointwise: dict[str, float]
+    """By precision: a 1x1 convolution, which no algorithm does with fewer operations: all of them done, too."""
     convolutions: dict[str, float]
     """By precision: a 3x3 convolution, counted as if done directly: Winograd's way, which libraries may take, needs
     fewer operations and so may pass the processor's peak."""
@@ -53,13 +57,24 @@ class Roof:
 
     @property
     def gflops(self) -> dict[str, float]:
-        """By precision: the faster of the two, which no network should pass."""
-        return {name: max(rate, self.convolutions.get(name, 0.0)) for name, rate in self.products.items()}
+        """By precision: the fastest of the three, which no network should pass."""
+        return {
+            name: max(rate, self.pointwise.get(name, 0.0), self.convolutions.get(name, 0.0))
+            for name, rate in self.products.items()
+        }
 
     @property
     def of_1080_ti(self) -> float:
-        """The device's single precision in GTX 1080 Ti's: by operations really done, as a data sheet counts them."""
-        return self.products["fp32"] / GTX_1080_TI_GFLOPS
+        """The device's convolutions in single precision in GTX 1080 Ti's.
+
+        Of 1x1, which are the operations really done, as a data sheet counts them.
+        """
+        return self.pointwise["fp32"] / GTX_1080_TI_GFLOPS
+
+    @property
+    def half_of_1080_ti(self) -> float | None:
+        """The same in fp16, beside that card's single precision: its half is 64 times slower. None if not probed."""
+        return self.pointwise["fp16"] / GTX_1080_TI_GFLOPS if "fp16" in self.pointwise else None
 
     @property
     def bandwidth_of_1080_ti(self) -> float:
@@ -74,6 +89,7 @@ class Roof:
         return replace(
             self,
             products=_better(self.products, other.products),
+            pointwise=_better(self.pointwise, other.pointwise),
             convolutions=_better(self.convolutions, other.convolutions),
             copy_gb_s=max(self.copy_gb_s, other.copy_gb_s),
             others_cores=min(known, default=None),
@@ -147,19 +163,23 @@ def probe_roof(device: str, seconds: float) -> Roof:
     try:
         with torch.inference_mode():
             products = {name: probe.product(name) for name in precisions}
-            convolutions = {name: probe.convolution(name) for name in precisions if name != "int8"}
+            floats = [name for name in precisions if name != "int8"]
+            pointwise = {name: probe.convolution(name, 1) for name in floats}
+            convolutions = {name: probe.convolution(name, 3) for name in floats}
             copy = probe.copy()
     except RuntimeError as error:  # out of memory, most likely
         raise EngineError(f"the roof of {device} cannot be probed: {str(error).partition(chr(10))[0]}") from error
     name = f"CPU, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name(device)
-    return Roof(device, name, products, convolutions, copy)
+    return Roof(device, name, products, pointwise, convolutions, copy)
 
 
 def _precisions(device: str) -> tuple[str, ...]:
     import torch
 
     if device == "cpu":
-        return ("fp32", "bf16", "int8")
+        # Elsewhere OpenVINO does not compute in it either, and a probe would take seconds.
+        half = torch._C._has_mkldnn and torch.ops.mkldnn._is_mkldnn_fp16_supported()
+        return ("fp32", "fp16", "bf16", "int8") if half else ("fp32", "bf16", "int8")
     bf16 = torch.cuda.get_device_capability(device) >= _FAST_BF16
     return ("fp32", "fp16", "bf16") if bf16 else ("fp32", "fp16")
 
@@ -187,19 +207,19 @@ class _Probe:
         matrix = torch.rand(n, n, device=self._device).to(_dtype(precision))
         return self._rate(lambda: matrix @ matrix, 2 * n**3)
 
-    def convolution(self, precision: str) -> float:
-        """3 x 3, as wide as a network's."""
+    def convolution(self, precision: str, size: int) -> float:
+        """3 x 3, as wide as a network's, or 1 x 1, so wide that arithmetic and not memory bounds it."""
         import torch
 
-        side, channels = (160, 64) if self._kind == "cpu" else (320, 256)
+        side, channels = _CONVOLUTIONS[self._kind, size]
 
         def blob(count: int, height: int) -> torch.Tensor:
             values = torch.rand(count, channels, height, height, device=self._device)
             return values.to(_dtype(precision), memory_format=torch.channels_last)
 
-        picture, kernel = blob(1, side), blob(channels, 3)
-        operations = 2 * 9 * channels**2 * side**2
-        return self._rate(lambda: torch.nn.functional.conv2d(picture, kernel, padding=1), operations)
+        picture, kernel = blob(1, side), blob(channels, size)
+        operations = 2 * size**2 * channels**2 * side**2
+        return self._rate(lambda: torch.nn.functional.conv2d(picture, kernel, padding=size // 2), operations)
 
     def copy(self) -> float:
         """Of memory, counted when read and when written."""

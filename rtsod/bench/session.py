@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 from rtsod.bench.feeds import BACKGROUND
-from rtsod.bench.fresh import in_fresh_process
-from rtsod.bench.network import measure_network, prepare
+from rtsod.bench.fresh import CutShort, in_fresh_process
+from rtsod.bench.network import NetworkResult, measure_network, prepare
 from rtsod.bench.others import Others
 from rtsod.bench.record import write_json
 from rtsod.bench.result import Result
@@ -20,7 +20,7 @@ from rtsod.bench.subject import Subject
 from rtsod.bench.text import network_lines, pipeline_lines, roof_lines
 from rtsod.bench.work import count_work
 from rtsod.config import SourceConfig, Sync
-from rtsod.errors import EngineError, RtsodError
+from rtsod.errors import EngineError, OutputError, RtsodError
 from rtsod.stop_signals import Interrupted
 from rtsod.text_file import write_text
 from rtsod.types import EngineInfo
@@ -61,6 +61,7 @@ class Session:
         self._result = result
         self._say = say
         self._hold = hold
+        self._lost: list[str] = []
 
     def run(self) -> None:
         """Measure everything; whatever ends it, what was measured by then is kept.
@@ -69,6 +70,8 @@ class Session:
             RtsodError: a measurement failed, or could not be kept.
             Interrupted: by a signal.
         """
+        models = " and ".join(subject.model for subject in self._plan.subjects)
+        self._say(f"measuring {models}, {self._plan.seconds:g} s each, and what this machine can do at most")
         try:
             self._networks()
             self._pipelines()
@@ -82,6 +85,9 @@ class Session:
         finally:
             self._hold()
             self._keep()
+            if self._lost:
+                ends = [] if self._result.end in ("done", "running") else [self._result.end]
+                raise OutputError("; ".join([*ends, *self._lost]))
 
     def _networks(self) -> None:
         for subject in self._plan.subjects:
@@ -89,9 +95,13 @@ class Session:
             # Before, between and after the networks: a while in which others use the machine spoils only one round.
             self._probe(info)
             others = Others()
-            network = in_fresh_process(measure_network, subject, self._plan.seconds, time.time())
-            self._result.networks.append(replace(network, others_cores=others.cores()))
-            self._say_all(network_lines(self._result.networks[-1], self._result.cores))
+            try:
+                network = in_fresh_process(measure_network, subject, self._plan.seconds, time.time())
+            except CutShort as cut:
+                if isinstance(cut.answer, NetworkResult):
+                    self._have(replace(cut.answer, others_cores=others.cores()))
+                raise
+            self._have(replace(network, others_cores=others.cores()))
             self._keep()
         self._probe(self._result.networks[-1].engine)
         for subject in self._plan.subjects:
@@ -100,6 +110,10 @@ class Session:
                 self._result.work[subject.model] = work
         self._keep()
         self._say_all(roof_lines(self._result))
+
+    def _have(self, network: NetworkResult) -> None:
+        self._result.networks.append(network)
+        self._say_all(network_lines(network, self._result.cores))
 
     def _probe(self, engine: EngineInfo) -> None:
         """One round of probes; a device that cannot be probed has no roof, and the rest goes on."""
@@ -118,6 +132,8 @@ class Session:
 
         plan = self._plan
         for source, subject, sync, paced in product(plan.sources, plan.subjects, plan.syncs, plan.paces):
+            if sync == "tracked" and not paced:
+                continue  # a file waits for its masks: that is locked
             others = Others()
             run = in_fresh_process(measure_whole, Case(subject, source, paced, sync, plan.background, plan.seconds))
             self._result.pipelines.append(replace(run, others_cores=others.cores()))
@@ -125,14 +141,26 @@ class Session:
             self._keep()
 
     def _keep(self) -> None:
-        """Keep what there is; an older result is never replaced by none."""
+        """Keep what there is; an older result is never replaced by none.
+
+        What cannot be kept in one place still is in the other, and on the screen; it is an error at the end.
+        """
+        self._lost = []
         if self._result.empty:
             return
-        with ExitStack() as all_of_them:  # what cannot be kept in one place still is in the other
-            if self._plan.report is not None and self._result.end != "running":
-                all_of_them.callback(self._keep_page, self._plan.report)
-            if self._plan.json is not None:
+        if self._plan.json is not None:
+            with self._losing():
                 write_json(self._plan.json, self._result.record())
+        if self._plan.report is not None and self._result.end != "running":
+            with self._losing():
+                self._keep_page(self._plan.report)
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        try:
+            yield
+        except OutputError as error:
+            self._lost.append(str(error))
 
     def _keep_page(self, path: Path) -> None:
         from rtsod.bench.page import page  # needs the extra

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
+from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roof
 from rtsod.meter import Drop, Percentiles, Snapshot
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ def network_lines(network: NetworkResult, cores: int) -> list[str]:
     else:
         reached = "REACHED" if network.reached else "NOT REACHED"
         verdict = f"verdict: {target:.0f} fps {reached} ({network.fps / target:.0%} of it)"
+    frames = f"{len(network.samples_ms)} frames" + (", interrupted" if network.cut_short else "")
     return [
         *([network.why] if network.why else []),
         f"{network.model} at {engine.input_size}x{engine.input_size} on {engine.name}, {engine.precision}, "
         f"{engine.device}",
         f"  {network.fps:.2f} fps | {spread(network.percentiles)} per frame, "
-        f"{len(network.samples_ms)} frames | start-up {network.startup_s:.1f} s",
+        f"{frames} | start-up {network.startup_s:.1f} s",
         f"  {verdict}",
         *_warning(network.others_cores, cores),
     ]
@@ -41,7 +42,8 @@ def roof_lines(result: Result) -> list[str]:
     rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roof.gflops.items())
     lines = [
         f"probes of {roof.name}: {rates} GFLOP/s (a GTX 1080 Ti: fp32 {GTX_1080_TI_GFLOPS:,.0f}), "
-        f"copying {roof.copy_gb_s:.0f} GB/s ({GTX_1080_TI_GB_S:.0f})"
+        f"copying {roof.copy_gb_s:.0f} GB/s ({GTX_1080_TI_GB_S:.0f})",
+        f"  its class, by sustained 1x1 convolution: {device_class(roof)}",
     ]
     if result.doubtful_roof is not None:
         lines.append(f"  {result.doubtful_roof}")
@@ -62,11 +64,19 @@ def roof_lines(result: Result) -> list[str]:
     return lines
 
 
+def device_class(roof: Roof) -> str:
+    """A device beside a GTX 1080 Ti's fp32, which is how that card runs networks: its fp16 is 64 times slower."""
+    said = f"fp32 {roof.pointwise['fp32']:,.0f} GFLOP/s, {times(roof.of_1080_ti)} a GTX 1080 Ti"
+    if roof.half_of_1080_ti is None:
+        return f"{said}; no fast fp16 in PyTorch here"
+    return f"{said}; fp16 {roof.pointwise['fp16']:,.0f}, {times(roof.half_of_1080_ti)} that card's fp32"
+
+
 def pipeline_lines(run: WholeResult, cores: int) -> list[str]:
     """How a whole run went on so many cores."""
     numbers = run.numbers
     lines = [
-        f"{run.case.subject.model}, {title(run)}: {rate(numbers, 2)} fps, "
+        f"{run.case.subject.model}, {title(run)}: {rate(run, 2)} fps, "
         f"{numbers['captured']} captured, {numbers['composited']} composited, {lost(numbers)}"
     ]
     for label, values in (("latency", numbers["latency_ms"]), ("mask age", numbers["mask_age_ms"])):
@@ -92,9 +102,9 @@ def lost(numbers: Snapshot) -> str:
     return f"dropped {reasons or 'none'}" + (f", {under_way} under way at the end" if under_way else "")
 
 
-def rate(numbers: Snapshot, digits: int) -> str:
+def rate(run: WholeResult, digits: int) -> str:
     """Pictures per second; one picture has none."""
-    return f"{numbers['output_fps']:.{digits}f}" if numbers["composited"] > 1 else "–"
+    return "–" if run.fps is None else f"{run.fps:.{digits}f}"
 
 
 def pictures(count: int) -> str:

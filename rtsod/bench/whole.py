@@ -5,21 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
 import psutil
 
-from rtsod.app import leave_cores_to_the_network, mask_age_from_speed
-from rtsod.assembly import pipeline_from
+from rtsod.app import leave_cores_to_the_network
+from rtsod.assembly import pipeline_from, settle
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
-from rtsod.config import PictureConfig, RunConfig, SourceConfig, Sync
+from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
+from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
-from rtsod.meter import Meter, Snapshot, Span, Stage
+from rtsod.masker import Masker
+from rtsod.meter import Drop, Meter, Snapshot, Span, Stage
+from rtsod.motion.steady import Steadier
+from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
@@ -44,6 +48,7 @@ class Case:
     background: str = BACKGROUND
     seconds: float = 10.0
     sinks: int = 1
+    quality: QualityConfig = field(default_factory=lambda: QualityConfig(quality="fixed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,22 @@ class WholeResult:
     """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
 
     @property
+    def fps(self) -> float | None:
+        """Pictures per second, None for less than two.
+
+        Few pictures that come in a burst seem faster than they were captured: paced like a camera, no more can leave
+        in the long run than the share of the pace that was composited.
+        """
+        numbers = self.numbers
+        if numbers["composited"] < 2:
+            return None
+        rate = numbers["output_fps"]
+        if self.case.paced and self.source.fps is not None:
+            settled = numbers["captured"] - numbers["dropped"].get(Drop.STOPPED, 0)
+            rate = min(rate, float(self.source.fps) * numbers["composited"] / max(settled, 1))
+        return round(rate, 3)
+
+    @property
     def peak_memory_mb(self) -> float:
         """Of the process, network and frames in memory included."""
         return max(resource.memory_mb for resource in self.resources)
@@ -88,29 +109,42 @@ def measure_whole(case: Case) -> WholeResult:
         RtsodError: it cannot be opened, or fails.
     """
     leave_cores_to_the_network()
-    with closing(_open_source(case)) as source, closing(case.subject.open()[0]) as engine:
-        age = mask_age_from_speed(engine, source.info)  # warms it up, too
-        return run_case(case, source, engine, open_background(case.background), max_mask_age=age)
+    with closing(_open_source(case)) as source, closing(_pool(case.subject)) as pool:
+        settled = settle(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
+        meter = Meter(trace=_TRACE)
+        masker = masker_from(settled.choice, source.info, pool, meter, lambda line: None)
+        case = replace(case, sync=settled.run.sync)
+        backdrop, age = open_background(case.background), settled.max_mask_age
+        return run_case(case, source, masker, pool.first.info, backdrop, meter, max_mask_age=age)
+
+
+def _pool(subject: Subject) -> EnginePool:
+    def opened(size: int) -> Engine:
+        return replace(subject, config=replace(subject.config, input_size=size)).open()[0]
+
+    return EnginePool(subject.open()[0], opened)
 
 
 def run_case(
     case: Case,
     source: Source,
-    engine: Engine,
+    masker: Masker,
+    engine: EngineInfo,
     backdrop: Backdrop,
+    meter: Meter,
     *,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
 ) -> WholeResult:
     """Run the pipeline over opened edges until the input ends or ``case.seconds`` are over."""
-    meter = Meter(clock, trace=_TRACE)
     pipeline = pipeline_from(
         RunConfig(sync=case.sync),
         source,
-        engine,
+        masker,
         Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
         meter,
+        steadier=None if source.info.stills else Steadier(),
         max_mask_age=max_mask_age,
         clock=clock,
     )
@@ -120,7 +154,7 @@ def run_case(
     seconds = watch.tick(last=True)
     return WholeResult(
         case=case,
-        engine=engine.info,
+        engine=engine,
         source=source.info,
         numbers=meter.snapshot(),
         cpu_cores=round((time.process_time() - cpu) / seconds, 3),

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-
-from rtsod.config import MODELS, EngineConfig
-from rtsod.errors import RtsodError, UsageError
+from rtsod.command_line import Parser, answer, carry_out
+from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
+from rtsod.errors import EngineUnavailable, UsageError
+from rtsod.stop_signals import leave
 
 if TYPE_CHECKING:
     from rtsod.build.engine_from_weights import Target
 
-_EXAMPLES = """\
+_PROGRAM: Final = "rtsod.build"
+_EXAMPLES: Final = f"""\
 examples:
   python -m rtsod.build --model lite                             for the GPU in this machine
   python -m rtsod.build --model full --compute-capability 8.6    for another (tensorrt-rtx only)
   python -m rtsod.build --model lite --images photographs        the graph checked on your own pictures
 
 Engines are kept in engines/ of the checkout, or in the user's cache folder, where --engine tensorrt finds them.
-Exit codes: 0 done, 2 wrong usage, 4 weights, 5 no TensorRT, no GPU, or the build failed.
+In fp16 the authors' weights are faithful from {LEAST_HALF_SIZE} pixels on; smaller inputs are for fp32.
+Exit codes: 0 done, 2 wrong usage, 4 weights, 5 no TensorRT, no GPU, or the build failed, 6 the engine cannot be kept,
+70 internal error, 129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    parser = argparse.ArgumentParser(
+    return carry_out(_PROGRAM, lambda: _build(_parser().parse_args(arguments)))
+
+
+def _parser() -> Parser:
+    parser = Parser(
         "python -m rtsod.build", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=MODELS, default="full")
@@ -44,19 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--library", choices=("tensorrt", "tensorrt_rtx"), help="default: the one installed")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where engines are kept")
     parser.add_argument("--rebuild", action="store_true", help="build even if it is there and fits")
-    options = parser.parse_args(arguments)
-    console = Console(stderr=True)
-    try:
-        _build(options, console)
-    except RtsodError as error:
-        console.print(f"rtsod.build: {error}", style="red", markup=False, soft_wrap=True)
-        return int(error.exit_code)
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return parser
 
 
-def _build(options: argparse.Namespace, console: Console) -> None:
+def _build(options: argparse.Namespace) -> None:
+    from rich.console import Console  # late, as the rest: a mistyped option needs none of them
+
     from rtsod.build.cache import EngineCache
     from rtsod.build.engine_from_weights import engine_from_weights
     from rtsod.build.progress import shown
@@ -69,6 +68,8 @@ def _build(options: argparse.Namespace, console: Console) -> None:
     )
     library = load_library(options.library)
     pictures = None if options.images is None else pictures_in(options.images, config.input_size)
+
+    console = Console(stderr=True)
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -85,7 +86,7 @@ def _build(options: argparse.Namespace, console: Console) -> None:
             say=say,
             progress=progress,
         )
-    print(kept.path)
+    answer(str(kept.path))
 
 
 @contextmanager
@@ -103,7 +104,10 @@ def _target(options: argparse.Namespace) -> Iterator[Target]:
             )
         yield Target((int(match[1]), int(match[2])))
         return
-    cuda = open_cuda(options.device)
+    try:
+        cuda = open_cuda(options.device)
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"{error}; for a GPU elsewhere: --compute-capability, such as 8.6") from error
     try:
         yield Target(cuda.gpu.capability, cuda.gpu.name, cuda.gpu.driver, cuda.current)
     finally:
@@ -111,4 +115,4 @@ def _target(options: argparse.Namespace) -> Iterator[Target]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -16,7 +16,8 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from rtsod.build.manifest import Manifest
-from rtsod.errors import EngineError
+from rtsod.errors import OutputError
+from rtsod.text_file import read_bytes, read_text
 
 _LOCK_PATIENCE: Final = 1800.0
 """Seconds to wait for another process that builds the same engine; the slowest builds take some minutes."""
@@ -45,8 +46,8 @@ class EngineCache:
         """The engine for a run, or in one line why there is none. Checked before anything could deserialise it."""
         path = self.folder / f"{wanted.stem}.engine"
         try:
-            text = path.with_suffix(".json").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = read_text(path.with_suffix(".json"))
+        except (OSError, ValueError):
             return f"{path.name} has no readable manifest" if path.exists() else "none was built yet"
         try:
             manifest = Manifest.from_json(text)
@@ -56,7 +57,7 @@ class EngineCache:
         if reason is not None:
             return f"{path.name} does not fit: {reason}"
         try:
-            plan = path.read_bytes()
+            plan = read_bytes(path)
         except OSError:
             return f"{path.name} cannot be read"
         if hashlib.sha256(plan).hexdigest() != manifest.engine_sha256:
@@ -67,7 +68,7 @@ class EngineCache:
         """Write an engine and its manifest, each whole or not at all; the engine's sha256 is filled in.
 
         Raises:
-            EngineError: the folder cannot be written.
+            OutputError: the folder cannot be written.
         """
         manifest = replace(manifest, engine_sha256=hashlib.sha256(plan).hexdigest())
         path = self.folder / f"{manifest.stem}.engine"
@@ -77,7 +78,7 @@ class EngineCache:
             _write_whole(path, plan)
             _write_whole(path.with_suffix(".json"), manifest.to_json().encode())
         except OSError as error:
-            raise EngineError(f"{self.folder}: the engine cannot be kept there: {_fix(error)}") from error
+            raise OutputError(f"{self.folder}: the engine cannot be kept there: {_fix(error)}") from error
         return CachedEngine(plan, manifest, path)
 
     @contextmanager
@@ -89,7 +90,7 @@ class EngineCache:
             say: told in one line that there is another process to wait for.
 
         Raises:
-            EngineError: the folder cannot be written, or the other process does not come to an end.
+            OutputError: the folder cannot be written, or the other process does not come to an end.
         """
         try:
             self._prepare()
@@ -100,9 +101,9 @@ class EngineCache:
                 say("another process is building this engine: waiting for it")
                 lock.acquire(timeout=_LOCK_PATIENCE)
         except Timeout as error:
-            raise EngineError(f"{wanted.stem}: another process has been building it for half an hour") from error
+            raise OutputError(f"{wanted.stem}: another process has been building it for half an hour") from error
         except OSError as error:
-            raise EngineError(f"{self.folder}: engines cannot be kept there: {_fix(error)}") from error
+            raise OutputError(f"{self.folder}: engines cannot be kept there: {_fix(error)}") from error
         try:
             yield
         finally:

@@ -58,7 +58,8 @@ def engine_from_weights(
 
     Raises:
         EngineUnavailable: TensorRT does not support the GPU or the precision, or something to build with is missing.
-        EngineError: the export, its check, or the build failed, or the result cannot be kept.
+        EngineError: the export, its check, or the build failed.
+        OutputError: the engine cannot be kept.
         WeightsError: the weights cannot be had.
     """
     require_supported(target.gpu or "a GPU", target.capability)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Final, get_type_hints
+from typing import Final, get_type_hints
+
+from rtsod.text_file import json_from_text
 
 _NAMES: Final = {
     "weights_sha256": "weights",
@@ -81,7 +83,7 @@ class Manifest:
         Raises:
             ValueError: it is not a manifest, or not one of this version.
         """
-        loaded: Any = json.loads(text)
+        loaded = json_from_text(text)
         if not isinstance(loaded, dict) or loaded.keys() != {field.name for field in fields(cls)}:
             raise ValueError("not an engine's manifest of this version")
         for name, kind in get_type_hints(cls).items():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Final
 
+from rtsod.command_line import answer
 from rtsod.doctor.finding import Finding, Verdict
 from rtsod.doctor.gpu import built_engines, gpus
 from rtsod.doctor.network import engines, trial, weights
@@ -52,12 +53,13 @@ def show(*, as_json: bool, parts: Sequence[Part] = PARTS) -> int:
     for finding in examine(parts):
         findings.append(finding)
         if not as_json:
-            print(page_lines(finding, shutil.get_terminal_size().columns), flush=True)
+            answer(page_lines(finding, shutil.get_terminal_size().columns))
     healthy = not any(finding.verdict is Verdict.FAILURE for finding in findings)
     if as_json:
-        print(json.dumps({"rtsod": __version__, "healthy": healthy, "findings": list(map(asdict, findings))}, indent=2))
+        found = {"rtsod": __version__, "healthy": healthy, "findings": list(map(asdict, findings))}
+        answer(json.dumps(found, indent=2))
     else:
-        print("\nthe main job would run" if healthy else "\nthe main job would not run")
+        answer("\nthe main job would run" if healthy else "\nthe main job would not run")
     return 0 if healthy else 1
 
 

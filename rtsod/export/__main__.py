@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
-from rich.console import Console
+from rtsod.command_line import Parser, answer, carry_out
+from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
+from rtsod.errors import UsageError
+from rtsod.stop_signals import leave
+from rtsod.text_file import check_writable, file_to_write, write_bytes
 
-from rtsod.config import MODELS, EngineConfig
-from rtsod.errors import RtsodError, UsageError
-from rtsod.text_file import check_writable, write_bytes
+_PROGRAM: Final = "rtsod.export"
 
-_EXAMPLES = """\
+_EXAMPLES: Final = f"""\
 examples:
   python -m rtsod.export --model lite                       lite-320-fp16.onnx
   python -m rtsod.export --model full --precision fp32 --output u2net.onnx
@@ -21,13 +23,19 @@ examples:
 
 The graph takes uint8 (1, S, S, 3) BGR and gives float32 (1, 1, S, S) saliency in [0, 1]; normalisation and sigmoid are
 inside. It is compared with PyTorch on the spot and not written if it misses (fp32: mean error 1e-4; fp16: 2e-3; int8:
-4e-3; mask IoU .995). Exit codes: 0 done, 2 wrong usage, 4 weights, 5 export or check failed, 6 cannot be written.
+4e-3; mask IoU .995). The authors' weights pass in fp16 from {LEAST_HALF_SIZE} pixels on; smaller ones are for fp32.
+Exit codes: 0 done, 2 wrong usage, 4 weights, 5 export or check failed, 6 cannot be written, 70 internal error,
+129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    parser = argparse.ArgumentParser(
+    return carry_out(_PROGRAM, lambda: _export(_parser().parse_args(arguments)))
+
+
+def _parser() -> Parser:
+    parser = Parser(
         "python -m rtsod.export", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=MODELS, default="full")
@@ -35,28 +43,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="pictures to compare on instead of the bundled")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: MODEL-S-PRECISION.onnx here")
-    options = parser.parse_args(arguments)
-    console = Console(stderr=True)
-    try:
-        config = EngineConfig(
-            options.model, precision=options.precision, input_size=options.input_size, weights=options.weights
-        )
-        output: Path = options.output or Path(f"{config.model}-{config.input_size}-{options.precision}.onnx")
-        check_writable("--output", output)
-        if options.weights is not None and output.exists() and output.samefile(options.weights):
-            raise UsageError(f"--output {output}: would overwrite the weights it is made from")
-        with console.status("reading the weights") as status:
-            _export(config, options.images, output, status.update)
-    except RtsodError as error:
-        console.print(f"rtsod.export: {error}", style="red", markup=False, soft_wrap=True)
-        return int(error.exit_code)
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    parser.add_argument("--output", type=file_to_write, metavar="FILE", help="default: MODEL-S-PRECISION.onnx here")
+    return parser
 
 
-def _export(config: EngineConfig, images: Path | None, output: Path, say: Callable[[str], None]) -> None:
+def _export(options: argparse.Namespace) -> None:
+    from rich.console import Console  # late, as below: a mistyped option needs none of them
+
+    config = EngineConfig(
+        options.model, "tensorrt", options.precision, input_size=options.input_size, weights=options.weights
+    )
+    output: Path = options.output or Path(f"{config.model}-{config.input_size}-{options.precision}.onnx")
+    check_writable("--output", output)
+    if options.weights is not None and output.exists() and output.samefile(options.weights):
+        raise UsageError(f"--output {output}: would overwrite the weights it is made from")
+    with Console(stderr=True).status("reading the weights") as status:
+        done = _export_to(output, config, options.images, status.update)
+    answer(done)
+
+
+def _export_to(output: Path, config: EngineConfig, images: Path | None, say: Callable[[str], None]) -> str:
     from rtsod.export.checked import export_checked, export_precision
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve
@@ -65,8 +71,8 @@ def _export(config: EngineConfig, images: Path | None, output: Path, say: Callab
     weights = resolve(config, lambda done, total: say(f"fetching the weights, {done / 1e6:.0f} MB"))
     onnx = export_checked(weights, export_precision(config.precision), config.input_size, pictures, say)
     write_bytes(output, onnx.content)
-    print(f"{output}: {len(onnx.content) / 1e6:.1f} MB, {onnx.parity}")
+    return f"{output}: {len(onnx.content) / 1e6:.1f} MB, {onnx.parity}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import platformdirs
 
 from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.model.weights import Weights
+from rtsod.text_file import json_from_text
 
 VERSION: Final = 1
 """Raised whenever the meaning of the file changes."""
@@ -51,7 +52,7 @@ def calibration_from_text(text: str) -> Calibration:
     Raises:
         ValueError: it is something else, damaged, or of another version.
     """
-    data: Any = json.loads(text)
+    data = json_from_text(text)
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise ValueError(f"is no calibration of version {VERSION}")
     try:

@@ -160,6 +160,6 @@ def _not_this_model(path: Path, model: ModelName, second_conv: torch.Size | None
     """Which model is it instead, judged by its second convolution: 64 to M channels."""
     for name, table in TABLES.items():
         if second_conv is not None and tuple(second_conv[:2]) == (table[0].mid_channels, 64) and name != model:
-            option = "--model full" if name == "full" else "--lite"
+            option = "--model full" if name == "full" else "--model lite"
             return f"{path}: holds the {name} model, not the {model} one: run with {option}"
     return f"{path}: does not hold the weights of U²-Net ({model}): other layers or other shapes"

@@ -197,7 +197,10 @@ def fetch(model: ModelName, report: ReportBytes = lambda done, total: None) -> P
         except OSError as error:
             if error.errno is not None:
                 # The disk's fault (the HTTP library's errors carry no number): the next source would meet the same.
-                raise WeightsError(f"{folder}: the weights cannot be kept there: {error.strerror or error}") from error
+                raise WeightsError(
+                    f"{folder}: the weights cannot be kept there: {error.strerror or error}: set "
+                    "XDG_CACHE_HOME to a folder that can be written, or give --weights FILE"
+                ) from error
             failures.append(f"{origin}: {_brief(error)}")
         except (WeightsError, ValueError, zipfile.BadZipFile, KeyError) as error:
             failures.append(f"{origin}: {_brief(error)}")

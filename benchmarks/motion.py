@@ -1,0 +1,292 @@
+"""How well masks keep up with motion when the network sees only every n-th frame, and how still they keep.
+
+Real clips, the network's own mask of each very frame as the measure; and the demo scene with its exact alpha, whose own
+masks of every n-th frame are carried, so that only tracking is measured.
+
+python -m benchmarks.motion --clips ../shared/samples/clips --json motion.json
+
+IoU is of masks at 0.5, of all frames that lie exactly n frames behind their mask (``age``), and of all frames when the
+network sees every n-th one (``every``: ages 0 to n - 1). Flicker is the mean change of alpha from frame to frame where
+the picture has stood still for five frames, as a share of the network's own. dtSSD: Erofeev et al., BMVC 2015, as
+RobustVideoMatting reports it. Lag is the delay, in frames, at which the result is most like the truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.clips import read_clip
+from benchmarks.measures import Maps, dtssd, flicker, iou, lag, still_parts
+from rtsod.app import leave_cores_to_the_network
+from rtsod.backends import open_engine
+from rtsod.bench.machine import describe
+from rtsod.bench.record import command_line
+from rtsod.config import EngineConfig
+from rtsod.model.weights import resolve
+from rtsod.motion.carry import Carrier
+from rtsod.motion.flow import follow
+from rtsod.motion.steady import Steadier
+from rtsod.preprocess import shrink
+from rtsod.sources.scene import DemoScene
+from rtsod.types import Alpha, Frame, Image, Mask, Masked
+
+EVERY: Final = (2, 4, 6)
+_FPS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Pictures, and the map of each."""
+
+    name: str
+    images: list[Image]
+    maps: Maps
+    """``(N, S, S)`` float32."""
+
+    def masked(self, index: int) -> Masked:
+        """A frame and its map."""
+        return Masked(self.frame(index), Mask(self.maps[index], index, index / _FPS))
+
+    def frame(self, index: int) -> Frame:
+        """A frame."""
+        return Frame(self.images[index], index, index / _FPS, Fraction(index, _FPS))
+
+
+class Method(Protocol):
+    """One way to get a mask for every frame."""
+
+    def watch(self, frame: Frame) -> None:
+        """A frame before the first mask."""
+        ...
+
+    def key(self, masked: Masked) -> Masked:
+        """The newest mask there is from here on."""
+        ...
+
+    def between(self, frame: Frame) -> Alpha:
+        """The mask of a later frame."""
+        ...
+
+
+class LastMask:
+    """The newest mask as it stands."""
+
+    def watch(self, frame: Frame) -> None:
+        """Nothing to be seen."""
+
+    def key(self, masked: Masked) -> Masked:
+        """Keep it."""
+        self._newest = masked
+        return masked
+
+    def between(self, frame: Frame) -> Alpha:
+        """The same."""
+        return self._newest.alpha
+
+
+class RunningAverage(LastMask):
+    """Half of the newest mask, half of the average so far."""
+
+    _average: Alpha | None = None
+
+    def key(self, masked: Masked) -> Masked:
+        """Average it in."""
+        before = masked.alpha if self._average is None else self._average
+        alpha = np.asarray((before + masked.alpha) / 2, np.float32)
+        self._average = alpha
+        mask = Mask(alpha, masked.mask.frame_index, masked.mask.captured_at)
+        return super().key(Masked(masked.frame, mask))
+
+
+class OneFlow(LastMask):
+    """The newest mask along one flow from its frame to this one, at 320x240, by a preset."""
+
+    def __init__(self, preset: int) -> None:
+        self._search = cv2.DISOpticalFlow.create(preset)
+
+    def between(self, frame: Frame) -> Alpha:
+        """Carry it."""
+        pictures = [
+            cv2.cvtColor(cv2.resize(image, (320, 240)), cv2.COLOR_BGR2GRAY)
+            for image in (frame.image, self._newest.frame.image)
+        ]
+        flow = self._search.calc(pictures[0], pictures[1], None)  # type: ignore[call-overload]
+        return follow(self._newest.alpha, np.asarray(flow, np.float32))
+
+
+class Ours(LastMask):
+    """What the program does: masks steadied (or not), carried along joined flows."""
+
+    def __init__(self, *, steady: bool) -> None:
+        self._steadier = Steadier() if steady else None
+        self._carrier = Carrier()
+
+    def watch(self, frame: Frame) -> None:
+        """See it."""
+        self._carrier.watch(frame)
+
+    def key(self, masked: Masked) -> Masked:
+        """Steady it."""
+        return super().key(masked if self._steadier is None else self._steadier.steady(masked))
+
+    def between(self, frame: Frame) -> Alpha:
+        """Carry it; where that is not believed, nothing is shown for the frame: the worst answer."""
+        carried = self._carrier.carry(self._newest, frame)
+        return np.zeros_like(self._newest.alpha) if carried is None else carried.alpha
+
+
+METHODS: Final[dict[str, Callable[[], Method]]] = {
+    "last mask": LastMask,
+    "running average": RunningAverage,
+    "one DIS flow, ultrafast": lambda: OneFlow(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST),
+    "one DIS flow, medium": lambda: OneFlow(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM),
+    "carried": lambda: Ours(steady=False),
+    "steadied and carried": lambda: Ours(steady=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a method gave for one clip."""
+
+    shown: Maps
+    ages: NDArray[np.int_]
+    """Frames behind the mask."""
+    ms: list[float]
+    """Of each carry, processor time of the thread."""
+
+
+def play(clip: Clip, method: Method, every: int, *, delay: int = 0) -> Run:
+    """Every frame's mask, when the network sees every ``every``-th one and its answer comes ``delay`` frames later."""
+    shown, ages, ms = [], [], []
+    newest = 0
+    for index in range(len(clip.images)):
+        if index >= delay and (index - delay) % every == 0:
+            newest = index - delay
+            key = method.key(clip.masked(newest))
+        if index < delay:
+            method.watch(clip.frame(index))
+            continue
+        if index == newest:
+            alpha = key.alpha
+        else:
+            started = time.thread_time()
+            alpha = method.between(clip.frame(index))
+            ms.append((time.thread_time() - started) * 1e3)
+        shown.append(alpha)
+        ages.append(index - newest)
+    return Run(np.stack(shown), np.array(ages), ms)
+
+
+def on_clips(clips: list[Clip]) -> dict[str, Any]:
+    """All methods on real clips."""
+    stills = {clip.name: still_parts(clip.images, clip.maps.shape[1]) for clip in clips}
+    unsteadied = {clip.name: flicker(clip.maps, stills[clip.name]) for clip in clips}
+    rows: dict[str, Any] = {}
+    for name, make in METHODS.items():
+        row = rows[name] = {}
+        for every in EVERY:
+            ages: list[float] = []
+            mixed: list[float] = []
+            ms: list[float] = []
+            for clip in clips:
+                aged = play(clip, make(), 1, delay=every)
+                ages += [iou(one, other) for one, other in zip(aged.shown, clip.maps[every:], strict=True)]
+                run = play(clip, make(), every)
+                mixed += [iou(one, other) for one, other in zip(run.shown, clip.maps, strict=True)]
+                ms += run.ms
+            row[f"age {every}"], row[f"every {every}"] = _spread(ages), _spread(mixed)
+            row[f"ms {every}"] = round(float(np.median(ms)), 2)
+        every_frame = {clip.name: play(clip, make(), 1).shown for clip in clips}
+        row["flicker"] = round(
+            float(
+                np.mean([flicker(every_frame[clip.name], stills[clip.name]) / unsteadied[clip.name] for clip in clips])
+            ),
+            3,
+        )
+        row["lag"] = [lag(every_frame[clip.name], clip.maps) for clip in clips]
+        print(f"{name:26s} {row}", flush=True)
+    return rows
+
+
+def on_demo(clip: Clip) -> dict[str, Any]:
+    """All methods on exact alpha, the network seeing every 4th frame and answering two frames late."""
+    rows: dict[str, Any] = {}
+    for name, make in METHODS.items():
+        run = play(clip, make(), 4, delay=2)
+        truth = clip.maps[2:]
+        rows[name] = {
+            "mad": round(float(np.abs(run.shown - truth).mean() * 1e3), 2),
+            "dtssd": round(dtssd(run.shown, truth), 2),
+            "lag": lag(run.shown, truth),
+        }
+        print(f"demo, {name:26s} {rows[name]}", flush=True)
+    return rows
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"p5": round(float(np.percentile(values, 5)), 4), "mean": round(float(np.mean(values)), 4)}
+
+
+def load(path: Path, frames: int, kept: Path | None) -> Clip:
+    """A clip and lite's float32 maps of it, inferred or taken from ``kept``/NAME.npy."""
+    images = read_clip(path, frames)
+    file = None if kept is None else kept / f"{path.stem}.npy"
+    if file is not None and file.exists():
+        maps = np.load(file)[: len(images)].astype(np.float32)
+    else:
+        config = EngineConfig(model="lite", precision="fp32")
+        engine = open_engine(config, resolve(config))
+        maps = np.stack([engine.infer(shrink(image, engine.info.input_size)) for image in images])
+        engine.close()
+        if file is not None:
+            np.save(file, maps.astype(np.float16))
+    return Clip(path.stem, images[: len(maps)], maps)
+
+
+def demo(frames: int, size: int = 320) -> Clip:
+    """The demo scene with its own alpha as maps."""
+    scene = DemoScene(1280, 720, _FPS)
+    pictures = [scene.render(index) for index in range(frames)]
+    maps = np.stack([cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA) for _, alpha in pictures])
+    return Clip("demo", [image for image, _ in pictures], np.clip(maps, 0, 1).astype(np.float32))
+
+
+def main() -> int:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, required=True, help="a folder of videos")
+    parser.add_argument("--frames", type=int, default=240, help="of each at most (default: %(default)s)")
+    parser.add_argument("--masks", type=Path, help="a folder to keep the network's maps in, or take them from")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    leave_cores_to_the_network()
+    cv2.setNumThreads(1)
+    clips = [load(path, options.frames, options.masks) for path in sorted(options.clips.iterdir())]
+    result = {
+        "command": command_line("benchmarks.motion"),
+        "machine": describe(),
+        "maps": "inferred" if options.masks is None else "kept from before, as float16",
+        "clips": {clip.name: len(clip.images) for clip in clips},
+        "real": on_clips(clips),
+        "demo": on_demo(demo(120)),
+    }
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""What looking at the subject's region saves, and what it costs: masks per second and their overlap with the best ones.
+
+The best are whole-frame float32 masks at 320 x 320. Frames come from memory, time is that of the masker alone (scaling,
+inference, looks at the whole frame, putting together), and every frame counts, those with a look among them.
+
+python -m benchmarks.region --clips ../shared/samples/clips
+python -m benchmarks.region --only variants --frames 40     # shifted, zoomed, far, dark, hasty
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+import cv2
+import numpy as np
+
+import rtsod.region
+import rtsod.region_masker
+from benchmarks.clips import clip_from_video, read_clip
+from benchmarks.study import at_least_one, carry_out, some_seconds
+from rtsod.app import leave_cores_to_the_network
+from rtsod.backends import open_engine
+from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.subject import Subject
+from rtsod.bench.whole import Case, measure_whole
+from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, QualityConfig, SourceConfig
+from rtsod.errors import UsageError
+from rtsod.masker import Masker, WholeFrame
+from rtsod.meter import Drop, Meter
+from rtsod.model.weights import resolve
+from rtsod.preprocess import shrink
+from rtsod.region_masker import RegionMasker
+from rtsod.text_file import file_to_write
+from rtsod.types import Alpha, Engine, Frame, Image
+
+FPS: Final = 30
+SIZE: Final = 320
+SIZES: Final = (192, 160, 128)
+TARGETS: Final = ((40.0, 0.99, 0.98), (60.0, 0.985, 0.965))
+"""Masks per second, mean overlap, 5th percentile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Frames, and the best masks of them."""
+
+    name: str
+    images: list[Image]
+    best: list[Alpha]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to make masks."""
+
+    name: str
+    size: int = SIZE
+    region: bool = True
+    gain: float = rtsod.region.MOST_GAIN
+    """1 corrects nothing."""
+    look_seconds: float = rtsod.region_masker.LOOK_SECONDS
+
+
+WAYS: Final = (
+    *(Way(f"whole {size}", size, region=False) for size in (320, 256, 224, 192, 160, 128)),
+    *(Way(f"region {size}, nothing learned", size, gain=1.0) for size in SIZES),
+    *(
+        Way(f"region {size}, looks each {seconds:g} s", size, look_seconds=seconds)
+        for size in SIZES
+        for seconds in (1, 0.25)
+    ),
+    *(Way(f"region {size}", size) for size in SIZES),
+)
+"""Each step alone, and together."""
+
+
+class Engines:
+    """Opened as they are needed."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._opened: dict[EngineConfig, Engine] = {}
+
+    def at(self, size: int, precision: Precision | None = None) -> Engine:
+        """The network at this size, warm."""
+        config = replace(self._config, input_size=size, precision=precision or self._config.precision)
+        if config not in self._opened:
+            engine = self._opened[config] = open_engine(config, resolve(config))
+            for _ in range(3):
+                engine.infer(np.zeros((size, size, 3), np.uint8))
+        return self._opened[config]
+
+    def masker(self, way: Way) -> Masker:
+        """What makes masks in this way."""
+        if way.region:
+            return RegionMasker(self.at(SIZE), self.at(way.size), Meter())
+        return WholeFrame(self.at(way.size), Meter())
+
+
+def overlap(found: Alpha, best: Alpha) -> float:
+    """Intersection over union at one half; 1 where both are empty."""
+    one, other = found > 0.5, best > 0.5
+    union = np.count_nonzero(one | other)
+    return 1.0 if union == 0 else np.count_nonzero(one & other) / union
+
+
+def follow(masker: Masker, clip: Clip) -> tuple[list[float], float]:
+    """The overlap of every mask of a clip, and the seconds they took."""
+    overlaps, seconds = [], 0.0
+    for index, (image, best) in enumerate(zip(clip.images, clip.best, strict=True)):
+        frame = Frame(image, index, index / FPS, Fraction(index, FPS))
+        started = time.perf_counter()
+        alpha = masker.mask(frame).alpha
+        masker.afterwards()
+        seconds += time.perf_counter() - started
+        same_size = alpha if alpha.shape == best.shape else cv2.resize(alpha, best.shape[::-1])
+        overlaps.append(overlap(np.asarray(same_size, np.float32), best))
+    return overlaps, seconds
+
+
+def measure(engines: Engines, way: Way, clips: Sequence[Clip]) -> dict[str, Any]:
+    """One line of the table: a new masker for each clip."""
+    of_each: dict[str, list[float]] = {}
+    total = 0.0
+    with (
+        patch.object(rtsod.region, "MOST_GAIN", way.gain),
+        patch.object(rtsod.region_masker, "LOOK_SECONDS", way.look_seconds),
+    ):
+        for clip in clips:
+            of_each[clip.name], seconds = follow(engines.masker(way), clip)
+            total += seconds
+    every = [value for values in of_each.values() for value in values]
+    mean, low = float(np.mean(every)), float(np.percentile(every, 5))
+    rate = len(every) / total
+    print(
+        f"{way.name:<34}{rate:>7.1f} /s   IoU {mean:.4f}, 5th percentile {low:.4f}, least {min(every):.3f}", flush=True
+    )
+    return {
+        "way": way.name,
+        "masks_per_second": round(rate, 2),
+        "mean_iou": round(mean, 4),
+        "p5_iou": round(low, 4),
+        "least_iou": round(min(every), 4),
+        "clips": {
+            name: [round(float(np.mean(values)), 4), round(float(np.percentile(values, 5)), 4)]
+            for name, values in of_each.items()
+        },
+    }
+
+
+def best_masks(engines: Engines, name: str, images: list[Image]) -> Clip:
+    """A clip with its whole-frame float32 masks."""
+    engine = engines.at(SIZE, "fp32")
+    return Clip(name, images, [engine.infer(shrink(image, SIZE)) for image in images])
+
+
+def variants(images: list[Image]) -> Iterator[tuple[str, list[Image]]]:
+    """The same clip as another camera would see it."""
+    height, width = images[0].shape[:2]
+    aside = np.array([[1, 0, 0.2 * width], [0, 1, 0]])
+    yield "shifted", [_warped(image, aside) for image in images]
+    closer = cv2.getRotationMatrix2D((width / 2, height / 2), 0, 1.4)
+    yield "zoomed", [_warped(image, closer) for image in images]
+    away = cv2.getRotationMatrix2D((width / 2, height), 0, 0.6)
+    yield "far", [_warped(image, away) for image in images]
+    yield "dark", [np.asarray(image * 0.5, np.uint8) for image in images]
+    yield "hasty", images[::2]
+
+
+def _warped(image: Image, matrix: Any) -> Image:
+    size = (image.shape[1], image.shape[0])
+    return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+class Study:
+    """What is measured on."""
+
+    def __init__(self, config: EngineConfig, paths: Sequence[Path], frames: int | None, seconds: float) -> None:
+        self.config, self.paths, self.frames, self.seconds = config, paths, frames, seconds
+        self.engines = Engines(config)
+
+    def clips(self) -> list[Clip]:
+        """The videos in memory, with their best masks."""
+        return [best_masks(self.engines, path.stem, read_clip(path, self.frames)) for path in self.paths]
+
+
+def steps(study: Study) -> Iterator[dict[str, Any]]:
+    """Each step alone, and together, on the clips as they are."""
+    clips = study.clips()
+    for way in WAYS:
+        yield measure(study.engines, way, clips)
+
+
+def on_variants(study: Study) -> Iterator[dict[str, Any]]:
+    """What is shipped, on changed clips."""
+    changed: dict[str, list[Clip]] = {}
+    for path in study.paths:
+        for name, images in variants(read_clip(path, study.frames)):
+            changed.setdefault(name, []).append(best_masks(study.engines, path.stem, images))
+    for name, those in changed.items():
+        for size in SIZES:
+            yield {"variant": name, **measure(study.engines, Way(f"region {size}, {name}", size), those)}
+
+
+def whole_path(study: Study) -> Iterator[dict[str, Any]]:
+    """The program's pipeline, from a 720p file that comes in like a camera to a sink, as ``auto`` runs it."""
+    subject = Subject(study.config)
+    with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
+        for path in study.paths:
+            clip = clip_from_video(Path(folder) / f"{path.stem}.mp4", path, 1280, 720, round(study.seconds * FPS), FPS)
+            case = Case(
+                subject, SourceConfig(str(clip)), sync="auto", seconds=2 * study.seconds, quality=QualityConfig()
+            )
+            run = in_fresh_process(measure_whole, case)
+            numbers = run.numbers
+            lost = sum(count for reason, count in numbers["dropped"].items() if reason != Drop.STOPPED)
+            share, latency = lost / numbers["captured"], numbers["latency_ms"]
+            assert latency is not None
+            print(
+                f"{path.stem:<18} {numbers['output_fps']:.1f} fps, {share:.1%} lost, p95 {latency['p95']:.0f} ms, "
+                f"{run.case.sync}, {numbers['rung']}, {run.peak_memory_mb:.0f} MB",
+                flush=True,
+            )
+            yield {
+                "clip": path.stem,
+                "lost_share": round(share, 4),
+                "sync": run.case.sync,
+                "peak_memory_mb": run.peak_memory_mb,
+                "cpu_cores": run.cpu_cores,
+                **numbers,
+            }
+
+
+PARTS: Final[dict[str, Callable[[Study], Iterator[dict[str, Any]]]]] = {
+    "steps": steps,
+    "variants": on_variants,
+    "whole_path": whole_path,
+}
+
+
+def main() -> int:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"), help="a folder of videos")
+    parser.add_argument("--pattern", default="*.mkv", help="which of them (default: %(default)s)")
+    parser.add_argument("--frames", type=at_least_one, help="of each clip (default: all)")
+    parser.add_argument("--seconds", type=some_seconds, default=8.0, help="of each whole run (default: %(default)g)")
+    parser.add_argument("--model", choices=MODELS, default="lite")
+    parser.add_argument("--engine", choices=ENGINES, default="openvino")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument("--only", action="append", choices=PARTS, help="(default: all)")
+    parser.add_argument("--json", type=file_to_write)
+    options = parser.parse_args()
+
+    def measure_all(record: dict[str, Any]) -> None:
+        paths = sorted(options.clips.glob(options.pattern))
+        if not paths:
+            raise UsageError(f"--clips {options.clips}: there is no {options.pattern} in it")
+        leave_cores_to_the_network()
+        config = EngineConfig(model=options.model, engine=options.engine, precision=options.precision)
+        study = Study(config, paths, options.frames, options.seconds)
+        for part in options.only or PARTS:
+            record[part] = []
+            record[part].extend(PARTS[part](study))
+
+    about = {"model": options.model, "precision": options.precision, "targets": TARGETS}
+    return carry_out("benchmarks.region", options.json, about, measure_all)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Masks as good as the machine keeps up with: the maker of masks changes with the rung of the ladder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rtsod.engine_pool import EnginePool
+from rtsod.ladder import Ladder, Rung
+from rtsod.masker import Masker, WholeFrame
+from rtsod.meter import Meter
+from rtsod.region_masker import RegionMasker
+from rtsod.types import Clock, Frame, Mask
+
+
+class AdaptiveMasker:
+    """See :class:`rtsod.masker.Masker`.
+
+    Args:
+        ladder: says which rung to stand on.
+        pool: the engines, the caller's to close. While one is being opened, masks are made as before.
+        meter: told of the masks and of each rung.
+        say: told of each step, once.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        ladder: Ladder,
+        pool: EnginePool,
+        meter: Meter,
+        say: Callable[[str], None],
+        *,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self._ladder, self._pool, self._meter, self._say, self._clock = ladder, pool, meter, say, clock
+        self._rung = ladder.rung
+        self._masker = masker_of(self._rung, pool, meter)
+        self._seconds = 0.0
+        meter.stands_on(str(self._rung))
+
+    @property
+    def name(self) -> str:
+        """The engine's."""
+        return self._masker.name
+
+    @property
+    def every(self) -> int:
+        """At most each so many-th frame needs a mask of its own."""
+        return self._rung.every
+
+    def mask(self, frame: Frame) -> Mask:
+        """See :meth:`rtsod.masker.Masker.mask`."""
+        self._move()
+        started = self._clock()
+        try:
+            return self._masker.mask(frame)
+        finally:
+            self._seconds = self._clock() - started
+
+    def afterwards(self) -> None:
+        """See :meth:`rtsod.masker.Masker.afterwards`."""
+        started = self._clock()
+        self._masker.afterwards()
+        now = self._clock()
+        if self._rung is self._ladder.rung:
+            step = self._ladder.took(self._seconds + now - started, now)
+            if step is not None:
+                self._say(f"quality: {step}")
+
+    def _move(self) -> None:
+        rung = self._ladder.rung
+        if rung is self._rung or self._pool.ready(rung.size) is None:
+            return
+        if (rung.size, rung.region) != (self._rung.size, self._rung.region):
+            self._masker = masker_of(rung, self._pool, self._meter)
+        self._rung = rung
+        self._meter.stands_on(str(rung))
+
+
+def masker_of(rung: Rung, pool: EnginePool, meter: Meter) -> Masker:
+    """What makes masks on a rung; opens its engine if need be."""
+    if rung.region:
+        return RegionMasker(pool.first, pool.open(rung.size), meter)
+    return WholeFrame(pool.open(rung.size), meter)

@@ -1,0 +1,78 @@
+"""From a frame to its mask: what the network is shown of it, and where its answer lies."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rtsod.meter import Meter, Stage
+from rtsod.preprocess import shrink, shrink_still, stretch_still
+from rtsod.types import Engine, Frame, Mask
+
+
+class Masker(Protocol):
+    """Makes masks. Called from one thread."""
+
+    @property
+    def name(self) -> str:
+        """What makes them, for messages."""
+        ...
+
+    @property
+    def every(self) -> int:
+        """Where masks are carried: one frame in so many needs a mask of its own, at present."""
+        ...
+
+    def mask(self, frame: Frame) -> Mask:
+        """The mask of one frame.
+
+        Raises:
+            MaskError: the network's answer is no valid map.
+            EngineError: inference failed.
+        """
+        ...
+
+    def afterwards(self) -> None:
+        """Do what nobody waits for. Called once the mask, if there is one, has been handed on.
+
+        Raises:
+            EngineError: inference failed.
+        """
+        ...
+
+
+class WholeFrame:
+    """The network sees the whole frame, shrunk here or by the engine.
+
+    Args:
+        engine: the caller's to close.
+        meter: told how long it took.
+        stills: photographs, by the authors' protocol.
+    """
+
+    def __init__(self, engine: Engine, meter: Meter, *, stills: bool = False) -> None:
+        self._engine = engine
+        self._meter = meter
+        self._stills = stills
+
+    @property
+    def name(self) -> str:
+        """The engine's."""
+        return self._engine.info.name
+
+    @property
+    def every(self) -> int:
+        """Each."""
+        return 1
+
+    def mask(self, frame: Frame) -> Mask:
+        """See :meth:`Masker.mask`."""
+        engine, image = self._engine.info, frame.image
+        if self._stills or not engine.takes_frames:
+            with self._meter.stage(Stage.PREPROCESS, frame.index):
+                image = (shrink_still if self._stills else shrink)(image, engine.input_size)
+        with self._meter.stage(Stage.INFER, frame.index):
+            saliency = self._engine.infer(image)
+        return Mask(stretch_still(saliency) if self._stills else saliency, frame.index, frame.captured_at)
+
+    def afterwards(self) -> None:
+        """Nothing is left to do."""

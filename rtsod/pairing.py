@@ -1,0 +1,142 @@
+"""Which mask goes with which frame: its own (locked), or the newest one, carried to it (tracked)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from rtsod.errors import MaskError
+from rtsod.masker import Masker
+from rtsod.meter import Drop, Meter, Stage, Work
+from rtsod.types import Carried, Frame, Masked
+
+
+class Carrying(Protocol):
+    """What tracks; see :class:`rtsod.motion.carry.Carrier`."""
+
+    def watch(self, frame: Frame) -> None:
+        """See a frame to which there is nothing to carry."""
+        ...
+
+    def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+        """The mask as another frame needs it; None where the motion between the two cannot be believed."""
+        ...
+
+
+class Steadying(Protocol):
+    """What steadies; see :class:`rtsod.motion.steady.Steadier`."""
+
+    def steady(self, masked: Masked) -> Masked:
+        """The frame with its own mask, steadied by those before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unmasked:
+    """A frame that got no valid mask: it becomes a slate, so that a file's time line stays whole."""
+
+    frame: Frame
+    reason: Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A frame that no motion leads to: in its place the newest one that has its own mask is shown, once."""
+
+    frame: Frame
+    instead: Masked
+
+
+Answer: TypeAlias = Masked | Carried | Held | Unmasked
+"""What is to be shown for a frame."""
+
+
+class Pairing:
+    """Finds the answer for each frame.
+
+    Live and tracked, two threads share it: one calls :meth:`infer`, the other :meth:`track`. Otherwise one thread calls
+    :meth:`answer` for every frame.
+
+    Args:
+        masker: makes the masks.
+        steadier: is shown every mask in order; None leaves them as they are.
+        carrier: None for locked.
+        meter: told of everything.
+        mask_every: with a carrier, at most every so many-th captured frame gets a mask of its own.
+        spares: live and with a carrier: whether a frame can do without even then, given the newest mask.
+        refusal: why a mask of a frame captured at that moment must not be shown now, or None.
+    """
+
+    def __init__(
+        self,
+        masker: Masker,
+        steadier: Steadying | None,
+        carrier: Carrying | None,
+        meter: Meter,
+        *,
+        mask_every: int,
+        spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
+        refusal: Callable[[float], Drop | None],
+    ) -> None:
+        self._masker = masker
+        self._steadier = steadier
+        self._carrier = carrier
+        self._meter = meter
+        self._mask_every = mask_every
+        self._spares = spares
+        self._refusal = refusal
+        self._newest: Masked | None = None  # one name bound anew, so whoever reads it has one whole mask
+
+    def answer(self, frame: Frame) -> Answer:
+        """Its own mask; with a carrier, for the frames between every n-th, the mask of the one before them.
+
+        A frame that no motion leads to gets its own mask all the same: there is time.
+        """
+        if self._carrier is not None and self._newest is not None and not self._is_due(frame):
+            carried = self._carry(self._carrier, self._newest, frame)
+            if carried is not None:
+                return carried
+        answer = self._inferred(frame)
+        self._newest = answer if isinstance(answer, Masked) else None
+        return answer
+
+    def infer(self, frame: Frame) -> None:
+        """Live: make this frame's mask the newest, if one is due. An invalid one leaves the newest to grow old."""
+        if self._newest is not None and self._spares(self._newest, frame):
+            return
+        if self._is_due(frame) and isinstance(answer := self._inferred(frame), Masked):
+            self._newest = answer
+
+    def track(self, frame: Frame) -> Answer:
+        """Live: the newest mask carried to the newest frame."""
+        newest, carrier = self._newest, self._carrier
+        assert carrier is not None, "without a carrier there is no tracking"
+        reason = Drop.NO_MASK if newest is None else self._refusal(newest.mask.captured_at)
+        if newest is None or reason is not None or newest.frame.index == frame.index:
+            if reason is not Drop.PAUSED:
+                with self._meter.stage(Stage.TRACK, frame.index):
+                    carrier.watch(frame)
+            return newest if newest is not None and reason is None else Unmasked(frame, reason or Drop.NO_MASK)
+        return self._carry(carrier, newest, frame) or Held(frame, newest)
+
+    def _is_due(self, frame: Frame) -> bool:
+        return self._newest is None or frame.index - self._newest.frame.index >= self._mask_every
+
+    def _carry(self, carrier: Carrying, masked: Masked, frame: Frame) -> Carried | None:
+        with self._meter.stage(Stage.TRACK, frame.index):
+            return carrier.carry(masked, frame)
+
+    def _inferred(self, frame: Frame) -> Masked | Unmasked:
+        if (reason := self._refusal(frame.captured_at)) is not None:
+            return Unmasked(frame, reason)
+        try:
+            masked = Masked(frame, self._masker.mask(frame))
+        except MaskError:
+            self._meter.invalid_mask()
+            return Unmasked(frame, Drop.INVALID_MASK)
+        self._meter.worked(Work.MASKS)
+        if self._steadier is None:
+            return masked
+        with self._meter.stage(Stage.TRACK, frame.index):
+            return self._steadier.steady(masked)

@@ -1,0 +1,47 @@
+"""Which frames can do without a mask of their own, where masks are carried from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from rtsod.change import Thumbnail, stands_still, thumbnail
+from rtsod.meter import Meter, Work
+from rtsod.types import Frame, Masked
+
+STILL_SECONDS: Final = 0.5
+"""At least so often a mask is computed, however still the picture stands."""
+
+
+class Sparing:
+    """Spares inference while the picture stands still, and where the masker asks for fewer frames. One thread.
+
+    Args:
+        meter: told of what was spared because of stillness: that is no mask.
+        max_mask_age: seconds; half of it is never exceeded.
+        every: at most each so many-th captured frame needs a mask, at this moment.
+    """
+
+    def __init__(self, meter: Meter, max_mask_age: float, every: Callable[[], int] = lambda: 1) -> None:
+        self._meter = meter
+        self._longest = min(STILL_SECONDS, max_mask_age / 2)
+        self._every = every
+        self._known: tuple[int, Thumbnail] | None = None
+
+    def __call__(self, newest: Masked, frame: Frame) -> bool:
+        """Whether the newest mask is enough.
+
+        Args:
+            newest: a frame with the mask that would be carried.
+            frame: a later one.
+        """
+        if frame.index - newest.frame.index < self._every():
+            return True
+        if frame.captured_at - newest.frame.captured_at >= self._longest:
+            return False
+        if self._known is None or self._known[0] != newest.frame.index:
+            self._known = (newest.frame.index, thumbnail(newest.frame.image))
+        still = newest.frame.image.shape == frame.image.shape and stands_still(self._known[1], thumbnail(frame.image))
+        if still:
+            self._meter.worked(Work.STILL)
+        return still

@@ -1,0 +1,148 @@
+"""What is chosen at the start, given what it costs here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtsod import quality
+from rtsod.adaptive_masker import AdaptiveMasker
+from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.config import QualityConfig
+from rtsod.engine_pool import EnginePool
+from rtsod.errors import UsageError
+from rtsod.ladder import Rung
+from rtsod.masker import WholeFrame
+from rtsod.meter import Meter
+from rtsod.quality import Choice, choose, masker_from, with_tracking
+from rtsod.region_masker import RegionMasker
+from rtsod.types import Engine, Frame, Image, SourceInfo
+
+CAMERA = SourceInfo("camera", 640, 480, Fraction(30), live=True)
+FILE = replace(CAMERA, name="clip.mp4", live=False)
+STILLS = replace(FILE, name="photos", stills=True, fps=None)
+
+
+class Machine:
+    """A pool of engines whose speed is known beforehand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, whole_ms: float) -> None:
+        self.whole = whole_ms / 1e3
+        self.opened: list[int] = []
+        self.pool = EnginePool(ConstantEngine(320), self._open)
+        monkeypatch.setattr(quality, "inference_seconds", self._seconds)
+
+    def _open(self, size: int) -> Engine:
+        self.opened.append(size)
+        return ConstantEngine(size)
+
+    def _seconds(self, engine: Engine, info: SourceInfo) -> float:
+        return self.whole * (engine.info.input_size / 320) ** 2
+
+    def choose(self, info: SourceInfo = CAMERA, *, mask_every: int = 1, **options: Any) -> Choice:
+        config = QualityConfig(**options)
+        return choose(config, info, self.pool, self.whole, mask_every=mask_every)
+
+
+def test_where_the_whole_frame_keeps_up_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 25)
+    choice = machine.choose()
+    assert choice.rung == Rung(320)
+    assert choice.why is None
+    assert machine.opened == []
+    assert len(choice.rungs) > 1  # it may not stay so
+
+
+@pytest.mark.parametrize(("whole_ms", "size"), [(40, 192), (75, 160), (120, 128), (2000, 128)])
+def test_else_the_best_region_that_does(monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int) -> None:
+    machine = Machine(monkeypatch, whole_ms)
+    choice = machine.choose()
+    assert (choice.rung.size, choice.rung.region) == (size, True)
+    assert choice.why is not None
+    assert f"{size}x{size}" in choice.why
+    assert machine.opened == [size]  # what cannot keep up, by its cost, is not opened
+
+
+def test_without_a_region_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung = Machine(monkeypatch, 40).choose(region="off").rung
+    assert (rung.size, rung.region) == (256, False)
+
+
+def test_fewer_masks_need_less_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Machine(monkeypatch, 50).choose(mask_every=2).rung == Rung(320)
+
+
+@pytest.mark.parametrize("options", [{"quality": "fixed"}, {"quality": "fixed", "region": "off"}])
+def test_fixed_is_the_whole_frame_for_good(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    assert Machine(monkeypatch, 1000).choose(**options).rungs == (Rung(320),)
+
+
+def test_files_are_fixed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 75)
+    assert machine.choose(FILE).rungs == (Rung(320),)
+    choice = machine.choose(FILE, target_fps=30)
+    assert len(choice.rungs) == 1
+    assert (choice.rung.size, choice.rung.region) == (160, True)
+
+
+def test_a_size_that_was_asked_for_is_taken_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = Machine(monkeypatch, 25).choose(region=144)
+    assert choice.rungs == (Rung(144, region=True),)
+
+
+def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"at most, .*128x128: ask for less"):
+        Machine(monkeypatch, 300).choose(target_fps=60)
+    with pytest.raises(UsageError, match="less than the whole frame's 320"):
+        Machine(monkeypatch, 300).choose(region=320)
+
+
+@pytest.mark.parametrize("options", [{"region": 160}, {"target_fps": 5}])
+def test_photographs_are_seen_whole(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    machine = Machine(monkeypatch, 300)
+    assert machine.choose(STILLS).rungs == (Rung(320),)
+    with pytest.raises(UsageError, match="photographs"):
+        machine.choose(STILLS, **options)
+
+
+def test_a_rate_nobody_knows_is_not_aimed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Machine(monkeypatch, 300).choose(replace(CAMERA, fps=None)).rung == Rung(320)
+
+
+@pytest.mark.parametrize("bad", [{"quality": "best"}, {"region": 32}, {"region": "on"}, {"target_fps": 0.0}])
+def test_options_are_checked(bad: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--"):
+        QualityConfig(**bad)
+
+
+def test_tracking_adds_rungs_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = Machine(monkeypatch, 40).choose()
+    more = with_tracking(choice)
+    assert more.rungs[: len(choice.rungs)] == choice.rungs
+    assert [rung.every for rung in more.rungs[len(choice.rungs) :]] == [2, 4]
+    fixed = Machine(monkeypatch, 40).choose(quality="fixed")
+    assert with_tracking(fixed) == fixed
+
+
+def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    cases: list[tuple[SourceInfo, dict[str, Any], type, str]] = [
+        (STILLS, {}, WholeFrame, "the whole frame at 320x320"),
+        (CAMERA, {"region": 160}, RegionMasker, "the subject's region at 160x160"),
+        (CAMERA, {}, AdaptiveMasker, "the subject's region at 192x192"),
+    ]
+    for info, options, kind, rung in cases:
+        machine, meter = Machine(monkeypatch, 40), Meter()
+        masker = masker_from(machine.choose(info, **options), info, machine.pool, meter, said.append)
+        assert isinstance(masker, kind)
+        assert masker.name == "constant"
+        assert masker.every == 1
+        image: Image = np.zeros((48, 64, 3), np.uint8)
+        assert masker.mask(Frame(image, 3, 0.1)).frame_index == 3
+        masker.afterwards()
+        assert meter.snapshot()["rung"] == rung
+    assert said == []

@@ -1,0 +1,197 @@
+"""Steadied masks: still where the picture is, at once where it moves; subjects only, and on request only the first."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtsod.motion.flow import small
+from rtsod.motion.lock import SubjectLock
+from rtsod.motion.presence import Presence
+from rtsod.motion.smooth import Smoother
+from rtsod.motion.steady import Steadier
+from rtsod.types import Alpha, Frame, Image, Mask, Masked
+
+SIZE = 160
+FPS = 30
+
+
+def noise(seed: int) -> Image:
+    return np.random.default_rng(seed).integers(0, 256, (240, 320, 3), np.uint8)
+
+
+def disc(x: float, y: float = 80, radius: float = 30, size: int = SIZE) -> Alpha:
+    """A subject as the network sees one: sure within, soft at the rim."""
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    return np.asarray(np.clip((radius - np.hypot(columns - x, rows - y)) / 3 + 0.5, 0, 1), np.float32)
+
+
+def room() -> Image:
+    rows, columns = np.mgrid[:240, :320]
+    return np.dstack([(rows // 12 % 2) * 20 + 90, (columns // 16 % 2) * 20 + 100, rows // 4 + 100]).astype(np.uint8)
+
+
+def with_discs(*places: tuple[float, int]) -> Image:
+    """The room with discs in it at these columns, of these greys; the first stands before the others."""
+    image = room()
+    for x, grey in reversed(places):
+        inside = cv2.resize(disc(x), (320, 240)) > 0.5
+        stripes = (np.arange(240)[:, None] // 10 % 2 * 30 + grey).astype(np.uint8)
+        image[inside] = np.broadcast_to(stripes[..., None], image.shape)[inside]
+    return image
+
+
+# ------------------------------------------------------------------------------ smoothing
+
+
+def test_a_wavering_mask_on_a_still_picture_holds_still() -> None:
+    picture, smoother = small(noise(1)), Smoother()
+    random = np.random.default_rng(0)
+    raw = [np.clip(disc(80) + random.normal(0, 0.05, (SIZE, SIZE)), 0, 1).astype(np.float32) for _ in range(40)]
+    shown = [smoother.smooth(alpha, picture, index / FPS) for index, alpha in enumerate(raw)]
+    assert np.abs(np.diff(shown, axis=0)).mean() < 0.15 * np.abs(np.diff(raw, axis=0)).mean()
+
+
+def test_where_the_picture_moves_the_mask_is_followed_at_once() -> None:
+    smoother = Smoother()
+    smoother.smooth(disc(40), small(noise(1)), 0)
+    assert (smoother.smooth(disc(120), small(noise(2)), 1 / FPS) == disc(120)).all()
+
+
+def test_still_and_moving_parts_are_told_apart() -> None:
+    before, after = noise(1), noise(1)
+    after[:, 160:] = noise(2)[:, 160:]
+    smoother = Smoother()
+    smoother.smooth(np.ones((SIZE, SIZE), np.float32), small(before), 0)
+    shown = smoother.smooth(np.zeros((SIZE, SIZE), np.float32), small(after), 1 / FPS)
+    assert shown[:, :70].min() > 0.9
+    assert shown[:, 85:].max() == 0
+
+
+def test_a_change_that_lasts_is_followed_in_the_end() -> None:
+    picture, smoother = small(noise(1)), Smoother()
+    smoother.smooth(disc(40), picture, 0)
+    for index in range(1, 3 * FPS):
+        shown = smoother.smooth(disc(120), picture, index / FPS)
+    assert np.abs(shown - disc(120)).max() < 0.01
+
+
+def test_slow_motion_adds_up_and_leaves_nothing_behind() -> None:
+    """A quarter of a pixel a frame: below what counts as motion from frame to frame, not below what counts in sum."""
+    smoother, worst = Smoother(), 0.0
+    for index in range(120):
+        x = 50 + index / 4
+        shown = smoother.smooth(disc(x), small(with_discs((x, 200))), index / FPS)
+        worst = max(worst, float(np.abs(shown - disc(x)).mean()))
+    assert worst < 0.5 * float(np.abs(disc(50) - disc(53)).mean()), "less than three pixels of lag, at any moment"
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**16), st.floats(0, 2)), min_size=1, max_size=8))
+def test_what_is_shown_lies_between_what_was_shown_and_what_is_said(steps: list[tuple[int, int, float]]) -> None:
+    smoother, at, before = Smoother(), 0.0, None
+    for picture, seed, later in steps:
+        at += later
+        alpha = np.random.default_rng(seed).random((24, 24), np.float32)
+        shown = smoother.smooth(alpha, small(noise(picture)), at)
+        if before is not None:
+            assert (shown >= np.minimum(before, alpha) - 1e-5).all()
+            assert (shown <= np.maximum(before, alpha) + 1e-5).all()
+        before = shown.copy()
+
+
+# ------------------------------------------------------------------------------ presence
+
+
+def doubt(level: float = 0.5) -> Alpha:
+    """Furniture: half sure all over, sure in specks."""
+    alpha = np.zeros((SIZE, SIZE), np.float32)
+    alpha[20:140, 100:150] = level
+    alpha[30:130:8, 104:146:8] = 0.95
+    return np.asarray(cv2.GaussianBlur(alpha, (0, 0), 1.0), np.float32)
+
+
+def test_an_empty_room_stays_background_and_a_subject_passes_as_it_is() -> None:
+    presence = Presence()
+    assert presence.gate(doubt()).max() == 0
+    assert presence.gate(np.zeros((SIZE, SIZE), np.float32)).max() == 0
+    assert np.abs(presence.gate(disc(50)) - disc(50)).max() < 1e-6
+    assert presence.gate(doubt()).max() == 0, "gone with the first mask without it"
+
+
+def test_half_transparent_furniture_is_not_shown_beside_a_subject() -> None:
+    shown = Presence().gate(np.maximum(disc(40), doubt()))
+    assert shown[:, 100:].max() == 0
+    assert np.abs(shown - disc(40))[:, :85].max() < 1e-6
+
+
+def test_doubt_about_a_part_of_the_subject_is_kept() -> None:
+    mug = disc(78, radius=8) * np.float32(0.4)
+    person = disc(45)
+    assert Presence().gate(np.maximum(person, mug))[80, 78] == pytest.approx(0.4)
+
+
+def test_a_subject_that_was_shown_is_judged_more_mildly() -> None:
+    faint = np.maximum(disc(60), disc(60, radius=36) * np.float32(0.5))  # a broad doubtful rim
+    fresh = Presence()
+    assert fresh.gate(faint).max() == 0
+    known = Presence()
+    known.gate(disc(60))
+    assert known.gate(faint).max() > 0.9
+
+
+@pytest.mark.parametrize("size", [1, 5, 64, 321])
+def test_maps_of_any_size_are_judged(size: int) -> None:
+    assert Presence().gate(np.ones((size, size), np.float32)).shape == (size, size)
+
+
+# ------------------------------------------------------------------------------ lock
+
+
+def test_who_walks_past_behind_is_not_shown() -> None:
+    lock, first = SubjectLock(), disc(80)
+    for index in range(60):
+        x = -30 + 4.0 * index  # comes in, goes behind the subject, comes out on the other side
+        other = disc(x, radius=26)
+        shown = lock.keep(np.maximum(first, other), small(with_discs((80, 200), (x, 30))), index / FPS)
+        alone = (other > 0.5) & (disc(80, radius=36) == 0)
+        if not 25 < index < 45:  # while hidden, and until the two are apart again, they are one
+            assert shown[alone].sum() < 0.02 * (first > 0.5).sum(), index
+        assert shown[disc(80, radius=27) == 1].mean() > 0.97, index
+
+
+def test_the_subject_is_followed_where_it_goes() -> None:
+    lock = SubjectLock()
+    for index in range(30):
+        x = 40 + 2.0 * index
+        shown = lock.keep(
+            np.maximum(disc(x, y=60), disc(140, y=130, radius=15)), small(with_discs((x, 200))), index / FPS
+        )
+        assert shown[60, int(x)] == 1
+        assert shown[130, 140] == 0
+
+
+def test_a_subject_that_is_gone_is_given_up_after_a_while() -> None:
+    lock, picture = SubjectLock(), small(with_discs((40, 200), (120, 30)))
+    lock.keep(np.maximum(disc(40), disc(120, radius=20)), picture, 0.0)
+    alone = disc(120, radius=20)
+    assert lock.keep(alone, picture, 0.5).max() == 0
+    assert lock.keep(alone, picture, 1.6).max() == 1
+
+
+# ------------------------------------------------------------------------------ all of it
+
+
+@pytest.mark.parametrize("subject_lock", [False, True])
+def test_a_steadied_mask_stays_its_own_frames(subject_lock: bool) -> None:
+    steadier = Steadier(subject_lock=subject_lock)
+    for index in range(4):
+        masked = Masked(Frame(room(), index, index / FPS), Mask(disc(60 + index), index, index / FPS))
+        steadied = steadier.steady(masked)
+        assert steadied.frame is masked.frame
+        assert steadied.alpha.max() > 0.99
+    shrunk = Masked(Frame(room()[:100], 9, 1.0), Mask(disc(30, 30, 12, size=64), 9, 1.0))
+    assert steadier.steady(shrunk).alpha.shape == (64, 64), "the camera may change its size, the network its own"

@@ -1,0 +1,178 @@
+"""Live and tracked: every frame at once with the newest mask, carried; and what is shown where that cannot be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from rtsod.backgrounds.colour import ColourBackground
+from rtsod.composite import Compositor
+from rtsod.masker import WholeFrame
+from rtsod.meter import Meter, Snapshot
+from rtsod.motion.carry import Carrier
+from rtsod.pairing import Carrying
+from rtsod.pipeline import Pipeline
+from rtsod.types import Alpha, Carried, Composited, Frame, Image, Masked
+from tests.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
+
+FRAMES = 12
+NOWHERE = np.full((64, 64), np.nan, np.float32)
+
+
+class Lost:
+    """Believes in no motion."""
+
+    def watch(self, frame: Frame) -> None: ...
+
+    def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+        return None
+
+
+class Stage:
+    """One frame after the other, each read when the one before it was dealt with; the engine answers when it is told.
+
+    It is asked about frame 0, then about frame 1, and only then is frame 2 read: so frame 0's mask is known from there.
+    """
+
+    def __init__(self, carrier: Carrying, images: list[Image] | None = None) -> None:
+        self.clock = Ticks()
+        self.meter = Meter(self.clock)
+        self.sink = CollectingSink()
+        self.cue: dict[int, Callable[[], None]] = {}
+        """What happens just before a frame is read."""
+        self.answers: dict[int, Alpha] = {}
+        self._may_answer = threading.Semaphore(0)
+        self._calls = threading.Semaphore(0)
+        self._dealt_with = threading.Condition()
+        source = FakeSource(FRAMES, live=True, clock=self.clock, before=self._before, at_end=self._end, images=images)
+        masker = WholeFrame(FakeEngine(self._answer), self.meter)
+        self.pipeline = Pipeline(
+            source, masker, Compositor([ColourBackground("#00FF00")]), [self.sink],
+            self.meter, carrier=carrier, max_mask_age=1.0, clock=self.clock,
+        )  # fmt: skip
+
+    def run(self) -> Snapshot:
+        self.pipeline.run(tick=self._tick, interval=0.001)
+        numbers = self.meter.snapshot()
+        assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values()) == FRAMES
+        return numbers
+
+    def let_the_engine_answer(self) -> None:
+        """And wait until its answer is known, which is when it is asked again."""
+        self._may_answer.release()
+        assert self._calls.acquire(timeout=10)
+
+    @property
+    def shown(self) -> list[Composited]:
+        return self.sink.pictures
+
+    def _answer(self, call: int) -> Alpha:
+        self._calls.release()
+        assert self._may_answer.acquire(timeout=10)
+        return self.answers.get(call, right_half(64))
+
+    def _before(self, index: int) -> None:
+        self._until_dealt_with(index)
+        if index == 1:
+            assert self._calls.acquire(timeout=10)
+        elif index == 2:
+            self.let_the_engine_answer()
+        self.cue.get(index, lambda: None)()
+
+    def _until_dealt_with(self, frames: int) -> None:
+        with self._dealt_with:
+            assert self._dealt_with.wait_for(lambda: self._done() >= frames, timeout=10)
+
+    def _end(self) -> None:
+        self._until_dealt_with(FRAMES)
+        self._may_answer.release(FRAMES)
+
+    def _done(self) -> int:
+        numbers = self.meter.snapshot()
+        return numbers["composited"] + sum(numbers["dropped"].values())
+
+    def _tick(self) -> bool:
+        with self._dealt_with:
+            self._dealt_with.notify_all()
+        return False
+
+
+def test_the_output_keeps_the_cameras_rate_whatever_inference_costs() -> None:
+    stage = Stage(Carrier())
+    numbers = stage.run()
+    assert [p.index for p in stage.shown] == list(range(FRAMES))
+    assert [p.is_slate for p in stage.shown] == [True, True] + [False] * (FRAMES - 2)
+    assert numbers["dropped"] == {"no_mask": 2}
+    assert numbers["carried"] == numbers["composited"] == FRAMES - 2
+    assert not any(shows_watermark(p.image) for p in stage.shown)
+
+
+def test_a_mask_is_as_old_as_the_frame_it_was_computed_from() -> None:
+    stage = Stage(AsItStands())
+
+    def pass_time() -> None:
+        stage.clock.now += 0.3
+
+    stage.cue = dict.fromkeys(range(2, FRAMES), pass_time)
+    numbers = stage.run()
+    assert [p.is_slate for p in stage.shown] == [True, True, False, False, False] + [True] * (FRAMES - 5)
+    assert numbers["dropped"] == {"no_mask": 2, "mask_too_old": FRAMES - 5}
+    ages = numbers["mask_age_ms"]
+    assert ages is not None
+    assert ages["p50"] == pytest.approx(600)
+    latency = numbers["latency_ms"]
+    assert latency is not None
+    assert latency["p99"] == 0, "the frame itself is new"
+
+
+def test_the_newest_mask_is_used_as_soon_as_it_is_there() -> None:
+    stage = Stage(AsItStands(), [np.full((48, 64, 3), 9, np.uint8)])
+    stage.answers = {1: np.ones((64, 64), np.float32)}
+    stage.cue = {6: stage.let_the_engine_answer}
+    stage.run()
+    assert [int((p.image == 9).all(axis=2).mean() > 0.9) for p in stage.shown] == [0] * 6 + [1] * (FRAMES - 6)
+
+
+def test_an_invalid_mask_takes_no_valid_one_s_place() -> None:
+    stage = Stage(AsItStands())
+    stage.answers = {1: NOWHERE}
+    stage.cue = {6: stage.let_the_engine_answer}
+    numbers = stage.run()
+    assert numbers["invalid_masks"] == 1
+    assert numbers["composited"] == FRAMES - 2
+
+
+def test_where_no_motion_is_believed_the_newest_frame_with_its_own_mask_is_shown_once() -> None:
+    images = [np.full((48, 64, 3), 10 * index, np.uint8) for index in range(FRAMES)]
+    stage = Stage(Lost(), images)
+    stage.cue = {6: stage.let_the_engine_answer}
+    numbers = stage.run()
+    pictures = [p for p in stage.shown if not p.is_slate]
+    # Frame 0 in the place of frame 2; later frame 1 in that of 6, once its mask is there.
+    assert [(p.index, int(p.image[24, 63, 0])) for p in pictures] == [(2, 0), (6, 10)]
+    assert numbers["dropped"] == {"no_mask": 2, "untracked": FRAMES - 4}
+
+
+def test_what_was_seen_is_never_gone_back_on() -> None:
+    """Tracked up to frame 5, then lost: frame 1's own mask, known by then, is no reason to show frame 1 again."""
+
+    class Then(AsItStands):
+        def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+            return super().carry(masked, frame) if frame.index <= 5 else None
+
+    stage = Stage(Then())
+    stage.cue = {6: stage.let_the_engine_answer}
+    numbers = stage.run()
+    assert [p.index for p in stage.shown if not p.is_slate] == [2, 3, 4, 5]
+    assert numbers["dropped"] == {"no_mask": 2, "untracked": FRAMES - 6}
+
+
+def test_pausing_shows_slates_at_once() -> None:
+    stage = Stage(AsItStands())
+    stage.cue = {6: stage.pipeline.toggle_pause, 9: stage.pipeline.toggle_pause}
+    numbers = stage.run()
+    assert [p.is_slate for p in stage.shown] == [True] * 2 + [False] * 4 + [True] * 3 + [False] * (FRAMES - 9)
+    assert numbers["dropped"] == {"no_mask": 2, "paused": 3}
