@@ -91,7 +91,10 @@ def _unquantised(source: ov.Output) -> ov.Output:
     node = source.get_node()
     kind = node.get_type_name()
     if kind == "FakeQuantize":
-        return node.input_value(0)
+        raw = node.input_value(0)
+        of_pixels = tuple(raw.get_shape())[1] == 3
+        # OpenVINO has taken out the ReLU before it: bytes are cut off at 0 anyway.
+        return raw if of_pixels else ops.relu(raw).output(0)
     if kind == "Concat":
         return ops.concat([_unquantised(each) for each in node.input_values()], 1).output(0)
     if kind == "MaxPool":
