@@ -6,15 +6,18 @@ The authors' weights need no calibration: theirs comes with the program, made by
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError, OutputError
 from rtsod.stop_signals import leave
 from rtsod.text_file import check_writable, file_to_write, write_text
+from rtsod.types import BuildProgress
+
+T = TypeVar("T")
 
 MEAN_BOUND: Final = 0.004
 """Of the mean absolute difference from float32 over all pictures."""
@@ -54,16 +57,17 @@ def _parser() -> Parser:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from rich.console import Console  # late, as below: a mistyped option needs none of them
+    from rtsod.report import Reporter  # late, as below: a mistyped option needs none of it
 
     if options.output is not None:
         check_writable("--output", options.output)
-    with Console(stderr=True).status("reading the weights") as status:
-        done = _calibration(options, status.update)
+    reporter = Reporter()
+    with reporter.build() as progress:
+        done = _calibration(options, reporter.say, progress)
     answer(done)
 
 
-def _calibration(options: argparse.Namespace, say: Callable[[str], None]) -> str:
+def _calibration(options: argparse.Namespace, say: Callable[[str], None], progress: BuildProgress) -> str:
     import torch
 
     from rtsod.export.parity import LEAST_IOU, compare, pictures_in
@@ -75,10 +79,10 @@ def _calibration(options: argparse.Namespace, say: Callable[[str], None]) -> str
 
     config = EngineConfig(options.model, weights=options.weights, input_size=options.input_size)
     pictures = [torch.from_numpy(picture)[None] for picture in pictures_in(options.images, config.input_size)]
-    weights = resolve(config, lambda done, total: say(f"fetching the weights, {done / 1e6:.0f} MB"))
+    weights = resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000))
     network = load_network(weights.file(), config.model)
-    say(f"measuring on {len(pictures)} picture(s)")
-    maxima = activation_maxima(network, pictures)
+    say(f"measuring the ranges on {len(pictures)} picture(s)")
+    maxima = activation_maxima(network, _counted("measuring", pictures, progress))
 
     floats = tuple(cancelling(network))
     calibration = Calibration(config.model, weights.sha256, maxima, floats, f"{len(pictures)} pictures")
@@ -86,7 +90,10 @@ def _calibration(options: argparse.Namespace, say: Callable[[str], None]) -> str
     say(f"comparing with float32 on {len(compared)} picture(s)")
     exact, rounded = SaliencyGraph(network).eval(), quantised(network, calibration, "unsigned")
     with torch.inference_mode():
-        parity = compare((rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy()) for each in compared)
+        parity = compare(
+            (rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy())
+            for each in _counted("comparing", compared, progress)
+        )
     if not (parity.mean_error <= MEAN_BOUND and parity.worst_error <= WORST_BOUND and parity.iou >= LEAST_IOU):
         raise EngineError(
             f"8 bits are too coarse for these weights: {parity}; nothing is written. Use --precision fp32"
@@ -98,6 +105,13 @@ def _calibration(options: argparse.Namespace, say: Callable[[str], None]) -> str
         raise OutputError(f"{path.parent}: cannot be made: {error.strerror or error}") from error
     write_text(path, calibration.text())
     return f"{path}: {parity}; left in float: {', '.join(floats) or 'nothing'}"
+
+
+def _counted(phase: str, pictures: Sequence[T], progress: BuildProgress) -> Iterator[T]:
+    for done, picture in enumerate(pictures):
+        progress(phase, done, len(pictures))
+        yield picture
+    progress(phase, len(pictures), len(pictures))
 
 
 if __name__ == "__main__":

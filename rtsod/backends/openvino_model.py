@@ -6,17 +6,21 @@ import hashlib
 import logging
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import openvino as ov
 import platformdirs
 
+from rtsod.apart import apart
+from rtsod.backends.openvino_conversion import ANSWER, GRAPH, Order, Written, convert, convert_into
+from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
-from rtsod.errors import EngineUnavailable
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import Weights
 
@@ -24,16 +28,17 @@ _log = logging.getLogger(__name__)
 
 _GRAPH_VERSION: Final = 2
 """Raised whenever what the graph computes changes, so that older conversions are not used."""
-_GRAPH: Final = ("graph.xml", "graph.bin")
-_ANSWER: Final = "answer.txt"
 _DIGEST: Final = "graph.sha256"
+_PATIENCE: Final = 120.0
+"""Seconds to wait for another process that converts the same; one that takes longer hangs, and is not needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
     """A model ready to be compiled."""
 
-    model: ov.Model
+    model: ov.Model | Path
+    """What OpenVINO compiles. Of a path it reads nothing where it finds the form that it compiled before."""
     answer: str
     """Float32 PyTorch's answer to the known picture: see :mod:`rtsod.build.self_check`."""
     folder: Path | None
@@ -47,7 +52,7 @@ def converted(
     calibration: Calibration | None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Converted:
-    """The model for this configuration, converted if need be.
+    """The model for this configuration, converted if need be: by one process at a time, and apart from this one.
 
     A folder that cannot be written costs the conversion at every start, which is said, and nothing else.
 
@@ -56,7 +61,7 @@ def converted(
         config: model and input size.
         weights: of the network.
         calibration: its ranges, for 8 bits; None for a float graph.
-        say: told, in one line, that a conversion begins and what it takes.
+        say: told, in one line, that a conversion begins and what it takes, or that another process is at it.
 
     Raises:
         WeightsError: the weights cannot be had.
@@ -66,71 +71,96 @@ def converted(
     kind = "float" if calibration is None else f"int8-{hashlib.sha256(calibration.text().encode()).hexdigest()[:8]}"
     parts = [config.model, str(config.input_size), weights.sha256[:16], kind, f"v{_GRAPH_VERSION}"]
     folder = platformdirs.user_cache_path("rtsod") / "openvino" / "-".join([*parts, ov.__version__.split("-")[0]])
-    if folder.is_dir():
-        if _intact(folder):
-            return Converted(core.read_model(folder / _GRAPH[0]), (folder / _ANSWER).read_text(), folder)
-        _log.warning("%s: the converted model there is damaged and is made anew", folder)
-        shutil.rmtree(folder, ignore_errors=True)
-    say(
-        f"converting the {config.model} network at {config.input_size}x{config.input_size}, once: "
-        "about a quarter of a minute"
-    )
-    made = _convert(config, weights, calibration)
+    if _intact(folder):
+        return _kept(folder)
+    order = Order(config.model, config.input_size, weights.file(), calibration)
+    with _alone(folder, say):
+        if _intact(folder):  # another process has converted it meanwhile
+            return _kept(folder)
+        if folder.exists():
+            _log.warning("%s: the converted model there is damaged and is made anew", folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        say(
+            f"converting the {config.model} network at {config.input_size}x{config.input_size}, once: "
+            "about a quarter of a minute"
+        )
+        return _made(core, order, folder)
+
+
+@contextmanager
+def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """No two processes convert the same at once, as far as that can be had: it only saves work."""
+    waiting = partial(say, "another process is converting the network: waiting for it")
     try:
-        _keep(made, folder)
-    except (OSError, RuntimeError) as error:  # OpenVINO reports a full disk as the latter
-        reason = error.strerror if isinstance(error, OSError) else "the disk is full, perhaps"
-        _log.warning("%s: the converted model cannot be kept there (%s): every start converts it", folder, reason)
-        return made
-    return Converted(made.model, made.answer, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = locked(folder.with_name(f".{folder.name}.lock"), _PATIENCE, waiting)
+    except OSError as error:
+        _log.info("no lock on the conversion: %s", error)
+        yield
+        return
+    with lock:
+        for left in folder.parent.glob(f"{_unfinished(folder)}*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
-def _keep(made: Converted, folder: Path) -> None:
-    """Write the model whole or not at all, also when two processes do so at once."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+def _made(core: ov.Core, order: Order, folder: Path) -> Converted:
+    with ExitStack() as stack:
+        places: list[Path] = []
+        faults: list[str] = []
+        for parent in (folder.parent, None):  # beside its place, to be moved there whole; or anywhere
+            try:
+                unfinished = TemporaryDirectory(prefix=_unfinished(folder), dir=parent, ignore_cleanup_errors=True)
+            except OSError as error:
+                faults.append(error.strerror or str(error))
+            else:
+                places.append(Path(stack.enter_context(unfinished)))
+        written = _written(order, places)
+        faults += written.faults
+        if written.folder is not None and written.folder.parent == folder.parent:
+            try:
+                return _sealed(written.folder, folder)
+            except OSError as error:
+                faults.append(error.strerror or str(error))
+        _log.warning("%s: the converted model cannot be kept there (%s): every start converts it", folder, faults[0])
+        if written.folder is None:  # PyTorch has to work here then, where nothing need be written
+            return Converted(*convert(order), None)
+        graph, constants = ((written.folder / name).read_bytes() for name in GRAPH)
+        return Converted(core.read_model(graph, constants), (written.folder / ANSWER).read_text(), None)
+
+
+def _written(order: Order, places: list[Path]) -> Written:
+    if not places:
+        return Written(None, ())
     try:
-        ov.save_model(made.model, unfinished / _GRAPH[0], compress_to_fp16=False)
-        (unfinished / _ANSWER).write_text(made.answer)
-        (unfinished / _DIGEST).write_text(_digest(unfinished))
-        try:
-            os.replace(unfinished, folder)
-        except OSError:
-            if not _intact(folder):  # else another process was faster, and its work is as good
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        return apart("converting the network", convert_into, order, places)
+    except OSError as error:
+        _log.info("converting without a process for it: %s", error)
+        return convert_into(order, places)
 
 
-def _convert(config: EngineConfig, weights: Weights, calibration: Calibration | None) -> Converted:
+def _sealed(unfinished: Path, folder: Path) -> Converted:
+    """Put a whole conversion in its place."""
+    (unfinished / _DIGEST).write_text(_digest(unfinished))
     try:
-        import torch  # a second to import, and needed once only
-    except ImportError as error:
-        raise EngineUnavailable("PyTorch converts the model at the first start: pip install torch") from error
+        os.replace(unfinished, folder)
+    except OSError:
+        if not _intact(folder):  # else another process was faster, and its work is as good
+            raise
+    return _kept(folder)
 
-    from rtsod.backends.openvino_graph import openvino_from_torch
-    from rtsod.build.self_check import answer_of
-    from rtsod.model.checkpoints import load_network
-    from rtsod.model.quantised import quantised
-    from rtsod.model.saliency import SaliencyGraph
-    from rtsod.types import Alpha, Image
 
-    network = load_network(weights.file(), config.model)
-    exact = SaliencyGraph(network).eval()
+def _kept(folder: Path) -> Converted:
+    return Converted(folder / GRAPH[0], (folder / ANSWER).read_text(), folder)
 
-    def reference(picture: Image) -> Alpha:
-        with torch.inference_mode():
-            answer: Alpha = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
-        return answer
 
-    graph = exact if calibration is None else quantised(network, calibration, "unsigned")
-    answer = answer_of(reference, config.input_size)
-    return Converted(openvino_from_torch(graph, config.input_size), answer, None)
+def _unfinished(folder: Path) -> str:
+    return f".{folder.name}-"
 
 
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for name in (*_GRAPH, _ANSWER):
+    for name in (*GRAPH, ANSWER):
         with (folder / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import platformdirs
-from filelock import FileLock, Timeout
 
+from rtsod.build.lock import locked
 from rtsod.build.manifest import Manifest
 from rtsod.errors import OutputError
 from rtsod.text_file import read_bytes, read_text
@@ -94,20 +95,14 @@ class EngineCache:
         """
         try:
             self._prepare()
-            lock = FileLock(self.folder / f"{wanted.stem}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                say("another process is building this engine: waiting for it")
-                lock.acquire(timeout=_LOCK_PATIENCE)
-        except Timeout as error:
+            waiting = partial(say, "another process is building this engine: waiting for it")
+            lock = locked(self.folder / f"{wanted.stem}.lock", _LOCK_PATIENCE, waiting)
+        except TimeoutError as error:
             raise OutputError(f"{wanted.stem}: another process has been building it for half an hour") from error
         except OSError as error:
             raise OutputError(f"{self.folder}: engines cannot be kept there: {_fix(error)}") from error
-        try:
+        with lock:
             yield
-        finally:
-            lock.release()
 
     def _prepare(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():

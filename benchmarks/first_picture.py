@@ -1,0 +1,32 @@
+"""``python -m benchmarks.first_picture FILE ARGUMENTS``: ``rtsod run ARGUMENTS``, noting when its first picture came.
+
+FILE gets the moment, in seconds of ``time.perf_counter``: the first picture with a mask, slates are none. Apart from
+the study that reads it, which would be in memory otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from rtsod import cli
+from rtsod.meter import Meter
+from rtsod.types import Shown
+
+
+def main(note: Path, arguments: list[str]) -> int:
+    """Run; the exit code."""
+    count = Meter.composited
+
+    def noted(meter: Meter, shown: Shown, composed_at: float) -> None:
+        if not note.exists():
+            note.write_text(repr(time.perf_counter()))
+        count(meter, shown, composed_at)
+
+    Meter.composited = noted  # type: ignore[method-assign]
+    return cli.main(["run", *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,91 @@
+"""From weights to OpenVINO's form of the network, by PyTorch: the work, wherever it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import openvino as ov
+
+from rtsod.config import ModelName
+from rtsod.errors import EngineUnavailable
+from rtsod.model.calibration import Calibration
+
+GRAPH: Final = ("graph.xml", "graph.bin")
+ANSWER: Final = "answer.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be converted."""
+
+    model: ModelName
+    input_size: int
+    weights: Path
+    calibration: Calibration | None
+    """For 8 bits; None for a float graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the result lies."""
+
+    folder: Path | None
+    """The one that took it; None: none did."""
+    faults: tuple[str, ...]
+    """What was wrong with those before it."""
+
+
+def convert(order: Order) -> tuple[ov.Model, str]:
+    """The model, and float32 PyTorch's answer to the known picture (see :mod:`rtsod.build.self_check`).
+
+    Raises:
+        WeightsError: the file is not this model's weights.
+        EngineUnavailable: PyTorch is not installed.
+        EngineError: OpenVINO cannot convert the model.
+    """
+    try:
+        import torch  # a second to import, and needed once only
+    except ImportError as error:
+        raise EngineUnavailable("PyTorch converts the model at the first start: pip install torch") from error
+
+    from rtsod.backends.openvino_graph import openvino_from_torch
+    from rtsod.build.self_check import answer_of
+    from rtsod.model.checkpoints import load_network
+    from rtsod.model.quantised import quantised
+    from rtsod.model.saliency import SaliencyGraph
+    from rtsod.types import Alpha, Image
+
+    network = load_network(order.weights, order.model)
+    exact = SaliencyGraph(network).eval()
+
+    def reference(picture: Image) -> Alpha:
+        with torch.inference_mode():
+            answer: Alpha = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
+        return answer
+
+    graph = exact if order.calibration is None else quantised(network, order.calibration, "unsigned")
+    answer = answer_of(reference, order.input_size)
+    return openvino_from_torch(graph, order.input_size), answer
+
+
+def write(model: ov.Model, answer: str, folders: Sequence[Path]) -> Written:
+    """Into the first of the folders that takes it."""
+    faults = []
+    for folder in folders:
+        try:
+            ov.save_model(model, folder / GRAPH[0], compress_to_fp16=False)
+            (folder / ANSWER).write_text(answer)
+        except (OSError, RuntimeError) as error:  # OpenVINO reports a full disk as the latter
+            reason = error.strerror if isinstance(error, OSError) else None
+            faults.append(reason or "the disk is full, perhaps")
+        else:
+            return Written(folder, tuple(faults))
+    return Written(None, tuple(faults))
+
+
+def convert_into(order: Order, folders: Sequence[Path]) -> Written:
+    """Both, for a process of its own."""
+    return write(*convert(order), folders)
