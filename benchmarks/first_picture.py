@@ -24,7 +24,7 @@ def main(note: Path, arguments: list[str]) -> int:
             note.write_text(repr(time.perf_counter()))
         count(meter, shown, composed_at)
 
-    Meter.composited = noted  # type: ignore[method-assign]
+    Meter.composited = noted  # type: ignore[assignment, method-assign]
     return cli.main(["run", *arguments])
 
 

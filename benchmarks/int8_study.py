@@ -24,6 +24,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from rtsod.backends.openvino_graph import openvino_from_torch
+from rtsod.backends.openvino_sizes import at_size
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS, EngineConfig
@@ -53,7 +54,7 @@ class Study:
         weights = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
         self.network: U2Net = load_network(weights.file(), weights.model)
         everything = replace(calibration_of(weights), floats=())
-        self.graph = openvino_from_torch(quantised(self.network, everything, "unsigned"), _SIZE)
+        self.graph = at_size(openvino_from_torch(quantised(self.network, everything, "unsigned"), _SIZE), _SIZE)
         modules = {module: name for name, module in self.network.named_modules()}
         self.names = [modules[conv].removesuffix(".conv_s1") for conv in convolutions(self.network)]
         self.names.remove(FUSION)

@@ -166,56 +166,6 @@ def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch:
         choose(config)
 
 
-class TestConversionCache:
-    """The converted model is kept, used again, and never used when damaged."""
-
-    @pytest.fixture(autouse=True)
-    def _cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
-        import platformdirs
-
-        self.folder = tmp_path / "rtsod"
-        (self.folder / "weights").mkdir(parents=True)
-        (self.folder / "weights" / "u2netp.onnx").symlink_to(published_weights["lite"])
-        monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
-
-    def _folders(self) -> list[Path]:
-        return [path for path in (self.folder / "openvino").iterdir() if path.is_dir()]  # beside them are locks
-
-    def _converted(self) -> Path:
-        (folder,) = self._folders()
-        return folder
-
-    def test_the_second_start_converts_nothing(self) -> None:
-        answer = _open("openvino", input_size=64).infer(_noise(64))
-        stamp = (self._converted() / "graph.xml").stat().st_mtime_ns
-        assert np.array_equal(_open("openvino", input_size=64).infer(_noise(64)), answer)
-        assert (self._converted() / "graph.xml").stat().st_mtime_ns == stamp
-
-    @pytest.mark.parametrize("name", ["graph.bin", "graph.sha256", "answer.txt"])
-    def test_a_damaged_conversion_is_made_anew(self, name: str, caplog: pytest.LogCaptureFixture) -> None:
-        answer = _open("openvino", input_size=64).infer(_noise(64))
-        path = self._converted() / name
-        damaged = bytearray(path.read_bytes())
-        damaged[len(damaged) // 2] ^= 0xFF
-        path.write_bytes(damaged)
-        assert np.array_equal(_open("openvino", input_size=64).infer(_noise(64)), answer)
-        assert "made anew" in caplog.text
-        assert path.read_bytes() != damaged
-
-    def test_other_weights_are_other_models(self, tmp_path: Path) -> None:
-        import torch
-
-        from rtsod.model.u2net import LITE, U2Net
-
-        mine = tmp_path / "mine.pth"
-        torch.manual_seed(0)
-        torch.save(U2Net(LITE).state_dict(), mine)
-        published = _open("openvino", input_size=64).infer(_noise(64))
-        own = _open("openvino", input_size=64, weights=mine).infer(_noise(64))
-        assert np.abs(published - own).max() > 0.01
-        assert len(self._folders()) == 2
-
-
 def test_openvino_reports_to_nobody() -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     code = "import sys, rtsod.backends.openvino_engine; print(sys.modules['openvino_telemetry'])"

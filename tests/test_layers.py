@@ -61,7 +61,14 @@ def _imports(path: Path) -> set[str]:
 
 OPENVINO = {
     f"backends/{name}.py"
-    for name in ("byte_speed", "openvino_conversion", "openvino_engine", "openvino_graph", "openvino_model")
+    for name in (
+        "byte_speed",
+        "openvino_conversion",
+        "openvino_engine",
+        "openvino_graph",
+        "openvino_model",
+        "openvino_sizes",
+    )
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

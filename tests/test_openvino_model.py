@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from rtsod.apart import apart
 from rtsod.backends import open_engine, openvino_model
+from rtsod.backends.openvino_conversion import ANSWERS, GRAPH, SIZES, Order, Written
 from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.model.known_picture import known_picture
 from rtsod.model.weights import resolve
+from rtsod.quality import REGION_SIZES, WHOLE_SIZES
 from rtsod.types import Alpha
 
-pytest.importorskip("openvino", reason="OpenVINO is not installed")
+openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 ROOT = Path(__file__).parents[1]
-CONFIG = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=96, device="cpu")
+CONFIG = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=128, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, published_weights: dict[str, 
     weights = cache / "rtsod" / "weights"
     weights.mkdir(parents=True)
     (weights / "u2netp.onnx").symlink_to(published_weights["lite"])
-    code = "import sys; from tests.test_openvino_model import CONFIG, _answer; _answer(); print('torch' in sys.modules)"
+    code = "import sys; from rtsod.config import EngineConfig; from rtsod.backends import open_engine\n"
+    code += "from rtsod.model.weights import resolve\nfrom pathlib import Path\n"
+    code += f"config = {CONFIG!r}\nopen_engine(config, resolve(config))\nprint('torch' in sys.modules)"
     done = _python(code, cache)
     assert done.stdout.strip() == "False", "PyTorch was here, and its memory still is"
     assert done.stderr == ""
@@ -57,12 +66,10 @@ def _python(code: str, cache: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
 
-def _answer(say: Callable[[str], None] = lambda line: None) -> Alpha:
-    with_engine = open_engine(CONFIG, resolve(CONFIG), say)
-    try:
-        return with_engine.infer(known_picture(CONFIG.input_size))
-    finally:
-        with_engine.close()
+def _answer(say: Callable[[str], None] = lambda line: None, size: int = CONFIG.input_size) -> Alpha:
+    config = replace(CONFIG, input_size=size)
+    with closing(open_engine(config, resolve(config), say)) as opened:
+        return opened.infer(known_picture(size))
 
 
 def _conversion(cache: Path) -> Path:
@@ -71,20 +78,62 @@ def _conversion(cache: Path) -> Path:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Conversions happen in this process, which has PyTorch already; for tests that are about something else."""
+def quick(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions are copies of the one that was made, for tests that are about something else."""
+    made = shutil.copytree(_conversion(home / "rtsod" / "openvino"), tmp_path / "made")
 
-    def at_once(what: str, work: Callable[..., Any], *args: object) -> object:
-        return work(*args)
+    def copied(what: str, work: object, order: Order, folders: list[Path]) -> Written:
+        for name in (*GRAPH, ANSWERS):
+            shutil.copy(made / name, folders[0])
+        return Written(folders[0], ())
 
-    monkeypatch.setattr(openvino_model, "apart", at_once)
+    def read(order: Order) -> tuple[object, dict[int, str]]:
+        answers = json.loads((made / ANSWERS).read_text())
+        return openvino.Core().read_model(made / GRAPH[0]), {int(size): answer for size, answer in answers.items()}
+
+    monkeypatch.setattr(openvino_model, "apart", copied)
+    monkeypatch.setattr(openvino_model, "convert", read)
 
 
-def test_what_is_kept_is_what_pytorch_computes(cache: Path) -> None:
+@pytest.mark.parametrize("size", [128, 192, 320])
+def test_what_is_kept_is_what_pytorch_computes_at_every_size(size: int, cache: Path) -> None:
     from rtsod.backends.torch_engine import TorchEngine
 
-    exact = TorchEngine(CONFIG, resolve(CONFIG)).infer(known_picture(CONFIG.input_size))
-    assert np.abs(_answer() - exact).max() < 1e-3
+    config = replace(CONFIG, input_size=size)
+    said: list[str] = []
+    exact = TorchEngine(config, resolve(config)).infer(known_picture(size))
+    assert np.abs(_answer(said.append, size) - exact).max() < 2e-3
+    assert not said, "nothing was converted for it"
+
+
+def test_one_conversion_serves_all_sizes_that_the_program_chooses_among() -> None:
+    assert {EngineConfig().input_size, *REGION_SIZES, *WHOLE_SIZES} <= set(SIZES)
+
+
+@pytest.mark.parametrize("name", [*GRAPH, ANSWERS, "graph.sha256"])
+def test_a_damaged_conversion_is_made_anew(
+    name: str, cache: Path, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = _answer()
+    path = _conversion(cache) / name
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    path.write_bytes(damaged)
+    assert np.array_equal(_answer(), answer)
+    assert "made anew" in caplog.text
+    assert path.read_bytes() != damaged
+
+
+def test_other_weights_are_other_models(cache: Path, tmp_path: Path) -> None:
+    from rtsod.model.u2net import LITE, U2Net
+
+    mine = tmp_path / "mine.pth"
+    torch.manual_seed(0)
+    torch.save(U2Net(LITE).state_dict(), mine)
+    config = replace(CONFIG, weights=mine)
+    with closing(open_engine(config, resolve(config))) as own:
+        assert np.abs(own.infer(known_picture(config.input_size)) - _answer()).max() > 0.01
+    assert len([path for path in cache.iterdir() if path.is_dir()]) == 2
 
 
 class TestNowhereToKeepIt:
@@ -108,9 +157,11 @@ class TestNowhereToKeepIt:
 
     def test_no_folder_can_be_made(self, caplog: pytest.LogCaptureFixture) -> None:
         self.cache.write_text("a file where the folder should be")
-        self._converts(caplog, "File exists")
+        self._converts(caplog, "Not a directory")
 
-    def test_nor_a_temporary_one(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nor_a_temporary_one(
+        self, quick: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def refused(*, dir: Path | None, **_: object) -> TemporaryDirectory[str]:
             raise PermissionError(13, "Permission denied")
 
@@ -118,13 +169,16 @@ class TestNowhereToKeepIt:
         self._converts(caplog, "Permission denied")
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-    def test_the_disk_is_full(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_the_disk_is_full(
+        self, quick: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         import resource
 
+        monkeypatch.setattr(openvino_model, "apart", apart)
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # the process that converts inherits it
         try:
-            self._converts(caplog, ".*")
+            self._converts(caplog, "the disk is full, perhaps")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert not [path for path in self.cache.iterdir() if path.is_dir()]
@@ -156,7 +210,7 @@ class TestOneAtATime:
         assert said == ["another process is converting the network: waiting for it"]
 
     def test_a_hanging_one_is_not_waited_for_for_ever(
-        self, cache: Path, here: None, monkeypatch: pytest.MonkeyPatch
+        self, cache: Path, quick: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(openvino_model, "_PATIENCE", 0.01)
         folder = _conversion(cache)
@@ -167,7 +221,7 @@ class TestOneAtATime:
         assert ["another" in said[0], "converting the lite" in said[1]] == [True, True]
         assert openvino_model._intact(folder)
 
-    def test_what_a_killed_one_left_is_removed(self, cache: Path, here: None) -> None:
+    def test_what_a_killed_one_left_is_removed(self, cache: Path, quick: None) -> None:
         folder = _conversion(cache)
         shutil.rmtree(folder)
         left = cache / f".{folder.name}-killed"
@@ -210,10 +264,9 @@ class TestErrors:
 
     def test_a_process_that_is_killed(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shutil.rmtree(_conversion(cache))
-        real = openvino_model.apart
 
         def killed(what: str, work: object, *args: object) -> object:
-            return real(what, exec, "import os; os.kill(os.getpid(), 9)")
+            return apart(what, exec, "import os; os.kill(os.getpid(), 9)")
 
         monkeypatch.setattr(openvino_model, "apart", killed)
         with pytest.raises(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,9 @@ from rtsod.errors import EngineUnavailable
 from rtsod.model.calibration import Calibration
 
 GRAPH: Final = ("graph.xml", "graph.bin")
-ANSWER: Final = "answer.txt"
+ANSWERS: Final = "answers.json"
+SIZES: Final = (320, 256, 224, 192, 160, 128)
+"""Input sizes that the program chooses among by itself: one conversion serves all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class Order:
     """What is to be converted."""
 
     model: ModelName
-    input_size: int
+    sizes: tuple[int, ...]
+    """At which it is to run, the one to export it at first."""
     weights: Path
     calibration: Calibration | None
     """For 8 bits; None for a float graph."""
@@ -38,8 +42,10 @@ class Written:
     """What was wrong with those before it."""
 
 
-def convert(order: Order) -> tuple[ov.Model, str]:
-    """The model, and float32 PyTorch's answer to the known picture (see :mod:`rtsod.build.self_check`).
+def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
+    """The model, of any size, and float32 PyTorch's answers to the known picture, by the size.
+
+    See :func:`rtsod.backends.openvino_sizes.at_size` and :mod:`rtsod.build.self_check`.
 
     Raises:
         WeightsError: the file is not this model's weights.
@@ -67,17 +73,17 @@ def convert(order: Order) -> tuple[ov.Model, str]:
         return answer
 
     graph = exact if order.calibration is None else quantised(network, order.calibration, "unsigned")
-    answer = answer_of(reference, order.input_size)
-    return openvino_from_torch(graph, order.input_size), answer
+    answers = {size: answer_of(reference, size) for size in order.sizes}
+    return openvino_from_torch(graph, order.sizes[0]), answers
 
 
-def write(model: ov.Model, answer: str, folders: Sequence[Path]) -> Written:
+def write(model: ov.Model, answers: Mapping[int, str], folders: Sequence[Path]) -> Written:
     """Into the first of the folders that takes it."""
     faults = []
     for folder in folders:
         try:
             ov.save_model(model, folder / GRAPH[0], compress_to_fp16=False)
-            (folder / ANSWER).write_text(answer)
+            (folder / ANSWERS).write_text(json.dumps(answers))
         except (OSError, RuntimeError) as error:  # OpenVINO reports a full disk as the latter
             reason = error.strerror if isinstance(error, OSError) else None
             faults.append(reason or "the disk is full, perhaps")

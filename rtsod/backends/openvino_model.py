@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -18,7 +19,8 @@ import openvino as ov
 import platformdirs
 
 from rtsod.apart import apart
-from rtsod.backends.openvino_conversion import ANSWER, GRAPH, Order, Written, convert, convert_into
+from rtsod.backends.openvino_conversion import ANSWERS, GRAPH, SIZES, Order, Written, convert, convert_into
+from rtsod.backends.openvino_sizes import at_size
 from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
@@ -26,7 +28,7 @@ from rtsod.model.weights import Weights
 
 _log = logging.getLogger(__name__)
 
-_GRAPH_VERSION: Final = 2
+_GRAPH_VERSION: Final = 3
 """Raised whenever what the graph computes changes, so that older conversions are not used."""
 _DIGEST: Final = "graph.sha256"
 _PATIENCE: Final = 120.0
@@ -37,8 +39,8 @@ _PATIENCE: Final = 120.0
 class Converted:
     """A model ready to be compiled."""
 
-    model: ov.Model | Path
-    """What OpenVINO compiles. Of a path it reads nothing where it finds the form that it compiled before."""
+    model: ov.Model
+    """Of this very size."""
     answer: str
     """Float32 PyTorch's answer to the known picture: see :mod:`rtsod.build.self_check`."""
     folder: Path | None
@@ -68,23 +70,22 @@ def converted(
         EngineUnavailable: PyTorch, which converts, is not installed.
         EngineError: OpenVINO cannot convert the model.
     """
+    size = config.input_size
+    sizes = SIZES if size in SIZES else (size,)
     kind = "float" if calibration is None else f"int8-{hashlib.sha256(calibration.text().encode()).hexdigest()[:8]}"
-    parts = [config.model, str(config.input_size), weights.sha256[:16], kind, f"v{_GRAPH_VERSION}"]
+    parts = [config.model, str(sizes[0]), weights.sha256[:16], kind, f"v{_GRAPH_VERSION}"]
     folder = platformdirs.user_cache_path("rtsod") / "openvino" / "-".join([*parts, ov.__version__.split("-")[0]])
     if _intact(folder):
-        return _kept(folder)
-    order = Order(config.model, config.input_size, weights.file(), calibration)
+        return _kept(core, folder, size)
+    order = Order(config.model, sizes, weights.file(), calibration)
     with _alone(folder, say):
         if _intact(folder):  # another process has converted it meanwhile
-            return _kept(folder)
+            return _kept(core, folder, size)
         if folder.exists():
             _log.warning("%s: the converted model there is damaged and is made anew", folder)
             shutil.rmtree(folder, ignore_errors=True)
-        say(
-            f"converting the {config.model} network at {config.input_size}x{config.input_size}, once: "
-            "about a quarter of a minute"
-        )
-        return _made(core, order, folder)
+        say(f"converting the {config.model} network for OpenVINO, once: about a quarter of a minute")
+        return _made(core, order, folder, size)
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def _made(core: ov.Core, order: Order, folder: Path) -> Converted:
+def _made(core: ov.Core, order: Order, folder: Path, size: int) -> Converted:
     with ExitStack() as stack:
         places: list[Path] = []
         faults: list[str] = []
@@ -119,14 +120,16 @@ def _made(core: ov.Core, order: Order, folder: Path) -> Converted:
         faults += written.faults
         if written.folder is not None and written.folder.parent == folder.parent:
             try:
-                return _sealed(written.folder, folder)
+                _seal(written.folder, folder)
+                return _kept(core, folder, size)
             except OSError as error:
                 faults.append(error.strerror or str(error))
         _log.warning("%s: the converted model cannot be kept there (%s): every start converts it", folder, faults[0])
         if written.folder is None:  # PyTorch has to work here then, where nothing need be written
-            return Converted(*convert(order), None)
+            model, answers = convert(order)
+            return Converted(at_size(model, size), answers[size], None)
         graph, constants = ((written.folder / name).read_bytes() for name in GRAPH)
-        return Converted(core.read_model(graph, constants), (written.folder / ANSWER).read_text(), None)
+        return Converted(at_size(core.read_model(graph, constants), size), _answer(written.folder, size), None)
 
 
 def _written(order: Order, places: list[Path]) -> Written:
@@ -139,7 +142,7 @@ def _written(order: Order, places: list[Path]) -> Written:
         return convert_into(order, places)
 
 
-def _sealed(unfinished: Path, folder: Path) -> Converted:
+def _seal(unfinished: Path, folder: Path) -> None:
     """Put a whole conversion in its place."""
     (unfinished / _DIGEST).write_text(_digest(unfinished))
     try:
@@ -147,11 +150,14 @@ def _sealed(unfinished: Path, folder: Path) -> Converted:
     except OSError:
         if not _intact(folder):  # else another process was faster, and its work is as good
             raise
-    return _kept(folder)
 
 
-def _kept(folder: Path) -> Converted:
-    return Converted(folder / GRAPH[0], (folder / ANSWER).read_text(), folder)
+def _kept(core: ov.Core, folder: Path, size: int) -> Converted:
+    return Converted(at_size(core.read_model(folder / GRAPH[0]), size), _answer(folder, size), folder)
+
+
+def _answer(folder: Path, size: int) -> str:
+    return str(json.loads((folder / ANSWERS).read_text())[str(size)])
 
 
 def _unfinished(folder: Path) -> str:
@@ -160,7 +166,7 @@ def _unfinished(folder: Path) -> str:
 
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for name in (*GRAPH, ANSWER):
+    for name in (*GRAPH, ANSWERS):
         with (folder / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
