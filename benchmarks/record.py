@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "peers_lite": "benchmarks.peers --model lite rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
     "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 "
     "rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
+    "startup": "benchmarks.startup",
     "edges": "benchmarks.edges",
     "motion": "benchmarks.motion --clips ../shared/samples/clips",
     "region": "benchmarks.region --only steps --only whole_path",

@@ -1,4 +1,4 @@
-"""A call made in a process of its own: what it took in memory is gone when it ends, and what runs here goes first.
+"""A call made in a process of its own: what it took in memory is gone when it ends.
 
 Unlike multiprocessing it does not import the program's main file again, so it also works within a script of the user's
 that guards nothing.
@@ -19,8 +19,6 @@ from typing import Any, Final, NoReturn, ParamSpec, TypeVar, cast
 from rtsod.command_line import internal_error
 from rtsod.errors import EngineError, RtsodError
 
-_NICENESS: Final = 10
-"""Of the process: a tenth of the processor's time where somebody else wants it."""
 _POLL: Final = 0.1
 """Seconds; on Windows a waiting thread hears of Ctrl-C only between two waits."""
 
@@ -32,7 +30,7 @@ T = TypeVar("T")
 
 
 def apart(what: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call ``work`` in a new interpreter, at a low priority, and give back what it returns.
+    """Call ``work`` in a new interpreter, and give back what it returns.
 
     The process ends with this one, however that ends. Ctrl-C does not reach it: this process hears it, and ends both.
 
@@ -84,8 +82,7 @@ def _start(stdin: int) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     options: dict[str, Any] = {"process_group": 0}
     if sys.platform == "win32":
-        alone = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        options = {"creationflags": alone | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+        options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return subprocess.Popen(
         [sys.executable, "-P", "-c", "from rtsod.apart import serve; serve()"],
         stdin=stdin,
@@ -115,8 +112,6 @@ def serve() -> NoReturn:
     """The other side of :func:`apart`."""
     reply = open(os.dup(1), "wb")  # noqa: SIM115
     os.dup2(2, 1)  # what libraries print is no reply
-    if sys.platform != "win32":
-        os.nice(_NICENESS)
     work, args, kwargs = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:
