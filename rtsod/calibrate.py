@@ -73,7 +73,7 @@ def _calibration(options: argparse.Namespace, say: Callable[[str], None], progre
     from rtsod.export.parity import compare, pictures_in
     from rtsod.model.calibration import Calibration, own_calibration
     from rtsod.model.checkpoints import load_network
-    from rtsod.model.quantised import activation_maxima, cancelling, quantised
+    from rtsod.model.quantised import left_in_float, quantised, ranges
     from rtsod.model.saliency import SaliencyGraph
     from rtsod.model.weights import resolve
 
@@ -82,10 +82,10 @@ def _calibration(options: argparse.Namespace, say: Callable[[str], None], progre
     weights = resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000))
     network = load_network(weights.file(), config.model)
     say(f"measuring the ranges on {len(pictures)} picture(s)")
-    maxima = activation_maxima(network, _counted("measuring", pictures, progress))
+    maxima, steady = ranges(network, _counted("measuring", pictures, progress))
 
-    floats = tuple(cancelling(network))
-    calibration = Calibration(config.model, weights.sha256, maxima, floats, f"{len(pictures)} pictures")
+    floats = left_in_float(network, steady)
+    calibration = Calibration(config.model, weights.sha256, maxima, steady, floats, f"{len(pictures)} pictures")
     compared = pictures[:: -(-len(pictures) // _COMPARED)]
     say(f"comparing with float32 on {len(compared)} picture(s)")
     exact, rounded = SaliencyGraph(network).eval(), quantised(network, calibration, "unsigned")

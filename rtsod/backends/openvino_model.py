@@ -28,7 +28,7 @@ from rtsod.model.weights import Weights
 
 _log = logging.getLogger(__name__)
 
-_GRAPH_VERSION: Final = 3
+_GRAPH_VERSION: Final = 4
 """Raised whenever what the graph computes changes, so that older conversions are not used."""
 _DIGEST: Final = "graph.sha256"
 _PATIENCE: Final = 120.0

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 import psutil
 
 from rtsod.app import leave_cores_to_the_network
-from rtsod.assembly import pipeline_from, settle
+from rtsod.assembly import pipeline_from, settle, sync_that_ran
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
@@ -45,10 +45,15 @@ class Case:
     paced: bool = True
     """Like a camera, dropping what comes too fast; or every frame, as fast as it goes."""
     sync: Sync = "locked"
+    """``auto`` makes masks as the program does by default, by the subject's region and a ladder where it takes them."""
     background: str = BACKGROUND
     seconds: float = 10.0
     sinks: int = 1
-    quality: QualityConfig = field(default_factory=lambda: QualityConfig(quality="fixed"))
+
+    @property
+    def quality(self) -> QualityConfig:
+        """What may be given up."""
+        return QualityConfig() if self.sync == "auto" else QualityConfig(quality="fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class WholeResult:
     """How one run went."""
 
     case: Case
+    sync: str
+    """What ran: locked, tracked, or both."""
     engine: EngineInfo
     source: SourceInfo
     numbers: Snapshot
@@ -113,9 +120,10 @@ def measure_whole(case: Case) -> WholeResult:
         settled = settle(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
         meter = Meter(trace=_TRACE)
         masker = masker_from(settled.choice, source.info, pool, meter, lambda line: None)
-        case = replace(case, sync=settled.run.sync)
         backdrop, age = open_background(case.background), settled.max_mask_age
-        return run_case(case, source, masker, pool.first.info, backdrop, meter, max_mask_age=age)
+        run = replace(case, sync=settled.run.sync)
+        result = run_case(run, source, masker, pool.first.info, backdrop, meter, max_mask_age=age)
+        return replace(result, case=case)
 
 
 def _pool(subject: Subject) -> EnginePool:
@@ -152,11 +160,13 @@ def run_case(
     cpu = time.process_time()
     pipeline.run(tick=lambda: watch.tick() >= case.seconds)
     seconds = watch.tick(last=True)
+    numbers = meter.snapshot()
     return WholeResult(
         case=case,
+        sync=sync_that_ran(case.sync, numbers),
         engine=engine,
         source=source.info,
-        numbers=meter.snapshot(),
+        numbers=numbers,
         cpu_cores=round((time.process_time() - cpu) / seconds, 3),
         resources=tuple(watch.samples),
         latencies_ms=tuple(round(latency * 1e3, 3) for latency in meter.latencies()),
