@@ -31,6 +31,7 @@ def openvino_from_torch(graph: nn.Module, size: int) -> ov.Model:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # about PyTorch's own code, from PyTorch's own code
             model = ov.convert_model(torch.export.export(graph, (example,)))
+        model.reshape([1, size, size, 3])
         let_sizes_follow(model)
         _pool_without_indices(model)
         model.validate_nodes_and_infer_types()

@@ -17,19 +17,23 @@ from openvino import opset13 as ops
 def let_sizes_follow(model: ov.Model) -> None:
     """Make a model of one size one of any size.
 
-    PyTorch's exporter wrote down to how many pixels each map is enlarged. It is always the size of what the map is put
-    together with (:func:`rtsod.model.u2net.upsample_like`), and that is what is written instead.
+    PyTorch's exporter wrote down to how many pixels each map is enlarged. It is always the size of a level on the way
+    down (:func:`rtsod.model.u2net.upsample_like`), so that is written instead. The model must have been
+    exported at a size that gives each level another one.
     """
+    levels: dict[tuple[int, int], ov.Output] = {}
     for node in model.get_ordered_ops():
-        if node.get_type_name() != "Interpolate":
-            continue
-        meeting = node
-        while meeting.get_type_name() != "Concat":  # a quantiser may stand between
-            (consumer,) = meeting.output(0).get_target_inputs()
-            meeting = consumer.get_node()
-        like = next(value for value in meeting.input_values() if not _is_enlarged(value.get_node()))
-        size = ops.gather(ops.shape_of(like, "i64"), np.array([2, 3]), np.array(0))
-        node.input(1).replace_source_output(size.output(0))
+        if node.get_type_name() == "Convolution":
+            levels.setdefault(_pixels(node), node.output(0))
+        elif node.get_type_name() == "Interpolate":
+            size = ops.gather(ops.shape_of(levels[_pixels(node)], "i64"), np.array([2, 3]), np.array(0))
+            node.input(1).replace_source_output(size.output(0))
+
+
+def _pixels(node: ov.Node) -> tuple[int, int]:
+    """Height and width."""
+    height, width = (int(side.get_length()) for side in list(node.get_output_partial_shape(0))[2:])
+    return height, width
 
 
 def at_size(model: ov.Model, size: int) -> ov.Model:
@@ -43,12 +47,6 @@ def at_size(model: ov.Model, size: int) -> ov.Model:
     _fuse_before_upsampling(model)
     model.validate_nodes_and_infer_types()
     return model
-
-
-def _is_enlarged(node: ov.Node) -> bool:
-    if node.get_type_name() == "FakeQuantize":
-        return _is_enlarged(node.input_value(0).get_node())
-    return bool(node.get_type_name() == "Interpolate")
 
 
 def _fuse_before_upsampling(model: ov.Model) -> None:
