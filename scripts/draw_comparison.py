@@ -6,8 +6,8 @@ python scripts/draw_comparison.py OUT --strip docs/images/edges.jpg --motion doc
 Each strip of edges shows from left to right the camera's picture, then ``--refine off`` (bilinear) and ``--refine
 fast`` before the beach and before a dark wall, where fringes show best.
 
-In motion the network sees every fourth frame. Each strip shows from left to right the three frames after one that it
-saw: the camera's, then the last mask as it stands, scaled bilinearly, then ours: steadied, carried, refined. The clips
+In motion the network sees every fourth frame. Each strip shows the second and the third frame after one that it saw:
+the camera's picture, the last mask as it stands, scaled bilinearly, and ours: steadied, carried, refined. The clips
 play the last two side by side.
 """
 
@@ -35,7 +35,8 @@ from rtsod.preprocess import shrink
 from rtsod.refine import refiner, unrefined
 from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked, Shown
 
-ZOOM: Final = 3
+SHOWN, SHOWN_IN_MOTION = 288, 208
+"""Pixels of the side of a detail, as it is drawn."""
 GAP: Final = 6
 FPS: Final = 30
 DARK: Final = "#1a1f2b"
@@ -64,7 +65,10 @@ DETAILS: Final = (
 IN_THE_README: Final = (0, 4)
 EVERY: Final = 4
 """In motion, the network sees one frame in so many."""
-MOMENTS: Final = (Detail("thanks.mkv", 20, 185, 105),)
+MOMENTS: Final = (
+    Detail("thanks.mkv", 4, 150, 285, 192),
+    Detail("again.mkv", 8, 150, 215, 192),
+)
 """Details in motion; the frame is one that the network sees."""
 
 
@@ -79,13 +83,13 @@ def strip(clips: Path, detail: Detail, engine: Engine) -> Image:
     image = read_clip(clips / detail.clip, detail.frame + 1)[detail.frame]
     mask = engine.infer(shrink(image, engine.info.input_size))
     pictures = [image, *composites(image, mask, "beach"), *composites(image, mask, DARK)]
-    return enlarged(pictures, detail)
+    return enlarged(pictures, detail, SHOWN)
 
 
-def enlarged(pictures: Sequence[Image], detail: Detail) -> Image:
+def enlarged(pictures: Sequence[Image], detail: Detail, side: int) -> Image:
     """The detail in each picture, side by side."""
     area = np.s_[detail.top : detail.top + detail.side, detail.left : detail.left + detail.side]
-    large = [cv2.resize(p[area], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC) for p in pictures]
+    large = [cv2.resize(p[area], (side, side), interpolation=cv2.INTER_CUBIC) for p in pictures]
     return np.hstack([cv2.copyMakeBorder(p, GAP, GAP, GAP, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3) for p in large])
 
 
@@ -108,11 +112,11 @@ def in_motion(images: Sequence[Image], engine: Engine) -> Iterator[tuple[Image, 
 
 
 def motion_strip(clips: Path, moment: Detail, engine: Engine) -> Image:
-    """Three frames: the camera's, naive, ours."""
+    """Two frames: the camera's picture, naive, ours."""
     images = read_clip(clips / moment.clip, moment.frame + EVERY)
     shown = list(in_motion(images, engine))
-    late = range(moment.frame + 1, moment.frame + EVERY)
-    return enlarged([*(images[i] for i in late), *(shown[i][0] for i in late), *(shown[i][1] for i in late)], moment)
+    late = range(moment.frame + EVERY - 2, moment.frame + EVERY)
+    return enlarged([picture for i in late for picture in (images[i], *shown[i])], moment, SHOWN_IN_MOTION)
 
 
 def write(path: Path, image: Image) -> None:

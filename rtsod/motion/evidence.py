@@ -19,8 +19,9 @@ LONGEST_STEP: Final = 8.0
 """Pixels of the small picture, 5 % of its width: what is said to have moved farther than this from one picture to the
 next is not believed. The search does find more, now and then, but what it finds at the outline is wrong then. Measured:
 .27 at most of a gesticulating person."""
-_REACH: Final = 33
-"""Pixels of the small picture: how far around a pixel its neighbours' colours are asked."""
+_REACHES: Final = (17, 33)
+"""Pixels of the small picture: how far around a pixel its neighbours' colours are asked. The nearer ones know a wrist
+from the sleeve above it, the farther ones are there where motion has misjudged all that is near."""
 _CLEARLY: Final = np.float32(3.0)
 """How many times nearer a pixel's colour must be to the background's than to the subject's around it."""
 _SURE: Final = 0.1
@@ -84,7 +85,7 @@ def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
     away = np.zeros_like(alpha)
     if not rows.size:
         return away
-    margin = _REACH // 2 + 1
+    margin = max(_REACHES) // 2 + 1
     part = (
         slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
         slice(max(0, int(columns[0]) - margin), int(columns[-1]) + margin + 1),
@@ -103,9 +104,14 @@ def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
 
 
 def _distance(colour: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How far each pixel's colour is from the mean of those around it that are marked; infinitely, where none are."""
+    """How far each pixel's colour is from the nearest mean of those around it that are marked; infinitely, if none."""
     weight = where.astype(np.float32)
-    sums = cv2.blur(cv2.merge([*cv2.split(colour * weight[..., None]), weight]), (_REACH, _REACH))
-    total = sums[..., 3]
-    mean = sums[..., :3] / np.maximum(total, 1e-6)[..., None]
-    return np.where(total > 0.01, np.abs(colour - mean).sum(axis=2), np.float32(np.inf))
+    weighted = cv2.merge([*cv2.split(colour * weight[..., None]), weight])
+    nearest = np.full(where.shape, np.inf, np.float32)
+    for reach in _REACHES:
+        sums = cv2.blur(weighted, (reach, reach))
+        total = sums[..., 3]
+        mean = sums[..., :3] / np.maximum(total, 1e-6)[..., None]
+        distance = np.where(total > 0.01, np.abs(colour - mean).sum(axis=2), np.float32(np.inf))
+        nearest = np.minimum(nearest, distance)
+    return nearest
