@@ -90,12 +90,13 @@ def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
         slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
         slice(max(0, int(columns[0]) - margin), int(columns[-1]) + margin + 1),
     )
-    colour = new.colour[part].astype(np.float32)
+    colour, asked = new.colour[part].astype(np.float32), doubtful[part]
     outside, known = outside[part], ~evidence.mismatch[part]
-    to_background = _distance(colour, outside & known)
-    to_subject = _distance(colour, (alpha[part] > 1.0 - _SURE) & known)
-    clearly = np.where(evidence.entered[part], np.float32(1.0), _CLEARLY)
-    background = doubtful[part] & (clearly * to_background < to_subject)
+    to_background = _distance(colour, outside & known, asked)
+    to_subject = _distance(colour, (alpha[part] > 1.0 - _SURE) & known, asked)
+    clearly = np.where(evidence.entered[part][asked], np.float32(1.0), _CLEARLY)
+    background = np.zeros_like(asked)
+    background[asked] = clearly * to_background < to_subject
     _, labels = cv2.connectedComponents((background | outside).astype(np.uint8), connectivity=4)
     reached = np.zeros(int(labels.max()) + 1, np.bool_)
     reached[labels[outside]] = True
@@ -103,15 +104,20 @@ def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
     return away
 
 
-def _distance(colour: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How far each pixel's colour is from the nearest mean of those around it that are marked; infinitely, if none."""
+def _distance(colour: NDArray[np.float32], where: NDArray[np.bool_], asked: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How far each pixel that is asked is from the nearest mean of those around it that are marked, in colour.
+
+    Returns:
+        ``(N,)`` in the order of ``colour[asked]``; infinite, where none are.
+    """
     weight = where.astype(np.float32)
     weighted = cv2.merge([*cv2.split(colour * weight[..., None]), weight])
-    nearest = np.full(where.shape, np.inf, np.float32)
+    own = colour[asked]
+    nearest = np.full(own.shape[0], np.inf, np.float32)
     for reach in _REACHES:
-        sums = cv2.blur(weighted, (reach, reach))
-        total = sums[..., 3]
-        mean = sums[..., :3] / np.maximum(total, 1e-6)[..., None]
-        distance = np.where(total > 0.01, np.abs(colour - mean).sum(axis=2), np.float32(np.inf))
-        nearest = np.minimum(nearest, distance)
+        sums = cv2.blur(weighted, (reach, reach))[asked]
+        total = sums[:, 3]
+        mean = sums[:, :3] / np.maximum(total, 1e-6)[:, None]
+        distance = np.abs(own - mean).sum(axis=1)
+        nearest = np.where(total > 0.01, np.minimum(nearest, distance), nearest)
     return nearest
