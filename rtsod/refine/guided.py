@@ -38,9 +38,9 @@ class Effort:
     """Ridge on the colours' covariance (range 0 to 1): above the noise that is left in a cell."""
 
 
-FAST: Final = Effort(grid=320, radius=3, eps=6e-4)
+FAST: Final = Effort(grid=320, radius=4, eps=2e-4)
 """What the map itself resolves."""
-BEST: Final = Effort(grid=640, radius=8, eps=3e-4)
+BEST: Final = Effort(grid=640, radius=8, eps=3e-5)
 _RAMP: Final = (0.1, 0.9)
 """What of the map's slope is kept."""
 _BELIEF: Final = (0.2, 0.6)
