@@ -52,7 +52,7 @@ class Study:
     def __init__(self, model: str, samples: Path) -> None:
         weights = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
         self.network: U2Net = load_network(weights.file(), weights.model)
-        everything = replace(calibration_of(weights), floats=())
+        everything = replace(calibration_of(weights), floats=(), steady={})
         self.graph = openvino_from_torch(quantised(self.network, everything, "unsigned"), _SIZE)
         modules = {module: name for name, module in self.network.named_modules()}
         self.names = [modules[conv].removesuffix(".conv_s1") for conv in convolutions(self.network)]

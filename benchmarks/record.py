@@ -22,9 +22,12 @@ COMMANDS: Final = {
     "bench": "rtsod.bench --pipeline --pace camera",
     "bench_bf16": "rtsod.bench --precision bf16",
     "pipeline_overhead": "benchmarks.pipeline_overhead --frames 60 --rounds 5",
-    "peers_lite": "benchmarks.peers --model lite rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
+    "peers_lite": "benchmarks.peers --model lite "
+    "rembg torch onnxruntime openvino openvino-int8 rtsod:fp32 rtsod:bf16 rtsod:auto",
     "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 "
-    "rembg torch onnxruntime openvino rtsod:fp32 rtsod:bf16 rtsod:auto",
+    "rembg torch onnxruntime openvino openvino-int8 rtsod:fp32 rtsod:bf16 rtsod:auto",
+    "peers_stream": "benchmarks.peers --model lite --stream --frames 30 --rounds 5 "
+    "rembg openvino-int8 rtsod:auto region:192 region:160",
     "edges": "benchmarks.edges",
     "motion": "benchmarks.motion --clips ../shared/samples/clips",
     "presence": "benchmarks.presence",

@@ -32,7 +32,7 @@ from rtsod.backends import open_engine
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Case, measure_whole
-from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, QualityConfig, SourceConfig
+from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.masker import Masker, WholeFrame
 from rtsod.meter import Drop, Meter
@@ -217,9 +217,7 @@ def whole_path(study: Study) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
         for path in study.paths:
             clip = clip_from_video(Path(folder) / f"{path.stem}.mp4", path, 1280, 720, round(study.seconds * FPS), FPS)
-            case = Case(
-                subject, SourceConfig(str(clip)), sync="auto", seconds=2 * study.seconds, quality=QualityConfig()
-            )
+            case = Case(subject, SourceConfig(str(clip)), sync="auto", seconds=2 * study.seconds)
             run = in_fresh_process(measure_whole, case)
             numbers = run.numbers
             lost = sum(count for reason, count in numbers["dropped"].items() if reason != Drop.STOPPED)
@@ -227,13 +225,13 @@ def whole_path(study: Study) -> Iterator[dict[str, Any]]:
             assert latency is not None
             print(
                 f"{path.stem:<18} {numbers['output_fps']:.1f} fps, {share:.1%} lost, p95 {latency['p95']:.0f} ms, "
-                f"{run.case.sync}, {numbers['rung']}, {run.peak_memory_mb:.0f} MB",
+                f"{run.sync}, {numbers['rung']}, {run.peak_memory_mb:.0f} MB",
                 flush=True,
             )
             yield {
                 "clip": path.stem,
                 "lost_share": round(share, 4),
-                "sync": run.case.sync,
+                "sync": run.sync,
                 "peak_memory_mb": run.peak_memory_mb,
                 "cpu_cores": run.cpu_cores,
                 **numbers,

@@ -18,7 +18,8 @@ class AdaptiveMasker:
 
     Args:
         ladder: says which rung to stand on.
-        pool: the engines, the caller's to close. While one is being opened, masks are made as before.
+        pool: the engines, the caller's to close. While one is being opened, masks are made as before; at the start, by
+            the pool's first.
         meter: told of the masks and of each rung.
         say: told of each step, once.
         clock: seconds that only grow.
@@ -34,7 +35,8 @@ class AdaptiveMasker:
         clock: Clock = time.perf_counter,
     ) -> None:
         self._ladder, self._pool, self._meter, self._say, self._clock = ladder, pool, meter, say, clock
-        self._rung = ladder.rung
+        first = Rung(pool.first.info.input_size, every=ladder.rung.every)
+        self._rung = first if pool.ready(ladder.rung.size) is None else ladder.rung
         self._masker = masker_of(self._rung, pool, meter)
         self._seconds = 0.0
         meter.stands_on(str(self._rung))

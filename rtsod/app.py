@@ -13,7 +13,7 @@ from typing import Final
 
 import cv2
 
-from rtsod.assembly import pipeline_from, settle
+from rtsod.assembly import check, pipeline_from, settle, sync_that_ran
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
@@ -82,6 +82,9 @@ class _Run:
         info = self._source.info
         for line in (f"source: {_describe(info)}", *info.notes):
             reporter.say(line)
+        check(config.quality, config.run, info)
+        if config.picture.subject_lock and info.stills:
+            raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
         output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.say)
         backdrops = self._open_backdrops(config, opened, to_cycle=output.preview is True)
         self._compositor = Compositor(
@@ -128,8 +131,6 @@ class _Run:
         if self._virtual_camera is not None:
             self._virtual_camera.limit_age(self._age)
         picture = config.picture
-        if picture.subject_lock and info.stills:
-            raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
         self._steadier = Steadier(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
         self._show_numbers = False
 
@@ -206,7 +207,8 @@ class _Run:
         path = self._run_config.stats
         if path is not None:
             names = [sink.name for sink in self._sinks]
-            write_stats(path, self._source.info, self._engine.info, names, self._run_config.sync, numbers, end)
+            sync = sync_that_ran(self._run_config.sync, numbers)
+            write_stats(path, self._source.info, self._engine.info, names, sync, numbers, end)
 
     def _open_engines(self, config: EngineConfig) -> EnginePool:
         fetching = f"fetching the weights of the {config.model} model, once"

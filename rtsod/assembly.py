@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rtsod.config import QualityConfig, RunConfig
+from rtsod.config import QualityConfig, RunConfig, Sync
 from rtsod.engine_pool import EnginePool
 from rtsod.masker import Masker
-from rtsod.meter import Meter
+from rtsod.meter import Meter, Snapshot
 from rtsod.motion.carry import Carrier
-from rtsod.pace import inference_seconds, mask_age, settle_sync
+from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.pairing import Steadying
 from rtsod.pipeline import Composing, Pipeline
 from rtsod.quality import Choice, choose, with_tracking
+from rtsod.quality import check as check_quality
 from rtsod.sparing import Sparing
 from rtsod.types import Clock, Sink, Source, SourceInfo
 
@@ -26,7 +27,7 @@ class Settled:
     choice: Choice
     """How masks are made."""
     run: RunConfig
-    """Without ``auto``."""
+    """Its ``sync`` is ``auto`` only where it changes with the rung of the ladder."""
     max_mask_age: float
     """Seconds: what was asked for, or what follows from the network's speed."""
 
@@ -53,9 +54,29 @@ def settle(
     sync, why = settle_sync(run, info, choice.seconds)
     if why is not None:
         say(f"sync: {sync}, {why}")
-    if sync == "tracked":
+    by_rung = run.sync == "auto" and run.mask_every == 1 and len(choice.rungs) > 1
+    if by_rung or sync == "tracked":
         choice = with_tracking(choice)
-    return Settled(choice, replace(run, sync=sync), run.max_mask_age or mask_age(whole, sync))
+    age = run.max_mask_age or mask_age(whole, "tracked" if by_rung else sync)
+    return Settled(choice, replace(run, sync="auto" if by_rung else sync), age)
+
+
+def check(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> None:
+    """Refuse what does not go with the source, before the network is opened, which takes longer.
+
+    Raises:
+        UsageError: it does not.
+    """
+    check_quality(quality, info)
+    check_sync(run, info)
+
+
+def sync_that_ran(sync: Sync, numbers: Snapshot) -> str:
+    """What to call it afterwards: ``auto`` may have been both."""
+    if sync != "auto":
+        return sync
+    carried, shown = numbers["carried"], numbers["composited"]
+    return "locked" if not carried else "tracked" if carried == shown else "locked and tracked"
 
 
 def pipeline_from(
@@ -73,7 +94,8 @@ def pipeline_from(
     """The pipeline that a configuration means, over opened edges.
 
     Args:
-        config: how it is kept in step, and its bounds. ``auto`` is settled by :func:`settle`; left so, it is locked.
+        config: how it is kept in step, and its bounds. With ``auto`` a live frame is tracked while the masker makes
+            masks for some frames only, and locked while it makes one for each; a file's are locked.
         source: this and the following as :class:`rtsod.pipeline.Pipeline` takes them.
         masker: likewise.
         compositor: likewise.
@@ -90,7 +112,8 @@ def pipeline_from(
         sinks,
         meter,
         steadier=steadier,
-        carrier=Carrier() if config.sync == "tracked" else None,
+        carrier=None if config.sync == "locked" else Carrier(),
+        tracks=lambda: config.sync == "tracked" or masker.every > 1,
         mask_every=config.mask_every,
         spares=Sparing(meter, max_mask_age, lambda: masker.every),
         max_mask_age=max_mask_age,

@@ -69,7 +69,7 @@ def _calibration(options: argparse.Namespace, say: Callable[[str], None]) -> str
     from rtsod.export.parity import LEAST_IOU, compare, pictures_in
     from rtsod.model.calibration import Calibration, own_calibration
     from rtsod.model.checkpoints import load_network
-    from rtsod.model.quantised import activation_maxima, cancelling, quantised
+    from rtsod.model.quantised import left_in_float, quantised, ranges
     from rtsod.model.saliency import SaliencyGraph
     from rtsod.model.weights import resolve
 
@@ -78,10 +78,10 @@ def _calibration(options: argparse.Namespace, say: Callable[[str], None]) -> str
     weights = resolve(config, lambda done, total: say(f"fetching the weights, {done / 1e6:.0f} MB"))
     network = load_network(weights.file(), config.model)
     say(f"measuring on {len(pictures)} picture(s)")
-    maxima = activation_maxima(network, pictures)
+    maxima, steady = ranges(network, pictures)
 
-    floats = tuple(cancelling(network))
-    calibration = Calibration(config.model, weights.sha256, maxima, floats, f"{len(pictures)} pictures")
+    floats = left_in_float(network, steady)
+    calibration = Calibration(config.model, weights.sha256, maxima, steady, floats, f"{len(pictures)} pictures")
     compared = pictures[:: -(-len(pictures) // _COMPARED)]
     say(f"comparing with float32 on {len(compared)} picture(s)")
     exact, rounded = SaliencyGraph(network).eval(), quantised(network, calibration, "unsigned")

@@ -296,7 +296,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _region(text: str) -> str | int:
-    return int(text) if text.isdecimal() else text
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -93,6 +93,8 @@ class EngineConfig:
         low, high = INPUT_SIZE_RANGE
         if not low <= self.input_size <= high:
             raise UsageError(f"--input-size {self.input_size}: must be {low} to {high} pixels")
+        if self.precision == "int8" and self.engine == "torch":
+            raise UsageError("--precision int8: PyTorch has no 8-bit convolutions: use --engine openvino or tensorrt")
         if self.engine == "tensorrt" and self.too_small_for_half is not None:
             raise UsageError(f"--input-size {self.input_size}: {self.too_small_for_half}")
 
@@ -230,3 +232,8 @@ class AppConfig:
     picture: PictureConfig = field(default_factory=PictureConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        region, size = self.quality.region, self.engine.input_size
+        if isinstance(region, int) and region >= size:
+            raise UsageError(f"--region {region}: must be less than the whole frame's {size} pixels (--input-size)")

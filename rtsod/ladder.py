@@ -35,13 +35,13 @@ class Rung:
     region: bool = False
     """Of the subject's region; else of the whole frame."""
     every: int = 1
-    """Only each so many-th frame; the others are tracked."""
+    """Only each so many-th frame; more than 1 means tracking."""
     cost: float = 1.0
     """Of one mask, against the top rung's."""
 
     def __str__(self) -> str:
         what = "the subject's region" if self.region else "the whole frame"
-        rate = "" if self.every == 1 else f", masks for one frame in {self.every}"
+        rate = "" if self.every == 1 else f", masks for one frame in {self.every}, tracked"
         return f"{what} at {self.size}x{self.size}{rate}"
 
 

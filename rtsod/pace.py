@@ -42,25 +42,28 @@ def mask_age(inference: float, sync: Sync) -> float:
     return max(LEAST_MASK_AGE, _AGE_IN_INFERENCES[sync] * inference)
 
 
-def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Sync, str | None]:
-    """What ``auto`` means here, and why, where that is worth a line.
-
-    Args:
-        run: what was asked for.
-        info: of the source.
-        inference: seconds.
+def check_sync(run: RunConfig, info: SourceInfo) -> None:
+    """Refuse what does not go with the source, before the network is opened.
 
     Raises:
         UsageError: photographs cannot be tracked, nor files that wait for each mask.
     """
-    if info.stills:
-        if run.sync == "tracked" or run.mask_every > 1:
-            raise UsageError(f"{info.name}: photographs are no film, there is nothing to track: leave --sync out")
-        return "locked", None
+    if info.stills and (run.sync == "tracked" or run.mask_every > 1):
+        raise UsageError(f"{info.name}: photographs are no film, there is nothing to track: leave --sync out")
     if run.sync == "tracked" and not info.live and run.mask_every == 1:
         raise UsageError(
             f"--sync tracked: {info.name} waits for its masks, so each frame has its own: add --mask-every N"
         )
+
+
+def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Sync, str | None]:
+    """What ``auto`` means here at first, and why, where that is worth a line.
+
+    Args:
+        run: what was asked for; it goes with the source, see :func:`check_sync`.
+        info: of the source.
+        inference: seconds.
+    """
     if run.sync != "auto":
         return run.sync, None
     if run.mask_every > 1:
@@ -70,6 +73,6 @@ def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Syn
     keeps_up = inference * float(info.fps) <= KEEPS_UP
     return (
         "locked" if keeps_up else "tracked",
-        f"the network takes {inference * 1e3:.0f} ms, {'within' if keeps_up else 'more than'} {KEEPS_UP:.0%} of the "
+        f"masks take {inference * 1e3:.0f} ms, {'within' if keeps_up else 'more than'} {KEEPS_UP:.0%} of the "
         f"{1e3 / float(info.fps):.0f} ms between the camera's frames",
     )

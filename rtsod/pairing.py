@@ -55,13 +55,13 @@ Answer: TypeAlias = Masked | Carried | Held | Unmasked
 class Pairing:
     """Finds the answer for each frame.
 
-    Live and tracked, two threads share it: one calls :meth:`infer`, the other :meth:`track`. Otherwise one thread calls
-    :meth:`answer` for every frame.
+    Live, two threads share it: one calls :meth:`answer` for each frame that waits for its mask and :meth:`infer` for
+    each that does not, the other :meth:`track` for the latter. Files have the one thread that calls :meth:`answer`.
 
     Args:
         masker: makes the masks.
         steadier: is shown every mask in order; None leaves them as they are.
-        carrier: None for locked.
+        carrier: of masks to frames that have none of their own; None where each waits for its own.
         meter: told of everything.
         mask_every: with a carrier, at most every so many-th captured frame gets a mask of its own.
         spares: live and with a carrier: whether a frame can do without even then, given the newest mask.

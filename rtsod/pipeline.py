@@ -2,15 +2,16 @@
 
 ::
 
-    locked   Source -> CaptureThread -> Ring[Frame] -> inference thread -> Ring[Answer] -> compositor thread -> Sinks
+    locked   Source -> CaptureThread -> Ring -> inference thread -> Ring -> compositor thread -> Sinks
 
-    tracked                          /> Ring[Frame] ---------------------------------------v
-    (live)   Source -> CaptureThread -> Ring[Frame] -> inference thread -> newest mask -> compositor thread -> Sinks
+    tracked                          /----------------------------> Ring -v
+    (live)   Source -> CaptureThread -> Ring -> inference thread -> newest mask -> compositor thread -> Sinks
 
 Live input never queues: each ring holds one item, and a newer one takes its place. File input never drops: a full
 ring makes the producer wait. A mask is composited with the very frame it was computed from (locked), or carried by the
 motion in the picture to the frame it is shown with (tracked). Live, the compositor then runs at the camera's rate,
 whatever inference costs; a file waits for its masks, and tracking only fills in between those of every n-th frame.
+Live, each frame may take the other way than the one before it: which, is decided when it is captured.
 
 Fail closed: where there is no valid mask (not computed yet, not finite, too old, or inference failed) the sinks get a
 slate, which holds no camera pixel; nothing else can be handed to them, by type. Where motion cannot be believed, what
@@ -31,7 +32,8 @@ from rtsod.errors import EngineError
 from rtsod.masker import Masker
 from rtsod.meter import Drop, Meter, Stage
 from rtsod.pairing import Answer, Carrying, Held, Pairing, Steadying, Unmasked
-from rtsod.ring import Both, Closed, OnFull, Ring
+from rtsod.parting import Offered, Parting
+from rtsod.ring import Closed, OnFull, Ring
 from rtsod.types import Clock, Composited, Frame, Masked, Shown, Sink, Source, Wait
 
 READ_AHEAD: Final = 4
@@ -66,6 +68,7 @@ class Pipeline:
         steadier: used by the inference thread on every mask; None leaves masks as they are.
         carrier: carries masks to frames that have none of their own (tracked), in the compositor thread for live input,
             in the inference thread for files; None composites each mask with its own frame (locked).
+        tracks: live and with a carrier: whether the frame that is captured now is to be tracked, not locked.
         mask_every: with a carrier: at most every so many-th captured frame gets a mask of its own.
         spares: with a carrier, live: whether a frame can do without a mask of its own, given the newest one.
         max_mask_age: live input: seconds from the capture of a mask's frame after which the mask is too old to be
@@ -86,6 +89,7 @@ class Pipeline:
         *,
         steadier: Steadying | None = None,
         carrier: Carrying | None = None,
+        tracks: Callable[[], bool] = lambda: True,
         mask_every: int = 1,
         spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
         max_mask_age: float,
@@ -105,16 +109,16 @@ class Pipeline:
 
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
-        self._to_infer: Ring[Frame] = Ring(1 if live else READ_AHEAD, on_full, wait)
-        self._to_show: Ring[Frame] = Ring(1, OnFull.DROP_OLDEST, wait)  # only where the two ways part
-        self._answers: Ring[Answer] = Ring(1, on_full, wait)
-        self._at_camera_rate = live and carrier is not None
-        fed = Both(self._to_infer, self._to_show) if self._at_camera_rate else self._to_infer
+        self._to_infer: Ring[Offered] = Ring(1 if live else READ_AHEAD, on_full, wait)
+        self._to_show: Ring[Answer | Frame] = Ring(1, on_full, wait)
+        parting = Parting(
+            self._to_infer, self._to_show, tracks if live and carrier is not None else lambda: False, meter
+        )
         self._pairing = Pairing(
             masker, steadier, carrier, meter, mask_every=mask_every, spares=spares, refusal=self._refusal
         )
         self._last_shown: Frame | None = None
-        self._capture = CaptureThread(source, fed, meter, max_frames=max_frames, duration=duration)
+        self._capture = CaptureThread(source, parting, meter, max_frames=max_frames, duration=duration)
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._infer_all,), name="rtsod-inference", daemon=True),
             threading.Thread(target=self._guarded, args=(self._compose_all,), name="rtsod-compositor", daemon=True),
@@ -178,17 +182,17 @@ class Pipeline:
             self._errors.append(error)
             self._done.set()
         finally:
-            for ring in (self._to_infer, self._to_show, self._answers):
-                ring.close()
+            self._to_infer.close()
+            self._to_show.close()
 
     def _infer_all(self) -> None:
         while True:
-            frame = self._to_infer.get()
-            assert frame is not None  # without a timeout there is a frame or Closed
-            if self._at_camera_rate:
-                self._pairing.infer(frame)
-            else:
-                self._answers.put(self._pairing.answer(frame))
+            offered = self._to_infer.get()
+            assert offered is not None  # without a timeout there is a frame or Closed
+            if not offered.awaited:
+                self._pairing.infer(offered.frame)
+            elif self._to_show.put(self._pairing.answer(offered.frame)) is not None:
+                self._meter.dropped(Drop.BEFORE_COMPOSITING)
             self._masker.afterwards()
 
     def _compose_all(self) -> None:
@@ -213,10 +217,8 @@ class Pipeline:
             self._done.set()
 
     def _next_answer(self, patience: float | None) -> Answer | None:
-        if not self._at_camera_rate:
-            return self._answers.get(patience)
-        frame = self._to_show.get(patience)
-        return None if frame is None else self._pairing.track(frame)
+        item = self._to_show.get(patience)
+        return self._pairing.track(item) if isinstance(item, Frame) else item
 
     def _compose_one(self, answer: Answer) -> None:
         frame = answer.frame
@@ -295,7 +297,7 @@ class Pipeline:
     def _shut_down(self) -> None:
         self._stopping.set()
         self._capture.stop()
-        self._answers.close()  # a mask that is ready is still shown
+        self._to_show.close()  # a mask that is ready is still shown
         stuck = [] if self._capture.join(JOIN_TIMEOUT) else ["capture"]
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT)
@@ -303,16 +305,11 @@ class Pipeline:
                 stuck.append(thread.name.removeprefix("rtsod-"))
         if self._capture.error is not None:
             self._errors.insert(0, self._capture.error)
-        self._account_for_drops()
+        self._account_for_the_rest()
         if stuck and not self._errors:
             self._errors.append(EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(stuck)}"))
 
-    def _account_for_drops(self) -> None:
-        if self._at_camera_rate:
-            self._meter.dropped(Drop.BEFORE_COMPOSITING, self._to_show.dropped)
-        else:
-            self._meter.dropped(Drop.BEFORE_INFERENCE, self._to_infer.dropped)
-            self._meter.dropped(Drop.BEFORE_COMPOSITING, self._answers.dropped)
+    def _account_for_the_rest(self) -> None:
         so_far = self._meter.snapshot()
         under_way = so_far["captured"] - so_far["composited"] - sum(so_far["dropped"].values())
         self._meter.dropped(Drop.STOPPED, under_way)

@@ -1,4 +1,4 @@
-"""How good masks can be, given what they may cost: chosen by short measurements at the start."""
+"""How good masks can be, given what they may cost: chosen at the start, by what the whole frame's take."""
 
 from __future__ import annotations
 
@@ -45,47 +45,62 @@ class Choice:
         return self.rungs[self.start]
 
 
+def check(config: QualityConfig, info: SourceInfo) -> None:
+    """Refuse what does not go with the source, before the network is opened.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if info.stills and (isinstance(config.region, int) or config.target_fps is not None):
+        raise UsageError(f"{info.name}: photographs are always seen whole: leave --region and --target-fps out")
+
+
 def choose(
     config: QualityConfig, info: SourceInfo, pool: EnginePool, whole_seconds: float, *, mask_every: int = 1
 ) -> Choice:
     """The best way to make masks that keeps up, or the one that was asked for.
 
+    What keeps up is judged by what the whole frame's masks take, since opening other engines takes a while, and a
+    ladder corrects it; where there is none, because a rate was asked for, it is measured.
+
     Args:
-        config: what was asked for.
+        config: what was asked for; it goes with the source, see :func:`check`.
         info: of the source.
-        pool: its first engine sees the whole frame; others are opened as they come into question.
+        pool: its first engine sees the whole frame; others are opened only where they are measured.
         whole_seconds: what that one takes.
         mask_every: one frame in so many needs a mask.
 
     Raises:
-        UsageError: what was asked for does not go together, or is not to be had here.
+        UsageError: the rate is not to be had here.
         RtsodError: an engine cannot be opened.
     """
     size = pool.first.info.input_size
     whole = Rung(size)
     if info.stills:
-        if isinstance(config.region, int) or config.target_fps is not None:
-            raise UsageError(f"{info.name}: photographs are always seen whole: leave --region and --target-fps out")
         return Choice((whole,), 0, whole_seconds)
     if isinstance(config.region, int):
-        if config.region >= size:
-            raise UsageError(f"--region {config.region}: must be less than the whole frame's {size} pixels")
-        rung = Rung(config.region, region=True)
-        return Choice((rung,), 0, _seconds(rung, info, pool, whole_seconds), why=f"{rung}, as asked")
-    if config.target_fps is None and (config.quality == "fixed" or not info.live):
+        rung = _of_region(config.region, size, float(info.fps or 0), whole_seconds)
+        return Choice((rung,), 0, _measured(rung, info, pool, whole_seconds), why=f"{rung}, as asked")
+    if config.target_fps is not None:
+        period = 1 / config.target_fps
+        ways = rungs(size, config.target_fps, whole_seconds, region=config.region == "auto")
+        choice = _best(ways, period, whole_seconds, lambda rung: _measured(rung, info, pool, whole_seconds))
+        if choice.seconds > period:
+            raise UsageError(
+                f"--target-fps {config.target_fps:g}: this machine makes about {1 / choice.seconds:.0f} masks per "
+                f"second at most, of {choice.rung}: ask for less"
+            )
+        adaptive = config.quality == "auto" and info.live
+        return choice if adaptive else replace(choice, rungs=(choice.rung,), start=0)
+    if not info.live:
         return Choice((whole,), 0, whole_seconds)
-    fps = config.target_fps or (float(info.fps) / mask_every if info.fps is not None else None)
+    if config.quality == "fixed":
+        return Choice((whole,), 0, whole_seconds, why=f"fixed, {whole}")
+    fps = float(info.fps) / mask_every if info.fps is not None else None
     if fps is None or pool.first.info.name == "tensorrt":  # nothing to keep up with; engines that take minutes to build
         return Choice((whole,), 0, whole_seconds)
-    choice = _best(rungs(size, fps, whole_seconds, region=config.region == "auto"), 1 / fps, info, pool, whole_seconds)
-    if config.target_fps is not None and choice.seconds > 1 / fps:
-        raise UsageError(
-            f"--target-fps {fps:g}: this machine makes about {1 / choice.seconds:.0f} masks per second at most, "
-            f"of {choice.rung}: ask for less"
-        )
-    if config.quality == "auto" and info.live:
-        return choice
-    return replace(choice, rungs=(choice.rung,), start=0)
+    ways = rungs(size, fps, whole_seconds, region=config.region == "auto")
+    return _best(ways, 1 / fps, whole_seconds, lambda rung: rung.cost * whole_seconds)
 
 
 def rungs(size: int, fps: float, whole_seconds: float, *, region: bool) -> tuple[Rung, ...]:
@@ -97,18 +112,24 @@ def rungs(size: int, fps: float, whole_seconds: float, *, region: bool) -> tuple
         whole_seconds: what a look at the whole frame takes.
         region: whether the region may be looked at alone.
     """
-    smaller = [step for step in (REGION_SIZES if region else WHOLE_SIZES) if step < size]
-    looks = 1 / (max(LOOK_SECONDS, whole_seconds / LOOK_SHARE) * fps) if region else 0.0
-    return (Rung(size), *(Rung(step, region, cost=(step / size) ** 2 + looks) for step in smaller))
+    if region:
+        return (Rung(size), *(_of_region(step, size, fps, whole_seconds) for step in REGION_SIZES if step < size))
+    return (Rung(size), *(Rung(step, cost=(step / size) ** 2) for step in WHOLE_SIZES if step < size))
 
 
 def with_tracking(choice: Choice) -> Choice:
-    """The same, and below it rungs on which not every frame gets a mask of its own."""
+    """The same, and below it rungs on which not every frame gets a mask of its own.
+
+    Where none of the others keeps up, it starts on the first of these that does, else on the last.
+    """
     if len(choice.rungs) == 1:
         return choice
     last = choice.rungs[-1]
-    fewer = tuple(Rung(last.size, last.region, every, last.cost) for every in _EVERY)
-    return replace(choice, rungs=(*choice.rungs, *fewer))
+    more = (*choice.rungs, *(Rung(last.size, last.region, every, last.cost) for every in _EVERY))
+    start = choice.start
+    while start + 1 < len(more) and choice.seconds > KEEPS_UP * choice.period * more[start].every:
+        start += 1
+    return replace(choice, rungs=more, start=start)
 
 
 def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter, say: Callable[[str], None]) -> Masker:
@@ -127,25 +148,31 @@ def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter
     return WholeFrame(pool.first, meter, stills=True) if info.stills else masker_of(choice.rung, pool, meter)
 
 
-def _best(ladder: tuple[Rung, ...], period: float, info: SourceInfo, pool: EnginePool, whole_seconds: float) -> Choice:
-    """The first rung that keeps up; the last if none does. What cannot, by its cost, is not even opened."""
+def _best(ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]) -> Choice:
+    """The first rung that keeps up; the last if none does. What cannot, by its cost, is not even asked about."""
     if whole_seconds <= KEEPS_UP * period or len(ladder) == 1:
         return Choice(ladder, 0, whole_seconds, period)
     last = len(ladder) - 1
     for index in range(1, last + 1):
         if index < last and ladder[index].cost * whole_seconds > KEEPS_UP * period:
             continue
-        seconds = _seconds(ladder[index], info, pool, whole_seconds)
+        seconds = seconds_of(ladder[index])
         if seconds <= KEEPS_UP * period or index == last:
             break
     why = (
-        f"{ladder[index]}, {seconds * 1e3:.0f} ms for each mask, because {ladder[0]} takes {whole_seconds * 1e3:.0f} "
-        f"and there are {period * 1e3:.0f}"
+        f"{ladder[index]}, about {seconds * 1e3:.0f} ms for each mask, because {ladder[0]} takes "
+        f"{whole_seconds * 1e3:.0f} and there are {period * 1e3:.0f}"
     )
     return Choice(ladder, index, seconds, period, why)
 
 
-def _seconds(rung: Rung, info: SourceInfo, pool: EnginePool, whole_seconds: float) -> float:
+def _of_region(step: int, size: int, fps: float, whole_seconds: float) -> Rung:
+    """With its share of the looks at the whole frame in its cost; ``fps`` is 0 where nobody knows how many share."""
+    looks = 1 / (max(LOOK_SECONDS, whole_seconds / LOOK_SHARE) * fps) if fps else 0.0
+    return Rung(step, region=True, cost=(step / size) ** 2 + looks)
+
+
+def _measured(rung: Rung, info: SourceInfo, pool: EnginePool, whole_seconds: float) -> float:
     """For one mask, its share of the looks at the whole frame included, as the rung's cost has it."""
     engine = pool.open(rung.size)
     inference = min(inference_seconds(engine, info) for _ in range(_PROBES))  # the least: a hiccup is no measure

@@ -24,7 +24,6 @@ from rich.progress import (
 )
 
 from rtsod.build.progress import shown
-from rtsod.config import Sync
 from rtsod.meter import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.text_file import write_text
@@ -151,7 +150,8 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     if numbers["events"]:
         parts.append("events " + ", ".join(f"{count} {event}" for event, count in numbers["events"].items()))
     if numbers["rung"] is not None:
-        steps = f", after {numbers['steps']} changes" if numbers["steps"] else ""
+        changes = numbers["steps"]
+        steps = f", after {changes} change{'s' if changes > 1 else ''}" if changes else ""
         parts.append(f"masks of {numbers['rung']}{steps}: " + ", ".join(f"{n} {w}" for w, n in numbers["work"].items()))
     if numbers["composited"] > 1:
         parts.append(f"{numbers['output_fps']:.1f} fps")
@@ -178,7 +178,7 @@ def write_stats(
     source: SourceInfo,
     engine: EngineInfo,
     sinks: Sequence[str],
-    sync: Sync,
+    sync: str,
     numbers: Snapshot,
     end: str,
 ) -> None:
@@ -189,7 +189,7 @@ def write_stats(
         source: what was read.
         engine: what ran.
         sinks: the names of the outputs.
-        sync: locked or tracked.
+        sync: locked, tracked, or both.
         numbers: of the whole run.
         end: why it ended: ``"done"``, or the error's or signal's line.
 

@@ -27,9 +27,9 @@ class Closed(Exception):
 
 
 class Puttable(Protocol[T_in]):
-    """What a producer sees of a ring, or of several."""
+    """Where a producer leaves what it makes: a ring, or the place where its ways part."""
 
-    def put(self, item: T_in) -> None:
+    def put(self, item: T_in) -> object:
         """See :meth:`Ring.put`."""
         ...
 
@@ -39,7 +39,7 @@ class Puttable(Protocol[T_in]):
 
 
 class Ring(Generic[T]):
-    """A queue of at most ``capacity`` items between one producer and one consumer. Order is kept.
+    """A queue of at most ``capacity`` items between producers and one consumer. Order is kept.
 
     Args:
         capacity: at least 1.
@@ -55,17 +55,13 @@ class Ring(Generic[T]):
         self._on_full = on_full
         self._wait = wait
         self._closed = False
-        self._dropped = 0
         self._changed = threading.Condition()
 
-    @property
-    def dropped(self) -> int:
-        """How many items ``put`` has pushed out so far."""
-        with self._changed:
-            return self._dropped
-
-    def put(self, item: T) -> None:
+    def put(self, item: T) -> T | None:
         """Add the newest item, at once or, with :attr:`OnFull.WAIT`, when there is room.
+
+        Returns:
+            What had to go for it, if anything: it is the caller's to count.
 
         Raises:
             Closed: the ring was closed, before or while waiting; the item was not taken.
@@ -75,11 +71,10 @@ class Ring(Generic[T]):
                 self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity)
             if self._closed:
                 raise Closed
-            if len(self._items) == self._capacity:
-                self._items.popleft()
-                self._dropped += 1
+            lost = self._items.popleft() if len(self._items) == self._capacity else None
             self._items.append(item)
             self._changed.notify_all()
+            return lost
 
     def get(self, timeout: float | None = None) -> T | None:
         """The oldest item.
@@ -114,20 +109,3 @@ class Ring(Generic[T]):
             if discard:
                 self._items.clear()
             self._changed.notify_all()
-
-
-class Both(Generic[T]):
-    """Two rings that are fed the same items."""
-
-    def __init__(self, first: Ring[T], second: Ring[T]) -> None:
-        self._rings = first, second
-
-    def put(self, item: T) -> None:
-        """Put into both; see :meth:`Ring.put`."""
-        for ring in self._rings:
-            ring.put(item)
-
-    def close(self, *, discard: bool = False) -> None:
-        """Close both. Idempotent."""
-        for ring in self._rings:
-            ring.close(discard=discard)

@@ -75,7 +75,8 @@ def _pipelines(bench: dict[str, Any]) -> str:
     rows = [
         [
             f"{run['model']}, {run['size'][1]}p",
-            "like a camera" if run["paced"] else "as fast as it goes",
+            run["sync"],
+            str(run["rung"]),
             f"{run['output_fps']:.1f}",
             _spread(run["latency_ms"]),
             f"{run['peak_memory_mb']:.0f} MB",
@@ -83,7 +84,9 @@ def _pipelines(bench: dict[str, Any]) -> str:
         for run in bench["pipelines"]
         if run["paced"]
     ]
-    return _table(["whole path", "input", "fps", "capture to sink, p50 / p95 / p99 ms", "memory"], rows)
+    return _table(
+        ["whole path, from a camera", "sync", "masks of", "fps", "capture to sink, p50 / p95 / p99 ms", "memory"], rows
+    )
 
 
 def _peers(peers: dict[str, Any]) -> str:
@@ -99,7 +102,8 @@ def _peers(peers: dict[str, Any]) -> str:
         for name, numbers in contestants.items()
     ]
     width, height = peers["input"]["size"]
-    heads = [f"{peers['model']}, one {width} × {height} frame to its mask", "runs", "ms", "times rembg's rate",
+    shown = "frames of a stream" if peers["input"].get("stream") else "one frame"
+    heads = [f"{peers['model']}, {shown} of {width} × {height} to the mask", "runs", "ms", "times rembg's rate",
              "least IoU with rembg's mask"]  # fmt: skip
     return _table(heads, rows)
 
@@ -141,6 +145,7 @@ SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
     "bench_bf16": (_networks,),
     "peers_lite": (_peers,),
     "peers_full": (_peers,),
+    "peers_stream": (_peers,),
     "pipeline_overhead": (_overhead,),
     "growth_length": (_length,),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +13,19 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.fx import GraphModule, Node
+from torch import nn
+from torch.fx import GraphModule, Node, symbolic_trace
 
 from rtsod.backends import open_engine, openvino_engine
 from rtsod.calibrate import MEAN_BOUND, WORST_BOUND, main
-from rtsod.config import MODELS, EngineConfig
+from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
-from rtsod.export.onnx_from_torch import typing_fault
+from rtsod.export.onnx_from_torch import UPSAMPLINGS, Counts, typing_fault
 from rtsod.export.parity import compare
 from rtsod.model.calibration import Calibration, calibration_from_text, calibration_of
 from rtsod.model.checkpoints import load_network
 from rtsod.model.known_picture import known_picture
-from rtsod.model.quantised import FUSION, activation_maxima, cancelling, quantised
+from rtsod.model.quantised import ASIDE, FUSION, Aside, cancelling, left_in_float, quantised, ranges
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.model.weights import resolve
@@ -63,9 +65,13 @@ def _is_quantiser(node: object) -> bool:
 class TestGraph:
     def test_every_chosen_convolution_sees_bytes_of_one_scale(self, lite: GraphModule) -> None:
         floats = {*calibration_of(resolve(EngineConfig(model="lite"))).floats, FUSION}
-        chosen = 0
+        chosen = asides = 0
         for node in lite.graph.nodes:
             if node.op != "call_module" or str(node.target).endswith("bn_s1"):
+                continue
+            if str(node.target).startswith(ASIDE):
+                assert not any(map(_is_quantiser, node.all_input_nodes))
+                asides += 1
                 continue
             if any(name in str(node.target) for name in floats):
                 continue
@@ -76,7 +82,50 @@ class TestGraph:
             assert all(map(_is_quantiser, parts)), node.target
             assert len({part.args[1:3] for part in parts}) == 1, f"{node.target}: scaled again before each inference"
             chosen += 1
-        assert chosen == 119 - len(floats)
+        assert (chosen, asides) == (119 - len(floats), 2)
+
+    def test_what_stages_add_to_their_input_is_bytes(self, lite: GraphModule) -> None:
+        _normalisation, *sums = (node for node in lite.graph.nodes if node.target is operator.add)
+        assert len(sums) == 11
+        assert all(_is_quantiser(summand) for node in sums for summand in node.args)
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_steady_channels_spare_the_bricks_they_feed(
+        self, model: ModelName, published_weights: dict[str, Path]
+    ) -> None:
+        network, known = load_network(published_weights[model], model), calibration_of(resolve(EngineConfig(model)))
+        assert {*known.steady} == {"stage1d.rebnconv3d", "stage2d.rebnconv2d"}
+        assert left_in_float(network, known.steady) == known.floats
+        assert {*left_in_float(network, {})} - {*known.floats} == {"stage1d.rebnconv2d", "stage2d.rebnconv1d"}
+
+    def test_what_goes_aside_is_the_convolution_of_those_channels(self) -> None:
+        """Whatever the others are, however the channels come in: put together, enlarged, pooled."""
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.one, self.two, self.end = (nn.Conv2d(n, 4, 3, padding=1) for n in (3, 3, 8))
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                x = x.permute(0, 3, 1, 2).float()
+                small = F.interpolate(F.relu(self.one(x)), size=(32, 32), mode="bilinear")
+                pooled = F.max_pool2d(F.relu(self.two(x)), 2, 2)
+                out: torch.Tensor = self.end(torch.cat((small, pooled), 1))
+                return out
+
+        torch.manual_seed(0)
+        network = Net().eval()
+        picture = torch.from_numpy(known_picture(64))[None]
+        with torch.inference_mode():
+            exact = network(picture)
+            traced = symbolic_trace(network)
+            nodes = {node.name: node for node in traced.graph.nodes}
+            aside = Aside(traced, {nodes["interpolate"]: [2], nodes["relu_1"]: [0, 3]})
+            places = aside.take(nodes["end"], network.end)
+            assert places == [2, 4, 7]
+            network.end.weight[:, places] = 0
+            traced.recompile()
+            torch.testing.assert_close(traced(picture), exact)
 
     def test_the_network_is_left_as_it_is(self, published_weights: dict[str, Path]) -> None:
         network = load_network(published_weights["lite"], "lite")
@@ -90,7 +139,7 @@ class TestGraph:
     def test_ranges_are_the_largest_outputs(self, published_weights: dict[str, Path]) -> None:
         network = load_network(published_weights["lite"], "lite")
         one, two = (torch.from_numpy(picture)[None] for picture in (known_picture(64), 255 - known_picture(64)))
-        both, first, second = (activation_maxima(network, each) for each in ([one, two], [one], [two]))
+        both, first, second = (ranges(network, each)[0] for each in ([one, two], [one], [two]))
         assert both == {name: max(first[name], second[name]) for name in both}
         assert len(both) == 112 + 11
         assert not any(module._forward_hooks for module in network.modules())
@@ -173,16 +222,19 @@ class TestCalibration:
         assert found.model == model
         assert calibration_from_text(found.text()) == found
 
-    @pytest.mark.parametrize("spoil", ["{", "[]", '{"version": 0}', '{"version": 1}', '{"version": 1, "maxima": 3}'])
+    @pytest.mark.parametrize("spoil", ["{", "[]", '{"version": 1}', '{"version": 2}', '{"version": 2, "maxima": 3}'])
     def test_a_damaged_one_is_no_calibration(self, spoil: str) -> None:
         with pytest.raises(ValueError, match=r"."):
             calibration_from_text(spoil)
 
     def test_a_range_that_is_no_number_is_refused(self) -> None:
         data = json.loads(calibration_of(resolve(SMALL)).text())
-        data["maxima"]["stage1"] = float("nan")
-        with pytest.raises(ValueError, match="no ranges"):
-            calibration_from_text(json.dumps(data))
+        for place, name in ((data["maxima"], "stage1"), (data["steady"]["stage2d.rebnconv2d"], "others")):
+            right, place[name] = place[name], float("nan")
+            with pytest.raises(ValueError, match="no ranges"):
+                calibration_from_text(json.dumps(data))
+            place[name] = right
+        calibration_from_text(json.dumps(data))
 
     def test_weights_of_ones_own_are_calibrated_by_the_command_the_refusal_names(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path],
@@ -216,9 +268,9 @@ class TestOnnx:
 
     def test_its_quantisers_are_explicit_and_none_is_missing(self, published_weights: dict[str, Path]) -> None:
         graph = exported(published_weights["lite"], "lite", "int8", 64)
-        in_bytes = 119 - 1 - len(calibration_of(resolve(SMALL)).floats)
-        assert typing_fault(graph, "int8", in_bytes=in_bytes) is None
-        assert typing_fault(graph, "int8", in_bytes=in_bytes - 1) is not None
+        counts = Counts(119 + 2, UPSAMPLINGS + 2, 119 - 1 - len(calibration_of(resolve(SMALL)).floats))
+        assert typing_fault(graph, "int8", counts) is None
+        assert typing_fault(graph, "int8", replace(counts, in_bytes=counts.in_bytes - 1)) is not None
         zeros = {node.input[2] for node in graph.graph.node if node.op_type == "QuantizeLinear"}
         stored = {tensor.name: tensor for tensor in graph.graph.initializer}
         assert {stored[name].data_type for name in zeros} == {3}, "TensorRT takes signed bytes only"

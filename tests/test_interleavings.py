@@ -21,7 +21,7 @@ from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.config import SYNCS, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
-from rtsod.masker import WholeFrame
+from rtsod.masker import Masker, WholeFrame
 from rtsod.meter import Meter
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
@@ -42,12 +42,12 @@ from tests.fakes import Ticks
 
 AGE: Final = 1.0
 MANNERS: Final = {
-    "auto": [moving_room.ABRUPT],
+    "auto": [moving_room.ABRUPT, moving_room.GENTLE],
     "locked": [moving_room.ABRUPT],
     "tracked": [moving_room.ABRUPT, moving_room.GENTLE],
 }
 """For each way of keeping in step: no motion is believed in the first, it is followed in the second."""
-RESAMPLED: Final = {"auto": 0, "locked": 0, "tracked": 1}
+RESAMPLED: Final = {"auto": 1, "locked": 0, "tracked": 1}
 """How many times more than elsewhere the masks are scaled: so much wider is the engine's rim."""
 
 
@@ -137,7 +137,18 @@ class Looking:
     def close(self) -> None: ...
 
 
-_STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "background", "mirror")
+class Stepping:
+    """Another masker's masks; how many frames need one of their own changes when it is told to."""
+
+    def __init__(self, masker: Masker) -> None:
+        self.name, self.mask, self.afterwards = masker.name, masker.mask, masker.afterwards
+        self.every = 1
+
+    def step(self) -> None:
+        self.every = 3 - self.every
+
+
+_STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "background", "mirror", "rung")
 _FAULTS: Final = (None, None, "nan", "crash")
 
 
@@ -171,7 +182,7 @@ def test_no_interleaving_shows_the_room(
         return SupervisedEngine(opened(), opened, tell=meter.event, clock=stage.clock)
 
     whole, region = engine_of(64), engine_of(48, rim=2)
-    masker = RegionMasker(whole, region, meter, clock=stage.clock) if by_region else WholeFrame(whole, meter)
+    masker = Stepping(RegionMasker(whole, region, meter, clock=stage.clock) if by_region else WholeFrame(whole, meter))
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
     room = Room(stage, count, live=live, manner=manner)
     config = RunConfig(sync=cast("Sync", sync))
@@ -181,6 +192,7 @@ def test_no_interleaving_shows_the_room(
         **{name: gate.step for name, gate in stage.gates.items()},
         "late": lambda: setattr(stage.clock, "now", stage.clock.now + 2 * AGE),
         "pause": pipeline.toggle_pause, "background": compositor.next_backdrop, "mirror": compositor.toggle_mirror,
+        "rung": masker.step,
     }  # fmt: skip
 
     def tick() -> bool:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "rtsod"
 LAYERS = {
     "version": 0, "errors": 0, "types": 0, "config": 0,
     "geometry": 1, "preprocess": 1, "refine": 1, "composite": 1, "ring": 1, "meter": 1, "capture": 1,
-    "motion": 1, "masker": 1, "pairing": 1,
+    "motion": 1, "masker": 1, "pairing": 1, "parting": 1,
     "supervised_source": 1, "supervised_engine": 1, "v4l2": 1, "text_file": 1, "stop_signals": 1, "command_line": 1,
     "region": 1, "region_masker": 1, "change": 1, "sparing": 1, "ladder": 1, "engine_pool": 1, "adaptive_masker": 1,
     "model": 2, "export": 2, "build": 2, "cuda": 2, "backends": 2, "sources": 2, "sinks": 2, "backgrounds": 2,

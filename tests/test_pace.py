@@ -8,7 +8,7 @@ import pytest
 
 from rtsod.config import PictureConfig, RunConfig, Sync
 from rtsod.errors import UsageError
-from rtsod.pace import LEAST_MASK_AGE, inference_seconds, mask_age, settle_sync
+from rtsod.pace import LEAST_MASK_AGE, check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.types import SourceInfo
 from tests.fakes import FakeEngine
 
@@ -38,12 +38,13 @@ def test_what_is_asked_for_is_done_however_slow_it_is(sync: Sync) -> None:
 @pytest.mark.parametrize("run", [RunConfig(sync="tracked"), RunConfig(mask_every=2)])
 def test_photographs_cannot_be_tracked(run: RunConfig) -> None:
     with pytest.raises(UsageError, match="photographs"):
-        settle_sync(run, STILLS, 0.1)
+        check_sync(run, STILLS)
 
 
 def test_a_file_that_waits_for_its_masks_is_not_tracked() -> None:
     with pytest.raises(UsageError, match="--mask-every"):
-        settle_sync(RunConfig(sync="tracked"), FILE, 0.1)
+        check_sync(RunConfig(sync="tracked"), FILE)
+    check_sync(RunConfig(sync="tracked", mask_every=3), FILE)
     assert settle_sync(RunConfig(sync="tracked", mask_every=3), FILE, 0.1) == ("tracked", None)
 
 

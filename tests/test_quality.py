@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod import quality
+from rtsod import assembly, quality
 from rtsod.adaptive_masker import AdaptiveMasker
+from rtsod.assembly import settle
 from rtsod.backends.constant_engine import ConstantEngine
-from rtsod.config import QualityConfig
+from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
 from rtsod.ladder import Rung
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
-from rtsod.quality import Choice, choose, masker_from, with_tracking
+from rtsod.quality import Choice, check, choose, masker_from, with_tracking
 from rtsod.region_masker import RegionMasker
 from rtsod.types import Engine, Frame, Image, SourceInfo
 
@@ -64,7 +65,14 @@ def test_else_the_best_region_that_does(monkeypatch: pytest.MonkeyPatch, whole_m
     assert (choice.rung.size, choice.rung.region) == (size, True)
     assert choice.why is not None
     assert f"{size}x{size}" in choice.why
-    assert machine.opened == [size]  # what cannot keep up, by its cost, is not opened
+    assert machine.opened == []  # that takes a while, and masks can begin meanwhile
+
+
+def test_a_rate_that_was_asked_for_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 75)
+    choice = machine.choose(target_fps=30)
+    assert (choice.rung.size, len(choice.rungs)) == (160, 4)
+    assert machine.opened == [160]  # what cannot keep up, by its cost, is not opened
 
 
 def test_without_a_region_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +86,9 @@ def test_fewer_masks_need_less_speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("options", [{"quality": "fixed"}, {"quality": "fixed", "region": "off"}])
 def test_fixed_is_the_whole_frame_for_good(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
-    assert Machine(monkeypatch, 1000).choose(**options).rungs == (Rung(320),)
+    choice = Machine(monkeypatch, 1000).choose(**options)
+    assert choice.rungs == (Rung(320),)
+    assert choice.why == "fixed, the whole frame at 320x320"
 
 
 def test_files_are_fixed_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,14 +101,15 @@ def test_files_are_fixed_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_size_that_was_asked_for_is_taken_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = Machine(monkeypatch, 25).choose(region=144)
-    assert choice.rungs == (Rung(144, region=True),)
+    assert [(rung.size, rung.region) for rung in choice.rungs] == [(144, True)]
+    assert choice.seconds < 0.01  # with its share of the looks at the whole frame, but no more
 
 
 def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"at most, .*128x128: ask for less"):
         Machine(monkeypatch, 300).choose(target_fps=60)
     with pytest.raises(UsageError, match="less than the whole frame's 320"):
-        Machine(monkeypatch, 300).choose(region=320)
+        AppConfig(quality=QualityConfig(region=320))
 
 
 @pytest.mark.parametrize("options", [{"region": 160}, {"target_fps": 5}])
@@ -106,7 +117,7 @@ def test_photographs_are_seen_whole(monkeypatch: pytest.MonkeyPatch, options: di
     machine = Machine(monkeypatch, 300)
     assert machine.choose(STILLS).rungs == (Rung(320),)
     with pytest.raises(UsageError, match="photographs"):
-        machine.choose(STILLS, **options)
+        check(QualityConfig(**options), STILLS)
 
 
 def test_a_rate_nobody_knows_is_not_aimed_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +135,33 @@ def test_tracking_adds_rungs_below(monkeypatch: pytest.MonkeyPatch) -> None:
     more = with_tracking(choice)
     assert more.rungs[: len(choice.rungs)] == choice.rungs
     assert [rung.every for rung in more.rungs[len(choice.rungs) :]] == [2, 4]
+    assert more.rung == choice.rung  # which keeps up
     fixed = Machine(monkeypatch, 40).choose(quality="fixed")
     assert with_tracking(fixed) == fixed
+
+
+@pytest.mark.parametrize(("whole_ms", "every"), [(120, 1), (200, 2), (500, 4), (5000, 4)])
+def test_with_tracking_it_starts_where_it_keeps_up(
+    monkeypatch: pytest.MonkeyPatch, whole_ms: float, every: int
+) -> None:
+    rung = with_tracking(Machine(monkeypatch, whole_ms).choose()).rung
+    assert (rung.size, rung.region, rung.every) == (128, True, every)
+
+
+@pytest.mark.parametrize(
+    ("whole_ms", "options", "sync", "every"),
+    [
+        (25, {}, "auto", 4), (200, {}, "auto", 4), (25, {"sync": "locked"}, "locked", 1),
+        (25, {"sync": "tracked"}, "tracked", 4), (200, {"mask_every": 2}, "tracked", 4),
+    ],
+)  # fmt: skip
+def test_below_what_is_locked_auto_is_tracked(
+    monkeypatch: pytest.MonkeyPatch, whole_ms: float, options: dict[str, Any], sync: str, every: int
+) -> None:
+    machine = Machine(monkeypatch, whole_ms)
+    monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
+    settled = settle(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, lambda line: None)
+    assert (settled.run.sync, settled.choice.rungs[-1].every) == (sync, every)
 
 
 def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +170,7 @@ def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
         (STILLS, {}, WholeFrame, "the whole frame at 320x320"),
         (CAMERA, {"region": 160}, RegionMasker, "the subject's region at 160x160"),
         (CAMERA, {}, AdaptiveMasker, "the subject's region at 192x192"),
+        (FILE, {}, WholeFrame, "the whole frame at 320x320"),
     ]
     for info, options, kind, rung in cases:
         machine, meter = Machine(monkeypatch, 40), Meter()
@@ -141,6 +178,8 @@ def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(masker, kind)
         assert masker.name == "constant"
         assert masker.every == 1
+        if machine.pool._opener is not None:
+            machine.pool._opener.join(10)
         image: Image = np.zeros((48, 64, 3), np.uint8)
         assert masker.mask(Frame(image, 3, 0.1)).frame_index == 3
         masker.afterwards()

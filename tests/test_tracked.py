@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from rtsod.assembly import sync_that_ran
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.masker import WholeFrame
@@ -177,6 +178,44 @@ def test_pausing_shows_slates_at_once() -> None:
     numbers = stage.run()
     assert [p.is_slate for p in stage.shown] == [True] * 2 + [False] * 4 + [True] * 3 + [False] * (FRAMES - 9)
     assert numbers["dropped"] == {"no_mask": 2, "paused": 3}
+
+
+def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
+    clock, meter, sink, tracked = Ticks(), Meter(), CollectingSink(), range(4, 8)
+    may_answer, coming = threading.Semaphore(4), 0
+    dealt_with = threading.Condition()
+
+    def done() -> int:
+        return len(sink.pictures)
+
+    def before(index: int) -> None:
+        nonlocal coming
+        coming = index
+        if index == 8:
+            may_answer.release(FRAMES)
+        with dealt_with:
+            assert dealt_with.wait_for(lambda: done() >= index, timeout=10)
+
+    def tick() -> bool:
+        with dealt_with:
+            dealt_with.notify_all()
+        return False
+
+    def answer(call: int) -> Alpha:
+        assert may_answer.acquire(timeout=10)
+        return right_half(64)
+
+    pipeline = Pipeline(
+        FakeSource(FRAMES, live=True, clock=clock, before=before, at_end=lambda: before(FRAMES)),
+        WholeFrame(FakeEngine(answer), meter), Compositor([ColourBackground("#00FF00")]), [sink], meter,
+        carrier=AsItStands(), tracks=lambda: coming in tracked, max_mask_age=1.0, clock=clock,
+    )  # fmt: skip
+    pipeline.run(tick=tick, interval=0.001)
+    numbers = meter.snapshot()
+    assert [p.index for p in sink.pictures if not p.is_slate] == list(range(FRAMES))
+    assert (numbers["carried"], numbers["dropped"]) == (len(tracked), {})
+    assert sync_that_ran("auto", numbers) == "locked and tracked"
+    assert not any(shows_watermark(p.image) for p in sink.pictures)
 
 
 # ------------------------------------------------------------------------------ what is said about it

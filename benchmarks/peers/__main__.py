@@ -5,6 +5,7 @@ that whatever else the machine does falls on all alike. What is reported is the 
 
     python -m benchmarks.peers --json benchmarks/results/peers_lite.json
     python -m benchmarks.peers rembg rtsod:fp32 rtsod:bf16 rtsod:auto
+    python -m benchmarks.peers --stream --frames 30 rembg rtsod:auto region:192
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from rtsod.bench.feeds import demo_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.model.weights import fetch, weights_folder
+from rtsod.quality import REGION_SIZES
 from rtsod.text_file import file_to_write
 from rtsod.types import Image
 
@@ -93,11 +95,16 @@ def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
     return Contestant(name, process, masks)
 
 
-def frames_to_show(count: int) -> tuple[str, list[Image]]:
-    """Frames of real webcam clips, evenly taken, or of the demo scene where there are none; 640 x 480."""
+def frames_to_show(count: int, *, stream: bool) -> tuple[str, list[Image]]:
+    """Frames of real webcam clips, evenly taken or, for a stream, one after the other; 640 x 480.
+
+    Where there are none, the demo scene's.
+    """
     clips = sorted(CLIPS.glob("*.mkv"))
     if not clips:
         return "demo scene", demo_images(640, 480, count=count)
+    if stream:
+        return f"webcam clip {clips[0].stem}", read_clip(clips[0], count)
     images = [image for clip in clips for image in read_clip(clip)]
     return "webcam clips", images[:: max(1, len(images) // count)][:count]
 
@@ -161,7 +168,7 @@ def lines(contestants: dict[str, dict[str, Any]]) -> list[str]:
     first = next(iter(contestants))
     said = []
     for name, numbers in contestants.items():
-        line = f"{name:<12}{numbers['runs']:<16}{numbers['median_ms']:>9.1f} ms"
+        line = f"{name:<14}{numbers['runs']:<16}{numbers['median_ms']:>9.1f} ms"
         if name != first:
             overlap = numbers["least_iou"][first]
             line += f"{numbers['rate_against'][first]:>7.2f} x {first}, least mask IoU {overlap:.4f}"
@@ -176,7 +183,8 @@ def check_names(names: Sequence[str]) -> None:
     Raises:
         UsageError: likewise.
     """
-    known = (*worker.PEERS, *(f"{worker.OURS}:{precision}" for precision in PRECISIONS))
+    ours = (f"{worker.OURS}:{precision}" for precision in PRECISIONS)
+    known = (*worker.PEERS, *ours, *(f"{worker.REGION}:{size}" for size in REGION_SIZES))
     for name in names:
         if name not in known:
             raise UsageError(f"{name}: is no contestant; there are {', '.join(known)}")
@@ -193,12 +201,13 @@ def main() -> int:
     parser.add_argument("--model", default="lite", choices=MODELS)
     parser.add_argument("--rounds", type=at_least_one, default=7)
     parser.add_argument("--frames", type=at_least_one, default=4)
+    parser.add_argument("--stream", action="store_true", help="frames that follow each other, as region:PIXELS needs")
     parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
 
     def measure_and_say(record: dict[str, Any]) -> None:
         check_names(options.contestants)
-        shown, images = frames_to_show(options.frames)
+        shown, images = frames_to_show(options.frames, stream=options.stream)
         record["input"] |= {"name": shown, "size": [images[0].shape[1], images[0].shape[0]]}
         try:
             measure(options.contestants, options.model, options.rounds, images, record)
@@ -209,7 +218,7 @@ def main() -> int:
     about = {
         "peers": [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line],
         "model": options.model,
-        "input": {"frames": options.frames},
+        "input": {"frames": options.frames, "stream": options.stream},
     }
     return carry_out("benchmarks.peers", options.json, about, measure_and_say)
 

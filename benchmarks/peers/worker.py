@@ -5,11 +5,12 @@
 It answers first with what it runs on, as a line of JSON, then for every line on stdin it takes all frames once and
 answers with milliseconds per frame. The first round's masks are kept in ``MASKS.npy``.
 
-``rtsod:PRECISION`` is this program's library call, in any precision it knows, ``auto`` included. The worker runs in the
+``rtsod:PRECISION`` is this program's library call, in any precision it knows, ``auto`` included. ``region:PIXELS`` is
+its way with a stream: the subject's region at so many pixels, the whole frame now and then. The worker runs in the
 peers' environment, too: what a contestant needs it imports itself.
 
-All follow the protocol of the authors' test script: the frame at 320 x 320, divided by its maximum, normalised, the
-map stretched from 0 to 1 and brought back to the frame's size.
+All others follow the protocol of the authors' test script: the frame at 320 x 320, divided by its maximum, normalised,
+the map stretched from 0 to 1 and brought back to the frame's size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -62,6 +64,32 @@ def openvino(model: str, weights: Path) -> Contestant:
     return _bare(lambda pixels: request.infer([pixels], share_inputs=True)[output])
 
 
+def openvino_int8(model: str, weights: Path) -> Contestant:
+    """OpenVINO, bare, on the graph that ``rtsod:int8`` runs: what this program adds to it is the difference."""
+    import cv2
+    import openvino as ov
+
+    from rtsod.backends.openvino_model import converted
+    from rtsod.config import EngineConfig
+    from rtsod.model.calibration import calibration_of
+    from rtsod.model.weights import resolve
+
+    core, config = ov.Core(), EngineConfig(model, "openvino", "int8", input_size=SIZE)  # type: ignore[arg-type]
+    graph = converted(core, config, resolve(config), calibration_of(resolve(config))).model
+    request = core.compile_model(
+        graph, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    ).create_infer_request()
+
+    def segment(image: Array) -> Array:
+        pixels = cv2.resize(image, (SIZE, SIZE))
+        pixels = cv2.convertScaleAbs(pixels, alpha=255 / pixels.max())
+        saliency = request.infer([pixels[None]], share_inputs=True)[0][0, 0]
+        low, high = saliency.min(), saliency.max()
+        return np.asarray(cv2.resize((saliency - low) / (high - low), image.shape[1::-1]))
+
+    return segment
+
+
 def torch_loop(model: str, weights: Path) -> Contestant:
     """OpenCV and PyTorch, as people write it: eager, NCHW, float32."""
     import torch
@@ -87,6 +115,31 @@ def rtsod(model: str, precision: str) -> tuple[Contestant, str]:
     return segmenter, f"{segmenter.info.name} {segmenter.info.precision}"
 
 
+def region(model: str, size: int) -> tuple[Contestant, str]:
+    """A stream's masks as the program makes them with ``--region``, at the frame's size; and what runs."""
+    import cv2
+
+    from rtsod.app import leave_cores_to_the_network
+    from rtsod.backends import open_engine
+    from rtsod.config import EngineConfig
+    from rtsod.meter import Meter
+    from rtsod.model.weights import resolve
+    from rtsod.region_masker import RegionMasker
+    from rtsod.types import Frame
+
+    leave_cores_to_the_network()
+    configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (SIZE, size)]  # type: ignore[arg-type]
+    whole, part = (open_engine(config, resolve(config)) for config in configs)
+    masker, indices = RegionMasker(whole, part, Meter()), count()
+
+    def segment(image: Array) -> Array:
+        masker.afterwards()  # of the mask before
+        alpha = masker.mask(Frame(image, next(indices), time.perf_counter())).alpha
+        return np.asarray(cv2.resize(alpha, image.shape[1::-1]))
+
+    return segment, f"{part.info.name} {part.info.precision}"
+
+
 def _bare(run: Callable[[Array], Array]) -> Contestant:
     import cv2
 
@@ -100,14 +153,23 @@ def _bare(run: Callable[[Array], Array]) -> Contestant:
     return segment
 
 
-PEERS: Final = {"rembg": rembg, "torch": torch_loop, "onnxruntime": onnxruntime, "openvino": openvino}
+PEERS: Final = {
+    "rembg": (rembg, "fp32"), "torch": (torch_loop, "fp32"), "onnxruntime": (onnxruntime, "fp32"),
+    "openvino": (openvino, "fp32"), "openvino-int8": (openvino_int8, "int8"),
+}  # fmt: skip
 OURS: Final = "rtsod"
+REGION: Final = "region"
 
 
 def open_contestant(contestant: str, model: str, weights: Path) -> tuple[Contestant, str]:
     """A contestant ready to run, and what it runs on."""
-    name, _, precision = contestant.partition(":")
-    return rtsod(model, precision) if name == OURS else (PEERS[name](model, weights), "fp32")
+    name, _, how = contestant.partition(":")
+    if name == OURS:
+        return rtsod(model, how)
+    if name == REGION:
+        return region(model, int(how))
+    opened, runs = PEERS[name]
+    return opened(model, weights), runs
 
 
 def main(contestant: str, model: str, weights: str, frames: str, masks: str) -> None:

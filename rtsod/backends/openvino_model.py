@@ -22,7 +22,7 @@ from rtsod.model.weights import Weights
 
 _log = logging.getLogger(__name__)
 
-_GRAPH_VERSION: Final = 2
+_GRAPH_VERSION: Final = 3
 """Raised whenever what the graph computes changes, so that older conversions are not used."""
 _GRAPH: Final = ("graph.xml", "graph.bin")
 _ANSWER: Final = "answer.txt"

@@ -30,7 +30,6 @@ _PROBE_SECONDS: Final = 0.5
 _CONSTANT: Final = "constant"
 _PACES: Final = {"camera": (True,), "free": (False,), "both": (True, False)}
 _OF_WHOLE: Final = ("source", "size", "fps", "pace", "sync", "bg")
-MEASURED_SYNCS: Final = tuple(sync for sync in SYNCS if sync != "auto")
 """All there are: where ``auto`` is one of them, it is another one in disguise."""
 _EXIT_CODES: Final = """exit codes: 0 done (with --check: every target reached), 1 --check: a target was not reached,
 2 usage, 3 input, 4 weights, 5 engine, 6 output, 70 internal error, 130 ended by Ctrl-C, 143 ended by SIGTERM
@@ -130,7 +129,11 @@ def _parser() -> argparse.ArgumentParser:
         "--fps", type=int, metavar="N", help=f"of the demo scene and of folders (default: {SourceConfig().fps})"
     )
     whole.add_argument("--pace", choices=tuple(_PACES), help="like a camera, or as fast as it goes (default: both)")
-    whole.add_argument("--sync", choices=(*SYNCS, "all"), help="(default: all)")
+    whole.add_argument(
+        "--sync",
+        choices=(*SYNCS, "all"),
+        help="auto: as the program runs by itself; locked, tracked: masks of the whole frame (default: all)",
+    )
     whole.add_argument("--bg", metavar="BG", help=f"as of the program (default: {BACKGROUND})")
     kept = parser.add_argument_group("results")
     kept.add_argument("--json", type=file_to_write, metavar="FILE", help="everything, for programs")
@@ -161,7 +164,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     subjects = tuple(Subject(replace(config, model=model), options.engine == _CONSTANT) for model in models)
     if options.check and (why := subjects[0].no_verdict) is not None:
         raise UsageError(f"--check: {why}")
-    syncs: tuple[Any, ...] = MEASURED_SYNCS if options.sync in (None, "all") else (options.sync,)
+    syncs: tuple[Any, ...] = SYNCS if options.sync in (None, "all") else (options.sync,)
     plan = Plan(
         subjects=subjects,
         seconds=options.seconds,

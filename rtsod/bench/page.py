@@ -189,7 +189,9 @@ def _one_run(run: WholeResult) -> str:
 
 def _name(run: WholeResult) -> str:
     size = f"{run.source.height}p" if run.source.height is not None else escape(run.source.name)
-    return f"{run.case.subject.model}, {size}, {'camera' if run.case.paced else 'free'}, {run.case.sync}"
+    return (
+        f"{run.case.subject.model}, {size}, {'camera' if run.case.paced else 'free'}, {run.sync}, {run.numbers['rung']}"
+    )
 
 
 def _three(values: Percentiles | None) -> list[str]:

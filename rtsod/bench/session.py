@@ -132,7 +132,7 @@ class Session:
 
         plan = self._plan
         for source, subject, sync, paced in product(plan.sources, plan.subjects, plan.syncs, plan.paces):
-            if sync == "tracked" and not paced:
+            if not paced and (sync == "tracked" or (sync == "auto" and "locked" in plan.syncs)):
                 continue  # a file waits for its masks: that is locked
             others = Others()
             run = in_fresh_process(measure_whole, Case(subject, source, paced, sync, plan.background, plan.seconds))

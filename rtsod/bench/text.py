@@ -124,7 +124,7 @@ def title(run: WholeResult) -> str:
         size = f" {source.width}x{source.height}"
     rate = f", {float(source.fps):.4g} fps" if source.fps is not None and run.case.paced else ""
     pace = "like a camera" if run.case.paced else "as fast as it goes"
-    return f"{source.name}{size}{rate}, {pace}, {run.case.sync}"
+    return f"{source.name}{size}{rate}, {pace}, {run.sync}, {run.numbers['rung']}"
 
 
 def spread(values: Percentiles) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 import psutil
 
 from rtsod.app import leave_cores_to_the_network
-from rtsod.assembly import pipeline_from, settle
+from rtsod.assembly import pipeline_from, settle, sync_that_ran
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
@@ -45,10 +45,15 @@ class Case:
     paced: bool = True
     """Like a camera, dropping what comes too fast; or every frame, as fast as it goes."""
     sync: Sync = "locked"
+    """``auto`` makes masks as the program does by default, by the subject's region and a ladder where it takes them."""
     background: str = BACKGROUND
     seconds: float = 10.0
     sinks: int = 1
-    quality: QualityConfig = field(default_factory=lambda: QualityConfig(quality="fixed"))
+
+    @property
+    def quality(self) -> QualityConfig:
+        """What may be given up."""
+        return QualityConfig() if self.sync == "auto" else QualityConfig(quality="fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,11 @@ class WholeResult:
             settled = numbers["captured"] - numbers["dropped"].get(Drop.STOPPED, 0)
             rate = min(rate, float(self.source.fps) * numbers["composited"] / max(settled, 1))
         return round(rate, 3)
+
+    @property
+    def sync(self) -> str:
+        """What ran: locked, tracked, or both."""
+        return sync_that_ran(self.case.sync, self.numbers)
 
     @property
     def peak_memory_mb(self) -> float:

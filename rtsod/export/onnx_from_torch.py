@@ -12,19 +12,22 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final, Literal, TypeAlias
 
 import onnx
 import torch
+import torch.nn.functional as F
 from onnx import TensorProto
 from torch import nn
+from torch.fx import GraphModule
 
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.calibration import Calibration
 from rtsod.model.half import half_from_float
 from rtsod.model.known_picture import known_picture
-from rtsod.model.quantised import quantised
+from rtsod.model.quantised import QuantisedConv, quantised
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import U2Net, convolutions
 
@@ -32,7 +35,7 @@ ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 
 OPSET: Final = 20
 """Read by every TensorRT from 10.12 on."""
-GRAPH_VERSION: Final = 1
+GRAPH_VERSION: Final = 2
 """Raised whenever the exported graph changes, so that engines built from an older one are not used."""
 INPUT: Final = "image"
 """``uint8 (1, S, S, 3)`` BGR."""
@@ -71,9 +74,11 @@ def onnx_from_torch(
         raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript")
     example = torch.from_numpy(known_picture(input_size))[None]
     graph: nn.Module = SaliencyGraph(network).eval()
+    counts = Counts(convolutions=len(convolutions(network)))
     if precision == "int8":
         assert calibration is not None
         graph = quantised(network, calibration, "signed")
+        counts = _counts(graph)
     elif precision == "fp16":
         graph = SaliencyGraph(half_from_float(network, SaliencyGraph(network).normalised(example))).eval()
     try:
@@ -92,29 +97,47 @@ def onnx_from_torch(
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         raise EngineError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
     _strip(model)
-    count = len(convolutions(network))
-    in_float = 1 + len(calibration.floats) if calibration is not None else count
-    fault = typing_fault(model, precision, count, count - in_float)
+    fault = typing_fault(model, precision, counts)
     if fault is not None:
         raise EngineError(f"the exported ONNX model is not typed as asked: {fault}")
     return model
 
 
-def typing_fault(
-    model: onnx.ModelProto, precision: ExportPrecision, convolution_count: int = 119, in_bytes: int = 0
-) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a graph must have."""
+
+    convolutions: int = 119
+    upsamplings: int = UPSAMPLINGS
+    in_bytes: int = 0
+    """Convolutions with quantised inputs and weights."""
+
+
+WHOLE: Final = Counts()
+"""Of the network as it is."""
+
+
+def _counts(graph: GraphModule) -> Counts:
+    modules = list(graph.modules())
+    return Counts(
+        sum(isinstance(module, nn.Conv2d) for module in modules),
+        sum(node.target is F.interpolate for node in graph.graph.nodes),
+        sum(isinstance(module, QuantisedConv) for module in modules),
+    )
+
+
+def typing_fault(model: onnx.ModelProto, precision: ExportPrecision, counts: Counts = WHOLE) -> str | None:
     """What keeps the graph from being "``precision`` throughout, and nothing cast that need not be"; None if nothing.
 
     Args:
         model: an exported graph.
         precision: what every convolution's weights must be.
-        convolution_count: how many there must be.
-        in_bytes: how many of them must have quantised inputs and weights.
+        counts: what there must be.
     """
     graph, wanted = model.graph, _ONNX_TYPES[precision]
     stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
     nodes = Counter(node.op_type for node in graph.node)
-    if nodes["Conv"] != convolution_count or nodes["Resize"] != UPSAMPLINGS:
+    if nodes["Conv"] != counts.convolutions or nodes["Resize"] != counts.upsamplings:
         return f"{nodes['Conv']} convolutions and {nodes['Resize']} upsamplings"
     made_by = {name: node for node in graph.node for name in node.output}
     quantised_count = 0
@@ -126,8 +149,8 @@ def typing_fault(
                 return f"{node.name} has weights that are not {precision}"
         if node.op_type == "Resize" and node.input[3] not in stored:
             return f"{node.name} computes its size while running"
-    if quantised_count != in_bytes:
-        return f"{quantised_count} quantised convolutions, where {in_bytes} are asked for"
+    if quantised_count != counts.in_bytes:
+        return f"{quantised_count} quantised convolutions, where {counts.in_bytes} are asked for"
     casts = [attribute.i for node in graph.node if node.op_type == "Cast" for attribute in node.attribute]
     types = [value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)]
     # Each tensor has one type, so with these casts and no others nothing between them can be of another.

@@ -128,8 +128,9 @@ class Conv(OpRun):
 
     op_domain = ""
 
-    def _run(self, x: Any, weight: Any, bias: Any, *, pads: Any, dilations: Any, **_: Any) -> tuple[Any]:
-        y = F.conv2d(_float32(x), _float32(weight), _float32(bias), padding=tuple(pads[:2]), dilation=tuple(dilations))
+    def _run(self, x: Any, weight: Any, bias: Any = None, *, pads: Any, dilations: Any, **_: Any) -> tuple[Any]:
+        offset = None if bias is None else _float32(bias)
+        y = F.conv2d(_float32(x), _float32(weight), offset, padding=tuple(pads[:2]), dilation=tuple(dilations))
         return (y.numpy().astype(x.dtype),)
 
 

@@ -22,8 +22,17 @@ from rtsod.errors import EngineUnavailable
 from rtsod.model.weights import Weights
 from rtsod.text_file import json_from_text
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised whenever the meaning of the file changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Channels of a brick's output that are large wherever one looks: constants rather than activations."""
+
+    channels: tuple[int, ...]
+    others: float
+    """The largest value of the other channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,10 @@ class Calibration:
     maxima: Mapping[str, float]
     """The largest output of every brick (``stage1.rebnconvin``) and every stage (``stage1``) over the pictures. All are
     0 or more, by their ReLU."""
+    steady: Mapping[str, Steady]
+    """By brick. Whoever they feed takes them in float, beside the others in 8 bits."""
     floats: tuple[str, ...]
-    """Bricks that 8 bits are too coarse for: see :func:`rtsod.model.quantised.cancelling`."""
+    """Bricks that 8 bits are too coarse for all the same: see :func:`rtsod.model.quantised.left_in_float`."""
     pictures: str
     """What it was measured on, for people."""
     version: int = VERSION
@@ -57,10 +68,15 @@ def calibration_from_text(text: str) -> Calibration:
         raise ValueError(f"is no calibration of version {VERSION}")
     try:
         maxima = {str(name): float(value) for name, value in data.pop("maxima").items()}
-        made = Calibration(maxima=maxima, floats=tuple(data.pop("floats")), **data)
+        steady = {
+            str(name): Steady(tuple(map(int, found["channels"])), float(found["others"]))
+            for name, found in data.pop("steady").items()
+        }
+        made = Calibration(maxima=maxima, steady=steady, floats=tuple(data.pop("floats")), **data)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("is no calibration") from error
-    if not all(math.isfinite(value) and value >= 0 for value in maxima.values()):
+    ranges = [*maxima.values(), *(found.others for found in steady.values())]
+    if not all(math.isfinite(value) and value >= 0 for value in ranges):
         raise ValueError("holds ranges that are no ranges")
     return made
 

@@ -6,21 +6,28 @@ exporter writes as QuantizeLinear and DequantizeLinear; both then compute betwee
 
 Where the quantisers stand decides the speed. One stands behind each ReLU, each sum and each upsampling that feeds a
 convolution, before any pooling or concatenation, so that those only move bytes; and all that meet in a concatenation
-have one scale, so that none is scaled again.
+have one scale, so that none is scaled again. What a stage adds to its own input at the end is bytes, too: the runtime
+then adds within the convolution, and the largest maps are not written in float and read again.
+
+Bytes are too coarse where a convolution takes a large constant away from a large sum. Nearly all of such a sum comes
+from a few channels that are always the same, 226 in lite, while the others reach 70: those few go through a convolution
+of their own, in float, which is added before the activation. It costs a small part of the whole convolution in float.
 """
 
 from __future__ import annotations
 
+import copy
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node, symbolic_trace
+from torch.fx.passes.shape_prop import ShapeProp
 
-from rtsod.model.calibration import Calibration
+from rtsod.model.calibration import Calibration, Steady
 from rtsod.model.half import cancels
 from rtsod.model.saliency import DEVIATION, MEAN, SaliencyGraph
 from rtsod.model.u2net import RSU, RSU4F, ConvBnRelu, U2Net
@@ -33,28 +40,36 @@ FUSION: Final = "outconv"
 """Its six inputs are logits of any sign, its work is nothing: it always stays in float."""
 _LIMITS: Final[dict[Bytes, tuple[int, int]]] = {"unsigned": (0, 255), "signed": (-128, 127)}
 _INPUT: Final = "input"
+ASIDE: Final = "aside_"
+"""Begins the names of the convolutions of steady channels."""
+_STEADY: Final = 32.0
+"""A channel that is never less is steady. Other channels reach 20 to 70 and come down to 0."""
+_SMALL: Final = 64
+"""Pixels: to know the channels of what is put together, any size will do."""
 _LEAST: Final = 1e-6
 """No scale is smaller, so that a channel that is always 0 divides by something."""
 
 
-def activation_maxima(network: U2Net, pictures: Iterable[Tensor]) -> dict[str, float]:
-    """The largest output of every brick and every stage.
+def ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float], dict[str, Steady]]:
+    """The largest output of every brick and every stage, and which channels of a brick are steady.
 
     Args:
         network: evaluating, batch norm folded, float32.
         pictures: ``(1, S, S, 3)`` uint8 BGR each.
     """
-    maxima: dict[str, float] = {}
+    most: dict[str, Tensor] = {}
+    least: dict[str, Tensor] = {}
 
     def watch(name: str, module: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def hook(_: nn.Module, __: object, out: Tensor) -> None:
-            maxima[name] = max(maxima.get(name, 0.0), float(out.max()))
+            high, low = out.amax((0, 2, 3)), out.amin((0, 2, 3))
+            most[name] = torch.maximum(most.get(name, high), high)
+            least[name] = torch.minimum(least.get(name, low), low)
 
         return module.register_forward_hook(hook)
 
-    watched = [
-        watch(name, module) for name, module in network.named_modules() if isinstance(module, ConvBnRelu | RSU | RSU4F)
-    ]
+    modules = dict(network.named_modules())
+    watched = [watch(name, each) for name, each in modules.items() if isinstance(each, ConvBnRelu | RSU | RSU4F)]
     graph = SaliencyGraph(network).eval()
     try:
         with torch.inference_mode():
@@ -63,19 +78,31 @@ def activation_maxima(network: U2Net, pictures: Iterable[Tensor]) -> dict[str, f
     finally:
         for handle in watched:
             handle.remove()
-    return maxima
+    steady = {}
+    for name, low in least.items():
+        channels = low >= _STEADY
+        if isinstance(modules[name], ConvBnRelu) and channels.any() and not channels.all():
+            steady[name] = Steady(tuple(map(int, channels.nonzero().flatten())), float(most[name][~channels].max()))
+    return {name: float(high.max()) for name, high in most.items()}, steady
 
 
-class _QuantisedConv(nn.Module):
-    """A convolution whose weights, (C', C, 3, 3), are quantised with a scale for each output channel."""
+class QuantisedConv(nn.Module):
+    """A convolution whose weights, (C', C, 3, 3), are quantised with a scale for each output channel.
+
+    Args:
+        conv: left as it is.
+        without: input channels that it is not to see.
+    """
 
     scale: Tensor
     zero: Tensor
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, without: Sequence[int] = ()) -> None:
         super().__init__()
-        self.conv = conv
-        peaks = conv.weight.detach().abs().amax((1, 2, 3))  # (C',)
+        self.conv = copy.deepcopy(conv)
+        with torch.no_grad():
+            self.conv.weight[:, list(without)] = 0
+        peaks = self.conv.weight.detach().abs().amax((1, 2, 3))  # (C',)
         self.register_buffer("scale", (peaks / 127).clamp_min(_LEAST))
         self.register_buffer("zero", torch.zeros(len(peaks), dtype=torch.int32))
 
@@ -107,17 +134,88 @@ def quantised(network: U2Net, calibration: Calibration, activations: Bytes) -> G
         and isinstance(conv := traced.get_submodule(node.target), nn.Conv2d)
         and _brick(node) not in (FUSION, *calibration.floats)
     }
-    scales = _shared_scales([_feeding(node.args[0]) for node in chosen], calibration.maxima, activations)
+    largest = dict(calibration.maxima) | {name: found.others for name, found in calibration.steady.items()}
+    scales = _shared_scales([_feeding(node.args[0]) for node in chosen], largest, activations)
+    for added in _added(traced, {_brick(node) for node in chosen}):
+        scales.setdefault(added, _scale(largest[_range_name(added)], activations))
+    channels = {
+        source: calibration.steady[name].channels
+        for source in scales
+        if (name := _range_name(source)) in calibration.steady
+    }
+    aside = Aside(traced, channels) if channels else None
+    for node, conv in chosen.items():
+        without = () if aside is None else aside.take(node, conv)
+        traced.set_submodule(str(node.target), QuantisedConv(conv, without))
     for source, (scale, zero) in scales.items():
         with traced.graph.inserting_after(source):
             quantiser = traced.graph.call_function(torch.fake_quantize_per_tensor_affine)
-        source.replace_all_uses_with(quantiser)
+        source.replace_all_uses_with(quantiser, lambda user: user.target is not operator.getitem)
         quantiser.args = (source, scale, zero, *_LIMITS[activations])
-    for node, conv in chosen.items():
-        traced.set_submodule(str(node.target), _QuantisedConv(conv))
     traced.graph.lint()
     traced.recompile()
     return traced
+
+
+class Aside:
+    """Takes steady channels through convolutions of their own.
+
+    Args:
+        traced: the whole graph, before there are quantisers in it; changed here.
+        channels: which are steady, by the node that has them.
+    """
+
+    def __init__(self, traced: GraphModule, channels: Mapping[Node, Sequence[int]]) -> None:
+        self._traced, self._graph, self._channels = traced, traced.graph, channels
+        ShapeProp(traced).propagate(torch.zeros(1, _SMALL, _SMALL, 3, dtype=torch.uint8))
+
+    def take(self, node: Node, conv: nn.Conv2d) -> list[int]:
+        """Add, behind a convolution, what it makes of the steady channels of its input: which, it is not to see."""
+        before = node.args[0]
+        assert isinstance(before, Node)
+        with self._graph.inserting_before(node):
+            apart = dict(self._apart(before, 0))
+        if not apart:
+            return []
+        places, channels = list(apart), list(apart.values())
+        small = nn.Conv2d(len(places), conv.out_channels, 3, bias=False)
+        small.padding, small.dilation = conv.padding, conv.dilation
+        small.weight = nn.Parameter(conv.weight[:, places].detach().clone())
+        self._traced.add_submodule(name := f"{ASIDE}{node.name}", small)
+        with self._graph.inserting_after(node):
+            both = self._graph.call_function(torch.add)
+        node.replace_all_uses_with(both)
+        with self._graph.inserting_before(both):
+            steady = channels[0] if len(channels) == 1 else self._graph.call_function(torch.cat, (channels, 1))
+            both.args = (node, self._graph.call_module(name, (steady,)))
+        return places
+
+    def _apart(self, node: Node, first: int) -> Iterator[tuple[int, Node]]:
+        """Each steady channel of an input that begins at channel ``first``: its place, and it alone."""
+        if node.target is torch.cat:
+            for part in node.args[0]:  # type: ignore[union-attr]
+                assert isinstance(part, Node)
+                yield from self._apart(part, first)
+                first += part.meta["tensor_meta"].shape[1]
+        elif node.target is F.max_pool2d:
+            for place, one in self._apart(node.args[0], first):  # type: ignore[arg-type]
+                yield place, self._graph.call_function(F.max_pool2d, (one, *node.args[1:]), dict(node.kwargs))
+        else:
+            yield from ((first + channel, self._one(node, channel)) for channel in self._channels.get(node, ()))
+
+    def _one(self, node: Node, channel: int) -> Node:
+        if node.target is F.interpolate:  # one channel is enlarged, not all of them once more
+            one = self._one(node.args[0], channel)  # type: ignore[arg-type]
+            return self._graph.call_function(F.interpolate, (one, *node.args[1:]), dict(node.kwargs))
+        return self._graph.call_function(operator.getitem, (node, (slice(None), slice(channel, channel + 1))))
+
+
+def _added(graph: GraphModule, bricks: Collection[str]) -> list[Node]:
+    """What each stage adds to its own input, where it comes from one of these bricks."""
+    sums = [node for node in graph.graph.nodes if node.target is operator.add]
+    return [
+        last for last, _ in (node.args for node in sums) if last.target is F.relu and _brick(last.args[0]) in bricks
+    ]
 
 
 def _feeding(node: Node) -> list[Node]:
@@ -161,8 +259,13 @@ def _shared_scales(
         if names == {_INPUT}:
             scales[source] = _input_scale(activations)
         else:
-            scales[source] = (max(max(maxima[name] for name in names) / _LIMITS[activations][1], _LEAST), 0)
+            scales[source] = _scale(max(maxima[name] for name in names), activations)
     return scales
+
+
+def _scale(maximum: float, activations: Bytes) -> tuple[float, int]:
+    """Scale and zero point of what lies between 0 and a maximum."""
+    return max(maximum / _LIMITS[activations][1], _LEAST), 0
 
 
 def _input_scale(activations: Bytes) -> tuple[float, int]:
@@ -173,6 +276,24 @@ def _input_scale(activations: Bytes) -> tuple[float, int]:
         return max(high, -low) / _LIMITS[activations][1], 0
     scale = (high - low) / _LIMITS[activations][1]
     return scale, round(-low / scale)
+
+
+def left_in_float(network: U2Net, steady: Mapping[str, Steady]) -> tuple[str, ...]:
+    """The bricks that cancel (see :func:`cancelling`) and that no steady channel feeds: taking it aside does not help.
+
+    Args:
+        network: evaluating, batch norm folded, float32.
+        steady: by the brick that has such channels.
+    """
+    traced = symbolic_trace(SaliencyGraph(network).eval())
+    helped = {
+        _brick(node)
+        for node in traced.graph.nodes
+        if node.op == "call_module"
+        and isinstance(traced.get_submodule(node.target), nn.Conv2d)
+        and any(_range_name(source) in steady for source in _feeding(node.args[0]))
+    }
+    return tuple(name for name in cancelling(network) if name not in helped)
 
 
 def cancelling(network: U2Net) -> list[str]:

@@ -1,0 +1,54 @@
+"""Where the ways of captured frames part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rtsod.meter import Drop, Meter
+from rtsod.pairing import Answer
+from rtsod.ring import Ring
+from rtsod.types import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A frame on its way to inference."""
+
+    frame: Frame
+    awaited: bool
+    """It is shown with its own mask, not before (locked). Else it is on its way to the compositor, too (tracked)."""
+
+
+class Parting:
+    """Sends each frame to inference and, where it is tracked, to the compositor as well. For one thread.
+
+    Args:
+        to_infer: of every frame.
+        to_show: of the frames that are tracked; fed by the inference thread, too.
+        tracks: whether the frame that is captured now is tracked.
+        meter: told of the frames that had to go for newer ones.
+    """
+
+    def __init__(
+        self, to_infer: Ring[Offered], to_show: Ring[Answer | Frame], tracks: Callable[[], bool], meter: Meter
+    ) -> None:
+        self._to_infer, self._to_show = to_infer, to_show
+        self._tracks = tracks
+        self._meter = meter
+        self._tracked = False
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame on its way; see :meth:`rtsod.ring.Ring.put`."""
+        self._tracked = self._tracks()
+        lost = self._to_infer.put(Offered(frame, awaited=not self._tracked))
+        if lost is not None and lost.awaited:
+            self._meter.dropped(Drop.BEFORE_INFERENCE)
+        if self._tracked and self._to_show.put(frame) is not None:
+            self._meter.dropped(Drop.BEFORE_COMPOSITING)
+
+    def close(self, *, discard: bool = False) -> None:
+        """No more frames come; see :meth:`rtsod.ring.Ring.close`. Whoever still waits for a mask gets it."""
+        self._to_infer.close(discard=discard)
+        if self._tracked:
+            self._to_show.close(discard=discard)
