@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import pytest
 
+from rtsod.bench.others import disturbed
+
 ROOT: Final = Path(__file__).parents[1]
 _tables: Any = runpy.run_path(str(ROOT / "scripts" / "update_motion_tables.py"))
 BOUNDS_MS: Final = {"1280x720": 12.0, "1920x1080": 25.0}
@@ -43,5 +45,8 @@ def test_who_comes_or_goes_does_so_at_once(way: str) -> None:
 
 @pytest.mark.parametrize("size", BOUNDS_MS)
 def test_a_frame_costs_no_more_than_promised(size: str) -> None:
-    for sizes in result("mask_cost")["cost_ms"].values():
+    kept = result("mask_cost")
+    if disturbed(kept["others_cores"], kept["machine"]["cores"]):
+        pytest.skip("recorded while others used the machine")
+    for sizes in kept["cost_ms"].values():
         assert sizes[size]["frame"] <= BOUNDS_MS[size]
