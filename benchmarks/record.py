@@ -35,6 +35,8 @@ COMMANDS: Final = {
     "region": "benchmarks.region --only steps --only whole_path",
     "int8_error_lite": "benchmarks.int8_error --model lite",
     "int8_error_full": "benchmarks.int8_error --model full --every 14",
+    "int8_study_lite": "benchmarks.int8_study --model lite",
+    "int8_study_full": "benchmarks.int8_study --model full",
     "growth": "benchmarks.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.growth --only length --seconds 600",
 }

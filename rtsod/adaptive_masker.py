@@ -18,8 +18,9 @@ class AdaptiveMasker:
 
     Args:
         ladder: says which rung to stand on.
-        pool: the engines, the caller's to close. While one is being opened, masks are made as before; at the start, by
-            the pool's first.
+        pool: the engines, the caller's to close. While one is being opened, which may take a while and all of the
+            machine, masks are made as before (at the start, by the pool's first), but not for more frames than on the
+            cheapest rung.
         meter: told of the masks and of each rung.
         say: told of each step, once.
         clock: seconds that only grow.
@@ -35,8 +36,8 @@ class AdaptiveMasker:
         clock: Clock = time.perf_counter,
     ) -> None:
         self._ladder, self._pool, self._meter, self._say, self._clock = ladder, pool, meter, say, clock
-        first = Rung(pool.first.info.input_size, every=ladder.rung.every)
-        self._rung = first if pool.ready(ladder.rung.size) is None else ladder.rung
+        ready = pool.ready(ladder.rung.size) is not None
+        self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, every=ladder.rung.every)
         self._masker = masker_of(self._rung, pool, meter)
         self._seconds = 0.0
         meter.stands_on(str(self._rung))
@@ -49,7 +50,9 @@ class AdaptiveMasker:
     @property
     def every(self) -> int:
         """At most each so many-th frame needs a mask of its own."""
-        return self._rung.every
+        wanted = self._ladder.rung
+        waits = wanted is not self._rung and self._pool.is_opening(wanted.size)
+        return self._ladder.last.every if waits else self._rung.every
 
     def mask(self, frame: Frame) -> Mask:
         """See :meth:`rtsod.masker.Masker.mask`."""

@@ -53,6 +53,10 @@ class EnginePool:
             self._opener.start()
         return None
 
+    def is_opening(self, size: int) -> bool:
+        """Whether :meth:`ready` may yet have this one."""
+        return size not in self._engines and size not in self._failed
+
     def close(self) -> None:
         """Close them all. Idempotent."""
         if self._opener is not None:

@@ -82,6 +82,11 @@ class Ladder:
         """The one to stand on."""
         return self._rungs[self._index]
 
+    @property
+    def last(self) -> Rung:
+        """The cheapest."""
+        return self._rungs[-1]
+
     def took(self, seconds: float, now: float) -> Step | None:
         """A mask was made on :attr:`rung`, all its work included.
 

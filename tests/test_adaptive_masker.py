@@ -83,12 +83,13 @@ def test_masks_go_on_while_an_engine_is_opened_then_its_rung_is_said_once() -> N
     machine.live(10)
     assert machine.opened == [40]
     assert machine.meter.snapshot()["rung"] == "the whole frame at 80x80"
+    assert machine.masker.every == 2  # as few as it comes to at the worst: opening takes all of the machine
     machine.may_open.set()
     machine.wait_for_opening()
     machine.live(1)
     numbers = machine.meter.snapshot()
     assert numbers["rung"] == "the subject's region at 40x40"
-    assert numbers["steps"] == 1
+    assert numbers["steps"] == machine.masker.every == 1
     assert machine.said == [
         "quality: the subject's region at 40x40, because masks took 150% of the time there is for them"
     ]
@@ -127,5 +128,6 @@ def test_an_engine_that_cannot_be_opened_is_tried_once(caplog: pytest.LogCapture
     for _ in range(3):
         assert machine.pool.ready(13) is None
         machine.wait_for_opening()
+        assert not machine.pool.is_opening(13)
     assert machine.opened == [13]
     assert "cannot be opened" in caplog.text

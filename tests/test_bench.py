@@ -321,7 +321,7 @@ def test_few_pictures_in_a_burst_are_no_faster_than_their_pace() -> None:
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("folder"))
     source = SourceInfo("folder", 64, 48, Fraction(30), live=True)
     engine = EngineInfo("constant", "none", "none", "none", 64, "")
-    run = WholeResult(case, engine, source, meter.snapshot(), 0.1, (), (), ())
+    run = WholeResult(case, "locked", engine, source, meter.snapshot(), 0.1, (), (), ())
     assert run.fps == 30.0
     assert replace(run, case=replace(case, paced=False)).fps == meter.snapshot()["output_fps"]
     assert replace(run, numbers=Meter(Ticks()).snapshot()).fps is None

@@ -51,14 +51,16 @@ def test_one_call_measures_prints_and_keeps_everything(tmp_path: Path, capsys: p
     assert found["roof"]["pointwise"].keys() == found["roof"]["gflops"].keys() - {"int8"}
     assert "by sustained 1x1 convolution: fp32" in said
     assert all(rate > 0 for rate in [*found["roof"]["gflops"].values(), found["roof"]["copy_gb_s"]])
-    assert [run["sync"] for run in found["pipelines"]] == ["locked", "tracked"]
+    asked, ran = ("auto", "locked", "tracked"), [run["sync"] for run in found["pipelines"]]
+    assert [run["asked_sync"] for run in found["pipelines"]] == list(asked)
+    assert ran[1:] == ["locked", "tracked"]
     for run in found["pipelines"]:
         assert run["composited"] == len(run["latencies_ms"]) > 0
         assert run["captured"] == run["composited"] + sum(run["dropped"].values())
 
     page = report.read_text()
     assert (
-        page.count("<svg") == 5
+        page.count("<svg") == 7
     )  # a histogram of the network, and of each run one and its time line; without a network there is no roofline
     assert "<script" not in page
     assert "no verdict, because" in page

@@ -142,6 +142,7 @@ def _pipeline(result: WholeResult) -> dict[str, Any]:
         "size": [result.source.width, result.source.height],
         "fps": plain(result.source.fps),
         "paced": case.paced,
+        "asked_sync": case.sync,
         "sync": result.sync,
         "background": Path(case.background).name,
         "sinks": case.sinks,

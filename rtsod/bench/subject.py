@@ -50,4 +50,4 @@ class Subject:
             return ConstantEngine(self.config.input_size), ""
         said: list[str] = []
         engine = open_engine(self.config, resolve(self.config), said.append)
-        return engine, " ".join(said)
+        return engine, "; ".join(said)

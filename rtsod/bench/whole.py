@@ -72,6 +72,8 @@ class WholeResult:
     """How one run went."""
 
     case: Case
+    sync: str
+    """What ran: locked, tracked, or both."""
     engine: EngineInfo
     source: SourceInfo
     numbers: Snapshot
@@ -102,11 +104,6 @@ class WholeResult:
         return round(rate, 3)
 
     @property
-    def sync(self) -> str:
-        """What ran: locked, tracked, or both."""
-        return sync_that_ran(self.case.sync, self.numbers)
-
-    @property
     def peak_memory_mb(self) -> float:
         """Of the process, network and frames in memory included."""
         return max(resource.memory_mb for resource in self.resources)
@@ -123,9 +120,10 @@ def measure_whole(case: Case) -> WholeResult:
         settled = settle(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
         meter = Meter(trace=_TRACE)
         masker = masker_from(settled.choice, source.info, pool, meter, lambda line: None)
-        case = replace(case, sync=settled.run.sync)
         backdrop, age = open_background(case.background), settled.max_mask_age
-        return run_case(case, source, masker, pool.first.info, backdrop, meter, max_mask_age=age)
+        run = replace(case, sync=settled.run.sync)
+        result = run_case(run, source, masker, pool.first.info, backdrop, meter, max_mask_age=age)
+        return replace(result, case=case)
 
 
 def _pool(subject: Subject) -> EnginePool:
@@ -162,11 +160,13 @@ def run_case(
     cpu = time.process_time()
     pipeline.run(tick=lambda: watch.tick() >= case.seconds)
     seconds = watch.tick(last=True)
+    numbers = meter.snapshot()
     return WholeResult(
         case=case,
+        sync=sync_that_ran(case.sync, numbers),
         engine=engine,
         source=source.info,
-        numbers=meter.snapshot(),
+        numbers=numbers,
         cpu_cores=round((time.process_time() - cpu) / seconds, 3),
         resources=tuple(watch.samples),
         latencies_ms=tuple(round(latency * 1e3, 3) for latency in meter.latencies()),
