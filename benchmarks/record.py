@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "startup": "benchmarks.startup",
     "edges": "benchmarks.edges",
     "motion": "benchmarks.motion --clips ../shared/samples/clips",
+    "presence": "benchmarks.presence",
+    "mask_cost": "benchmarks.mask_cost --clips ../shared/samples/clips",
     "region": "benchmarks.region --only steps --only whole_path",
     "int8_error_lite": "benchmarks.int8_error --model lite",
     "int8_error_full": "benchmarks.int8_error --model full --every 14",

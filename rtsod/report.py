@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from rich.console import Console
@@ -23,11 +24,16 @@ from rich.progress import (
 )
 
 from rtsod.build.progress import shown
-from rtsod.meter import Meter, Snapshot
+from rtsod.meter import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.text_file import write_text
 from rtsod.types import BuildProgress, EngineInfo, SourceInfo
 from rtsod.version import __version__
+
+HELD_OFTEN: Final = 0.1
+"""Of the frames so far: held more often, a picture is seen to stand still ..."""
+HELD_LEAST: Final = 30
+"""... but not because of these first ones: masks are late at the start, and a scene may change once."""
 
 
 class _Console(Console):
@@ -88,7 +94,7 @@ class Reporter:
         """A bar in frames, filled from the meter whenever it is polled."""
         progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"))
         with progress:
-            yield _FrameBar(progress, what, total, meter)
+            yield _FrameBar(progress, what, total, meter, self.say)
 
     def _bar(self, *columns: ProgressColumn) -> Progress:
         return Progress(
@@ -102,15 +108,32 @@ class Reporter:
 
 
 class _FrameBar:
-    def __init__(self, progress: Progress, what: str, total: int | None, meter: Meter) -> None:
+    def __init__(
+        self, progress: Progress, what: str, total: int | None, meter: Meter, say: Callable[[str], None]
+    ) -> None:
         self._progress = progress
         self._meter = meter
+        self._say: Callable[[str], None] | None = say
         self._task = progress.add_task(what, total=total, fps=0.0)
 
     def poll(self) -> None:
         numbers = self._meter.snapshot()
         done = numbers["composited"] + sum(numbers["dropped"].values())
         self._progress.update(self._task, completed=done, fps=numbers["output_fps"])
+        if self._say is not None and (line := held_often(numbers)) is not None:
+            self._say(line)
+            self._say = None
+
+
+def held_often(numbers: Snapshot) -> str | None:
+    """What to tell whoever sees the picture stand still; None where it does so rarely or never."""
+    held, captured = numbers["dropped"].get(Drop.UNTRACKED, 0), numbers["captured"]
+    if held < HELD_LEAST or held <= HELD_OFTEN * captured:
+        return None
+    return (
+        f"tracking: for {held} of {captured} frames the picture stood still, because no motion could be followed to "
+        "them: the processor is too busy, or the camera shakes; a smaller --size or --fps, or --sync locked, may help"
+    )
 
 
 def one_line(engine: EngineInfo, numbers: Snapshot) -> str:

@@ -1,16 +1,20 @@
-"""Draw what the edges look like, naive beside ours: strips of enlarged details, and short clips.
+"""Draw what edges and motion look like, naive beside ours: strips of enlarged details, and short clips.
 
 python scripts/draw_comparison.py OUT                          # strips and clips, of the sample clips
-python scripts/draw_comparison.py OUT --strip docs/images/edges.jpg
+python scripts/draw_comparison.py OUT --strip docs/images/edges.jpg --motion docs/images/motion.jpg
 
-Each strip shows from left to right the camera's picture, then ``--refine off`` (bilinear) and ``--refine fast``
-before the beach and before a dark wall, where fringes show best. The clips play both side by side.
+Each strip of edges shows from left to right the camera's picture, then ``--refine off`` (bilinear) and ``--refine
+fast`` before the beach and before a dark wall, where fringes show best.
+
+In motion the network sees every fourth frame. Each strip shows the second and the third frame after one that it saw:
+the camera's picture, the last mask as it stands, scaled bilinearly, and ours: steadied, carried, refined. The clips
+play the last two side by side.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +29,16 @@ from rtsod.backgrounds import open_background
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig, RefineName
 from rtsod.model.weights import resolve
+from rtsod.motion.carry import Carrier
+from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
-from rtsod.refine import refiner
-from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked
+from rtsod.refine import refiner, unrefined
+from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked, Shown
 
-ZOOM: Final = 3
+SHOWN, SHOWN_IN_MOTION = 288, 208
+"""Pixels of the side of a detail, as it is drawn."""
 GAP: Final = 6
+FPS: Final = 30
 DARK: Final = "#1a1f2b"
 WAYS: Final[tuple[RefineName, ...]] = ("off", "fast")
 
@@ -55,6 +63,13 @@ DETAILS: Final = (
     Detail("again.mkv", 30, 165, 215),
 )
 IN_THE_README: Final = (0, 4)
+EVERY: Final = 4
+"""In motion, the network sees one frame in so many."""
+MOMENTS: Final = (
+    Detail("thanks.mkv", 4, 150, 285, 192),
+    Detail("again.mkv", 8, 150, 215, 192),
+)
+"""Details in motion; the frame is one that the network sees."""
 
 
 def composites(image: Image, mask: Alpha, spec: str) -> list[Image]:
@@ -68,15 +83,40 @@ def strip(clips: Path, detail: Detail, engine: Engine) -> Image:
     image = read_clip(clips / detail.clip, detail.frame + 1)[detail.frame]
     mask = engine.infer(shrink(image, engine.info.input_size))
     pictures = [image, *composites(image, mask, "beach"), *composites(image, mask, DARK)]
+    return enlarged(pictures, detail, SHOWN)
+
+
+def enlarged(pictures: Sequence[Image], detail: Detail, side: int) -> Image:
+    """The detail in each picture, side by side."""
     area = np.s_[detail.top : detail.top + detail.side, detail.left : detail.left + detail.side]
-    large = [cv2.resize(p[area], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC) for p in pictures]
+    large = [cv2.resize(p[area], (side, side), interpolation=cv2.INTER_CUBIC) for p in pictures]
     return np.hstack([cv2.copyMakeBorder(p, GAP, GAP, GAP, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3) for p in large])
 
 
-def side_by_side(images: list[Image], engine: Engine) -> Iterator[Image]:
-    """Both ways before the beach, frame by frame."""
-    for image in images:
-        yield np.hstack(composites(image, engine.infer(shrink(image, engine.info.input_size)), "beach"))
+def in_motion(images: Sequence[Image], engine: Engine) -> Iterator[tuple[Image, Image]]:
+    """Naive and ours before the beach, frame by frame, when the network sees every fourth one."""
+    steadier, carrier = Steadier(), Carrier()
+    backdrops = [open_background("beach")]
+    naive, ours = Compositor(backdrops, refine=unrefined), Compositor(backdrops, refine=refiner("fast"))
+    last = newest = None
+    for index, image in enumerate(images):
+        frame = Frame(image, index, index / FPS)
+        shown: Shown | None = None
+        if last is not None and newest is not None and index % EVERY:
+            shown = carrier.carry(newest, frame)
+        if last is None or shown is None:  # as files do where no motion leads
+            last = engine.infer(shrink(image, engine.info.input_size))
+            shown = newest = steadier.steady(Masked(frame, Mask(last, index, frame.captured_at)))
+        as_it_stands = Masked(frame, Mask(last, index, frame.captured_at))
+        yield naive.compose(as_it_stands, 0.0).image, ours.compose(shown, 0.0).image
+
+
+def motion_strip(clips: Path, moment: Detail, engine: Engine) -> Image:
+    """Two frames: the camera's picture, naive, ours."""
+    images = read_clip(clips / moment.clip, moment.frame + EVERY)
+    shown = list(in_motion(images, engine))
+    late = range(moment.frame + EVERY - 2, moment.frame + EVERY)
+    return enlarged([picture for i in late for picture in (images[i], *shown[i])], moment, SHOWN_IN_MOTION)
 
 
 def write(path: Path, image: Image) -> None:
@@ -93,7 +133,8 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"))
     parser.add_argument("--model", choices=("full", "lite"), default="lite")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each clip; 0 for strips alone")
-    parser.add_argument("--strip", type=Path, help="also write the README's strip here")
+    parser.add_argument("--strip", type=Path, help="also write the README's strip of edges here")
+    parser.add_argument("--motion", type=Path, help="also write the README's strip of motion here")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     config = EngineConfig(model=options.model)
@@ -103,10 +144,16 @@ def main() -> None:
             write(options.folder / f"{Path(detail.clip).stem}-{detail.frame}-{detail.left}.png", drawn)
         if options.strip is not None:
             write(options.strip, np.vstack([strips[index] for index in IN_THE_README]))
+        moving = [motion_strip(options.clips, moment, engine) for moment in MOMENTS]
+        for moment, drawn in zip(MOMENTS, moving, strict=True):
+            write(options.folder / f"{Path(moment.clip).stem}-{moment.frame}-in-motion.png", drawn)
+        if options.motion is not None:
+            write(options.motion, np.vstack(moving))
         for name in sorted({detail.clip for detail in DETAILS} if options.seconds else ()):
-            images = read_clip(options.clips / name, max(1, round(options.seconds * 30)))
-            write_clip(options.folder / f"{Path(name).stem}.mp4", side_by_side(images, engine), 30)
-            print(options.folder / f"{Path(name).stem}.mp4")
+            images = read_clip(options.clips / name, max(1, round(options.seconds * FPS)))
+            path = options.folder / f"{Path(name).stem}.mp4"
+            write_clip(path, (np.hstack(pair) for pair in in_motion(images, engine)), FPS)
+            print(path)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Manner:
 
 
 ABRUPT: Final = Manner()
-"""No mask of another frame fits, nor can be made to."""
+"""No mask of another frame fits; it would have to be followed over jumps of 8 % of the picture's width."""
 GENTLE: Final = Manner(stride=1, band=3, margin=12)
 """Motion can be followed; a mask that does not follow it is off by more than the band after some frames."""
 

@@ -41,8 +41,14 @@ from tests import moving_room
 from tests.fakes import Ticks
 
 AGE: Final = 1.0
-MANNERS: Final = {"auto": moving_room.GENTLE, "locked": moving_room.ABRUPT, "tracked": moving_room.GENTLE}
-"""For each way of keeping in step."""
+MANNERS: Final = {
+    "auto": [moving_room.ABRUPT, moving_room.GENTLE],
+    "locked": [moving_room.ABRUPT],
+    "tracked": [moving_room.ABRUPT, moving_room.GENTLE],
+}
+"""For each way of keeping in step: no motion is believed in the first, it is followed in the second."""
+RESAMPLED: Final = {"auto": 1, "locked": 0, "tracked": 1}
+"""How many times more than elsewhere the masks are scaled: so much wider is the engine's rim."""
 
 
 class Gate:
@@ -147,7 +153,7 @@ _FAULTS: Final = (None, None, "nan", "crash")
 
 
 @pytest.mark.parametrize("by_region", [False, True], ids=["whole", "region"])
-@pytest.mark.parametrize("sync", SYNCS)
+@pytest.mark.parametrize(("sync", "manner"), [(sync, manner) for sync in SYNCS for manner in MANNERS[sync]])
 @given(
     schedule=st.lists(st.sampled_from(_STEPS), max_size=60), faults=st.lists(st.sampled_from(_FAULTS), max_size=8),
     count=st.integers(1, 20), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
@@ -155,6 +161,7 @@ _FAULTS: Final = (None, None, "nan", "crash")
 @settings(deadline=None, max_examples=150)
 def test_no_interleaving_shows_the_room(
     sync: str,
+    manner: moving_room.Manner,
     by_region: bool,
     schedule: list[str],
     faults: list[str | None],
@@ -170,14 +177,14 @@ def test_no_interleaving_shows_the_room(
 
     def engine_of(size: int, rim: int = 1) -> SupervisedEngine:
         def opened() -> Network:
-            return Network(stage, size, rim)
+            return Network(stage, size, rim + RESAMPLED[sync])
 
         return SupervisedEngine(opened(), opened, tell=meter.event, clock=stage.clock)
 
     whole, region = engine_of(64), engine_of(48, rim=2)
     masker = Stepping(RegionMasker(whole, region, meter, clock=stage.clock) if by_region else WholeFrame(whole, meter))
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
-    room = Room(stage, count, live=live, manner=MANNERS[sync])
+    room = Room(stage, count, live=live, manner=manner)
     config = RunConfig(sync=cast("Sync", sync))
     pipeline = pipeline_from(config, room, masker, compositor, sinks, meter, max_mask_age=AGE, clock=stage.clock)
     steps = iter(schedule)

@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtsod.backgrounds.colour import ColourBackground
+from rtsod.composite import Compositor
 from rtsod.errors import MaskError
 from rtsod.motion.carry import Carrier
 from rtsod.motion.evidence import compare
-from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, follow, joined, small
+from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Way, follow, small
+from rtsod.preprocess import shrink
 from rtsod.sources.scene import DemoScene
 from rtsod.types import Alpha, Carried, Frame, Image, Mask, Masked
+from tests import moving_room
 
 SIZE = 320
 
@@ -49,9 +53,10 @@ def test_flow_finds_a_shift_and_leads_back(shift: tuple[int, int]) -> None:
     flow = FlowSearch().back(small(new), small(old))
     expected = (-x * WIDTH / old.shape[1], -y * HEIGHT / old.shape[0])
     assert np.median(flow[20:-20, 20:-20], axis=(0, 1)) == pytest.approx(expected, abs=0.15)
-    there_and_back = joined(flow, np.full_like(flow, (-expected[0], -expected[1])))
-    assert np.median(np.abs(there_and_back)) < 0.15
-    assert compare(small(new), small(old), flow).mismatch.mean() < 0.1
+    there_and_back = Way.step(np.full_like(flow, (-expected[0], -expected[1]))).after(flow)
+    assert np.median(np.abs(there_and_back.flow)) < 0.15
+    assert np.median(there_and_back.longest_step) == pytest.approx(np.hypot(*expected), abs=0.15)
+    assert compare(small(new), small(old), Way.step(flow)).mismatch.mean() < 0.1
 
 
 def test_following_a_flow_works_at_any_size() -> None:
@@ -105,6 +110,21 @@ def test_no_motion_leads_over_a_cut() -> None:
     image, alpha = scene(0)
     for after in (texture(9), 255 - image):
         assert Carrier().carry(masked(image, alpha), Frame(after, 1, 0.03)) is None
+
+
+@pytest.mark.parametrize(("stride", "believed"), [(20, True), (30, False)])
+def test_a_subject_that_jumps_is_not_followed(stride: int, believed: bool) -> None:
+    """Even where the search finds it: what it finds at the outline of something so fast is wrong."""
+    carried = Carrier().carry(masked(*scene(0)), Frame(scene(stride)[0], 1, 0.03))
+    assert (carried is not None) is believed
+
+
+def test_one_jump_on_the_way_is_enough() -> None:
+    """Slow again by now, but where the mask was computed the subject was elsewhere."""
+    carrier, key = Carrier(), masked(*scene(0))
+    for index, at in enumerate((2, 32, 34), 1):
+        carried = carrier.carry(key, Frame(scene(at)[0], index, index / 30))
+        assert (carried is not None) is (index == 1)
 
 
 def test_a_subject_that_is_gone_leaves_no_window_to_the_room() -> None:
@@ -174,3 +194,22 @@ def test_an_invalid_map_is_carried_nowhere(value: float) -> None:
     image, alpha = scene(0)
     with pytest.raises(MaskError):
         Carried(Frame(image, 1, 0), np.full_like(alpha, value), masked(image, alpha).mask)
+
+
+@pytest.mark.parametrize("stride", [1, 3, 5, 6, 7, 8, 10, 12])
+def test_no_carried_mask_shows_the_room_however_violent_the_motion(stride: int) -> None:
+    """What the proof of all interleavings holds for the whole program, here for each step alone, and more often."""
+    manner = moving_room.Manner(stride=stride, band=1, margin=12)
+    compositor = Compositor([ColourBackground(moving_room.BACKDROP)])
+    shown = 0
+    for start in range(40):
+        key = masked(
+            moving_room.frame(start, manner), moving_room.mask(shrink(moving_room.frame(start, manner), 64), 2)
+        )
+        carrier = Carrier()
+        for gap in (1, 2):
+            carried = carrier.carry(key, Frame(moving_room.frame(start + gap, manner), gap, gap / 30))
+            if carried is not None:
+                shown += 1
+                assert moving_room.red(compositor.compose(carried, 0.0).image) == 0, (start, gap)
+    assert shown > 0 or stride > 5

@@ -12,10 +12,11 @@ from rtsod.assembly import sync_that_ran
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.masker import WholeFrame
-from rtsod.meter import Meter, Snapshot
+from rtsod.meter import Drop, Meter, Snapshot
 from rtsod.motion.carry import Carrier
 from rtsod.pairing import Carrying
 from rtsod.pipeline import Pipeline
+from rtsod.report import Reporter, held_often
 from rtsod.types import Alpha, Carried, Composited, Frame, Image, Masked
 from tests.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
 
@@ -215,3 +216,30 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
     assert (numbers["carried"], numbers["dropped"]) == (len(tracked), {})
     assert sync_that_ran("auto", numbers) == "locked and tracked"
     assert not any(shows_watermark(p.image) for p in sink.pictures)
+
+
+# ------------------------------------------------------------------------------ what is said about it
+
+
+@pytest.mark.parametrize(
+    ("captured", "held", "told"),
+    [(1000, 101, True), (1000, 100, False), (100, 29, False), (100, 30, True), (0, 0, False)],
+)
+def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: int, told: bool) -> None:
+    meter = Meter()
+    for _ in range(captured):
+        meter.captured()
+    meter.dropped(Drop.UNTRACKED, held)
+    assert (held_often(meter.snapshot()) is not None) is told
+
+
+def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    meter = Meter()
+    for _ in range(100):
+        meter.captured()
+    with Reporter().frames("camera 0", None, meter) as bar:
+        bar.poll()
+        for _ in range(3):
+            meter.dropped(Drop.UNTRACKED, 20)
+            bar.poll()
+    assert capsys.readouterr().err.count("the picture stood still") == 1

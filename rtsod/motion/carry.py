@@ -14,12 +14,12 @@ import numpy as np
 
 from rtsod.capture import timeline
 from rtsod.motion.evidence import compare, uncovered
-from rtsod.motion.flow import HEIGHT, WIDTH, Flow, FlowSearch, Small, follow, joined, small
+from rtsod.motion.flow import HEIGHT, WIDTH, Flow, FlowSearch, Small, Way, follow, small
 from rtsod.types import Carried, Frame, Masked
 
 LEAST_EXPLAINED: Final = 0.5
 """The share of the picture, and of the subject in it, that motion must explain; with less, the scene was cut, the
-camera jerked or the subject is gone. Measured: .55 at least, of a gesticulating person."""
+camera jerked, the subject jumped or is gone. Measured: .55 at least, of a gesticulating person."""
 LONGEST_SECONDS: Final = 0.5
 """Over which a mask is carried. What an outline has passed by then sticks to it, and would be shown."""
 _REMEMBERED: Final = 64
@@ -45,7 +45,7 @@ class Carrier:
         self._key: Frame | None = None
         self._seen: list[_Seen] = []
         """From the newest mask's frame on."""
-        self._path: Flow | None = None
+        self._way: Way | None = None
         """From the last one seen to the first; None where that is the same, or no way leads there."""
 
     def watch(self, frame: Frame) -> None:
@@ -60,7 +60,7 @@ class Carrier:
             self._append(self._after_the_last(frame.index, small(frame.image)))
         if len(self._seen) > _REMEMBERED:  # no mask has come for long
             del self._seen[0]
-            self._key = self._path = None
+            self._key = self._way = None
 
     def carry(self, masked: Masked, frame: Frame) -> Carried | None:
         """The mask as ``frame`` needs it; None where the motion between the two cannot be believed.
@@ -74,12 +74,12 @@ class Carrier:
         self.watch(frame)
         if masked.frame is not self._key:
             self._start_from(masked.frame)
-        if self._path is None or timeline(frame) - timeline(masked.frame) > LONGEST_SECONDS:
+        if self._way is None or timeline(frame) - timeline(masked.frame) > LONGEST_SECONDS:
             return None
         new, old = self._seen[-1].picture, self._seen[0].picture
-        evidence = compare(new, old, self._path)
+        evidence = compare(new, old, self._way)
         mask = masked.mask.alpha
-        alpha = follow(mask, self._path)
+        alpha = follow(mask, self._way.flow)
         coarse = np.asarray(cv2.resize(alpha, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
         if evidence.explained(coarse) < LEAST_EXPLAINED:
             return None
@@ -96,7 +96,7 @@ class Carrier:
         if not self._seen:
             self._append(_Seen(key.index, small(key.image), None))
             later[0] = self._after_the_last(later[0].index, later[0].picture)
-        self._path = None
+        self._way = None
         for one in later:
             self._append(one)
 
@@ -106,8 +106,8 @@ class Carrier:
         return _Seen(index, picture, self._search.back(picture, last.picture) if last is not None and near else None)
 
     def _append(self, seen: _Seen) -> None:
-        if seen.back is None or (self._path is None and len(self._seen) > 1):
-            self._path = None
+        if seen.back is None or (self._way is None and len(self._seen) > 1):
+            self._way = None
         else:
-            self._path = seen.back if self._path is None else joined(seen.back, self._path)
+            self._way = Way.step(seen.back) if self._way is None else self._way.after(seen.back)
         self._seen.append(seen)

@@ -85,6 +85,21 @@ def _places(width: int, height: int) -> NDArray[np.float32]:
     return places
 
 
-def joined(first: Flow, second: Flow) -> Flow:
-    """The flow that goes ``first`` and from there ``second``."""
-    return first + follow(second, first)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where each pixel was in an earlier picture, over the pictures between the two."""
+
+    flow: Flow
+    longest_step: NDArray[np.float32]
+    """``(HEIGHT, WIDTH)``: pixels, from one of these pictures to the next."""
+
+    @classmethod
+    def step(cls, back: Flow) -> Way:
+        """From a picture to the one before it."""
+        return cls(back, np.asarray(cv2.magnitude(back[..., 0], back[..., 1]), np.float32))
+
+    def after(self, back: Flow) -> Way:
+        """Go ``back`` first, and from there this way."""
+        step = Way.step(back)
+        longest = np.maximum(step.longest_step, follow(self.longest_step, back))
+        return Way(back + follow(self.flow, back), longest)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.refine.faint import without_faint
-from rtsod.refine.kernel import NOISE, SURE, TRIM, finish
+from rtsod.refine.kernel import NOISE, PLANES, SURE, TRIM, finish
 from rtsod.refine.matte import Matte
 from rtsod.types import Alpha, Image
 
@@ -38,9 +38,9 @@ class Effort:
     """Ridge on the colours' covariance (range 0 to 1): above the noise that is left in a cell."""
 
 
-FAST: Final = Effort(grid=320, radius=3, eps=6e-4)
+FAST: Final = Effort(grid=320, radius=4, eps=2e-4)
 """What the map itself resolves."""
-BEST: Final = Effort(grid=640, radius=8, eps=3e-4)
+BEST: Final = Effort(grid=640, radius=8, eps=3e-5)
 _RAMP: Final = (0.1, 0.9)
 """What of the map's slope is kept."""
 _BELIEF: Final = (0.2, 0.6)
@@ -70,7 +70,11 @@ def guided(image: Image, mask: Alpha, effort: Effort = FAST) -> Matte:
     )
     if edge.any():
         rows, columns = (np.ascontiguousarray(at, np.int64) for at in np.nonzero(edge))
-        finish(picture, _planes(picture, coarse, effort), rows, columns, scale, alpha)
+        across, along = _around(rows, size[1], effort), _around(columns, size[0], effort)
+        pixels = picture[across.start * scale : across.stop * scale, along.start * scale : along.stop * scale]
+        planes = np.empty((PLANES, *coarse.shape), np.float32)
+        planes[:, across, along] = _planes(pixels, coarse[across, along], effort)
+        finish(picture, planes, rows, columns, scale, alpha)
     return Matte(np.ascontiguousarray(alpha[:height, :width]), np.ascontiguousarray(picture[:height, :width]))
 
 
@@ -90,8 +94,14 @@ def _edge(coarse: Plane) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(cv2.max(unsure, jump), kernel), np.uint8)
 
 
+def _around(cells: NDArray[np.int64], length: int, effort: Effort) -> slice:
+    """What must be looked at for these rows, or columns: as far as three windows reach, and interpolation."""
+    reach = 3 * effort.radius + 2
+    return slice(2 * max(0, int(cells.min()) // 2 - reach), min(length, 2 * (int(cells.max()) // 2 + 1 + reach)))
+
+
 def _planes(picture: Image, coarse: Plane, effort: Effort) -> Plane:
-    """What the kernel reads: ``(PLANES, h, w)``, at the grid's size."""
+    """What the kernel reads: ``(PLANES, h, w)``, at the grid's size, of a whole picture or of a part of one."""
     size = coarse.shape[::-1]
     half = size[0] // 2, size[1] // 2
     colours = [plane.astype(np.float32) * np.float32(1 / 255) for plane in cv2.split(_shrunk(picture, half))]

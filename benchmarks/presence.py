@@ -1,0 +1,232 @@
+"""Whether somebody appears and vanishes at once, an empty room stays background, and the lock keeps to the first one.
+
+Real people before real rooms: the persons of webcam clips, cut out by the program's own masks, are put before the
+clip's own room (the median of what is seen of it; where it never is, filled in) and before parts of photographs without
+a subject of their own. Camera noise is added. So the exact alpha is known, and U²-Net-lite answers to every picture.
+
+    python -m benchmarks.presence --json benchmarks/results/presence.json
+
+*Empty*: the share of the empty room's pictures that show something, half a percent of the picture or more. *Appears*,
+*vanishes*: the most frames until IoU with the exact alpha is 0.8 (0 is at once), and until nothing is shown, when the
+person is there or gone from one frame to the next. *Walker*: the share that is shown of somebody who walks in or out,
+mean over frames; *gap*: the most frames in a row in which the gate shows less than half of what the network sees of
+them. *Passer-by*: of somebody who walks past behind, the share that is shown while they stand apart from the first,
+mean over frames; *first*: the least share of the first that is shown, ever. Each with a mask for every frame (locked)
+and, live-like, with a mask for every fourth frame that comes two frames late (tracked).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from benchmarks.measures import iou
+from benchmarks.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
+from benchmarks.study import at_least_one, carry_out
+from rtsod.backends import open_engine
+from rtsod.config import EngineConfig
+from rtsod.model.weights import resolve
+from rtsod.motion.carry import Carrier
+from rtsod.motion.steady import Steadier
+from rtsod.preprocess import shrink
+from rtsod.text_file import file_to_write
+from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked
+
+PEOPLE: Final = ("again", "book", "no", "thanks")
+NOISE: Final = 2.0
+"""Levels of 255."""
+EMPTY, THERE, WALK = 12, 18, 30
+"""Frames of the parts of a scene."""
+EVERY, LATE = 4, 2
+_FPS: Final = 30
+_TRACE: Final = 0.05
+_NOTHING: Final = 0.005
+_LIKE: Final = 0.8
+_VISIBLE: Final = 0.05
+_BEHIND: Final = 0.7
+"""The size of a passer-by, against the first subject's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Pictures, the network's maps, and the visible alpha of the first and of the second person."""
+
+    images: list[Image]
+    maps: list[Alpha]
+    first: list[Alpha]
+    second: list[Alpha]
+
+
+def scene(room: Image, layers: Sequence[Sequence[Layer]], engine: Engine) -> Scene:
+    """Render: of each frame at most two layers, the first before the second."""
+    images, maps, firsts, seconds = [], [], [], []
+    nothing = np.zeros((HEIGHT, WIDTH), np.float32)
+    for index, here in enumerate(layers):
+        picture = room.astype(np.float32)
+        for layer in reversed(here):
+            picture += layer.alpha[..., None] * (layer.colour - picture)
+        picture += np.random.default_rng(index).normal(0, NOISE, picture.shape).astype(np.float32)
+        image = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+        first = here[0].alpha if here else nothing
+        images.append(image)
+        maps.append(engine.infer(shrink(image, engine.info.input_size)))
+        firsts.append(first)
+        seconds.append(here[1].alpha * (1 - first) if len(here) > 1 else nothing)
+    return Scene(images, maps, firsts, seconds)
+
+
+def locked(what: Scene, steadier: Steadier) -> list[Alpha]:
+    """Each frame with its own mask."""
+    return [steadier.steady(_masked(what, index)).alpha for index in range(len(what.images))]
+
+
+def tracked(what: Scene, steadier: Steadier) -> list[Alpha]:
+    """Live-like. Where no motion leads the picture before it stays, so its mask does."""
+    carrier, shown = Carrier(), [np.zeros_like(what.maps[0])]
+    newest: Masked | None = None
+    for index, image in enumerate(what.images[1:], 1):
+        frame = Frame(image, index, index / _FPS)
+        if index >= LATE and (index - LATE) % EVERY == 0:
+            newest = steadier.steady(_masked(what, index - LATE))
+        if newest is None:
+            carrier.watch(frame)
+            shown.append(shown[-1])
+        else:
+            carried = carrier.carry(newest, frame)
+            shown.append(shown[-1] if carried is None else carried.alpha)
+    return shown
+
+
+WAYS: Final[dict[str, Callable[[Scene, Steadier], list[Alpha]]]] = {"locked": locked, "tracked": tracked}
+
+
+def _masked(what: Scene, index: int) -> Masked:
+    return Masked(Frame(what.images[index], index, index / _FPS), Mask(what.maps[index], index, index / _FPS))
+
+
+def comes_and_goes(person: Person, room: Image, engine: Engine) -> dict[str, dict[str, float]]:
+    """Nobody, somebody at once, nobody at once, somebody who walks in and out again."""
+    here = [[person.at(i)] for i in range(THERE)]
+    ways_in = [1 - i / WALK for i in range(WALK)]
+    walk = [[person.at(i).moved(x)] for i, x in enumerate([*ways_in, *(-x for x in reversed(ways_in))])]
+    layers: list[list[Layer]] = [*([[]] * EMPTY), *here, *([[]] * EMPTY), *walk, *([[]] * EMPTY)]
+    what = scene(room, layers, engine)
+    gone, walking = EMPTY + THERE, range(2 * EMPTY + THERE, 2 * EMPTY + THERE + 2 * WALK)
+    # Tracked, an empty room counts once a mask of it has come: until then somebody vanishes.
+    empty = [i for i, people in enumerate(layers) if not people and not any(layers[max(0, i - LATE - EVERY) : i])]
+    seen = [index for index in walking if what.first[index].mean() > _VISIBLE]
+    of_network = [_share(what.maps[index], what.first[index]) for index in seen]
+    result = {}
+    for name, shown in {"network": what.maps, **{name: way(what, Steadier()) for name, way in WAYS.items()}}.items():
+        alike = [iou(_at(alpha, first), first) for alpha, first in zip(shown, what.first, strict=True)]
+        area = [float(np.mean(alpha > _TRACE)) for alpha in shown]
+        of_walker = [_share(shown[index], what.first[index]) for index in seen]
+        result[name] = {
+            "empty": round(mean(area[index] >= _NOTHING for index in empty), 4),
+            "appears": _until(alike[EMPTY:gone], lambda value: value >= _LIKE),
+            "vanishes": _until(area[gone : gone + EMPTY], lambda value: value < _NOTHING),
+            "walker": round(mean(of_walker), 4),
+            "gap": _longest([ours < 0.5 * theirs for ours, theirs in zip(of_walker, of_network, strict=True)]),
+        }
+    return result
+
+
+def walks_past(first: Person, second: Person, room: Image, engine: Engine) -> dict[str, dict[str, float]]:
+    """Somebody behind, from the left to the right."""
+    layers = []
+    for index in range(EMPTY + 2 * WALK):
+        behind = second.at(index).moved(1.6 * (index - EMPTY) / (2 * WALK) - 0.8, _BEHIND)
+        layers.append([first.at(index), behind] if index >= EMPTY else [first.at(index)])
+    what = scene(room, layers, engine)
+    apart = [
+        index for index in range(EMPTY, len(layers)) if what.second[index].mean() > 0.01 and not _touch(layers[index])
+    ]
+    result = {}
+    for name, way in WAYS.items():
+        for lock in (False, True):
+            shown = way(what, Steadier(subject_lock=lock))
+            result[f"{name}, lock" if lock else name] = {
+                "passer-by": round(mean(_share(shown[index], what.second[index]) for index in apart), 4),
+                "first": min(_share(alpha, one) for alpha, one in zip(shown[LATE:], what.first[LATE:], strict=True)),
+            }
+    return result
+
+
+def _touch(layers: Sequence[Layer]) -> bool:
+    one, other = (cv2.dilate((layer.alpha > 0.5).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0 for layer in layers)
+    return bool(np.any(np.logical_and(one, other)))
+
+
+def _at(alpha: Alpha, like: Alpha) -> Alpha:
+    return np.asarray(cv2.resize(alpha, like.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _share(shown: Alpha, of: Alpha) -> float:
+    theirs = of > 0.5
+    return round(float(np.mean(_at(shown, of)[theirs] > 0.5)), 4) if theirs.any() else 1.0
+
+
+def _until(values: Sequence[float], enough: Callable[[float], bool]) -> int:
+    return next((index for index, value in enumerate(values) if enough(value)), len(values))
+
+
+def _longest(flags: Sequence[bool]) -> int:
+    most = run = 0
+    for flag in flags:
+        run = run + 1 if flag else 0
+        most = max(most, run)
+    return most
+
+
+def summary(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Over all scenes: means of shares, the worst of the others."""
+    over: dict[str, Callable[[list[float]], float]] = {
+        "empty": mean, "walker": mean, "passer-by": mean, "first": min,
+    }  # fmt: skip
+    return {
+        way: {what: round(float(over.get(what, max)([row[way][what] for row in rows])), 4) for what in rows[0][way]}
+        for way in rows[0]
+    }
+
+
+def main() -> int:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"))
+    parser.add_argument("--images", type=Path, default=Path("../shared/samples/images"))
+    parser.add_argument("--people", type=at_least_one, default=len(PEOPLE), help="of the clips (default: all)")
+    parser.add_argument("--json", type=file_to_write)
+    options = parser.parse_args()
+    return carry_out("benchmarks.presence", options.json, {}, lambda record: _measure(options, record))
+
+
+def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
+    config = EngineConfig(model="lite")
+    with closing(open_engine(config, resolve(config))) as engine:
+        people = [person_from(options.clips / f"{name}.mkv", engine) for name in PEOPLE[: options.people]]
+        coming: dict[str, Any] = record.setdefault("comes and goes", {})
+        passing: dict[str, Any] = record.setdefault("walks past", {})
+        for index, person in enumerate(people):
+            for name, room in [("own room", person.room), *rooms(options.images)]:
+                coming[f"{person.name}, {name}"] = row = comes_and_goes(person, room, engine)
+                print(f"{person.name}, {name}: {row}", flush=True)
+            other = people[index - 1]
+            passing[f"{person.name}, then {other.name}"] = row = walks_past(person, other, person.room, engine)
+            print(f"{person.name}, then {other.name}: {row}", flush=True)
+    record["summary"] = {name: summary(list(rows.values())) for name, rows in (("comes", coming), ("passes", passing))}
+    for rows in record["summary"].values():
+        for way, row in rows.items():
+            print(f"{way:<14}" + "  ".join(f"{what} {value:g}" for what, value in row.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
