@@ -22,10 +22,11 @@ from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import UPSAMPLINGS, Counts, typing_fault
 from rtsod.export.parity import compare
+from rtsod.model.aside import ASIDE, Aside
 from rtsod.model.calibration import Calibration, calibration_from_text, calibration_of
 from rtsod.model.checkpoints import load_network
 from rtsod.model.known_picture import known_picture
-from rtsod.model.quantised import ASIDE, FUSION, Aside, cancelling, left_in_float, quantised, ranges
+from rtsod.model.quantised import FUSION, cancelling, left_in_float, quantised, ranges
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.model.weights import resolve
