@@ -87,7 +87,9 @@ class OpenVinoEngine:
         capabilities = self._core.get_property(self._device, "OPTIMIZATION_CAPABILITIES")
         if _CAPABILITIES[precision] not in capabilities:
             able = [name for name, capability in _CAPABILITIES.items() if capability in capabilities]
-            raise EngineUnavailable(f"--precision {precision}: {self._device} here computes in {', '.join(able)} only")
+            raise EngineUnavailable(
+                f"--precision {precision}: {self._device} here computes in {', '.join(able)} only: use one of these"
+            )
         calibration = calibration_of(weights) if precision == "int8" else None
         found = converted(self._core, config, weights, calibration, self._say)
         self._request = self._compiled(found, precision).create_infer_request()
@@ -156,9 +158,9 @@ def _device(core: ov.Core, asked: str) -> str:
         return "CPU"
     available = [str(device) for device in core.available_devices]
     if asked.upper() not in available:
-        hint = " CUDA is --engine torch." if asked.startswith("cuda") else ""
+        hint = "CUDA is --engine torch" if asked.startswith("cuda") else "leave --device out, or name one of these"
         raise EngineUnavailable(
-            f"--device {asked}: OpenVINO has {', '.join(d.lower() for d in available) or 'none'} here.{hint}"
+            f"--device {asked}: OpenVINO has {', '.join(d.lower() for d in available) or 'none'} here: {hint}"
         )
     return asked.upper()
 
