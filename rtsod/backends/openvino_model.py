@@ -120,7 +120,7 @@ def _made(core: ov.Core, order: Order, folder: Path, size: int) -> Converted:
         faults += written.faults
         if written.folder is not None and written.folder.parent == folder.parent:
             try:
-                _seal(written.folder, folder)
+                _move_in(written.folder, folder)
                 return _kept(core, folder, size)
             except OSError as error:
                 faults.append(error.strerror or str(error))
@@ -142,7 +142,7 @@ def _written(order: Order, places: list[Path]) -> Written:
         return convert_into(order, places)
 
 
-def _seal(unfinished: Path, folder: Path) -> None:
+def _move_in(unfinished: Path, folder: Path) -> None:
     """Put a whole conversion in its place."""
     (unfinished / _DIGEST).write_text(_digest(unfinished))
     try:
