@@ -160,6 +160,10 @@ class PictureConfig:
     def __post_init__(self) -> None:
         if self.refine not in REFINES:
             raise UsageError(f"--refine {self.refine}: is none of {', '.join(REFINES)}")
+        if self.light_wrap and not {*self.backgrounds} - {"transparent", "none"}:
+            raise UsageError(
+                f"--light-wrap: --bg {self.backgrounds[0]} has no light of its own: choose another, or leave it out"
+            )
         if self.subject_lock and not self.steady:
             raise UsageError("--subject-lock: follows one subject from mask to mask: leave --no-steady out")
 

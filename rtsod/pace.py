@@ -49,7 +49,8 @@ def check_sync(run: RunConfig, info: SourceInfo) -> None:
         UsageError: photographs cannot be tracked, nor files that wait for each mask.
     """
     if info.stills and (run.sync == "tracked" or run.mask_every > 1):
-        raise UsageError(f"{info.name}: photographs are no film, there is nothing to track: leave --sync out")
+        option = "--sync tracked" if run.sync == "tracked" else f"--mask-every {run.mask_every}"
+        raise UsageError(f"{info.name}: photographs are no film, there is nothing to track: leave {option} out")
     if run.sync == "tracked" and not info.live and run.mask_every == 1:
         raise UsageError(
             f"--sync tracked: {info.name} waits for its masks, so each frame has its own: add --mask-every N"

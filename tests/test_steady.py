@@ -66,9 +66,15 @@ def test_still_and_moving_parts_are_told_apart() -> None:
     after[:, 160:] = noise(2)[:, 160:]
     smoother = Smoother()
     smoother.smooth(np.ones((SIZE, SIZE), np.float32), small(before), 0)
-    shown = smoother.smooth(np.zeros((SIZE, SIZE), np.float32), small(after), 1 / FPS)
+    shown = smoother.smooth(np.full((SIZE, SIZE), 0.4, np.float32), small(after), 1 / FPS)
     assert shown[:, :70].min() > 0.9
-    assert shown[:, 85:].max() == 0
+    assert shown[:, 85:].max() == np.float32(0.4)
+
+
+def test_what_is_plainly_gone_goes_at_once_however_still_it_stands() -> None:
+    picture, smoother = small(noise(1)), Smoother()
+    smoother.smooth(np.ones((SIZE, SIZE), np.float32), picture, 0)
+    assert smoother.smooth(disc(40), picture, 1 / FPS)[disc(40) == 0].max() == 0
 
 
 def test_a_change_that_lasts_is_followed_in_the_end() -> None:

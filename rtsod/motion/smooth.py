@@ -18,6 +18,8 @@ _AROUND: Final = 5
 """Pixels of the small picture: what moves takes its surroundings along."""
 _SETTLING: Final = 0.5
 """Seconds in which a mask on a still picture goes most of the way to what the network says now."""
+_GONE, _DOUBTED = 0.1, 0.3
+"""What the network gives less than the first is not there, what it gives more than the second it doubts."""
 
 
 class Smoother:
@@ -25,7 +27,8 @@ class Smoother:
 
     Where the picture stands still, a changed mask is the network's wavering, and is followed slowly; where it moves, at
     once. Still means: like the picture that the mask shown was made for, which is remembered pixel by pixel at the pace
-    at which masks are followed. So slow motion adds up until it counts, and nothing is ever left behind.
+    at which masks are followed. So slow motion adds up until it counts, and nothing is ever left behind. What was shown
+    and is plainly not there any more goes at once, however still it stands: a shelf that was a mistake.
     """
 
     def __init__(self) -> None:
@@ -51,7 +54,9 @@ class Smoother:
         kept = stillness(colour, self._picture) * np.float32(math.exp(-(at - self._at) / _SETTLING))
         self._picture = colour + kept[..., None] * (self._picture - colour)
         large = np.asarray(cv2.resize(kept, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        smoothed = alpha + large * (self._alpha - alpha)
+        fall = self._alpha - alpha
+        gone = np.clip((_DOUBTED - alpha) / (_DOUBTED - _GONE), 0, 1) * np.clip(fall / _DOUBTED, 0, 1)
+        smoothed = alpha + large * (1 - gone) * fall
         self._alpha, self._at = np.clip(smoothed, 0.0, 1.0, out=smoothed), at
         return self._alpha
 

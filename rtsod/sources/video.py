@@ -141,6 +141,7 @@ class VideoSource:
             raise SourceError(f"{name} holds no frame that can be decoded: the file is damaged or of an unknown kind")
         self._info = self._describe(*self._first, fps=fps, path=path)
         self._promised = self._info.frames
+        self._reached = Fraction(0)
         if live:
             self._first = None  # it would be old by the time it is asked for
         self._worker = Worker(self._fetch, owned.pop_all().close, name="video")
@@ -189,6 +190,7 @@ class VideoSource:
         image, frame = picture
         index, self._index = self._index, self._index + 1
         pts = None if self._live else self._timeline.seconds(frame.pts)
+        self._reached = pts or self._reached
         return Frame(image=image, index=index, captured_at=self._clock(), pts=pts)
 
     def _count_missing(self) -> None:
@@ -196,10 +198,12 @@ class VideoSource:
         promised, self._promised = self._promised, None
         if promised is None:
             return
-        missing = promised - self._index
-        exact = self._stream.frames > 0
-        if missing > (0 if exact else max(2, promised // 20)):
-            _log.warning("%s ends early: %d of about %d frames are there", self._name, self._index, promised)
+        missing, allowed = promised - self._index, 0
+        if self._stream.frames <= 0:  # it promised seconds, and its frames need not come evenly
+            rate = self._info.fps or _DEFAULT_FPS
+            missing, allowed = promised - 1 - int(self._reached * rate), max(2, promised // 20)
+        if missing > allowed:
+            _log.warning("%s ends early: about %d of %d frames are missing", self._name, missing, promised)
             self._skipped += missing
 
     def _decode(self) -> Iterator[tuple[Image, VideoFrame]]:
