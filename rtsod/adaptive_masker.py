@@ -22,7 +22,7 @@ class AdaptiveMasker:
             machine, masks are made as before (at the start, by the pool's first), but not for more frames than on the
             cheapest rung.
         meter: told of the masks and of each rung.
-        say: told of each step, once.
+        say: told of each change, once, when it takes effect.
         clock: seconds that only grow.
     """
 
@@ -39,6 +39,7 @@ class AdaptiveMasker:
         ready = pool.ready(ladder.rung.size) is not None
         self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, every=ladder.rung.every)
         self._masker = masker_of(self._rung, pool, meter)
+        self._why = "its network is open now"
         self._seconds = 0.0
         meter.stands_on(str(self._rung))
 
@@ -71,7 +72,7 @@ class AdaptiveMasker:
         if self._rung is self._ladder.rung:
             step = self._ladder.took(self._seconds + now - started, now)
             if step is not None:
-                self._say(f"quality: {step}")
+                self._why = step.why
 
     def _move(self) -> None:
         rung = self._ladder.rung
@@ -81,6 +82,7 @@ class AdaptiveMasker:
             self._masker = masker_of(rung, self._pool, self._meter)
         self._rung = rung
         self._meter.stands_on(str(rung))
+        self._say(f"quality: {rung}, because {self._why}")
 
 
 def masker_of(rung: Rung, pool: EnginePool, meter: Meter) -> Masker:

@@ -14,7 +14,7 @@ from rtsod.motion.carry import Carrier
 from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.pairing import Steadying
 from rtsod.pipeline import Composing, Pipeline
-from rtsod.quality import Choice, choose, with_tracking
+from rtsod.quality import Choice, choose
 from rtsod.quality import check as check_quality
 from rtsod.sparing import Sparing
 from rtsod.types import Clock, Sink, Source, SourceInfo
@@ -48,17 +48,26 @@ def settle(
         RtsodError: what was asked for is not to be had.
     """
     whole = inference_seconds(pool.first, info)
-    choice = choose(quality, info, pool, whole, mask_every=run.mask_every)
+    run = _at_target(quality, run, info)
+    may_track = run.sync != "locked" and run.mask_every == 1
+    choice = choose(quality, info, pool, whole, mask_every=run.mask_every, tracking=may_track)
     if choice.why is not None:
-        say(f"quality: {choice.why}")
+        waits = len(choice.rungs) > 1 and pool.ready(choice.rung.size) is None
+        until = "; until its network is open, the whole frame" + ", and most frames tracked" * may_track
+        say(f"quality: {choice.why}{until if waits else ''}")
+    by_rung = may_track and run.sync == "auto" and len(choice.rungs) > 1
     sync, why = settle_sync(run, info, choice.seconds)
     if why is not None:
-        say(f"sync: {sync}, {why}")
-    by_rung = run.sync == "auto" and run.mask_every == 1 and len(choice.rungs) > 1
-    if by_rung or sync == "tracked":
-        choice = with_tracking(choice)
+        say(f"sync: {sync}, {why}{', and tracked whenever they take more' if by_rung and sync == 'locked' else ''}")
     age = run.max_mask_age or mask_age(whole, "tracked" if by_rung else sync)
     return Settled(choice, replace(run, sync="auto" if by_rung else sync), age)
+
+
+def _at_target(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> RunConfig:
+    """Fewer masks than the camera has frames were asked for: the others are tracked, unless that was refused."""
+    if not info.live or info.fps is None or quality.target_fps is None or run.sync == "locked" or run.mask_every > 1:
+        return run
+    return replace(run, mask_every=max(1, int(info.fps / quality.target_fps)))
 
 
 def check(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> None:

@@ -12,8 +12,9 @@ from rtsod.types import Engine
 
 _log = logging.getLogger(__name__)
 
-PATIENCE: Final = 30.0
-"""Seconds that :meth:`EnginePool.close` waits for an engine that is just being opened."""
+PATIENCE: Final = 3.0
+"""Seconds that :meth:`EnginePool.close` waits for an engine that is just being opened; a conversion takes longer, and
+ends with the program."""
 
 
 class EnginePool:

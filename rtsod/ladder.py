@@ -18,7 +18,7 @@ LEAST_MASKS: Final = 4
 FULL: Final = 1.0
 """Of the time there is: what takes more does not keep up."""
 EASY: Final = 0.75
-"""Of the time there is: what would take less, one rung up, is tried. Well below ``FULL``: that is the hysteresis."""
+"""Of the time there is: the best rung that would take less is tried. Well below ``FULL``: that is the hysteresis."""
 FIRST_PATIENCE: Final = 10.0
 """Seconds that it must have been easy before a step up."""
 LONGEST_PATIENCE: Final = 640.0
@@ -41,7 +41,7 @@ class Rung:
 
     def __str__(self) -> str:
         what = "the subject's region" if self.region else "the whole frame"
-        rate = "" if self.every == 1 else f", masks for one frame in {self.every}, tracked"
+        rate = "" if self.every == 1 else f", masks for one frame in {self.every}"
         return f"{what} at {self.size}x{self.size}{rate}"
 
 
@@ -54,8 +54,10 @@ class Step:
     load: float
     """What masks took on the old one, of the time there was: more than 1 leads down."""
 
-    def __str__(self) -> str:
-        return f"{self.rung}, because masks took {self.load:.0%} of the time there is for them"
+    @property
+    def why(self) -> str:
+        """To be read after "because"."""
+        return f"masks took {self.load:.0%} of the time there is for them"
 
 
 class Ladder:
@@ -111,12 +113,13 @@ class Ladder:
         if load > FULL:
             self._easy_since = None
             return self._down(load) if self._index + 1 < len(self._rungs) else None
-        if self._index == 0 or load * self._price(self._index - 1) / self._price(self._index) > EASY:
+        easy = [index for index in range(self._index) if load * self._price(index) / self._price(self._index) <= EASY]
+        if not easy:
             self._easy_since = None
             return None
         if self._easy_since is None:
             self._easy_since = now
-        return self._up(load, now) if now - self._easy_since >= self._patience else None
+        return self._up(easy[0], load, now) if now - self._easy_since >= self._patience else None
 
     def reset(self) -> None:
         """Forget what was measured: the time since was not spent on masks."""
@@ -139,8 +142,8 @@ class Ladder:
         self.reset()
         return Step(self.rung, load)
 
-    def _up(self, load: float, now: float) -> Step:
+    def _up(self, index: int, load: float, now: float) -> Step:
         self._climbed_at = now
-        self._index -= 1
+        self._index = index
         self.reset()
         return Step(self.rung, load)

@@ -46,7 +46,7 @@ def check_sync(run: RunConfig, info: SourceInfo) -> None:
     """Refuse what does not go with the source, before the network is opened.
 
     Raises:
-        UsageError: photographs cannot be tracked, nor files that wait for each mask.
+        UsageError: photographs cannot be tracked, nor files that wait for each mask, which do not grow old.
     """
     if info.stills and (run.sync == "tracked" or run.mask_every > 1):
         option = "--sync tracked" if run.sync == "tracked" else f"--mask-every {run.mask_every}"
@@ -55,6 +55,8 @@ def check_sync(run: RunConfig, info: SourceInfo) -> None:
         raise UsageError(
             f"--sync tracked: {info.name} waits for its masks, so each frame has its own: add --mask-every N"
         )
+    if run.max_mask_age is not None and not info.live:
+        raise UsageError(f"--max-mask-age: {info.name} waits for its masks, and none gets old: leave it out")
 
 
 def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Sync, str | None]:
@@ -68,7 +70,7 @@ def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Syn
     if run.sync != "auto":
         return run.sync, None
     if run.mask_every > 1:
-        return "tracked", f"as asked by --mask-every {run.mask_every}"
+        return "tracked", f"because one frame in {run.mask_every} gets a mask, as asked"
     if not info.live or info.fps is None:
         return "locked", None
     keeps_up = inference * float(info.fps) <= KEEPS_UP

@@ -51,12 +51,19 @@ def check(config: QualityConfig, info: SourceInfo) -> None:
     Raises:
         UsageError: it does not.
     """
+    option = "--target-fps" if config.target_fps is not None else "--region"
     if info.stills and (isinstance(config.region, int) or config.target_fps is not None):
-        raise UsageError(f"{info.name}: photographs are always seen whole: leave --region and --target-fps out")
+        raise UsageError(f"{info.name}: photographs are always seen whole: leave {option} out")
 
 
 def choose(
-    config: QualityConfig, info: SourceInfo, pool: EnginePool, whole_seconds: float, *, mask_every: int = 1
+    config: QualityConfig,
+    info: SourceInfo,
+    pool: EnginePool,
+    whole_seconds: float,
+    *,
+    mask_every: int = 1,
+    tracking: bool = False,
 ) -> Choice:
     """The best way to make masks that keeps up, or the one that was asked for.
 
@@ -69,6 +76,7 @@ def choose(
         pool: its first engine sees the whole frame; others are opened only where they are measured.
         whole_seconds: what that one takes.
         mask_every: one frame in so many needs a mask.
+        tracking: whether fewer frames may get one, and the others be tracked, where that is the best that keeps up.
 
     Raises:
         UsageError: the rate is not to be had here.
@@ -76,6 +84,7 @@ def choose(
     """
     size = pool.first.info.input_size
     whole = Rung(size)
+    by_region = config.region == "auto"
     if info.stills:
         return Choice((whole,), 0, whole_seconds)
     if isinstance(config.region, int):
@@ -83,15 +92,17 @@ def choose(
         return Choice((rung,), 0, _measured(rung, info, pool, whole_seconds), why=f"{rung}, as asked")
     if config.target_fps is not None:
         period = 1 / config.target_fps
-        ways = rungs(size, config.target_fps, whole_seconds, region=config.region == "auto")
+        ways = rungs(size, config.target_fps, whole_seconds, region=by_region)
         choice = _best(ways, period, whole_seconds, lambda rung: _measured(rung, info, pool, whole_seconds))
         if choice.seconds > period:
             raise UsageError(
                 f"--target-fps {config.target_fps:g}: this machine makes about {1 / choice.seconds:.0f} masks per "
-                f"second at most, of {choice.rung}: ask for less"
+                f"second just now, of {choice.rung}: ask for less"
             )
-        adaptive = config.quality == "auto" and info.live
-        return choice if adaptive else replace(choice, rungs=(choice.rung,), start=0)
+        why = f"{choice.rung}, {choice.seconds * 1e3:.0f} ms for each mask, for --target-fps {config.target_fps:g}"
+        if config.quality == "auto" and info.live:
+            return replace(choice, why=why)
+        return replace(choice, rungs=(choice.rung,), start=0, why=why)
     if not info.live:
         return Choice((whole,), 0, whole_seconds)
     if config.quality == "fixed":
@@ -99,11 +110,11 @@ def choose(
     fps = float(info.fps) / mask_every if info.fps is not None else None
     if fps is None or pool.first.info.name == "tensorrt":  # nothing to keep up with; engines that take minutes to build
         return Choice((whole,), 0, whole_seconds)
-    ways = rungs(size, fps, whole_seconds, region=config.region == "auto")
+    ways = rungs(size, fps, whole_seconds, region=by_region, tracking=tracking)
     return _best(ways, 1 / fps, whole_seconds, lambda rung: rung.cost * whole_seconds)
 
 
-def rungs(size: int, fps: float, whole_seconds: float, *, region: bool) -> tuple[Rung, ...]:
+def rungs(size: int, fps: float, whole_seconds: float, *, region: bool, tracking: bool = False) -> tuple[Rung, ...]:
     """The ways to make masks, the best first.
 
     Args:
@@ -111,25 +122,16 @@ def rungs(size: int, fps: float, whole_seconds: float, *, region: bool) -> tuple
         fps: masks per second.
         whole_seconds: what a look at the whole frame takes.
         region: whether the region may be looked at alone.
+        tracking: whether fewer frames may get masks.
     """
     if region:
-        return (Rung(size), *(_of_region(step, size, fps, whole_seconds) for step in REGION_SIZES if step < size))
-    return (Rung(size), *(Rung(step, cost=(step / size) ** 2) for step in WHOLE_SIZES if step < size))
-
-
-def with_tracking(choice: Choice) -> Choice:
-    """The same, and below it rungs on which not every frame gets a mask of its own.
-
-    Where none of the others keeps up, it starts on the first of these that does, else on the last.
-    """
-    if len(choice.rungs) == 1:
-        return choice
-    last = choice.rungs[-1]
-    more = (*choice.rungs, *(Rung(last.size, last.region, every, last.cost) for every in _EVERY))
-    start = choice.start
-    while start + 1 < len(more) and choice.seconds > KEEPS_UP * choice.period * more[start].every:
-        start += 1
-    return replace(choice, rungs=more, start=start)
+        ways = [_of_region(step, size, fps, whole_seconds) for step in REGION_SIZES if step < size]
+    else:
+        ways = [Rung(step, cost=(step / size) ** 2) for step in WHOLE_SIZES if step < size]
+    if tracking and len(ways) > 1:  # a mask that is carried loses less than one at the smallest size
+        *ways, smallest = ways
+        ways += [replace(ways[-1], every=every) for every in _EVERY] + [replace(smallest, every=_EVERY[-1])]
+    return (Rung(size), *ways)
 
 
 def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter, say: Callable[[str], None]) -> Masker:
@@ -148,20 +150,23 @@ def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter
     return WholeFrame(pool.first, meter, stills=True) if info.stills else masker_of(choice.rung, pool, meter)
 
 
-def _best(ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]) -> Choice:
+def _best(
+    ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]
+) -> Choice:
     """The first rung that keeps up; the last if none does. What cannot, by its cost, is not even asked about."""
     if whole_seconds <= KEEPS_UP * period or len(ladder) == 1:
         return Choice(ladder, 0, whole_seconds, period)
     last = len(ladder) - 1
     for index in range(1, last + 1):
-        if index < last and ladder[index].cost * whole_seconds > KEEPS_UP * period:
+        there_are = KEEPS_UP * period * ladder[index].every
+        if index < last and ladder[index].cost * whole_seconds > there_are:
             continue
         seconds = seconds_of(ladder[index])
-        if seconds <= KEEPS_UP * period or index == last:
+        if seconds <= there_are or index == last:
             break
     why = (
         f"{ladder[index]}, about {seconds * 1e3:.0f} ms for each mask, because {ladder[0]} takes "
-        f"{whole_seconds * 1e3:.0f} and there are {period * 1e3:.0f}"
+        f"{whole_seconds * 1e3:.0f}, more than {KEEPS_UP:.0%} of the {period * 1e3:.0f} there are"
     )
     return Choice(ladder, index, seconds, period, why)
 

@@ -35,9 +35,11 @@ def test_what_is_asked_for_is_done_however_slow_it_is(sync: Sync) -> None:
     assert settle_sync(RunConfig(sync=sync), CAMERA, 9.0) == (sync, None)
 
 
-@pytest.mark.parametrize("run", [RunConfig(sync="tracked"), RunConfig(mask_every=2)])
-def test_photographs_cannot_be_tracked(run: RunConfig) -> None:
-    with pytest.raises(UsageError, match="photographs"):
+@pytest.mark.parametrize(
+    ("run", "option"), [(RunConfig(sync="tracked"), "--sync tracked"), (RunConfig(mask_every=2), "--mask-every 2")]
+)
+def test_photographs_cannot_be_tracked(run: RunConfig, option: str) -> None:
+    with pytest.raises(UsageError, match=f"photographs .* leave {option} out"):
         check_sync(run, STILLS)
 
 
@@ -46,6 +48,12 @@ def test_a_file_that_waits_for_its_masks_is_not_tracked() -> None:
         check_sync(RunConfig(sync="tracked"), FILE)
     check_sync(RunConfig(sync="tracked", mask_every=3), FILE)
     assert settle_sync(RunConfig(sync="tracked", mask_every=3), FILE, 0.1) == ("tracked", None)
+
+
+def test_masks_of_a_file_do_not_grow_old() -> None:
+    with pytest.raises(UsageError, match="--max-mask-age"):
+        check_sync(RunConfig(max_mask_age=0.5), FILE)
+    check_sync(RunConfig(max_mask_age=0.5), CAMERA)
 
 
 def test_a_slow_network_is_given_time() -> None:
@@ -59,5 +67,8 @@ def test_options_that_exclude_each_other() -> None:
         RunConfig(sync="locked", mask_every=2)
     with pytest.raises(UsageError, match="--mask-every 0"):
         RunConfig(mask_every=0)
+    with pytest.raises(UsageError, match="--light-wrap"):
+        PictureConfig(light_wrap=True, backgrounds=("transparent",))
+    PictureConfig(light_wrap=True, backgrounds=("transparent", "beach"))
     with pytest.raises(UsageError, match="--subject-lock"):
         PictureConfig(steady=False, subject_lock=True)

@@ -19,7 +19,7 @@ from rtsod.errors import UsageError
 from rtsod.ladder import Rung
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
-from rtsod.quality import Choice, check, choose, masker_from, with_tracking
+from rtsod.quality import Choice, check, choose, masker_from
 from rtsod.region_masker import RegionMasker
 from rtsod.types import Engine, Frame, Image, SourceInfo
 
@@ -44,9 +44,11 @@ class Machine:
     def _seconds(self, engine: Engine, info: SourceInfo) -> float:
         return self.whole * (engine.info.input_size / 320) ** 2
 
-    def choose(self, info: SourceInfo = CAMERA, *, mask_every: int = 1, **options: Any) -> Choice:
+    def choose(
+        self, info: SourceInfo = CAMERA, *, mask_every: int = 1, tracking: bool = False, **options: Any
+    ) -> Choice:
         config = QualityConfig(**options)
-        return choose(config, info, self.pool, self.whole, mask_every=mask_every)
+        return choose(config, info, self.pool, self.whole, mask_every=mask_every, tracking=tracking)
 
 
 def test_where_the_whole_frame_keeps_up_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +108,7 @@ def test_a_size_that_was_asked_for_is_taken_and_kept(monkeypatch: pytest.MonkeyP
 
 
 def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match=r"at most, .*128x128: ask for less"):
+    with pytest.raises(UsageError, match=r"just now, .*128x128: ask for less"):
         Machine(monkeypatch, 300).choose(target_fps=60)
     with pytest.raises(UsageError, match="less than the whole frame's 320"):
         AppConfig(quality=QualityConfig(region=320))
@@ -130,29 +132,29 @@ def test_options_are_checked(bad: dict[str, Any]) -> None:
         QualityConfig(**bad)
 
 
-def test_tracking_adds_rungs_below(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = Machine(monkeypatch, 40).choose()
-    more = with_tracking(choice)
-    assert more.rungs[: len(choice.rungs)] == choice.rungs
-    assert [rung.every for rung in more.rungs[len(choice.rungs) :]] == [2, 4]
-    assert more.rung == choice.rung  # which keeps up
-    fixed = Machine(monkeypatch, 40).choose(quality="fixed")
-    assert with_tracking(fixed) == fixed
+def test_with_tracking_the_mask_rate_is_given_up_before_the_smallest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = [(rung.size, rung.every) for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
+    assert ways == [(320, 1), (192, 1), (160, 1), (160, 2), (160, 4), (128, 4)]
+    costs = [rung.cost / rung.every for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
+    assert costs == sorted(costs, reverse=True)
 
 
-@pytest.mark.parametrize(("whole_ms", "every"), [(120, 1), (200, 2), (500, 4), (5000, 4)])
+@pytest.mark.parametrize(
+    ("whole_ms", "size", "every"),
+    [(40, 192, 1), (75, 160, 1), (120, 160, 2), (250, 160, 4), (500, 128, 4), (5000, 128, 4)],
+)
 def test_with_tracking_it_starts_where_it_keeps_up(
-    monkeypatch: pytest.MonkeyPatch, whole_ms: float, every: int
+    monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int, every: int
 ) -> None:
-    rung = with_tracking(Machine(monkeypatch, whole_ms).choose()).rung
-    assert (rung.size, rung.region, rung.every) == (128, True, every)
+    rung = Machine(monkeypatch, whole_ms).choose(tracking=True).rung
+    assert (rung.size, rung.region, rung.every) == (size, True, every)
 
 
 @pytest.mark.parametrize(
     ("whole_ms", "options", "sync", "every"),
     [
         (25, {}, "auto", 4), (200, {}, "auto", 4), (25, {"sync": "locked"}, "locked", 1),
-        (25, {"sync": "tracked"}, "tracked", 4), (200, {"mask_every": 2}, "tracked", 4),
+        (25, {"sync": "tracked"}, "tracked", 4), (200, {"mask_every": 2}, "tracked", 1),
     ],
 )  # fmt: skip
 def test_below_what_is_locked_auto_is_tracked(
@@ -160,8 +162,23 @@ def test_below_what_is_locked_auto_is_tracked(
 ) -> None:
     machine = Machine(monkeypatch, whole_ms)
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
-    settled = settle(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, lambda line: None)
+    said: list[str] = []
+    settled = settle(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, said.append)
     assert (settled.run.sync, settled.choice.rungs[-1].every) == (sync, every)
+    if sync == "auto":
+        now = "locked, masks take 25 ms" if whole_ms == 25 else "tracked, masks take"
+        assert any(line.startswith(f"sync: {now}") for line in said)
+        assert any("tracked whenever they take more" in line for line in said) == (whole_ms == 25)
+
+
+def test_a_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, said = Machine(monkeypatch, 40), list[str]()
+    monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
+    settled = settle(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
+    assert (settled.run.sync, settled.run.mask_every) == ("tracked", 4)
+    assert said[0] == "quality: the whole frame at 320x320, 40 ms for each mask, for --target-fps 7"
+    refused = settle(QualityConfig(target_fps=7), RunConfig(sync="locked"), CAMERA, machine.pool, said.append)
+    assert (refused.run.sync, refused.run.mask_every) == ("locked", 1)
 
 
 def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,4 +201,4 @@ def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert masker.mask(Frame(image, 3, 0.1)).frame_index == 3
         masker.afterwards()
         assert meter.snapshot()["rung"] == rung
-    assert said == []
+    assert said in ([], ["quality: the subject's region at 192x192, because its network is open now"])

@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 _GRAPH_VERSION: Final = 4
 """Raised whenever what the graph computes changes, so that older conversions are not used."""
 _DIGEST: Final = "graph.sha256"
+_unkept: Final[dict[Path, tuple[ov.Model, dict[str, str]]]] = {}
+"""By where they belong: models of any size and their answers that could not be kept there, for the other sizes."""
 _PATIENCE: Final = 120.0
 """Seconds to wait for another process that converts the same; one that takes longer hangs, and is not needed."""
 
@@ -77,6 +79,8 @@ def converted(
     folder = platformdirs.user_cache_path("rtsod") / "openvino" / "-".join([*parts, ov.__version__.split("-")[0]])
     if _intact(folder):
         return _kept(core, folder, size)
+    if folder in _unkept:
+        return _held(folder, size)
     order = Order(config.model, sizes, weights.file(), calibration)
     with _alone(folder, say):
         if _intact(folder):  # another process has converted it meanwhile
@@ -111,6 +115,8 @@ def _made(core: ov.Core, order: Order, folder: Path, size: int) -> Converted:
         faults: list[str] = []
         for parent in (folder.parent, None):  # beside its place, to be moved there whole; or anywhere
             try:
+                if parent is not None:
+                    parent.mkdir(parents=True, exist_ok=True)
                 unfinished = TemporaryDirectory(prefix=_unfinished(folder), dir=parent, ignore_cleanup_errors=True)
             except OSError as error:
                 faults.append(error.strerror or str(error))
@@ -127,9 +133,11 @@ def _made(core: ov.Core, order: Order, folder: Path, size: int) -> Converted:
         _log.warning("%s: the converted model cannot be kept there (%s): every start converts it", folder, faults[0])
         if written.folder is None:  # PyTorch has to work here then, where nothing need be written
             model, answers = convert(order)
-            return Converted(at_size(model, size), answers[size], None)
-        graph, constants = ((written.folder / name).read_bytes() for name in GRAPH)
-        return Converted(at_size(core.read_model(graph, constants), size), _answer(written.folder, size), None)
+            _unkept[folder] = model, {str(each): answer for each, answer in answers.items()}
+        else:
+            graph, constants = ((written.folder / name).read_bytes() for name in GRAPH)
+            _unkept[folder] = core.read_model(graph, constants), _answers(written.folder)
+        return _held(folder, size)
 
 
 def _written(order: Order, places: list[Path]) -> Written:
@@ -153,11 +161,17 @@ def _move_in(unfinished: Path, folder: Path) -> None:
 
 
 def _kept(core: ov.Core, folder: Path, size: int) -> Converted:
-    return Converted(at_size(core.read_model(folder / GRAPH[0]), size), _answer(folder, size), folder)
+    return Converted(at_size(core.read_model(folder / GRAPH[0]), size), _answers(folder)[str(size)], folder)
 
 
-def _answer(folder: Path, size: int) -> str:
-    return str(json.loads((folder / ANSWERS).read_text())[str(size)])
+def _held(folder: Path, size: int) -> Converted:
+    model, answers = _unkept[folder]
+    return Converted(at_size(model.clone(), size), answers[str(size)], None)
+
+
+def _answers(folder: Path) -> dict[str, str]:
+    answers: dict[str, str] = json.loads((folder / ANSWERS).read_text())
+    return answers
 
 
 def _unfinished(folder: Path) -> str:

@@ -28,11 +28,12 @@ class Presence:
 
     What the network finds where there is nothing to find is half sure of itself all over: a shelf, a curtain. A subject
     is sure within and doubtful at its rim. So each core is judged with its surroundings, on every mask anew; one that
-    lies where a subject was is judged more mildly.
+    lies where a subject was is judged more mildly, and forgiven one mask: a camera that pans makes the network doubt.
     """
 
     def __init__(self) -> None:
         self._shown: NDArray[np.uint8] | None = None
+        self._forgiven: NDArray[np.uint8] | None = None
 
     def gate(self, alpha: Alpha) -> Alpha:
         """The map without what is no subject.
@@ -49,12 +50,23 @@ class Presence:
         count, labels = cv2.connectedComponents(near)
         cores = np.bincount(labels[core], minlength=count)
         doubts = np.bincount(labels[small > _DOUBT], minlength=count)
-        before = np.zeros(count, np.bool_)
-        if self._shown is not None:
-            before[labels[core & (self._shown > 0)]] = True
+        before, again = (_touched(labels[core], count, seen, core) for seen in (self._shown, self._forgiven))
         share = cores / np.maximum(doubts, 1)
-        passes = (cores >= _LEAST * _SIDE**2) & (share >= np.where(before, _STAYS, _APPEARS))
-        passes[0] = False  # what is near no core
-        self._shown = (passes[labels] & core).astype(np.uint8)
+        large = cores >= _LEAST * _SIDE**2
+        passes = large & (share >= np.where(before, _STAYS, _APPEARS))
+        forgiven = large & before & ~passes & ~again
+        passes |= forgiven
+        passes[0] = forgiven[0] = False  # what is near no core
+        self._shown, self._forgiven = ((which[labels] & core).astype(np.uint8) for which in (passes, forgiven))
         weight = cv2.blur(passes[labels].astype(np.float32), (3, 3))
         return np.asarray(alpha * cv2.resize(weight, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _touched(
+    labels: NDArray[np.int32], count: int, seen: NDArray[np.uint8] | None, core: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which of ``count`` cores lie where something was seen; ``labels`` are those of the pixels of ``core``."""
+    touched = np.zeros(count, np.bool_)
+    if seen is not None:
+        touched[labels[seen[core] > 0]] = True
+    return touched
