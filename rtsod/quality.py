@@ -150,9 +150,7 @@ def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter
     return WholeFrame(pool.first, meter, stills=True) if info.stills else masker_of(choice.rung, pool, meter)
 
 
-def _best(
-    ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]
-) -> Choice:
+def _best(ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]) -> Choice:
     """The first rung that keeps up; the last if none does. What cannot, by its cost, is not even asked about."""
     if whole_seconds <= KEEPS_UP * period or len(ladder) == 1:
         return Choice(ladder, 0, whole_seconds, period)

@@ -20,7 +20,7 @@ STILLS = SourceInfo("photos/", None, None, None, live=False, stills=True)
 @pytest.mark.parametrize(
     ("info", "inference", "every", "expected"),
     [
-        (CAMERA, 0.01, 1, "locked"), (CAMERA, 0.029, 1, "locked"), (CAMERA, 0.032, 1, "tracked"),
+        (CAMERA, 0.01, 1, "locked"), (CAMERA, 0.019, 1, "locked"), (CAMERA, 0.021, 1, "tracked"),
         (CAMERA, 0.01, 3, "tracked"), (FILE, 9.0, 1, "locked"), (FILE, 0.01, 2, "tracked"), (STILLS, 9.0, 1, "locked"),
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -63,7 +63,7 @@ class Presence:
 
 
 def _touched(
-    labels: NDArray[np.int32], count: int, seen: NDArray[np.uint8] | None, core: NDArray[np.bool_]
+    labels: NDArray[Any], count: int, seen: NDArray[np.uint8] | None, core: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Which of ``count`` cores lie where something was seen; ``labels`` are those of the pixels of ``core``."""
     touched = np.zeros(count, np.bool_)
