@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -118,6 +119,8 @@ def _made(core: ov.Core, order: Order, folder: Path, size: int) -> Converted:
                 if parent is not None:
                     parent.mkdir(parents=True, exist_ok=True)
                 unfinished = TemporaryDirectory(prefix=_unfinished(folder), dir=parent, ignore_cleanup_errors=True)
+            except FileExistsError:  # a file stands where a folder should
+                faults.append(os.strerror(errno.ENOTDIR))
             except OSError as error:
                 faults.append(error.strerror or str(error))
             else:
