@@ -13,7 +13,7 @@ from typing import Final
 
 import cv2
 
-from rtsod.assembly import check, pipeline_from, settle, sync_that_ran
+from rtsod.assembly import check, like, pipeline_from, settle, sync_that_ran
 from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
@@ -216,13 +216,14 @@ class _Run:
             weights = resolve(config, fetched)
             first = open_engine(config, weights, self._reporter.say, built)  # fetches them, where needed
 
+        info, settled = first.info, like(config, first.info)
+
         def supervised(size: int, opened: Engine | None = None) -> Engine:
             def reopen() -> Engine:
-                return open_engine(replace(config, input_size=size), weights, _log.info)
+                return open_engine(replace(settled, input_size=size), weights, _log.info)
 
             return SupervisedEngine(opened or reopen(), reopen, tell=self._meter.event)
 
-        info = first.info
         self._reporter.say(
             f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
             f"{info.device}, {info.weights}"

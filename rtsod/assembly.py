@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
-from rtsod.config import QualityConfig, RunConfig, Sync
+from rtsod.config import EngineConfig, EngineName, Precision, QualityConfig, RunConfig, Sync
 from rtsod.engine_pool import EnginePool
 from rtsod.masker import Masker
 from rtsod.meter import Meter, Snapshot
@@ -17,7 +18,7 @@ from rtsod.pipeline import Composing, Pipeline
 from rtsod.quality import Choice, choose
 from rtsod.quality import check as check_quality
 from rtsod.sparing import Sparing
-from rtsod.types import Clock, Sink, Source, SourceInfo
+from rtsod.types import Clock, EngineInfo, Sink, Source, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,14 @@ def check(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> None:
     """
     check_quality(quality, info)
     check_sync(run, info)
+
+
+def like(config: EngineConfig, info: EngineInfo) -> EngineConfig:
+    """What was asked of an engine, as ``auto`` has settled it for the first: further ones are to be the same.
+
+    They are opened while the machine is at work, when a probe of its speed would tell something else, and cost memory.
+    """
+    return replace(config, engine=cast("EngineName", info.name), precision=cast("Precision", info.precision))
 
 
 def sync_that_ran(sync: Sync, numbers: Snapshot) -> str:

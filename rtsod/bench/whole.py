@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 
 from rtsod.app import leave_cores_to_the_network
-from rtsod.assembly import pipeline_from, settle, sync_that_ran
+from rtsod.assembly import like, pipeline_from, settle, sync_that_ran
 from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
@@ -127,10 +127,13 @@ def measure_whole(case: Case) -> WholeResult:
 
 
 def _pool(subject: Subject) -> EnginePool:
-    def opened(size: int) -> Engine:
-        return replace(subject, config=replace(subject.config, input_size=size)).open()[0]
+    first = subject.open()[0]
+    settled = subject.config if subject.constant else like(subject.config, first.info)
 
-    return EnginePool(subject.open()[0], opened)
+    def opened(size: int) -> Engine:
+        return replace(subject, config=replace(settled, input_size=size)).open()[0]
+
+    return EnginePool(first, opened)
 
 
 def run_case(
