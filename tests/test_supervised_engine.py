@@ -117,7 +117,7 @@ def test_an_engine_that_was_never_asked_is_closed() -> None:
 
 
 STUCK = """
-import atexit, ctypes, sys, threading
+import atexit, ctypes, dataclasses, sys, threading
 from rtsod import app, cli, pipeline, stop_signals, supervised_engine
 from rtsod.backends.constant_engine import ConstantEngine
 
@@ -128,6 +128,10 @@ atexit.register(threading.Event().wait)  # as the libraries do that wait for the
 
 class Stuck(ConstantEngine):
     calls = 0
+
+    @property
+    def info(self):
+        return dataclasses.replace(super().info, name="torch")  # one of those that can be asked for again
 
     def infer(self, image):
         self.calls += 1
