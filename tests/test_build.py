@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -89,6 +90,15 @@ def test_an_interrupt_ends_the_build_and_comes_out(published_weights: dict[str, 
         engine_from_onnx(rtx(), _small(published_weights), (8, 6), ahead_of_time=True, progress=interrupted)
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, which it does not in what a script's shell has put into the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_what_a_signal_raises_in_a_callback_of_the_library_is_not_lost(
     monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]
 ) -> None:

@@ -29,7 +29,7 @@ class Rig:
         self.driver: FakeDriver = fake_driver(monkeypatch)
         engine = FakeEngine(rtx().module, self.driver)
         engine.answers = self._answer
-        pretend_built(monkeypatch, engine)
+        pretend_built(monkeypatch, engine, "fp32")
         self.sink = CollectingSink(live=True)
         self._fails, self._answers = fails, 0
         monkeypatch.setattr("rtsod.app.open_sinks", lambda *_, **__: [self.sink])

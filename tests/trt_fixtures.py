@@ -213,10 +213,10 @@ def fake_driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     return fake
 
 
-def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> None:
+def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, precision: str = "fp16") -> None:
     """Have ``--engine tensorrt`` find an engine file of the lite model that needs no building, and run ``engine``."""
     manifest = Manifest(
-        "lite", "ab", 1, SIZE, "fp16", "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", answer_of(red, SIZE)
+        "lite", "ab", 1, SIZE, precision, "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", answer_of(red, SIZE)
     )
     kept = CachedEngine(b"plan", manifest, Path("lite.engine"))
     monkeypatch.setattr("rtsod.backends.tensorrt_engine.load_library", lambda: library_for(engine))
