@@ -6,13 +6,18 @@ a subject of their own. Camera noise is added. So the exact alpha is known, and 
 
     python -m benchmarks.presence --json benchmarks/results/presence.json
 
-*Empty*: the share of the empty room's pictures that show something, half a percent of the picture or more. *Appears*,
-*vanishes*: the most frames until IoU with the exact alpha is 0.8 (0 is at once), and until nothing is shown, when the
-person is there or gone from one frame to the next. *Walker*: the share that is shown of somebody who walks in or out,
-mean over frames; *gap*: the most frames in a row in which the gate shows less than half of what the network sees of
-them. *Passer-by*: of somebody who walks past behind, the share that is shown while they stand apart from the first,
-mean over frames; *first*: the least share of the first that is shown, ever. Each with a mask for every frame (locked)
-and, live-like, with a mask for every fourth frame that comes two frames late (tracked).
+*Empty*: the share of the empty room's pictures that show something, half a percent of the picture or more, before
+anybody came, and *left*, after somebody had been there. *Appears*, *vanishes*: the most frames until IoU with the exact
+alpha is 0.8 (0 is at once), and until nothing is shown, when the person is there or gone from one frame to the next.
+*Walker*: the share that is shown of somebody who walks in or out, mean over frames; *gap*: the most frames in a row in
+which less than half is shown of what the network sees of them. One more room is counted by itself: the bundled office,
+whose shelf the network is sure of while nobody is there.
+
+*Passer-by*: of somebody who walks past behind, the share that is shown, mean over the frames in which they are to be
+seen; *apart*: while they stand apart from the first. *First*: the share of the first that is shown, mean, and *least*.
+
+Each with a mask for every frame (locked) and, live-like, with a mask for every fourth frame that comes two frames late
+(tracked).
 """
 
 from __future__ import annotations
@@ -30,7 +35,7 @@ import cv2
 import numpy as np
 
 from benchmarks.measures import iou
-from benchmarks.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
+from benchmarks.people import HEIGHT, WIDTH, Layer, Person, office, person_from, rooms
 from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
@@ -44,14 +49,19 @@ from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked
 PEOPLE: Final = ("again", "book", "no", "thanks")
 NOISE: Final = 2.0
 """Levels of 255."""
-EMPTY, THERE, WALK = 12, 18, 30
-"""Frames of the parts of a scene."""
+EMPTY, THERE, GONE, WALK = 75, 75, 15, 30
+"""Frames of the parts of a scene: long enough to learn a room, too short to forget somebody."""
+LONG: Final = 180
+"""Frames of somebody's being there, until a room is learnt that the network was sure of."""
+ALONE: Final = 12
+"""Frames of the first, before somebody else comes."""
 EVERY, LATE = 4, 2
 _FPS: Final = 30
 _TRACE: Final = 0.05
 _NOTHING: Final = 0.005
 _LIKE: Final = 0.8
 _VISIBLE: Final = 0.05
+_TO_BE_SEEN: Final = 0.005
 _BEHIND: Final = 0.7
 """The size of a passer-by, against the first subject's."""
 
@@ -113,14 +123,15 @@ def _masked(what: Scene, index: int) -> Masked:
     return Masked(Frame(what.images[index], index, index / _FPS), Mask(what.maps[index], index, index / _FPS))
 
 
-def comes_and_goes(person: Person, room: Image, engine: Engine) -> dict[str, dict[str, float]]:
+def comes_and_goes(person: Person, room: Image, engine: Engine, there: int = THERE) -> dict[str, dict[str, float]]:
     """Nobody, somebody at once, nobody at once, somebody who walks in and out again."""
-    here = [[person.at(i)] for i in range(THERE)]
+    here = [[person.at(i)] for i in range(there)]
     ways_in = [1 - i / WALK for i in range(WALK)]
     walk = [[person.at(i).moved(x)] for i, x in enumerate([*ways_in, *(-x for x in reversed(ways_in))])]
-    layers: list[list[Layer]] = [*([[]] * EMPTY), *here, *([[]] * EMPTY), *walk, *([[]] * EMPTY)]
+    layers: list[list[Layer]] = [*([[]] * EMPTY), *here, *([[]] * GONE), *walk, *([[]] * GONE)]
     what = scene(room, layers, engine)
-    gone, walking = EMPTY + THERE, range(2 * EMPTY + THERE, 2 * EMPTY + THERE + 2 * WALK)
+    gone = EMPTY + there
+    walking = range(gone + GONE, gone + GONE + 2 * WALK)
     # Tracked, an empty room counts once a mask of it has come: until then somebody vanishes.
     empty = [i for i, people in enumerate(layers) if not people and not any(layers[max(0, i - LATE - EVERY) : i])]
     seen = [index for index in walking if what.first[index].mean() > _VISIBLE]
@@ -131,9 +142,10 @@ def comes_and_goes(person: Person, room: Image, engine: Engine) -> dict[str, dic
         area = [float(np.mean(alpha > _TRACE)) for alpha in shown]
         of_walker = [_share(shown[index], what.first[index]) for index in seen]
         result[name] = {
-            "empty": round(mean(area[index] >= _NOTHING for index in empty), 4),
+            "empty": round(mean(area[index] >= _NOTHING for index in empty if index < EMPTY), 4),
+            "left": round(mean(area[index] >= _NOTHING for index in empty if index > EMPTY), 4),
             "appears": _until(alike[EMPTY:gone], lambda value: value >= _LIKE),
-            "vanishes": _until(area[gone : gone + EMPTY], lambda value: value < _NOTHING),
+            "vanishes": _until(area[gone : gone + GONE], lambda value: value < _NOTHING),
             "walker": round(mean(of_walker), 4),
             "gap": _longest([ours < 0.5 * theirs for ours, theirs in zip(of_walker, of_network, strict=True)]),
         }
@@ -143,20 +155,23 @@ def comes_and_goes(person: Person, room: Image, engine: Engine) -> dict[str, dic
 def walks_past(first: Person, second: Person, room: Image, engine: Engine) -> dict[str, dict[str, float]]:
     """Somebody behind, from the left to the right."""
     layers = []
-    for index in range(EMPTY + 2 * WALK):
-        behind = second.at(index).moved(1.6 * (index - EMPTY) / (2 * WALK) - 0.8, _BEHIND)
-        layers.append([first.at(index), behind] if index >= EMPTY else [first.at(index)])
+    for index in range(ALONE + 2 * WALK):
+        behind = second.at(index).moved(1.6 * (index - ALONE) / (2 * WALK) - 0.8, _BEHIND)
+        layers.append([first.at(index), behind] if index >= ALONE else [first.at(index)])
     what = scene(room, layers, engine)
-    apart = [
-        index for index in range(EMPTY, len(layers)) if what.second[index].mean() > 0.01 and not _touch(layers[index])
-    ]
+    seen = [index for index in range(ALONE, len(layers)) if what.second[index].mean() > _TO_BE_SEEN]
+    apart = [index for index in seen if not _touch(layers[index])]
     result = {}
     for name, way in WAYS.items():
         for lock in (False, True):
             shown = way(what, Steadier(subject_lock=lock))
+            of_passer_by = {index: _share(shown[index], what.second[index]) for index in seen}
+            of_first = [_share(shown[index], what.first[index]) for index in range(ALONE, len(layers))]
             result[f"{name}, lock" if lock else name] = {
-                "passer-by": round(mean(_share(shown[index], what.second[index]) for index in apart), 4),
-                "first": min(_share(alpha, one) for alpha, one in zip(shown[LATE:], what.first[LATE:], strict=True)),
+                "passer-by": round(mean(of_passer_by.values()), 4),
+                "apart": round(mean(of_passer_by[index] for index in apart), 4),
+                "first": round(mean(of_first), 4),
+                "least": min(of_first),
             }
     return result
 
@@ -190,7 +205,7 @@ def _longest(flags: Sequence[bool]) -> int:
 def summary(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
     """Over all scenes: means of shares, the worst of the others."""
     over: dict[str, Callable[[list[float]], float]] = {
-        "empty": mean, "walker": mean, "passer-by": mean, "first": min,
+        "empty": mean, "left": mean, "walker": mean, "passer-by": mean, "apart": mean, "first": mean, "least": min,
     }  # fmt: skip
     return {
         way: {what: round(float(over.get(what, max)([row[way][what] for row in rows])), 4) for what in rows[0][way]}
@@ -214,15 +229,19 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
     with closing(open_engine(config, resolve(config))) as engine:
         people = [person_from(options.clips / f"{name}.mkv", engine) for name in PEOPLE[: options.people]]
         coming: dict[str, Any] = record.setdefault("comes and goes", {})
+        sure: dict[str, Any] = record.setdefault("a room that the network is sure of", {})
         passing: dict[str, Any] = record.setdefault("walks past", {})
         for index, person in enumerate(people):
             for name, room in [("own room", person.room), *rooms(options.images)]:
                 coming[f"{person.name}, {name}"] = row = comes_and_goes(person, room, engine)
                 print(f"{person.name}, {name}: {row}", flush=True)
+            sure[person.name] = row = comes_and_goes(person, office(), engine, LONG)
+            print(f"{person.name}, office: {row}", flush=True)
             other = people[index - 1]
             passing[f"{person.name}, then {other.name}"] = row = walks_past(person, other, person.room, engine)
             print(f"{person.name}, then {other.name}: {row}", flush=True)
-    record["summary"] = {name: summary(list(rows.values())) for name, rows in (("comes", coming), ("passes", passing))}
+    tables = {"comes": coming, "sure": sure, "passes": passing}
+    record["summary"] = {name: summary(list(rows.values())) for name, rows in tables.items()}
     for rows in record["summary"].values():
         for way, row in rows.items():
             print(f"{way:<14}" + "  ".join(f"{what} {value:g}" for what, value in row.items()))

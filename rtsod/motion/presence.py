@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.motion.ground import Known
 from rtsod.types import Alpha
 
 _SIDE: Final = 160
@@ -19,6 +20,10 @@ _REACH: Final = 8
 _APPEARS, _STAYS = 0.7, 0.62
 """The share of core in what is not plainly background, to be taken for a subject, and to stay one. Measured: people .81
 to .97, bottles from .77, furniture of empty rooms up to .60."""
+_CAME: Final = 0.4
+"""The same, for what plainly has come before a background that is known."""
+_MOST: Final = 0.5
+"""The share of a core that lies on known background, or covers it, so that all of it does."""
 _LEAST: Final = 0.002
 """Of the picture: a smaller core is a speck."""
 
@@ -35,11 +40,12 @@ class Presence:
         self._shown: NDArray[np.uint8] | None = None
         self._forgiven: NDArray[np.uint8] | None = None
 
-    def gate(self, alpha: Alpha) -> Alpha:
+    def gate(self, alpha: Alpha, known: Known) -> Alpha:
         """The map without what is no subject.
 
         Args:
             alpha: ``(S, S)`` float32 in [0, 1].
+            known: of the picture.
 
         Returns:
             Like ``alpha``, nowhere more; ``alpha`` itself where nothing is taken away.
@@ -52,14 +58,22 @@ class Presence:
         doubts = np.bincount(labels[small > _DOUBT], minlength=count)
         before, again = (_touched(labels[core], count, seen, core) for seen in (self._shown, self._forgiven))
         share = cores / np.maximum(doubts, 1)
+        ground, covering = (
+            np.bincount(labels[core & _sized(where)], minlength=count) > _MOST * cores
+            for where in (known.ground, known.covered)
+        )
         large = cores >= _LEAST * _SIDE**2
-        passes = large & (share >= np.where(before, _STAYS, _APPEARS))
-        forgiven = large & before & ~passes & ~again
+        passes = large & ~ground & (share >= np.where(covering, _CAME, np.where(before, _STAYS, _APPEARS)))
+        forgiven = large & ~ground & before & ~passes & ~again
         passes |= forgiven
         passes[0] = forgiven[0] = False  # what is near no core
         self._shown, self._forgiven = ((which[labels] & core).astype(np.uint8) for which in (passes, forgiven))
         weight = cv2.blur(passes[labels].astype(np.float32), (3, 3))
         return np.asarray(alpha * cv2.resize(weight, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _sized(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(cv2.resize(where.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST) > 0, np.bool_)
 
 
 def _touched(

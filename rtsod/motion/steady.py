@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rtsod.motion.flow import small
+from rtsod.motion.ground import Ground
 from rtsod.motion.lock import SubjectLock
 from rtsod.motion.presence import Presence
 from rtsod.motion.smooth import Smoother
@@ -19,6 +20,7 @@ class Steadier:
     def __init__(self, *, subject_lock: bool = False) -> None:
         self._smoother = Smoother()
         self._presence = Presence()
+        self._ground = Ground()
         self._lock = SubjectLock() if subject_lock else None
 
     def steady(self, masked: Masked) -> Masked:
@@ -27,7 +29,8 @@ class Steadier:
         picture = small(frame.image)
         at = frame.captured_at if frame.pts is None else float(frame.pts)
         # First smoothed, then judged: a judgement should not waver either, and takes effect at once.
-        alpha = self._presence.gate(self._smoother.smooth(masked.alpha, picture, at))
+        alpha = self._presence.gate(self._smoother.smooth(masked.alpha, picture, at), self._ground.among(picture))
+        self._ground.learn(masked.alpha, alpha, picture, at)
         if self._lock is not None:
             alpha = self._lock.keep(alpha, picture, at)
         return Masked(frame, Mask(alpha, masked.mask.frame_index, masked.mask.captured_at))
