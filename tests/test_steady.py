@@ -265,9 +265,9 @@ def test_what_was_taken_from_the_subject_beside_somebody_is_given_back() -> None
     lock, first, hand = SubjectLock(), disc(60), disc(30, radius=8)
     given_back = []
     for index in range(90):
-        other = disc(105, radius=25)
-        seen = np.maximum(first, other) if index < 40 else np.maximum(first, hand)
-        picture = with_discs((30, 180), (60, 200)) if index >= 40 else with_discs((60, 200), (105, 30))
+        x = 145 - index  # comes up to the subject
+        seen = np.maximum(first, disc(x, radius=25) if index < 40 else hand)
+        picture = with_discs((30, 180), (60, 200)) if index >= 40 else with_discs((60, 200), (x, 30))
         given_back.append(lock.keep(seen, small(picture), index / FPS)[80, 26] > 0.9)
     assert not given_back[40], "it comes where somebody was"
     assert all(given_back[60:]), "within a second, although somebody may still be about"
