@@ -230,7 +230,9 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "the network gives them (default: --steady; photographs are never steadied)",
     )
     group.add_argument(
-        "--subject-lock", action="store_true", help="keep to the subject that was there first, whoever walks past"
+        "--subject-lock",
+        action="store_true",
+        help="keep to the subject that was there first, whoever walks past behind",
     )
     group.add_argument(
         "--preview",

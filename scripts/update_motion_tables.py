@@ -46,22 +46,28 @@ def demo(results: Path) -> str:
     return _table(["", "MAD", "dtSSD", "lag"], rows)
 
 
+def _presence(results: Path, table: str) -> str:
+    shares = ("empty", "left", "walker", "passer-by", "apart", "first", "least")
+    kept = _read(results, "presence")["summary"][table]
+    heads = list(next(iter(kept.values())))
+    rows = [[name, *(f"{row[what]:.1%}" if what in shares else f"{row[what]:g}" for what in heads)]
+            for name, row in kept.items()]  # fmt: skip
+    return _table(["", *heads], rows)
+
+
 def comes(results: Path) -> str:
     """Somebody comes and goes."""
-    kept = _read(results, "presence")["summary"]["comes"]
-    rows = [
-        [name, f"{row['empty']:.1%}", f"{row['appears']:g}", f"{row['vanishes']:g}", f"{row['walker']:.1%}",
-         f"{row['gap']:g}"]
-        for name, row in kept.items()
-    ]  # fmt: skip
-    return _table(["", "empty", "appears", "vanishes", "walker", "gap"], rows)
+    return _presence(results, "comes")
+
+
+def sure(results: Path) -> str:
+    """The same, in a room that the network is sure of."""
+    return _presence(results, "sure")
 
 
 def passes(results: Path) -> str:
     """Somebody passes behind."""
-    kept = _read(results, "presence")["summary"]["passes"]
-    rows = [[name, f"{row['passer-by']:.1%}", f"{row['first']:.1%}"] for name, row in kept.items()]
-    return _table(["", "passer-by", "first"], rows)
+    return _presence(results, "passes")
 
 
 def cost(results: Path) -> str:
@@ -77,7 +83,7 @@ def cost(results: Path) -> str:
 
 
 TABLES: Final[dict[str, Callable[[Path], str]]] = {
-    "real": real, "demo": demo, "comes": comes, "passes": passes, "cost": cost,
+    "real": real, "demo": demo, "comes": comes, "sure": sure, "passes": passes, "cost": cost,
 }  # fmt: skip
 
 

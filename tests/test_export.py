@@ -70,9 +70,9 @@ def test_the_graph_agrees_with_pytorch_on_photographs(
 
 
 def test_another_runtime_agrees_with_the_exported_graph(published_weights: dict[str, Path], samples: Path) -> None:
-    import openvino as ov
+    from rtsod.backends.openvino_core import openvino_core
 
-    core = ov.Core()
+    core = openvino_core()
     model = core.read_model(exported(published_weights["lite"], "lite", "fp32").SerializeToString())
     run = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = pictures_in(samples / "images", 320)[0]

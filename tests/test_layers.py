@@ -64,6 +64,7 @@ OPENVINO = {
     for name in (
         "byte_speed",
         "openvino_conversion",
+        "openvino_core",
         "openvino_engine",
         "openvino_graph",
         "openvino_model",

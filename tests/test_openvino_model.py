@@ -22,6 +22,7 @@ import torch
 from rtsod.apart import apart
 from rtsod.backends import open_engine, openvino_model
 from rtsod.backends.openvino_conversion import ANSWERS, GRAPH, SIZES, Order, Written
+from rtsod.backends.openvino_core import openvino_core
 from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
@@ -30,7 +31,6 @@ from rtsod.model.weights import resolve
 from rtsod.quality import REGION_SIZES, WHOLE_SIZES
 from rtsod.types import Alpha
 
-openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 ROOT = Path(__file__).parents[1]
 CONFIG = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=128, device="cpu")
 
@@ -89,7 +89,7 @@ def quick(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def read(order: Order) -> tuple[object, dict[int, str]]:
         answers = json.loads((made / ANSWERS).read_text())
-        return openvino.Core().read_model(made / GRAPH[0]), {int(size): answer for size, answer in answers.items()}
+        return openvino_core().read_model(made / GRAPH[0]), {int(size): answer for size, answer in answers.items()}
 
     monkeypatch.setattr(openvino_model, "apart", copied)
     monkeypatch.setattr(openvino_model, "convert", read)
@@ -274,3 +274,31 @@ class TestErrors:
         ):
             _answer()
         assert not [path for path in cache.iterdir() if path.is_dir()]
+
+
+CLOSED_ELSEWHERE = """
+import gc, signal, threading
+from rtsod.backends import open_engine
+from rtsod.config import EngineConfig
+from rtsod.model.weights import resolve
+
+config = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=64, device="cpu")
+engines = [open_engine(config, resolve(config))]
+
+def close():
+    engines.pop().close()
+    gc.collect()
+
+closer = threading.Thread(target=close)
+closer.start()
+closer.join()
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_a_signal_is_handled_after_an_engine_was_closed_by_another_thread(published_weights: dict[str, Path]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CLOSED_ELSEWHERE], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "handled\n")

@@ -219,7 +219,7 @@ def test_what_is_thought_a_room_by_mistake_is_shown_again_once_it_moves() -> Non
 def test_new_light_is_nobody_who_has_come() -> None:
     ground, nothing = Ground(), np.zeros((SIZE, SIZE), np.float32)
     for index in range(40):
-        ground.learn(nothing, nothing, small(room()), index / 10)
+        ground.learn(ground.among(small(room())), nothing, nothing, small(room()), index / 10)
     assert ground.among(small(room())).ground.all()
     brighter = ground.among(small(np.minimum(room() + np.uint8(60), np.uint8(255))))
     assert not brighter.ground.any()

@@ -18,6 +18,7 @@ import numpy as np
 import openvino as ov
 
 from rtsod.backends.byte_speed import byte_speedup
+from rtsod.backends.openvino_core import openvino_core
 from rtsod.backends.openvino_model import Converted, converted
 from rtsod.build.self_check import TOLERANCE, check_answer
 from rtsod.config import EngineConfig
@@ -53,7 +54,7 @@ class OpenVinoEngine:
     """
 
     def __init__(self, config: EngineConfig, weights: Weights, say: Callable[[str], None] = lambda line: None) -> None:
-        self._core = ov.Core()
+        self._core = openvino_core()
         self._say = say
         self._device = _device(self._core, config.device)
         try:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.motion.flow import HEIGHT, WIDTH, Small
-from rtsod.motion.smooth import stillness
-from rtsod.types import Alpha
+from rtsod.motion.smooth import change
+from rtsod.types import Alpha, Image
 
 _PLAINLY_NOT: Final = 0.1
 """What the network gives less is no subject."""
@@ -23,7 +23,8 @@ _MISTAKEN_FOR: Final = 1.0
 """Seconds for which a place that is thought to be background is shown with a subject that has come, until it is not
 thought so any more."""
 _SHOWN: Final = 0.5
-_LIKE: Final = 0.5
+_ANOTHER: Final = 9
+"""Levels of 255 by which a place looks different."""
 _ALL: Final = 0.6
 """Of what is known: when more of it looks different, nobody has come; the light or the camera has changed."""
 
@@ -47,8 +48,8 @@ class Ground:
 
     def __init__(self) -> None:
         self._known = np.zeros((HEIGHT, WIDTH), np.bool_)
-        self._looks = np.zeros((HEIGHT, WIDTH, 3), np.float32)
-        self._seen: NDArray[np.float32] | None = None
+        self._looks = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        self._seen: Image | None = None
         """What has stood still at each place since ``_since``: to be learnt."""
         self._since = np.zeros((HEIGHT, WIDTH))
         self._shown_for = np.zeros((HEIGHT, WIDTH), np.float32)
@@ -56,26 +57,27 @@ class Ground:
 
     def among(self, picture: Small) -> Known:
         """What of a picture is background, and what has come before it."""
-        like = stillness(picture.colour.astype(np.float32), self._looks) > _LIKE
+        like = change(picture.colour, self._looks) < _ANOTHER
         ground, covered = self._known & like, self._known & ~like
         if np.count_nonzero(covered) > _ALL * np.count_nonzero(self._known):
             covered[:] = False
         return Known(ground, covered)
 
-    def learn(self, alpha: Alpha, shown: Alpha, picture: Small, at: float) -> None:
+    def learn(self, known: Known, alpha: Alpha, shown: Alpha, picture: Small, at: float) -> None:
         """Learn from a mask.
 
         Args:
+            known: of the picture, before this.
             alpha: ``(S, S)`` float32 in [0, 1], as the network says.
             shown: the same, what is made of it.
             picture: what it was computed from.
             at: when that was, seconds.
         """
-        colour = picture.colour.astype(np.float32)
+        colour = picture.colour
         if self._seen is None or at < self._at:
-            self._seen, self._since[:] = colour, at
+            self._seen, self._since[:] = colour.copy(), at
             self._known[:], self._shown_for[:], self._at = False, 0, at
-        still = stillness(colour, self._seen) > _LIKE
+        still = change(colour, self._seen) < _ANOTHER
         subject = _small(alpha) >= _PLAINLY_NOT
         self._since[subject] = at + _MINDED_AFTER - _LEARNT_AFTER
         self._since[~still] = at
@@ -83,7 +85,7 @@ class Ground:
         learnt = ~subject & still & (at - self._since >= _LEARNT_AFTER)
         self._looks[learnt] = self._seen[learnt]
         self._known |= learnt
-        mistaken = (_small(shown) > _SHOWN) & self.among(picture).ground
+        mistaken = (_small(shown) > _SHOWN) & known.ground
         self._shown_for = np.where(mistaken, self._shown_for + np.float32(at - self._at), np.float32(0))
         self._known &= self._shown_for < _MISTAKEN_FOR
         self._at = at

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.motion.flow import Small
+from rtsod.motion.flow import Pixels, Small
 from rtsod.types import Alpha
 
 _STILL, _MOVING = 6.0, 12.0
@@ -71,7 +71,19 @@ def stillness(picture: NDArray[np.float32], before: NDArray[np.float32]) -> NDAr
     Returns:
         ``(H, W)`` float32 in [0, 1].
     """
+    return np.asarray(np.clip((_MOVING - change(picture, before)) / (_MOVING - _STILL), 0.0, 1.0), np.float32)
+
+
+def change(picture: Pixels, before: Pixels) -> Pixels:
+    """How much each pixel and its surroundings differ, in the worst channel, noise averaged.
+
+    Args:
+        picture: ``(H, W, 3)`` float32 or uint8, 0..255.
+        before: the same.
+
+    Returns:
+        ``(H, W)``, of the same type, 0..255.
+    """
     channels = cv2.split(cv2.absdiff(picture, before))
     worst = cv2.blur(cv2.max(cv2.max(channels[0], channels[1]), channels[2]), (3, 3))
-    worst = cv2.dilate(worst, np.ones((_AROUND, _AROUND), np.uint8))
-    return np.asarray(np.clip((_MOVING - worst) / (_MOVING - _STILL), 0.0, 1.0), np.float32)
+    return np.asarray(cv2.dilate(worst, np.ones((_AROUND, _AROUND), np.uint8)), picture.dtype)

@@ -29,8 +29,9 @@ class Steadier:
         picture = small(frame.image)
         at = frame.captured_at if frame.pts is None else float(frame.pts)
         # First smoothed, then judged: a judgement should not waver either, and takes effect at once.
-        alpha = self._presence.gate(self._smoother.smooth(masked.alpha, picture, at), self._ground.among(picture))
-        self._ground.learn(masked.alpha, alpha, picture, at)
+        known = self._ground.among(picture)
+        alpha = self._presence.gate(self._smoother.smooth(masked.alpha, picture, at), known)
+        self._ground.learn(known, masked.alpha, alpha, picture, at)
         if self._lock is not None:
             alpha = self._lock.keep(alpha, picture, at)
         return Masked(frame, Mask(alpha, masked.mask.frame_index, masked.mask.captured_at))
