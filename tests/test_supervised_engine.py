@@ -117,7 +117,7 @@ def test_an_engine_that_was_never_asked_is_closed() -> None:
 
 
 STUCK = """
-import atexit, ctypes, dataclasses, sys, threading
+import atexit, ctypes, sys, threading
 from rtsod import app, cli, pipeline, stop_signals, supervised_engine
 from rtsod.backends.constant_engine import ConstantEngine
 
@@ -129,10 +129,6 @@ atexit.register(threading.Event().wait)  # as the libraries do that wait for the
 class Stuck(ConstantEngine):
     calls = 0
 
-    @property
-    def info(self):
-        return dataclasses.replace(super().info, name="torch")  # one of those that can be asked for again
-
     def infer(self, image):
         self.calls += 1
         if self.calls > 5:
@@ -142,7 +138,7 @@ class Stuck(ConstantEngine):
         return super().infer(image)
 
 
-app.open_engine = lambda config, *_: Stuck(config.input_size)
+app.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
 arguments = ["run", "--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
 stop_signals.leave(cli.main(arguments))
 """

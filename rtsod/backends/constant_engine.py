@@ -15,13 +15,16 @@ class ConstantEngine:
     Args:
         input_size: S.
         answer: ``(S, S, 3)`` uint8 to ``(S, S)`` float32.
+        name: of the engine it stands for, where the program is to ask for another one like it.
     """
 
-    def __init__(self, input_size: int = 320, answer: Callable[[Image], Alpha] | None = None) -> None:
+    def __init__(
+        self, input_size: int = 320, answer: Callable[[Image], Alpha] | None = None, name: str = "constant"
+    ) -> None:
         down, across = np.mgrid[-1 : 1 : input_size * 1j, -1 : 1 : input_size * 1j]
         ellipse = np.clip((0.7 - np.hypot(down, 1.6 * across)) * 10, 0, 1).astype(np.float32)
         self._answer = answer or (lambda image: ellipse.copy())
-        self._info = EngineInfo("constant", "none", "fp32", "none", input_size, "none")
+        self._info = EngineInfo(name, "none", "fp32", "none", input_size, "none")
 
     @property
     def info(self) -> EngineInfo:

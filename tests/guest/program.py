@@ -11,7 +11,7 @@ from rtsod.config import EngineConfig
 
 
 def _ellipse(config: EngineConfig, *_: object) -> ConstantEngine:
-    return ConstantEngine(config.input_size)
+    return ConstantEngine(config.input_size, name="torch")
 
 
 vars(app)["open_engine"] = _ellipse
