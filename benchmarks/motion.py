@@ -8,8 +8,8 @@ python -m benchmarks.motion --clips ../shared/samples/clips --json motion.json
 IoU is of masks at 0.5, of all frames that lie exactly n frames behind their mask (``age``), and of all frames when the
 network sees every n-th one (``every``: ages 0 to n - 1). Flicker is the mean change of alpha from frame to frame where
 the picture has stood still for five frames, as a share of the network's own; ``flicker drawn`` the same of the alpha
-that is shown, its edges drawn from each picture. dtSSD: Erofeev et al., BMVC 2015, as RobustVideoMatting reports it. Lag is
-the delay, in frames, at which the result is most like the truth.
+that is shown, its edges drawn from each picture. dtSSD: Erofeev et al., BMVC 2015, as RobustVideoMatting reports it.
+Lag is the delay, in frames, at which the result is most like the truth.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ EMPTY, THERE, GONE, WALK = 75, 75, 15, 30
 """Frames of the parts of a scene: long enough to learn a room, too short to forget somebody."""
 LONG: Final = 180
 """Frames of somebody's being there, until a room is learnt that the network was sure of."""
+STROLL: Final = 180
+"""Frames of somebody who walks past slowly: six seconds instead of two."""
 ALONE: Final = 12
 """Frames of the first, before somebody else comes."""
 EVERY, LATE = 4, 2
@@ -152,11 +154,11 @@ def comes_and_goes(person: Person, room: Image, engine: Engine, there: int = THE
     return result
 
 
-def walks_past(first: Person, second: Person, room: Image, engine: Engine) -> dict[str, dict[str, float]]:
+def walks_past(first: Person, second: Person, room: Image, engine: Engine, frames: int) -> dict[str, dict[str, float]]:
     """Somebody behind, from the left to the right."""
     layers = []
-    for index in range(ALONE + 2 * WALK):
-        behind = second.at(index).moved(1.6 * (index - ALONE) / (2 * WALK) - 0.8, _BEHIND)
+    for index in range(ALONE + frames):
+        behind = second.at(index).moved(1.6 * (index - ALONE) / frames - 0.8, _BEHIND)
         layers.append([first.at(index), behind] if index >= ALONE else [first.at(index)])
     what = scene(room, layers, engine)
     seen = [index for index in range(ALONE, len(layers)) if what.second[index].mean() > _TO_BE_SEEN]
@@ -231,6 +233,7 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
         coming: dict[str, Any] = record.setdefault("comes and goes", {})
         sure: dict[str, Any] = record.setdefault("a room that the network is sure of", {})
         passing: dict[str, Any] = record.setdefault("walks past", {})
+        strolling: dict[str, Any] = record.setdefault("walks past slowly", {})
         for index, person in enumerate(people):
             for name, room in [("own room", person.room), *rooms(options.images)]:
                 coming[f"{person.name}, {name}"] = row = comes_and_goes(person, room, engine)
@@ -238,9 +241,10 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
             sure[person.name] = row = comes_and_goes(person, office(), engine, LONG)
             print(f"{person.name}, office: {row}", flush=True)
             other = people[index - 1]
-            passing[f"{person.name}, then {other.name}"] = row = walks_past(person, other, person.room, engine)
-            print(f"{person.name}, then {other.name}: {row}", flush=True)
-    tables = {"comes": coming, "sure": sure, "passes": passing}
+            for rows, frames in ((passing, 2 * WALK), (strolling, STROLL)):
+                rows[f"{person.name}, then {other.name}"] = row = walks_past(person, other, person.room, engine, frames)
+                print(f"{person.name}, then {other.name}, {frames} frames: {row}", flush=True)
+    tables = {"comes": coming, "sure": sure, "passes": passing, "strolls": strolling}
     record["summary"] = {name: summary(list(rows.values())) for name, rows in tables.items()}
     for rows in record["summary"].values():
         for way, row in rows.items():

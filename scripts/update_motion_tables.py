@@ -71,6 +71,11 @@ def passes(results: Path) -> str:
     return _presence(results, "passes")
 
 
+def strolls(results: Path) -> str:
+    """Somebody passes behind, slowly."""
+    return _presence(results, "strolls")
+
+
 def cost(results: Path) -> str:
     """What it costs."""
     kept = _read(results, "mask_cost")["cost_ms"]
@@ -84,7 +89,7 @@ def cost(results: Path) -> str:
 
 
 TABLES: Final[dict[str, Callable[[Path], str]]] = {
-    "real": real, "demo": demo, "comes": comes, "sure": sure, "passes": passes, "cost": cost,
+    "real": real, "demo": demo, "comes": comes, "sure": sure, "passes": passes, "strolls": strolls, "cost": cost,
 }  # fmt: skip
 
 

@@ -253,6 +253,16 @@ def test_who_is_seen_only_once_at_the_subject_is_not_shown_either() -> None:
     assert shown[disc(60, radius=27) == 1].mean() > 0.97
 
 
+def test_who_comes_to_be_seen_bit_by_bit_is_not_shown_either() -> None:
+    lock, first = SubjectLock(), disc(60)
+    picture = small(with_discs((60, 200), (105, 30)))
+    for index in range(80):
+        other = disc(105, radius=25) * (np.arange(SIZE) < 84 + 2 * max(0, index - 40))
+        shown = lock.keep(np.maximum(first, other).astype(np.float32), picture, index / FPS)
+    assert shown[80, 112:].max() < 0.05
+    assert shown[disc(60, radius=27) == 1].mean() > 0.97
+
+
 def test_a_hand_that_the_network_had_missed_is_shown() -> None:
     lock, first, hand = SubjectLock(), disc(60), disc(92, radius=8)
     for index in range(60):

@@ -25,6 +25,8 @@ _ABOUT: Final = 3.0
 _PART: Final = 0.06
 """Of the subject: what joins it at once, is larger and reaches farther than ``_REACH`` is no hand that the network had
 missed."""
+_ON_TRIAL: Final = 1.0
+"""Seconds for which what has joined the subject is judged anew with what joins it next: somebody comes bit by bit."""
 _REACH: Final = 10
 """Pixels of the small picture."""
 _AT: Final = 7
@@ -57,6 +59,8 @@ class SubjectLock:
         """1 in the first for the subject, in the second for others."""
         self._small_for = np.zeros((HEIGHT, WIDTH), np.float32)
         """Seconds for which others have been small pieces at the subject."""
+        self._on_trial = np.zeros((HEIGHT, WIDTH), np.float32)
+        """Seconds that are left of it."""
         self._at = self._seen_at = self._somebody_at = -np.inf
         self._since = 0.0
 
@@ -75,7 +79,7 @@ class SubjectLock:
         if self._picture is None or not abs(at - self._seen_at) <= _PATIENCE:
             self._subject = _largest(solid)
             self._others = solid & ~self._subject
-            self._names[:], self._small_for[:] = 0, 0
+            self._names[:], self._small_for[:], self._on_trial[:] = 0, 0, 0
             self._since, self._somebody_at = at, -np.inf
         else:
             self._follow(picture, self._picture)
@@ -95,7 +99,9 @@ class SubjectLock:
         flow = self._search.back(new, old)
         known = ~compare(new, old, Way.step(flow)).mismatch
         self._names = follow(self._names, flow) * known[..., None]
-        self._small_for = follow(self._small_for, flow) * known
+        self._small_for, self._on_trial = (
+            follow(seconds, flow) * known for seconds in (self._small_for, self._on_trial)
+        )
 
     def _name(self, solid: Region, at: float) -> None:
         """Divide ``solid`` into the subject and the others."""
@@ -103,8 +109,14 @@ class SubjectLock:
         was = self._subject
         others = solid & (of_others > _SOLID) & (of_others > of_subject)
         subject = solid & ~others & (was | (of_subject > _SOLID))
-        self._others = others | self._of_others(solid & ~subject & ~others, subject, others, at)
+        unnamed = solid & ~subject & ~others
+        self._on_trial -= np.float32(max(at - self._at, 0))
+        judged = unnamed if at - self._somebody_at < _ABOUT else unnamed | (subject & (self._on_trial > 0))
+        self._others = others | self._of_others(judged, subject & ~judged, others, at)
         self._subject = solid & ~self._others
+        if at - self._since >= _COMING:
+            self._on_trial[unnamed] = _ON_TRIAL
+        self._on_trial[~self._subject] = 0
         self._tidy()
         self._give_back(at)
         size, piece = _pieces(self._others)
