@@ -48,7 +48,8 @@ class SubjectLock:
     Each pixel of a mask has a name, subject or other, which goes along with what it shows, by optical flow, also while
     the network does not see it. So who walks past behind is cut off where he was seen apart before. What has no name is
     given one in pieces. It is the subject's where the subject was already: others are behind it. Beyond, it is the
-    subject's unless it is too much at once, or somebody was at the subject just now, who may be coming out.
+    subject's unless it is too much, at once or bit by bit, or somebody was at the subject just now, who may be coming
+    out.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class SubjectLock:
         self._small_for = np.zeros((HEIGHT, WIDTH), np.float32)
         """Seconds for which others have been small pieces at the subject."""
         self._on_trial = np.zeros((HEIGHT, WIDTH), np.float32)
-        """Seconds that are left of it."""
+        """Seconds for which what has joined the subject may still turn out to be somebody."""
         self._at = self._seen_at = self._somebody_at = -np.inf
         self._since = 0.0
 
