@@ -124,7 +124,7 @@ def scenes(images: Path) -> Iterator[Scene]:
 
 def measure_scene(scene: Scene, frames: int, engine: Engine) -> dict[str, dict[str, Any]]:
     """The errors of all ways, means over the frames: by the map they were given, then by way."""
-    behind = _picture("beach", WIDTH, HEIGHT)
+    behind = bundled("beach", WIDTH, HEIGHT)
     taken = [scene.render(index, None) for index in range(START, START + frames + 1)]
     wanted = [scene.render(index, behind)[0] for index in range(START, START + frames + 1)]
     size = engine.info.input_size
@@ -160,8 +160,8 @@ def cost(rounds: int) -> dict[str, dict[str, float]]:
     cv2.setNumThreads(1)
     result: dict[str, dict[str, float]] = {}
     for width, height in SIZES:
-        scene, behind = SoftSubject(width, height), _picture("beach", width, height)
-        image, exact = scene.render(START, _picture("forest", width, height))
+        scene, behind = SoftSubject(width, height), bundled("beach", width, height)
+        image, exact = scene.render(START, bundled("forest", width, height))
         mask = _scaled_down(exact, 320)
         row: dict[str, float] = {}
         for name in COSTED:
@@ -177,7 +177,8 @@ def _scaled_down(alpha: Alpha, size: int) -> Alpha:
     return np.asarray(np.clip(cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA), 0, 1), np.float32)
 
 
-def _picture(name: str, width: int, height: int) -> Image:
+def bundled(name: str, width: int, height: int) -> Image:
+    """A picture that comes with the program, in this size."""
     path = next(path for path in bundled_backgrounds() if path.stem == name)
     return ImageBackground(path).picture(width, height, 0.0)
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from benchmarks.clips import read_clip
 from benchmarks.edges import PHOTOGRAPHS
-from rtsod.backgrounds import bundled_backgrounds
 from rtsod.errors import SourceError
 from rtsod.geometry import cover
 from rtsod.preprocess import shrink
@@ -86,11 +85,3 @@ def rooms(images: Path) -> Iterator[tuple[str, Image]]:
         h, w = photograph.shape[:2]
         part = photograph[int(top * h) : int(bottom * h), int(left * w) : int(right * w)]
         yield name, cover(np.ascontiguousarray(part, np.uint8), WIDTH, HEIGHT)
-
-
-def office() -> Image:
-    """The bundled background: a room with a full shelf."""
-    (path,) = (path for path in bundled_backgrounds() if path.stem == "office")
-    picture = cv2.imread(str(path))
-    assert picture is not None
-    return cover(np.asarray(picture, np.uint8), WIDTH, HEIGHT)

@@ -34,8 +34,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from benchmarks.edges import bundled
 from benchmarks.measures import iou
-from benchmarks.people import HEIGHT, WIDTH, Layer, Person, office, person_from, rooms
+from benchmarks.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
 from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
@@ -234,11 +235,12 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
         sure: dict[str, Any] = record.setdefault("a room that the network is sure of", {})
         passing: dict[str, Any] = record.setdefault("walks past", {})
         strolling: dict[str, Any] = record.setdefault("walks past slowly", {})
+        office = bundled("office", WIDTH, HEIGHT)
         for index, person in enumerate(people):
             for name, room in [("own room", person.room), *rooms(options.images)]:
                 coming[f"{person.name}, {name}"] = row = comes_and_goes(person, room, engine)
                 print(f"{person.name}, {name}: {row}", flush=True)
-            sure[person.name] = row = comes_and_goes(person, office(), engine, LONG)
+            sure[person.name] = row = comes_and_goes(person, office, engine, LONG)
             print(f"{person.name}, office: {row}", flush=True)
             other = people[index - 1]
             for rows, frames in ((passing, 2 * WALK), (strolling, STROLL)):

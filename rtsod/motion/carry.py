@@ -14,7 +14,7 @@ import numpy as np
 
 from rtsod.capture import timeline
 from rtsod.motion.evidence import compare, uncovered
-from rtsod.motion.flow import HEIGHT, WIDTH, Flow, FlowSearch, Small, Way, follow, small
+from rtsod.motion.flow import Flow, FlowSearch, Small, Way, coarse, follow, small
 from rtsod.types import Carried, Frame, Masked
 
 LEAST_EXPLAINED: Final = 0.5
@@ -80,10 +80,10 @@ class Carrier:
         evidence = compare(new, old, self._way)
         mask = masked.mask.alpha
         alpha = follow(mask, self._way.flow)
-        coarse = np.asarray(cv2.resize(alpha, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
-        if evidence.explained(coarse) < LEAST_EXPLAINED:
+        at_small = coarse(alpha)
+        if evidence.explained(at_small) < LEAST_EXPLAINED:
             return None
-        away = uncovered(new, coarse, evidence)
+        away = uncovered(new, at_small, evidence)
         if away.any():
             alpha *= 1.0 - np.asarray(cv2.resize(away, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         return Carried(frame, np.clip(alpha, 0.0, 1.0, out=alpha), masked.mask)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.types import Image
+from rtsod.types import Alpha, Image
 
 Flow: TypeAlias = NDArray[np.float32]
 """``(HEIGHT, WIDTH, 2)`` float32: the way to go from each pixel, in pixels, x first."""
@@ -42,6 +42,11 @@ def small(image: Image) -> Small:
     half = cv2.resize(image, (2 * WIDTH, 2 * HEIGHT), interpolation=cv2.INTER_LINEAR)
     colour = np.asarray(cv2.resize(half, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
     return Small(colour, np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), np.uint8))
+
+
+def coarse(alpha: Alpha) -> Alpha:
+    """A mask, ``(S, S)`` float32, at the small pictures' size."""
+    return np.asarray(cv2.resize(alpha, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
 
 
 class FlowSearch:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.motion.flow import HEIGHT, WIDTH, Small
+from rtsod.motion.flow import HEIGHT, WIDTH, Small, coarse
 from rtsod.motion.smooth import change
 from rtsod.types import Alpha, Image
 
@@ -78,18 +77,14 @@ class Ground:
             self._seen, self._since[:] = colour.copy(), at
             self._known[:], self._shown_for[:], self._at = False, 0, at
         still = change(colour, self._seen) < _ANOTHER
-        subject = _small(alpha) >= _PLAINLY_NOT
+        subject = coarse(alpha) >= _PLAINLY_NOT
         self._since[subject] = at + _MINDED_AFTER - _LEARNT_AFTER
         self._since[~still] = at
         self._seen[~still] = colour[~still]
         learnt = ~subject & still & (at - self._since >= _LEARNT_AFTER)
         self._looks[learnt] = self._seen[learnt]
         self._known |= learnt
-        mistaken = (_small(shown) > _SHOWN) & known.ground
+        mistaken = (coarse(shown) > _SHOWN) & known.ground
         self._shown_for = np.where(mistaken, self._shown_for + np.float32(at - self._at), np.float32(0))
         self._known &= self._shown_for < _MISTAKEN_FOR
         self._at = at
-
-
-def _small(alpha: Alpha) -> Alpha:
-    return np.asarray(cv2.resize(alpha, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)

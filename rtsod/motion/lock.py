@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.motion.evidence import compare
-from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Small, Way, follow
+from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Small, Way, coarse, follow
 from rtsod.types import Alpha
 
 Region = NDArray[np.bool_]
@@ -76,7 +76,7 @@ class SubjectLock:
         Returns:
             Like ``alpha``, nowhere more.
         """
-        solid = np.asarray(cv2.resize(alpha, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)) > _SOLID
+        solid = coarse(alpha) > _SOLID
         if self._picture is None or not abs(at - self._seen_at) <= _PATIENCE:
             self._subject = _largest(solid)
             self._others = solid & ~self._subject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -37,8 +37,7 @@ class Presence:
     """
 
     def __init__(self) -> None:
-        self._shown: NDArray[np.uint8] | None = None
-        self._forgiven: NDArray[np.uint8] | None = None
+        self._shown = self._forgiven = np.zeros((_SIDE, _SIDE), np.bool_)
 
     def gate(self, alpha: Alpha, known: Known) -> Alpha:
         """The map without what is no subject.
@@ -56,7 +55,9 @@ class Presence:
         count, labels = cv2.connectedComponents(near)
         cores = np.bincount(labels[core], minlength=count)
         doubts = np.bincount(labels[small > _DOUBT], minlength=count)
-        before, again = (_touched(labels[core], count, seen, core) for seen in (self._shown, self._forgiven))
+        before, again = (
+            np.bincount(labels[core & seen], minlength=count) > 0 for seen in (self._shown, self._forgiven)
+        )
         share = cores / np.maximum(doubts, 1)
         ground, covering = (
             np.bincount(labels[core & _sized(where)], minlength=count) > _MOST * cores
@@ -67,20 +68,10 @@ class Presence:
         forgiven = large & ~ground & before & ~passes & ~again
         passes |= forgiven
         passes[0] = forgiven[0] = False  # what is near no core
-        self._shown, self._forgiven = ((which[labels] & core).astype(np.uint8) for which in (passes, forgiven))
+        self._shown, self._forgiven = (which[labels] & core for which in (passes, forgiven))
         weight = cv2.blur(passes[labels].astype(np.float32), (3, 3))
         return np.asarray(alpha * cv2.resize(weight, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _sized(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cv2.resize(where.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST) > 0, np.bool_)
-
-
-def _touched(
-    labels: NDArray[Any], count: int, seen: NDArray[np.uint8] | None, core: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Which of ``count`` cores lie where something was seen; ``labels`` are those of the pixels of ``core``."""
-    touched = np.zeros(count, np.bool_)
-    if seen is not None:
-        touched[labels[seen[core] > 0]] = True
-    return touched
