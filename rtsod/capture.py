@@ -67,7 +67,7 @@ class CaptureThread:
             self._meter.unreadable(self._source.skipped)
             if frame is None:
                 return
-            now = timeline(frame)
+            now = frame.time
             if self.began_at is None:
                 self.began_at = now
             if self._duration is not None and now - self.began_at >= self._duration:
@@ -75,8 +75,3 @@ class CaptureThread:
             count += 1
             self._meter.captured()
             self._ring.put(frame)
-
-
-def timeline(frame: Frame) -> float:
-    """A frame's place in time, seconds: its file's time stamp, or when it was captured."""
-    return float(frame.pts) if frame.pts is not None else frame.captured_at

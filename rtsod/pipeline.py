@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from rtsod.capture import CaptureThread, timeline
+from rtsod.capture import CaptureThread
 from rtsod.errors import EngineError
 from rtsod.masker import Masker
 from rtsod.meter import Drop, Meter, Stage
@@ -272,7 +272,7 @@ class Pipeline:
 
     def _at(self, frame: Frame) -> float:
         """Seconds since the first frame, on the input's own time line."""
-        now = timeline(frame)
+        now = frame.time
         if self._start_of_input is None:
             self._start_of_input = now
         return now - self._start_of_input

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from rtsod.capture import timeline
 from rtsod.change import Surroundings
 from rtsod.errors import MaskError
 from rtsod.meter import Meter, Stage, Work
@@ -82,7 +81,7 @@ class RegionMasker:
         if self._shown is None:
             return
         (frame, alpha), self._shown = self._shown, None
-        box, since = self._region.box, timeline(frame) - self._looked_at
+        box, since = self._region.box, frame.time - self._looked_at
         assert box is not None
         # A file's masks depend on its frames alone, not on how fast they are made.
         least = 0.0 if frame.pts is not None else self._look_seconds / LOOK_SHARE
@@ -111,5 +110,5 @@ class RegionMasker:
             self._region.learn(alpha)
         self._region.follow(alpha)
         self._surroundings.remember(frame.image)
-        self._looked_at = timeline(frame)
+        self._looked_at = frame.time
         return mask

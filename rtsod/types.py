@@ -45,6 +45,11 @@ class Frame:
     name: str | None = None
     """The stem of the file, for stills from a folder."""
 
+    @property
+    def time(self) -> float:
+        """The frame's position on its input's time line, in seconds: ``pts`` for files, else ``captured_at``."""
+        return float(self.pts) if self.pts is not None else self.captured_at
+
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:

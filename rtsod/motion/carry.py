@@ -12,7 +12,6 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.capture import timeline
 from rtsod.motion.evidence import compare, uncovered
 from rtsod.motion.flow import Flow, FlowSearch, Small, Way, coarse, follow, small
 from rtsod.types import Carried, Frame, Masked
@@ -74,7 +73,7 @@ class Carrier:
         self.watch(frame)
         if masked.frame is not self._key:
             self._start_from(masked.frame)
-        if self._way is None or timeline(frame) - timeline(masked.frame) > LONGEST_SECONDS:
+        if self._way is None or frame.time - masked.frame.time > LONGEST_SECONDS:
             return None
         new, old = self._seen[-1].picture, self._seen[0].picture
         evidence = compare(new, old, self._way)
