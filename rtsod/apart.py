@@ -16,8 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar, cast
 
-from rtsod.command_line import internal_error
-from rtsod.errors import EngineError, RtsodError
+from rtsod.errors import EngineError, RtsodError, internal_error
 
 _POLL: Final = 0.1
 """Seconds; on Windows a waiting thread hears of Ctrl-C only between two waits."""

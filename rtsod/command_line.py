@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
-from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
+from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.stop_signals import Interrupted, StopSignals
 
 
@@ -60,13 +58,6 @@ def answer(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it would fail again at the end
         if not isinstance(error, BrokenPipeError):
             raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
-
-
-def internal_error(error: Exception) -> str:
-    """A bug in one line, with the place it came from, for a report."""
-    places = traceback.extract_tb(error.__traceback__)
-    where = f" at {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
-    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}{where}"
 
 
 def complain(program: str, line: str) -> None:

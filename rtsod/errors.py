@@ -19,7 +19,9 @@ into these where the library is wrapped, with ``raise ... from``.
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -89,3 +91,10 @@ class OutputError(RtsodError):
 
 class MaskError(RtsodError):
     """One mask is unusable (not finite, out of range, of another frame)."""
+
+
+def internal_error(error: Exception) -> str:
+    """A bug in one line, with the place it came from, for a report."""
+    places = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
+    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}{where}"

@@ -16,9 +16,9 @@ from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
-from rtsod.command_line import Parser, answer, complain, internal_error
+from rtsod.command_line import Parser, answer, complain
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
-from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
+from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.model.weights import resolve
 from rtsod.report import Reporter
 from rtsod.stop_signals import Interrupted, StopSignals
