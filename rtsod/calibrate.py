@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError, OutputError
+from rtsod.progress import BuildProgress
 from rtsod.stop_signals import leave
 from rtsod.text_file import check_writable, file_to_write, write_text
-from rtsod.types import BuildProgress
 
 T = TypeVar("T")
 

@@ -26,8 +26,9 @@ from rich.progress import (
 from rtsod.build.progress import shown
 from rtsod.meter import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
+from rtsod.progress import BuildProgress
 from rtsod.text_file import write_text
-from rtsod.types import BuildProgress, EngineInfo, SourceInfo
+from rtsod.types import EngineInfo, SourceInfo
 from rtsod.version import __version__
 
 HELD_OFTEN: Final = 0.1

@@ -285,10 +285,6 @@ class EngineInfo:
     """True: a stream's frames go in as they are, of any size; the engine scales them where that is quickest."""
 
 
-BuildProgress: TypeAlias = Callable[[str, int, int], None]
-"""Called with a phase's name, its steps done, and its steps in all. Phases nest; one is over when done equals all."""
-
-
 class Source(Protocol):
     """Where frames come from."""
 

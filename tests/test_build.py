@@ -17,12 +17,13 @@ from rtsod.build.__main__ import main
 from rtsod.build.cache import CachedEngine, EngineCache
 from rtsod.build.engine_from_onnx import engine_from_onnx
 from rtsod.build.engine_from_weights import Target, engine_from_weights
-from rtsod.build.progress import shown, spoken
+from rtsod.build.progress import shown
 from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.known_picture import known_picture
 from rtsod.model.weights import resolve
+from rtsod.progress import spoken
 from tests.fakes import Ticks
 from tests.trt_fixtures import exported, rtx
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rtsod"
 
 LAYERS = {
-    "version": 0, "errors": 0, "types": 0, "config": 0,
+    "version": 0, "errors": 0, "progress": 0, "types": 0, "config": 0,
     "geometry": 1, "preprocess": 1, "refine": 1, "composite": 1, "ring": 1, "meter": 1, "capture": 1,
     "motion": 1, "masker": 1, "pairing": 1, "parting": 1,
     "supervised_source": 1, "supervised_engine": 1, "v4l2": 1, "text_file": 1, "stop_signals": 1, "command_line": 1,

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.build.engine_from_weights import Target, engine_from_weights
-from rtsod.build.progress import spoken
 from rtsod.build.self_check import check_answer
 from rtsod.build.trt_library import TrtLibrary, load_library, require_supported
 from rtsod.config import EngineConfig
@@ -18,7 +17,8 @@ from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.model.weights import Weights
-from rtsod.types import Alpha, BuildProgress, EngineInfo, Image
+from rtsod.progress import BuildProgress, spoken
+from rtsod.types import Alpha, EngineInfo, Image
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rtsod.build.trt_library import Capability, TrtLibrary, capability_text
 from rtsod.errors import EngineError, EngineUnavailable
-from rtsod.types import BuildProgress
+from rtsod.progress import BuildProgress
 
 _WORKSPACE: Final = 2 << 30
 """Bytes the fastest kernels may use beside weights and activations; no layer here wants more."""

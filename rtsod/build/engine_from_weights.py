@@ -16,7 +16,8 @@ from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION
 from rtsod.model.weights import Weights
-from rtsod.types import BuildProgress, Image
+from rtsod.progress import BuildProgress
+from rtsod.types import Image
 
 
 @dataclass(frozen=True, slots=True)

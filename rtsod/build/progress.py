@@ -1,23 +1,18 @@
-"""How far a build is: the one callback that builders report to, and its two receivers."""
+"""The receiver of a build's progress that shows bars."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from rtsod.types import BuildProgress, Clock
-
-_EVERY: Final = 5.0
-"""Seconds between two lines."""
+from rtsod.progress import BuildProgress, Say, spoken
 
 
 @contextmanager
-def shown(console: Console, say: Callable[[str], None]) -> Iterator[BuildProgress]:
+def shown(console: Console, say: Say) -> Iterator[BuildProgress]:
     """A receiver that shows a bar for each phase under way, from the first report on; no terminal, and it is spoken."""
     if not console.is_terminal:
         yield spoken(say)
@@ -42,16 +37,3 @@ def shown(console: Console, say: Callable[[str], None]) -> Iterator[BuildProgres
         yield report
     finally:
         bars.stop()
-
-
-def spoken(say: Callable[[str], None], clock: Clock = time.perf_counter) -> BuildProgress:
-    """A receiver for where there is only a line to print: one now and then, so that the program does not look hung."""
-    last = clock()
-
-    def report(phase: str, done: int, total: int) -> None:
-        nonlocal last
-        if clock() - last >= _EVERY and done < total:
-            last = clock()
-            say(f"still at it: {phase}, {100 * done // max(total, 1)} %")
-
-    return report

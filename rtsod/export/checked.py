@@ -19,9 +19,10 @@ from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
 from rtsod.preprocess import shrink
+from rtsod.progress import BuildProgress
 from rtsod.sources.folder import load
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Alpha, BuildProgress, Image
+from rtsod.types import Alpha, Image
 
 _SCENE_SIZE: Final = (640, 480)
 _MOMENTS: Final = (0, 190)
