@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from rtsod.engine_pool import EnginePool
 from rtsod.ladder import Ladder, Rung
 from rtsod.masker import Masker, WholeFrame
 from rtsod.meter import Meter
+from rtsod.progress import Say
 from rtsod.region_masker import RegionMasker
 from rtsod.types import Clock, Frame, Mask
 
@@ -31,7 +31,7 @@ class AdaptiveMasker:
         ladder: Ladder,
         pool: EnginePool,
         meter: Meter,
-        say: Callable[[str], None],
+        say: Say,
         *,
         clock: Clock = time.perf_counter,
     ) -> None:

@@ -23,6 +23,7 @@ from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.steady import Steadier
+from rtsod.progress import Say
 from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
@@ -245,9 +246,7 @@ class _Run:
         return backdrops
 
 
-def _settle_outputs(
-    output: OutputConfig, run: RunConfig, info: SourceInfo, say: Callable[[str], None]
-) -> tuple[OutputConfig, RunConfig]:
+def _settle_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo, say: Say) -> tuple[OutputConfig, RunConfig]:
     """Decide on the preview, and on the recording made when there is no other way to see anything."""
     others = bool(output.outputs or output.mask_outputs or output.virtual_camera is not None)
     if output.preview is False or (output.preview is None and others):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -15,6 +15,7 @@ from rtsod.motion.carry import Carrier
 from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.pairing import Steadying
 from rtsod.pipeline import Composing, Pipeline
+from rtsod.progress import Say
 from rtsod.quality import Choice, choose
 from rtsod.quality import check as check_quality
 from rtsod.sparing import Sparing
@@ -33,9 +34,7 @@ class Settled:
     """Seconds: what was asked for, or what follows from the network's speed."""
 
 
-def settle(
-    quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, say: Callable[[str], None]
-) -> Settled:
+def settle(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, say: Say) -> Settled:
     """Time the network and decide what was left open: how masks are made, and how they are paired with frames.
 
     Args:

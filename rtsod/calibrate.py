@@ -6,14 +6,14 @@ The authors' weights need no calibration: theirs comes with the program, made by
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError, OutputError
-from rtsod.progress import BuildProgress
+from rtsod.progress import BuildProgress, Say
 from rtsod.stop_signals import leave
 from rtsod.text_file import check_writable, file_to_write, write_text
 
@@ -67,7 +67,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     answer(done)
 
 
-def _calibration(options: argparse.Namespace, say: Callable[[str], None], progress: BuildProgress) -> str:
+def _calibration(options: argparse.Namespace, say: Say, progress: BuildProgress) -> str:
     import torch
 
     from rtsod.export.parity import compare, pictures_in

@@ -14,6 +14,7 @@ from rtsod.ladder import Ladder, Rung
 from rtsod.masker import Masker, WholeFrame
 from rtsod.meter import Meter
 from rtsod.pace import KEEPS_UP, inference_seconds
+from rtsod.progress import Say
 from rtsod.region_masker import LOOK_SECONDS, LOOK_SHARE
 from rtsod.types import SourceInfo
 
@@ -134,7 +135,7 @@ def rungs(size: int, fps: float, whole_seconds: float, *, region: bool, tracking
     return (Rung(size), *ways)
 
 
-def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter, say: Callable[[str], None]) -> Masker:
+def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter, say: Say) -> Masker:
     """What makes masks as chosen; where there is a choice to be made again and again, by a ladder.
 
     Args:

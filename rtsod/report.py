@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from rich.progress import (
 from rtsod.build.progress import shown
 from rtsod.meter import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
-from rtsod.progress import BuildProgress
+from rtsod.progress import BuildProgress, Say
 from rtsod.text_file import write_text
 from rtsod.types import EngineInfo, SourceInfo
 from rtsod.version import __version__
@@ -109,12 +109,10 @@ class Reporter:
 
 
 class _FrameBar:
-    def __init__(
-        self, progress: Progress, what: str, total: int | None, meter: Meter, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, progress: Progress, what: str, total: int | None, meter: Meter, say: Say) -> None:
         self._progress = progress
         self._meter = meter
-        self._say: Callable[[str], None] | None = say
+        self._say: Say | None = say
         self._task = progress.add_task(what, total=total, fps=0.0)
 
     def poll(self) -> None:

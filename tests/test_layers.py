@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "rtsod"
 
 LAYERS = {
     "version": 0, "errors": 0, "progress": 0, "types": 0, "config": 0,
-    "geometry": 1, "preprocess": 1, "refine": 1, "composite": 1, "ring": 1, "meter": 1, "capture": 1,
+    "image_file": 2, "geometry": 1, "preprocess": 1, "refine": 1, "composite": 1, "ring": 1, "meter": 1, "capture": 1,
     "motion": 1, "masker": 1, "pairing": 1, "parting": 1,
     "supervised_source": 1, "supervised_engine": 1, "v4l2": 1, "text_file": 1, "stop_signals": 1, "command_line": 1,
     "region": 1, "region_masker": 1, "change": 1, "sparing": 1, "ladder": 1, "engine_pool": 1, "adaptive_masker": 1,
@@ -32,7 +32,8 @@ LIBRARIES = {
 """Third-party libraries a layer may import; edges and application may import what they wrap."""
 STAYS_OUT_OF = {"sources": {"torch", "openvino"}, "sinks": {"torch", "openvino"}, "pipeline": {"cv2", "numpy"}}
 EDGES_MAY_USE = {
-    "export": {"model", "sources"},  # the demo scene's pictures
+    "sources": {"image_file"},
+    "export": {"model", "sources", "image_file"},  # the demo scene's pictures
     "build": {"model", "export", "cuda"},
     "backends": {"model", "export", "build", "cuda"},
 }

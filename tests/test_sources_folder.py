@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError
+from rtsod.image_file import load
 from rtsod.sources import open_source
-from rtsod.sources.folder import StillsSource, load, stills_from_folder
+from rtsod.sources.folder import StillsSource, stills_from_folder
 from rtsod.types import Frame
 from tests.source_fixtures import pictures
 

@@ -17,13 +17,12 @@ from rtsod.config import EngineConfig
 from rtsod.cuda.memory import open_cuda, probe_cuda_memory
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.weights import Weights
-from rtsod.progress import BuildProgress
+from rtsod.progress import BuildProgress, Say
 from rtsod.types import Availability, Engine
 
 # OpenVINO reports its use to its makers wherever this package is found. Nothing of a run leaves the machine.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-Say = Callable[[str], None]
 Opener = Callable[[EngineConfig, Weights, Say, BuildProgress | None], Engine]
 
 

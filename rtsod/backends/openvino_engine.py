@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -25,6 +24,7 @@ from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.calibration import calibration_of
 from rtsod.model.weights import Weights
+from rtsod.progress import Say
 from rtsod.types import Alpha, EngineInfo, Image
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class OpenVinoEngine:
         WeightsError: the weights cannot be had.
     """
 
-    def __init__(self, config: EngineConfig, weights: Weights, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, config: EngineConfig, weights: Weights, say: Say = lambda line: None) -> None:
         self._core = openvino_core()
         self._say = say
         self._device = _device(self._core, config.device)

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import Weights
+from rtsod.progress import Say
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def converted(
     config: EngineConfig,
     weights: Weights,
     calibration: Calibration | None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> Converted:
     """The model for this configuration, converted if need be: by one process at a time, and apart from this one.
 
@@ -94,7 +95,7 @@ def converted(
 
 
 @contextmanager
-def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+def _alone(folder: Path, say: Say) -> Iterator[None]:
     """No two processes convert the same at once, as far as that can be had: it only saves work."""
     waiting = partial(say, "another process is converting the network: waiting for it")
     try:

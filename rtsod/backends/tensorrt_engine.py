@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.model.weights import Weights
-from rtsod.progress import BuildProgress, spoken
+from rtsod.progress import BuildProgress, Say, spoken
 from rtsod.types import Alpha, EngineInfo, Image
 
 _log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class TensorRtEngine:
         self,
         config: EngineConfig,
         weights: Weights,
-        say: Callable[[str], None] = lambda line: None,
+        say: Say = lambda line: None,
         progress: BuildProgress | None = None,
     ) -> None:
         library = load_library()

@@ -21,6 +21,7 @@ from rtsod.bench.text import network_lines, pipeline_lines, roof_lines
 from rtsod.bench.work import count_work
 from rtsod.config import SourceConfig, Sync
 from rtsod.errors import EngineError, OutputError, RtsodError
+from rtsod.progress import Say
 from rtsod.stop_signals import Interrupted
 from rtsod.text_file import write_text
 from rtsod.types import EngineInfo
@@ -54,9 +55,7 @@ class Session:
         hold: called before the last of it is kept: from then on no signal is to interrupt it.
     """
 
-    def __init__(
-        self, plan: Plan, result: Result, say: Callable[[str], None], hold: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, plan: Plan, result: Result, say: Say, hold: Callable[[], None] = lambda: None) -> None:
         self._plan = plan
         self._result = result
         self._say = say

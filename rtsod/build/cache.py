@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +18,7 @@ import platformdirs
 from rtsod.build.lock import locked
 from rtsod.build.manifest import Manifest
 from rtsod.errors import OutputError
+from rtsod.progress import Say
 from rtsod.text_file import read_bytes, read_text
 
 _LOCK_PATIENCE: Final = 1800.0
@@ -83,7 +84,7 @@ class EngineCache:
         return CachedEngine(plan, manifest, path)
 
     @contextmanager
-    def building(self, wanted: Manifest, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
+    def building(self, wanted: Manifest, say: Say = lambda line: None) -> Iterator[None]:
         """Only one process at a time is inside for one engine; the others wait, and then find it built.
 
         Args:

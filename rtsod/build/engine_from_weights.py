@@ -16,7 +16,7 @@ from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION
 from rtsod.model.weights import Weights
-from rtsod.progress import BuildProgress
+from rtsod.progress import BuildProgress, Say
 from rtsod.types import Image
 
 
@@ -41,7 +41,7 @@ def engine_from_weights(
     cache: EngineCache | None = None,
     pictures: list[Image] | None = None,
     rebuild: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
 ) -> CachedEngine:
     """Find it, or build it.
@@ -105,7 +105,7 @@ def _build(
     target: Target,
     wanted: Manifest,
     pictures: list[Image] | None,
-    say: Callable[[str], None],
+    say: Say,
     progress: BuildProgress,
 ) -> CachedEngine:
     precision = export_precision(config.precision)

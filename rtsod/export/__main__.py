@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import UsageError
+from rtsod.progress import Say
 from rtsod.stop_signals import leave
 from rtsod.text_file import check_writable, file_to_write, write_bytes
 
@@ -62,7 +63,7 @@ def _export(options: argparse.Namespace) -> None:
     answer(done)
 
 
-def _export_to(output: Path, config: EngineConfig, images: Path | None, say: Callable[[str], None]) -> str:
+def _export_to(output: Path, config: EngineConfig, images: Path | None, say: Say) -> str:
     from rtsod.export.checked import export_checked, export_precision
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve

@@ -13,14 +13,14 @@ from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.export.parity import Parity, check_parity
 from rtsod.geometry import cover
+from rtsod.image_file import load
 from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
 from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
 from rtsod.preprocess import shrink
-from rtsod.progress import BuildProgress
-from rtsod.sources.folder import load
+from rtsod.progress import BuildProgress, Say
 from rtsod.sources.scene import DemoScene
 from rtsod.types import Alpha, Image
 
@@ -60,7 +60,7 @@ def export_checked(
     precision: ExportPrecision,
     input_size: int,
     pictures: list[Image] | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
 ) -> CheckedOnnx:
     """Export, and compare with PyTorch in float32 on pictures.
