@@ -6,15 +6,15 @@ import time
 
 from rtsod.engine_pool import EnginePool
 from rtsod.ladder import Ladder, Rung
-from rtsod.masker import Masker, WholeFrame
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.progress import Say
 from rtsod.region_masker import RegionMasker
-from rtsod.types import Clock, Frame, Mask
+from rtsod.types import Clock, Frame, Mask, Masker
 
 
 class AdaptiveMasker:
-    """See :class:`rtsod.masker.Masker`.
+    """See :class:`rtsod.types.Masker`.
 
     Args:
         ladder: says which rung to stand on.
@@ -56,7 +56,7 @@ class AdaptiveMasker:
         return self._ladder.last.every if waits else self._rung.every
 
     def mask(self, frame: Frame) -> Mask:
-        """See :meth:`rtsod.masker.Masker.mask`."""
+        """See :meth:`rtsod.types.Masker.mask`."""
         self._move()
         started = self._clock()
         try:
@@ -65,7 +65,7 @@ class AdaptiveMasker:
             self._seconds = self._clock() - started
 
     def afterwards(self) -> None:
-        """See :meth:`rtsod.masker.Masker.afterwards`."""
+        """See :meth:`rtsod.types.Masker.afterwards`."""
         started = self._clock()
         self._masker.afterwards()
         now = self._clock()

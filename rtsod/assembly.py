@@ -9,7 +9,6 @@ from typing import cast
 
 from rtsod.config import EngineConfig, EngineName, Precision, QualityConfig, RunConfig, Sync
 from rtsod.engine_pool import EnginePool
-from rtsod.masker import Masker
 from rtsod.meter import Meter, Snapshot
 from rtsod.motion.carry import Carrier
 from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
@@ -19,7 +18,7 @@ from rtsod.progress import Say
 from rtsod.quality import Choice, choose
 from rtsod.quality import check as check_quality
 from rtsod.sparing import Sparing
-from rtsod.types import Clock, EngineInfo, Sink, Source, SourceInfo
+from rtsod.types import Clock, EngineInfo, Masker, Sink, Source, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)

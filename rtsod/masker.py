@@ -2,42 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from rtsod.meter import Meter, Stage
 from rtsod.preprocess import shrink, shrink_still, stretch_still
 from rtsod.types import Engine, Frame, Mask
-
-
-class Masker(Protocol):
-    """Makes masks. Called from one thread."""
-
-    @property
-    def name(self) -> str:
-        """What makes them, for messages."""
-        ...
-
-    @property
-    def every(self) -> int:
-        """Where masks are carried: one frame in so many needs a mask of its own, at present."""
-        ...
-
-    def mask(self, frame: Frame) -> Mask:
-        """The mask of one frame.
-
-        Raises:
-            MaskError: the network's answer is no valid map.
-            EngineError: inference failed.
-        """
-        ...
-
-    def afterwards(self) -> None:
-        """Do what nobody waits for. Called once the mask, if there is one, has been handed on.
-
-        Raises:
-            EngineError: inference failed.
-        """
-        ...
 
 
 class WholeFrame:
@@ -65,7 +32,7 @@ class WholeFrame:
         return 1
 
     def mask(self, frame: Frame) -> Mask:
-        """See :meth:`Masker.mask`."""
+        """See :meth:`rtsod.types.Masker.mask`."""
         engine, image = self._engine.info, frame.image
         if self._stills or not engine.takes_frames:
             with self._meter.stage(Stage.PREPROCESS, frame.index):

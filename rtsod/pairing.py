@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from rtsod.errors import MaskError
-from rtsod.masker import Masker
 from rtsod.meter import Drop, Meter, Stage, Work
-from rtsod.types import Carried, Frame, Masked
+from rtsod.types import Carried, Frame, Masked, Masker
 
 
 class Carrying(Protocol):

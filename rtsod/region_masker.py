@@ -56,7 +56,7 @@ class RegionMasker:
         return 1
 
     def mask(self, frame: Frame) -> Mask:
-        """See :meth:`rtsod.masker.Masker.mask`."""
+        """See :meth:`rtsod.types.Masker.mask`."""
         self.afterwards()
         try:
             if self._region.box is None:
@@ -77,7 +77,7 @@ class RegionMasker:
         return mask
 
     def afterwards(self) -> None:
-        """See :meth:`rtsod.masker.Masker.afterwards`."""
+        """See :meth:`rtsod.types.Masker.afterwards`."""
         if self._shown is None:
             return
         (frame, alpha), self._shown = self._shown, None

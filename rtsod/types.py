@@ -340,6 +340,37 @@ class Engine(Protocol):
         ...
 
 
+class Masker(Protocol):
+    """Makes masks. Called from one thread."""
+
+    @property
+    def name(self) -> str:
+        """What makes them, for messages."""
+        ...
+
+    @property
+    def every(self) -> int:
+        """Where masks are carried: one frame in so many needs a mask of its own, at present."""
+        ...
+
+    def mask(self, frame: Frame) -> Mask:
+        """The mask of one frame.
+
+        Raises:
+            MaskError: the network's answer is no valid map.
+            EngineError: inference failed.
+        """
+        ...
+
+    def afterwards(self) -> None:
+        """Do what nobody waits for. Called once the mask, if there is one, has been handed on.
+
+        Raises:
+            EngineError: inference failed.
+        """
+        ...
+
+
 class Background(Protocol):
     """What is shown behind the subject, where that does not depend on the frame."""
 

@@ -21,7 +21,7 @@ from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.config import SYNCS, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
-from rtsod.masker import Masker, WholeFrame
+from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
@@ -34,6 +34,7 @@ from rtsod.types import (
     Image,
     Mask,
     Masked,
+    Masker,
     SourceInfo,
     Transparent,
 )
