@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod.cuda.memory import Cuda
+from rtsod.cuda.device import Cuda
 from rtsod.errors import EngineError, EngineUnavailable
 
 

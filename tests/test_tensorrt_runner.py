@@ -13,7 +13,8 @@ from rtsod.backends import choose
 from rtsod.backends.tensorrt_engine import TensorRtEngine, TensorRtRunner
 from rtsod.build.self_check import TOLERANCE, answer_of, check_answer
 from rtsod.config import EngineConfig
-from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
+from rtsod.cuda.device import Cuda, gpu_error
+from rtsod.cuda.open import open_cuda
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.model.known_picture import known_picture
 from rtsod.model.weights import resolve

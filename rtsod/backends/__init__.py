@@ -14,7 +14,7 @@ from typing import Final
 
 from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig
-from rtsod.cuda.memory import open_cuda, probe_cuda_memory
+from rtsod.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Say

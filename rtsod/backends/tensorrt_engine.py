@@ -12,7 +12,8 @@ from rtsod.build.engine_from_weights import Target, engine_from_weights
 from rtsod.build.self_check import check_answer
 from rtsod.build.trt_library import TrtLibrary, load_library, require_supported
 from rtsod.config import EngineConfig
-from rtsod.cuda.memory import Cuda, gpu_error, open_cuda
+from rtsod.cuda.device import Cuda, gpu_error
+from rtsod.cuda.open import open_cuda
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.model.weights import Weights

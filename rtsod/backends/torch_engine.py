@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from rtsod.config import EngineConfig
-from rtsod.cuda.memory import gpu_error
+from rtsod.cuda.device import gpu_error
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.checkpoints import load_network
 from rtsod.model.graph_replay import GraphReplay

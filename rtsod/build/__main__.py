@@ -92,7 +92,7 @@ def _build(options: argparse.Namespace) -> None:
 @contextmanager
 def _target(options: argparse.Namespace) -> Iterator[Target]:
     from rtsod.build.engine_from_weights import Target
-    from rtsod.cuda.memory import open_cuda
+    from rtsod.cuda.open import open_cuda
 
     if options.compute_capability is not None:
         match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)

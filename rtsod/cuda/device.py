@@ -1,32 +1,21 @@
-"""The little of CUDA that running an engine takes, behind one protocol with two implementations.
-
-cuda-python has wheels everywhere and CUDA graphs; pycuda is what many Jetsons have. Which one serves is decided by what
-is installed.
-"""
+"""The little of CUDA that running an engine takes: the protocol of one GPU, and how its errors are told."""
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
 from rtsod.errors import EngineError, EngineUnavailable
-from rtsod.types import Availability
-
-_log = logging.getLogger(__name__)
 
 Address: TypeAlias = int
 """Of device memory."""
 
 _DRIVER_FILE: Final = Path("/sys/module/nvidia/version")
-_INSTALL: Final = "pip install cuda-python (or pycuda)"
 _OUT_OF_MEMORY: Final = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory", "_ALLOC_FAILED")
 _LOST: Final = (
     "cudaErrorDevicesUnavailable", "cudaErrorNoDevice", "cudaErrorECCUncorrectable", "cudaErrorIllegalAddress",
@@ -106,40 +95,6 @@ class Cuda(Protocol):
     def close(self) -> None:
         """Give everything back. Idempotent; never raises, also where the GPU is lost."""
         ...
-
-
-def probe_cuda_memory() -> Availability:
-    """Whether one of the two libraries is installed. Imports neither."""
-    for name, module in (("cuda-python", "cuda"), ("pycuda", "pycuda")):
-        if find_spec(module) is not None and (module == "pycuda" or find_spec("cuda.bindings") is not None):
-            return Availability("cuda memory", True, f"{name} is installed")
-    return Availability("cuda memory", False, f"neither cuda-python nor pycuda is installed: {_INSTALL}")
-
-
-def open_cuda(device: str = "auto") -> Cuda:
-    """A GPU, by cuda-python if that is installed, else by pycuda.
-
-    Args:
-        device: ``auto``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        EngineUnavailable: it is no CUDA device, neither library is installed, or there is no driver or GPU.
-    """
-    match = re.fullmatch(r"auto|cuda(?::(\d+))?", device)
-    if match is None:
-        raise EngineUnavailable(f"--device {device}: TensorRT runs on NVIDIA GPUs only; write cuda or cuda:0")
-    index = int(match[1] or 0)
-    probe = probe_cuda_memory()
-    if not probe.available:
-        raise EngineUnavailable(probe.reason)
-    _log.info("GPU memory and streams: %s", probe.reason)
-    if probe.reason.startswith("cuda-python"):
-        from rtsod.cuda.cuda_python_memory import CudaPython
-
-        return CudaPython(index)
-    from rtsod.cuda.pycuda_memory import PyCuda
-
-    return PyCuda(index)
 
 
 def require_index(index: int, count: int) -> None:
