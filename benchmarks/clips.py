@@ -8,10 +8,10 @@ from pathlib import Path
 
 import av
 
+from rtsod.frames import Image
 from rtsod.geometry import cover
 from rtsod.sources.scene import DemoScene
 from rtsod.sources.video import video_from_file
-from rtsod.types import Image
 
 
 def clip_from_demo(path: Path, width: int, height: int, frames: int, fps: int = 30) -> Path:

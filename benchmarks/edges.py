@@ -31,12 +31,13 @@ from rtsod.backgrounds import ImageBackground, bundled_backgrounds
 from rtsod.composite import blend
 from rtsod.config import EngineConfig, RefineName
 from rtsod.errors import SourceError
+from rtsod.frames import Alpha, Image
+from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.refine import Matte, Refine, refiner, unrefined
 from rtsod.sources.scene import DemoScene
 from rtsod.text_file import file_to_write
-from rtsod.types import Alpha, Engine, Image
 
 WIDTH, HEIGHT = 1280, 720
 SIZES: Final = ((640, 360), (1280, 720), (1920, 1080), (3840, 2160))

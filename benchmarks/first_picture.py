@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from rtsod import cli
+from rtsod.frames import Shown
 from rtsod.meter import Meter
-from rtsod.types import Shown
 
 
 def main(note: Path, arguments: list[str]) -> int:

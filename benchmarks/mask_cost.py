@@ -36,6 +36,7 @@ from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig
+from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
 from rtsod.geometry import cover
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
@@ -43,7 +44,6 @@ from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 from rtsod.text_file import file_to_write
-from rtsod.types import Alpha, Frame, Image, Mask, Masked, Shown
 
 CLIP: Final = "again.mkv"
 START: Final = 20

@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.types import Alpha, Image
+from rtsod.frames import Alpha, Image
 
 _SIGMA: Final = 1.4
 """Of the gradient error's Gaussian derivative, pixels, as on alphamatting.com."""

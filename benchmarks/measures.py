@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha, Image
 from rtsod.motion.flow import small
-from rtsod.types import Alpha, Image
 
 Maps: TypeAlias = NDArray[np.float32]
 """``(N, S, S)`` in [0, 1]."""

@@ -35,6 +35,7 @@ from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
+from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.flow import follow
@@ -42,7 +43,6 @@ from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Alpha, Frame, Image, Mask, Masked
 
 EVERY: Final = (2, 4, 6)
 _FPS: Final = 30

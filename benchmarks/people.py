@@ -13,10 +13,11 @@ import numpy as np
 from benchmarks.clips import read_clip
 from benchmarks.edges import PHOTOGRAPHS
 from rtsod.errors import SourceError
+from rtsod.frames import Alpha, Image
 from rtsod.geometry import cover
+from rtsod.interfaces import Engine
 from rtsod.preprocess import shrink
 from rtsod.refine import refiner
-from rtsod.types import Alpha, Engine, Image
 
 WIDTH, HEIGHT = 640, 480
 ROOMS: Final = ("horse.jpg", "boat.jpg")

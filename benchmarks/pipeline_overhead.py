@@ -35,6 +35,8 @@ from rtsod.bench.feeds import BACKGROUND, LoopedSource
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig, PictureConfig
+from rtsod.frames import Alpha, Image
+from rtsod.interfaces import Engine, Source
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter, Snapshot
 from rtsod.model.weights import resolve
@@ -44,7 +46,6 @@ from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
 from rtsod.text_file import file_to_write
-from rtsod.types import Alpha, Engine, Image, Source
 
 CPU_MS_BOUND: Final = 8.0
 RATE_BOUND: Final = 0.95

@@ -40,12 +40,13 @@ from benchmarks.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
 from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
+from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
 from rtsod.text_file import file_to_write
-from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked
 
 PEOPLE: Final = ("again", "book", "no", "thanks")
 NOISE: Final = 2.0

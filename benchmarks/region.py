@@ -34,13 +34,14 @@ from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Case, measure_whole
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, SourceConfig
 from rtsod.errors import UsageError
+from rtsod.frames import Alpha, Frame, Image
+from rtsod.interfaces import Engine, Masker
 from rtsod.masker import WholeFrame
 from rtsod.meter import Drop, Meter
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
 from rtsod.text_file import file_to_write
-from rtsod.types import Alpha, Engine, Frame, Image, Masker
 
 FPS: Final = 30
 SIZE: Final = 320

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha, Image
 from rtsod.geometry import cover
 from rtsod.sources import figure
 from rtsod.sources.canvas import Canvas, Colour, Layer, Point
-from rtsod.types import Alpha, Image
 
 _HAIRS: Final[Sequence[Colour]] = ((74, 42, 30), (104, 62, 42), (58, 34, 26))
 _SKIN: Final[Colour] = (236, 180, 146)

@@ -12,12 +12,12 @@ from rtsod.version import __version__
 
 if TYPE_CHECKING:
     from rtsod.errors import RtsodError
+    from rtsod.frames import EngineInfo
     from rtsod.segmenter import Segmenter
-    from rtsod.types import EngineInfo
 
 __all__ = ["EngineInfo", "RtsodError", "Segmenter", "__version__"]
 
-_HOME = {"EngineInfo": "rtsod.types", "RtsodError": "rtsod.errors", "Segmenter": "rtsod.segmenter"}
+_HOME = {"EngineInfo": "rtsod.frames", "RtsodError": "rtsod.errors", "Segmenter": "rtsod.segmenter"}
 
 
 def __getattr__(name: str) -> object:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 
 from rtsod.engine_pool import EnginePool
+from rtsod.frames import Frame, Mask
+from rtsod.interfaces import Clock, Masker
 from rtsod.ladder import Ladder, Rung
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.progress import Say
 from rtsod.region_masker import RegionMasker
-from rtsod.types import Clock, Frame, Mask, Masker
 
 
 class AdaptiveMasker:
-    """See :class:`rtsod.types.Masker`.
+    """See :class:`rtsod.interfaces.Masker`.
 
     Args:
         ladder: says which rung to stand on.
@@ -56,7 +57,7 @@ class AdaptiveMasker:
         return self._ladder.last.every if waits else self._rung.every
 
     def mask(self, frame: Frame) -> Mask:
-        """See :meth:`rtsod.types.Masker.mask`."""
+        """See :meth:`rtsod.interfaces.Masker.mask`."""
         self._move()
         started = self._clock()
         try:
@@ -65,7 +66,7 @@ class AdaptiveMasker:
             self._seconds = self._clock() - started
 
     def afterwards(self) -> None:
-        """See :meth:`rtsod.types.Masker.afterwards`."""
+        """See :meth:`rtsod.interfaces.Masker.afterwards`."""
         started = self._clock()
         self._masker.afterwards()
         now = self._clock()

@@ -20,6 +20,8 @@ from rtsod.composite import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
+from rtsod.frames import Availability, SourceInfo
+from rtsod.interfaces import Backdrop, Engine, Sink, Source, Transparent, Untouched
 from rtsod.meter import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.steady import Steadier
@@ -35,7 +37,6 @@ from rtsod.sources import open_source
 from rtsod.stop_signals import Interrupted, StopSignals
 from rtsod.supervised_engine import SupervisedEngine
 from rtsod.text_file import check_writable
-from rtsod.types import Availability, Backdrop, Engine, Sink, Source, SourceInfo, Transparent, Untouched
 
 _log = logging.getLogger(__name__)
 

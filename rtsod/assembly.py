@@ -9,6 +9,8 @@ from typing import cast
 
 from rtsod.config import EngineConfig, EngineName, Precision, QualityConfig, RunConfig, Sync
 from rtsod.engine_pool import EnginePool
+from rtsod.frames import EngineInfo, SourceInfo
+from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.meter import Meter, Snapshot
 from rtsod.motion.carry import Carrier
 from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
@@ -18,7 +20,6 @@ from rtsod.progress import Say
 from rtsod.quality import Choice, choose
 from rtsod.quality import check as check_quality
 from rtsod.sparing import Sparing
-from rtsod.types import Clock, EngineInfo, Masker, Sink, Source, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from rtsod.frames import Frame
+from rtsod.interfaces import Source
 from rtsod.meter import Meter, Stage
 from rtsod.ring import Closed, Puttable
-from rtsod.types import Frame, Source
 
 
 class CaptureThread:

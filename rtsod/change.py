@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Image
 from rtsod.region import GRID, Box
-from rtsod.types import Image
 
 Thumbnail: TypeAlias = NDArray[np.int16]
 """``(GRID, GRID)`` grey levels."""

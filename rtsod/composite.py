@@ -15,21 +15,10 @@ import cv2
 import numpy as np
 
 from rtsod.errors import UsageError
+from rtsod.frames import Alpha, Composited, Frame, Image, Shown, seal
+from rtsod.interfaces import Backdrop, Background, Blur, Transparent, Untouched
 from rtsod.refine.light_wrap import light_wrapped
 from rtsod.refine.matte import Refine, unrefined
-from rtsod.types import (
-    Alpha,
-    Backdrop,
-    Background,
-    Blur,
-    Composited,
-    Frame,
-    Image,
-    Shown,
-    Transparent,
-    Untouched,
-    seal,
-)
 
 SLATE_BGR: Final = (38, 34, 32)
 """A quiet dark card, where no background of its own could be shown."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rtsod.errors import RtsodError
-from rtsod.types import Engine
+from rtsod.interfaces import Engine
 
 _log = logging.getLogger(__name__)
 

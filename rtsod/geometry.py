@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rtsod.types import Image
+from rtsod.frames import Image
 
 
 def cover(image: Image, width: int, height: int) -> Image:

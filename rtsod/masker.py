@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rtsod.frames import Frame, Mask
+from rtsod.interfaces import Engine
 from rtsod.meter import Meter, Stage
 from rtsod.preprocess import shrink, shrink_still, stretch_still
-from rtsod.types import Engine, Frame, Mask
 
 
 class WholeFrame:
@@ -32,7 +33,7 @@ class WholeFrame:
         return 1
 
     def mask(self, frame: Frame) -> Mask:
-        """See :meth:`rtsod.types.Masker.mask`."""
+        """See :meth:`rtsod.interfaces.Masker.mask`."""
         engine, image = self._engine.info, frame.image
         if self._stills or not engine.takes_frames:
             with self._meter.stage(Stage.PREPROCESS, frame.index):

@@ -13,7 +13,8 @@ from typing import Final, TypedDict
 
 import numpy as np
 
-from rtsod.types import Carried, Clock, Shown
+from rtsod.frames import Carried, Shown
+from rtsod.interfaces import Clock
 
 SAMPLES: Final = 65_536
 """Percentiles are of the last this many pictures: 36 minutes at 30 per second."""

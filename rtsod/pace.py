@@ -9,7 +9,8 @@ import numpy as np
 
 from rtsod.config import RunConfig, Sync
 from rtsod.errors import UsageError
-from rtsod.types import Engine, SourceInfo
+from rtsod.frames import SourceInfo
+from rtsod.interfaces import Engine
 
 LEAST_MASK_AGE: Final = 1.0
 """Seconds; the default bound on a slow machine is several inferences instead."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from rtsod.errors import MaskError
+from rtsod.frames import Carried, Frame, Masked
+from rtsod.interfaces import Masker
 from rtsod.meter import Drop, Meter, Stage, Work
-from rtsod.types import Carried, Frame, Masked, Masker
 
 
 class Carrying(Protocol):

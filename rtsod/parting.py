@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rtsod.frames import Frame
 from rtsod.meter import Drop, Meter
 from rtsod.pairing import Answer
 from rtsod.ring import Ring
-from rtsod.types import Frame
 
 
 @dataclass(frozen=True, slots=True)

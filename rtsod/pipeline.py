@@ -29,11 +29,12 @@ from typing import Final, Protocol
 
 from rtsod.capture import CaptureThread
 from rtsod.errors import EngineError
+from rtsod.frames import Composited, Frame, Masked, Shown
+from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
 from rtsod.meter import Drop, Meter, Stage
 from rtsod.pairing import Answer, Carrying, Held, Pairing, Steadying, Unmasked
 from rtsod.parting import Offered, Parting
 from rtsod.ring import Closed, OnFull, Ring
-from rtsod.types import Clock, Composited, Frame, Masked, Masker, Shown, Sink, Source, Wait
 
 READ_AHEAD: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rtsod.types import Alpha, Image
+from rtsod.frames import Alpha, Image
 
 _FLAT: float = 0.05
 """A map whose highest and lowest values are closer than this shows nothing; stretching it would show noise."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from rtsod.types import Clock
+from rtsod.interfaces import Clock
 
 Say: TypeAlias = Callable[[str], None]
 """Called with one line for the user."""

@@ -10,13 +10,14 @@ from rtsod.adaptive_masker import AdaptiveMasker, masker_of
 from rtsod.config import QualityConfig
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
+from rtsod.frames import SourceInfo
+from rtsod.interfaces import Masker
 from rtsod.ladder import Ladder, Rung
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.pace import KEEPS_UP, inference_seconds
 from rtsod.progress import Say
 from rtsod.region_masker import LOOK_SECONDS, LOOK_SHARE
-from rtsod.types import Masker, SourceInfo
 
 REGION_SIZES: Final = (192, 160, 128)
 """Pixels, of the region: each about two thirds of the one before in time. Below 128 masks break."""

@@ -16,7 +16,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.types import Alpha, Image
+from rtsod.frames import Alpha, Image
 
 SUBJECT: Final = 0.3
 """Alpha from which a cell belongs to what the box must hold."""

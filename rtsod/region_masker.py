@@ -7,10 +7,11 @@ from typing import Final
 
 from rtsod.change import Surroundings
 from rtsod.errors import MaskError
+from rtsod.frames import Alpha, Frame, Mask
+from rtsod.interfaces import Clock, Engine
 from rtsod.meter import Meter, Stage, Work
 from rtsod.preprocess import shrink
 from rtsod.region import Region
-from rtsod.types import Alpha, Clock, Engine, Frame, Mask
 
 LOOK_SECONDS: Final = 0.5
 """Between looks at the whole frame, where they are cheap."""
@@ -56,7 +57,7 @@ class RegionMasker:
         return 1
 
     def mask(self, frame: Frame) -> Mask:
-        """See :meth:`rtsod.types.Masker.mask`."""
+        """See :meth:`rtsod.interfaces.Masker.mask`."""
         self.afterwards()
         try:
             if self._region.box is None:
@@ -77,7 +78,7 @@ class RegionMasker:
         return mask
 
     def afterwards(self) -> None:
-        """See :meth:`rtsod.types.Masker.afterwards`."""
+        """See :meth:`rtsod.interfaces.Masker.afterwards`."""
         if self._shown is None:
             return
         (frame, alpha), self._shown = self._shown, None

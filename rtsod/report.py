@@ -24,11 +24,11 @@ from rich.progress import (
 )
 
 from rtsod.build.progress import shown
+from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.meter import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.progress import BuildProgress, Say
 from rtsod.text_file import write_text
-from rtsod.types import EngineInfo, SourceInfo
 from rtsod.version import __version__
 
 HELD_OFTEN: Final = 0.1

@@ -7,7 +7,7 @@ from collections import deque
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from rtsod.types import Wait
+from rtsod.interfaces import Wait
 
 T = TypeVar("T")
 T_in = TypeVar("T_in", contravariant=True)

@@ -11,10 +11,11 @@ import numpy as np
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig, EngineName, ModelName, Precision, RefineName
 from rtsod.errors import EngineError
+from rtsod.frames import Alpha, EngineInfo, Image, Mask
+from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, resolve
 from rtsod.preprocess import shrink, shrink_still, stretch_still
 from rtsod.refine import refiner
-from rtsod.types import Alpha, Engine, EngineInfo, Image, Mask
 
 
 class Segmenter:

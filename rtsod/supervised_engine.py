@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from rtsod.errors import EngineError
+from rtsod.frames import Alpha, EngineInfo, Image
+from rtsod.interfaces import Clock, Engine, Wait
 from rtsod.meter import Event
-from rtsod.types import Alpha, Clock, Engine, EngineInfo, Image, Wait
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -17,8 +17,9 @@ from typing import Final
 import numpy as np
 
 from rtsod.errors import SourceBusy, SourceError, SourceGone
+from rtsod.frames import Frame, Image, SourceInfo
+from rtsod.interfaces import Clock, Source, Wait
 from rtsod.meter import Event
-from rtsod.types import Clock, Frame, Image, Source, SourceInfo, Wait
 
 _log = logging.getLogger(__name__)
 

@@ -28,12 +28,13 @@ from rtsod.backends import open_engine
 from rtsod.backgrounds import open_background
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig, RefineName
+from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
+from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
 from rtsod.refine import refiner, unrefined
-from rtsod.types import Alpha, Engine, Frame, Image, Mask, Masked, Shown
 
 SHOWN, SHOWN_IN_MOTION = 288, 208
 """Pixels of the side of a detail, as it is drawn."""

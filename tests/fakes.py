@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from rtsod.types import Alpha, Carried, Clock, Composited, EngineInfo, Frame, Image, Masked, SourceInfo, Wait
+from rtsod.frames import Alpha, Carried, Composited, EngineInfo, Frame, Image, Masked, SourceInfo
+from rtsod.interfaces import Clock, Wait
 
 WATERMARK = (7, 131, 249)
 """BGR of every background pixel of a fake frame: it must never be seen in an output."""

@@ -12,7 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.types import Alpha, Image
+from rtsod.frames import Alpha, Image
 
 WIDTH, HEIGHT = 96, 72
 RED: Final = 249

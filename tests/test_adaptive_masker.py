@@ -11,9 +11,9 @@ from rtsod.adaptive_masker import AdaptiveMasker
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import EngineUnavailable
+from rtsod.frames import Alpha, Frame, Image
 from rtsod.ladder import Ladder, Rung
 from rtsod.meter import Meter
-from rtsod.types import Alpha, Frame, Image
 from tests.fakes import Ticks
 
 PERIOD = 1 / 30

@@ -16,7 +16,8 @@ import pytest
 
 from rtsod.backgrounds import ColourBackground, ImageBackground, VideoBackground, bundled_backgrounds, open_background
 from rtsod.errors import SourceError, UsageError
-from rtsod.types import Background, Blur, Image, Transparent, Untouched
+from rtsod.frames import Image
+from rtsod.interfaces import Background, Blur, Transparent, Untouched
 
 
 def write_image(path: Path, image: Image, *parameters: int) -> Path:

@@ -25,7 +25,7 @@ from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Resources
 from rtsod.config import PRECISIONS
 from rtsod.errors import EngineError, ExitCode, OutputError, UsageError
-from rtsod.types import Engine
+from rtsod.interfaces import Engine
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--engine", "constant", "--model", "lite", "--input-size", "64", "--seconds", "0.05"]

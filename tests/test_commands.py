@@ -21,8 +21,8 @@ from rtsod.command_line import answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, EngineConfig
 from rtsod.errors import ExitCode, OutputError
 from rtsod.export import __main__ as export
+from rtsod.frames import Availability
 from rtsod.text_file import file_to_write, json_from_text, read_text
-from rtsod.types import Availability
 
 ROOT = Path(__file__).parents[1]
 MAINS: dict[str, Callable[[list[str]], int]] = {

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from rtsod.composite import LEAST_ALPHA, SLATE_BGR, Compositor, blend, blurred_background
 from rtsod.errors import UsageError
-from rtsod.types import Alpha, Backdrop, Blur, Frame, Image, Mask, Masked, Transparent, Untouched
+from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.interfaces import Backdrop, Blur, Transparent, Untouched
 
 
 class Card:

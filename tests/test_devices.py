@@ -11,8 +11,8 @@ import pytest
 
 from rtsod import devices, v4l2
 from rtsod.cli import main
+from rtsod.frames import SourceInfo
 from rtsod.sources._rate import MEASURE_SECONDS, RateCheck, advice
-from rtsod.types import SourceInfo
 from rtsod.v4l2 import Device, Identity, Mode
 
 MODES = [

@@ -20,7 +20,7 @@ from rtsod.doctor import gpu, network, video
 from rtsod.doctor.finding import Finding, Verdict
 from rtsod.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
 from rtsod.errors import EngineError, EngineUnavailable, SourceBusy
-from rtsod.types import Availability, SourceInfo
+from rtsod.frames import Availability, SourceInfo
 from rtsod.v4l2 import Device
 
 CARD = Card("NVIDIA GeForce RTX 4090", "580.95.05", (8, 9), "24564 MiB")

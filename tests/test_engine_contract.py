@@ -1,4 +1,4 @@
-"""One suite over every engine: what :class:`rtsod.types.Engine` promises holds for each."""
+"""One suite over every engine: what :class:`rtsod.interfaces.Engine` promises holds for each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from rtsod.backends import choose, open_engine, probe_engines
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineUnavailable
+from rtsod.frames import Image
+from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.types import Engine, Image
 
 NAMES = ["constant", "openvino", "openvino-int8", "torch", "tensorrt"]
 """OpenVINO is asked for its precision; what ``auto`` takes depends on the processor."""

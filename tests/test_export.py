@@ -18,12 +18,12 @@ from rtsod.export.__main__ import main
 from rtsod.export.checked import export_precision
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch, typing_fault
 from rtsod.export.parity import LEAST_IOU, LIMITS, Parity, check_parity, compare, pictures_in
+from rtsod.frames import Alpha, Image
 from rtsod.model.checkpoints import load_network
 from rtsod.model.half import cancels, half_from_float, widen
 from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
-from rtsod.types import Alpha, Image
 from tests.trt_fixtures import exported
 
 KINDS: list[tuple[ModelName, ExportPrecision]] = [

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import rtsod
 from rtsod.composite import Compositor
 from rtsod.errors import MaskError
-from rtsod.types import Alpha, Backdrop, Blur, Composited, Frame, Image, Mask, Masked, Transparent, Untouched, seal
+from rtsod.frames import Alpha, Composited, Frame, Image, Mask, Masked, seal
+from rtsod.interfaces import Backdrop, Blur, Transparent, Untouched
 
 PACKAGE = Path(rtsod.__file__).parent
 SEALED = {"seal", "_seal", "_SEAL", "Composited"}
@@ -41,13 +42,13 @@ def makers(source: str) -> list[str]:
 @pytest.mark.parametrize(
     "source",
     [
-        "from rtsod.types import seal",
-        "from rtsod.types import seal as harmless",
-        "import rtsod.types as t\nt.seal(image=x)",
-        "import rtsod.types as t\ngetattr(t, 'seal')",
-        "from rtsod.types import _SEAL",
+        "from rtsod.frames import seal",
+        "from rtsod.frames import seal as harmless",
+        "import rtsod.frames as t\nt.seal(image=x)",
+        "import rtsod.frames as t\ngetattr(t, 'seal')",
+        "from rtsod.frames import _SEAL",
         "Composited(image=x)",
-        "types.Composited(image=x)",
+        "frames.Composited(image=x)",
         "Composited.__new__(Composited)",
         "class Mine(Composited): ...",
     ],
@@ -58,7 +59,7 @@ def test_the_reader_of_sources_sees_every_way_in(source: str) -> None:
 
 def test_only_the_compositor_makes_pictures_that_may_leave() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.relative_to(PACKAGE) not in (Path("types.py"), Path("composite.py")):
+        if path.relative_to(PACKAGE) not in (Path("frames.py"), Path("composite.py")):
             assert not makers(path.read_text(encoding="utf-8")), path
 
 
@@ -82,7 +83,7 @@ def carriers(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "source",
-    ["Carried(f, a, m)", "types.Carried(f, a, m)", "from rtsod.types import Carried as C", "Carried.__new__(Carried)",
+    ["Carried(f, a, m)", "frames.Carried(f, a, m)", "from rtsod.frames import Carried as C", "Carried.__new__(Carried)",
      "dataclasses.replace(carried, alpha=a)"],
 )  # fmt: skip
 def test_the_reader_of_sources_sees_a_mask_laid_over_another_frame(source: str) -> None:

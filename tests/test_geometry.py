@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtsod.frames import Image
 from rtsod.geometry import cover, fit
-from rtsod.types import Image
 
 SIDES = st.integers(1, 60)
 

@@ -22,6 +22,8 @@ from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import UPSAMPLINGS, Counts, typing_fault
 from rtsod.export.parity import compare
+from rtsod.frames import Image
+from rtsod.interfaces import Engine
 from rtsod.model.aside import ASIDE, Aside
 from rtsod.model.calibration import Calibration, calibration_from_text, calibration_of
 from rtsod.model.checkpoints import load_network
@@ -31,7 +33,6 @@ from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink, shrink_still
-from rtsod.types import Engine, Image
 from tests.trt_fixtures import exported
 
 SMALL = EngineConfig(model="lite", engine="openvino", input_size=96, device="cpu")

@@ -21,23 +21,13 @@ from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.config import SYNCS, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
+from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
+from rtsod.interfaces import Masker, Transparent
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
 from rtsod.supervised_engine import SupervisedEngine
-from rtsod.types import (
-    Alpha,
-    Composited,
-    EngineInfo,
-    Frame,
-    Image,
-    Mask,
-    Masked,
-    Masker,
-    SourceInfo,
-    Transparent,
-)
 from tests import moving_room
 from tests.fakes import Ticks
 

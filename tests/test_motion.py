@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.errors import MaskError
+from rtsod.frames import Alpha, Carried, Frame, Image, Mask, Masked
 from rtsod.motion.carry import Carrier
 from rtsod.motion.evidence import compare
 from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Way, follow, small
 from rtsod.preprocess import shrink
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Alpha, Carried, Frame, Image, Mask, Masked
 from tests import moving_room
 
 SIZE = 320

@@ -26,10 +26,10 @@ from rtsod.backends.openvino_core import openvino_core
 from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
+from rtsod.frames import Alpha
 from rtsod.model.known_picture import known_picture
 from rtsod.model.weights import resolve
 from rtsod.quality import REGION_SIZES, WHOLE_SIZES
-from rtsod.types import Alpha
 
 ROOT = Path(__file__).parents[1]
 CONFIG = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=128, device="cpu")

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.errors import EngineError, OutputError, SourceError
+from rtsod.frames import Alpha, Composited
+from rtsod.interfaces import Transparent
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.motion.carry import Carrier
 from rtsod.pipeline import Pipeline
-from rtsod.types import Alpha, Composited, Transparent
 from tests.fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
 
 GREEN = "#00FF00"

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtsod.frames import Image
 from rtsod.preprocess import shrink, shrink_still, stretch_still
-from rtsod.types import Image
 
 
 def _noise(height: int, width: int, peak: int = 255) -> Image:

@@ -16,12 +16,13 @@ from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
+from rtsod.frames import Frame, Image, SourceInfo
+from rtsod.interfaces import Engine
 from rtsod.ladder import Rung
 from rtsod.masker import WholeFrame
 from rtsod.meter import Meter
 from rtsod.quality import Choice, check, choose, masker_from
 from rtsod.region_masker import RegionMasker
-from rtsod.types import Engine, Frame, Image, SourceInfo
 
 CAMERA = SourceInfo("camera", 640, 480, Fraction(30), live=True)
 FILE = replace(CAMERA, name="clip.mp4", live=False)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtsod.frames import Frame
+from rtsod.interfaces import Sink
 from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, VideoFileSink, VirtualCameraSink
-from rtsod.types import Frame, Sink
 from tests.sink_fixtures import HEIGHT, WIDTH, FakeDevice, composited, patches
 
 

@@ -11,8 +11,8 @@ import pytest
 from rtsod import sinks
 from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
+from rtsod.frames import Availability
 from rtsod.sinks import PngFolderSink, PreviewSink, VideoFileSink, open_sinks
-from rtsod.types import Availability
 from tests.sink_fixtures import info
 
 

@@ -25,6 +25,8 @@ from hypothesis import strategies as st
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, SourceGone
+from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
+from rtsod.interfaces import Backdrop, Transparent
 from rtsod.masker import WholeFrame
 from rtsod.meter import Event, Meter, Snapshot
 from rtsod.motion.carry import Carrier
@@ -33,7 +35,6 @@ from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks._pixels import bring_to
 from rtsod.supervised_engine import SupervisedEngine
 from rtsod.supervised_source import SupervisedSource
-from rtsod.types import Alpha, Backdrop, Composited, Frame, Image, SourceInfo, Transparent
 from tests import moving_room
 from tests.fakes import FakeEngine, hasten, right_half
 from tests.moving_room import BACKDROP, HEIGHT, WIDTH

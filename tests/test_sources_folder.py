@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError
+from rtsod.frames import Frame
 from rtsod.image_file import load
 from rtsod.sources import open_source
 from rtsod.sources.folder import StillsSource, stills_from_folder
-from rtsod.types import Frame
 from tests.source_fixtures import pictures
 
 IMAGES = Path(__file__).parents[1].parent / "shared" / "samples" / "images"

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from rtsod.errors import SourceError
+from rtsod.frames import Frame
+from rtsod.interfaces import Source
 from rtsod.sources.video import video_from_file
-from rtsod.types import Frame, Source
 from tests.source_fixtures import pictures, rotate_in_header, write_audio, write_video
 
 CLIPS = Path(__file__).parents[1].parent / "shared" / "samples" / "clips"

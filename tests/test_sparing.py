@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtsod.frames import Frame, Image, Mask, Masked
 from rtsod.meter import Meter, Work
 from rtsod.sparing import STILL_SECONDS, Sparing
-from rtsod.types import Frame, Image, Mask, Masked
 from tests.fakes import right_half
 
 SCENE: Image = np.full((240, 320, 3), 90, np.uint8)

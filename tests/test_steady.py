@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.motion.flow import HEIGHT, WIDTH, small
 from rtsod.motion.ground import Ground, Known
 from rtsod.motion.lock import SubjectLock
 from rtsod.motion.presence import Presence
 from rtsod.motion.smooth import Smoother
 from rtsod.motion.steady import Steadier
-from rtsod.types import Alpha, Frame, Image, Mask, Masked
 
 SIZE = 160
 FPS = 30

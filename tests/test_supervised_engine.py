@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
+from rtsod.frames import Alpha, Image
 from rtsod.meter import Event, Meter
 from rtsod.supervised_engine import RESTART_SECONDS, RESTARTS, SupervisedEngine
-from rtsod.types import Alpha, Image
 from tests.fakes import FakeEngine, Ticks, hasten, right_half
 
 PICTURE: Image = np.zeros((64, 64, 3), np.uint8)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from rtsod.errors import SourceBusy, SourceError, SourceGone
+from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.meter import Event, Meter
 from rtsod.supervised_source import BACK_OFF, State, SupervisedSource
-from rtsod.types import Frame, Image, SourceInfo
 from tests.fakes import hasten
 
 SPEED = 40.0

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from rtsod.backends.torch_engine import TorchEngine
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError
+from rtsod.frames import Image
 from rtsod.model.saliency import FrameGraph
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Image
 
 CONFIG = EngineConfig(model="lite", engine="torch", device="cpu", input_size=160)
 

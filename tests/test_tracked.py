@@ -11,13 +11,13 @@ import pytest
 from rtsod.assembly import sync_that_ran
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
+from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
 from rtsod.masker import WholeFrame
 from rtsod.meter import Drop, Meter, Snapshot
 from rtsod.motion.carry import Carrier
 from rtsod.pairing import Carrying
 from rtsod.pipeline import Pipeline
 from rtsod.report import Reporter, held_often
-from rtsod.types import Alpha, Carried, Composited, Frame, Image, Masked
 from tests.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
 
 FRAMES = 12

@@ -8,11 +8,12 @@ import pytest
 
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
+from rtsod.frames import Alpha, Image
+from rtsod.interfaces import Engine
 from rtsod.masker import WholeFrame
 from rtsod.meter import Event, Meter, Stage
 from rtsod.pipeline import Pipeline
 from rtsod.supervised_engine import SupervisedEngine
-from rtsod.types import Alpha, Engine, Image
 from tests.fakes import CollectingSink, FakeEngine, FakeSource, picture
 
 

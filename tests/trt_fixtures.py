@@ -21,10 +21,10 @@ from rtsod.build.trt_library import TrtLibrary, load_library
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
+from rtsod.frames import Alpha, Image
 from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
 from rtsod.model.weights import resolve
-from rtsod.types import Alpha, Image
 
 SIZE = 64
 CONFIG = EngineConfig(model="lite", engine="tensorrt", precision="fp32", input_size=SIZE)

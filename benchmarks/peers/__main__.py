@@ -32,10 +32,10 @@ from benchmarks.study import at_least_one, carry_out
 from rtsod.bench.feeds import demo_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
+from rtsod.frames import Image
 from rtsod.model.weights import fetch, weights_folder
 from rtsod.quality import REGION_SIZES
 from rtsod.text_file import file_to_write
-from rtsod.types import Image
 
 ROOT: Final = Path(__file__).parents[2]
 CLIPS: Final = ROOT.parent / "shared" / "samples" / "clips"

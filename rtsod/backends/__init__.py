@@ -1,4 +1,4 @@
-"""Runtimes that run the network, behind the one protocol :class:`rtsod.types.Engine`.
+"""Runtimes that run the network, behind the one protocol :class:`rtsod.interfaces.Engine`.
 
 Each file wraps one library and imports it only when opened. Only ``auto`` chooses; what was asked for by name is
 opened or is an error, never replaced.
@@ -16,9 +16,10 @@ from rtsod.build.trt_library import load_library, probe_tensorrt, require_suppor
 from rtsod.config import EngineConfig
 from rtsod.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.frames import Availability
+from rtsod.interfaces import Engine
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Say
-from rtsod.types import Availability, Engine
 
 # OpenVINO reports its use to its makers wherever this package is found. Nothing of a run leaves the machine.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

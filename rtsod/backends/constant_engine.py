@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rtsod.types import Alpha, EngineInfo, Image
+from rtsod.frames import Alpha, EngineInfo, Image
 
 
 class ConstantEngine:
-    """See :class:`rtsod.types.Engine`. Gives what ``answer`` makes of the picture; by default an ellipse.
+    """See :class:`rtsod.interfaces.Engine`. Gives what ``answer`` makes of the picture; by default an ellipse.
 
     Args:
         input_size: S.

@@ -59,10 +59,10 @@ def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
 
     from rtsod.backends.openvino_graph import openvino_from_torch
     from rtsod.build.self_check import answer_of
+    from rtsod.frames import Alpha, Image
     from rtsod.model.checkpoints import load_network
     from rtsod.model.quantised import quantised
     from rtsod.model.saliency import SaliencyGraph
-    from rtsod.types import Alpha, Image
 
     network = load_network(order.weights, order.model)
     exact = SaliencyGraph(network).eval()

@@ -22,10 +22,10 @@ from rtsod.backends.openvino_model import Converted, converted
 from rtsod.build.self_check import TOLERANCE, check_answer
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.calibration import calibration_of
 from rtsod.model.weights import Weights
 from rtsod.progress import Say
-from rtsod.types import Alpha, EngineInfo, Image
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _WORTH_IT: Final = 1.5
 
 
 class OpenVinoEngine:
-    """See :class:`rtsod.types.Engine`.
+    """See :class:`rtsod.interfaces.Engine`.
 
     Args:
         config: which model, in which precision, on what.

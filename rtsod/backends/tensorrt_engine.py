@@ -16,15 +16,15 @@ from rtsod.cuda.device import Cuda, gpu_error
 from rtsod.cuda.open import open_cuda
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
+from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Say, spoken
-from rtsod.types import Alpha, EngineInfo, Image
 
 _log = logging.getLogger(__name__)
 
 
 class TensorRtEngine:
-    """See :class:`rtsod.types.Engine`. Builds the engine on first use; never falls back to anything.
+    """See :class:`rtsod.interfaces.Engine`. Builds the engine on first use; never falls back to anything.
 
     Args:
         config: what is to run.

@@ -14,6 +14,7 @@ from torch import nn
 from rtsod.config import EngineConfig
 from rtsod.cuda.device import gpu_error
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.checkpoints import load_network
 from rtsod.model.graph_replay import GraphReplay
 from rtsod.model.half import half_from_float, widen
@@ -22,7 +23,6 @@ from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import U2Net
 from rtsod.model.weights import Weights
 from rtsod.preprocess import shrink
-from rtsod.types import Alpha, EngineInfo, Image
 
 Run: TypeAlias = Callable[[Image], torch.Tensor]
 
@@ -36,7 +36,7 @@ and three to four times as much at 2160p: bilinear scaling need not touch most o
 
 
 class TorchEngine:
-    """See :class:`rtsod.types.Engine`. On a GPU it takes frames of any size, and is quickest where they are all alike.
+    """See :class:`rtsod.interfaces.Engine`. On a GPU it takes frames of any size, and is quickest where they are all alike.
 
     Raises:
         EngineUnavailable: the device or the precision is not to be had here.

@@ -12,7 +12,7 @@ from rtsod.backgrounds.colour import ColourBackground
 from rtsod.backgrounds.image import ImageBackground
 from rtsod.backgrounds.video import VideoBackground
 from rtsod.errors import UsageError
-from rtsod.types import Backdrop, Background, Blur, Transparent, Untouched
+from rtsod.interfaces import Backdrop, Background, Blur, Transparent, Untouched
 
 __all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
 
@@ -33,7 +33,7 @@ def open_background(spec: str) -> Backdrop:
             looked for first where its path says, then by name, with or without ``.jpg``, among the bundled ones.
 
     Returns:
-        A backdrop for the compositor; a :class:`rtsod.types.Background` is the caller's to close.
+        A backdrop for the compositor; a :class:`rtsod.interfaces.Background` is the caller's to close.
 
     Raises:
         UsageError: ``spec`` means nothing, or there is no such file.

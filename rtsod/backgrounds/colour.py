@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from rtsod.errors import UsageError
-from rtsod.types import Image
+from rtsod.frames import Image
 
 
 class ColourBackground:
@@ -29,7 +29,7 @@ class ColourBackground:
         self._picture = np.empty((0, 0, 3), np.uint8)
 
     def picture(self, width: int, height: int, at: float) -> Image:
-        """The colour, at a size: see :class:`rtsod.types.Background`."""
+        """The colour, at a size: see :class:`rtsod.interfaces.Background`."""
         if self._picture.shape[:2] != (height, width):
             self._picture = np.full((height, width, 3), self._bgr, np.uint8)
         return self._picture

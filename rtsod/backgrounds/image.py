@@ -12,8 +12,8 @@ import numpy as np
 
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
+from rtsod.frames import Image
 from rtsod.geometry import cover
-from rtsod.types import Image
 
 _MAX_FILE_BYTES: Final = 4 * MAX_FRAME_PIXELS
 """More than the largest picture allowed takes without compression."""
@@ -34,7 +34,7 @@ class ImageBackground:
         self._picture = self._original
 
     def picture(self, width: int, height: int, at: float) -> Image:
-        """The picture, at a size: see :class:`rtsod.types.Background`."""
+        """The picture, at a size: see :class:`rtsod.interfaces.Background`."""
         if self._picture.shape[:2] != (height, width):
             self._picture = cover(self._original, width, height)
         return self._picture

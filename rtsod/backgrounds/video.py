@@ -11,8 +11,8 @@ import numpy as np
 
 from rtsod.config import MAX_FRAME_PIXELS
 from rtsod.errors import SourceError
+from rtsod.frames import Image
 from rtsod.geometry import cover
-from rtsod.types import Image
 
 _OPTIONS: Final = {
     "protocol_whitelist": "file",
@@ -44,7 +44,7 @@ class VideoBackground:
         self._original = self._picture = _pixels(self._shown)
 
     def picture(self, width: int, height: int, at: float) -> Image:
-        """The frame of a moment: see :class:`rtsod.types.Background`.
+        """The frame of a moment: see :class:`rtsod.interfaces.Background`.
 
         Raises:
             SourceError: the file can no longer be read.

@@ -9,8 +9,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+from rtsod.frames import Frame, Image, SourceInfo
+from rtsod.interfaces import Clock, Source
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Clock, Frame, Image, Source, SourceInfo
 
 BACKGROUND: Final = "beach.jpg"
 """A bundled one: what most people would choose first."""

@@ -128,7 +128,7 @@ def device_to_probe(engine: str) -> str:
     """The device that PyTorch is to probe.
 
     Args:
-        engine: what an engine says it runs on, :attr:`rtsod.types.EngineInfo.device`.
+        engine: what an engine says it runs on, :attr:`rtsod.frames.EngineInfo.device`.
 
     Raises:
         EngineError: PyTorch cannot reach it.

@@ -21,10 +21,10 @@ from rtsod.bench.text import network_lines, pipeline_lines, roof_lines
 from rtsod.bench.work import count_work
 from rtsod.config import SourceConfig, Sync
 from rtsod.errors import EngineError, OutputError, RtsodError
+from rtsod.frames import EngineInfo
 from rtsod.progress import Say
 from rtsod.stop_signals import Interrupted
 from rtsod.text_file import write_text
-from rtsod.types import EngineInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Final
 from rtsod.backends import open_engine
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.config import EngineConfig, ModelName
+from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.types import Engine
 
 TARGET_FPS: Final[dict[ModelName, float]] = {"full": 30.0, "lite": 40.0}
 """The paper's, on a GTX 1080 Ti (arXiv:2005.09007, abstract)."""

@@ -20,13 +20,14 @@ from rtsod.composite import Compositor
 from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
 from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
+from rtsod.frames import EngineInfo, SourceInfo
+from rtsod.interfaces import Backdrop, Clock, Engine, Masker, Source
 from rtsod.meter import Drop, Meter, Snapshot, Span, Stage
 from rtsod.motion.steady import Steadier
 from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
-from rtsod.types import Backdrop, Clock, Engine, EngineInfo, Masker, Source, SourceInfo
 
 TRACED_FRAMES: Final = 20
 """Composited frames of which every stage is kept, for the time line."""

@@ -15,9 +15,9 @@ from rtsod.build.trt_library import Capability, TrtLibrary, capability_text, req
 from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION
+from rtsod.frames import Image
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Say
-from rtsod.types import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from rtsod.errors import EngineError
+from rtsod.frames import Alpha, Image
 from rtsod.model.known_picture import known_picture
-from rtsod.types import Alpha, Image
 
 _SIDE: Final = 32
 """The stored answer is the map averaged down to this many pixels a side."""

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from rtsod.errors import EngineUnavailable
-from rtsod.types import Availability
+from rtsod.frames import Availability
 
 _log = logging.getLogger(__name__)
 

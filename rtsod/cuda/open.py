@@ -12,7 +12,7 @@ from typing import Final
 
 from rtsod.cuda.device import Cuda
 from rtsod.errors import EngineUnavailable
-from rtsod.types import Availability
+from rtsod.frames import Availability
 
 _log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from rtsod.backends import choose, nvidia_driver, open_engine, probe_engines
 from rtsod.config import EngineConfig
 from rtsod.doctor.finding import Finding, Verdict
 from rtsod.errors import RtsodError
+from rtsod.frames import Mask
 from rtsod.model.weights import PUBLISHED, resolve, weights_folder
-from rtsod.types import Mask
 
 MAIN_JOB: Final = EngineConfig(model="lite")
 

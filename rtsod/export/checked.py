@@ -12,6 +12,7 @@ import torch
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.export.parity import Parity, check_parity
+from rtsod.frames import Alpha, Image
 from rtsod.geometry import cover
 from rtsod.image_file import load
 from rtsod.model.calibration import calibration_of
@@ -22,7 +23,6 @@ from rtsod.model.weights import Weights
 from rtsod.preprocess import shrink
 from rtsod.progress import BuildProgress, Say
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Alpha, Image
 
 _SCENE_SIZE: Final = (640, 480)
 _MOMENTS: Final = (0, 190)

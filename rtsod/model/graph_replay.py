@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rtsod.types import Image
+from rtsod.frames import Image
 
 _WARM_UPS: Final = 3
 """Runs before recording: cuDNN tries its algorithms, and the allocator comes to rest."""

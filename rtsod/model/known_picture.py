@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.types import Image
+from rtsod.frames import Image
 
 
 def known_picture(size: int) -> Image:

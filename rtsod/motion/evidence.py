@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha
 from rtsod.motion.flow import Small, Way, follow
-from rtsod.types import Alpha
 
 _MISMATCH: Final = 20.0
 """Levels of 255, in the worst channel: a pixel that differs this much from where it is said to come from does not come

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.types import Alpha, Image
+from rtsod.frames import Alpha, Image
 
 Flow: TypeAlias = NDArray[np.float32]
 """``(HEIGHT, WIDTH, 2)`` float32: the way to go from each pixel, in pixels, x first."""

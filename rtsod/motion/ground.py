@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha, Image
 from rtsod.motion.flow import HEIGHT, WIDTH, Small, coarse
 from rtsod.motion.smooth import change
-from rtsod.types import Alpha, Image
 
 _PLAINLY_NOT: Final = 0.1
 """What the network gives less is no subject."""

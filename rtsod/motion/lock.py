@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha
 from rtsod.motion.evidence import compare
 from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Small, Way, coarse, follow
-from rtsod.types import Alpha
 
 Region = NDArray[np.bool_]
 """``(HEIGHT, WIDTH)``: some pixels of the small picture."""

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha
 from rtsod.motion.ground import Known
-from rtsod.types import Alpha
 
 _SIDE: Final = 160
 """Pixels of the map that is judged."""

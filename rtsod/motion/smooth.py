@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha
 from rtsod.motion.flow import Pixels, Small
-from rtsod.types import Alpha
 
 _STILL, _MOVING = 6.0, 12.0
 """Levels of 255 in the worst channel: below the first a pixel stands still, above the second it moves."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from rtsod.frames import Mask, Masked
 from rtsod.motion.flow import small
 from rtsod.motion.ground import Ground
 from rtsod.motion.lock import SubjectLock
 from rtsod.motion.presence import Presence
 from rtsod.motion.smooth import Smoother
-from rtsod.types import Mask, Masked
 
 
 class Steadier:

@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.types import Alpha
+from rtsod.frames import Alpha
 
 _TRACE: Final = 0.05
 """From here on, a place may belong to something."""

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.frames import Alpha, Image
 from rtsod.refine.faint import without_faint
 from rtsod.refine.kernel import NOISE, PLANES, SURE, TRIM, finish
 from rtsod.refine.matte import Matte
-from rtsod.types import Alpha, Image
 
 Plane: TypeAlias = NDArray[np.float32]
 

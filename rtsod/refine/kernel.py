@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from rtsod.types import Alpha, Image
+from rtsod.frames import Alpha, Image
 
 Kernel: TypeAlias = Callable[[Image, Alpha, NDArray[np.int64], NDArray[np.int64], int, Alpha], None]
 TRIM: Final = np.float32(0.05)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.types import Alpha, Image
+from rtsod.frames import Alpha, Image
 
 Pixels = TypeVar("Pixels", NDArray[np.float32], NDArray[np.uint8])
 

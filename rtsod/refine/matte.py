@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from rtsod.frames import Alpha, Image
 from rtsod.refine.upsample import upsample
-from rtsod.types import Alpha, Image
 
 
 @dataclass(frozen=True, slots=True)

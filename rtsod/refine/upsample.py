@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rtsod.types import Alpha
+from rtsod.frames import Alpha
 
 
 def upsample(mask: Alpha, width: int, height: int) -> Alpha:

@@ -1,4 +1,4 @@
-"""Where pictures go: each file wraps one library, all take only :class:`rtsod.types.Composited`."""
+"""Where pictures go: each file wraps one library, all take only :class:`rtsod.frames.Composited`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import cv2  # noqa: F401
 
 from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
+from rtsod.frames import SourceInfo
+from rtsod.interfaces import Sink
 from rtsod.meter import Event
 from rtsod.sinks._recipes import recipe_for
 from rtsod.sinks.null import NullSink
@@ -20,7 +22,6 @@ from rtsod.sinks.png_folder import PngFolderSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
 from rtsod.sinks.video_file import VideoFileSink
 from rtsod.sinks.virtual_camera import VirtualCameraSink, virtual_camera_available
-from rtsod.types import Sink, SourceInfo
 
 __all__ = [
     "Key",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from rtsod.frames import Composited, Image
 from rtsod.geometry import fit
-from rtsod.types import Composited, Image
 
 
 def require_composited(picture: object) -> Composited:

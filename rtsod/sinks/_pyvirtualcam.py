@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from rtsod.errors import OutputError
+from rtsod.frames import Availability, Image
 from rtsod.sinks._pixels import bring_to
-from rtsod.types import Availability, Image
 
 _INSTALL: Final = "pip install pyvirtualcam"
 _SETUP: Final = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rtsod.frames import Composited
 from rtsod.sinks._pixels import require_composited
-from rtsod.types import Composited
 
 
 class NullSink:

@@ -10,9 +10,9 @@ from typing import Final, Literal
 import cv2
 
 from rtsod.errors import OutputError
+from rtsod.frames import Composited, Image
 from rtsod.sinks._files import output_error, part_beside
 from rtsod.sinks._pixels import require_composited, with_alpha
-from rtsod.types import Composited, Image
 
 COMPRESSION: Final = 1
 """zlib's fastest: higher levels cost several times the time for a few per cent of size."""
@@ -41,7 +41,7 @@ class PngFolderSink:
         self.name = f"{'masks' if what == 'alpha' else 'pictures'} in {path}"
 
     def write(self, picture: Composited) -> None:
-        """Write one file; see :meth:`rtsod.types.Sink.write`."""
+        """Write one file; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         if self._closed:
             raise OutputError(f"{self._folder}: closed already")

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from rtsod.errors import OutputError
+from rtsod.frames import Availability, Composited, Image
 from rtsod.sinks._pixels import require_composited
-from rtsod.types import Availability, Composited, Image
 
 WINDOW_LIMIT: Final = (1280, 720)
 """Pixels. The window opens no larger; the user may pull it to any size."""
@@ -55,7 +55,7 @@ class PreviewSink:
         self._closed = False
 
     def write(self, picture: Composited) -> None:
-        """Replace what waits to be shown; see :meth:`rtsod.types.Sink.write`."""
+        """Replace what waits to be shown; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         with self._lock:
             if not self._closed:

@@ -15,12 +15,12 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
+from rtsod.frames import Composited, Image
 from rtsod.sinks._audio import AudioTrack, open_audio
 from rtsod.sinks._files import output_error, part_beside
 from rtsod.sinks._pixels import bring_to, even, require_composited, with_alpha
 from rtsod.sinks._recipes import recipe_for
 from rtsod.sinks._salvage import salvage
-from rtsod.types import Composited, Image
 
 STILL_SECONDS: Final = Fraction(1)
 """How long each picture stands that has no time of its own."""
@@ -85,7 +85,7 @@ class VideoFileSink:
         self.name = f"{'mask video' if what == 'alpha' else 'video'} {path.name}"
 
     def write(self, picture: Composited) -> None:
-        """Encode one picture; see :meth:`rtsod.types.Sink.write`."""
+        """Encode one picture; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         if self._closed or self._failed:
             raise OutputError(f"{self._path}: {'closed already' if self._closed else 'failed before'}")
@@ -103,7 +103,7 @@ class VideoFileSink:
         self._written += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name; see :meth:`rtsod.types.Sink.close`.
+        """Finish the file and give it its name; see :meth:`rtsod.interfaces.Sink.close`.
 
         After a write that failed this does not fail once more: what was written before is kept if it can be played.
         """

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from rtsod.errors import OutputError
+from rtsod.frames import Availability, Composited, Image
+from rtsod.interfaces import Clock, Wait
 from rtsod.meter import Event
 from rtsod.sinks._loopback import LoopbackCamera, setup_hint, virtual_cameras
 from rtsod.sinks._pixels import even, require_composited
 from rtsod.sinks._pyvirtualcam import ForeignCamera, foreign_camera_available, pyvirtualcam_installed
-from rtsod.types import Availability, Clock, Composited, Image, Wait
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class VirtualCameraSink:
         self._thread.start()
 
     def write(self, picture: Composited) -> None:
-        """Show this picture from now on; see :meth:`rtsod.types.Sink.write`."""
+        """Show this picture from now on; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         with self._changed:
             if self._error is not None:

@@ -19,9 +19,9 @@ import cv2  # noqa: F401
 from rtsod import v4l2
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, SourceGone, UsageError
+from rtsod.interfaces import Clock, Source
 from rtsod.meter import Event
 from rtsod.supervised_source import SupervisedSource
-from rtsod.types import Clock, Source
 
 __all__ = ["open_source"]
 

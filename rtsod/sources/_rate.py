@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rtsod import v4l2
+from rtsod.frames import SourceInfo
 from rtsod.meter import Event
-from rtsod.types import SourceInfo
 
 _log = logging.getLogger(__name__)
 

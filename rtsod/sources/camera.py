@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from rtsod import v4l2
 from rtsod.errors import SourceBusy, SourceError, SourceGone
+from rtsod.frames import Frame, SourceInfo
+from rtsod.interfaces import Clock
 from rtsod.meter import Event
 from rtsod.sources._rate import RateCheck
 from rtsod.sources.worker import Worker
-from rtsod.types import Clock, Frame, SourceInfo
 
 SELECT_SECONDS: Final = 1
 """How long one V4L2 read waits for the driver; OpenCV's own default of 10 s would hold up every stop."""

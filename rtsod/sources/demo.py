@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from rtsod.frames import Frame, SourceInfo
+from rtsod.interfaces import Clock
 from rtsod.sources.scene import DemoScene
-from rtsod.types import Clock, Frame, SourceInfo
 
 
 class DemoSource:

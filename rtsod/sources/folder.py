@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rtsod.errors import SourceError
+from rtsod.frames import Frame, SourceInfo
 from rtsod.image_file import SUFFIXES, is_still, load
-from rtsod.types import Clock, Frame, SourceInfo
+from rtsod.interfaces import Clock
 
 _log = logging.getLogger(__name__)
 

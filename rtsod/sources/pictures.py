@@ -10,7 +10,7 @@ import numpy as np
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from rtsod.types import Image
+from rtsod.frames import Image
 
 _BT2020: Final = 9  # SWS_CS_BT2020; PyAV 15 has no name for it
 # AVColorSpace of a frame -> the matrix swscale knows. Others (YCgCo, ICtCp, ...) are too rare to guess at.

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from rtsod.errors import UsageError
+from rtsod.frames import Alpha, Image
 from rtsod.sources import figure
 from rtsod.sources.canvas import Layer, Point
 from rtsod.sources.room import room
-from rtsod.types import Alpha, Image
 
 MIN_SIDE: Final = 16
 """Pixels."""

@@ -20,9 +20,10 @@ from av.video.stream import VideoStream
 
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
+from rtsod.frames import Frame, Image, SourceInfo
+from rtsod.interfaces import Clock
 from rtsod.sources.pictures import Converter, Timeline, quarter_turns
 from rtsod.sources.worker import Worker
-from rtsod.types import Clock, Frame, Image, SourceInfo
 
 _log = logging.getLogger(__name__)
 
