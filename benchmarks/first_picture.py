@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rtsod import cli
 from rtsod.frames import Shown
-from rtsod.meter import Meter
+from rtsod.metrics import Meter
 
 
 def main(note: Path, arguments: list[str]) -> int:

@@ -38,7 +38,7 @@ from rtsod.config import EngineConfig, PictureConfig
 from rtsod.frames import Alpha, Image
 from rtsod.interfaces import Engine, Source
 from rtsod.masker import WholeFrame
-from rtsod.meter import Meter, Snapshot
+from rtsod.metrics import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline import Pipeline
 from rtsod.preprocess import shrink

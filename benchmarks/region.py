@@ -37,7 +37,7 @@ from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image
 from rtsod.interfaces import Engine, Masker
 from rtsod.masker import WholeFrame
-from rtsod.meter import Drop, Meter
+from rtsod.metrics import Drop, Meter
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker

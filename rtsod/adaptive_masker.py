@@ -9,7 +9,7 @@ from rtsod.frames import Frame, Mask
 from rtsod.interfaces import Clock, Masker
 from rtsod.ladder import Ladder, Rung
 from rtsod.masker import WholeFrame
-from rtsod.meter import Meter
+from rtsod.metrics import Meter
 from rtsod.progress import Say
 from rtsod.region_masker import RegionMasker
 

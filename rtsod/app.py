@@ -22,7 +22,7 @@ from rtsod.engine_pool import EnginePool
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.frames import Availability, SourceInfo
 from rtsod.interfaces import Backdrop, Engine, Sink, Source, Transparent, Untouched
-from rtsod.meter import Meter
+from rtsod.metrics import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.steady import Steadier
 from rtsod.progress import Say

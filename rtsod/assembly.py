@@ -11,7 +11,7 @@ from rtsod.config import EngineConfig, EngineName, Precision, QualityConfig, Run
 from rtsod.engine_pool import EnginePool
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
-from rtsod.meter import Meter, Snapshot
+from rtsod.metrics import Meter, Snapshot
 from rtsod.motion.carry import Carrier
 from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.pairing import Steadying

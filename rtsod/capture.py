@@ -6,7 +6,7 @@ import threading
 
 from rtsod.frames import Frame
 from rtsod.interfaces import Source
-from rtsod.meter import Meter, Stage
+from rtsod.metrics import Meter, Stage
 from rtsod.ring import Closed, Puttable
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rtsod.frames import Frame, Mask
 from rtsod.interfaces import Engine
-from rtsod.meter import Meter, Stage
+from rtsod.metrics import Meter, Stage
 from rtsod.preprocess import shrink, shrink_still, stretch_still
 
 

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 from rtsod.errors import MaskError
 from rtsod.frames import Carried, Frame, Masked
 from rtsod.interfaces import Masker
-from rtsod.meter import Drop, Meter, Stage, Work
+from rtsod.metrics import Drop, Meter, Stage, Work
 
 
 class Carrying(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtsod.frames import Frame
-from rtsod.meter import Drop, Meter
+from rtsod.metrics import Drop, Meter
 from rtsod.pairing import Answer
 from rtsod.ring import Ring
 

@@ -31,7 +31,7 @@ from rtsod.capture import CaptureThread
 from rtsod.errors import EngineError
 from rtsod.frames import Composited, Frame, Masked, Shown
 from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
-from rtsod.meter import Drop, Meter, Stage
+from rtsod.metrics import Drop, Meter, Stage
 from rtsod.pairing import Answer, Carrying, Held, Pairing, Steadying, Unmasked
 from rtsod.parting import Offered, Parting
 from rtsod.ring import Closed, OnFull, Ring

@@ -14,7 +14,7 @@ from rtsod.frames import SourceInfo
 from rtsod.interfaces import Masker
 from rtsod.ladder import Ladder, Rung
 from rtsod.masker import WholeFrame
-from rtsod.meter import Meter
+from rtsod.metrics import Meter
 from rtsod.pace import KEEPS_UP, inference_seconds
 from rtsod.progress import Say
 from rtsod.region_masker import LOOK_SECONDS, LOOK_SHARE

@@ -9,7 +9,7 @@ from rtsod.change import Surroundings
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Mask
 from rtsod.interfaces import Clock, Engine
-from rtsod.meter import Meter, Stage, Work
+from rtsod.metrics import Meter, Stage, Work
 from rtsod.preprocess import shrink
 from rtsod.region import Region
 

@@ -25,7 +25,7 @@ from rich.progress import (
 
 from rtsod.build.progress import shown
 from rtsod.frames import EngineInfo, SourceInfo
-from rtsod.meter import Drop, Meter, Snapshot
+from rtsod.metrics import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.progress import BuildProgress, Say
 from rtsod.text_file import write_text

@@ -7,7 +7,7 @@ from typing import Final
 
 from rtsod.change import Thumbnail, stands_still, thumbnail
 from rtsod.frames import Frame, Masked
-from rtsod.meter import Meter, Work
+from rtsod.metrics import Meter, Work
 
 STILL_SECONDS: Final = 0.5
 """At least so often a mask is computed, however still the picture stands."""

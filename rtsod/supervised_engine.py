@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.interfaces import Clock, Engine, Wait
-from rtsod.meter import Event
+from rtsod.metrics import Event
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

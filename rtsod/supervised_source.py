@@ -19,7 +19,7 @@ import numpy as np
 from rtsod.errors import SourceBusy, SourceError, SourceGone
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock, Source, Wait
-from rtsod.meter import Event
+from rtsod.metrics import Event
 
 _log = logging.getLogger(__name__)
 

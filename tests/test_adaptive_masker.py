@@ -13,7 +13,7 @@ from rtsod.engine_pool import EnginePool
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import Alpha, Frame, Image
 from rtsod.ladder import Ladder, Rung
-from rtsod.meter import Meter
+from rtsod.metrics import Meter
 from tests.fakes import Ticks
 
 PERIOD = 1 / 30

@@ -33,7 +33,7 @@ from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Alpha, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
 from rtsod.masker import WholeFrame
-from rtsod.meter import Drop, Meter, Span, Stage
+from rtsod.metrics import Drop, Meter, Span, Stage
 from tests.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 
 ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 240.0, "bf16": 900.0},

@@ -24,7 +24,7 @@ from rtsod.errors import EngineError, RtsodError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
 from rtsod.interfaces import Masker, Transparent
 from rtsod.masker import WholeFrame
-from rtsod.meter import Meter
+from rtsod.metrics import Meter
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
 from rtsod.supervised_engine import SupervisedEngine

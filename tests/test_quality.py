@@ -20,7 +20,7 @@ from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Engine
 from rtsod.ladder import Rung
 from rtsod.masker import WholeFrame
-from rtsod.meter import Meter
+from rtsod.metrics import Meter
 from rtsod.quality import Choice, check, choose, masker_from
 from rtsod.region_masker import RegionMasker
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask
-from rtsod.meter import Meter, Work
+from rtsod.metrics import Meter, Work
 from rtsod.region_masker import LOOK_SECONDS, SOONEST_SECONDS, RegionMasker
 
 WHOLE, PART = 80, 32

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rtsod.errors import OutputError
-from rtsod.meter import Event
+from rtsod.metrics import Event
 from rtsod.sinks import VirtualCameraSink, virtual_camera_available
 from rtsod.sinks._pyvirtualcam import ForeignCamera
 from rtsod.sinks.virtual_camera import HANG_SECONDS

@@ -28,7 +28,7 @@ from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, Sourc
 from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
 from rtsod.interfaces import Backdrop, Transparent
 from rtsod.masker import WholeFrame
-from rtsod.meter import Event, Meter, Snapshot
+from rtsod.metrics import Event, Meter, Snapshot
 from rtsod.motion.carry import Carrier
 from rtsod.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink

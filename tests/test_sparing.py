@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtsod.frames import Frame, Image, Mask, Masked
-from rtsod.meter import Meter, Work
+from rtsod.metrics import Meter, Work
 from rtsod.sparing import STILL_SECONDS, Sparing
 from tests.fakes import right_half
 

@@ -16,7 +16,7 @@ import pytest
 
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Alpha, Image
-from rtsod.meter import Event, Meter
+from rtsod.metrics import Event, Meter
 from rtsod.supervised_engine import RESTART_SECONDS, RESTARTS, SupervisedEngine
 from tests.fakes import FakeEngine, Ticks, hasten, right_half
 

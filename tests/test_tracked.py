@@ -13,7 +13,7 @@ from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
 from rtsod.masker import WholeFrame
-from rtsod.meter import Drop, Meter, Snapshot
+from rtsod.metrics import Drop, Meter, Snapshot
 from rtsod.motion.carry import Carrier
 from rtsod.pairing import Carrying
 from rtsod.pipeline import Pipeline

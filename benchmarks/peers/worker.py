@@ -123,7 +123,7 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     from rtsod.backends import open_engine
     from rtsod.config import EngineConfig
     from rtsod.frames import Frame
-    from rtsod.meter import Meter
+    from rtsod.metrics import Meter
     from rtsod.model.weights import resolve
     from rtsod.region_masker import RegionMasker
 

@@ -16,7 +16,7 @@ from rtsod.bench.subject import TARGET_FPS, Subject
 from rtsod.config import ModelName
 from rtsod.frames import EngineInfo
 from rtsod.interfaces import Clock, Engine
-from rtsod.meter import Percentiles
+from rtsod.metrics import Percentiles
 
 _WARM_UP_SECONDS: Final = 1.0
 _WARM_UP_TIMES: Final = 3

@@ -12,7 +12,7 @@ from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
 from rtsod.bench.text import device_class, dropped, lost, rate, times, title
-from rtsod.meter import Percentiles, Stage
+from rtsod.metrics import Percentiles, Stage
 
 if TYPE_CHECKING:
     from rtsod.bench.whole import WholeResult

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rtsod.bench.result import Result
 from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
-from rtsod.meter import Span, Stage
+from rtsod.metrics import Span, Stage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

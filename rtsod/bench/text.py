@@ -8,7 +8,7 @@ from rtsod.bench.network import NetworkResult
 from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
 from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roof
-from rtsod.meter import Drop, Percentiles, Snapshot
+from rtsod.metrics import Drop, Percentiles, Snapshot
 
 if TYPE_CHECKING:
     from rtsod.bench.whole import WholeResult  # needs the extra

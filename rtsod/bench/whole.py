@@ -22,7 +22,7 @@ from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Backdrop, Clock, Engine, Masker, Source
-from rtsod.meter import Drop, Meter, Snapshot, Span, Stage
+from rtsod.metrics import Drop, Meter, Snapshot, Span, Stage
 from rtsod.motion.steady import Steadier
 from rtsod.quality import masker_from
 from rtsod.refine import refiner

@@ -15,7 +15,7 @@ from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
-from rtsod.meter import Event
+from rtsod.metrics import Event
 from rtsod.sinks._recipes import recipe_for
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.png_folder import PngFolderSink

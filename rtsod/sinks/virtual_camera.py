@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from rtsod.errors import OutputError
 from rtsod.frames import Availability, Composited, Image
 from rtsod.interfaces import Clock, Wait
-from rtsod.meter import Event
+from rtsod.metrics import Event
 from rtsod.sinks._loopback import LoopbackCamera, setup_hint, virtual_cameras
 from rtsod.sinks._pixels import even, require_composited
 from rtsod.sinks._pyvirtualcam import ForeignCamera, foreign_camera_available, pyvirtualcam_installed

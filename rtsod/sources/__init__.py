@@ -20,7 +20,7 @@ from rtsod import v4l2
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, SourceGone, UsageError
 from rtsod.interfaces import Clock, Source
-from rtsod.meter import Event
+from rtsod.metrics import Event
 from rtsod.supervised_source import SupervisedSource
 
 __all__ = ["open_source"]

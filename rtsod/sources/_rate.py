@@ -8,7 +8,7 @@ from typing import Final
 
 from rtsod import v4l2
 from rtsod.frames import SourceInfo
-from rtsod.meter import Event
+from rtsod.metrics import Event
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class RateCheck:
     Args:
         info: of the camera, as read back.
         index: N of ``/dev/videoN``.
-        tell: told with :attr:`rtsod.meter.Event.SOURCE_SLOW`.
+        tell: told with :attr:`rtsod.metrics.Event.SOURCE_SLOW`.
         modes: what the camera says it can deliver, asked only when needed.
     """
 
