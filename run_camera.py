@@ -6,7 +6,7 @@ import sys
 if __name__ == "__main__":
     try:
         from rtsod.cli import main
-        from rtsod.stop_signals import leave
+        from rtsod.system.signals import leave
     except KeyboardInterrupt:  # an impatient Ctrl-C while Python still imports
         raise SystemExit(130) from None
     leave(main(["run", *sys.argv[1:]], program="run_camera.py"))

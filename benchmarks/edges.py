@@ -37,7 +37,7 @@ from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.refine import Matte, Refine, refiner, unrefined
 from rtsod.sources.scene import DemoScene
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 WIDTH, HEIGHT = 1280, 720
 SIZES: Final = ((640, 360), (1280, 720), (1920, 1080), (3840, 2160))

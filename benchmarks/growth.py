@@ -21,7 +21,7 @@ from rtsod.bench.network import measure_network, prepare
 from rtsod.bench.subject import Subject
 from rtsod.bench.whole import Case, Resources, WholeResult, measure_whole
 from rtsod.config import MODELS, EngineConfig, SourceConfig
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 INPUT_SIZES: Final = (160, 192, 224, 256, 320, 384, 448, 512)
 FRAME_SIZES: Final = ((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))

@@ -43,7 +43,7 @@ from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
 from rtsod.refine import refiner
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 CLIP: Final = "again.mkv"
 START: Final = 20

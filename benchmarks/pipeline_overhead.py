@@ -45,7 +45,7 @@ from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 CPU_MS_BOUND: Final = 8.0
 RATE_BOUND: Final = 0.95

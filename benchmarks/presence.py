@@ -46,7 +46,7 @@ from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
 from rtsod.preprocess import shrink
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 PEOPLE: Final = ("again", "book", "no", "thanks")
 NOISE: Final = 2.0

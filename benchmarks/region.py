@@ -41,7 +41,7 @@ from rtsod.metrics import Drop, Meter
 from rtsod.model.weights import resolve
 from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 FPS: Final = 30
 SIZE: Final = 320

@@ -30,7 +30,7 @@ from benchmarks.study import at_least_one, carry_out, some_seconds
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError
 from rtsod.model.weights import PUBLISHED, resolve, weights_folder
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[1]
 SECONDS_BOUND: Final = {"cold": 15.0, "warm": 3.0}

@@ -12,7 +12,7 @@ from rtsod.bench.machine import describe
 from rtsod.bench.others import Others, busy_note
 from rtsod.bench.record import command_line, write_json
 from rtsod.errors import ExitCode, RtsodError
-from rtsod.text_file import check_writable
+from rtsod.system.files import check_writable
 
 LONGEST: Final = 86_400.0
 """Seconds: a day."""

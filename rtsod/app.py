@@ -34,9 +34,9 @@ from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
-from rtsod.stop_signals import Interrupted, StopSignals
 from rtsod.supervised_engine import SupervisedEngine
-from rtsod.text_file import check_writable
+from rtsod.system.files import check_writable
+from rtsod.system.signals import Interrupted, StopSignals
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError, OutputError
 from rtsod.progress import BuildProgress, Say
-from rtsod.stop_signals import leave
-from rtsod.text_file import check_writable, file_to_write, write_text
+from rtsod.system.files import check_writable, file_to_write, write_text
+from rtsod.system.signals import leave
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ from rtsod.config import (
     SourceConfig,
 )
 from rtsod.errors import ExitCode, RtsodError
-from rtsod.stop_signals import leave
+from rtsod.system.signals import leave
 from rtsod.version import __version__
 
 _DEFAULTS: Final = AppConfig()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
-from rtsod.stop_signals import Interrupted, StopSignals
+from rtsod.system.signals import Interrupted, StopSignals
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,9 +8,9 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Final
 
-from rtsod import v4l2
 from rtsod.command_line import answer
 from rtsod.sinks._loopback import setup_hint, tells_readers
+from rtsod.system import v4l2
 
 DECODED: Final = ("MJPG", "YUYV", "NV12", "YU12", "H264", "GREY", "BGR3", "RGB3", "UYVY")
 """Formats worth a line; a driver may list dozens."""

@@ -28,7 +28,7 @@ from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.metrics import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.progress import BuildProgress, Say
-from rtsod.text_file import write_text
+from rtsod.system.files import write_text
 from rtsod.version import __version__
 
 HELD_OFTEN: Final = 0.1

@@ -34,7 +34,7 @@ class SupervisedEngine:
     """An engine that is opened again when it fails or gets stuck, within a budget; the picture is then tried again.
 
     It runs on a thread of its own. One that is stuck in native code cannot be ended: it is left behind, and closed
-    should it ever come back; :func:`rtsod.stop_signals.leave` ends the process all the same.
+    should it ever come back; :func:`rtsod.system.signals.leave` ends the process all the same.
 
     Args:
         first: opened already.

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rtsod.apart import apart
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, UsageError
+from rtsod.system.subprocess_call import apart
 
 ROOT = Path(__file__).parents[1]
 needs_fifo = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in the file system")
@@ -58,7 +58,9 @@ def test_what_it_prints_is_neither_answer_nor_shown(capfd: pytest.CaptureFixture
 
 def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    script.write_text("import os\nfrom rtsod.apart import apart\nprint(apart('asking', os.getpid) != os.getpid())\n")
+    script.write_text(
+        "import os\nfrom rtsod.system.subprocess_call import apart\nprint(apart('asking', os.getpid) != os.getpid())\n"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("True\n", "")
@@ -80,7 +82,7 @@ def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, t
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     work = f"import time; out = open({str(pipe)!r}, 'w'); out.write('at it\\n'); out.flush(); time.sleep(100)"
-    script = "import sys\nfrom rtsod.apart import apart\nfrom rtsod.command_line import carry_out\n"
+    script = "import sys\nfrom rtsod.system.subprocess_call import apart\nfrom rtsod.command_line import carry_out\n"
     script += f"sys.exit(carry_out('test', lambda: apart('sleeping', exec, {work!r})))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as caller:

@@ -22,7 +22,7 @@ from rtsod.cli import main
 from rtsod.errors import ExitCode
 from rtsod.interfaces import Backdrop, Engine
 from rtsod.model.weights import ReportBytes
-from rtsod.stop_signals import StopSignals
+from rtsod.system.signals import StopSignals
 
 ROOT = Path(__file__).parents[1]
 FAST = ["--lite", "--input-size", "96", "--engine", "openvino", "--precision", "fp32"]

@@ -22,7 +22,7 @@ from rtsod.config import LEAST_HALF_SIZE, EngineConfig
 from rtsod.errors import ExitCode, OutputError
 from rtsod.export import __main__ as export
 from rtsod.frames import Availability
-from rtsod.text_file import file_to_write, json_from_text, read_text
+from rtsod.system.files import file_to_write, json_from_text, read_text
 
 ROOT = Path(__file__).parents[1]
 MAINS: dict[str, Callable[[list[str]], int]] = {
@@ -84,7 +84,7 @@ def _python(code: str, stdout: Any) -> subprocess.CompletedProcess[str]:
 
 _ANSWER = """
 from rtsod.command_line import answer, carry_out
-from rtsod.stop_signals import leave
+from rtsod.system.signals import leave
 def work():
     for _ in range(3): answer("x" * 100)
 leave(carry_out("prog", work))

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rtsod import devices, v4l2
+from rtsod import devices
 from rtsod.cli import main
 from rtsod.frames import SourceInfo
 from rtsod.sources._rate import MEASURE_SECONDS, RateCheck, advice
-from rtsod.v4l2 import Device, Identity, Mode
+from rtsod.system import v4l2
+from rtsod.system.v4l2 import Device, Identity, Mode
 
 MODES = [
     Mode("YUYV", 640, 480, Fraction(30)), Mode("YUYV", 1280, 720, Fraction(10)),

@@ -21,7 +21,7 @@ from rtsod.doctor.finding import Finding, Verdict
 from rtsod.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
 from rtsod.errors import EngineError, EngineUnavailable, SourceBusy
 from rtsod.frames import Availability, SourceInfo
-from rtsod.v4l2 import Device
+from rtsod.system.v4l2 import Device
 
 CARD = Card("NVIDIA GeForce RTX 4090", "580.95.05", (8, 9), "24564 MiB")
 

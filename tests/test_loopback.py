@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtsod import v4l2
 from rtsod.errors import OutputError
 from rtsod.sinks import _loopback
 from rtsod.sinks._loopback import LoopbackCamera
+from rtsod.system import v4l2
 from tests.sink_fixtures import patches
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="v4l2loopback is Linux's")

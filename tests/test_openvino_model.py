@@ -19,17 +19,17 @@ import numpy as np
 import pytest
 import torch
 
-from rtsod.apart import apart
 from rtsod.backends import open_engine, openvino_model
 from rtsod.backends.openvino_conversion import ANSWERS, GRAPH, SIZES, Order, Written
 from rtsod.backends.openvino_core import openvino_core
-from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
 from rtsod.model.known_picture import known_picture
 from rtsod.model.weights import resolve
 from rtsod.quality import REGION_SIZES, WHOLE_SIZES
+from rtsod.system.file_lock import locked
+from rtsod.system.subprocess_call import apart
 
 ROOT = Path(__file__).parents[1]
 CONFIG = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=128, device="cpu")
@@ -237,7 +237,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     code = f"""
 import sys, threading
 from pathlib import Path
-from rtsod.build.lock import locked
+from rtsod.system.file_lock import locked
 with locked(Path({str(tmp_path / "lock")!r}), 0, lambda: None):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
-from rtsod import v4l2
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, UsageError
 from rtsod.sources import camera, open_source
 from rtsod.sources.camera import CameraSource
+from rtsod.system import v4l2
 from tests.source_fixtures import FakeCapture, pictures
 
 PICTURE = pictures(1)[0]

@@ -118,7 +118,8 @@ def test_an_engine_that_was_never_asked_is_closed() -> None:
 
 STUCK = """
 import atexit, ctypes, sys, threading
-from rtsod import app, cli, pipeline, stop_signals, supervised_engine
+from rtsod import app, cli, pipeline, supervised_engine
+from rtsod.system import signals
 from rtsod.backends.constant_engine import ConstantEngine
 
 pipeline.JOIN_TIMEOUT = 0.5
@@ -140,7 +141,7 @@ class Stuck(ConstantEngine):
 
 app.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
 arguments = ["run", "--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
-stop_signals.leave(cli.main(arguments))
+signals.leave(cli.main(arguments))
 """
 
 

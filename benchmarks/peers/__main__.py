@@ -35,7 +35,7 @@ from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Image
 from rtsod.model.weights import fetch, weights_folder
 from rtsod.quality import REGION_SIZES
-from rtsod.text_file import file_to_write
+from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[2]
 CLIPS: Final = ROOT.parent / "shared" / "samples" / "clips"

@@ -19,14 +19,14 @@ from typing import Final
 import openvino as ov
 import platformdirs
 
-from rtsod.apart import apart
 from rtsod.backends.openvino_conversion import ANSWERS, GRAPH, SIZES, Order, Written, convert, convert_into
 from rtsod.backends.openvino_sizes import at_size
-from rtsod.build.lock import locked
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import Weights
 from rtsod.progress import Say
+from rtsod.system.file_lock import locked
+from rtsod.system.subprocess_call import apart
 
 _log = logging.getLogger(__name__)
 

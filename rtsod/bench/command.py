@@ -21,8 +21,8 @@ from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, Sourc
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.model.weights import resolve
 from rtsod.report import Reporter
-from rtsod.stop_signals import Interrupted, StopSignals
-from rtsod.text_file import check_writable, file_to_write
+from rtsod.system.files import check_writable, file_to_write
+from rtsod.system.signals import Interrupted, StopSignals
 
 _DEFAULTS: Final = EngineConfig()
 _SIZES: Final = ("1280x720", "1920x1080")

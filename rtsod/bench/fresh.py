@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from rtsod.errors import EngineError
-from rtsod.stop_signals import Interrupted
+from rtsod.system.signals import Interrupted
 
 _PATIENCE: Final = 5.0
 """Seconds for a measurement that was cut short to say what it has: an inference may be under way."""

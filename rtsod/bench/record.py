@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtsod.text_file import write_text
+from rtsod.system.files import write_text
 
 
 def write_json(path: Path, record: object) -> None:

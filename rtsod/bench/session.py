@@ -23,8 +23,8 @@ from rtsod.config import SourceConfig, Sync
 from rtsod.errors import EngineError, OutputError, RtsodError
 from rtsod.frames import EngineInfo
 from rtsod.progress import Say
-from rtsod.stop_signals import Interrupted
-from rtsod.text_file import write_text
+from rtsod.system.files import write_text
+from rtsod.system.signals import Interrupted
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
-from rtsod.stop_signals import leave
+from rtsod.system.signals import leave
 
 if TYPE_CHECKING:
     from rtsod.build.engine_from_weights import Target

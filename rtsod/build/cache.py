@@ -15,11 +15,11 @@ from typing import Final
 
 import platformdirs
 
-from rtsod.build.lock import locked
 from rtsod.build.manifest import Manifest
 from rtsod.errors import OutputError
 from rtsod.progress import Say
-from rtsod.text_file import read_bytes, read_text
+from rtsod.system.file_lock import locked
+from rtsod.system.files import read_bytes, read_text
 
 _LOCK_PATIENCE: Final = 1800.0
 """Seconds to wait for another process that builds the same engine; the slowest builds take some minutes."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Final, get_type_hints
 
-from rtsod.text_file import json_from_text
+from rtsod.system.files import json_from_text
 
 _NAMES: Final = {
     "weights_sha256": "weights",

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from rtsod import v4l2
 from rtsod.config import SourceConfig
 from rtsod.doctor.finding import Finding, Verdict
 from rtsod.errors import SourceError
@@ -16,6 +15,7 @@ from rtsod.sinks import display_available, virtual_camera_available
 from rtsod.sinks._loopback import tells_readers
 from rtsod.sinks._loopback import virtual_cameras as loopback_devices
 from rtsod.sources import open_source
+from rtsod.system import v4l2
 
 _MODULE: Final = Path("/sys/module/v4l2loopback")
 _RELOAD: Final = "sudo modprobe -r v4l2loopback, then modprobe it with exclusive_caps=1"

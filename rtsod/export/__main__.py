@@ -11,8 +11,8 @@ from rtsod.command_line import Parser, answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Say
-from rtsod.stop_signals import leave
-from rtsod.text_file import check_writable, file_to_write, write_bytes
+from rtsod.system.files import check_writable, file_to_write, write_bytes
+from rtsod.system.signals import leave
 
 _PROGRAM: Final = "rtsod.export"
 

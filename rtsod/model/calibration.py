@@ -20,7 +20,7 @@ import platformdirs
 from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.model.weights import Weights
-from rtsod.text_file import json_from_text
+from rtsod.system.files import json_from_text
 
 VERSION: Final = 2
 """Raised whenever the meaning of the file changes."""

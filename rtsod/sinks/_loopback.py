@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import cv2
 
-from rtsod import v4l2
 from rtsod.errors import OutputError
 from rtsod.frames import Image
 from rtsod.sinks._pixels import bring_to
+from rtsod.system import v4l2
 
 SETUP: Final = "sudo modprobe v4l2loopback devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod"
 _RELOAD: Final = f"sudo modprobe -r v4l2loopback && {SETUP}"

@@ -16,12 +16,12 @@ from typing import Final
 # Before anything imports PyAV: both wheels bring their own X libraries, and OpenCV's windows hang on PyAV's.
 import cv2  # noqa: F401
 
-from rtsod import v4l2
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, SourceGone, UsageError
 from rtsod.interfaces import Clock, Source
 from rtsod.metrics import Event
 from rtsod.supervised_source import SupervisedSource
+from rtsod.system import v4l2
 
 __all__ = ["open_source"]
 

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from rtsod import v4l2
 from rtsod.frames import SourceInfo
 from rtsod.metrics import Event
+from rtsod.system import v4l2
 
 _log = logging.getLogger(__name__)
 

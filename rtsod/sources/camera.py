@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod import v4l2
 from rtsod.errors import SourceBusy, SourceError, SourceGone
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Clock
 from rtsod.metrics import Event
 from rtsod.sources._rate import RateCheck
-from rtsod.sources.worker import Worker
+from rtsod.system import v4l2
+from rtsod.system.worker_thread import Worker
 
 SELECT_SECONDS: Final = 1
 """How long one V4L2 read waits for the driver; OpenCV's own default of 10 s would hold up every stop."""

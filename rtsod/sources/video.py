@@ -23,7 +23,7 @@ from rtsod.errors import SourceError
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock
 from rtsod.sources.pictures import Converter, Timeline, quarter_turns
-from rtsod.sources.worker import Worker
+from rtsod.system.worker_thread import Worker
 
 _log = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from rtsod import v4l2
 from rtsod.devices import device_lines
 from rtsod.doctor import examine, video
 from rtsod.doctor.finding import Verdict
+from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.faults import (
     ELSEWHERE,

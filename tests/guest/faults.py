@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from rtsod import v4l2
 from rtsod.supervised_source import STEADY_SECONDS
+from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Told
 from tests.guest.setting import CAMERA, ROOM, leave_quietly, start

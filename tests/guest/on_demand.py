@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rtsod import v4l2
 from rtsod.sinks._loopback import tells_readers
 from rtsod.supervised_source import IDLE_SECONDS
+from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Told
 from tests.guest.setting import CAMERA, COMMON, OURS, ROOM, STATS, leave_quietly, start, wait_until

@@ -83,7 +83,7 @@ def _start(stdin: int) -> subprocess.Popen[bytes]:
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", "from rtsod.apart import serve; serve()"],
+        [sys.executable, "-P", "-c", "from rtsod.system.subprocess_call import serve; serve()"],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
