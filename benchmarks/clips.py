@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 
 from rtsod.frames import Image
-from rtsod.geometry import cover
+from rtsod.imaging.fit import cover
 from rtsod.sources.scene import DemoScene
 from rtsod.sources.video import video_from_file
 

@@ -23,9 +23,9 @@ from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS, PRECISIONS, EngineConfig
 from rtsod.export.parity import compare
 from rtsod.frames import Alpha, Image
+from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.preprocess import shrink, shrink_still
 
 CALIBRATED_ON: Final = ("again", "bottle-detection")
 _ROUNDS: Final = 5

@@ -30,12 +30,12 @@ from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS, EngineConfig
 from rtsod.export.parity import Parity, compare
 from rtsod.frames import Alpha, Image
+from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
 from rtsod.model.quantised import FUSION, quantised
 from rtsod.model.u2net import U2Net, convolutions
 from rtsod.model.weights import resolve
-from rtsod.preprocess import shrink, shrink_still
 
 _SIZE: Final = 320
 _PHOTOGRAPHS: Final = 4

@@ -37,11 +37,11 @@ from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
-from rtsod.geometry import cover
+from rtsod.imaging.fit import cover
+from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
-from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 from rtsod.system.files import file_to_write
 

@@ -36,11 +36,11 @@ from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.flow import follow
 from rtsod.motion.steady import Steadier
-from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 from rtsod.sources.scene import DemoScene
 

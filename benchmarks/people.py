@@ -14,9 +14,9 @@ from benchmarks.clips import read_clip
 from benchmarks.edges import PHOTOGRAPHS
 from rtsod.errors import SourceError
 from rtsod.frames import Alpha, Image
-from rtsod.geometry import cover
+from rtsod.imaging.fit import cover
+from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
-from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 
 WIDTH, HEIGHT = 640, 480

@@ -36,12 +36,12 @@ from rtsod.bench.fresh import in_fresh_process
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig, PictureConfig
 from rtsod.frames import Alpha, Image
+from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Source
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline import Pipeline
-from rtsod.preprocess import shrink
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file

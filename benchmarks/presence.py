@@ -41,11 +41,11 @@ from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
-from rtsod.preprocess import shrink
 from rtsod.system.files import file_to_write
 
 PEOPLE: Final = ("again", "book", "no", "thanks")

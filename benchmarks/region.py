@@ -35,11 +35,11 @@ from rtsod.bench.whole import Case, measure_whole
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image
+from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Masker
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Drop, Meter
 from rtsod.model.weights import resolve
-from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
 from rtsod.system.files import file_to_write
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.geometry import cover
+from rtsod.imaging.fit import cover
 from rtsod.sources import figure
 from rtsod.sources.canvas import Canvas, Colour, Layer, Point
 

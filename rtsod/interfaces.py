@@ -56,7 +56,7 @@ class Engine(Protocol):
         Args:
             image: ``(S, S, 3)`` uint8 BGR, contiguous, S = ``info.input_size``. It is scaled by 1/255 and normalised
                 with the ImageNet mean and deviation inside the engine. Where ``info.takes_frames``, ``(H, W, 3)`` as
-                well, which then stands for what :func:`rtsod.preprocess.shrink` makes of it, give or take one level.
+                well, which then stands for what :func:`rtsod.imaging.network_input.shrink` makes of it, give or take one level.
 
         Returns:
             ``(S, S)`` float32 in [0, 1], owned by the caller.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rtsod.frames import Frame, Mask
+from rtsod.imaging.network_input import shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
 from rtsod.metrics import Meter, Stage
-from rtsod.preprocess import shrink, shrink_still, stretch_still
 
 
 class WholeFrame:

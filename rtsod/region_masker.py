@@ -8,9 +8,9 @@ from typing import Final
 from rtsod.change import Surroundings
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Mask
+from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Clock, Engine
 from rtsod.metrics import Meter, Stage, Work
-from rtsod.preprocess import shrink
 from rtsod.region import Region
 
 LOOK_SECONDS: Final = 0.5

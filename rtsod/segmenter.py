@@ -12,9 +12,9 @@ from rtsod.backends import open_engine
 from rtsod.config import EngineConfig, EngineName, ModelName, Precision, RefineName
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Image, Mask
+from rtsod.imaging.network_input import shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, resolve
-from rtsod.preprocess import shrink, shrink_still, stretch_still
 from rtsod.refine import refiner
 
 

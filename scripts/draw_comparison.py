@@ -29,11 +29,11 @@ from rtsod.backgrounds import open_background
 from rtsod.composite import Compositor
 from rtsod.config import EngineConfig, RefineName
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
+from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 from rtsod.motion.carry import Carrier
 from rtsod.motion.steady import Steadier
-from rtsod.preprocess import shrink
 from rtsod.refine import refiner, unrefined
 
 SHOWN, SHOWN_IN_MOTION = 288, 208

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.frames import Image
-from rtsod.geometry import cover, fit
+from rtsod.imaging.fit import cover, fit
 
 SIDES = st.integers(1, 60)
 

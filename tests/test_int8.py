@@ -23,6 +23,7 @@ from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import UPSAMPLINGS, Counts, typing_fault
 from rtsod.export.parity import compare
 from rtsod.frames import Image
+from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.interfaces import Engine
 from rtsod.model.aside import ASIDE, Aside
 from rtsod.model.calibration import Calibration, calibration_from_text, calibration_of
@@ -32,7 +33,6 @@ from rtsod.model.quantised import FUSION, cancelling, left_in_float, quantised, 
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.model.weights import resolve
-from rtsod.preprocess import shrink, shrink_still
 from tests.trt_fixtures import exported
 
 SMALL = EngineConfig(model="lite", engine="openvino", input_size=96, device="cpu")

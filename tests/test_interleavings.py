@@ -22,10 +22,10 @@ from rtsod.composite import Compositor
 from rtsod.config import SYNCS, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
+from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Masker, Transparent
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Meter
-from rtsod.preprocess import shrink
 from rtsod.region_masker import RegionMasker
 from rtsod.supervised_engine import SupervisedEngine
 from tests import moving_room

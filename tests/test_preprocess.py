@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.frames import Image
-from rtsod.preprocess import shrink, shrink_still, stretch_still
+from rtsod.imaging.network_input import shrink, shrink_still, stretch_still
 
 
 def _noise(height: int, width: int, peak: int = 255) -> Image:

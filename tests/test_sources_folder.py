@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError
 from rtsod.frames import Frame
-from rtsod.image_file import load
+from rtsod.imaging.image_file import load
 from rtsod.sources import open_source
 from rtsod.sources.folder import StillsSource, stills_from_folder
 from tests.source_fixtures import pictures

@@ -15,6 +15,7 @@ from rtsod.config import EngineConfig
 from rtsod.cuda.device import gpu_error
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
+from rtsod.imaging.network_input import shrink
 from rtsod.model.checkpoints import load_network
 from rtsod.model.graph_replay import GraphReplay
 from rtsod.model.half import half_from_float, widen
@@ -22,7 +23,6 @@ from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import U2Net
 from rtsod.model.weights import Weights
-from rtsod.preprocess import shrink
 
 Run: TypeAlias = Callable[[Image], torch.Tensor]
 

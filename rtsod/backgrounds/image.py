@@ -13,7 +13,7 @@ import numpy as np
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
 from rtsod.frames import Image
-from rtsod.geometry import cover
+from rtsod.imaging.fit import cover
 
 _MAX_FILE_BYTES: Final = 4 * MAX_FRAME_PIXELS
 """More than the largest picture allowed takes without compression."""

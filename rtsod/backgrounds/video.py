@@ -12,7 +12,7 @@ import numpy as np
 from rtsod.config import MAX_FRAME_PIXELS
 from rtsod.errors import SourceError
 from rtsod.frames import Image
-from rtsod.geometry import cover
+from rtsod.imaging.fit import cover
 
 _OPTIONS: Final = {
     "protocol_whitelist": "file",

@@ -13,14 +13,14 @@ from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.export.parity import Parity, check_parity
 from rtsod.frames import Alpha, Image
-from rtsod.geometry import cover
-from rtsod.image_file import load
+from rtsod.imaging.fit import cover
+from rtsod.imaging.image_file import load
+from rtsod.imaging.network_input import shrink
 from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
 from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
-from rtsod.preprocess import shrink
 from rtsod.progress import BuildProgress, Say
 from rtsod.sources.scene import DemoScene
 

@@ -23,8 +23,8 @@ from onnx.reference.op_run import OpRun
 from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
 from rtsod.frames import Alpha, Image
-from rtsod.image_file import load
-from rtsod.preprocess import shrink
+from rtsod.imaging.image_file import load
+from rtsod.imaging.network_input import shrink
 
 LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3, "int8": 4e-3}
 """Of the mean absolute difference of saliency, over all pixels of all pictures."""

@@ -67,7 +67,7 @@ class FrameGraph(nn.Module):
     def forward(self, frame: Tensor) -> Tensor:
         """(1, H, W, 3) uint8 BGR to (1, 1, S, S) float32 in [0, 1].
 
-        Bilinear without antialiasing, rounded to bytes: :func:`rtsod.preprocess.shrink`, but for OpenCV's coefficients
+        Bilinear without antialiasing, rounded to bytes: :func:`rtsod.imaging.network_input.shrink`, but for OpenCV's coefficients
         of 11 bits, which is one level of 255 at most.
         """
         pixels = frame.permute(0, 3, 1, 2).float()

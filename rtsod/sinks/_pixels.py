@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from rtsod.frames import Composited, Image
-from rtsod.geometry import fit
+from rtsod.imaging.fit import fit
 
 
 def require_composited(picture: object) -> Composited:

@@ -139,7 +139,7 @@ class _Opening:
 
                 return stills_from_folder(path, clock=self.clock)
             if path.is_file():
-                from rtsod.image_file import is_still
+                from rtsod.imaging.image_file import is_still
                 from rtsod.sources.folder import still_from_file
                 from rtsod.sources.video import video_from_file
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, SourceInfo
-from rtsod.image_file import SUFFIXES, is_still, load
+from rtsod.imaging.image_file import SUFFIXES, is_still, load
 from rtsod.interfaces import Clock
 
 _log = logging.getLogger(__name__)
