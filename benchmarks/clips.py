@@ -8,9 +8,9 @@ from pathlib import Path
 
 import av
 
+from rtsod.demo.scene import DemoScene
 from rtsod.frames import Image
 from rtsod.imaging.fit import cover
-from rtsod.sources.scene import DemoScene
 from rtsod.sources.video import video_from_file
 
 

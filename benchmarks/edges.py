@@ -30,13 +30,13 @@ from rtsod.backends import open_engine
 from rtsod.backgrounds import ImageBackground, bundled_backgrounds
 from rtsod.composite import blend
 from rtsod.config import EngineConfig, RefineName
+from rtsod.demo.scene import DemoScene
 from rtsod.errors import SourceError
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 from rtsod.refine import Matte, Refine, refiner, unrefined
-from rtsod.sources.scene import DemoScene
 from rtsod.system.files import file_to_write
 
 WIDTH, HEIGHT = 1280, 720

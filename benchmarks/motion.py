@@ -35,6 +35,7 @@ from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
+from rtsod.demo.scene import DemoScene
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
@@ -42,7 +43,6 @@ from rtsod.motion.carry import Carrier
 from rtsod.motion.flow import follow
 from rtsod.motion.steady import Steadier
 from rtsod.refine import refiner
-from rtsod.sources.scene import DemoScene
 
 EVERY: Final = (2, 4, 6)
 _FPS: Final = 30

@@ -1,7 +1,7 @@
 """A subject with loose hair and spread fingers whose alpha is known exactly, over photographs that move.
 
 The demo scene's person has firm outlines only; what a matte finds hard is painted here. The units are those of
-:mod:`rtsod.sources.figure`.
+:mod:`rtsod.demo.figure`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.demo import figure
+from rtsod.demo.canvas import Canvas, Colour, Layer, Point
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.fit import cover
-from rtsod.sources import figure
-from rtsod.sources.canvas import Canvas, Colour, Layer, Point
 
 _HAIRS: Final[Sequence[Colour]] = ((74, 42, 30), (104, 62, 42), (58, 34, 26))
 _SKIN: Final[Colour] = (236, 180, 146)

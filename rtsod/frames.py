@@ -1,8 +1,8 @@
 """The records that flow through the program, from a captured :class:`Frame` to a :class:`Composited` picture.
 
 ``Source.read`` gives a :class:`Frame`. ``Engine.infer`` turns its pixels into a saliency map, which becomes a
-:class:`Mask`. :mod:`rtsod.motion` may propagate the mask to another frame. Only the compositor turns a frame and its mask
-into a :class:`Composited` picture, and ``Sink.write`` accepts nothing else.
+:class:`Mask`. :mod:`rtsod.motion` may propagate the mask to another frame. Only the compositor turns a frame and its
+mask into a :class:`Composited` picture, and ``Sink.write`` accepts nothing else.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import cv2
 
+from rtsod.demo.scene import DemoScene
 from rtsod.export.checked import bundled_pictures
-from rtsod.sources.scene import DemoScene
 
 CLIPS = ("again.mkv", "bottle-detection.mp4")
 """The other clips are for testing."""

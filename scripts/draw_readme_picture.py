@@ -14,11 +14,11 @@ import numpy as np
 
 from rtsod.backgrounds import open_background
 from rtsod.composite import Compositor
+from rtsod.demo.scene import DemoScene
 from rtsod.frames import Frame, Image, Mask, Masked
 from rtsod.refine import refiner
 from rtsod.segmenter import Segmenter
 from rtsod.sinks.preview import view
-from rtsod.sources.scene import DemoScene
 
 OUTPUT: Final = Path(__file__).parents[1] / "docs" / "images" / "demo.jpg"
 WIDTH, HEIGHT = 960, 540

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtsod.demo.scene import DemoScene
 from rtsod.errors import UsageError
 from rtsod.sources.demo import DemoSource
-from rtsod.sources.scene import DemoScene
 
 ONE_ROUNDING_PER_LAYER = 3 * 0.5 + 1.0
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
+from rtsod.demo.scene import DemoScene
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Carried, Frame, Image, Mask, Masked
 from rtsod.imaging.network_input import shrink
 from rtsod.motion.carry import Carrier
 from rtsod.motion.evidence import compare
 from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Way, follow, small
-from rtsod.sources.scene import DemoScene
 from tests import moving_room
 
 SIZE = 320

@@ -17,6 +17,7 @@ from benchmarks.matte_errors import dtssd, fringe, gradient_error, mad
 from benchmarks.soft_subject import SoftSubject, moving_background
 from rtsod.composite import Compositor, blend
 from rtsod.config import REFINES, PictureConfig
+from rtsod.demo.scene import DemoScene
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.interfaces import Transparent
@@ -24,7 +25,6 @@ from rtsod.refine import Refine, kernel, refiner, unrefined
 from rtsod.refine.faint import without_faint
 from rtsod.refine.guided import BEST, FAST, guided
 from rtsod.refine.light_wrap import light_wrapped
-from rtsod.sources.scene import DemoScene
 
 DARK = np.full((720, 1280, 3), (40, 30, 20), np.uint8)
 FAST_AND_BEST = pytest.mark.parametrize("refine", [refiner("fast"), refiner("best")], ids=["fast", "best"])

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from rtsod.backends.torch_engine import TorchEngine
 from rtsod.config import EngineConfig
+from rtsod.demo.scene import DemoScene
 from rtsod.errors import EngineError
 from rtsod.frames import Image
 from rtsod.imaging.network_input import shrink
 from rtsod.model.saliency import FrameGraph
 from rtsod.model.weights import resolve
-from rtsod.sources.scene import DemoScene
 
 CONFIG = EngineConfig(model="lite", engine="torch", device="cpu", input_size=160)
 

@@ -212,7 +212,7 @@ def _parity(job: Job, exact: SaliencyGraph, infer: Callable[[Image], Any]) -> di
 def pictures(folder: Path | None, size: int) -> list[Image]:
     """Of a folder; else the known picture and the demo scene's person."""
     if folder is None:
-        from rtsod.sources.scene import DemoScene
+        from rtsod.demo.scene import DemoScene
 
         scene = DemoScene(640, 480)
         return [known_picture(size), *(shrink(scene.render(moment)[0], size) for moment in (0, 190))]

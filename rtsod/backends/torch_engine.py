@@ -36,7 +36,7 @@ and three to four times as much at 2160p: bilinear scaling need not touch most o
 
 
 class TorchEngine:
-    """See :class:`rtsod.interfaces.Engine`. On a GPU it takes frames of any size, and is quickest where they are all alike.
+    """See :class:`rtsod.interfaces.Engine`. On a GPU it takes frames of any size.
 
     Raises:
         EngineUnavailable: the device or the precision is not to be had here.

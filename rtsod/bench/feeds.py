@@ -9,9 +9,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+from rtsod.demo.scene import DemoScene
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock, Source
-from rtsod.sources.scene import DemoScene
 
 BACKGROUND: Final = "beach.jpg"
 """A bundled one: what most people would choose first."""

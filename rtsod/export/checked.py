@@ -9,6 +9,7 @@ from typing import Final
 
 import torch
 
+from rtsod.demo.scene import DemoScene
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.export.parity import Parity, check_parity
@@ -22,7 +23,6 @@ from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Say
-from rtsod.sources.scene import DemoScene
 
 _SCENE_SIZE: Final = (640, 480)
 _MOMENTS: Final = (0, 190)

@@ -1,0 +1,1 @@
+"""Pictures as arrays: geometry, the network's input, and untrusted media files."""

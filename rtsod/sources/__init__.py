@@ -161,8 +161,8 @@ class _Opening:
 
 
 def _open_demo(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) -> Source:
+    from rtsod.demo.scene import DemoScene
     from rtsod.sources.demo import DemoSource
-    from rtsod.sources.scene import DemoScene
 
     scene = DemoScene(config.width, config.height, config.fps, config.seed)
     return DemoSource(scene, live=True, clock=clock, notes=notes)

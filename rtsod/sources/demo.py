@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from rtsod.demo.scene import DemoScene
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Clock
-from rtsod.sources.scene import DemoScene
 
 
 class DemoSource:
-    """Frames of a :class:`~rtsod.sources.scene.DemoScene`.
+    """Frames of a :class:`~rtsod.demo.scene.DemoScene`.
 
     Live, it behaves like a camera: a frame comes when its moment has come, and whoever reads too slowly misses frames;
     the indexes tell how many. Otherwise every frame comes, as fast as it is asked for, with its time. Either way

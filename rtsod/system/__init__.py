@@ -1,0 +1,1 @@
+"""Operating-system services: files, locks, signals, subprocesses, worker threads and V4L2 devices."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from rtsod.demo.canvas import Canvas, Colour
 from rtsod.frames import Image
-from rtsod.sources.canvas import Canvas, Colour
 
 _BOOKS: tuple[Colour, ...] = (
     (98, 66, 60), (66, 84, 96), (112, 100, 74), (58, 78, 66), (84, 64, 86), (128, 116, 98), (50, 60, 80), (104, 80, 56),

@@ -10,11 +10,11 @@ from typing import Final
 import cv2
 import numpy as np
 
+from rtsod.demo import figure
+from rtsod.demo.canvas import Layer, Point
+from rtsod.demo.room import room
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Image
-from rtsod.sources import figure
-from rtsod.sources.canvas import Layer, Point
-from rtsod.sources.room import room
 
 MIN_SIDE: Final = 16
 """Pixels."""

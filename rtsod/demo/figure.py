@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtsod.sources.canvas import Canvas, Colour, Layer, Point
+from rtsod.demo.canvas import Canvas, Colour, Layer, Point
 
 NECK: Final[Point] = (0.0, -0.45)
 """Where the head's origin sits on the body."""
