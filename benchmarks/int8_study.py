@@ -33,7 +33,7 @@ from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
-from rtsod.model.quantised import FUSION, quantised
+from rtsod.model.int8 import FUSION, quantised
 from rtsod.model.u2net import U2Net, convolutions
 from rtsod.model.weights import resolve
 

@@ -73,7 +73,7 @@ def _calibration(options: argparse.Namespace, say: Say, progress: BuildProgress)
     from rtsod.export.parity import compare, pictures_in
     from rtsod.model.calibration import Calibration, own_calibration
     from rtsod.model.checkpoints import load_network
-    from rtsod.model.quantised import left_in_float, quantised, ranges
+    from rtsod.model.int8 import left_in_float, quantised, ranges
     from rtsod.model.saliency import SaliencyGraph
     from rtsod.model.weights import resolve
 

@@ -21,7 +21,7 @@ from rtsod.build.progress import shown
 from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
-from rtsod.model.known_picture import known_picture
+from rtsod.model.golden_input import known_picture
 from rtsod.model.weights import resolve
 from rtsod.progress import spoken
 from tests.fakes import Ticks

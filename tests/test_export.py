@@ -20,8 +20,8 @@ from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch, typin
 from rtsod.export.parity import LEAST_IOU, LIMITS, Parity, check_parity, compare, pictures_in
 from rtsod.frames import Alpha, Image
 from rtsod.model.checkpoints import load_network
-from rtsod.model.half import cancels, half_from_float, widen
-from rtsod.model.known_picture import known_picture
+from rtsod.model.fp16 import cancels, half_from_float, widen
+from rtsod.model.golden_input import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from tests.trt_fixtures import exported

@@ -15,8 +15,8 @@ from benchmarks.gpu.variants import VARIANTS
 from benchmarks.gpu_network import NO_GPU, main, weights_of
 from rtsod.errors import WeightsError
 from rtsod.model.checkpoints import load_network
-from rtsod.model.half import half_from_float
-from rtsod.model.known_picture import known_picture
+from rtsod.model.fp16 import half_from_float
+from rtsod.model.golden_input import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import LITE, U2Net, fold_batch_norm
 

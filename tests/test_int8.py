@@ -25,11 +25,11 @@ from rtsod.export.parity import compare
 from rtsod.frames import Image
 from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.interfaces import Engine
-from rtsod.model.aside import ASIDE, Aside
 from rtsod.model.calibration import Calibration, calibration_from_text, calibration_of
 from rtsod.model.checkpoints import load_network
-from rtsod.model.known_picture import known_picture
-from rtsod.model.quantised import FUSION, cancelling, left_in_float, quantised, ranges
+from rtsod.model.golden_input import known_picture
+from rtsod.model.int8 import FUSION, cancelling, left_in_float, quantised, ranges
+from rtsod.model.outlier_channels import ASIDE, Aside
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.model.weights import resolve

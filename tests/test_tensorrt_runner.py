@@ -17,7 +17,7 @@ from rtsod.cuda.device import Cuda, gpu_error
 from rtsod.cuda.open import open_cuda
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Availability, Image
-from rtsod.model.known_picture import known_picture
+from rtsod.model.golden_input import known_picture
 from rtsod.model.weights import resolve
 from tests.trt_fixtures import CONFIG, SIZE, FakeDriver, FakeEngine, fake_driver, library_for, pretend_built, red, rtx
 

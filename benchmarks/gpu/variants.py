@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rtsod.model.half import half_from_float, widen
+from rtsod.model.fp16 import half_from_float, widen
 from rtsod.model.u2net import ConvBnRelu, U2Net
 
 _ALIGNED: Final = 8

@@ -61,7 +61,7 @@ def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
     from rtsod.build.self_check import answer_of
     from rtsod.frames import Alpha, Image
     from rtsod.model.checkpoints import load_network
-    from rtsod.model.quantised import quantised
+    from rtsod.model.int8 import quantised
     from rtsod.model.saliency import SaliencyGraph
 
     network = load_network(order.weights, order.model)

@@ -17,7 +17,7 @@ def openvino_from_torch(graph: nn.Module, size: int) -> ov.Model:
 
     Args:
         graph: (1, S, S, 3) uint8 to (1, 1, S, S) float32: the network of :mod:`rtsod.model.saliency` or
-            :mod:`rtsod.model.quantised`.
+            :mod:`rtsod.model.int8`.
         size: S, of the example that PyTorch traces it by.
 
     Returns:

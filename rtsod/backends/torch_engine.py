@@ -17,9 +17,9 @@ from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.model.checkpoints import load_network
+from rtsod.model.fp16 import half_from_float, widen
+from rtsod.model.golden_input import known_picture
 from rtsod.model.graph_replay import GraphReplay
-from rtsod.model.half import half_from_float, widen
-from rtsod.model.known_picture import known_picture
 from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import U2Net
 from rtsod.model.weights import Weights

@@ -12,7 +12,7 @@ import numpy as np
 
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, Image
-from rtsod.model.known_picture import known_picture
+from rtsod.model.golden_input import known_picture
 
 _SIDE: Final = 32
 """The stored answer is the map averaged down to this many pixels a side."""

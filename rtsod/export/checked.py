@@ -19,7 +19,7 @@ from rtsod.imaging.image_file import load
 from rtsod.imaging.network_input import shrink
 from rtsod.model.calibration import calibration_of
 from rtsod.model.checkpoints import load_network
-from rtsod.model.known_picture import known_picture
+from rtsod.model.golden_input import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Say

@@ -1,7 +1,7 @@
 """The typed ONNX graph: bytes in, saliency out, precision written into every tensor.
 
 TensorRT 11 has no builder flag for half precision any more: what the graph says is what runs. So the network is rounded
-here (:mod:`rtsod.model.half`), after its batch norm was folded in float32, and the only casts in the graph are the ones
+here (:mod:`rtsod.model.fp16`), after its batch norm was folded in float32, and the only casts in the graph are the ones
 the model itself asks for: bytes to float32, float32 to the network's type, and back to float32 before the sigmoid.
 """
 
@@ -25,9 +25,9 @@ from torch.fx import GraphModule
 
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.calibration import Calibration
-from rtsod.model.half import half_from_float
-from rtsod.model.known_picture import known_picture
-from rtsod.model.quantised import QuantisedConv, quantised
+from rtsod.model.fp16 import half_from_float
+from rtsod.model.golden_input import known_picture
+from rtsod.model.int8 import QuantisedConv, quantised
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import U2Net, convolutions
 

@@ -47,7 +47,7 @@ class Calibration:
     steady: Mapping[str, Steady]
     """By brick. Whoever they feed takes them in float, beside the others in 8 bits."""
     floats: tuple[str, ...]
-    """Bricks that 8 bits are too coarse for all the same: see :func:`rtsod.model.quantised.left_in_float`."""
+    """Bricks that 8 bits are too coarse for all the same: see :func:`rtsod.model.int8.left_in_float`."""
     pictures: str
     """What it was measured on, for people."""
     version: int = VERSION

@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node, symbolic_trace
 
-from rtsod.model.aside import Aside
 from rtsod.model.calibration import Calibration, Steady
-from rtsod.model.half import cancels
+from rtsod.model.fp16 import cancels
+from rtsod.model.outlier_channels import Aside
 from rtsod.model.saliency import DEVIATION, MEAN, SaliencyGraph
 from rtsod.model.u2net import RSU, RSU4F, ConvBnRelu, U2Net
 
@@ -240,7 +240,7 @@ def left_in_float(network: U2Net, steady: Mapping[str, Steady]) -> tuple[str, ..
 
 
 def cancelling(network: U2Net) -> list[str]:
-    """The bricks that take a large constant away from a large sum (:func:`rtsod.model.half.cancels`), largest first.
+    """The bricks that take a large constant away from a large sum (:func:`rtsod.model.fp16.cancels`), largest first.
 
     Where such a constant is an activation's, its range is wide and what matters in it is narrow: 8 bits lose it first.
     """

@@ -1,6 +1,6 @@
 """Channels that are the same wherever one looks, taken through convolutions of their own.
 
-See :mod:`rtsod.model.quantised`, which has no use for them among its bytes.
+See :mod:`rtsod.model.int8`, which has no use for them among its bytes.
 """
 
 from __future__ import annotations
