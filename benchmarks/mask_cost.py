@@ -40,8 +40,8 @@ from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
 from rtsod.imaging.fit import cover
 from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
-from rtsod.motion.carry import Carrier
-from rtsod.motion.steady import Steadier
+from rtsod.motion.propagate import Carrier
+from rtsod.motion.stabilize import Steadier
 from rtsod.refine import refiner
 from rtsod.system.files import file_to_write
 

@@ -39,9 +39,9 @@ from rtsod.demo.scene import DemoScene
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
-from rtsod.motion.carry import Carrier
 from rtsod.motion.flow import follow
-from rtsod.motion.steady import Steadier
+from rtsod.motion.propagate import Carrier
+from rtsod.motion.stabilize import Steadier
 from rtsod.refine import refiner
 
 EVERY: Final = (2, 4, 6)

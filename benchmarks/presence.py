@@ -44,8 +44,8 @@ from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.motion.carry import Carrier
-from rtsod.motion.steady import Steadier
+from rtsod.motion.propagate import Carrier
+from rtsod.motion.stabilize import Steadier
 from rtsod.system.files import file_to_write
 
 PEOPLE: Final = ("again", "book", "no", "thanks")

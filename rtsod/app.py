@@ -24,7 +24,7 @@ from rtsod.frames import Availability, SourceInfo
 from rtsod.interfaces import Backdrop, Engine, Sink, Source, Transparent, Untouched
 from rtsod.metrics import Meter
 from rtsod.model.weights import resolve
-from rtsod.motion.steady import Steadier
+from rtsod.motion.stabilize import Steadier
 from rtsod.progress import Say
 from rtsod.quality import masker_from
 from rtsod.refine import refiner

@@ -12,7 +12,7 @@ from rtsod.engine_pool import EnginePool
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.metrics import Meter, Snapshot
-from rtsod.motion.carry import Carrier
+from rtsod.motion.propagate import Carrier
 from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.pairing import Steadying
 from rtsod.pipeline import Composing, Pipeline

@@ -130,7 +130,7 @@ class Masked:
 class Carried:
     """A frame with a map that was computed from another one and carried here by the motion between the two.
 
-    Only :mod:`rtsod.motion.carry` makes these; a test reads the sources and holds that. So no mask lies over another
+    Only :mod:`rtsod.motion.propagate` makes these; a test reads the sources and holds that. So no mask lies over another
     frame as it stands.
 
     Raises:

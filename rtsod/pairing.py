@@ -13,7 +13,7 @@ from rtsod.metrics import Drop, Meter, Stage, Work
 
 
 class Carrying(Protocol):
-    """What tracks; see :class:`rtsod.motion.carry.Carrier`."""
+    """What tracks; see :class:`rtsod.motion.propagate.Carrier`."""
 
     def watch(self, frame: Frame) -> None:
         """See a frame to which there is nothing to carry."""
@@ -25,7 +25,7 @@ class Carrying(Protocol):
 
 
 class Steadying(Protocol):
-    """What steadies; see :class:`rtsod.motion.steady.Steadier`."""
+    """What steadies; see :class:`rtsod.motion.stabilize.Steadier`."""
 
     def steady(self, masked: Masked) -> Masked:
         """The frame with its own mask, steadied by those before."""

@@ -32,8 +32,8 @@ from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.motion.carry import Carrier
-from rtsod.motion.steady import Steadier
+from rtsod.motion.propagate import Carrier
+from rtsod.motion.stabilize import Steadier
 from rtsod.refine import refiner, unrefined
 
 SHOWN, SHOWN_IN_MOTION = 288, 208

@@ -92,7 +92,7 @@ def test_the_reader_of_sources_sees_a_mask_laid_over_another_frame(source: str) 
 
 def test_only_motion_brings_a_mask_to_another_frame() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.relative_to(PACKAGE) != Path("motion/carry.py"):
+        if path.relative_to(PACKAGE) != Path("motion/propagate.py"):
             assert not carriers(path.read_text(encoding="utf-8")), path
 
 

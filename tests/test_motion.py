@@ -14,9 +14,9 @@ from rtsod.demo.scene import DemoScene
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Carried, Frame, Image, Mask, Masked
 from rtsod.imaging.network_input import shrink
-from rtsod.motion.carry import Carrier
-from rtsod.motion.evidence import compare
 from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Way, follow, small
+from rtsod.motion.flow_consistency import compare
+from rtsod.motion.propagate import Carrier
 from tests import moving_room
 
 SIZE = 320

@@ -20,7 +20,7 @@ from rtsod.frames import Alpha, Composited
 from rtsod.interfaces import Transparent
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Meter
-from rtsod.motion.carry import Carrier
+from rtsod.motion.propagate import Carrier
 from rtsod.pipeline import Pipeline
 from tests.fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
 

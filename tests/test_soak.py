@@ -29,7 +29,7 @@ from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
 from rtsod.interfaces import Backdrop, Transparent
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Event, Meter, Snapshot
-from rtsod.motion.carry import Carrier
+from rtsod.motion.propagate import Carrier
 from rtsod.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks._pixels import bring_to

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.motion.background_model import Ground, Known
 from rtsod.motion.flow import HEIGHT, WIDTH, small
-from rtsod.motion.ground import Ground, Known
-from rtsod.motion.lock import SubjectLock
 from rtsod.motion.presence import Presence
 from rtsod.motion.smooth import Smoother
-from rtsod.motion.steady import Steadier
+from rtsod.motion.stabilize import Steadier
+from rtsod.motion.subject_lock import SubjectLock
 
 SIZE = 160
 FPS = 30

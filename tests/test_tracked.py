@@ -14,7 +14,7 @@ from rtsod.composite import Compositor
 from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Drop, Meter, Snapshot
-from rtsod.motion.carry import Carrier
+from rtsod.motion.propagate import Carrier
 from rtsod.pairing import Carrying
 from rtsod.pipeline import Pipeline
 from rtsod.report import Reporter, held_often

@@ -23,7 +23,7 @@ from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Backdrop, Clock, Engine, Masker, Source
 from rtsod.metrics import Drop, Meter, Snapshot, Span, Stage
-from rtsod.motion.steady import Steadier
+from rtsod.motion.stabilize import Steadier
 from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink

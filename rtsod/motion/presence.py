@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
-from rtsod.motion.ground import Known
+from rtsod.motion.background_model import Known
 
 _SIDE: Final = 160
 """Pixels of the map that is judged."""

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from rtsod.frames import Carried, Frame, Masked
-from rtsod.motion.evidence import compare, uncovered
 from rtsod.motion.flow import Flow, FlowSearch, Small, Way, coarse, follow, small
+from rtsod.motion.flow_consistency import compare, uncovered
 
 LEAST_EXPLAINED: Final = 0.5
 """The share of the picture, and of the subject in it, that motion must explain; with less, the scene was cut, the

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rtsod.frames import Mask, Masked
+from rtsod.motion.background_model import Ground
 from rtsod.motion.flow import small
-from rtsod.motion.ground import Ground
-from rtsod.motion.lock import SubjectLock
 from rtsod.motion.presence import Presence
 from rtsod.motion.smooth import Smoother
+from rtsod.motion.subject_lock import SubjectLock
 
 
 class Steadier:

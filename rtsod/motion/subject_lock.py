@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
-from rtsod.motion.evidence import compare
 from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Small, Way, coarse, follow
+from rtsod.motion.flow_consistency import compare
 
 Region = NDArray[np.bool_]
 """``(HEIGHT, WIDTH)``: some pixels of the small picture."""
