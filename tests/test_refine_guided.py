@@ -22,8 +22,8 @@ from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.interfaces import Transparent
 from rtsod.refine import Refine, kernel, refiner, unrefined
-from rtsod.refine.faint import without_faint
 from rtsod.refine.guided import BEST, FAST, guided
+from rtsod.refine.islands import without_faint
 from rtsod.refine.light_wrap import light_wrapped
 
 DARK = np.full((720, 1280, 3), (40, 30, 20), np.uint8)

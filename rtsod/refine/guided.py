@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.refine.faint import without_faint
+from rtsod.refine.islands import without_faint
 from rtsod.refine.kernel import NOISE, PLANES, SURE, TRIM, finish
 from rtsod.refine.matte import Matte
 
