@@ -41,7 +41,7 @@ from rtsod.interfaces import Engine, Source
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Meter, Snapshot
 from rtsod.model.weights import resolve
-from rtsod.pipeline import Pipeline
+from rtsod.pipeline.pipeline import Pipeline
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file

@@ -14,8 +14,8 @@ from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.metrics import Meter, Snapshot
 from rtsod.motion.propagate import Carrier
 from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
-from rtsod.pairing import Steadying
-from rtsod.pipeline import Composing, Pipeline
+from rtsod.pipeline.mask_sync import Steadying
+from rtsod.pipeline.pipeline import Composing, Pipeline
 from rtsod.progress import Say
 from rtsod.quality import Choice, choose
 from rtsod.quality import check as check_quality
@@ -113,7 +113,7 @@ def pipeline_from(
     Args:
         config: how it is kept in step, and its bounds. With ``auto`` a live frame is tracked while the masker makes
             masks for some frames only, and locked while it makes one for each; a file's are locked.
-        source: this and the following as :class:`rtsod.pipeline.Pipeline` takes them.
+        source: this and the following as :class:`rtsod.pipeline.pipeline.Pipeline` takes them.
         masker: likewise.
         compositor: likewise.
         sinks: likewise.

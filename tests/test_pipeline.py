@@ -21,7 +21,7 @@ from rtsod.interfaces import Transparent
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Meter
 from rtsod.motion.propagate import Carrier
-from rtsod.pipeline import Pipeline
+from rtsod.pipeline.pipeline import Pipeline
 from tests.fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
 
 GREEN = "#00FF00"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from rtsod.ring import Closed, OnFull, Ring
+from rtsod.pipeline.ring import Closed, OnFull, Ring
 
 
 class RingModel(RuleBasedStateMachine):

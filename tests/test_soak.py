@@ -30,7 +30,7 @@ from rtsod.interfaces import Backdrop, Transparent
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Event, Meter, Snapshot
 from rtsod.motion.propagate import Carrier
-from rtsod.pipeline import Pipeline
+from rtsod.pipeline.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks._pixels import bring_to
 from rtsod.supervised_engine import SupervisedEngine

@@ -118,7 +118,8 @@ def test_an_engine_that_was_never_asked_is_closed() -> None:
 
 STUCK = """
 import atexit, ctypes, sys, threading
-from rtsod import app, cli, pipeline, supervised_engine
+from rtsod import app, cli, supervised_engine
+from rtsod.pipeline import pipeline
 from rtsod.system import signals
 from rtsod.backends.constant_engine import ConstantEngine
 

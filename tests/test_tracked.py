@@ -15,8 +15,8 @@ from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Drop, Meter, Snapshot
 from rtsod.motion.propagate import Carrier
-from rtsod.pairing import Carrying
-from rtsod.pipeline import Pipeline
+from rtsod.pipeline.mask_sync import Carrying
+from rtsod.pipeline.pipeline import Pipeline
 from rtsod.report import Reporter, held_often
 from tests.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
 

@@ -12,7 +12,7 @@ from rtsod.frames import Alpha, Image
 from rtsod.interfaces import Engine
 from rtsod.masker import WholeFrame
 from rtsod.metrics import Event, Meter, Stage
-from rtsod.pipeline import Pipeline
+from rtsod.pipeline.pipeline import Pipeline
 from rtsod.supervised_engine import SupervisedEngine
 from tests.fakes import CollectingSink, FakeEngine, FakeSource, picture
 

@@ -27,14 +27,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from rtsod.capture import CaptureThread
 from rtsod.errors import EngineError
 from rtsod.frames import Composited, Frame, Masked, Shown
 from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
 from rtsod.metrics import Drop, Meter, Stage
-from rtsod.pairing import Answer, Carrying, Held, Pairing, Steadying, Unmasked
-from rtsod.parting import Offered, Parting
-from rtsod.ring import Closed, OnFull, Ring
+from rtsod.pipeline.capture import CaptureThread
+from rtsod.pipeline.mask_sync import Answer, Carrying, Held, Pairing, Steadying, Unmasked
+from rtsod.pipeline.ring import Closed, OnFull, Ring
+from rtsod.pipeline.router import Offered, Parting
 
 READ_AHEAD: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""

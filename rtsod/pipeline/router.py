@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rtsod.frames import Frame
 from rtsod.metrics import Drop, Meter
-from rtsod.pairing import Answer
-from rtsod.ring import Ring
+from rtsod.pipeline.mask_sync import Answer
+from rtsod.pipeline.ring import Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Parting:
         self._tracked = False
 
     def put(self, frame: Frame) -> None:
-        """Send a frame on its way; see :meth:`rtsod.ring.Ring.put`."""
+        """Send a frame on its way; see :meth:`rtsod.pipeline.ring.Ring.put`."""
         self._tracked = self._tracks()
         lost = self._to_infer.put(Offered(frame, awaited=not self._tracked))
         if lost is not None and lost.awaited:
@@ -48,7 +48,7 @@ class Parting:
             self._meter.dropped(Drop.BEFORE_COMPOSITING)
 
     def close(self, *, discard: bool = False) -> None:
-        """No more frames come; see :meth:`rtsod.ring.Ring.close`. Whoever still waits for a mask gets it."""
+        """No more frames come; see :meth:`rtsod.pipeline.ring.Ring.close`. Whoever still waits for a mask gets it."""
         self._to_infer.close(discard=discard)
         if self._tracked:
             self._to_show.close(discard=discard)

@@ -7,7 +7,7 @@ import threading
 from rtsod.frames import Frame
 from rtsod.interfaces import Source
 from rtsod.metrics import Meter, Stage
-from rtsod.ring import Closed, Puttable
+from rtsod.pipeline.ring import Closed, Puttable
 
 
 class CaptureThread:

@@ -1,0 +1,1 @@
+"""The threads a frame passes through, and the rings between them."""
