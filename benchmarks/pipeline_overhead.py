@@ -38,7 +38,7 @@ from rtsod.config import EngineConfig, PictureConfig
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Source
-from rtsod.masker import WholeFrame
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Meter, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline.pipeline import Pipeline

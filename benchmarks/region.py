@@ -23,8 +23,8 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 
-import rtsod.region
-import rtsod.region_masker
+import rtsod.masking.roi
+import rtsod.masking.roi_masker
 from benchmarks.clips import clip_from_video, read_clip
 from benchmarks.study import at_least_one, carry_out, some_seconds
 from rtsod.app import leave_cores_to_the_network
@@ -37,10 +37,10 @@ from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Masker
-from rtsod.masker import WholeFrame
+from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Meter
 from rtsod.model.weights import resolve
-from rtsod.region_masker import RegionMasker
 from rtsod.system.files import file_to_write
 
 FPS: Final = 30
@@ -66,9 +66,9 @@ class Way:
     name: str
     size: int = SIZE
     region: bool = True
-    gain: float = rtsod.region.MOST_GAIN
+    gain: float = rtsod.masking.roi.MOST_GAIN
     """1 corrects nothing."""
-    look_seconds: float = rtsod.region_masker.LOOK_SECONDS
+    look_seconds: float = rtsod.masking.roi_masker.LOOK_SECONDS
 
 
 WAYS: Final = (
@@ -133,8 +133,8 @@ def measure(engines: Engines, way: Way, clips: Sequence[Clip]) -> dict[str, Any]
     of_each: dict[str, list[float]] = {}
     total = 0.0
     with (
-        patch.object(rtsod.region, "MOST_GAIN", way.gain),
-        patch.object(rtsod.region_masker, "LOOK_SECONDS", way.look_seconds),
+        patch.object(rtsod.masking.roi, "MOST_GAIN", way.gain),
+        patch.object(rtsod.masking.roi_masker, "LOOK_SECONDS", way.look_seconds),
     ):
         for clip in clips:
             of_each[clip.name], seconds = follow(engines.masker(way), clip)

@@ -18,15 +18,15 @@ from rtsod.backends import open_engine
 from rtsod.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
-from rtsod.engine_pool import EnginePool
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.frames import Availability, SourceInfo
 from rtsod.interfaces import Backdrop, Engine, Sink, Source, Transparent, Untouched
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.initial_quality import masker_from
 from rtsod.metrics import Meter
 from rtsod.model.weights import resolve
 from rtsod.motion.stabilize import Steadier
 from rtsod.progress import Say
-from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from rtsod.config import EngineConfig, EngineName, Precision, QualityConfig, RunConfig, Sync
-from rtsod.engine_pool import EnginePool
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.frame_skip import Sparing
+from rtsod.masking.initial_quality import Choice, choose
+from rtsod.masking.initial_quality import check as check_quality
+from rtsod.masking.time_budget import check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.metrics import Meter, Snapshot
 from rtsod.motion.propagate import Carrier
-from rtsod.pace import check_sync, inference_seconds, mask_age, settle_sync
 from rtsod.pipeline.mask_sync import Steadying
 from rtsod.pipeline.pipeline import Composing, Pipeline
 from rtsod.progress import Say
-from rtsod.quality import Choice, choose
-from rtsod.quality import check as check_quality
-from rtsod.sparing import Sparing
 
 
 @dataclass(frozen=True, slots=True)

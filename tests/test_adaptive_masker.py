@@ -7,12 +7,12 @@ import threading
 import numpy as np
 import pytest
 
-from rtsod.adaptive_masker import AdaptiveMasker
 from rtsod.backends.constant_engine import ConstantEngine
-from rtsod.engine_pool import EnginePool
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import Alpha, Frame, Image
-from rtsod.ladder import Ladder, Rung
+from rtsod.masking.adaptive import AdaptiveMasker
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.ladder import Ladder, Rung
 from rtsod.metrics import Meter
 from tests.fakes import Ticks
 

@@ -32,7 +32,7 @@ from rtsod.bench.work import Work, count_work
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Alpha, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
-from rtsod.masker import WholeFrame
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Meter, Span, Stage
 from tests.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 

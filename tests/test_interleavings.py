@@ -24,9 +24,9 @@ from rtsod.errors import EngineError, RtsodError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Masker, Transparent
-from rtsod.masker import WholeFrame
+from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Meter
-from rtsod.region_masker import RegionMasker
 from rtsod.supervised_engine import SupervisedEngine
 from tests import moving_room
 from tests.fakes import Ticks

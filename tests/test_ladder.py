@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.ladder import FIRST_PATIENCE, LONGEST_PATIENCE, PROOF, WINDOW, Ladder, Rung, Step
+from rtsod.masking.ladder import FIRST_PATIENCE, LONGEST_PATIENCE, PROOF, WINDOW, Ladder, Rung, Step
 
 PERIOD = 1 / 30
 RUNGS = (

@@ -25,9 +25,9 @@ from rtsod.backends.openvino_core import openvino_core
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
+from rtsod.masking.initial_quality import REGION_SIZES, WHOLE_SIZES
 from rtsod.model.golden_input import known_picture
 from rtsod.model.weights import resolve
-from rtsod.quality import REGION_SIZES, WHOLE_SIZES
 from rtsod.system.file_lock import locked
 from rtsod.system.subprocess_call import apart
 

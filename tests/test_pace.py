@@ -9,7 +9,7 @@ import pytest
 from rtsod.config import PictureConfig, RunConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
-from rtsod.pace import LEAST_MASK_AGE, check_sync, inference_seconds, mask_age, settle_sync
+from rtsod.masking.time_budget import LEAST_MASK_AGE, check_sync, inference_seconds, mask_age, settle_sync
 from tests.fakes import FakeEngine
 
 CAMERA = SourceInfo("camera", 64, 48, Fraction(30), live=True)

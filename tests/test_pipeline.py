@@ -18,7 +18,7 @@ from rtsod.composite import Compositor
 from rtsod.errors import EngineError, OutputError, SourceError
 from rtsod.frames import Alpha, Composited
 from rtsod.interfaces import Transparent
-from rtsod.masker import WholeFrame
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Meter
 from rtsod.motion.propagate import Carrier
 from rtsod.pipeline.pipeline import Pipeline

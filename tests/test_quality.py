@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod import assembly, quality
-from rtsod.adaptive_masker import AdaptiveMasker
+from rtsod import assembly
 from rtsod.assembly import settle
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
-from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Engine
-from rtsod.ladder import Rung
-from rtsod.masker import WholeFrame
+from rtsod.masking import initial_quality
+from rtsod.masking.adaptive import AdaptiveMasker
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.initial_quality import Choice, check, choose, masker_from
+from rtsod.masking.ladder import Rung
+from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Meter
-from rtsod.quality import Choice, check, choose, masker_from
-from rtsod.region_masker import RegionMasker
 
 CAMERA = SourceInfo("camera", 640, 480, Fraction(30), live=True)
 FILE = replace(CAMERA, name="clip.mp4", live=False)
@@ -36,7 +37,7 @@ class Machine:
         self.whole = whole_ms / 1e3
         self.opened: list[int] = []
         self.pool = EnginePool(ConstantEngine(320), self._open)
-        monkeypatch.setattr(quality, "inference_seconds", self._seconds)
+        monkeypatch.setattr(initial_quality, "inference_seconds", self._seconds)
 
     def _open(self, size: int) -> Engine:
         self.opened.append(size)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtsod.frames import Alpha
-from rtsod.region import GRID, MARGIN, MOST_GAIN, Box, Region, around, extent
+from rtsod.masking.roi import GRID, MARGIN, MOST_GAIN, Box, Region, around, extent
 
 SIZE, PART = 80, 32
 MAPS = arrays(np.float32, (SIZE, SIZE), elements=st.floats(0, 1, width=32))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rtsod.backends.constant_engine import ConstantEngine
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask
+from rtsod.masking.roi_masker import LOOK_SECONDS, SOONEST_SECONDS, RegionMasker
 from rtsod.metrics import Meter, Work
-from rtsod.region_masker import LOOK_SECONDS, SOONEST_SECONDS, RegionMasker
 
 WHOLE, PART = 80, 32
 FPS = 30

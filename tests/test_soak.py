@@ -27,7 +27,7 @@ from rtsod.composite import Compositor
 from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, SourceGone
 from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
 from rtsod.interfaces import Backdrop, Transparent
-from rtsod.masker import WholeFrame
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Meter, Snapshot
 from rtsod.motion.propagate import Carrier
 from rtsod.pipeline.pipeline import Pipeline

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rtsod.frames import Frame, Image, Mask, Masked
+from rtsod.masking.frame_skip import STILL_SECONDS, Sparing
 from rtsod.metrics import Meter, Work
-from rtsod.sparing import STILL_SECONDS, Sparing
 from tests.fakes import right_half
 
 SCENE: Image = np.full((240, 320, 3), 90, np.uint8)

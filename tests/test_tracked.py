@@ -12,7 +12,7 @@ from rtsod.assembly import sync_that_ran
 from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
-from rtsod.masker import WholeFrame
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Meter, Snapshot
 from rtsod.motion.propagate import Carrier
 from rtsod.pipeline.mask_sync import Carrying

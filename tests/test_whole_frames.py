@@ -10,7 +10,7 @@ from rtsod.backgrounds.colour import ColourBackground
 from rtsod.composite import Compositor
 from rtsod.frames import Alpha, Image
 from rtsod.interfaces import Engine
-from rtsod.masker import WholeFrame
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Meter, Stage
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.supervised_engine import SupervisedEngine

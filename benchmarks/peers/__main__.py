@@ -33,8 +33,8 @@ from rtsod.bench.feeds import demo_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Image
+from rtsod.masking.initial_quality import REGION_SIZES
 from rtsod.model.weights import fetch, weights_folder
-from rtsod.quality import REGION_SIZES
 from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[2]

@@ -123,9 +123,9 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     from rtsod.backends import open_engine
     from rtsod.config import EngineConfig
     from rtsod.frames import Frame
+    from rtsod.masking.roi_masker import RegionMasker
     from rtsod.metrics import Meter
     from rtsod.model.weights import resolve
-    from rtsod.region_masker import RegionMasker
 
     leave_cores_to_the_network()
     configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (SIZE, size)]  # type: ignore[arg-type]

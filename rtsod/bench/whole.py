@@ -18,13 +18,13 @@ from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite import Compositor
 from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
-from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Backdrop, Clock, Engine, Masker, Source
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.initial_quality import masker_from
 from rtsod.metrics import Drop, Meter, Snapshot, Span, Stage
 from rtsod.motion.stabilize import Steadier
-from rtsod.quality import masker_from
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from rtsod.engine_pool import EnginePool
 from rtsod.frames import Frame, Mask
 from rtsod.interfaces import Clock, Masker
-from rtsod.ladder import Ladder, Rung
-from rtsod.masker import WholeFrame
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.ladder import Ladder, Rung
+from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Meter
 from rtsod.progress import Say
-from rtsod.region_masker import RegionMasker
 
 
 class AdaptiveMasker:

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from rtsod.adaptive_masker import AdaptiveMasker, masker_of
 from rtsod.config import QualityConfig
-from rtsod.engine_pool import EnginePool
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Masker
-from rtsod.ladder import Ladder, Rung
-from rtsod.masker import WholeFrame
+from rtsod.masking.adaptive import AdaptiveMasker, masker_of
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.ladder import Ladder, Rung
+from rtsod.masking.roi_masker import LOOK_SECONDS, LOOK_SHARE
+from rtsod.masking.time_budget import KEEPS_UP, inference_seconds
+from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Meter
-from rtsod.pace import KEEPS_UP, inference_seconds
 from rtsod.progress import Say
-from rtsod.region_masker import LOOK_SECONDS, LOOK_SHARE
 
 REGION_SIZES: Final = (192, 160, 128)
 """Pixels, of the region: each about two thirds of the one before in time. Below 128 masks break."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Image
-from rtsod.region import GRID, Box
+from rtsod.masking.roi import GRID, Box
 
 Thumbnail: TypeAlias = NDArray[np.int16]
 """``(GRID, GRID)`` grey levels."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from rtsod.change import Surroundings
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Mask
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Clock, Engine
+from rtsod.masking.roi import Region
+from rtsod.masking.scene_change import Surroundings
 from rtsod.metrics import Meter, Stage, Work
-from rtsod.region import Region
 
 LOOK_SECONDS: Final = 0.5
 """Between looks at the whole frame, where they are cheap."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from rtsod.change import Thumbnail, stands_still, thumbnail
 from rtsod.frames import Frame, Masked
+from rtsod.masking.scene_change import Thumbnail, stands_still, thumbnail
 from rtsod.metrics import Meter, Work
 
 STILL_SECONDS: Final = 0.5
