@@ -12,7 +12,7 @@ import pytest
 from rtsod import devices
 from rtsod.cli import main
 from rtsod.frames import SourceInfo
-from rtsod.sources._rate import MEASURE_SECONDS, RateCheck, advice
+from rtsod.sources.rate_check import MEASURE_SECONDS, RateCheck, advice
 from rtsod.system import v4l2
 from rtsod.system.v4l2 import Device, Identity, Mode
 

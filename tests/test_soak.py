@@ -33,8 +33,8 @@ from rtsod.motion.propagate import Carrier
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks._pixels import bring_to
+from rtsod.sources.supervised import SupervisedSource
 from rtsod.supervised_engine import SupervisedEngine
-from rtsod.supervised_source import SupervisedSource
 from tests import moving_room
 from tests.fakes import FakeEngine, hasten, right_half
 from tests.moving_room import BACKDROP, HEIGHT, WIDTH

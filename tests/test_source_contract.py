@@ -17,7 +17,7 @@ from rtsod.frames import Frame
 from rtsod.interfaces import Source
 from rtsod.sources.camera import CameraSource
 from rtsod.sources.demo import DemoSource
-from rtsod.sources.folder import stills_from_folder
+from rtsod.sources.stills import stills_from_folder
 from rtsod.sources.video import video_from_file
 from tests.source_fixtures import FakeCapture, pictures, write_video
 

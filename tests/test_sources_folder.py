@@ -17,7 +17,7 @@ from rtsod.errors import SourceError
 from rtsod.frames import Frame
 from rtsod.imaging.image_file import load
 from rtsod.sources import open_source
-from rtsod.sources.folder import StillsSource, stills_from_folder
+from rtsod.sources.stills import StillsSource, stills_from_folder
 from tests.source_fixtures import pictures
 
 IMAGES = Path(__file__).parents[1].parent / "shared" / "samples" / "images"

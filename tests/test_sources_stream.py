@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rtsod.errors import SourceError
 from rtsod.sources import video
-from rtsod.sources.pictures import Timeline
+from rtsod.sources.decoding import Timeline
 from rtsod.sources.video import redacted, video_from_url
 from tests.source_fixtures import pictures, write_video
 

@@ -14,7 +14,7 @@ import pytest
 from rtsod.errors import SourceBusy, SourceError, SourceGone
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.metrics import Event, Meter
-from rtsod.supervised_source import BACK_OFF, State, SupervisedSource
+from rtsod.sources.supervised import BACK_OFF, State, SupervisedSource
 from tests.fakes import hasten
 
 SPEED = 40.0

@@ -20,7 +20,7 @@ from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, SourceGone, UsageError
 from rtsod.interfaces import Clock, Source
 from rtsod.metrics import Event
-from rtsod.supervised_source import SupervisedSource
+from rtsod.sources.supervised import SupervisedSource
 from rtsod.system import v4l2
 
 __all__ = ["open_source"]
@@ -135,12 +135,12 @@ class _Opening:
             if camera := _CAMERA_PATH.fullmatch(str(resolved)):
                 return self._camera(int(camera[1]))
             if path.is_dir():
-                from rtsod.sources.folder import stills_from_folder
+                from rtsod.sources.stills import stills_from_folder
 
                 return stills_from_folder(path, clock=self.clock)
             if path.is_file():
                 from rtsod.imaging.image_file import is_still
-                from rtsod.sources.folder import still_from_file
+                from rtsod.sources.stills import still_from_file
                 from rtsod.sources.video import video_from_file
 
                 open_file = still_from_file if is_still(path) else video_from_file

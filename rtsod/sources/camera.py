@@ -18,7 +18,7 @@ from rtsod.errors import SourceBusy, SourceError, SourceGone
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Clock
 from rtsod.metrics import Event
-from rtsod.sources._rate import RateCheck
+from rtsod.sources.rate_check import RateCheck
 from rtsod.system import v4l2
 from rtsod.system.worker_thread import Worker
 

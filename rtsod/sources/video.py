@@ -22,7 +22,7 @@ from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock
-from rtsod.sources.pictures import Converter, Timeline, quarter_turns
+from rtsod.sources.decoding import Converter, Timeline, quarter_turns
 from rtsod.system.worker_thread import Worker
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from rtsod.supervised_source import STEADY_SECONDS
+from rtsod.sources.supervised import STEADY_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Told

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rtsod.sinks._loopback import tells_readers
-from rtsod.supervised_source import IDLE_SECONDS
+from rtsod.sources.supervised import IDLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Told
