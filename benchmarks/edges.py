@@ -27,8 +27,8 @@ from benchmarks.matte_errors import dtssd, fringe, gradient_error, mad
 from benchmarks.soft_subject import SoftSubject, moving_background
 from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
-from rtsod.backgrounds import ImageBackground, bundled_backgrounds
-from rtsod.composite import blend
+from rtsod.composite.backgrounds import ImageBackground, bundled_backgrounds
+from rtsod.composite.compositor import blend
 from rtsod.config import EngineConfig, RefineName
 from rtsod.demo.scene import DemoScene
 from rtsod.errors import SourceError

@@ -33,8 +33,8 @@ from benchmarks.edges import SIZES
 from benchmarks.soft_subject import SoftSubject, moving_background
 from benchmarks.study import at_least_one, carry_out
 from rtsod.backends import open_engine
-from rtsod.backgrounds import bundled_backgrounds, open_background
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds import bundled_backgrounds, open_background
+from rtsod.composite.compositor import Compositor
 from rtsod.config import EngineConfig
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
 from rtsod.imaging.fit import cover

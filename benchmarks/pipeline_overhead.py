@@ -30,10 +30,10 @@ from benchmarks.study import at_least_one, carry_out
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant_engine import ConstantEngine
-from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource
 from rtsod.bench.fresh import in_fresh_process
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds import open_background
+from rtsod.composite.compositor import Compositor
 from rtsod.config import EngineConfig, PictureConfig
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink

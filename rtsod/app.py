@@ -15,8 +15,8 @@ import cv2
 
 from rtsod.assembly import check, like, pipeline_from, settle, sync_that_ran
 from rtsod.backends import open_engine
-from rtsod.backgrounds import bundled_backgrounds, open_background
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds import bundled_backgrounds, open_background
+from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.frames import Availability, SourceInfo

@@ -156,7 +156,7 @@ _SEAL: Final = object()
 class Composited:
     """A picture that may leave the machine.
 
-    Only :mod:`rtsod.composite` makes these, by :func:`seal`; a test reads the sources and holds that. Sinks accept
+    Only :mod:`rtsod.composite.compositor` makes these, by :func:`seal`; a test reads the sources and holds that. Sinks accept
     nothing else, so a camera frame cannot reach one by mistake.
     """
 
@@ -224,7 +224,7 @@ def seal(
     is_slate: bool = False,
     transparent: bool = False,
 ) -> Composited:
-    """Make a :class:`Composited`. For :mod:`rtsod.composite` alone: a test fails on any other caller.
+    """Make a :class:`Composited`. For :mod:`rtsod.composite.compositor` alone: a test fails on any other caller.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR, owned by the result from now on.

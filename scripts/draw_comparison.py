@@ -25,8 +25,8 @@ import numpy as np
 
 from benchmarks.clips import read_clip, write_clip
 from rtsod.backends import open_engine
-from rtsod.backgrounds import open_background
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds import open_background
+from rtsod.composite.compositor import Compositor
 from rtsod.config import EngineConfig, RefineName
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
 from rtsod.imaging.network_input import shrink

@@ -12,8 +12,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.backgrounds import open_background
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds import open_background
+from rtsod.composite.compositor import Compositor
 from rtsod.demo.scene import DemoScene
 from rtsod.frames import Frame, Image, Mask, Masked
 from rtsod.refine import refiner

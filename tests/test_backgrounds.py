@@ -14,7 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
-from rtsod.backgrounds import ColourBackground, ImageBackground, VideoBackground, bundled_backgrounds, open_background
+from rtsod.composite.backgrounds import (
+    ColourBackground,
+    ImageBackground,
+    VideoBackground,
+    bundled_backgrounds,
+    open_background,
+)
 from rtsod.errors import SourceError, UsageError
 from rtsod.frames import Image
 from rtsod.interfaces import Background, Blur, Transparent, Untouched

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.backends.constant_engine import ConstantEngine
-from rtsod.backgrounds.colour import ColourBackground
 from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.network import NetworkResult, time_engine
@@ -29,6 +28,7 @@ from rtsod.bench.subject import Subject
 from rtsod.bench.text import dropped, lost, network_lines, roof_lines
 from rtsod.bench.whole import Case, WholeResult, latest, run_case
 from rtsod.bench.work import Work, count_work
+from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Alpha, EngineInfo, Frame, Image, Mask, Masked, SourceInfo

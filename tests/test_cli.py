@@ -163,7 +163,7 @@ def test_the_download_bar_lives_as_long_as_what_is_fetched_under_it(
 def test_only_backgrounds_that_can_be_shown_are_read(
     clip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rtsod.backgrounds import open_background as opener
+    from rtsod.composite.backgrounds import open_background as opener
 
     opened: list[str] = []
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.composite import LEAST_ALPHA, SLATE_BGR, Compositor, blend, blurred_background
+from rtsod.composite.compositor import LEAST_ALPHA, SLATE_BGR, Compositor, blend, blurred_background
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
 from rtsod.interfaces import Backdrop, Blur, Transparent, Untouched

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.backgrounds.colour import ColourBackground
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds.colour import ColourBackground
+from rtsod.composite.compositor import Compositor
 from rtsod.demo.scene import DemoScene
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Carried, Frame, Image, Mask, Masked

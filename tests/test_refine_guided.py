@@ -15,7 +15,8 @@ from numba import njit
 
 from benchmarks.matte_errors import dtssd, fringe, gradient_error, mad
 from benchmarks.soft_subject import SoftSubject, moving_background
-from rtsod.composite import Compositor, blend
+from rtsod.composite.compositor import Compositor, blend
+from rtsod.composite.light_wrap import light_wrapped
 from rtsod.config import REFINES, PictureConfig
 from rtsod.demo.scene import DemoScene
 from rtsod.errors import UsageError
@@ -24,7 +25,6 @@ from rtsod.interfaces import Transparent
 from rtsod.refine import Refine, kernel, refiner, unrefined
 from rtsod.refine.guided import BEST, FAST, guided
 from rtsod.refine.islands import without_faint
-from rtsod.refine.light_wrap import light_wrapped
 
 DARK = np.full((720, 1280, 3), (40, 30, 20), np.uint8)
 FAST_AND_BEST = pytest.mark.parametrize("refine", [refiner("fast"), refiner("best")], ids=["fast", "best"])

@@ -22,8 +22,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.backgrounds.colour import ColourBackground
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds.colour import ColourBackground
+from rtsod.composite.compositor import Compositor
 from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, SourceGone
 from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
 from rtsod.interfaces import Backdrop, Transparent

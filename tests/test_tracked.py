@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rtsod.assembly import sync_that_ran
-from rtsod.backgrounds.colour import ColourBackground
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds.colour import ColourBackground
+from rtsod.composite.compositor import Compositor
 from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Meter, Snapshot

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from rtsod.backgrounds.colour import ColourBackground
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds.colour import ColourBackground
+from rtsod.composite.compositor import Compositor
 from rtsod.frames import Alpha, Image
 from rtsod.interfaces import Engine
 from rtsod.masking.whole_frame import WholeFrame

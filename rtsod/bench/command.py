@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
@@ -17,6 +16,7 @@ from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
 from rtsod.command_line import Parser, answer, complain
+from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.model.weights import resolve

@@ -13,10 +13,10 @@ import psutil
 
 from rtsod.app import leave_cores_to_the_network
 from rtsod.assembly import like, pipeline_from, settle, sync_that_ran
-from rtsod.backgrounds import open_background
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
-from rtsod.composite import Compositor
+from rtsod.composite.backgrounds import open_background
+from rtsod.composite.compositor import Compositor
 from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, SourceInfo

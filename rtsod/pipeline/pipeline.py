@@ -45,7 +45,7 @@ JOIN_TIMEOUT: Final = 10.0
 
 
 class Composing(Protocol):
-    """What the pipeline needs of a compositor; see :class:`rtsod.composite.Compositor`."""
+    """What the pipeline needs of a compositor; see :class:`rtsod.composite.compositor.Compositor`."""
 
     def compose(self, shown: Shown, at: float, *, stands_for: Frame | None = None) -> Composited:
         """The picture of a frame and its mask, ``at`` seconds after the first frame, in the place of another one."""

@@ -14,10 +14,10 @@ from typing import Final
 import cv2
 import numpy as np
 
+from rtsod.composite.light_wrap import light_wrapped
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Composited, Frame, Image, Shown, seal
 from rtsod.interfaces import Backdrop, Background, Blur, Transparent, Untouched
-from rtsod.refine.light_wrap import light_wrapped
 from rtsod.refine.matte import Refine, unrefined
 
 SLATE_BGR: Final = (38, 34, 32)

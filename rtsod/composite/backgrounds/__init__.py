@@ -8,16 +8,16 @@ from typing import Final
 
 import cv2
 
-from rtsod.backgrounds.colour import ColourBackground
-from rtsod.backgrounds.image import ImageBackground
-from rtsod.backgrounds.video import VideoBackground
+from rtsod.composite.backgrounds.colour import ColourBackground
+from rtsod.composite.backgrounds.image import ImageBackground
+from rtsod.composite.backgrounds.video import VideoBackground
 from rtsod.errors import UsageError
 from rtsod.interfaces import Backdrop, Background, Blur, Transparent, Untouched
 
 __all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
 
 _PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-_BUNDLED = Path(__file__).parents[1] / "assets" / "backgrounds"
+_BUNDLED = Path(__file__).parents[2] / "assets" / "backgrounds"
 
 
 def bundled_backgrounds() -> list[Path]:

@@ -1,0 +1,1 @@
+"""Puts the subject in front of another background."""
