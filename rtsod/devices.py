@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from rtsod.command_line import answer
-from rtsod.sinks._loopback import setup_hint, tells_readers
+from rtsod.sinks.loopback import setup_hint, tells_readers
 from rtsod.system import v4l2
 
 DECODED: Final = ("MJPG", "YUYV", "NV12", "YU12", "H264", "GREY", "BGR3", "RGB3", "UYVY")

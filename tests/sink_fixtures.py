@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from rtsod.frames import Composited, Image, SourceInfo, seal
-from rtsod.sinks._pixels import bring_to
+from rtsod.sinks.pixels import bring_to
 
 WIDTH, HEIGHT = 96, 64
 COLOURS = ((200, 60, 30), (30, 180, 60), (40, 60, 210), (128, 128, 128), (250, 250, 250), (10, 10, 10))

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from rtsod.errors import OutputError
-from rtsod.sinks import _loopback
-from rtsod.sinks._loopback import LoopbackCamera
+from rtsod.sinks import loopback
+from rtsod.sinks.loopback import LoopbackCamera
 from rtsod.system import v4l2
 from tests.sink_fixtures import patches
 
@@ -71,10 +71,10 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     module = tmp_path / "module"
     module.mkdir()
-    monkeypatch.setattr(_loopback, "_MODULE", module)
+    monkeypatch.setattr(loopback, "_MODULE", module)
     path = tmp_path / "video10"
     path.touch()
-    monkeypatch.setattr(_loopback, "virtual_cameras", lambda: [found for found in [v4l2.query(path)] if found])
+    monkeypatch.setattr(loopback, "virtual_cameras", lambda: [found for found in [v4l2.query(path)] if found])
     return path
 
 
@@ -181,9 +181,9 @@ def test_no_permission(driver: Driver, device: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("state", ["loaded", "installed", "missing"])
 def test_no_device_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str) -> None:
-    monkeypatch.setattr(_loopback, "virtual_cameras", list)
-    monkeypatch.setattr(_loopback, "_MODULE", tmp_path / ("." if state == "loaded" else "none"))
-    monkeypatch.setattr(_loopback, "_MODULES", tmp_path)
+    monkeypatch.setattr(loopback, "virtual_cameras", list)
+    monkeypatch.setattr(loopback, "_MODULE", tmp_path / ("." if state == "loaded" else "none"))
+    monkeypatch.setattr(loopback, "_MODULES", tmp_path)
     monkeypatch.setattr("platform.release", lambda: "6.1")
     if state == "installed":
         (tmp_path / "6.1" / "updates").mkdir(parents=True)

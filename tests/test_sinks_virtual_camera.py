@@ -15,7 +15,7 @@ import pytest
 from rtsod.errors import OutputError
 from rtsod.metrics import Event
 from rtsod.sinks import VirtualCameraSink, virtual_camera_available
-from rtsod.sinks._pyvirtualcam import ForeignCamera
+from rtsod.sinks.pyvirtualcam_backend import ForeignCamera
 from rtsod.sinks.virtual_camera import HANG_SECONDS
 from tests.fakes import Ticks, hasten
 from tests.sink_fixtures import FakeDevice, composited, patches

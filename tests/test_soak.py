@@ -32,7 +32,7 @@ from rtsod.metrics import Event, Meter, Snapshot
 from rtsod.motion.propagate import Carrier
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
-from rtsod.sinks._pixels import bring_to
+from rtsod.sinks.pixels import bring_to
 from rtsod.sources.supervised import SupervisedSource
 from rtsod.supervised_engine import SupervisedEngine
 from tests import moving_room

@@ -12,8 +12,8 @@ from rtsod.config import SourceConfig
 from rtsod.doctor.finding import Finding, Verdict
 from rtsod.errors import SourceError
 from rtsod.sinks import display_available, virtual_camera_available
-from rtsod.sinks._loopback import tells_readers
-from rtsod.sinks._loopback import virtual_cameras as loopback_devices
+from rtsod.sinks.loopback import tells_readers
+from rtsod.sinks.loopback import virtual_cameras as loopback_devices
 from rtsod.sources import open_source
 from rtsod.system import v4l2
 

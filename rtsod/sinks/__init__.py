@@ -16,7 +16,7 @@ from rtsod.errors import OutputError, UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
 from rtsod.metrics import Event
-from rtsod.sinks._recipes import recipe_for
+from rtsod.sinks.encoders import recipe_for
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.png_folder import PngFolderSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtsod.frames import Composited
-from rtsod.sinks._pixels import require_composited
+from rtsod.sinks.pixels import require_composited
 
 
 class NullSink:

@@ -11,8 +11,8 @@ import cv2
 
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
-from rtsod.sinks._files import output_error, part_beside
-from rtsod.sinks._pixels import require_composited, with_alpha
+from rtsod.sinks.atomic import output_error, part_beside
+from rtsod.sinks.pixels import require_composited, with_alpha
 
 COMPRESSION: Final = 1
 """zlib's fastest: higher levels cost several times the time for a few per cent of size."""

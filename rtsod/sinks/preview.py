@@ -16,7 +16,7 @@ import numpy as np
 
 from rtsod.errors import OutputError
 from rtsod.frames import Availability, Composited, Image
-from rtsod.sinks._pixels import require_composited
+from rtsod.sinks.pixels import require_composited
 
 WINDOW_LIMIT: Final = (1280, 720)
 """Pixels. The window opens no larger; the user may pull it to any size."""

@@ -16,11 +16,11 @@ from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
-from rtsod.sinks._audio import AudioTrack, open_audio
-from rtsod.sinks._files import output_error, part_beside
-from rtsod.sinks._pixels import bring_to, even, require_composited, with_alpha
-from rtsod.sinks._recipes import recipe_for
-from rtsod.sinks._salvage import salvage
+from rtsod.sinks.atomic import output_error, part_beside
+from rtsod.sinks.audio import AudioTrack, open_audio
+from rtsod.sinks.encoders import recipe_for
+from rtsod.sinks.pixels import bring_to, even, require_composited, with_alpha
+from rtsod.sinks.recovery import salvage
 
 STILL_SECONDS: Final = Fraction(1)
 """How long each picture stands that has no time of its own."""
@@ -40,7 +40,7 @@ class VideoFileSink:
     by a finished one, or by the playable part of one that could not be finished. BT.709, limited range.
 
     Args:
-        path: its suffix says how it is written: see :data:`rtsod.sinks._recipes.RECIPES`.
+        path: its suffix says how it is written: see :data:`rtsod.sinks.encoders.RECIPES`.
         fps: what the source claims; None for stills, which stand ``STILL_SECONDS`` each.
         audio_from: the source file whose audio is carried over.
         transparent: keep the alpha.

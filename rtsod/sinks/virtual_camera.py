@@ -16,9 +16,9 @@ from rtsod.errors import OutputError
 from rtsod.frames import Availability, Composited, Image
 from rtsod.interfaces import Clock, Wait
 from rtsod.metrics import Event
-from rtsod.sinks._loopback import LoopbackCamera, setup_hint, virtual_cameras
-from rtsod.sinks._pixels import even, require_composited
-from rtsod.sinks._pyvirtualcam import ForeignCamera, foreign_camera_available, pyvirtualcam_installed
+from rtsod.sinks.loopback import LoopbackCamera, setup_hint, virtual_cameras
+from rtsod.sinks.pixels import even, require_composited
+from rtsod.sinks.pyvirtualcam_backend import ForeignCamera, foreign_camera_available, pyvirtualcam_installed
 
 _log = logging.getLogger(__name__)
 

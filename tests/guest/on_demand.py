@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rtsod.sinks._loopback import tells_readers
+from rtsod.sinks.loopback import tells_readers
 from rtsod.sources.supervised import IDLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel

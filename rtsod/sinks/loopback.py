@@ -18,7 +18,7 @@ import cv2
 
 from rtsod.errors import OutputError
 from rtsod.frames import Image
-from rtsod.sinks._pixels import bring_to
+from rtsod.sinks.pixels import bring_to
 from rtsod.system import v4l2
 
 SETUP: Final = "sudo modprobe v4l2loopback devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod"

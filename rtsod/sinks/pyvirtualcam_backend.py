@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rtsod.errors import OutputError
 from rtsod.frames import Availability, Image
-from rtsod.sinks._pixels import bring_to
+from rtsod.sinks.pixels import bring_to
 
 _INSTALL: Final = "pip install pyvirtualcam"
 _SETUP: Final = {

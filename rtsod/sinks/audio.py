@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
-from rtsod.sinks._recipes import Recipe
+from rtsod.sinks.encoders import Recipe
 
 BIT_RATE: Final = 160_000
 """Bits per second where audio is encoded anew: transparent for stereo AAC and Opus alike."""
