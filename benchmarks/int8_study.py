@@ -23,8 +23,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from rtsod.backends.openvino_graph import openvino_from_torch
-from rtsod.backends.openvino_sizes import at_size
+from rtsod.backends.openvino.dynamic_shapes import at_size
+from rtsod.backends.openvino.model_from_torch import openvino_from_torch
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS, EngineConfig

@@ -29,7 +29,7 @@ from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
 from benchmarks.study import at_least_one, carry_out
 from rtsod.app import leave_cores_to_the_network
 from rtsod.backends import open_engine
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.bench.feeds import BACKGROUND, LoopedSource
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.composite.backgrounds import open_background

@@ -15,6 +15,7 @@ import cv2
 
 from rtsod.assembly import check, like, pipeline_from, settle, sync_that_ran
 from rtsod.backends import open_engine
+from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
@@ -34,7 +35,6 @@ from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
-from rtsod.supervised_engine import SupervisedEngine
 from rtsod.system.files import check_writable
 from rtsod.system.signals import Interrupted, StopSignals
 

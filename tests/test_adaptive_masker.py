@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import Alpha, Frame, Image
 from rtsod.masking.adaptive import AdaptiveMasker

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.network import NetworkResult, time_engine

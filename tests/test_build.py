@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 
 from rtsod.backends import nvidia_driver, open_engine, probe_engines
+from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
+from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
+from rtsod.backends.tensorrt.plan_from_onnx import engine_from_onnx
+from rtsod.backends.tensorrt.plan_from_weights import Target, engine_from_weights
 from rtsod.build.__main__ import main
-from rtsod.build.cache import CachedEngine, EngineCache
-from rtsod.build.engine_from_onnx import engine_from_onnx
-from rtsod.build.engine_from_weights import Target, engine_from_weights
 from rtsod.build.progress import shown
-from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.golden_input import known_picture
@@ -218,15 +218,15 @@ class TestCommand:
 
 class TestWhatIsThere:
     def test_the_probe_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("rtsod.build.trt_library.find_spec", lambda name: None)
+        monkeypatch.setattr("rtsod.backends.tensorrt.library.find_spec", lambda name: None)
         assert not probe_tensorrt().available
         with pytest.raises(EngineUnavailable, match="pip install"):
             load_library()
         assert not next(probe for probe in probe_engines() if probe.name == "tensorrt").available
 
     def test_an_old_tensorrt_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("rtsod.build.trt_library.find_spec", lambda name: name == "tensorrt")
-        monkeypatch.setattr("rtsod.build.trt_library.version", lambda name: "10.3.0")
+        monkeypatch.setattr("rtsod.backends.tensorrt.library.find_spec", lambda name: name == "tensorrt")
+        monkeypatch.setattr("rtsod.backends.tensorrt.library.version", lambda name: "10.3.0")
         with pytest.raises(EngineUnavailable, match=r"10\.3 is too old"):
             load_library()
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from rtsod import doctor
-from rtsod.build.manifest import Manifest
-from rtsod.build.trt_library import Capability, TrtLibrary, probe_tensorrt
+from rtsod.backends.tensorrt.library import Capability, TrtLibrary, probe_tensorrt
+from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.cli import main
 from rtsod.doctor import gpu, network, video
 from rtsod.doctor.finding import Finding, Verdict

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rtsod.backends import choose, open_engine, probe_engines
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import Image
@@ -170,6 +170,6 @@ def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch:
 
 def test_openvino_reports_to_nobody() -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
-    code = "import sys, rtsod.backends.openvino_engine; print(sys.modules['openvino_telemetry'])"
+    code = "import sys, rtsod.backends.openvino.engine; print(sys.modules['openvino_telemetry'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None"

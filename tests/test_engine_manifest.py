@@ -18,8 +18,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rtsod.build.cache import CachedEngine, EngineCache, engines_folder
-from rtsod.build.manifest import Manifest
+from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache, engines_folder
+from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.errors import OutputError
 
 PLAN = bytes(range(256)) * 4
@@ -190,7 +190,7 @@ def test_two_processes_do_not_build_the_same_engine_at_once(tmp_path: Path) -> N
     work = """
 import sys
 from pathlib import Path
-from rtsod.build.cache import CachedEngine, EngineCache
+from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
 from tests.test_engine_manifest import BUILT, PLAN, RUN
 cache = EngineCache(Path(sys.argv[1]))
 with cache.building(RUN):

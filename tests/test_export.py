@@ -70,7 +70,7 @@ def test_the_graph_agrees_with_pytorch_on_photographs(
 
 
 def test_another_runtime_agrees_with_the_exported_graph(published_weights: dict[str, Path], samples: Path) -> None:
-    from rtsod.backends.openvino_core import openvino_core
+    from rtsod.backends.openvino.core import openvino_core
 
     core = openvino_core()
     model = core.read_model(exported(published_weights["lite"], "lite", "fp32").SerializeToString())

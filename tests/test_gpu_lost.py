@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtsod.backends.supervised import RESTARTS
 from rtsod.cli import main
 from rtsod.errors import ExitCode
 from rtsod.frames import Alpha, Image
-from rtsod.supervised_engine import RESTARTS
 from tests.fakes import CollectingSink
 from tests.trt_fixtures import FakeDriver, FakeEngine, fake_driver, pretend_built, red, rtx
 

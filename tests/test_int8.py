@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.fx import GraphModule, Node, symbolic_trace
 
-from rtsod.backends import open_engine, openvino_engine
+from rtsod.backends import open_engine
+from rtsod.backends.openvino import engine
 from rtsod.calibrate import MEAN_BOUND, WORST_BOUND, main
 from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
@@ -179,7 +180,7 @@ class TestChoice:
         return None
 
     def test_auto_takes_it_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(openvino_engine, "byte_speedup", lambda core: 3.0)  # whatever else the machine does
+        monkeypatch.setattr(engine, "byte_speedup", lambda core: 3.0)  # whatever else the machine does
         said: list[str] = []
         assert _open("auto", said).info.precision == "int8"
         assert said[-1].startswith("precision auto: int8, because")
@@ -193,11 +194,11 @@ class TestChoice:
         assert said[-1].startswith("precision auto: fp32, because")
 
     def test_not_where_the_library_computes_in_floats_after_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(openvino_engine, "_kernels", lambda compiled: Counter({"brgconv_avx2_f32": 119}))
+        monkeypatch.setattr(engine, "_kernels", lambda compiled: Counter({"brgconv_avx2_f32": 119}))
         self._not_had("0 of 119")
 
     def test_auto_does_not_on_a_processor_that_is_no_faster_with_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(openvino_engine, "byte_speedup", lambda core: 1.1)
+        monkeypatch.setattr(engine, "byte_speedup", lambda core: 1.1)
         said: list[str] = []
         assert _open("auto", said).info.precision == "fp32"
         assert "only 1.1 times as fast" in said[-1]
@@ -206,14 +207,14 @@ class TestChoice:
     def test_not_with_ranges_that_are_wrong(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         right = calibration_of(resolve(SMALL))
         wrong = replace(right, maxima={name: value / 8 for name, value in right.maxima.items()})
-        monkeypatch.setattr(openvino_engine, "calibration_of", lambda weights: wrong)
+        monkeypatch.setattr(engine, "calibration_of", lambda weights: wrong)
         self._not_had("failed its self-check.*--precision fp32")
 
     def test_not_for_weights_nobody_calibrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def nobody(weights: object) -> Calibration:
             raise EngineUnavailable("none: python -m rtsod.calibrate")
 
-        monkeypatch.setattr(openvino_engine, "calibration_of", nobody)
+        monkeypatch.setattr(engine, "calibration_of", nobody)
         self._not_had("rtsod.calibrate")
 
 

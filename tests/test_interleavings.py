@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsod.assembly import pipeline_from
+from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.config import SYNCS, RunConfig, Sync
@@ -27,7 +28,6 @@ from rtsod.interfaces import Masker, Transparent
 from rtsod.masking.roi_masker import RegionMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Meter
-from rtsod.supervised_engine import SupervisedEngine
 from tests import moving_room
 from tests.fakes import Ticks
 

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 import torch
 
-from rtsod.backends import open_engine, openvino_model
-from rtsod.backends.openvino_conversion import ANSWERS, GRAPH, SIZES, Order, Written
-from rtsod.backends.openvino_core import openvino_core
+from rtsod.backends import open_engine
+from rtsod.backends.openvino import cache as openvino_cache
+from rtsod.backends.openvino.conversion import ANSWERS, GRAPH, SIZES, Order, Written
+from rtsod.backends.openvino.core import openvino_core
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
@@ -91,13 +92,13 @@ def quick(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         answers = json.loads((made / ANSWERS).read_text())
         return openvino_core().read_model(made / GRAPH[0]), {int(size): answer for size, answer in answers.items()}
 
-    monkeypatch.setattr(openvino_model, "apart", copied)
-    monkeypatch.setattr(openvino_model, "convert", read)
+    monkeypatch.setattr(openvino_cache, "apart", copied)
+    monkeypatch.setattr(openvino_cache, "convert", read)
 
 
 @pytest.mark.parametrize("size", [128, 192, 320])
 def test_what_is_kept_is_what_pytorch_computes_at_every_size(size: int, cache: Path) -> None:
-    from rtsod.backends.torch_engine import TorchEngine
+    from rtsod.backends.torch.engine import TorchEngine
 
     config = replace(CONFIG, input_size=size)
     said: list[str] = []
@@ -165,7 +166,7 @@ class TestNowhereToKeepIt:
         def refused(*, dir: Path | None, **_: object) -> TemporaryDirectory[str]:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(openvino_model, "TemporaryDirectory", refused)
+        monkeypatch.setattr(openvino_cache, "TemporaryDirectory", refused)
         self._converts(caplog, "Permission denied")
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
@@ -174,7 +175,7 @@ class TestNowhereToKeepIt:
     ) -> None:
         import resource
 
-        monkeypatch.setattr(openvino_model, "apart", apart)
+        monkeypatch.setattr(openvino_cache, "apart", apart)
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # the process that converts inherits it
         try:
@@ -186,7 +187,7 @@ class TestNowhereToKeepIt:
     def test_no_process_can_be_started_but_it_is_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "frozen", True, raising=False)
         assert np.array_equal(_answer(), self.expected)
-        assert openvino_model._intact(_conversion(self.cache))
+        assert openvino_cache._intact(_conversion(self.cache))
 
 
 class TestOneAtATime:
@@ -212,14 +213,14 @@ class TestOneAtATime:
     def test_a_hanging_one_is_not_waited_for_for_ever(
         self, cache: Path, quick: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(openvino_model, "_PATIENCE", 0.01)
+        monkeypatch.setattr(openvino_cache, "_PATIENCE", 0.01)
         folder = _conversion(cache)
         shutil.rmtree(folder)
         said: list[str] = []
         with locked(cache / f".{folder.name}.lock", 0, lambda: None):
             _answer(said.append)
         assert ["another" in said[0], "converting the lite" in said[1]] == [True, True]
-        assert openvino_model._intact(folder)
+        assert openvino_cache._intact(folder)
 
     def test_what_a_killed_one_left_is_removed(self, cache: Path, quick: None) -> None:
         folder = _conversion(cache)
@@ -229,7 +230,7 @@ class TestOneAtATime:
         (left / "graph.bin").write_bytes(bytes(10))
         _answer()
         assert not left.exists()
-        assert openvino_model._intact(folder)
+        assert openvino_cache._intact(folder)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a killed process is a POSIX one here")
@@ -268,7 +269,7 @@ class TestErrors:
         def killed(what: str, work: object, *args: object) -> object:
             return apart(what, exec, "import os; os.kill(os.getpid(), 9)")
 
-        monkeypatch.setattr(openvino_model, "apart", killed)
+        monkeypatch.setattr(openvino_cache, "apart", killed)
         with pytest.raises(
             EngineError, match=r"^converting the network: .* died \(exit code -9\): it was killed, .* memory"
         ):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod.cuda.device import Cuda
+from rtsod.backends.cuda.device import Cuda
 from rtsod.errors import EngineError, EngineUnavailable
 
 
@@ -88,14 +88,14 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     package.driver = fake
     monkeypatch.setitem(sys.modules, "pycuda", package)
     monkeypatch.setitem(sys.modules, "pycuda.driver", fake)
-    monkeypatch.delitem(sys.modules, "rtsod.cuda.pycuda_memory", raising=False)
+    monkeypatch.delitem(sys.modules, "rtsod.backends.cuda.pycuda", raising=False)
     yield fake
-    sys.modules.pop("rtsod.cuda.pycuda_memory", None)
+    sys.modules.pop("rtsod.backends.cuda.pycuda", None)
     assert not _Context.stack, "a context left on a thread's stack takes the process with it"
 
 
 def _open() -> Cuda:
-    opened: Cuda = importlib.import_module("rtsod.cuda.pycuda_memory").PyCuda(0)
+    opened: Cuda = importlib.import_module("rtsod.backends.cuda.pycuda").PyCuda(0)
     return opened
 
 

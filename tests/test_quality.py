@@ -11,7 +11,7 @@ import pytest
 
 from rtsod import assembly
 from rtsod.assembly import settle
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Frame, Image, SourceInfo

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask
 from rtsod.masking.roi_masker import LOOK_SECONDS, SOONEST_SECONDS, RegionMasker

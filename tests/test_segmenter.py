@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rtsod
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import EngineError, MaskError, UsageError
 
 

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, SourceGone
@@ -34,7 +35,6 @@ from rtsod.pipeline.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks.pixels import bring_to
 from rtsod.sources.supervised import SupervisedSource
-from rtsod.supervised_engine import SupervisedEngine
 from tests import moving_room
 from tests.fakes import FakeEngine, hasten, right_half
 from tests.moving_room import BACKDROP, HEIGHT, WIDTH

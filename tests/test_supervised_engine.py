@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtsod.backends.supervised import RESTART_SECONDS, RESTARTS, SupervisedEngine
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Alpha, Image
 from rtsod.metrics import Event, Meter
-from rtsod.supervised_engine import RESTART_SECONDS, RESTARTS, SupervisedEngine
 from tests.fakes import FakeEngine, Ticks, hasten, right_half
 
 PICTURE: Image = np.zeros((64, 64, 3), np.uint8)
@@ -118,13 +118,14 @@ def test_an_engine_that_was_never_asked_is_closed() -> None:
 
 STUCK = """
 import atexit, ctypes, sys, threading
-from rtsod import app, cli, supervised_engine
+from rtsod import app, cli
+from rtsod.backends import supervised
 from rtsod.pipeline import pipeline
 from rtsod.system import signals
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 
 pipeline.JOIN_TIMEOUT = 0.5
-supervised_engine.LEAST_PATIENCE = supervised_engine.FIRST_PATIENCE = float(sys.argv[1])
+supervised.LEAST_PATIENCE = supervised.FIRST_PATIENCE = float(sys.argv[1])
 atexit.register(threading.Event().wait)  # as the libraries do that wait for their own threads
 
 

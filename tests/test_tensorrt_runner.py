@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from rtsod.backends import choose
-from rtsod.backends.tensorrt_engine import TensorRtEngine, TensorRtRunner
-from rtsod.build.self_check import TOLERANCE, answer_of, check_answer
+from rtsod.backends.cuda.device import Cuda, gpu_error
+from rtsod.backends.cuda.open import open_cuda
+from rtsod.backends.self_check import TOLERANCE, answer_of, check_answer
+from rtsod.backends.tensorrt.engine import TensorRtEngine, TensorRtRunner
 from rtsod.config import EngineConfig
-from rtsod.cuda.device import Cuda, gpu_error
-from rtsod.cuda.open import open_cuda
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Availability, Image
 from rtsod.model.golden_input import known_picture

@@ -10,7 +10,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rtsod.backends.torch_engine import TorchEngine
+from rtsod.backends.torch.engine import TorchEngine
 from rtsod.config import EngineConfig
 from rtsod.demo.scene import DemoScene
 from rtsod.errors import EngineError

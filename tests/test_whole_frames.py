@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.frames import Alpha, Image
@@ -13,7 +14,6 @@ from rtsod.interfaces import Engine
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Meter, Stage
 from rtsod.pipeline.pipeline import Pipeline
-from rtsod.supervised_engine import SupervisedEngine
 from tests.fakes import CollectingSink, FakeEngine, FakeSource, picture
 
 

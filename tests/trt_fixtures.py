@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 import pytest
 
-from rtsod.build.cache import CachedEngine
-from rtsod.build.manifest import Manifest
-from rtsod.build.self_check import answer_of
-from rtsod.build.trt_library import TrtLibrary, load_library
+from rtsod.backends.self_check import answer_of
+from rtsod.backends.tensorrt.cache import CachedEngine
+from rtsod.backends.tensorrt.library import TrtLibrary, load_library
+from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
@@ -207,7 +207,7 @@ def library_for(engine: FakeEngine | None) -> TrtLibrary:
 
 def fake_driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     """One that serves instead of cuda-python's."""
-    module = pytest.importorskip("rtsod.cuda.cuda_python_memory", reason="needs cuda-python")
+    module = pytest.importorskip("rtsod.backends.cuda.cuda_python", reason="needs cuda-python")
     fake = FakeDriver(module.runtime)
     monkeypatch.setattr(module, "runtime", fake)
     return fake
@@ -219,5 +219,5 @@ def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, precision
         "lite", "ab", 1, SIZE, precision, "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", answer_of(red, SIZE)
     )
     kept = CachedEngine(b"plan", manifest, Path("lite.engine"))
-    monkeypatch.setattr("rtsod.backends.tensorrt_engine.load_library", lambda: library_for(engine))
-    monkeypatch.setattr("rtsod.backends.tensorrt_engine.engine_from_weights", lambda *_, **__: kept)
+    monkeypatch.setattr("rtsod.backends.tensorrt.engine.load_library", lambda: library_for(engine))
+    monkeypatch.setattr("rtsod.backends.tensorrt.engine.engine_from_weights", lambda *_, **__: kept)

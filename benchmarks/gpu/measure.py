@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from benchmarks.gpu.figures import Times, kernels, memory_used, parity, times
 from benchmarks.gpu.variants import VARIANTS, Variant
+from rtsod.backends.torch.cuda_graph import GraphReplay
 from rtsod.frames import Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.golden_input import known_picture
-from rtsod.model.graph_replay import GraphReplay
 from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import TABLES, U2Net, fold_batch_norm
 

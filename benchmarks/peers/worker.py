@@ -69,7 +69,7 @@ def openvino_int8(model: str, weights: Path) -> Contestant:
     import cv2
     import openvino as ov
 
-    from rtsod.backends.openvino_model import converted
+    from rtsod.backends.openvino.cache import converted
     from rtsod.config import EngineConfig
     from rtsod.model.calibration import calibration_of
     from rtsod.model.weights import resolve

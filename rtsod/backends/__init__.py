@@ -12,9 +12,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final
 
-from rtsod.build.trt_library import load_library, probe_tensorrt, require_supported
+from rtsod.backends.cuda.open import open_cuda, probe_cuda_memory
+from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
 from rtsod.config import EngineConfig
-from rtsod.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
@@ -28,19 +28,19 @@ Opener = Callable[[EngineConfig, Weights, Say, BuildProgress | None], Engine]
 
 
 def _open_openvino(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:
-    from rtsod.backends.openvino_engine import OpenVinoEngine
+    from rtsod.backends.openvino.engine import OpenVinoEngine
 
     return OpenVinoEngine(config, weights, say)
 
 
 def _open_torch(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:
-    from rtsod.backends.torch_engine import TorchEngine
+    from rtsod.backends.torch.engine import TorchEngine
 
     return TorchEngine(config, weights)
 
 
 def _open_tensorrt(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:
-    from rtsod.backends.tensorrt_engine import TensorRtEngine
+    from rtsod.backends.tensorrt.engine import TensorRtEngine
 
     return TensorRtEngine(config, weights, say, progress)
 

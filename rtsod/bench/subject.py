@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rtsod.backends import open_engine
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.config import EngineConfig, ModelName
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve

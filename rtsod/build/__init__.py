@@ -1,1 +1,1 @@
-"""Making TensorRT engines, and keeping them. Running them is :mod:`rtsod.backends.tensorrt_engine`."""
+"""Making TensorRT engines, and keeping them. Running them is :mod:`rtsod.backends.tensorrt.engine`."""

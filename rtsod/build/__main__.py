@@ -15,7 +15,7 @@ from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.signals import leave
 
 if TYPE_CHECKING:
-    from rtsod.build.engine_from_weights import Target
+    from rtsod.backends.tensorrt.plan_from_weights import Target
 
 _PROGRAM: Final = "rtsod.build"
 _EXAMPLES: Final = f"""\
@@ -56,10 +56,10 @@ def _parser() -> Parser:
 def _build(options: argparse.Namespace) -> None:
     from rich.console import Console  # late, as the rest: a mistyped option needs none of them
 
-    from rtsod.build.cache import EngineCache
-    from rtsod.build.engine_from_weights import engine_from_weights
+    from rtsod.backends.tensorrt.cache import EngineCache
+    from rtsod.backends.tensorrt.library import load_library
+    from rtsod.backends.tensorrt.plan_from_weights import engine_from_weights
     from rtsod.build.progress import shown
-    from rtsod.build.trt_library import load_library
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve
 
@@ -91,8 +91,8 @@ def _build(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _target(options: argparse.Namespace) -> Iterator[Target]:
-    from rtsod.build.engine_from_weights import Target
-    from rtsod.cuda.open import open_cuda
+    from rtsod.backends.cuda.open import open_cuda
+    from rtsod.backends.tensorrt.plan_from_weights import Target
 
     if options.compute_capability is not None:
         match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)

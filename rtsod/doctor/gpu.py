@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from rtsod.backends import nvidia_driver
-from rtsod.build.cache import engines_folder
-from rtsod.build.manifest import Manifest
-from rtsod.build.trt_library import Capability, TrtLibrary, capability_text, load_library, require_supported
+from rtsod.backends.tensorrt.cache import engines_folder
+from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text, load_library, require_supported
+from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.doctor.finding import Finding, Verdict
 from rtsod.errors import EngineUnavailable
 

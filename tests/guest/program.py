@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rtsod import app
-from rtsod.backends.constant_engine import ConstantEngine
+from rtsod.backends.constant import ConstantEngine
 from rtsod.cli import main
 from rtsod.config import EngineConfig
 

@@ -8,7 +8,7 @@ import openvino as ov
 import torch
 from torch import nn
 
-from rtsod.backends.openvino_sizes import let_sizes_follow
+from rtsod.backends.openvino.dynamic_shapes import let_sizes_follow
 from rtsod.errors import EngineError
 
 
@@ -21,7 +21,7 @@ def openvino_from_torch(graph: nn.Module, size: int) -> ov.Model:
         size: S, of the example that PyTorch traces it by.
 
     Returns:
-        A model to be brought to its size by :func:`rtsod.backends.openvino_sizes.at_size`.
+        A model to be brought to its size by :func:`rtsod.backends.openvino.dynamic_shapes.at_size`.
 
     Raises:
         EngineError: OpenVINO cannot convert it.

@@ -10,7 +10,7 @@ import re
 from importlib.util import find_spec
 from typing import Final
 
-from rtsod.cuda.device import Cuda
+from rtsod.backends.cuda.device import Cuda
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import Availability
 
@@ -45,9 +45,9 @@ def open_cuda(device: str = "auto") -> Cuda:
         raise EngineUnavailable(probe.reason)
     _log.info("GPU memory and streams: %s", probe.reason)
     if probe.reason.startswith("cuda-python"):
-        from rtsod.cuda.cuda_python_memory import CudaPython
+        from rtsod.backends.cuda.cuda_python import CudaPython
 
         return CudaPython(index)
-    from rtsod.cuda.pycuda_memory import PyCuda
+    from rtsod.backends.cuda.pycuda import PyCuda
 
     return PyCuda(index)

@@ -1,4 +1,4 @@
-"""CUDA by NVIDIA's own cuda-python. See :class:`rtsod.cuda.device.Cuda`."""
+"""CUDA by NVIDIA's own cuda-python. See :class:`rtsod.backends.cuda.device.Cuda`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from cuda.bindings import runtime
 from numpy.typing import NDArray
 
-from rtsod.cuda.device import Address, Gpu, driver_version, gpu_error, require_index
+from rtsod.backends.cuda.device import Address, Gpu, driver_version, gpu_error, require_index
 from rtsod.errors import EngineUnavailable
 
 

@@ -40,7 +40,7 @@ def at_size(model: ov.Model, size: int) -> ov.Model:
     """Settle the size.
 
     Args:
-        model: as :func:`rtsod.backends.openvino_graph.openvino_from_torch` gives it; changed, and given back.
+        model: as :func:`rtsod.backends.openvino.model_from_torch.openvino_from_torch` gives it; changed, and given back.
         size: S, pixels.
     """
     model.reshape([1, size, size, 3])

@@ -42,7 +42,7 @@ class Manifest:
     onnx_sha256: str | None = None
     engine_sha256: str | None = None
     answer: str | None = None
-    """What float32 PyTorch says to the known picture: see :mod:`rtsod.build.self_check`."""
+    """What float32 PyTorch says to the known picture: see :mod:`rtsod.backends.self_check`."""
 
     @property
     def stem(self) -> str:

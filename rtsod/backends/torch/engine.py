@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from rtsod.backends.cuda.device import gpu_error
+from rtsod.backends.torch.cuda_graph import GraphReplay
 from rtsod.config import EngineConfig
-from rtsod.cuda.device import gpu_error
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.model.checkpoints import load_network
 from rtsod.model.fp16 import half_from_float, widen
 from rtsod.model.golden_input import known_picture
-from rtsod.model.graph_replay import GraphReplay
 from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import U2Net
 from rtsod.model.weights import Weights

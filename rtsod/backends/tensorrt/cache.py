@@ -15,7 +15,7 @@ from typing import Final
 
 import platformdirs
 
-from rtsod.build.manifest import Manifest
+from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.errors import OutputError
 from rtsod.progress import Say
 from rtsod.system.file_lock import locked
@@ -113,7 +113,7 @@ class EngineCache:
 
 def engines_folder() -> Path:
     """``engines/`` of the checkout this runs from; in the user's cache folder where rtsod is installed elsewhere."""
-    checkout = Path(__file__).parents[2]
+    checkout = Path(__file__).parents[3]
     if (checkout / "engines" / "README.md").is_file() and (checkout / "run_camera.py").is_file():
         return checkout / "engines"
     return platformdirs.user_cache_path("rtsod") / "engines"

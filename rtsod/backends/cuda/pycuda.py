@@ -1,4 +1,4 @@
-"""CUDA by pycuda, where that is what there is. See :class:`rtsod.cuda.device.Cuda`. It has no CUDA graphs."""
+"""CUDA by pycuda, where that is what there is. See :class:`rtsod.backends.cuda.device.Cuda`. It has no CUDA graphs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pycuda.driver as driver
 from numpy.typing import NDArray
 
-from rtsod.cuda.device import Address, Gpu, driver_version, gpu_error, require_index
+from rtsod.backends.cuda.device import Address, Gpu, driver_version, gpu_error, require_index
 from rtsod.errors import EngineUnavailable
 
 

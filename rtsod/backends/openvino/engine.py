@@ -1,6 +1,6 @@
 """U²-Net in OpenVINO: the fastest on a CPU, and on Intel's GPUs.
 
-The model is converted once (:mod:`rtsod.backends.openvino_model`), OpenVINO keeps its compiled form beside it, and from
+The model is converted once (:mod:`rtsod.backends.openvino.cache`), OpenVINO keeps its compiled form beside it, and from
 then no PyTorch is needed.
 """
 
@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 import openvino as ov
 
-from rtsod.backends.byte_speed import byte_speedup
-from rtsod.backends.openvino_core import openvino_core
-from rtsod.backends.openvino_model import Converted, converted
-from rtsod.build.self_check import TOLERANCE, check_answer
+from rtsod.backends.openvino.cache import Converted, converted
+from rtsod.backends.openvino.core import openvino_core
+from rtsod.backends.openvino.int8_probe import byte_speedup
+from rtsod.backends.self_check import TOLERANCE, check_answer
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image

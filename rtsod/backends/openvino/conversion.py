@@ -45,7 +45,7 @@ class Written:
 def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
     """The model, of any size, and float32 PyTorch's answers to the known picture, by the size.
 
-    See :func:`rtsod.backends.openvino_sizes.at_size` and :mod:`rtsod.build.self_check`.
+    See :func:`rtsod.backends.openvino.dynamic_shapes.at_size` and :mod:`rtsod.backends.self_check`.
 
     Raises:
         WeightsError: the file is not this model's weights.
@@ -57,8 +57,8 @@ def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
     except ImportError as error:
         raise EngineUnavailable("PyTorch converts the model at the first start: pip install torch") from error
 
-    from rtsod.backends.openvino_graph import openvino_from_torch
-    from rtsod.build.self_check import answer_of
+    from rtsod.backends.openvino.model_from_torch import openvino_from_torch
+    from rtsod.backends.self_check import answer_of
     from rtsod.frames import Alpha, Image
     from rtsod.model.checkpoints import load_network
     from rtsod.model.int8 import quantised

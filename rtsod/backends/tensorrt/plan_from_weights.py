@@ -7,11 +7,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from rtsod.build.cache import CachedEngine, EngineCache
-from rtsod.build.engine_from_onnx import engine_from_onnx, require_target
-from rtsod.build.manifest import Manifest
-from rtsod.build.self_check import answer_of
-from rtsod.build.trt_library import Capability, TrtLibrary, capability_text, require_supported
+from rtsod.backends.self_check import answer_of
+from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
+from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text, require_supported
+from rtsod.backends.tensorrt.manifest import Manifest
+from rtsod.backends.tensorrt.plan_from_onnx import engine_from_onnx, require_target
 from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION

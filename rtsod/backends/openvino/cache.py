@@ -19,8 +19,8 @@ from typing import Final
 import openvino as ov
 import platformdirs
 
-from rtsod.backends.openvino_conversion import ANSWERS, GRAPH, SIZES, Order, Written, convert, convert_into
-from rtsod.backends.openvino_sizes import at_size
+from rtsod.backends.openvino.conversion import ANSWERS, GRAPH, SIZES, Order, Written, convert, convert_into
+from rtsod.backends.openvino.dynamic_shapes import at_size
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import Weights
@@ -46,7 +46,7 @@ class Converted:
     model: ov.Model
     """Of this very size."""
     answer: str
-    """Float32 PyTorch's answer to the known picture: see :mod:`rtsod.build.self_check`."""
+    """Float32 PyTorch's answer to the known picture: see :mod:`rtsod.backends.self_check`."""
     folder: Path | None
     """Where it is kept, and compiled forms may be; None where nothing can be written."""
 

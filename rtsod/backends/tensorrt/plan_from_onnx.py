@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.build.trt_library import Capability, TrtLibrary, capability_text
+from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.progress import BuildProgress
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.build.engine_from_weights import Target, engine_from_weights
-from rtsod.build.self_check import check_answer
-from rtsod.build.trt_library import TrtLibrary, load_library, require_supported
+from rtsod.backends.cuda.device import Cuda, gpu_error
+from rtsod.backends.cuda.open import open_cuda
+from rtsod.backends.self_check import check_answer
+from rtsod.backends.tensorrt.library import TrtLibrary, load_library, require_supported
+from rtsod.backends.tensorrt.plan_from_weights import Target, engine_from_weights
 from rtsod.config import EngineConfig
-from rtsod.cuda.device import Cuda, gpu_error
-from rtsod.cuda.open import open_cuda
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.frames import Alpha, EngineInfo, Image

@@ -1,0 +1,1 @@
+"""The little of CUDA that running an engine takes."""

@@ -1,0 +1,1 @@
+"""U²-Net on TensorRT: building plans, caching them, running them."""

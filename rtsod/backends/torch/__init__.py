@@ -1,0 +1,1 @@
+"""U²-Net on PyTorch."""
