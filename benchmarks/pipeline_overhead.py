@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
 from benchmarks.study import at_least_one, carry_out
-from rtsod.app import leave_cores_to_the_network
+from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
 from rtsod.bench.feeds import BACKGROUND, LoopedSource

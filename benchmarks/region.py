@@ -27,7 +27,7 @@ import rtsod.masking.roi
 import rtsod.masking.roi_masker
 from benchmarks.clips import clip_from_video, read_clip
 from benchmarks.study import at_least_one, carry_out, some_seconds
-from rtsod.app import leave_cores_to_the_network
+from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.fresh import in_fresh_process
 from rtsod.bench.subject import Subject

@@ -57,7 +57,7 @@ def _parser() -> Parser:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from rtsod.report import Reporter  # late, as below: a mistyped option needs none of it
+    from rtsod.app.console import Reporter  # late, as below: a mistyped option needs none of it
 
     if options.output is not None:
         check_writable("--output", options.output)

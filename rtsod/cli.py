@@ -85,7 +85,7 @@ def command() -> NoReturn:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from rtsod.app import run  # late, as below: --help and a mistyped option need no OpenCV
+    from rtsod.app.run import run  # late, as below: --help and a mistyped option need no OpenCV
 
     return int(run(_config(options)))
 

@@ -137,8 +137,8 @@ def test_stills_give_one_mask_each_at_their_own_size(
 def test_the_download_bar_lives_as_long_as_what_is_fetched_under_it(
     clip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from rtsod.app.console import Reporter
     from rtsod.backends import open_engine as opener
-    from rtsod.report import Reporter
 
     shown: list[bool] = [False]
     bars = Reporter.download
@@ -155,7 +155,7 @@ def test_the_download_bar_lives_as_long_as_what_is_fetched_under_it(
         return opener(*arguments)
 
     monkeypatch.setattr(Reporter, "download", download)
-    monkeypatch.setattr("rtsod.app.open_engine", open_engine)
+    monkeypatch.setattr("rtsod.app.run.open_engine", open_engine)
     code, lines = _run("--source", clip, *FAST, "--max-frames", "1", "--output", "o.mp4", capsys=capsys)
     assert code == 0, lines
 
@@ -171,7 +171,7 @@ def test_only_backgrounds_that_can_be_shown_are_read(
         opened.append(spec)
         return opener(spec)
 
-    monkeypatch.setattr("rtsod.app.open_background", open_background)
+    monkeypatch.setattr("rtsod.app.run.open_background", open_background)
     arguments = ["--source", str(clip), *FAST, "--bg", "beach", "--max-frames", "1", "--output", "o.mp4"]
     code, lines = _run(*arguments, capsys=capsys)
     assert code == 0, lines

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.assembly import pipeline_from
+from rtsod.app.assembly import pipeline_from
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod import assembly
-from rtsod.assembly import settle
+from rtsod.app import assembly
+from rtsod.app.assembly import settle
 from rtsod.backends.constant import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.errors import UsageError

@@ -102,7 +102,7 @@ def test_dead_display(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\n" not in found.reason
 
 
-@pytest.mark.parametrize("module", ["rtsod.sinks", "rtsod.composite.backgrounds", "rtsod.app"])
+@pytest.mark.parametrize("module", ["rtsod.sinks", "rtsod.composite.backgrounds", "rtsod.app.run"])
 def test_opencv_is_loaded_before_pyav(module: str) -> None:
     """The other way round OpenCV's windows hang: see :mod:`rtsod.sinks`."""
     script = f"import sys, {module}; loaded = list(sys.modules); print(loaded.index('cv2') < loaded.index('av'))"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rtsod.assembly import sync_that_ran
+from rtsod.app.assembly import sync_that_ran
+from rtsod.app.console import Reporter, held_often
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
@@ -17,7 +18,6 @@ from rtsod.metrics import Drop, Meter, Snapshot
 from rtsod.motion.propagate import Carrier
 from rtsod.pipeline.mask_sync import Carrying
 from rtsod.pipeline.pipeline import Pipeline
-from rtsod.report import Reporter, held_often
 from tests.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
 
 FRAMES = 12

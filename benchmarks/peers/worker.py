@@ -108,7 +108,7 @@ def torch_loop(model: str, weights: Path) -> Contestant:
 def rtsod(model: str, precision: str) -> tuple[Contestant, str]:
     """The library call, and what it says runs."""
     from rtsod import Segmenter
-    from rtsod.app import leave_cores_to_the_network
+    from rtsod.app.run import leave_cores_to_the_network
 
     leave_cores_to_the_network()
     segmenter = Segmenter.open(model, precision=precision)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     """A stream's masks as the program makes them with ``--region``, at the frame's size; and what runs."""
     import cv2
 
-    from rtsod.app import leave_cores_to_the_network
+    from rtsod.app.run import leave_cores_to_the_network
     from rtsod.backends import open_engine
     from rtsod.config import EngineConfig
     from rtsod.frames import Frame

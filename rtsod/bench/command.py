@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from rtsod.app.console import Reporter
 from rtsod.bench.feeds import BACKGROUND
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
@@ -20,7 +21,6 @@ from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.model.weights import resolve
-from rtsod.report import Reporter
 from rtsod.system.files import check_writable, file_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 

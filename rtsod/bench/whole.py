@@ -11,8 +11,8 @@ from typing import Final
 
 import psutil
 
-from rtsod.app import leave_cores_to_the_network
-from rtsod.assembly import like, pipeline_from, settle, sync_that_ran
+from rtsod.app.assembly import like, pipeline_from, settle, sync_that_ran
+from rtsod.app.run import leave_cores_to_the_network
 from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.subject import Subject
 from rtsod.composite.backgrounds import open_background

@@ -56,10 +56,10 @@ def _parser() -> Parser:
 def _build(options: argparse.Namespace) -> None:
     from rich.console import Console  # late, as the rest: a mistyped option needs none of them
 
+    from rtsod.app.build_bars import shown
     from rtsod.backends.tensorrt.cache import EngineCache
     from rtsod.backends.tensorrt.library import load_library
     from rtsod.backends.tensorrt.plan_from_weights import engine_from_weights
-    from rtsod.build.progress import shown
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rtsod import app
+from rtsod.app import run
 from rtsod.backends.constant import ConstantEngine
 from rtsod.cli import main
 from rtsod.config import EngineConfig
@@ -14,6 +14,6 @@ def _ellipse(config: EngineConfig, *_: object) -> ConstantEngine:
     return ConstantEngine(config.input_size, name="torch")
 
 
-vars(app)["open_engine"] = _ellipse
+vars(run)["open_engine"] = _ellipse
 
 raise SystemExit(main(["run", *sys.argv[1:]]))

@@ -13,7 +13,8 @@ from typing import Final
 
 import cv2
 
-from rtsod.assembly import check, like, pipeline_from, settle, sync_that_ran
+from rtsod.app.assembly import check, like, pipeline_from, settle, sync_that_ran
+from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
 from rtsod.backends import open_engine
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds import bundled_backgrounds, open_background
@@ -29,7 +30,6 @@ from rtsod.model.weights import resolve
 from rtsod.motion.stabilize import Steadier
 from rtsod.progress import Say
 from rtsod.refine import refiner
-from rtsod.report import Reporter, one_line, overlay_lines, write_stats
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available

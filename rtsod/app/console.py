@@ -23,7 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from rtsod.build.progress import shown
+from rtsod.app.build_bars import shown
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.metrics import Drop, Meter, Snapshot
 from rtsod.model.weights import ReportBytes
