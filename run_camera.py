@@ -5,7 +5,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from rtsod.cli import main
+        from rtsod.cli.main import main
         from rtsod.system.signals import leave
     except KeyboardInterrupt:  # an impatient Ctrl-C while Python still imports
         raise SystemExit(130) from None

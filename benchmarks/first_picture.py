@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from rtsod import cli
+from rtsod.cli.main import main as run_program
 from rtsod.frames import Shown
 from rtsod.metrics import Meter
 
@@ -25,7 +25,7 @@ def main(note: Path, arguments: list[str]) -> int:
         count(meter, shown, composed_at)
 
     Meter.composited = noted  # type: ignore[assignment, method-assign]
-    return cli.main(["run", *arguments])
+    return run_program(["run", *arguments])
 
 
 if __name__ == "__main__":

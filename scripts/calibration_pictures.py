@@ -1,8 +1,8 @@
 """The pictures that the bundled calibrations were measured on: half of the samples, so that the other half can test.
 
 python scripts/calibration_pictures.py ../shared/samples PICTURES
-python -m rtsod.calibrate --model lite --images PICTURES --output rtsod/assets/calibration/lite.json
-python -m rtsod.calibrate --model full --images PICTURES --output rtsod/assets/calibration/full.json
+python -m rtsod.cli.calibrate --model lite --images PICTURES --output rtsod/assets/calibration/lite.json
+python -m rtsod.cli.calibrate --model full --images PICTURES --output rtsod/assets/calibration/full.json
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, t
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     work = f"import time; out = open({str(pipe)!r}, 'w'); out.write('at it\\n'); out.flush(); time.sleep(100)"
-    script = "import sys\nfrom rtsod.system.subprocess_call import apart\nfrom rtsod.command_line import carry_out\n"
+    script = "import sys\nfrom rtsod.system.subprocess_call import apart\nfrom rtsod.cli.common import carry_out\n"
     script += f"sys.exit(carry_out('test', lambda: apart('sleeping', exec, {work!r})))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as caller:

@@ -18,7 +18,7 @@ from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
 from rtsod.backends.tensorrt.plan_from_onnx import engine_from_onnx
 from rtsod.backends.tensorrt.plan_from_weights import Target, engine_from_weights
-from rtsod.build.__main__ import main
+from rtsod.cli.build import main
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.golden_input import known_picture

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rtsod.cli import main
+from rtsod.cli.main import main
 from rtsod.errors import ExitCode
 from rtsod.interfaces import Backdrop, Engine
 from rtsod.model.weights import ReportBytes
@@ -423,7 +423,7 @@ def test_two_runs_may_write_the_same_file(clip: Path, tmp_path: Path) -> None:
 
 
 def test_help_needs_no_heavy_library_and_shows_examples() -> None:
-    code = "import sys; from rtsod.cli import main\ntry: main(['run', '--help'])\nexcept SystemExit: pass\n"
+    code = "import sys; from rtsod.cli.main import main\ntry: main(['run', '--help'])\nexcept SystemExit: pass\n"
     code += "print(sorted({'cv2', 'torch', 'openvino', 'av'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from rtsod import calibrate, cli
 from rtsod.backends import choose
 from rtsod.bench import command as bench
-from rtsod.build import __main__ as build
-from rtsod.command_line import answer, carry_out
+from rtsod.cli import build as build
+from rtsod.cli import calibrate, main
+from rtsod.cli import export as export
+from rtsod.cli.common import answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, EngineConfig
 from rtsod.errors import ExitCode, OutputError
-from rtsod.export import __main__ as export
 from rtsod.frames import Availability
 from rtsod.system.files import file_to_write, json_from_text, read_text
 
 ROOT = Path(__file__).parents[1]
 MAINS: dict[str, Callable[[list[str]], int]] = {
-    "run": lambda arguments: cli.main(["run", *arguments]),
+    "run": lambda arguments: main.main(["run", *arguments]),
     "export": export.main,
     "build": build.main,
     "calibrate": calibrate.main,
@@ -83,7 +83,7 @@ def _python(code: str, stdout: Any) -> subprocess.CompletedProcess[str]:
 
 
 _ANSWER = """
-from rtsod.command_line import answer, carry_out
+from rtsod.cli.common import answer, carry_out
 from rtsod.system.signals import leave
 def work():
     for _ in range(3): answer("x" * 100)
@@ -102,7 +102,7 @@ def test_an_answer_into_a_full_disk_is_one_line_and_6() -> None:
 @needs_full
 def test_so_does_the_program_itself() -> None:
     with FULL.open("w") as full:
-        ended = _python("from rtsod.cli import main; raise SystemExit(main(['devices']))", full)
+        ended = _python("from rtsod.cli.main import main; raise SystemExit(main(['devices']))", full)
     assert ended.returncode == ExitCode.OUTPUT
     assert ended.stderr == "rtsod: standard output cannot be written: No space left on device\n"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rtsod import devices
-from rtsod.cli import main
+from rtsod.cli import devices
+from rtsod.cli.main import main
 from rtsod.frames import SourceInfo
 from rtsod.sources.rate_check import MEASURE_SECONDS, RateCheck, advice
 from rtsod.system import v4l2

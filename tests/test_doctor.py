@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from rtsod import doctor
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, probe_tensorrt
 from rtsod.backends.tensorrt.manifest import Manifest
-from rtsod.cli import main
-from rtsod.doctor import gpu, network, video
-from rtsod.doctor.finding import Finding, Verdict
-from rtsod.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
+from rtsod.cli import doctor
+from rtsod.cli.doctor import gpu, network, video
+from rtsod.cli.doctor.finding import Finding, Verdict
+from rtsod.cli.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
+from rtsod.cli.main import main
 from rtsod.errors import EngineError, EngineUnavailable, SourceBusy
 from rtsod.frames import Availability, SourceInfo
 from rtsod.system.v4l2 import Device

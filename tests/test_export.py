@@ -12,9 +12,9 @@ import pytest
 import torch
 from onnx import TensorProto
 
+from rtsod.cli.export import main
 from rtsod.config import ModelName
 from rtsod.errors import EngineError, EngineUnavailable, UsageError
-from rtsod.export.__main__ import main
 from rtsod.export.checked import export_precision
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch, typing_fault
 from rtsod.export.parity import LEAST_IOU, LIMITS, Parity, check_parity, compare, pictures_in

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtsod.backends.supervised import RESTARTS
-from rtsod.cli import main
+from rtsod.cli.main import main
 from rtsod.errors import ExitCode
 from rtsod.frames import Alpha, Image
 from tests.fakes import CollectingSink

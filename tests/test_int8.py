@@ -18,7 +18,7 @@ from torch.fx import GraphModule, Node, symbolic_trace
 
 from rtsod.backends import open_engine
 from rtsod.backends.openvino import engine
-from rtsod.calibrate import MEAN_BOUND, WORST_BOUND, main
+from rtsod.cli.calibrate import MEAN_BOUND, WORST_BOUND, main
 from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import UPSAMPLINGS, Counts, typing_fault
@@ -212,10 +212,10 @@ class TestChoice:
 
     def test_not_for_weights_nobody_calibrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def nobody(weights: object) -> Calibration:
-            raise EngineUnavailable("none: python -m rtsod.calibrate")
+            raise EngineUnavailable("none: python -m rtsod.cli.calibrate")
 
         monkeypatch.setattr(engine, "calibration_of", nobody)
-        self._not_had("rtsod.calibrate")
+        self._not_had("rtsod.cli.calibrate")
 
 
 class TestCalibration:

@@ -16,7 +16,7 @@ from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
 from rtsod.bench.subject import Subject
-from rtsod.command_line import Parser, answer, complain
+from rtsod.cli.common import Parser, answer, complain
 from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error

@@ -20,9 +20,9 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from rtsod.devices import device_lines
-from rtsod.doctor import examine, video
-from rtsod.doctor.finding import Verdict
+from rtsod.cli.devices import device_lines
+from rtsod.cli.doctor import examine, video
+from rtsod.cli.doctor.finding import Verdict
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.faults import (

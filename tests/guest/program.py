@@ -6,7 +6,7 @@ import sys
 
 from rtsod.app import run
 from rtsod.backends.constant import ConstantEngine
-from rtsod.cli import main
+from rtsod.cli.main import main
 from rtsod.config import EngineConfig
 
 

@@ -17,7 +17,7 @@ from rtsod.backends import nvidia_driver
 from rtsod.backends.tensorrt.cache import engines_folder
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text, load_library, require_supported
 from rtsod.backends.tensorrt.manifest import Manifest
-from rtsod.doctor.finding import Finding, Verdict
+from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.errors import EngineUnavailable
 
 _QUERY: Final = "name,driver_version,compute_cap,memory.total"

@@ -1,4 +1,4 @@
-"""``python -m rtsod.calibrate``: measure the ranges that ``--precision int8`` needs, for weights of one's own.
+"""``python -m rtsod.cli.calibrate``: measure the ranges that ``--precision int8`` needs, for weights of one's own.
 
 The authors' weights need no calibration: theirs comes with the program, made by this very command.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from rtsod.command_line import Parser, answer, carry_out
+from rtsod.cli.common import Parser, answer, carry_out
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError, OutputError
 from rtsod.progress import BuildProgress, Say
@@ -28,7 +28,7 @@ _COMPARED: Final = 8
 
 _EXAMPLES = """\
 examples:
-  python -m rtsod.calibrate --model lite --weights mine.pth --images pictures
+  python -m rtsod.cli.calibrate --model lite --weights mine.pth --images pictures
 
 The pictures should look like what the camera will see; a few dozen are plenty. Afterwards --precision int8 and auto
 find the result by the weights' sha256.
@@ -39,12 +39,12 @@ Exit codes: 0 done, 2 wrong usage, 4 weights, 5 8 bits are too coarse, 6 cannot 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    return carry_out("rtsod.calibrate", lambda: _calibrate(_parser().parse_args(arguments)))
+    return carry_out("rtsod.cli.calibrate", lambda: _calibrate(_parser().parse_args(arguments)))
 
 
 def _parser() -> Parser:
     parser = Parser(
-        "python -m rtsod.calibrate", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m rtsod.cli.calibrate", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=MODELS, default="full")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from rtsod.command_line import Parser, complain
+from rtsod.cli.common import Parser, complain
 from rtsod.config import (
     ENGINES,
     INPUT_SIZE_RANGE,
@@ -91,13 +91,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _devices(options: argparse.Namespace) -> int:
-    from rtsod.devices import show
+    from rtsod.cli.devices import show
 
     return show()
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from rtsod.doctor import show
+    from rtsod.cli.doctor import show
 
     return show(as_json=options.json)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtsod.command_line import Parser, answer, carry_out
+from rtsod.cli.common import Parser, answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.signals import leave

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from rtsod.command_line import answer
-from rtsod.doctor.finding import Finding, Verdict
-from rtsod.doctor.gpu import built_engines, gpus
-from rtsod.doctor.network import engines, trial, weights
-from rtsod.doctor.video import cameras, display, virtual_cameras
+from rtsod.cli.common import answer
+from rtsod.cli.doctor.finding import Finding, Verdict
+from rtsod.cli.doctor.gpu import built_engines, gpus
+from rtsod.cli.doctor.network import engines, trial, weights
+from rtsod.cli.doctor.video import cameras, display, virtual_cameras
 from rtsod.version import __version__
 
 Part = Callable[[], Iterator[Finding]]

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from rtsod.backends import choose, nvidia_driver, open_engine, probe_engines
+from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.config import EngineConfig
-from rtsod.doctor.finding import Finding, Verdict
 from rtsod.errors import RtsodError
 from rtsod.frames import Mask
 from rtsod.model.weights import PUBLISHED, resolve, weights_folder

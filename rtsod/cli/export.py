@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rtsod.command_line import Parser, answer, carry_out
+from rtsod.cli.common import Parser, answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Say

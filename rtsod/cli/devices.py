@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Final
 
-from rtsod.command_line import answer
+from rtsod.cli.common import answer
 from rtsod.sinks.loopback import setup_hint, tells_readers
 from rtsod.system import v4l2
 

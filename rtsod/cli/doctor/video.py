@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.config import SourceConfig
-from rtsod.doctor.finding import Finding, Verdict
 from rtsod.errors import SourceError
 from rtsod.sinks import display_available, virtual_camera_available
 from rtsod.sinks.loopback import tells_readers

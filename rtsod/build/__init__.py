@@ -1,1 +1,0 @@
-"""Making TensorRT engines, and keeping them. Running them is :mod:`rtsod.backends.tensorrt.engine`."""

@@ -1,0 +1,1 @@
+"""The command line: ``rtsod run | devices | doctor | build | export | calibrate | bench``."""
