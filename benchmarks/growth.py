@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.study import carry_out, some_seconds
-from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.end_to_end import Case, Resources, WholeResult, measure_whole
+from rtsod.bench.isolation import in_fresh_process
 from rtsod.bench.network import measure_network, prepare
-from rtsod.bench.subject import Subject
-from rtsod.bench.whole import Case, Resources, WholeResult, measure_whole
+from rtsod.bench.target import Subject
 from rtsod.config import MODELS, EngineConfig, SourceConfig
 from rtsod.system.files import file_to_write
 

@@ -30,8 +30,8 @@ from benchmarks.study import at_least_one, carry_out
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
-from rtsod.bench.feeds import BACKGROUND, LoopedSource
-from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.isolation import in_fresh_process
+from rtsod.bench.sources import BACKGROUND, LoopedSource
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import EngineConfig, PictureConfig

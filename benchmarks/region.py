@@ -29,9 +29,9 @@ from benchmarks.clips import clip_from_video, read_clip
 from benchmarks.study import at_least_one, carry_out, some_seconds
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
-from rtsod.bench.fresh import in_fresh_process
-from rtsod.bench.subject import Subject
-from rtsod.bench.whole import Case, measure_whole
+from rtsod.bench.end_to_end import Case, measure_whole
+from rtsod.bench.isolation import in_fresh_process
+from rtsod.bench.target import Subject
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from rtsod.bench.interference import Others, busy_note
 from rtsod.bench.machine import describe
-from rtsod.bench.others import Others, busy_note
 from rtsod.bench.record import command_line, write_json
 from rtsod.errors import ExitCode, RtsodError
 from rtsod.system.files import check_writable

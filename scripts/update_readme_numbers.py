@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.bench.others import disturbed
+from rtsod.bench.interference import disturbed
 
 ROOT: Final = Path(__file__).parents[1]
 BEGIN: Final = "<!-- numbers:begin -->"

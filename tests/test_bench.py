@@ -16,18 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.backends.constant import ConstantEngine
-from rtsod.bench.feeds import LoopedSource, PacedSource, demo_images
-from rtsod.bench.fresh import in_fresh_process
+from rtsod.bench.console_report import dropped, lost, network_lines, roof_lines
+from rtsod.bench.end_to_end import Case, WholeResult, latest, run_case
+from rtsod.bench.html_report import page
+from rtsod.bench.interference import Others, busy_note, disturbed
+from rtsod.bench.isolation import in_fresh_process
 from rtsod.bench.network import NetworkResult, time_engine
-from rtsod.bench.others import Others, busy_note, disturbed
-from rtsod.bench.page import page
+from rtsod.bench.op_count import Work, count_work
 from rtsod.bench.plots import _range, apart, histogram
 from rtsod.bench.result import KEPT_SAMPLES, Result, thinned
-from rtsod.bench.roof import GTX_1080_TI_GFLOPS, Roof, ceiling, device_to_probe, probe_roof
-from rtsod.bench.subject import Subject
-from rtsod.bench.text import dropped, lost, network_lines, roof_lines
-from rtsod.bench.whole import Case, WholeResult, latest, run_case
-from rtsod.bench.work import Work, count_work
+from rtsod.bench.roofline import GTX_1080_TI_GFLOPS, Roof, ceiling, device_to_probe, probe_roof
+from rtsod.bench.sources import LoopedSource, PacedSource, demo_images
+from rtsod.bench.target import Subject
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError

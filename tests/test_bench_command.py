@@ -18,11 +18,11 @@ from benchmarks import growth, record
 from benchmarks.peers.__main__ import check_names, iou, lines
 from benchmarks.peers.worker import Array, _bare
 from benchmarks.study import carry_out
-from rtsod.bench import command as bench
+from rtsod.bench import cli as bench
 from rtsod.bench import network, session
+from rtsod.bench.end_to_end import Resources
 from rtsod.bench.result import KEPT_SAMPLES
-from rtsod.bench.subject import Subject
-from rtsod.bench.whole import Resources
+from rtsod.bench.target import Subject
 from rtsod.config import PRECISIONS
 from rtsod.errors import EngineError, ExitCode, OutputError, UsageError
 from rtsod.interfaces import Engine

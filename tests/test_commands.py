@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rtsod.backends import choose
-from rtsod.bench import command as bench
+from rtsod.bench import cli as bench
 from rtsod.cli import build as build
 from rtsod.cli import calibrate, main
 from rtsod.cli import export as export

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from rtsod.bench.others import disturbed
+from rtsod.bench.interference import disturbed
 
 ROOT: Final = Path(__file__).parents[1]
 _tables: Any = runpy.run_path(str(ROOT / "scripts" / "update_motion_tables.py"))

@@ -29,7 +29,7 @@ from benchmarks.clips import read_clip
 from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
 from benchmarks.study import at_least_one, carry_out
-from rtsod.bench.feeds import demo_images
+from rtsod.bench.sources import demo_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Image

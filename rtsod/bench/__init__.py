@@ -2,5 +2,5 @@
 
 A client of the package like any other: it opens the same engines and runs the same pipeline as the program does.
 Every measurement is a function from a frozen request to a frozen result, and runs in a process of its own
-(:mod:`rtsod.bench.fresh`), so that none inherits another's memory, threads or warm caches.
+(:mod:`rtsod.bench.isolation`), so that none inherits another's memory, threads or warm caches.
 """

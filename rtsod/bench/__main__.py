@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from rtsod.bench.command import main
+        from rtsod.bench.cli import main
     except KeyboardInterrupt:  # an impatient Ctrl-C while Python still imports
         print("rtsod.bench: interrupted", file=sys.stderr)
         raise SystemExit(130) from None

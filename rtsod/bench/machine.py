@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from rtsod.bench.others import usable_cores
+from rtsod.bench.interference import usable_cores
 from rtsod.version import __version__
 
 LIBRARIES: Final = ("numpy", "opencv-python", "openvino", "torch", "tensorrt", "onnxruntime", "av")

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from rtsod.bench.subject import TARGET_FPS, Subject
+from rtsod.bench.target import TARGET_FPS, Subject
 from rtsod.config import ModelName
 from rtsod.frames import EngineInfo
 from rtsod.interfaces import Clock, Engine
@@ -37,7 +37,7 @@ class NetworkResult:
     samples_ms: tuple[float, ...]
     """Every inference after warming up, in order."""
     others_cores: float | None = None
-    """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
+    """What other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
     cut_short: bool = False
     """A signal ended the measurement before its time."""
 

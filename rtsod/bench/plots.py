@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rtsod.bench.result import Result
-from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
+from rtsod.bench.roofline import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
 from rtsod.metrics import Span, Stage
 
 if TYPE_CHECKING:

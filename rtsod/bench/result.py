@@ -9,14 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rtsod.bench.interference import disturbed
 from rtsod.bench.network import NetworkResult
-from rtsod.bench.others import disturbed
-from rtsod.bench.roof import Ceiling, Roof, ceiling
-from rtsod.bench.work import Work
+from rtsod.bench.op_count import Work
+from rtsod.bench.roofline import Ceiling, Roof, ceiling
 from rtsod.config import ModelName
 
 if TYPE_CHECKING:
-    from rtsod.bench.whole import WholeResult  # needs the extra, which a result without whole runs does not
+    from rtsod.bench.end_to_end import WholeResult  # needs the extra, which a result without whole runs does not
 
 KEPT_SAMPLES: Final = 1000
 """Of one measurement, in the JSON: enough for a picture, and a file that can be read."""

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from rtsod.bench.feeds import BACKGROUND
-from rtsod.bench.fresh import CutShort, in_fresh_process
+from rtsod.bench.console_report import network_lines, pipeline_lines, roof_lines
+from rtsod.bench.interference import Others
+from rtsod.bench.isolation import CutShort, in_fresh_process
 from rtsod.bench.network import NetworkResult, measure_network, prepare
-from rtsod.bench.others import Others
+from rtsod.bench.op_count import count_work
 from rtsod.bench.record import write_json
 from rtsod.bench.result import Result
-from rtsod.bench.roof import device_to_probe, probe_roof
-from rtsod.bench.subject import Subject
-from rtsod.bench.text import network_lines, pipeline_lines, roof_lines
-from rtsod.bench.work import count_work
+from rtsod.bench.roofline import device_to_probe, probe_roof
+from rtsod.bench.sources import BACKGROUND
+from rtsod.bench.target import Subject
 from rtsod.config import SourceConfig, Sync
 from rtsod.errors import EngineError, OutputError, RtsodError
 from rtsod.frames import EngineInfo
@@ -127,7 +127,7 @@ class Session:
     def _pipelines(self) -> None:
         if not self._plan.sources:
             return
-        from rtsod.bench.whole import Case, measure_whole  # needs the extra
+        from rtsod.bench.end_to_end import Case, measure_whole  # needs the extra
 
         plan = self._plan
         for source, subject, sync, paced in product(plan.sources, plan.subjects, plan.syncs, plan.paces):
@@ -162,7 +162,7 @@ class Session:
             self._lost.append(str(error))
 
     def _keep_page(self, path: Path) -> None:
-        from rtsod.bench.page import page  # needs the extra
+        from rtsod.bench.html_report import page  # needs the extra
 
         write_text(path, page(self._result))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rtsod.bench.interference import busy_note
 from rtsod.bench.network import NetworkResult
-from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.roof import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roof
+from rtsod.bench.roofline import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roof
 from rtsod.metrics import Drop, Percentiles, Snapshot
 
 if TYPE_CHECKING:
-    from rtsod.bench.whole import WholeResult  # needs the extra
+    from rtsod.bench.end_to_end import WholeResult  # needs the extra
 
 
 def network_lines(network: NetworkResult, cores: int) -> list[str]:

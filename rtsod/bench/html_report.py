@@ -7,15 +7,15 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from rtsod.bench import plots
-from rtsod.bench.html import document, section, table
+from rtsod.bench.console_report import device_class, dropped, lost, rate, times, title
+from rtsod.bench.html_elements import document, section, table
+from rtsod.bench.interference import busy_note
 from rtsod.bench.network import NetworkResult
-from rtsod.bench.others import busy_note
 from rtsod.bench.result import Result
-from rtsod.bench.text import device_class, dropped, lost, rate, times, title
 from rtsod.metrics import Percentiles, Stage
 
 if TYPE_CHECKING:
-    from rtsod.bench.whole import WholeResult
+    from rtsod.bench.end_to_end import WholeResult
 
 _FACTS: Final = {"memory_gb": "memory, GiB"}
 """What is not called as in the JSON."""

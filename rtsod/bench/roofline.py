@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from rtsod.bench.work import Work
+from rtsod.bench.op_count import Work
 from rtsod.errors import EngineError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Roof:
     copy_gb_s: float
     """Bytes read and written, 10^9 per second."""
     others_cores: float | None = None
-    """What other programs used during the quietest round of probes, see :mod:`rtsod.bench.others`."""
+    """What other programs used during the quietest round of probes, see :mod:`rtsod.bench.interference`."""
 
     @property
     def gflops(self) -> dict[str, float]:

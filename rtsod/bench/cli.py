@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.app.console import Reporter
-from rtsod.bench.feeds import BACKGROUND
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import Plan, Session
-from rtsod.bench.subject import Subject
+from rtsod.bench.sources import BACKGROUND
+from rtsod.bench.target import Subject
 from rtsod.cli.common import Parser, answer, complain
 from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
@@ -198,7 +198,7 @@ def _check_results(plan: Plan) -> None:
 
 
 def _sources(options: argparse.Namespace) -> tuple[SourceConfig, ...]:
-    from rtsod.bench.whole import open_paceable  # needs the extra
+    from rtsod.bench.end_to_end import open_paceable  # needs the extra
 
     fps = SourceConfig().fps if options.fps is None else options.fps
     if options.source not in (None, "demo"):

@@ -13,8 +13,8 @@ import psutil
 
 from rtsod.app.assembly import like, pipeline_from, settle, sync_that_ran
 from rtsod.app.run import leave_cores_to_the_network
-from rtsod.bench.feeds import BACKGROUND, LoopedSource, PacedSource, demo_images
-from rtsod.bench.subject import Subject
+from rtsod.bench.sources import BACKGROUND, LoopedSource, PacedSource, demo_images
+from rtsod.bench.target import Subject
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
@@ -85,7 +85,7 @@ class WholeResult:
     spans: tuple[Span, ...]
     """The passes of all stages while the last ``TRACED_FRAMES`` pictures were made; seconds from the first."""
     others_cores: float | None = None
-    """What other programs used meanwhile, see :mod:`rtsod.bench.others`."""
+    """What other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
 
     @property
     def fps(self) -> float | None:
