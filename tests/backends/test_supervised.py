@@ -1,0 +1,231 @@
+"""An engine that outlives a crash and a hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtsod.backends.supervised import RESTART_SECONDS, RESTARTS, SupervisedEngine
+from rtsod.errors import EngineError, EngineUnavailable, ExitCode
+from rtsod.frames import Alpha, Image
+from rtsod.metrics import Event, Meter
+from tests.support.fakes import FakeEngine, Ticks, hasten, right_half
+
+PICTURE: Image = np.zeros((64, 64, 3), np.uint8)
+
+
+class Crashing(FakeEngine):
+    """Answers so often, then fails as it is told."""
+
+    def __init__(self, good: int, then: Callable[[], None]) -> None:
+        super().__init__(self._next)
+        self._good, self._then = good, then
+        self.closed = threading.Event()
+
+    def _next(self, call: int) -> Alpha:
+        if call >= self._good:
+            self._then()
+        return right_half(64)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def _fail() -> None:
+    raise EngineError("the GPU fell out")
+
+
+def _infer_often(engine: SupervisedEngine) -> None:
+    for _ in range(100):
+        engine.infer(PICTURE)
+
+
+def test_a_crash_loses_no_picture() -> None:
+    meter, engines = Meter(), [Crashing(3, _fail), Crashing(1000, _fail)]
+    engine = SupervisedEngine(engines[0], lambda: engines[1], tell=meter.event)
+    for _ in range(6):
+        assert np.array_equal(engine.infer(PICTURE), right_half(64))
+    engine.close()
+    assert meter.snapshot()["events"] == {Event.ENGINE_FAILED: 1}
+    assert engines[0].closed.is_set()
+    assert engines[1].closed.is_set()
+    assert engines[1].calls == 3
+
+
+def test_a_hang_is_left_behind() -> None:
+    let_go = threading.Event()
+
+    def hang() -> None:
+        let_go.wait(30)
+
+    clock, wait = hasten(500)
+    meter, stuck = Meter(), Crashing(2, hang)
+    engine = SupervisedEngine(stuck, FakeEngine, tell=meter.event, clock=clock, wait=wait)
+    for _ in range(4):
+        assert np.array_equal(engine.infer(PICTURE), right_half(64))
+    assert meter.snapshot()["events"] == {Event.ENGINE_STUCK: 1}
+    assert not stuck.closed.is_set()
+    let_go.set()
+    assert stuck.closed.wait(10), "should it ever come back, it is closed"
+    engine.close()
+
+
+def test_closing_waits_for_no_engine_that_is_stuck() -> None:
+    let_go, reached = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        reached.set()
+        let_go.wait(30)
+
+    stuck = Crashing(0, hang)
+    engine = SupervisedEngine(stuck, FakeEngine, tell=lambda event: None)
+    errors: list[BaseException] = []
+
+    def infer() -> None:
+        try:
+            engine.infer(PICTURE)
+        except EngineError as error:
+            errors.append(error)
+
+    inference = threading.Thread(target=infer)
+    inference.start()
+    assert reached.wait(10)
+    engine.close()
+    inference.join(10)
+    assert not inference.is_alive(), "who waits for it is let go"
+    assert "closed" in str(errors[0])
+    assert not stuck.closed.is_set()
+    let_go.set()
+    assert stuck.closed.wait(10), "it is closed should it ever come back"
+
+
+def test_an_engine_that_was_never_asked_is_closed() -> None:
+    unused = Crashing(1, _fail)
+    engine = SupervisedEngine(unused, FakeEngine, tell=lambda event: None)
+    engine.close()
+    engine.close()
+    assert unused.closed.is_set()
+
+
+STUCK = """
+import atexit, ctypes, sys, threading
+from rtsod.cli import main
+from rtsod.app import run
+from rtsod.backends import supervised
+from rtsod.pipeline import pipeline
+from rtsod.system import signals
+from rtsod.backends.constant import ConstantEngine
+
+pipeline.JOIN_TIMEOUT = 0.5
+supervised.LEAST_PATIENCE = supervised.FIRST_PATIENCE = float(sys.argv[1])
+atexit.register(threading.Event().wait)  # as the libraries do that wait for their own threads
+
+
+class Stuck(ConstantEngine):
+    calls = 0
+
+    def infer(self, image):
+        self.calls += 1
+        if self.calls > 5:
+            print("stuck", flush=True)
+            while True:
+                ctypes.CDLL(None).pause()  # in native code, for ever
+        return super().infer(image)
+
+
+run.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
+arguments = ["run", "--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
+signals.leave(main.main(arguments))
+"""
+
+
+def _stuck_process(patience: float, folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(patience)],
+        cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def _last_words(process: subprocess.Popen[str]) -> str:
+    try:
+        return process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+
+
+def test_the_process_ends_in_order_although_its_threads_are_stuck_in_native_code(tmp_path: Path) -> None:
+    process = _stuck_process(0.2, tmp_path)
+    said = _last_words(process)
+    assert process.returncode == ExitCode.ENGINE
+    assert said.splitlines()[-1].endswith("is stuck: an inference does not end (given up after 3 restarts)")
+    assert "Traceback" not in said
+    assert json.loads((tmp_path / "s.json").read_text())["events"] == {"engine_stuck": 4}
+    assert (tmp_path / "o.mkv").stat().st_size > 0, "the recording is complete"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal to itself is POSIX's")
+def test_a_signal_ends_it_while_it_is_stuck(tmp_path: Path) -> None:
+    process = _stuck_process(1e6, tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stuck\n"
+    process.send_signal(signal.SIGTERM)
+    said = _last_words(process)
+    assert process.returncode == ExitCode.ENGINE
+    assert "did not end within" in said.splitlines()[-1]
+    assert (tmp_path / "o.mkv").stat().st_size > 0
+
+
+def test_the_budget_is_spent_once() -> None:
+    clock, opened = Ticks(), 0
+
+    def reopen() -> FakeEngine:
+        nonlocal opened
+        opened += 1
+        return Crashing(1, _fail)
+
+    engine = SupervisedEngine(Crashing(1, _fail), reopen, tell=lambda event: None, clock=clock)
+    with pytest.raises(EngineError, match=r"the GPU fell out \(given up after 3 restarts\)"):
+        _infer_often(engine)
+    assert opened == RESTARTS
+    engine.close()
+
+
+def test_the_budget_grows_again_while_it_works() -> None:
+    clock = Ticks()
+    engine = SupervisedEngine(Crashing(2, _fail), lambda: Crashing(2, _fail), tell=lambda event: None, clock=clock)
+    for _ in range(40):
+        clock.now += RESTART_SECONDS / 4
+        engine.infer(PICTURE)
+    engine.close()
+
+
+def test_what_cannot_be_opened_again_is_given_up() -> None:
+    def refuse() -> FakeEngine:
+        raise EngineUnavailable("there is no GPU any more")
+
+    clock = Ticks()
+    engine = SupervisedEngine(Crashing(1, _fail), refuse, tell=lambda event: None, clock=clock)
+    engine.infer(PICTURE)
+    with pytest.raises(EngineError, match=r"the GPU fell out \(given up.* no GPU any more"):
+        engine.infer(PICTURE)
+    engine.close()
+
+
+def test_other_errors_are_bugs() -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    engine = SupervisedEngine(Crashing(0, bug), FakeEngine, tell=lambda event: None)
+    with pytest.raises(ZeroDivisionError):
+        engine.infer(PICTURE)
+    engine.close()

@@ -1,0 +1,166 @@
+"""What all commands do alike: refuse in one line, answer or say that they cannot, end in order when told to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtsod.backends import choose
+from rtsod.bench import cli as bench
+from rtsod.cli import build as build
+from rtsod.cli import calibrate, main
+from rtsod.cli import export as export
+from rtsod.cli.common import answer, carry_out
+from rtsod.config import LEAST_HALF_SIZE, EngineConfig
+from rtsod.errors import ExitCode, OutputError
+from rtsod.frames import Availability
+from rtsod.system.files import file_to_write, json_from_text, read_text
+
+ROOT = Path(__file__).parents[2]
+MAINS: dict[str, Callable[[list[str]], int]] = {
+    "run": lambda arguments: main.main(["run", *arguments]),
+    "export": export.main,
+    "build": build.main,
+    "calibrate": calibrate.main,
+    "bench": bench.main,
+}
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_an_unknown_option_is_one_line_and_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert MAINS[name](["--images", "x", "--nonsense"]) == ExitCode.USAGE
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert "--nonsense" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("export", ["--input-size", "96"]),
+        ("build", ["--input-size", "96", "--compute-capability", "8.6"]),
+        ("run", ["--engine", "tensorrt", "--input-size", "96"]),
+        ("bench", ["--engine", "tensorrt", "--input-size", "96", "--precision", "fp16"]),
+    ],
+)
+def test_half_precision_at_a_size_too_small_for_it_is_refused_at_once(
+    name: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert MAINS[name](arguments) == ExitCode.USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--input-size 96" in line
+    assert f"--input-size {LEAST_HALF_SIZE}, or --precision fp32" in line
+
+
+def test_half_precision_is_refused_nowhere_else() -> None:
+    EngineConfig(engine="tensorrt", input_size=LEAST_HALF_SIZE)
+    EngineConfig(engine="tensorrt", input_size=64, precision="fp32")
+    EngineConfig(engine="openvino", input_size=64)
+
+
+def test_auto_leaves_tensorrt_where_it_could_not_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Availability("x", True, "is here")
+    monkeypatch.setattr("rtsod.backends.nvidia_driver", lambda: here)
+    monkeypatch.setattr("rtsod.backends._tensorrt_installed", lambda: here)
+    name, why = choose(EngineConfig(device="cuda", input_size=96))
+    assert name == "torch"
+    assert str(LEAST_HALF_SIZE) in why
+
+
+def _python(code: str, stdout: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+
+
+_ANSWER = """
+from rtsod.cli.common import answer, carry_out
+from rtsod.system.signals import leave
+def work():
+    for _ in range(3): answer("x" * 100)
+leave(carry_out("prog", work))
+"""
+
+
+@needs_full
+def test_an_answer_into_a_full_disk_is_one_line_and_6() -> None:
+    with FULL.open("w") as full:
+        ended = _python(_ANSWER, full)
+    assert ended.returncode == ExitCode.OUTPUT
+    assert ended.stderr == "prog: standard output cannot be written: No space left on device\n"
+
+
+@needs_full
+def test_so_does_the_program_itself() -> None:
+    with FULL.open("w") as full:
+        ended = _python("from rtsod.cli.main import main; raise SystemExit(main(['devices']))", full)
+    assert ended.returncode == ExitCode.OUTPUT
+    assert ended.stderr == "rtsod: standard output cannot be written: No space left on device\n"
+
+
+def test_an_answer_that_nobody_reads_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        ended = _python(_ANSWER, pipe)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+def test_a_signal_is_one_line_and_its_code(
+    number: signal.Signals, code: ExitCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert carry_out("prog", lambda: signal.raise_signal(number)) == code
+    assert capsys.readouterr().err == "prog: interrupted\n"
+
+
+def test_a_signal_at_the_very_end_does_not_spoil_the_exit_code() -> None:
+    late = "import atexit, signal; atexit.register(lambda: signal.raise_signal(signal.SIGINT))\n"
+    ended = _python(late + _ANSWER, subprocess.DEVNULL)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_errors_have_their_code_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise OutputError("the disk is full")
+
+    assert carry_out("prog", fail) == ExitCode.OUTPUT
+    assert capsys.readouterr().err == "prog: the disk is full\n"
+    assert carry_out("prog", lambda: print(1 // 0)) == ExitCode.INTERNAL
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prog: internal error: ZeroDivisionError: ")
+    assert "at test_commands.py:" in line
+    assert carry_out("prog", lambda: answer("fine")) == ExitCode.DONE
+    assert capsys.readouterr().out == "fine\n"
+
+
+@pytest.mark.parametrize("text", ["", "-", "folder/"])
+def test_what_is_no_file_is_not_taken_for_one(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(argparse.ArgumentTypeError):
+        file_to_write(text)
+    assert bench.main(["--json", text]) == export.main(["--output", text]) == ExitCode.USAGE
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_nested_without_end_is_no_json() -> None:
+    with pytest.raises(ValueError, match="nested"):
+        json_from_text("[" * 200_000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_in_a_file_s_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is not a file"):
+        read_text(tmp_path / "pipe")

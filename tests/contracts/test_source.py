@@ -1,0 +1,170 @@
+"""One suite over everything that is a ``Source``."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rtsod.demo.scene import DemoScene
+from rtsod.frames import Frame
+from rtsod.interfaces import Source
+from rtsod.sources.camera import CameraSource
+from rtsod.sources.demo import DemoSource
+from rtsod.sources.stills import stills_from_folder
+from rtsod.sources.video import video_from_file
+from tests.support.source_fixtures import FakeCapture, pictures, write_video
+
+LENGTH = 12
+
+
+def _camera(_: Path) -> Source:
+    fake = FakeCapture(pictures(3))
+    return CameraSource(0, width=64, height=48, fps=30, capture=lambda _: fake)
+
+
+def _video(folder: Path) -> Source:
+    return video_from_file(write_video(folder / "clip.mp4", pictures(LENGTH)))
+
+
+def _variable_rate(folder: Path) -> Source:
+    stamps = [500, *itertools.accumulate([40, 7, 90, 33, 33, 120, 1, 50, 40, 40, 300], initial=0)][1:]
+    return video_from_file(write_video(folder / "vfr.mkv", pictures(LENGTH), stamps=stamps))
+
+
+def _folder(folder: Path) -> Source:
+    for i, image in enumerate(pictures(LENGTH)):
+        cv2.imwrite(str(folder / f"{i}.png"), image)
+    return stills_from_folder(folder)
+
+
+def _demo_live(_: Path) -> Source:
+    return DemoSource(DemoScene(64, 48, 240), live=True)
+
+
+def _demo_file(_: Path) -> Source:
+    return DemoSource(DemoScene(64, 48, 30), live=False, frames=LENGTH)
+
+
+OPENERS = {
+    "camera": _camera,
+    "video": _video,
+    "variable rate": _variable_rate,
+    "folder": _folder,
+    "demo, live": _demo_live,
+    "demo, as a file": _demo_file,
+}
+
+
+@pytest.fixture(params=OPENERS, ids=lambda name: name.replace(", ", "-").replace(" ", "-"))
+def opener(request: pytest.FixtureRequest) -> Callable[[Path], Source]:
+    return OPENERS[request.param]
+
+
+def _read_some(source: Source) -> list[Frame]:
+    frames: list[Frame] = []
+    while len(frames) < LENGTH and (frame := source.read()) is not None:
+        frames.append(frame)
+    return frames
+
+
+def test_frames_are_what_the_protocol_says(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+    source = opener(tmp_path)
+    info = source.info
+    frames = _read_some(source)
+    assert len(frames) == LENGTH
+    assert source.skipped == 0
+    for frame in frames:
+        assert frame.image.dtype == np.uint8
+        assert frame.image.flags.c_contiguous
+        assert frame.image.shape == (48, 64, 3)
+    for before, after in itertools.pairwise(frames):
+        assert after.index > before.index
+        assert after.captured_at >= before.captured_at
+        assert not np.shares_memory(before.image, after.image)
+    assert source.info == info
+    source.close()
+
+
+def test_the_end_of_a_finite_source_stays_the_end(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+    source = opener(tmp_path)
+    if source.info.live:
+        source.close()
+        pytest.skip("live: has no end")
+    frames = _read_some(source)
+    assert [frame.index for frame in frames] == list(range(LENGTH))
+    assert source.info.frames in (LENGTH, None) or source.info.path is not None
+    assert source.read() is None
+    assert source.read() is None
+    source.close()
+
+
+def test_time_stamps_belong_to_files(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+    source = opener(tmp_path)
+    stamps = [frame.pts for frame in _read_some(source)]
+    source.close()
+    if source.info.live or source.info.stills:
+        assert stamps == [None] * LENGTH
+        return
+    times = [pts for pts in stamps if pts is not None]
+    assert times[0] == Fraction(0)
+    assert len(times) == LENGTH
+    assert all(after > before for before, after in itertools.pairwise(times))
+
+
+def test_after_close_there_is_nothing(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+    source = opener(tmp_path)
+    assert source.read() is not None
+    source.close()
+    assert source.read() is None
+    source.close()
+    assert source.read() is None
+
+
+def test_closing_unread_leaves_no_thread(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    opener(tmp_path).close()
+    assert set(threading.enumerate()) <= before
+
+
+def _ends_pending_read(source: Source, pending: threading.Event, unblock: Callable[[], None]) -> None:
+    got: list[Frame | None] = []
+    reader = threading.Thread(target=lambda: got.append(source.read()))
+    reader.start()
+    assert pending.wait(20)
+    closer = threading.Thread(target=source.close)
+    closer.start()
+    reader.join(20)
+    assert not reader.is_alive()
+    assert got == [None]
+    unblock()
+    closer.join(20)
+    assert not closer.is_alive()
+
+
+def test_close_ends_a_read_that_waits_for_a_stuck_camera() -> None:
+    fake = FakeCapture(pictures(1), block_at=1)  # the first grab belongs to opening
+    source = CameraSource(0, width=64, height=48, fps=30, capture=lambda _: fake)
+    _ends_pending_read(source, fake.blocked, fake.unblock.set)
+    assert fake.released == 1
+
+
+def test_close_ends_a_read_that_waits_for_the_scene() -> None:
+    source = DemoSource(DemoScene(16, 16, Fraction(1, 3600)), live=True)
+    assert source.read() is not None
+    pending = threading.Event()
+    real_wait = source._closed.wait
+
+    def wait(seconds: float) -> None:
+        assert seconds > 3000
+        pending.set()
+        real_wait(seconds)
+
+    source._wait = wait
+    _ends_pending_read(source, pending, lambda: None)

@@ -1,0 +1,80 @@
+"""The README's numbers are those of the results, and cannot drift from them."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.record import COMMANDS, command
+
+ROOT = Path(__file__).parents[2]
+_numbers: Any = runpy.run_path(str(ROOT / "scripts" / "update_readme_numbers.py"))
+BEGIN, END, block, main = (_numbers[name] for name in ("BEGIN", "END", "block", "main"))
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@pytest.fixture
+def readme(tmp_path: Path) -> Path:
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    return path
+
+
+def test_the_block_is_written_between_the_markers_and_then_checks(readme: Path) -> None:
+    assert main(["--check", "--readme", str(readme)]) == 1
+    assert main(["--readme", str(readme)]) == 0
+    assert readme.read_text() == f"before\n\n{BEGIN}\n{block(RESULTS)}\n{END}\n\nafter\n"
+    assert main(["--check", "--readme", str(readme)]) == 0
+
+
+def _overhead(folder: Path, others: float | None, milliseconds: float = 2.4) -> Path:
+    result = json.loads((RESULTS / "pipeline_overhead.json").read_text())
+    result["others_cores"] = others
+    result["cpu"]["median_ms"] = milliseconds
+    (folder / "pipeline_overhead.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_a_number_that_changed_is_noticed(readme: Path, tmp_path: Path) -> None:
+    assert main(["--readme", str(readme), "--results", str(_overhead(tmp_path, 0.0))]) == 0
+    assert main(["--check", "--readme", str(readme), "--results", str(tmp_path)]) == 0
+    _overhead(tmp_path, 0.0, milliseconds=92.4)
+    assert main(["--check", "--readme", str(readme), "--results", str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize("text", ["no markers", f"{END} {BEGIN}", f"{BEGIN}{BEGIN}{END}"])
+def test_a_readme_without_its_markers_is_an_error(text: str, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    assert main(["--readme", str(readme)]) == 2
+    assert readme.read_text() == text
+
+
+@pytest.mark.parametrize(("others", "quoted"), [(0.05, True), (0.9, False), (None, False)])
+def test_only_results_of_an_undisturbed_machine_are_quoted(others: float | None, quoted: bool, tmp_path: Path) -> None:
+    _overhead(tmp_path, others)
+    assert ("Beside the network" in block(tmp_path)) is quoted
+    assert ("Not quoted" in block(tmp_path)) is not quoted
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_result_was_made_by_the_command_that_would_make_it_again(name: str) -> None:
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        pytest.skip("not recorded yet")
+    assert json.loads(path.read_text())["command"] == command(name)
+
+
+def test_every_result_has_its_command() -> None:
+    assert {path.stem for path in RESULTS.glob("*.json")} <= set(COMMANDS)
+
+
+def test_this_readme_says_what_the_results_say() -> None:
+    readme = ROOT / "README.md"
+    if not readme.exists() or BEGIN not in readme.read_text():
+        pytest.skip("the README has no block of numbers")
+    assert main(["--check"]) == 0

@@ -1,0 +1,133 @@
+"""Masks by the rung of the ladder, and the engines they need."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from rtsod.backends.constant import ConstantEngine
+from rtsod.errors import EngineUnavailable
+from rtsod.frames import Alpha, Frame, Image
+from rtsod.masking.adaptive import AdaptiveMasker
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.ladder import Ladder, Rung
+from rtsod.metrics import Meter
+from tests.support.fakes import Ticks
+
+PERIOD = 1 / 30
+RUNGS = (Rung(80), Rung(40, region=True, cost=0.3), Rung(40, region=True, every=2, cost=0.3))
+
+
+class Machine:
+    """Engines that take their time by a clock of their own, in proportion to their pixels."""
+
+    def __init__(self, seconds: float) -> None:
+        self.clock, self.seconds = Ticks(), seconds
+        self.opened: list[int] = []
+        self.closed: list[int] = []
+        self.may_open = threading.Event()
+        self.may_open.set()
+        self.said: list[str] = []
+        self.meter = Meter(self.clock)
+        self.pool = EnginePool(self._engine(80), self._open)
+        self.masker = AdaptiveMasker(Ladder(RUNGS, PERIOD), self.pool, self.meter, self.said.append, clock=self.clock)
+        self.frames = 0
+        self.picture = np.zeros((48, 64, 3), np.uint8)
+        self.picture[12:36, 16:48] = 255
+
+    def _engine(self, size: int) -> ConstantEngine:
+        def answer(image: Image) -> Alpha:
+            self.clock.now += self.seconds * (size / 80) ** 2
+            return np.asarray((image[..., 0] > 128).astype(np.float32))
+
+        engine = ConstantEngine(size, answer)
+        engine.close = lambda: self.closed.append(size)  # type: ignore[method-assign]
+        return engine
+
+    def _open(self, size: int) -> ConstantEngine:
+        self.opened.append(size)
+        assert self.may_open.wait(10)
+        if size == 13:
+            raise EngineUnavailable("no")
+        return self._engine(size)
+
+    def live(self, seconds: float) -> None:
+        end = self.clock.now + seconds
+        while self.clock.now < end:
+            before = self.clock.now
+            frame = Frame(self.picture, self.frames, before)
+            mask = self.masker.mask(frame)
+            assert (mask.frame_index, mask.alpha.shape) == (self.frames, (80, 80))
+            self.masker.afterwards()
+            self.clock.now = max(self.clock.now, before + PERIOD * self.masker.every)
+            self.frames += 1
+
+    def wait_for_opening(self) -> None:
+        assert self.pool._opener is not None
+        self.pool._opener.join(10)
+
+
+def test_a_machine_that_keeps_up_opens_nothing() -> None:
+    machine = Machine(0.5 * PERIOD)
+    machine.live(60)
+    assert machine.opened == []
+    assert machine.said == []
+    assert machine.meter.snapshot()["rung"] == "the whole frame at 80x80"
+
+
+def test_masks_go_on_while_an_engine_is_opened_then_its_rung_is_said_once() -> None:
+    machine = Machine(1.5 * PERIOD)
+    machine.may_open.clear()
+    machine.live(10)
+    assert machine.opened == [40]
+    assert machine.meter.snapshot()["rung"] == "the whole frame at 80x80"
+    assert machine.masker.every == 2  # as few as it comes to at the worst: opening takes all of the machine
+    machine.may_open.set()
+    machine.wait_for_opening()
+    machine.live(1)
+    numbers = machine.meter.snapshot()
+    assert numbers["rung"] == "the subject's region at 40x40"
+    assert numbers["steps"] == machine.masker.every == 1
+    assert machine.said == [
+        "quality: the subject's region at 40x40, because masks took 150% of the time there is for them"
+    ]
+
+
+def test_it_steps_back_up() -> None:
+    machine = Machine(1.5 * PERIOD)
+    machine.live(3)
+    machine.wait_for_opening()
+    machine.live(3)
+    machine.seconds = 0.3 * PERIOD
+    machine.live(30)
+    assert machine.meter.snapshot()["rung"] == "the whole frame at 80x80"
+    assert len(machine.said) == 2
+    assert machine.opened == [40]
+
+
+def test_the_mask_rate_is_a_rung_too() -> None:
+    machine = Machine(4.5 * PERIOD)
+    machine.live(3)
+    machine.wait_for_opening()
+    machine.live(10)
+    assert machine.masker.every == 2
+    assert machine.meter.snapshot()["steps"] == 2
+
+
+def test_the_pool_closes_all_it_has_opened() -> None:
+    machine = Machine(PERIOD)
+    machine.pool.open(40)
+    machine.pool.close()
+    assert sorted(machine.closed) == [40, 80]
+
+
+def test_an_engine_that_cannot_be_opened_is_tried_once(caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine(PERIOD)
+    for _ in range(3):
+        assert machine.pool.ready(13) is None
+        machine.wait_for_opening()
+        assert not machine.pool.is_opening(13)
+    assert machine.opened == [13]
+    assert "cannot be opened" in caplog.text

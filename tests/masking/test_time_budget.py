@@ -1,0 +1,74 @@
+"""What the network's speed decides."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from rtsod.config import PictureConfig, RunConfig, Sync
+from rtsod.errors import UsageError
+from rtsod.frames import SourceInfo
+from rtsod.masking.time_budget import LEAST_MASK_AGE, check_sync, inference_seconds, mask_age, settle_sync
+from tests.support.fakes import FakeEngine
+
+CAMERA = SourceInfo("camera", 64, 48, Fraction(30), live=True)
+FILE = SourceInfo("clip.mp4", 64, 48, Fraction(30), live=False)
+STILLS = SourceInfo("photos/", None, None, None, live=False, stills=True)
+
+
+@pytest.mark.parametrize(
+    ("info", "inference", "every", "expected"),
+    [
+        (CAMERA, 0.01, 1, "locked"), (CAMERA, 0.019, 1, "locked"), (CAMERA, 0.021, 1, "tracked"),
+        (CAMERA, 0.01, 3, "tracked"), (FILE, 9.0, 1, "locked"), (FILE, 0.01, 2, "tracked"), (STILLS, 9.0, 1, "locked"),
+    ],
+)  # fmt: skip
+def test_auto_chooses_what_keeps_up_and_says_why(info: SourceInfo, inference: float, every: int, expected: str) -> None:
+    sync, why = settle_sync(RunConfig(mask_every=every), info, inference)
+    assert sync == expected
+    assert (why is not None) == (info.live or every > 1)
+
+
+@pytest.mark.parametrize("sync", ["locked", "tracked"])
+def test_what_is_asked_for_is_done_however_slow_it_is(sync: Sync) -> None:
+    assert settle_sync(RunConfig(sync=sync), CAMERA, 9.0) == (sync, None)
+
+
+@pytest.mark.parametrize(
+    ("run", "option"), [(RunConfig(sync="tracked"), "--sync tracked"), (RunConfig(mask_every=2), "--mask-every 2")]
+)
+def test_photographs_cannot_be_tracked(run: RunConfig, option: str) -> None:
+    with pytest.raises(UsageError, match=f"photographs .* leave {option} out"):
+        check_sync(run, STILLS)
+
+
+def test_a_file_that_waits_for_its_masks_is_not_tracked() -> None:
+    with pytest.raises(UsageError, match="--mask-every"):
+        check_sync(RunConfig(sync="tracked"), FILE)
+    check_sync(RunConfig(sync="tracked", mask_every=3), FILE)
+    assert settle_sync(RunConfig(sync="tracked", mask_every=3), FILE, 0.1) == ("tracked", None)
+
+
+def test_masks_of_a_file_do_not_grow_old() -> None:
+    with pytest.raises(UsageError, match="--max-mask-age"):
+        check_sync(RunConfig(max_mask_age=0.5), FILE)
+    check_sync(RunConfig(max_mask_age=0.5), CAMERA)
+
+
+def test_a_slow_network_is_given_time() -> None:
+    assert mask_age(0.01, "locked") == mask_age(0.01, "tracked") == LEAST_MASK_AGE
+    assert mask_age(2.0, "tracked") > mask_age(2.0, "locked") > 2.0
+    assert inference_seconds(FakeEngine(), CAMERA) >= 0
+
+
+def test_options_that_exclude_each_other() -> None:
+    with pytest.raises(UsageError, match="--mask-every 2"):
+        RunConfig(sync="locked", mask_every=2)
+    with pytest.raises(UsageError, match="--mask-every 0"):
+        RunConfig(mask_every=0)
+    with pytest.raises(UsageError, match="--light-wrap"):
+        PictureConfig(light_wrap=True, backgrounds=("transparent",))
+    PictureConfig(light_wrap=True, backgrounds=("transparent", "beach"))
+    with pytest.raises(UsageError, match="--subject-lock"):
+        PictureConfig(steady=False, subject_lock=True)

@@ -1,0 +1,57 @@
+"""Engines that scale for themselves get frames as they are; all others get them scaled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rtsod.backends.supervised import SupervisedEngine
+from rtsod.composite.backgrounds.colour import ColourBackground
+from rtsod.composite.compositor import Compositor
+from rtsod.frames import Alpha, Image
+from rtsod.interfaces import Engine
+from rtsod.masking.whole_frame import WholeFrame
+from rtsod.metrics import Event, Meter, Stage
+from rtsod.pipeline.pipeline import Pipeline
+from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, picture
+
+
+class Watching(FakeEngine):
+    """Notes the shape of all it is given."""
+
+    def __init__(self, *, takes_frames: bool) -> None:
+        super().__init__()
+        self.info = replace(self.info, takes_frames=takes_frames)
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def infer(self, image: Image) -> Alpha:
+        self.shapes.add(image.shape)
+        return super().infer(image)
+
+
+@pytest.mark.parametrize("supervised", [False, True])
+@pytest.mark.parametrize(
+    ("takes_frames", "stills", "seen"),
+    [
+        (True, False, (48, 64, 3)),
+        (True, True, (64, 64, 3)),  # a photograph is scaled by its own maximum first
+        (False, False, (64, 64, 3)),
+        (False, True, (64, 64, 3)),
+    ],
+)
+def test_who_scales(takes_frames: bool, stills: bool, seen: tuple[int, ...], supervised: bool) -> None:
+    source, inner, meter = FakeSource(3), Watching(takes_frames=takes_frames), Meter()
+    source.info = replace(source.info, stills=stills)
+
+    def never(event: Event) -> None:
+        raise AssertionError(event)
+
+    engine: Engine = SupervisedEngine(inner, lambda: inner, tell=never) if supervised else inner
+    sink = CollectingSink()
+    compositor = Compositor([ColourBackground("#00FF00")])
+    Pipeline(source, WholeFrame(engine, meter, stills=stills), compositor, [sink], meter, max_mask_age=9).run()
+    engine.close()
+    assert inner.shapes == {seen}
+    assert [shown.image.shape for shown in sink.pictures] == [picture().shape] * 3
+    assert (Stage.PREPROCESS in meter.snapshot()["stage_ms"]) == (seen == (64, 64, 3))

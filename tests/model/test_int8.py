@@ -1,0 +1,290 @@
+"""Eight bits keep the mask, are refused where they cannot, and are never taken quietly."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.fx import GraphModule, Node, symbolic_trace
+
+from rtsod.backends import open_engine
+from rtsod.backends.openvino import engine
+from rtsod.cli.calibrate import MEAN_BOUND, WORST_BOUND, main
+from rtsod.config import MODELS, EngineConfig, ModelName
+from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.export.onnx_from_torch import UPSAMPLINGS, Counts, typing_fault
+from rtsod.export.parity import compare
+from rtsod.frames import Image
+from rtsod.imaging.network_input import shrink, shrink_still
+from rtsod.interfaces import Engine
+from rtsod.model.calibration import Calibration, calibration_from_text, calibration_of
+from rtsod.model.checkpoints import load_network
+from rtsod.model.golden_input import known_picture
+from rtsod.model.int8 import FUSION, cancelling, left_in_float, quantised, ranges
+from rtsod.model.outlier_channels import ASIDE, Aside
+from rtsod.model.saliency import SaliencyGraph
+from rtsod.model.u2net import convolutions
+from rtsod.model.weights import resolve
+from tests.support.trt_fixtures import exported
+
+SMALL = EngineConfig(model="lite", engine="openvino", input_size=96, device="cpu")
+"""At 64 the network sees nothing in the known picture, rightly or wrongly."""
+
+
+def _open(precision: str, said: list[str] | None = None, **options: object) -> Engine:
+    config = replace(SMALL, precision=precision, **options)  # type: ignore[arg-type]
+    lines: list[str] = [] if said is None else said
+    return open_engine(config, resolve(config), lines.append)
+
+
+@pytest.fixture
+def int8() -> None:
+    """Skips on processors without it."""
+    try:
+        _open("int8").close()
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def lite(published_weights: dict[str, Path]) -> GraphModule:
+    network = load_network(published_weights["lite"], "lite")
+    return quantised(network, calibration_of(resolve(EngineConfig(model="lite"))), "unsigned")
+
+
+def _is_quantiser(node: object) -> bool:
+    return isinstance(node, Node) and node.target is torch.fake_quantize_per_tensor_affine
+
+
+class TestGraph:
+    def test_every_chosen_convolution_sees_bytes_of_one_scale(self, lite: GraphModule) -> None:
+        floats = {*calibration_of(resolve(EngineConfig(model="lite"))).floats, FUSION}
+        chosen = asides = 0
+        for node in lite.graph.nodes:
+            if node.op != "call_module" or str(node.target).endswith("bn_s1"):
+                continue
+            if str(node.target).startswith(ASIDE):
+                assert not any(map(_is_quantiser, node.all_input_nodes))
+                asides += 1
+                continue
+            if any(name in str(node.target) for name in floats):
+                continue
+            source = node.args[0]
+            while source.target is F.max_pool2d:
+                source = source.args[0]
+            parts = source.args[0] if source.target is torch.cat else [source]
+            assert all(map(_is_quantiser, parts)), node.target
+            assert len({part.args[1:3] for part in parts}) == 1, f"{node.target}: scaled again before each inference"
+            chosen += 1
+        assert (chosen, asides) == (119 - len(floats), 2)
+
+    def test_what_stages_add_to_their_input_is_bytes(self, lite: GraphModule) -> None:
+        _normalisation, *sums = (node for node in lite.graph.nodes if node.target is operator.add)
+        assert len(sums) == 11
+        assert all(_is_quantiser(summand) for node in sums for summand in node.args)
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_steady_channels_spare_the_bricks_they_feed(
+        self, model: ModelName, published_weights: dict[str, Path]
+    ) -> None:
+        network, known = load_network(published_weights[model], model), calibration_of(resolve(EngineConfig(model)))
+        assert {*known.steady} == {"stage1d.rebnconv3d", "stage2d.rebnconv2d"}
+        assert left_in_float(network, known.steady) == known.floats
+        assert {*left_in_float(network, {})} - {*known.floats} == {"stage1d.rebnconv2d", "stage2d.rebnconv1d"}
+
+    def test_what_goes_aside_is_the_convolution_of_those_channels(self) -> None:
+        """Whatever the others are, however the channels come in: put together, enlarged, pooled."""
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.one, self.two, self.end = (nn.Conv2d(n, 4, 3, padding=1) for n in (3, 3, 8))
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                x = x.permute(0, 3, 1, 2).float()
+                small = F.interpolate(F.relu(self.one(x)), size=(32, 32), mode="bilinear")
+                pooled = F.max_pool2d(F.relu(self.two(x)), 2, 2)
+                out: torch.Tensor = self.end(torch.cat((small, pooled), 1))
+                return out
+
+        torch.manual_seed(0)
+        network = Net().eval()
+        picture = torch.from_numpy(known_picture(64))[None]
+        with torch.inference_mode():
+            exact = network(picture)
+            traced = symbolic_trace(network)
+            nodes = {node.name: node for node in traced.graph.nodes}
+            aside = Aside(traced, {nodes["interpolate"]: [2], nodes["relu_1"]: [0, 3]})
+            places = aside.take(nodes["end"], network.end)
+            assert places == [2, 4, 7]
+            network.end.weight[:, places] = 0
+            traced.recompile()
+            torch.testing.assert_close(traced(picture), exact)
+
+    def test_the_network_is_left_as_it_is(self, published_weights: dict[str, Path]) -> None:
+        network = load_network(published_weights["lite"], "lite")
+        before = [conv.weight.clone() for conv in convolutions(network)]
+        quantised(network, calibration_of(resolve(EngineConfig(model="lite"))), "signed")
+        assert all(torch.equal(a, b.weight) for a, b in zip(before, convolutions(network), strict=True))
+
+    def test_a_brick_that_cancels_is_found_by_its_bias(self, published_weights: dict[str, Path]) -> None:
+        assert cancelling(load_network(published_weights["lite"], "lite"))[0] == "stage2d.rebnconv1d"
+
+    def test_ranges_are_the_largest_outputs(self, published_weights: dict[str, Path]) -> None:
+        network = load_network(published_weights["lite"], "lite")
+        one, two = (torch.from_numpy(picture)[None] for picture in (known_picture(64), 255 - known_picture(64)))
+        both, first, second = (ranges(network, each)[0] for each in ([one, two], [one], [two]))
+        assert both == {name: max(first[name], second[name]) for name in both}
+        assert len(both) == 112 + 11
+        assert not any(module._forward_hooks for module in network.modules())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_mask_is_kept_on_pictures_that_were_not_calibrated_on(
+    model: str, int8: None, samples: Path, published_weights: dict[str, Path]
+) -> None:
+    exact, rounded = (_open(precision, model=model, input_size=320) for precision in ("fp32", "int8"))
+    assert rounded.info.precision == "int8"
+    photographs = [
+        shrink_still(np.asarray(cv2.imread(str(path)), np.uint8), 320)
+        for path in sorted((samples / "images").iterdir())[1::2]
+    ]
+    parity = compare((rounded.infer(picture), exact.infer(picture)) for picture in photographs)
+    assert parity.mean_error <= MEAN_BOUND, parity
+    assert parity.worst_error <= WORST_BOUND, parity
+    webcam = compare((rounded.infer(frame), exact.infer(frame)) for frame in _frames(samples / "clips" / "thanks.mkv"))
+    assert webcam.iou >= 0.995, webcam
+
+
+def _frames(clip: Path, every: int = 15) -> list[Image]:
+    capture, frames = cv2.VideoCapture(str(clip)), []
+    while (got := capture.read())[0]:
+        frames.append(shrink(np.asarray(got[1], np.uint8), 320))
+    return frames[::every]
+
+
+class TestChoice:
+    """``auto`` takes 8 bits only where they are fast and right; asked for by name they are had or refused."""
+
+    @pytest.fixture(autouse=True)
+    def _needs_it(self, int8: None) -> None:
+        return None
+
+    def test_auto_takes_it_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "byte_speedup", lambda core: 3.0)  # whatever else the machine does
+        said: list[str] = []
+        assert _open("auto", said).info.precision == "int8"
+        assert said[-1].startswith("precision auto: int8, because")
+
+    def _not_had(self, why: str) -> None:
+        with pytest.raises(EngineError, match=why) as caught:
+            _open("int8")
+        assert "\n" not in str(caught.value)
+        said: list[str] = []
+        assert _open("auto", said).info.precision == "fp32"
+        assert said[-1].startswith("precision auto: fp32, because")
+
+    def test_not_where_the_library_computes_in_floats_after_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "_kernels", lambda compiled: Counter({"brgconv_avx2_f32": 119}))
+        self._not_had("0 of 119")
+
+    def test_auto_does_not_on_a_processor_that_is_no_faster_with_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "byte_speedup", lambda core: 1.1)
+        said: list[str] = []
+        assert _open("auto", said).info.precision == "fp32"
+        assert "only 1.1 times as fast" in said[-1]
+        assert _open("int8").info.precision == "int8", "who asks for it gets it"
+
+    def test_not_with_ranges_that_are_wrong(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        right = calibration_of(resolve(SMALL))
+        wrong = replace(right, maxima={name: value / 8 for name, value in right.maxima.items()})
+        monkeypatch.setattr(engine, "calibration_of", lambda weights: wrong)
+        self._not_had("failed its self-check.*--precision fp32")
+
+    def test_not_for_weights_nobody_calibrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def nobody(weights: object) -> Calibration:
+            raise EngineUnavailable("none: python -m rtsod.cli.calibrate")
+
+        monkeypatch.setattr(engine, "calibration_of", nobody)
+        self._not_had("rtsod.cli.calibrate")
+
+
+class TestCalibration:
+    @pytest.mark.parametrize("model", MODELS)
+    def test_the_bundled_ones_are_of_the_authors_weights(self, model: str) -> None:
+        found = calibration_of(resolve(EngineConfig(model=model)))  # type: ignore[arg-type]
+        assert found.model == model
+        assert calibration_from_text(found.text()) == found
+
+    @pytest.mark.parametrize("spoil", ["{", "[]", '{"version": 1}', '{"version": 2}', '{"version": 2, "maxima": 3}'])
+    def test_a_damaged_one_is_no_calibration(self, spoil: str) -> None:
+        with pytest.raises(ValueError, match=r"."):
+            calibration_from_text(spoil)
+
+    def test_a_range_that_is_no_number_is_refused(self) -> None:
+        data = json.loads(calibration_of(resolve(SMALL)).text())
+        for place, name in ((data["maxima"], "stage1"), (data["steady"]["stage2d.rebnconv2d"], "others")):
+            right, place[name] = place[name], float("nan")
+            with pytest.raises(ValueError, match="no ranges"):
+                calibration_from_text(json.dumps(data))
+            place[name] = right
+        calibration_from_text(json.dumps(data))
+
+    def test_weights_of_ones_own_are_calibrated_by_the_command_the_refusal_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        import platformdirs
+
+        mine = tmp_path / "mine.onnx"
+        mine.write_bytes(published_weights["lite"].read_bytes() + b"\x52\x00")  # an empty field more: another sha256
+        monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
+        weights = resolve(replace(SMALL, weights=mine))
+        with pytest.raises(EngineUnavailable, match=r"python -m rtsod\.calibrate --model lite .* --weights") as caught:
+            calibration_of(weights)
+        assert "\n" not in str(caught.value)
+        (tmp_path / "pictures").mkdir()
+        cv2.imwrite(str(tmp_path / "pictures" / "a.png"), known_picture(64))
+        command = ["--model", "lite", "--weights", str(mine), "--images", str(tmp_path / "pictures")]
+        assert main([*command, "--input-size", "64"]) == 0
+        assert "mask IoU" in capsys.readouterr().out
+        assert calibration_of(weights).weights_sha256 == weights.sha256
+
+    def test_errors_are_one_line_with_the_documented_code(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["--model", "lite", "--images", str(tmp_path)]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+class TestOnnx:
+    """The same graph for TensorRT, with signed bytes."""
+
+    def test_its_quantisers_are_explicit_and_none_is_missing(self, published_weights: dict[str, Path]) -> None:
+        graph = exported(published_weights["lite"], "lite", "int8", 64)
+        counts = Counts(119 + 2, UPSAMPLINGS + 2, 119 - 1 - len(calibration_of(resolve(SMALL)).floats))
+        assert typing_fault(graph, "int8", counts) is None
+        assert typing_fault(graph, "int8", replace(counts, in_bytes=counts.in_bytes - 1)) is not None
+        zeros = {node.input[2] for node in graph.graph.node if node.op_type == "QuantizeLinear"}
+        stored = {tensor.name: tensor for tensor in graph.graph.initializer}
+        assert {stored[name].data_type for name in zeros} == {3}, "TensorRT takes signed bytes only"
+
+    def test_it_computes_what_pytorch_does(self, published_weights: dict[str, Path]) -> None:
+        from rtsod.export.parity import check_parity
+
+        network = load_network(published_weights["lite"], "lite")
+        exact = SaliencyGraph(network).eval()
+        graph = exported(published_weights["lite"], "lite", "int8", 64)
+        picture = known_picture(64)
+        with torch.inference_mode():
+            answer = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
+        assert check_parity(graph, lambda _: answer, [picture], "int8").mean_error < 0.004

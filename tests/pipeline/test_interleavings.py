@@ -1,0 +1,223 @@
+"""No pixel of the room leaves, in whatever order the threads come by and whatever happens between their steps.
+
+Each edge waits at a gate, and a drawn schedule opens one gate at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from typing import Final, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtsod.app.assembly import pipeline_from
+from rtsod.backends.supervised import SupervisedEngine
+from rtsod.composite.backgrounds.colour import ColourBackground
+from rtsod.composite.compositor import Compositor
+from rtsod.config import SYNCS, RunConfig, Sync
+from rtsod.errors import EngineError, RtsodError
+from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
+from rtsod.imaging.network_input import shrink
+from rtsod.interfaces import Masker, Transparent
+from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.whole_frame import WholeFrame
+from rtsod.metrics import Meter
+from tests.support import moving_room
+from tests.support.fakes import Ticks
+
+AGE: Final = 1.0
+MANNERS: Final = {
+    "auto": [moving_room.ABRUPT, moving_room.GENTLE],
+    "locked": [moving_room.ABRUPT],
+    "tracked": [moving_room.ABRUPT, moving_room.GENTLE],
+}
+"""For each way of keeping in step: no motion is believed in the first, it is followed in the second."""
+RESAMPLED: Final = {"auto": 1, "locked": 0, "tracked": 1}
+"""How many times more than elsewhere the masks are scaled: so much wider is the engine's rim."""
+
+
+class Gate:
+    """Lets one through for each step, and everybody once it is open."""
+
+    def __init__(self) -> None:
+        self._permits = threading.Semaphore(0)
+        self._open = False
+
+    def wait(self) -> None:
+        if not self._open:
+            assert self._permits.acquire(timeout=30)
+
+    def step(self) -> None:
+        self._permits.release()
+
+    def open(self) -> None:
+        self._open = True
+        self._permits.release(100)
+
+
+class Schedule:
+    """The gates of one run, the clock, and how each inference fails, if it does."""
+
+    def __init__(self, faults: Sequence[str | None]) -> None:
+        self.clock = Ticks()
+        self.gates = {name: Gate() for name in ("read", "infer", "answer", "write")}
+        self.faults = iter(faults)
+
+
+class Room:
+    """A camera or a file, read when its gate says so."""
+
+    skipped = 0
+
+    def __init__(self, stage: Schedule, count: int, *, live: bool, manner: moving_room.Manner) -> None:
+        self.info = SourceInfo("room", moving_room.WIDTH, moving_room.HEIGHT, Fraction(30), live)
+        self._stage, self._count, self._index, self._manner = stage, count, 0, manner
+
+    def read(self) -> Frame | None:
+        self._stage.gates["read"].wait()
+        index = self._index
+        if index == self._count:
+            return None
+        self._index += 1
+        pts = None if self.info.live else Fraction(index, 30)
+        return Frame(moving_room.frame(index, self._manner), index, self._stage.clock(), pts)
+
+    def close(self) -> None:
+        self._count = self._index
+        self._stage.gates["read"].open()
+
+
+class Network:
+    """Sees what it is shown, not what it is told; fails as the schedule says."""
+
+    def __init__(self, stage: Schedule, size: int, rim: int) -> None:
+        self.info = EngineInfo("fake", "none", "fp32", "none", size, "none")
+        self._stage, self._rim = stage, rim
+
+    def infer(self, image: Image) -> Alpha:
+        self._stage.gates["infer"].wait()
+        alpha, fault = moving_room.mask(image, self._rim), next(self._stage.faults, None)
+        self._stage.gates["answer"].wait()
+        if fault == "crash":
+            raise EngineError("the GPU fell out")
+        if fault == "nan":
+            alpha[3, 4] = np.nan
+        return alpha
+
+    def close(self) -> None: ...
+
+
+class Looking:
+    """Takes pictures when its gate says so, and looks at each."""
+
+    def __init__(self, stage: Schedule, *, live: bool) -> None:
+        self.name, self.live = "looking", live
+        self.pictures: list[Composited] = []
+        self._stage = stage
+
+    def write(self, picture: Composited) -> None:
+        self._stage.gates["write"].wait()
+        self.pictures.append(picture)
+
+    def close(self) -> None: ...
+
+
+class Stepping:
+    """Another masker's masks; how many frames need one of their own changes when it is told to."""
+
+    def __init__(self, masker: Masker) -> None:
+        self.name, self.mask, self.afterwards = masker.name, masker.mask, masker.afterwards
+        self.every = 1
+
+    def step(self) -> None:
+        self.every = 3 - self.every
+
+
+_STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "background", "mirror", "rung")
+_FAULTS: Final = (None, None, "nan", "crash")
+
+
+@pytest.mark.parametrize("by_region", [False, True], ids=["whole", "region"])
+@pytest.mark.parametrize(("sync", "manner"), [(sync, manner) for sync in SYNCS for manner in MANNERS[sync]])
+@given(
+    schedule=st.lists(st.sampled_from(_STEPS), max_size=60), faults=st.lists(st.sampled_from(_FAULTS), max_size=8),
+    count=st.integers(1, 20), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
+)  # fmt: skip
+@settings(deadline=None, max_examples=150)
+def test_no_interleaving_shows_the_room(
+    sync: str,
+    manner: moving_room.Manner,
+    by_region: bool,
+    schedule: list[str],
+    faults: list[str | None],
+    count: int,
+    live: bool,
+    transparent: bool,
+    early_end: bool,
+) -> None:
+    stage = Schedule(faults)
+    colour = ColourBackground(moving_room.BACKDROP)
+    compositor = Compositor([Transparent() if transparent else colour, colour])
+    meter = Meter(stage.clock)
+
+    def engine_of(size: int, rim: int = 1) -> SupervisedEngine:
+        def opened() -> Network:
+            return Network(stage, size, rim + RESAMPLED[sync])
+
+        return SupervisedEngine(opened(), opened, tell=meter.event, clock=stage.clock)
+
+    whole, region = engine_of(64), engine_of(48, rim=2)
+    masker = Stepping(RegionMasker(whole, region, meter, clock=stage.clock) if by_region else WholeFrame(whole, meter))
+    sinks = [Looking(stage, live=True), Looking(stage, live=False)]
+    room = Room(stage, count, live=live, manner=manner)
+    config = RunConfig(sync=cast("Sync", sync))
+    pipeline = pipeline_from(config, room, masker, compositor, sinks, meter, max_mask_age=AGE, clock=stage.clock)
+    steps = iter(schedule)
+    doing: dict[str, Callable[[], None]] = {
+        **{name: gate.step for name, gate in stage.gates.items()},
+        "late": lambda: setattr(stage.clock, "now", stage.clock.now + 2 * AGE),
+        "pause": pipeline.toggle_pause, "background": compositor.next_backdrop, "mirror": compositor.toggle_mirror,
+        "rung": masker.step,
+    }  # fmt: skip
+
+    def tick() -> bool:
+        step = next(steps, None)
+        if step is not None:
+            doing[step]()
+            return False
+        for gate in stage.gates.values():
+            gate.open()
+        if pipeline.paused:
+            pipeline.toggle_pause()
+        return early_end
+
+    with suppress(RtsodError):  # no valid mask at all, or too many crashes
+        pipeline.run(tick=tick, interval=0.0002)
+    whole.close()
+    region.close()
+    for sink in sinks:
+        assert [moving_room.red(shown.image) for shown in sink.pictures] == [0] * len(sink.pictures)
+    numbers = meter.snapshot()
+    assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
+
+
+@pytest.mark.parametrize("lag", [1, 2, 5])
+@pytest.mark.parametrize("backdrop", ["colour", "transparent"])
+def test_the_scene_shows_what_it_is_to_show(lag: int, backdrop: str) -> None:
+    """The proof of the proof: a mask of its own frame hides all of the room, another frame's does not."""
+    compositor = Compositor([ColourBackground(moving_room.BACKDROP) if backdrop == "colour" else Transparent()])
+    for index in range(40):
+        image = moving_room.frame(index)
+        shown = {}
+        for kind, seen in (("own", image), ("another's", moving_room.frame(index + lag))):
+            masked = Masked(Frame(image, 0, 0.0), Mask(moving_room.mask(shrink(seen, 64)), 0, 0.0))
+            shown[kind] = compositor.compose(masked, 0.0)
+        assert moving_room.red(shown["own"].image) == 0
+        assert shown["own"].alpha8.max() == 255, "the subject is seen"
+        assert moving_room.red(shown["another's"].image) > 100

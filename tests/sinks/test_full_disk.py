@@ -1,0 +1,130 @@
+"""What is left when the disk is full. Limits hold for a whole process, so each run has its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.sink_fixtures import read_film
+
+resource = pytest.importorskip("resource", reason="this system has no limits on file size")
+
+# Writes noise, which no codec makes small, until the limit is met. Prints what happened.
+_WRITE = """
+import resource, signal, sys
+from fractions import Fraction
+from pathlib import Path
+import numpy as np
+from rtsod.errors import OutputError
+from rtsod.sinks import PngFolderSink, VideoFileSink
+from tests.support.sink_fixtures import composited
+
+path, limit, pictures = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+random = np.random.default_rng(0)
+if path.suffix:
+    sink = VideoFileSink(path, fps=Fraction(10))
+else:
+    sink = PngFolderSink(path, what="picture", transparent=False)
+written = 0
+try:
+    for index in range(pictures):
+        image = random.integers(0, 256, (120, 160, 3), np.uint8)
+        sink.write(composited(index, image=image, pts=Fraction(index, 10)))
+        written += 1
+except OutputError as error:
+    print("write:", error)
+try:
+    sink.close()
+except OutputError as error:
+    print("close:", error)
+sink.close()
+print("written:", written)
+"""
+
+
+def _run(path: Path, limit: int, pictures: int = 60) -> list[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", _WRITE, str(path), str(limit), str(pictures)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr
+    return run.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "limit"), [(".mp4", 500_000), (".mkv", 500_000), (".webm", 500_000), (".mov", 2_000_000)]
+)
+def test_a_cut_off_video_plays(tmp_path: Path, suffix: str, limit: int) -> None:
+    path = tmp_path / f"film{suffix}"
+    path.write_bytes(b"old")
+    said = _run(path, limit)
+    assert len(said) == 2  # one error, however often it failed
+    assert "disk full" in said[0]
+    assert str(path) in said[0]
+    assert os.listdir(tmp_path) == [path.name]
+    film = read_film(path)
+    assert 10 <= len(film.times) <= 60
+    assert film.times[0] == 0
+
+
+@pytest.mark.parametrize(("suffix", "short"), [(".mp4", 10), (".mp4", 1500), (".mov", 1500), (".mkv", 10)])
+def test_a_disk_that_fills_up_with_the_very_end(tmp_path: Path, suffix: str, short: int) -> None:
+    """The index at the end does not fit any more: the pictures are still there."""
+    whole = tmp_path / f"whole{suffix}"
+    assert _run(whole, 0, 30) == ["written: 30"]
+    path = tmp_path / f"film{suffix}"
+    said = _run(path, whole.stat().st_size - short, 30)
+    assert len(said) == 2
+    assert "disk full" in said[0]
+    assert len(read_film(path).times) >= 10
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_nothing_is_left_when_nothing_fitted(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    path.write_bytes(b"old")
+    said = _run(path, 100)
+    assert "disk full" in said[0]
+    assert len(said) == 2
+    assert os.listdir(tmp_path) == [path.name]
+    assert path.read_bytes() == b"old"
+
+
+def test_png_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    said = _run(folder, 1000)
+    assert "disk full" in said[0]
+    assert said[1:] == ["written: 0"]
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_really_full_disk(tmp_path: Path, suffix: str) -> None:
+    mounted = tmp_path / "tiny"
+    mounted.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(mounted)]
+    try:
+        made = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no mount command")
+    if made.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {made.stderr.strip()}")
+    try:
+        said = _run(mounted / f"film{suffix}", 0)
+        assert "disk full" in said[0]
+        assert len(said) == 2
+        assert os.listdir(mounted) == [f"film{suffix}"]
+        assert len(read_film(mounted / f"film{suffix}").times) >= 10
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)

@@ -1,0 +1,117 @@
+"""What may be asked for together, and that a refusal leaves no trace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtsod import sinks
+from rtsod.config import OutputConfig
+from rtsod.errors import OutputError, UsageError
+from rtsod.frames import Availability
+from rtsod.sinks import PngFolderSink, PreviewSink, VideoFileSink, open_sinks
+from tests.support.sink_fixtures import info
+
+
+def test_order_and_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "display_available", lambda: Availability("display", True, "here"))
+    config = OutputConfig(
+        preview=True,
+        outputs=(tmp_path / "a.mp4", tmp_path / "pictures"),
+        mask_outputs=(tmp_path / "m.MKV", tmp_path),
+    )
+    opened = open_sinks(config, info(), transparent=False)
+    kinds = [VideoFileSink, PngFolderSink, VideoFileSink, PngFolderSink, PreviewSink]
+    assert [type(sink) for sink in opened] == kinds
+    assert [sink.live for sink in opened] == [False] * 4 + [True]
+    for sink in opened:
+        sink.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_nothing_asked_for() -> None:
+    assert open_sinks(OutputConfig(), info(), transparent=False) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "transparent", "words"),
+    [
+        ({"outputs": ("a.avi",)}, False, r"\.avi.*\.mp4.*folder"),
+        ({"mask_outputs": ("a.txt",)}, False, r"\.txt"),
+        ({"outputs": ("a.mp4",)}, True, r"\.webm, \.mov or a folder"),
+        ({"outputs": ("a.mkv",)}, True, r"\.webm, \.mov or a folder"),
+        ({"outputs": ("in.mp4",)}, False, "overwrite the input"),
+        ({"outputs": ("link.mp4",)}, False, "overwrite the input"),
+        ({"mask_outputs": ("x/../in.mp4",)}, False, "overwrite the input"),
+        ({"outputs": ("a.mp4",), "mask_outputs": ("x/../a.mp4",)}, False, "two outputs"),
+        ({"outputs": ("a", "a")}, False, "two outputs"),
+        ({"virtual_camera": "auto"}, True, "transparency"),
+    ],
+)
+def test_combinations_that_cannot_be_met(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], transparent: bool, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "in.mp4").write_bytes(b"input")
+    os.link(tmp_path / "in.mp4", tmp_path / "link.mp4")
+    before = sorted(tmp_path.rglob("*"))
+    asked: dict[str, Any] = {
+        name: value if name == "virtual_camera" else tuple(map(Path, value)) for name, value in fields.items()
+    }
+    with pytest.raises(UsageError, match=words) as raised:
+        open_sinks(OutputConfig(**asked), info(path=Path("in.mp4")), transparent=transparent)
+    assert "\n" not in str(raised.value)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "in.mp4").read_bytes() == b"input"
+
+
+def test_stills_are_not_overwritten(tmp_path: Path) -> None:
+    still = tmp_path / "bike.png"
+    still.write_bytes(b"png")
+    for path in (still, tmp_path):
+        with pytest.raises(UsageError, match="overwrite the input"):
+            open_sinks(OutputConfig(outputs=(tmp_path,)), info(path=path, stills=True, fps=None), transparent=False)
+
+
+def test_stills_cannot_go_to_a_virtual_camera() -> None:
+    with pytest.raises(UsageError, match="one size"):
+        open_sinks(OutputConfig(virtual_camera="auto"), info(width=None, height=None, stills=True), transparent=False)
+
+
+def test_transparent_needs_no_transparent_mask(tmp_path: Path) -> None:
+    config = OutputConfig(outputs=(tmp_path / "a.webm",), mask_outputs=(tmp_path / "m.mp4",))
+    assert len(open_sinks(config, info(), transparent=True)) == 2
+
+
+def test_places_that_do_not_take_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for path, words in ((tmp_path / "no/a.mp4", "does not exist"), (tmp_path / "file", "is a file")):
+        with pytest.raises(OutputError, match=words):
+            open_sinks(OutputConfig(outputs=(path,)), info(), transparent=False)
+
+
+def test_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(OutputError, match="not writable"):
+        open_sinks(OutputConfig(outputs=(tmp_path / "a.mp4",)), info(), transparent=False)
+
+
+def test_no_display_is_an_error_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "display_available", lambda: Availability("display", False, "no display: none here"))
+    with pytest.raises(OutputError, match=r"none here.*--no-preview"):
+        open_sinks(OutputConfig(preview=True), info(), transparent=False)
+    assert len(open_sinks(OutputConfig(preview=False, outputs=(tmp_path / "a.mp4",)), info(), transparent=False)) == 1
+
+
+def test_failed_virtual_camera_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OutputError("virtual camera: no device")
+
+    monkeypatch.setattr(sinks, "VirtualCameraSink", refuse)
+    with pytest.raises(OutputError, match="no device"):
+        open_sinks(OutputConfig(outputs=(tmp_path / "a.mp4",), virtual_camera="auto"), info(), transparent=False)
+    assert os.listdir(tmp_path) == []

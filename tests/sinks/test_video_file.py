@@ -1,0 +1,213 @@
+"""Video files, read back."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rtsod.errors import OutputError, UsageError
+from rtsod.sinks import VideoFileSink
+from tests.support.sink_fixtures import HEIGHT, WIDTH, composited, patches, read_film, stripe_errors
+
+SUFFIXES = [".mp4", ".mkv", ".webm", ".mov"]
+TICK = {".mp4": Fraction(1, 90000), ".mov": Fraction(1, 90000), ".mkv": Fraction(1, 1000), ".webm": Fraction(1, 1000)}
+
+
+def _times(tmp_path: Path, suffix: str, times: list[Fraction], fps: Fraction | None = Fraction(30)) -> list[Fraction]:
+    path = tmp_path / f"film{suffix}"
+    with_time = VideoFileSink(path, fps=fps)
+    for index, time in enumerate(times):
+        with_time.write(composited(index, pts=time))
+    with_time.close()
+    return read_film(path).times
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_picture_keeps_its_own_time(tmp_path: Path, suffix: str) -> None:
+    uneven = [Fraction(0), Fraction(1, 30), Fraction(1, 24), Fraction(1001, 2000), Fraction(5, 4), Fraction(7, 3)]
+    read = _times(tmp_path, suffix, uneven)
+    assert len(read) == len(uneven)
+    assert all(abs(a - b) <= TICK[suffix] / 2 for a, b in zip(read, uneven, strict=True))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 4_000_000), min_size=1, max_size=12))
+def test_times_always_grow(tmp_path: Path, microseconds: list[int]) -> None:
+    """Whatever time stamps a broken source gives, every picture is kept, in order."""
+    for suffix in (".mp4", ".mkv"):
+        read = _times(tmp_path, suffix, [Fraction(value, 1_000_000) for value in microseconds])
+        assert len(read) == len(microseconds)
+        assert all(a < b for a, b in pairwise(read))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_last_picture_stands_as_long_as_the_one_before(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    sink = VideoFileSink(path, fps=Fraction(30))
+    for index, time in enumerate((Fraction(0), Fraction(1, 2), Fraction(1))):
+        sink.write(composited(index, pts=time))
+    sink.close()
+    assert read_film(path).seconds == pytest.approx(1.5, abs=0.002)
+
+
+def test_live_pictures_are_timed_from_the_first_capture(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    sink = VideoFileSink(path, fps=Fraction(30))
+    for index, captured_at in enumerate((5000.0, 5000.25, 5001.5)):
+        sink.write(composited(index, captured_at=captured_at))
+    sink.close()
+    assert [float(time) for time in read_film(path).times] == pytest.approx([0, 0.25, 1.5], abs=1e-4)
+
+
+def test_stills_stand_a_second_each(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    sink = VideoFileSink(path, fps=None)
+    for index in range(3):
+        sink.write(composited(index, name=f"still{index}"))
+    sink.close()
+    film = read_film(path)
+    assert film.times == [0, 1, 2]
+    assert film.seconds == pytest.approx(3)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_colours_and_tags(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    sink = VideoFileSink(path, fps=Fraction(30))
+    for index in range(6):
+        sink.write(composited(index, image=patches(192, 64), pts=Fraction(index, 30)))
+    sink.close()
+    film = read_film(path)
+    assert film.tags == (1, 1, 1, 1)  # BT.709 thrice, limited range
+    assert max(max(stripe_errors(image)) for image in film.images) <= 3
+    capture = cv2.VideoCapture(str(path))
+    read, image = capture.read()
+    capture.release()
+    assert read
+    assert max(stripe_errors(np.asarray(image, np.uint8))) <= 3
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mov"])
+def test_transparent(tmp_path: Path, suffix: str) -> None:
+    """The alpha comes back, and nothing of the picture is left where it is 0."""
+    path = tmp_path / f"film{suffix}"
+    alpha = np.zeros((64, 192), np.float32)
+    alpha[:, 32:96], alpha[:, 96:128] = 1, 0.5
+    alpha[:, 160:] = 0.0005  # rounds to 0
+    sink = VideoFileSink(path, fps=Fraction(30), transparent=True)
+    for index in range(3):
+        image = patches(192, 64)
+        sink.write(composited(index, image=image, alpha=alpha, pts=Fraction(index, 30), transparent=True))
+    sink.close()
+    film = read_film(path)
+    assert len(film.alphas) == 3
+    for got, image in zip(film.alphas, film.images, strict=True):
+        for columns, want in ((slice(40, 88), 255), (slice(104, 120), 128), (slice(140, 190), 0)):
+            assert np.abs(np.median(got[8:-8, columns]) - want) <= 3
+        assert image[8:-8, 168:184].max() <= 3
+        assert image[8:-8, 140:152].max() <= 3
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_alpha_alone_is_grey(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"mask{suffix}"
+    ramp = np.ascontiguousarray(np.broadcast_to(np.linspace(0, 1, 128, dtype=np.float32), (64, 128)))
+    sink = VideoFileSink(path, fps=Fraction(30), what="alpha", transparent=True)
+    sink.write(composited(0, image=patches(128, 64), alpha=ramp))
+    sink.close()
+    image = read_film(path).images[0].astype(int)
+    assert np.ptp(image, axis=2).max() <= 3
+    assert np.abs(np.median(image[:, :, 1], 0) - np.linspace(0, 255, 128)).max() <= 4
+
+
+@pytest.mark.parametrize(("suffix", "size"), [(".mp4", (98, 66)), (".mkv", (98, 66)), (".webm", (97, 65))])
+def test_odd_sizes_repeat_the_edge(tmp_path: Path, suffix: str, size: tuple[int, int]) -> None:
+    path = tmp_path / f"film{suffix}"
+    sink = VideoFileSink(path, fps=Fraction(30))
+    sink.write(composited(image=np.full((65, 97, 3), (40, 200, 90), np.uint8)))
+    sink.close()
+    (image,) = read_film(path).images
+    assert image.shape[1::-1] == size
+    assert np.abs(image.astype(int) - (40, 200, 90)).max() <= 4
+
+
+def test_first_picture_fixes_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    sink = VideoFileSink(path, fps=Fraction(30))
+    sink.write(composited(0))
+    sink.write(composited(1, image=np.full((HEIGHT, HEIGHT, 3), 200, np.uint8)))
+    sink.close()
+    images = read_film(path).images
+    assert {image.shape for image in images} == {(HEIGHT, WIDTH, 3)}
+    assert images[1][:, :8].max() < 16  # black bars left and right
+    assert images[1][:, WIDTH // 2].min() > 180
+
+
+def test_sample_aspect_ratio(tmp_path: Path) -> None:
+    for suffix in (".mp4", ".mkv", ".mov"):
+        path = tmp_path / f"film{suffix}"
+        sink = VideoFileSink(path, fps=Fraction(25), sample_aspect_ratio=Fraction(16, 15))
+        sink.write(composited())
+        sink.close()
+        assert read_film(path).sample_aspect_ratio == Fraction(16, 15)
+
+
+def test_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"old")
+    sink = VideoFileSink(path, fps=Fraction(30))
+    sink.write(composited())
+    assert path.read_bytes() == b"old"
+    sink.close()
+    assert len(read_film(path).times) == 1
+
+
+def test_two_runs_on_one_name_each_leave_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    first, second = (VideoFileSink(path, fps=Fraction(30)) for _ in range(2))
+    for index in range(4):
+        first.write(composited(index))
+        if index < 2:
+            second.write(composited(index))
+    first.close()
+    assert len(read_film(path).times) == 4
+    second.close()
+    assert len(read_film(path).times) == 2
+    assert os.listdir(tmp_path) == ["film.mp4"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.mp4", tmp_path / "link.mp4"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    sink = VideoFileSink(link, fps=Fraction(30))
+    sink.write(composited())
+    sink.close()
+    assert link.is_symlink()
+    assert len(read_film(target).times) == 1
+
+
+def test_folder_that_vanished(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    sink = VideoFileSink(folder / "film.mp4", fps=Fraction(30))
+    folder.rmdir()
+    with pytest.raises(OutputError, match="folder is gone"):
+        sink.write(composited())
+    sink.close()
+    assert not folder.exists()
+
+
+def test_refuses_what_it_cannot_write() -> None:
+    with pytest.raises(UsageError, match=r"\.mp4, \.mkv, \.webm, \.mov"):
+        VideoFileSink(Path("film.avi"), fps=None)
+    with pytest.raises(UsageError, match=r"\.webm, \.mov"):
+        VideoFileSink(Path("film.MP4"), fps=None, transparent=True)

@@ -1,0 +1,291 @@
+"""The virtual camera: the thread that keeps it alive, against a device that is scripted."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from rtsod.errors import OutputError
+from rtsod.metrics import Event
+from rtsod.sinks import VirtualCameraSink, virtual_camera_available
+from rtsod.sinks.pyvirtualcam_backend import ForeignCamera
+from rtsod.sinks.virtual_camera import HANG_SECONDS
+from tests.support.fakes import Ticks, hasten
+from tests.support.sink_fixtures import FakeDevice, composited, patches
+
+SPEED = 50.0
+
+
+class Opener:
+    """Makes fake devices, and may be told that there is none."""
+
+    def __init__(self) -> None:
+        self.made: list[FakeDevice] = []
+        self.error: OutputError | None = None
+        self.tried = threading.Event()
+
+    def __call__(self, device: str | None, width: int, height: int, fps: Fraction) -> FakeDevice:
+        if self.error is not None:
+            self.tried.set()
+            raise self.error
+        self.made.append(FakeDevice(device, width, height, fps))
+        return self.made[-1]
+
+
+def _sink(opener: Opener, width: int = 96, height: int = 64, **options: Any) -> VirtualCameraSink:
+    clock, wait = hasten(SPEED)
+    return VirtualCameraSink(
+        None, width=width, height=height, fps=Fraction(30), opener=opener, clock=clock, wait=wait, **options
+    )
+
+
+def test_the_newest_picture_is_shown_over_and_over() -> None:
+    opener = Opener()
+    sink = _sink(opener)
+    (device,) = opener.made
+    sink.write(composited(0))
+    device.wait_for(5)
+    white = np.full((64, 96, 3), 250, np.uint8)
+    sink.write(composited(1, image=white))
+    device.wait_for(len(device.shown) + 5)
+    sink.close()
+    assert np.array_equal(device.shown[0], patches())
+    assert np.array_equal(device.shown[-1], white)
+    assert device.closed == 1
+
+
+def test_nothing_is_shown_before_the_first_picture_and_the_last_one_always() -> None:
+    opener = Opener()
+    sink = _sink(opener)
+    sink.close()
+    assert opener.made[0].shown == []
+    for _ in range(20):
+        sink = _sink(opener)
+        sink.write(composited(0))
+        last = composited(1, image=np.full((64, 96, 3), 9, np.uint8))
+        sink.write(last)
+        sink.close()
+        assert np.array_equal(opener.made[-1].shown[-1], last.image)
+
+
+def test_size_is_fixed_and_even() -> None:
+    opener = Opener()
+    sink = _sink(opener, 95, 63)
+    (device,) = opener.made
+    sink.write(composited(0, image=patches(95, 63)))
+    device.wait_for(1)
+    sink.write(composited(1, image=np.full((200, 50, 3), 200, np.uint8)))
+    sink.close()
+    first, last = device.shown[0], device.shown[-1]
+    assert first.shape == last.shape == (64, 96, 3)
+    assert np.array_equal(first[:63, :95], patches(95, 63))
+    assert np.array_equal(first[63], first[62])
+    assert last[:, :30].max() == 0
+    assert last[10:50, 46:50].min() == 200
+
+
+def test_a_device_that_breaks_is_opened_again(caplog: pytest.LogCaptureFixture) -> None:
+    opener, events, back = Opener(), [], threading.Event()
+
+    def tell(event: Event) -> None:
+        events.append(event)
+        if event is Event.OUTPUT_RECOVERED:
+            back.set()
+
+    sink = _sink(opener, tell=tell)
+    sink.write(composited(0))
+    opener.made[0].wait_for(1)
+    opener.error = OutputError("it is gone")
+    opener.made[0].broken = OSError(19, "No such device")
+    assert opener.tried.wait(10)
+    opener.error = None
+    assert back.wait(10)
+    opener.made[-1].wait_for(3)
+    sink.close()
+    assert events == [Event.OUTPUT_FAILED, Event.OUTPUT_RECOVERED]
+    assert opener.made[0].closed == 1
+    assert opener.made[-1].name == "fake", "the very device it had before"
+    assert [record.getMessage() for record in caplog.records] == [
+        "virtual camera fake takes no pictures: No such device",
+        "virtual camera fake is back",
+    ]
+
+
+def test_a_device_that_stays_broken_ends_the_run() -> None:
+    opener = Opener()
+    sink = _sink(opener)
+    opener.error = OutputError("it is gone")
+    opener.made[0].broken = OSError(22, "Invalid argument")
+    with pytest.raises(OutputError, match=r"it is gone \(given up after 10 s\)"):
+        _write_until_refused(sink)
+    sink.close()
+
+
+def _write_until_refused(sink: VirtualCameraSink) -> None:
+    while True:
+        sink.write(composited())
+        threading.Event().wait(0.001)
+
+
+class TestAWriterThatHangs:
+    """What was written last is shown for so long and no longer."""
+
+    LIMIT = 2.0
+
+    def _open(self) -> tuple[VirtualCameraSink, FakeDevice, Ticks, list[Event]]:
+        opener, clock = Opener(), Ticks()
+        events: list[Event] = []
+        self._rounds = threading.Semaphore(0)
+
+        def wait(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+            self._rounds.release()
+            return condition.wait_for(ready, 0.0005)
+
+        sink = VirtualCameraSink(
+            None, width=96, height=64, fps=None, opener=opener, tell=events.append, clock=clock, wait=wait
+        )
+        sink.limit_age(self.LIMIT)
+        return sink, opener.made[0], clock, events
+
+    def _at(self, clock: Ticks, moment: float) -> None:
+        """Let the clock say this, and the sink's thread go round some times."""
+        clock.now = moment
+        while self._rounds.acquire(blocking=False):
+            pass
+        for _ in range(3):
+            assert self._rounds.acquire(timeout=10)
+
+    def test_the_slate_takes_its_place_in_time(self, caplog: pytest.LogCaptureFixture) -> None:
+        sink, device, clock, events = self._open()
+        slate = np.full((64, 96, 3), 60, np.uint8)
+        sink.write(composited(-1, image=slate, is_slate=True))
+        self._at(clock, 50.0)
+        assert np.array_equal(device.shown[-1], slate), "a slate never grows too old"
+        sink.write(composited(0))
+        self._at(clock, 50.0 + self.LIMIT)
+        assert np.array_equal(device.shown[-1], patches())
+        self._at(clock, 50.001 + self.LIMIT)
+        assert np.array_equal(device.shown[-1], slate)
+        assert events == [], "who waits for a source sends a slate about now"
+        self._at(clock, 50.001 + self.LIMIT + HANG_SECONDS)
+        self._at(clock, 90.0)
+        assert events == [Event.OUTPUT_STARVED]
+        sink.write(composited(1))
+        self._at(clock, 90.0)
+        assert np.array_equal(device.shown[-1], patches())
+        sink.close()
+        assert caplog.messages == [
+            "virtual camera fake gets no pictures: a slate is shown", "virtual camera fake gets pictures again"
+        ]  # fmt: skip
+
+    def test_without_any_slate_nothing_more_is_sent(self) -> None:
+        sink, device, clock, _ = self._open()
+        sink.write(composited(0))
+        device.wait_for(1)
+        self._at(clock, 1.01 * self.LIMIT)
+        shown = len(device.shown)
+        self._at(clock, 1.02 * self.LIMIT)
+        sink.close()
+        assert len(device.shown) == shown
+
+
+def test_closed_once() -> None:
+    opener = Opener()
+    sink = _sink(opener)
+    sink.close()
+    sink.close()
+    assert opener.made[0].closed == 1
+    with pytest.raises(OutputError, match="closed"):
+        sink.write(composited())
+
+
+class Recorder:
+    """A backend of the real pyvirtualcam that keeps what it is sent."""
+
+    made: ClassVar[list[Recorder]] = []
+
+    def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str | None, **_: Any) -> None:
+        if device == "Other Camera":
+            raise RuntimeError("'Other Camera' not found\nreally")
+        self.width, self.height, self.fps, self.fourcc = width, height, fps, fourcc
+        self.frames: list[Any] = []
+        self.closed = 0
+        Recorder.made.append(self)
+
+    def send(self, frame: Any) -> None:
+        if self.width == 64:
+            raise RuntimeError("gone")
+        self.frames.append(frame.reshape(self.height, self.width, 3).copy())
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def device(self) -> str:
+        return "recorder"
+
+
+class TestElsewhere:
+    """Windows and macOS, where pyvirtualcam knows the cameras."""
+
+    @pytest.fixture(autouse=True)
+    def _backend(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pyvirtualcam = pytest.importorskip("pyvirtualcam", reason="pyvirtualcam is not installed")
+        camera = importlib.import_module("pyvirtualcam.camera")
+        monkeypatch.setattr(camera, "BACKENDS", {})
+        monkeypatch.setattr(sys, "platform", "darwin")
+        pyvirtualcam.register_backend("recorder", Recorder)
+        Recorder.made.clear()
+
+    def test_pictures_arrive_as_they_are(self) -> None:
+        sink = VirtualCameraSink(None, width=96, height=64, fps=Fraction(30000, 1001))
+        sink.write(composited())
+        sink.close()
+        (made,) = Recorder.made
+        assert made.fps == pytest.approx(29.97, abs=0.01)
+        assert np.array_equal(made.frames[0], patches())  # BGR, as announced
+        assert made.fourcc == importlib.import_module("pyvirtualcam.util").encode_fourcc("24BG")
+        assert made.closed == 1
+        assert sink.name == "virtual camera recorder"
+        assert sink.is_read, "where it cannot be told, somebody reads"
+
+    def test_on_linux_a_device_that_is_no_v4l2loopback_is_pyvirtualcams(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setattr("rtsod.sinks.virtual_camera.virtual_cameras", list)
+        sink = VirtualCameraSink(None, width=96, height=64, fps=None)
+        sink.write(composited())
+        sink.close()
+        assert np.array_equal(Recorder.made[0].frames[0], patches())
+        with pytest.raises(OutputError, match="v4l2loopback"):
+            VirtualCameraSink("Other Camera", width=96, height=64, fps=None)
+
+    def test_a_refused_picture_is_noticed(self) -> None:
+        device = ForeignCamera(None, 64, 64, Fraction(30))
+        with pytest.raises(OSError, match="gone"):
+            device.send(device.prepare(patches()))
+        device.close()
+
+    @pytest.mark.parametrize("platform", ["win32", "darwin"])
+    def test_missing_device_says_how_to_set_it_up(self, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+        monkeypatch.setattr(sys, "platform", platform)
+        with pytest.raises(OutputError, match=r"Other Camera.*OBS") as raised:
+            VirtualCameraSink("Other Camera", width=96, height=64, fps=None)
+        assert "\n" not in str(raised.value)
+
+    def test_missing_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+        with pytest.raises(OutputError, match=r"pip install.*virtualcam"):
+            VirtualCameraSink(None, width=96, height=64, fps=None)
+        found = virtual_camera_available()
+        assert not found.available
+        assert "pip install" in found.reason
+
+    def test_the_probe_opens_and_closes(self) -> None:
+        assert virtual_camera_available().available
+        assert [made.closed for made in Recorder.made] == [1]

@@ -1,0 +1,172 @@
+"""Stills: order, names, orientation, depths, and files that are none."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rtsod.config import SourceConfig
+from rtsod.errors import SourceError
+from rtsod.frames import Frame
+from rtsod.imaging.image_file import load
+from rtsod.sources import open_source
+from rtsod.sources.stills import StillsSource, stills_from_folder
+from tests.support.source_fixtures import pictures
+
+IMAGES = Path(__file__).parents[2].parent / "shared" / "samples" / "images"
+PICTURE = pictures(1)[0]
+
+
+def _write(path: Path, image: NDArray[np.integer[Any]] = PICTURE) -> Path:
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+def _read_all(source: StillsSource) -> list[Frame]:
+    frames = list(iter(source.read, None))
+    source.close()
+    return [frame for frame in frames if frame is not None]
+
+
+def test_natural_order_hidden_and_other_files_aside(tmp_path: Path) -> None:
+    for name in ("10.png", "9.png", "a2.jpg", "A10.jpg", "a1.bmp", ".hidden.png"):
+        _write(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "folder.png").mkdir()
+    source = stills_from_folder(tmp_path)
+    assert source.info.stills
+    assert not source.info.live
+    assert source.info.frames == 5
+    frames = _read_all(source)
+    assert [frame.name for frame in frames] == ["9", "10", "a1", "a2", "A10"]
+    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
+
+
+def test_one_stem_twice_gives_two_names(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "a.png.png", "A.tif", "b.png"):
+        _write(tmp_path / name)
+    names = [frame.name for frame in _read_all(stills_from_folder(tmp_path))]
+    assert names == ["a", "a.png", "a.png.png", "A.tif", "b"]
+    assert len({str(name).casefold() for name in names}) == 5
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff", "JPG"])
+def test_every_format_at_its_own_size(tmp_path: Path, suffix: str) -> None:
+    (frame,) = _read_all(stills_from_folder(_write(tmp_path / f"x.{suffix}").parent))
+    assert frame.image.shape == (48, 64, 3)
+    assert frame.image[-1, -1].tolist() == pytest.approx(PICTURE[-1, -1].tolist(), abs=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("grey.png", np.full((20, 30), 200, np.uint8)),
+        ("deep.png", np.full((20, 30, 3), 200 * 257, np.uint16)),
+        ("deep_grey.tif", np.full((20, 30), 200 * 257, np.uint16)),
+        ("alpha.png", np.full((20, 30, 4), (200, 200, 200, 0), np.uint8)),
+    ],
+)
+def test_every_depth_becomes_8_bit_bgr(tmp_path: Path, name: str, image: NDArray[np.integer[Any]]) -> None:
+    loaded = load(_write(tmp_path / name, image))
+    assert loaded.dtype == np.uint8
+    assert loaded.shape == (20, 30, 3)
+    assert np.abs(loaded.astype(int) - 200).max() <= 1
+
+
+def test_exif_orientation_is_respected(tmp_path: Path) -> None:
+    path = _write(tmp_path / "phone.jpg")
+    data = path.read_bytes()
+    quarter_turn_clockwise = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b"Exif\0\0" + quarter_turn_clockwise
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+    image = load(path)
+    assert image.shape == (64, 48, 3)
+    assert image[5, 40].mean() < 25  # the dark corner went from top left to top right
+
+
+def test_of_an_animation_the_first_picture(tmp_path: Path) -> None:
+    animation = cv2.Animation()
+    animation.frames = [np.full((40, 60, 3), level, np.uint8) for level in (50, 200)]
+    animation.durations = [100, 100]
+    assert cv2.imwriteanimation(str(tmp_path / "x.webp"), animation)
+    image = load(tmp_path / "x.webp")
+    assert image.shape == (40, 60, 3)
+    assert image.mean() == pytest.approx(50, abs=3)
+
+
+def _png_header(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    body = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(
+        b"IDAT", zlib.compress(b"\0" * 99)
+    )
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("size", [(20000, 20000), (2**31 - 1, 2**31 - 1), (17000, 8), (0, 5)])
+def test_absurd_sizes_are_refused_by_their_header(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "bomb.png"
+    path.write_bytes(_png_header(*size))
+    with pytest.raises(SourceError, match=r"bomb\.png"):
+        load(path)
+
+
+def test_unreadable_ones_are_counted_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "0.png").write_bytes(b"")
+    (tmp_path / "1.jpg").write_text("no picture at all")
+    (tmp_path / "2.png").write_bytes(_png_header(30000, 30000))
+    _write(tmp_path / "3.png")
+    source = stills_from_folder(tmp_path)
+    (frame,) = _read_all(source)
+    assert (frame.index, frame.name) == (3, "3")
+    assert source.skipped == 3
+    assert len(caplog.records) == 3
+
+
+def test_none_readable_is_an_error_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(b"")
+    (tmp_path / "1.png").write_text("text")
+    source = stills_from_folder(tmp_path)
+    with pytest.raises(SourceError, match="none of the 2 pictures"):
+        source.read()
+    source.close()
+    assert source.read() is None
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(SourceError, match="holds no pictures"):
+        open_source(SourceConfig(spec=str(tmp_path)))
+
+
+def test_one_photograph_is_a_folder_of_one(tmp_path: Path) -> None:
+    source = open_source(SourceConfig(spec=str(_write(tmp_path / "beach.jpg"))))
+    assert (source.info.stills, source.info.frames, source.info.name) == (True, 1, "beach.jpg")
+    frame = source.read()
+    assert frame is not None
+    assert frame.name == "beach"
+    assert source.read() is None
+    source.close()
+    (tmp_path / "bad.jpg").write_text("text")
+    with pytest.raises(SourceError, match=r"bad\.jpg"):
+        open_source(SourceConfig(spec=str(tmp_path / "bad.jpg")))
+
+
+@pytest.mark.skipif(not IMAGES.is_dir(), reason="the folder of sample images is not beside this checkout")
+def test_real_photographs(tmp_path: Path) -> None:
+    source = stills_from_folder(IMAGES)
+    frames = _read_all(source)
+    assert source.skipped == 0
+    for frame in frames:
+        (path,) = IMAGES.glob(f"{frame.name}.*")
+        expected = cv2.imread(str(path))
+        assert expected is not None
+        assert np.array_equal(frame.image, expected)

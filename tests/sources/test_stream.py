@@ -1,0 +1,118 @@
+"""Streams from the network, their secrets, and time stamps that cannot be trusted."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtsod.errors import SourceError
+from rtsod.sources import video
+from rtsod.sources.decoding import Timeline
+from rtsod.sources.video import redacted, video_from_url
+from tests.support.source_fixtures import pictures, write_video
+
+
+@contextmanager
+def _server(data: bytes) -> Iterator[str]:
+    """Sends ``data`` to the first who connects, then keeps the line open and silent."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(data)
+                over.wait(60)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_a_network_stream_is_live_and_close_ends_a_pending_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "READ_SECONDS", 1.0)
+    data = write_video(tmp_path / "s.ts", pictures(100), options={"tune": "zerolatency"}).read_bytes()
+    with _server(data) as url:
+        source = video_from_url(url)
+        assert source.info.live
+        assert source.info.frames is None
+        first = source.read()
+        assert first is not None
+        assert first.pts is None
+        ended = threading.Event()
+
+        def drain() -> None:
+            while source.read() is not None:
+                pass
+            ended.set()
+
+        reader = threading.Thread(target=drain)
+        reader.start()
+        source.close()
+        assert ended.wait(20)
+        reader.join()
+
+
+def test_a_silent_network_stream_is_an_error_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "READ_SECONDS", 0.3)
+    data = write_video(tmp_path / "s.ts", pictures(100), options={"tune": "zerolatency"}).read_bytes()
+    with _server(data) as url:
+        source = video_from_url(url.replace("://", "://me:sesame@"))
+        with pytest.raises(SourceError, match="broke off") as caught:
+            deque(iter(source.read, None), maxlen=0)
+        source.close()
+    assert "sesame" not in source.info.name + str(caught.value)
+
+
+def test_an_address_where_nobody_answers_is_one_line_without_its_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(SourceError, match=r"cannot open rtsp://127\.0\.0\.1") as caught:
+        video_from_url(f"rtsp://me:sesame@127.0.0.1:{port}/door?token=1234")
+    assert "sesame" not in str(caught.value)
+    assert "1234" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://me:p@ss@cam.local:554/a", "rtsp://cam.local:554/a"),
+        ("srt://host:9000?passphrase=secret", "srt://host:9000?..."),
+        ("http://[bad/x?secret", "http://..."),
+    ],
+)
+def test_urls_are_shown_without_secrets(url: str, shown: str) -> None:
+    assert redacted(url) == shown
+
+
+@given(st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=60))
+def test_times_always_rise_from_nought(stamps: list[int | None]) -> None:
+    timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
+    times = [timeline.seconds(stamp) for stamp in stamps]
+    assert times[0] == 0
+    assert all(after > before for before, after in itertools.pairwise(times))
+
+
+def test_a_clock_that_was_set_back_goes_on_at_the_same_pace() -> None:
+    timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
+    times = [timeline.seconds(stamp) for stamp in (90_000, 90_040, 0, 40, None, 120)]
+    assert times == [Fraction(i, 25) for i in range(6)]

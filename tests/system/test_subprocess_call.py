@@ -1,0 +1,98 @@
+"""A call in a process of its own gives back what it gives, ends with its caller, and says nothing by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtsod.config import EngineConfig
+from rtsod.errors import EngineError, UsageError
+from rtsod.system.subprocess_call import apart
+
+ROOT = Path(__file__).parents[2]
+needs_fifo = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in the file system")
+
+
+def test_the_answer_comes_back_from_another_process() -> None:
+    assert apart("asking", os.getpid) != os.getpid()
+    assert apart("joining", "-".join, ["a", "b"]) == "a-b"
+    large = bytes(1 << 20)  # more than a pipe holds
+    assert apart("copying", bytes, large) == large
+
+
+def test_its_modules_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "of_the_caller.py").write_text("def answer():\n    return 42\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "pickle.py").write_text("raise ImportError('a stranger in the current folder')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    import of_the_caller  # type: ignore[import-not-found]
+
+    assert apart("asking", of_the_caller.answer) == 42
+
+
+def test_errors_of_the_program_come_back_as_they_are() -> None:
+    with pytest.raises(UsageError, match=r"^--model none: is none of full, lite$"):
+        apart("configuring", EngineConfig, model="none")  # type: ignore[arg-type]
+
+
+def test_other_errors_are_one_line_with_their_place() -> None:
+    with pytest.raises(EngineError, match=r"^counting: internal error: ValueError: .*'x' at apart\.py:\d+$"):
+        apart("counting", int, "x")
+
+
+def test_a_death_is_an_error_with_the_last_words() -> None:
+    with pytest.raises(EngineError, match=r"^dying: the process for it died \(exit code 3\): the end$"):
+        apart("dying", exec, "import os; os.write(2, b'once\\nthe end\\n'); os._exit(3)")
+
+
+def test_what_it_prints_is_neither_answer_nor_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    assert apart("printing", os.system, "echo out; echo err >&2") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os\nfrom rtsod.system.subprocess_call import apart\nprint(apart('asking', os.getpid) != os.getpid())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_without_a_python_to_start_there_is_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(OSError, match="no Python"):
+        apart("asking", os.getpid)
+
+
+@needs_fifo
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGINT, 130, "test: interrupted"), (signal.SIGTERM, 143, "test: interrupted"), (signal.SIGKILL, -9, "")],
+    ids=["Ctrl-C", "SIGTERM", "SIGKILL"],
+)
+def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    work = f"import time; out = open({str(pipe)!r}, 'w'); out.write('at it\\n'); out.flush(); time.sleep(100)"
+    script = "import sys\nfrom rtsod.system.subprocess_call import apart\nfrom rtsod.cli.common import carry_out\n"
+    script += f"sys.exit(carry_out('test', lambda: apart('sleeping', exec, {work!r})))"
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as caller:
+        with pipe.open() as held:
+            assert held.readline() == "at it\n"
+            if number == signal.SIGINT:  # as a terminal does: to all of the group
+                os.killpg(caller.pid, number)
+            else:
+                caller.send_signal(number)
+            assert held.read() == "", "the end of the pipe: the process is gone"
+        assert caller.stderr is not None
+        assert caller.stderr.read().strip() == said
+    assert caller.returncode == code
