@@ -21,25 +21,25 @@ RESULTS: Final = Path("benchmarks") / "results"
 COMMANDS: Final = {
     "bench": "rtsod.bench --pipeline --pace camera",
     "bench_bf16": "rtsod.bench --precision bf16",
-    "pipeline_overhead": "benchmarks.pipeline_overhead --frames 60 --rounds 5",
+    "pipeline_overhead": "benchmarks.studies.pipeline_overhead --frames 60 --rounds 5",
     "peers_lite": "benchmarks.peers --model lite "
     "rembg torch onnxruntime openvino openvino-int8 rtsod:fp32 rtsod:bf16 rtsod:auto",
     "peers_full": "benchmarks.peers --model full --rounds 5 --frames 2 "
     "rembg torch onnxruntime openvino openvino-int8 rtsod:fp32 rtsod:bf16 rtsod:auto",
     "peers_stream": "benchmarks.peers --model lite --stream --frames 30 --rounds 5 "
     "rembg openvino-int8 rtsod:auto region:192 region:160",
-    "startup": "benchmarks.startup",
-    "edges": "benchmarks.edges",
-    "motion": "benchmarks.motion --clips ../shared/samples/clips",
-    "presence": "benchmarks.presence",
-    "mask_cost": "benchmarks.mask_cost --clips ../shared/samples/clips",
-    "region": "benchmarks.region --only steps --only whole_path",
-    "int8_error_lite": "benchmarks.int8_error --model lite",
-    "int8_error_full": "benchmarks.int8_error --model full --every 14",
-    "int8_study_lite": "benchmarks.int8_study --model lite",
-    "int8_study_full": "benchmarks.int8_study --model full",
-    "growth": "benchmarks.growth --only input --only frame --only sinks",
-    "growth_length": "benchmarks.growth --only length --seconds 600",
+    "startup": "benchmarks.studies.startup",
+    "edges": "benchmarks.studies.edges",
+    "motion": "benchmarks.studies.motion --clips ../shared/samples/clips",
+    "presence": "benchmarks.studies.presence",
+    "mask_cost": "benchmarks.studies.mask_cost --clips ../shared/samples/clips",
+    "region": "benchmarks.studies.region --only steps --only whole_path",
+    "int8_error_lite": "benchmarks.studies.int8_error --model lite",
+    "int8_error_full": "benchmarks.studies.int8_error --model full --every 14",
+    "int8_study_lite": "benchmarks.studies.int8_study --model lite",
+    "int8_study_full": "benchmarks.studies.int8_study --model full",
+    "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
+    "growth_length": "benchmarks.studies.growth --only length --seconds 600",
 }
 """By the name of the file without its suffix; what stands in a file was made by what stands here."""
 

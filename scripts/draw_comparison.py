@@ -23,7 +23,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from benchmarks.clips import read_clip, write_clip
+from benchmarks.support.clips import read_clip, write_clip
 from rtsod.backends import open_engine
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor

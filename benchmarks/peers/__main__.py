@@ -25,10 +25,10 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from benchmarks.clips import read_clip
 from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
-from benchmarks.study import at_least_one, carry_out
+from benchmarks.support.clips import read_clip
+from benchmarks.support.study import at_least_one, carry_out
 from rtsod.bench.sources import demo_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError

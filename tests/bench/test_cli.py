@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import growth, record
+from benchmarks import record
 from benchmarks.peers.__main__ import check_names, iou, lines
 from benchmarks.peers.worker import Array, _bare
-from benchmarks.study import carry_out
+from benchmarks.studies import growth
+from benchmarks.support.study import carry_out
 from rtsod.bench import cli as bench
 from rtsod.bench import network, session
 from rtsod.bench.end_to_end import Resources

@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.gpu.figures import parity, times
 from benchmarks.gpu.measure import Job, measure
+from benchmarks.gpu.network import NO_GPU, main, weights_of
 from benchmarks.gpu.variants import VARIANTS
-from benchmarks.gpu_network import NO_GPU, main, weights_of
 from rtsod.errors import WeightsError
 from rtsod.model.checkpoints import load_network
 from rtsod.model.fp16 import half_from_float

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from benchmarks.matte_errors import dtssd, fringe, gradient_error, mad
-from benchmarks.soft_subject import SoftSubject, moving_background
+from benchmarks.support.matte_errors import dtssd, fringe, gradient_error, mad
+from benchmarks.support.soft_subject import SoftSubject, moving_background
 from rtsod.composite.compositor import Compositor, blend
 from rtsod.composite.light_wrap import light_wrapped
 from rtsod.config import REFINES, PictureConfig

@@ -8,7 +8,7 @@ Three numbers, each with its bound:
 * Its rate: at least 95 % of the bare engine's (resize and infer, nothing else) on the same frames in memory.
 * Peak memory: under 1 GB, with the lite network, reading the file.
 
-    python -m benchmarks.pipeline_overhead --json benchmarks/results/pipeline_overhead.json
+    python -m benchmarks.studies.pipeline_overhead --json benchmarks/results/pipeline_overhead.json
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from benchmarks.clips import clip_from_demo, clip_from_video, read_clip
-from benchmarks.study import at_least_one, carry_out
+from benchmarks.support.clips import clip_from_demo, clip_from_video, read_clip
+from benchmarks.support.study import at_least_one, carry_out
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
@@ -202,7 +202,9 @@ def main() -> int:
         "input": {"name": "demo scene" if options.input is None else options.input.name, "size": [1280, 720]},
         "job": {name: getattr(options, name) for name in ("model", "engine", "precision", "frames", "rounds")},
     }
-    return carry_out("benchmarks.pipeline_overhead", options.json, about, lambda record: _measure(options, record))
+    return carry_out(
+        "benchmarks.studies.pipeline_overhead", options.json, about, lambda record: _measure(options, record)
+    )
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 Real clips, the network's own mask of each very frame as the measure; and the demo scene with its exact alpha, whose own
 masks of every n-th frame are carried, so that only tracking is measured.
 
-python -m benchmarks.motion --clips ../shared/samples/clips --json motion.json
+python -m benchmarks.studies.motion --clips ../shared/samples/clips --json motion.json
 
 IoU is of masks at 0.5, of all frames that lie exactly n frames behind their mask (``age``), and of all frames when the
 network sees every n-th one (``every``: ages 0 to n - 1). Flicker is the mean change of alpha from frame to frame where
@@ -28,8 +28,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clips import read_clip
-from benchmarks.measures import Maps, dtssd, flicker, iou, lag, still_parts
+from benchmarks.support.clips import read_clip
+from benchmarks.support.measures import Maps, dtssd, flicker, iou, lag, still_parts
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
@@ -287,7 +287,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     clips = [load(path, options.frames, options.masks) for path in sorted(options.clips.iterdir())]
     result = {
-        "command": command_line("benchmarks.motion"),
+        "command": command_line("benchmarks.studies.motion"),
         "machine": describe(),
         "maps": "inferred" if options.masks is None else "kept from before, as float16",
         "clips": {clip.name: len(clip.images) for clip in clips},

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.first_picture FILE ARGUMENTS``: ``rtsod run ARGUMENTS``, noting when its first picture came.
+"""``python -m benchmarks.studies.first_picture FILE ARGUMENTS``: ``rtsod run ARGUMENTS``, noting when its first picture came.
 
 FILE gets the moment, in seconds of ``time.perf_counter``: the first picture with a mask, slates are none. Apart from
 the study that reads it, which would be in memory otherwise.

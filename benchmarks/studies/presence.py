@@ -4,7 +4,7 @@ Real people before real rooms: the persons of webcam clips, cut out by the progr
 clip's own room (the median of what is seen of it; where it never is, filled in) and before parts of photographs without
 a subject of their own. Camera noise is added. So the exact alpha is known, and U²-Net-lite answers to every picture.
 
-    python -m benchmarks.presence --json benchmarks/results/presence.json
+    python -m benchmarks.studies.presence --json benchmarks/results/presence.json
 
 *Empty*: the share of the empty room's pictures that show something, half a percent of the picture or more, before
 anybody came, and *left*, after somebody had been there. *Appears*, *vanishes*: the most frames until IoU with the exact
@@ -34,10 +34,10 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from benchmarks.edges import bundled
-from benchmarks.measures import iou
-from benchmarks.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
-from benchmarks.study import at_least_one, carry_out
+from benchmarks.studies.edges import bundled
+from benchmarks.support.measures import iou
+from benchmarks.support.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
+from benchmarks.support.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
 from rtsod.frames import Alpha, Frame, Image, Mask, Masked
@@ -225,7 +225,7 @@ def main() -> int:
     parser.add_argument("--people", type=at_least_one, default=len(PEOPLE), help="of the clips (default: all)")
     parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
-    return carry_out("benchmarks.presence", options.json, {}, lambda record: _measure(options, record))
+    return carry_out("benchmarks.studies.presence", options.json, {}, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """What 8 bits change, and what they bring: masks and times against float32, on photographs and on clips.
 
-    python -m benchmarks.int8_error --model lite --json benchmarks/results/int8_error_lite.json
+    python -m benchmarks.studies.int8_error --model lite --json benchmarks/results/int8_error_lite.json
 
 Half of the photographs and two of the clips were calibrated on (``scripts/calibration_pictures.py``); they are marked.
 """
@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=6, help="frames of clips (default: %(default)s)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    record: dict[str, Any] = {"command": command_line("benchmarks.int8_error"), "machine": describe()}
+    record: dict[str, Any] = {"command": command_line("benchmarks.studies.int8_error"), "machine": describe()}
     exact, rounded = (_open(options, precision) for precision in ("fp32", options.precision))
     size = options.input_size
 

@@ -24,7 +24,7 @@ def carry_out(
     """Measure and keep; whatever ends it, what was measured by then is kept, and an older result is not lost for none.
 
     Args:
-        module: as it is run, ``benchmarks.growth``.
+        module: as it is run, ``benchmarks.studies.growth``.
         kept: the JSON file, None for none.
         about: what is measured, for the record.
         measure: fills the record that it is given, part by part.

@@ -1,6 +1,6 @@
 """Which convolutions do 8 bits hurt? Each one alone in 8 bits, all others in float32, compared with all in float32.
 
-    python -m benchmarks.int8_study --model lite --samples ../shared/samples --json benchmarks/results/int8_lite.json
+    python -m benchmarks.studies.int8_study --model lite --samples ../shared/samples --json benchmarks/results/int8_lite.json
 
 Takes minutes for the lite model and a quarter of an hour for the full one. With ``--json`` what was measured is kept
 when ``--seconds`` have passed, and the next run goes on from there.
@@ -133,7 +133,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     began = time.monotonic()
-    record: dict[str, Any] = {"command": command_line("benchmarks.int8_study"), "machine": describe(), "alone": []}
+    record: dict[str, Any] = {
+        "command": command_line("benchmarks.studies.int8_study"),
+        "machine": describe(),
+        "alone": [],
+    }
     if options.json is not None and options.json.exists():
         record["alone"] = json.loads(options.json.read_text())["alone"]
     study = Study(options.model, options.samples)

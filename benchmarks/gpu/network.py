@@ -1,4 +1,4 @@
-"""How fast and how faithful the network is on this machine's GPU: ``python benchmarks/gpu_network.py``.
+"""How fast and how faithful the network is on this machine's GPU: ``python benchmarks/gpu/network.py``.
 
 For both models, batch 1, every time waited for, each way to run it (``benchmarks/gpu/variants.py``, and the program's
 own engines) in a process of its own:
@@ -40,7 +40,7 @@ import cv2
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.gpu.measure import ENGINES, FRAME, Job, measure
 from benchmarks.gpu.variants import VARIANTS
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     models: dict[str, Any] = {}
     result: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["python", "benchmarks/gpu_network.py", *(sys.argv[1:] if arguments is None else arguments)],
+        "command": ["python", "benchmarks/gpu/network.py", *(sys.argv[1:] if arguments is None else arguments)],
         "machine": told,
         "protocol": __doc__,
         "input_size": options.input_size,

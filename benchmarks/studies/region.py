@@ -3,8 +3,8 @@
 The best are whole-frame float32 masks at 320 x 320. Frames come from memory, time is that of the masker alone (scaling,
 inference, looks at the whole frame, putting together), and every frame counts, those with a look among them.
 
-python -m benchmarks.region --clips ../shared/samples/clips
-python -m benchmarks.region --only variants --frames 40     # shifted, zoomed, far, dark, hasty
+python -m benchmarks.studies.region --clips ../shared/samples/clips
+python -m benchmarks.studies.region --only variants --frames 40     # shifted, zoomed, far, dark, hasty
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import numpy as np
 
 import rtsod.masking.roi
 import rtsod.masking.roi_masker
-from benchmarks.clips import clip_from_video, read_clip
-from benchmarks.study import at_least_one, carry_out, some_seconds
+from benchmarks.support.clips import clip_from_video, read_clip
+from benchmarks.support.study import at_least_one, carry_out, some_seconds
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.end_to_end import Case, measure_whole
@@ -272,7 +272,7 @@ def main() -> int:
             record[part].extend(PARTS[part](study))
 
     about = {"model": options.model, "precision": options.precision, "targets": TARGETS}
-    return carry_out("benchmarks.region", options.json, about, measure_all)
+    return carry_out("benchmarks.studies.region", options.json, about, measure_all)
 
 
 if __name__ == "__main__":

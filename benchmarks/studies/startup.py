@@ -8,7 +8,7 @@ The real command on the demo scene, in a process of its own, with a cache folder
 Peak memory is of the program (VmHWM), of its largest child, and of all together: resident pages added up, 50 times a
 second, so that pages which two processes share count twice. Linux only.
 
-    python -m benchmarks.startup --json benchmarks/results/startup.json
+    python -m benchmarks.studies.startup --json benchmarks/results/startup.json
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks.study import at_least_one, carry_out, some_seconds
+from benchmarks.support.study import at_least_one, carry_out, some_seconds
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError
 from rtsod.model.weights import PUBLISHED, resolve, weights_folder
 from rtsod.system.files import file_to_write
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 SECONDS_BOUND: Final = {"cold": 15.0, "warm": 3.0}
 MEMORY_MB_BOUND: Final = 500.0
 """Of lite."""
@@ -48,7 +48,7 @@ def start(model: str, arguments: list[str], seconds: float, cache: Path) -> dict
     """
     note = cache / "first"
     note.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "benchmarks.first_picture", str(note), "--model", model, *arguments]
+    command = [sys.executable, "-m", "benchmarks.studies.first_picture", str(note), "--model", model, *arguments]
     command += ["--duration", f"{seconds:g}", "--no-preview", "--stats", str(cache / "stats.json")]
     environment = {
         **os.environ,
@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
     about = {"job": {name: getattr(options, name) for name in ("model", "arguments", "seconds", "rounds")}}
-    return carry_out("benchmarks.startup", options.json, about, lambda record: _measure(options, record))
+    return carry_out("benchmarks.studies.startup", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
@@ -113,7 +113,7 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory(prefix="rtsod-startup-") as folder:
             cache = Path(folder)
             kept = (
-                cache / weights_folder().relative_to(weights_folder().parents[1]) / PUBLISHED[options.model].file_name
+                cache / weights_folder().relative_to(weights_folder().parents[2]) / PUBLISHED[options.model].file_name
             )
             kept.parent.mkdir(parents=True)
             kept.symlink_to(weights)

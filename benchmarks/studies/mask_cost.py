@@ -3,7 +3,7 @@
 A clip's person with U²-Net-lite's maps, enlarged, and the drawn subject with loose hair, whose outline is long, before
 a photograph that moves. A map comes with every fourth frame; the frames between are carried, as the program does it.
 
-    python -m benchmarks.mask_cost --clips ../shared/samples/clips --json benchmarks/results/mask_cost.json
+    python -m benchmarks.studies.mask_cost --clips ../shared/samples/clips --json benchmarks/results/mask_cost.json
 
 Milliseconds of processor time, medians over the frames: ``steady`` of each map; ``carry`` of each frame between;
 ``compose`` of every frame (the map refined, the background, the blend) before a picture and, by ``blur``, before its
@@ -28,10 +28,10 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from benchmarks.clips import read_clip
-from benchmarks.edges import SIZES
-from benchmarks.soft_subject import SoftSubject, moving_background
-from benchmarks.study import at_least_one, carry_out
+from benchmarks.studies.edges import SIZES
+from benchmarks.support.clips import read_clip
+from benchmarks.support.soft_subject import SoftSubject, moving_background
+from benchmarks.support.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.composite.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite.compositor import Compositor
@@ -144,7 +144,7 @@ def main() -> int:
     parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
     about = {"frames": options.frames, "every": EVERY, "cores_used": 1}
-    return carry_out("benchmarks.mask_cost", options.json, about, lambda record: _measure(options, record))
+    return carry_out("benchmarks.studies.mask_cost", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ that move. Each way gets two maps of each frame at 320 x 320: the exact alpha sc
 could say, and what U²-Net really says. Beside what ``--refine`` names stand the naive ways: bilinear upsampling, an
 unguided feather, a running average.
 
-    python -m benchmarks.edges --images PHOTOGRAPHS --json benchmarks/results/edges.json
+    python -m benchmarks.studies.edges --images PHOTOGRAPHS --json benchmarks/results/edges.json
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from benchmarks.matte_errors import dtssd, fringe, gradient_error, mad
-from benchmarks.soft_subject import SoftSubject, moving_background
-from benchmarks.study import at_least_one, carry_out
+from benchmarks.support.matte_errors import dtssd, fringe, gradient_error, mad
+from benchmarks.support.soft_subject import SoftSubject, moving_background
+from benchmarks.support.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.composite.backgrounds import ImageBackground, bundled_backgrounds
 from rtsod.composite.compositor import blend
@@ -204,7 +204,7 @@ def main() -> int:
     parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
     about = {"model": options.model, "frames": options.frames, "size": [WIDTH, HEIGHT]}
-    return carry_out("benchmarks.edges", options.json, about, lambda record: _measure(options, record))
+    return carry_out("benchmarks.studies.edges", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """How time and memory grow: with the network's input, with the frame, with the number of sinks, with the run's length.
 
-python -m benchmarks.growth --json benchmarks/results/growth.json
-python -m benchmarks.growth --only length --seconds 600 --json benchmarks/results/growth_length.json
+python -m benchmarks.studies.growth --json benchmarks/results/growth.json
+python -m benchmarks.studies.growth --only length --seconds 600 --json benchmarks/results/growth_length.json
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.study import carry_out, some_seconds
+from benchmarks.support.study import carry_out, some_seconds
 from rtsod.bench.end_to_end import Case, Resources, WholeResult, measure_whole
 from rtsod.bench.isolation import in_fresh_process
 from rtsod.bench.network import measure_network, prepare
@@ -139,7 +139,7 @@ def main() -> int:
                 record.setdefault(part, []).append(point)
 
     about = {"model": options.model, "seconds": options.seconds}
-    return carry_out("benchmarks.growth", options.json, about, measure)
+    return carry_out("benchmarks.studies.growth", options.json, about, measure)
 
 
 if __name__ == "__main__":

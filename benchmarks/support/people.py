@@ -10,8 +10,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from benchmarks.clips import read_clip
-from benchmarks.edges import PHOTOGRAPHS
+from benchmarks.studies.edges import PHOTOGRAPHS
+from benchmarks.support.clips import read_clip
 from rtsod.errors import SourceError
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.fit import cover
