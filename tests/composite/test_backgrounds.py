@@ -322,7 +322,7 @@ def test_phone_videos_stand_upright(tmp_path: Path) -> None:
 
 
 def test_bundled_backgrounds_are_what_the_script_draws(tmp_path: Path) -> None:
-    script = Path(__file__).parents[2] / "scripts" / "draw_backgrounds.py"
+    script = Path(__file__).parents[2] / "scripts" / "backgrounds" / "draw.py"
     if not script.exists():
         pytest.skip("an installed package has no scripts")
     subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, timeout=120)

@@ -12,7 +12,7 @@ import pytest
 from rtsod.bench.interference import disturbed
 
 ROOT: Final = Path(__file__).parents[2]
-_tables: Any = runpy.run_path(str(ROOT / "scripts" / "update_motion_tables.py"))
+_tables: Any = runpy.run_path(str(ROOT / "scripts" / "readme" / "update_motion_tables.py"))
 BOUNDS_MS: Final = {"1280x720": 12.0, "1920x1080": 25.0}
 WITHIN: Final = 6
 """Frames: 0.2 s."""

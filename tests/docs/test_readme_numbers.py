@@ -12,7 +12,7 @@ import pytest
 from benchmarks.record import COMMANDS, command
 
 ROOT = Path(__file__).parents[2]
-_numbers: Any = runpy.run_path(str(ROOT / "scripts" / "update_readme_numbers.py"))
+_numbers: Any = runpy.run_path(str(ROOT / "scripts" / "readme" / "update_numbers.py"))
 BEGIN, END, block, main = (_numbers[name] for name in ("BEGIN", "END", "block", "main"))
 RESULTS = ROOT / "benchmarks" / "results"
 

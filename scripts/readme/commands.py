@@ -1,4 +1,4 @@
-"""Print the README's first or second command: ``python scripts/readme_commands.py 1``. CI runs what it prints."""
+"""Print the README's first or second command: ``python scripts/readme/commands.py 1``. CI runs what it prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def commands() -> list[str]:

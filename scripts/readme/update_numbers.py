@@ -1,7 +1,7 @@
 """Write the README's block of numbers from the results in benchmarks/results, so that the two cannot drift apart.
 
-python scripts/update_readme_numbers.py            # rewrite the block
-python scripts/update_readme_numbers.py --check    # exit code 1 if it is not what the results say
+python scripts/readme/update_numbers.py            # rewrite the block
+python scripts/readme/update_numbers.py --check    # exit code 1 if it is not what the results say
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rtsod.bench.interference import disturbed
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 BEGIN: Final = "<!-- numbers:begin -->"
 END: Final = "<!-- numbers:end -->"
 
@@ -179,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if options.check:
         if after != before:
-            print("the README's numbers are not those of benchmarks/results: run scripts/update_readme_numbers.py")
+            print("the README's numbers are not those of benchmarks/results: run scripts/readme/update_numbers.py")
         return int(after != before)
     options.readme.write_text(after, encoding="utf-8")
     return 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the bundled backgrounds: ``python scripts/draw_backgrounds.py [FOLDER]``.
+"""Draw the bundled backgrounds: ``python scripts/backgrounds/draw.py [FOLDER]``.
 
 Everything is computed here from fixed seeds; no picture of anybody else's is used. The scenes are a little out of
 focus, as what stands behind a person is.
@@ -20,7 +20,7 @@ from scenes_indoors import night_city, office, studio
 from scenes_outdoors import beach, forest, mountains
 
 MAX_BYTES: Final = 150_000
-FOLDER: Final = Path(__file__).parents[1] / "rtsod" / "assets" / "backgrounds"
+FOLDER: Final = Path(__file__).parents[2] / "rtsod" / "assets" / "backgrounds"
 
 SCENES: Final[dict[str, Callable[[np.random.Generator], Field]]] = {
     "beach": beach,

@@ -1,7 +1,7 @@
 """Draw what edges and motion look like, naive beside ours: strips of enlarged details, and short clips.
 
-python scripts/draw_comparison.py OUT                          # strips and clips, of the sample clips
-python scripts/draw_comparison.py OUT --strip docs/images/edges.jpg --motion docs/images/motion.jpg
+python scripts/readme/draw_comparison.py OUT                          # strips and clips, of the sample clips
+python scripts/readme/draw_comparison.py OUT --strip docs/images/edges.jpg --motion docs/images/motion.jpg
 
 Each strip of edges shows from left to right the camera's picture, then ``--refine off`` (bilinear) and ``--refine
 fast`` before the beach and before a dark wall, where fringes show best.

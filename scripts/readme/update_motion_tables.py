@@ -1,4 +1,4 @@
-"""Write the tables of docs/motion.md from the kept results: ``python scripts/update_motion_tables.py``.
+"""Write the tables of docs/motion.md from the kept results: ``python scripts/readme/update_motion_tables.py``.
 
 With ``--check`` nothing is written, and the exit code is 1 where the page says otherwise.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "motion.md"
 

@@ -1,4 +1,4 @@
-"""Make the README's picture with the program's own pieces: ``python scripts/draw_readme_picture.py``.
+"""Make the README's picture with the program's own pieces: ``python scripts/readme/draw_picture.py``.
 
 The demo scene as it is, its saliency map by U²-Net-lite, and the subject before a beach, before its own room blurred,
 and alone.
@@ -20,7 +20,7 @@ from rtsod.refine import refiner
 from rtsod.segmenter import Segmenter
 from rtsod.sinks.preview import view
 
-OUTPUT: Final = Path(__file__).parents[1] / "docs" / "images" / "demo.jpg"
+OUTPUT: Final = Path(__file__).parents[2] / "docs" / "images" / "demo.jpg"
 WIDTH, HEIGHT = 960, 540
 MOMENT: Final = 290
 """Frame of the scene."""
