@@ -101,7 +101,7 @@ def _check_map(alpha: Alpha) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
+class MaskedFrame:
     """A frame with the mask that was computed from it.
 
     Raises:
@@ -127,7 +127,7 @@ class Masked:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class PropagatedFrame:
     """A frame with a map that was computed from another one and carried here by the motion between the two.
 
     Only :mod:`rtsod.motion.propagate` makes these; a test reads the sources and holds that. So no mask lies over another
@@ -147,7 +147,7 @@ class Carried:
         _check_map(self.alpha)
 
 
-Shown: TypeAlias = Masked | Carried
+Compositable: TypeAlias = MaskedFrame | PropagatedFrame
 """What can be composited: a frame and the map that belongs to it."""
 _SEAL: Final = object()
 
@@ -156,7 +156,7 @@ _SEAL: Final = object()
 class Composited:
     """A picture that may leave the machine.
 
-    Only :mod:`rtsod.composite.compositor` makes these, by :func:`seal`; a test reads the sources and holds that. Sinks accept
+    Only :mod:`rtsod.composite.compositor` makes these, by :func:`mark_safe`; a test reads the sources and holds that. Sinks accept
     nothing else, so a camera frame cannot reach one by mistake.
     """
 
@@ -213,7 +213,7 @@ class Composited:
         return self._alpha8
 
 
-def seal(
+def mark_safe(
     *,
     image: Image,
     alpha: Alpha,

@@ -93,7 +93,7 @@ class Masker(Protocol):
         """
         ...
 
-    def afterwards(self) -> None:
+    def run_deferred(self) -> None:
         """Do what nobody waits for. Called once the mask, if there is one, has been handed on.
 
         Raises:
@@ -151,11 +151,11 @@ class Transparent:
 
 
 @dataclass(frozen=True, slots=True)
-class Untouched:
+class PassThrough:
     """The camera's picture as it is, background included; yet still only with a valid mask of its own."""
 
 
-Backdrop: TypeAlias = Background | Blur | Transparent | Untouched
+Backdrop: TypeAlias = Background | Blur | Transparent | PassThrough
 """Anything that ``--bg`` can name."""
 
 

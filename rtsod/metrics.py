@@ -13,7 +13,7 @@ from typing import Final, TypedDict
 
 import numpy as np
 
-from rtsod.frames import Carried, Shown
+from rtsod.frames import Compositable, PropagatedFrame
 from rtsod.interfaces import Clock
 
 SAMPLES: Final = 65_536
@@ -140,7 +140,7 @@ class Snapshot(TypedDict):
     stage_cpu_ms: dict[str, float]
 
 
-class Meter:
+class Metrics:
     """See the module.
 
     Args:
@@ -171,7 +171,7 @@ class Meter:
             if self._first is None:
                 self._first = self._clock()
 
-    def composited(self, shown: Shown, composed_at: float) -> None:
+    def composited(self, shown: Compositable, composed_at: float) -> None:
         """A picture with its mask reached every sink.
 
         Args:
@@ -181,7 +181,7 @@ class Meter:
         now = self._clock()
         with self._lock:
             self._composited += 1
-            self._carried += isinstance(shown, Carried)
+            self._carried += isinstance(shown, PropagatedFrame)
             if self._composited == 1:
                 self._first_out = now
             self._last = now

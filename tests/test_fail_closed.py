@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import rtsod
 from rtsod.composite.compositor import Compositor
 from rtsod.errors import MaskError
-from rtsod.frames import Alpha, Composited, Frame, Image, Mask, Masked, seal
-from rtsod.interfaces import Backdrop, Blur, Transparent, Untouched
+from rtsod.frames import Alpha, Composited, Frame, Image, Mask, MaskedFrame, mark_safe
+from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
 
 PACKAGE = Path(rtsod.__file__).parent
-SEALED = {"seal", "_seal", "_SEAL", "Composited"}
+SEALED = {"mark_safe", "_seal", "_SEAL", "Composited"}
 
 
 def makers(source: str) -> list[str]:
@@ -26,7 +26,7 @@ def makers(source: str) -> list[str]:
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if name in SEALED - {"Composited"}:
                 found.append(name)
-            case ast.Constant(value=str(name)) if name in SEALED:  # getattr(types, "seal")
+            case ast.Constant(value=str(name)) if name in SEALED:  # getattr(types, "mark_safe")
                 found.append(name)
             case ast.keyword(arg="_seal"):
                 found.append("_seal")
@@ -42,10 +42,10 @@ def makers(source: str) -> list[str]:
 @pytest.mark.parametrize(
     "source",
     [
-        "from rtsod.frames import seal",
-        "from rtsod.frames import seal as harmless",
-        "import rtsod.frames as t\nt.seal(image=x)",
-        "import rtsod.frames as t\ngetattr(t, 'seal')",
+        "from rtsod.frames import mark_safe",
+        "from rtsod.frames import mark_safe as harmless",
+        "import rtsod.frames as t\nt.mark_safe(image=x)",
+        "import rtsod.frames as t\ngetattr(t, 'mark_safe')",
         "from rtsod.frames import _SEAL",
         "Composited(image=x)",
         "frames.Composited(image=x)",
@@ -64,26 +64,26 @@ def test_only_the_compositor_makes_pictures_that_may_leave() -> None:
 
 
 def carriers(source: str) -> list[str]:
-    """What in a module could make a ``Carried``: any use of the name but in annotations and ``isinstance``."""
+    """What in a module could make a ``PropagatedFrame``: any use of the name but in annotations and ``isinstance``."""
     found = []
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.Call(func=ast.Name(id="Carried") | ast.Attribute(attr="Carried")):
-                found.append("Carried(...)")
+            case ast.Call(func=ast.Name(id="PropagatedFrame") | ast.Attribute(attr="PropagatedFrame")):
+                found.append("PropagatedFrame(...)")
             case ast.Call(func=ast.Name(id="replace") | ast.Attribute(attr="replace"), keywords=keywords) if any(
                 keyword.arg == "alpha" for keyword in keywords
             ):
                 found.append("replace(alpha=...)")
-            case ast.alias(name="Carried", asname=str(name)):
+            case ast.alias(name="PropagatedFrame", asname=str(name)):
                 found.append(f"as {name}")
-            case ast.Attribute(value=ast.Name(id="Carried") | ast.Attribute(attr="Carried"), attr=name):
-                found.append(f"Carried.{name}")
+            case ast.Attribute(value=ast.Name(id="PropagatedFrame") | ast.Attribute(attr="PropagatedFrame"), attr=name):
+                found.append(f"PropagatedFrame.{name}")
     return found
 
 
 @pytest.mark.parametrize(
     "source",
-    ["Carried(f, a, m)", "frames.Carried(f, a, m)", "from rtsod.frames import Carried as C", "Carried.__new__(Carried)",
+    ["PropagatedFrame(f, a, m)", "frames.PropagatedFrame(f, a, m)", "from rtsod.frames import PropagatedFrame as C", "PropagatedFrame.__new__(PropagatedFrame)",
      "dataclasses.replace(carried, alpha=a)"],
 )  # fmt: skip
 def test_the_reader_of_sources_sees_a_mask_laid_over_another_frame(source: str) -> None:
@@ -101,7 +101,7 @@ def test_the_class_itself_refuses_everybody_else() -> None:
     fields = {"image": image, "alpha": alpha, "index": 0, "captured_at": 0.0}
     with pytest.raises(TypeError, match="only the compositor"):
         Composited(**fields, pts=None, name=None, is_slate=False, transparent=False)  # type: ignore[arg-type]
-    assert isinstance(seal(image=image, alpha=alpha, index=0, captured_at=0.0), Composited)
+    assert isinstance(mark_safe(image=image, alpha=alpha, index=0, captured_at=0.0), Composited)
 
 
 class Card:
@@ -128,7 +128,7 @@ def scenes(draw: st.DrawFn) -> tuple[Image, Alpha, Alpha]:
 
 def composed(backdrop: Backdrop, picture: Image, mask: Alpha, *, mirror: bool) -> Composited:
     frame = Frame(picture, index=3, captured_at=2.0)
-    return Compositor([backdrop], mirror=mirror).compose(Masked(frame, Mask(mask, 3, 2.0)), at=1.0)
+    return Compositor([backdrop], mirror=mirror).compose(MaskedFrame(frame, Mask(mask, 3, 2.0)), at=1.0)
 
 
 @settings(deadline=None, max_examples=150)
@@ -154,7 +154,7 @@ def test_what_the_mask_leaves_out_makes_no_difference(
 def test_no_slate_looks_at_the_frame(scene: tuple[Image, Alpha, Alpha], mirror: bool) -> None:
     picture = scene[0]
     height, width = picture.shape[:2]
-    for backdrop in (Card(np.full_like(picture, 77)), Blur(), Transparent(), Untouched()):
+    for backdrop in (Card(np.full_like(picture, 77)), Blur(), Transparent(), PassThrough()):
         compositor = Compositor([backdrop], mirror=mirror)
         frames = [Frame(image, index=3, captured_at=2.0) for image in (picture, 255 - picture)]
         one, other = (compositor.slate(width, height, 1.0, frame=frame, now=9.0) for frame in frames)
@@ -182,4 +182,4 @@ def test_a_map_of_another_kind_becomes_no_mask(alpha: Alpha) -> None:
 def test_another_frames_mask_is_refused(index: int, captured_at: float) -> None:
     frame = Frame(np.zeros((16, 16, 3), np.uint8), index=3, captured_at=2.0)
     with pytest.raises(MaskError, match="offered for frame 3"):
-        Masked(frame, Mask(np.ones((8, 8), np.float32), index, captured_at))
+        MaskedFrame(frame, Mask(np.ones((8, 8), np.float32), index, captured_at))

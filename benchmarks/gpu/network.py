@@ -103,14 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 job = Job(
                     model, variant, weights, real, str(device), options.input_size, options.repeats, options.images
                 )
-                figures[variant] = apart(job, options.patience)
+                figures[variant] = measure_in_subprocess(job, options.patience)
                 output.write_text(json.dumps(result, indent=2) + "\n")
                 print(line(variant, figures[variant]), flush=True)
     print(output)
     return 0
 
 
-def apart(job: Job, patience: float) -> dict[str, Any]:
+def measure_in_subprocess(job: Job, patience: float) -> dict[str, Any]:
     """Measure in a fresh process; ``left_out`` says what ended it, if it brought nothing."""
     here, there = multiprocessing.Pipe(duplex=False)
     child = multiprocessing.get_context("spawn").Process(target=_child, args=(job, there), daemon=True)

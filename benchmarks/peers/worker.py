@@ -124,16 +124,16 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     from rtsod.config import EngineConfig
     from rtsod.frames import Frame
     from rtsod.masking.roi_masker import RegionMasker
-    from rtsod.metrics import Meter
+    from rtsod.metrics import Metrics
     from rtsod.model.weights import resolve
 
     leave_cores_to_the_network()
     configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (SIZE, size)]  # type: ignore[arg-type]
     whole, part = (open_engine(config, resolve(config)) for config in configs)
-    masker, indices = RegionMasker(whole, part, Meter()), count()
+    masker, indices = RegionMasker(whole, part, Metrics()), count()
 
     def segment(image: Array) -> Array:
-        masker.afterwards()  # of the mask before
+        masker.run_deferred()  # of the mask before
         alpha = masker.mask(Frame(image, next(indices), time.perf_counter())).alpha
         return np.asarray(cv2.resize(alpha, image.shape[1::-1]))
 

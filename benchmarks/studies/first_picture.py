@@ -11,20 +11,20 @@ import time
 from pathlib import Path
 
 from rtsod.cli.main import main as run_program
-from rtsod.frames import Shown
-from rtsod.metrics import Meter
+from rtsod.frames import Compositable
+from rtsod.metrics import Metrics
 
 
 def main(note: Path, arguments: list[str]) -> int:
     """Run; the exit code."""
-    count = Meter.composited
+    count = Metrics.composited
 
-    def noted(meter: Meter, shown: Shown, composed_at: float) -> None:
+    def noted(meter: Metrics, shown: Compositable, composed_at: float) -> None:
         if not note.exists():
             note.write_text(repr(time.perf_counter()))
         count(meter, shown, composed_at)
 
-    Meter.composited = noted  # type: ignore[assignment, method-assign]
+    Metrics.composited = noted  # type: ignore[assignment, method-assign]
     return run_program(["run", *arguments])
 
 

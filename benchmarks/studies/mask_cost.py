@@ -36,12 +36,12 @@ from rtsod.backends import open_engine
 from rtsod.composite.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import EngineConfig
-from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
+from rtsod.frames import Alpha, Compositable, Frame, Image, Mask, MaskedFrame
 from rtsod.imaging.fit import cover
 from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
-from rtsod.motion.propagate import Carrier
-from rtsod.motion.stabilize import Steadier
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner
 from rtsod.system.files import file_to_write
 
@@ -60,11 +60,11 @@ class Scene:
     name: str
     pictures: list[tuple[Image, Alpha]]
 
-    def at(self, width: int, height: int) -> Iterator[Masked]:
+    def at(self, width: int, height: int) -> Iterator[MaskedFrame]:
         """Frame by frame at a size, each with its map."""
         for index, (image, alpha) in enumerate(self.pictures):
             frame = Frame(cover(image, width, height), index, index / _FPS)
-            yield Masked(frame, Mask(alpha, index, frame.captured_at))
+            yield MaskedFrame(frame, Mask(alpha, index, frame.captured_at))
 
 
 class Timed:
@@ -109,13 +109,13 @@ def of_loose_hair(frames: int, width: int, height: int) -> Scene:
 
 def cost(scene: Scene, width: int, height: int) -> dict[str, float]:
     """Of one scene at one size."""
-    took, steadier, carrier = Timed(), Steadier(), Carrier()
+    took, steadier, carrier = Timed(), MaskStabilizer(), MaskPropagator()
     fast, best = refiner("fast"), refiner("best")
     compositor = Compositor([open_background(BEHIND)], refine=fast)
-    newest: Masked | None = None
-    seen: list[Shown] = []
+    newest: MaskedFrame | None = None
+    seen: list[Compositable] = []
     for masked in scene.at(width, height):
-        shown: Shown | None
+        shown: Compositable | None
         if newest is None or masked.frame.index % EVERY == 0:
             shown = newest = took("steady", partial(steadier.steady, masked))
         else:

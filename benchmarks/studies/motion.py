@@ -36,12 +36,12 @@ from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
 from rtsod.demo.scene import DemoScene
-from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
 from rtsod.motion.flow import follow
-from rtsod.motion.propagate import Carrier
-from rtsod.motion.stabilize import Steadier
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner
 
 EVERY: Final = (2, 4, 6)
@@ -57,9 +57,9 @@ class Clip:
     maps: Maps
     """``(N, S, S)`` float32."""
 
-    def masked(self, index: int) -> Masked:
+    def masked(self, index: int) -> MaskedFrame:
         """A frame and its map."""
-        return Masked(self.frame(index), Mask(self.maps[index], index, index / _FPS))
+        return MaskedFrame(self.frame(index), Mask(self.maps[index], index, index / _FPS))
 
     def frame(self, index: int) -> Frame:
         """A frame."""
@@ -73,7 +73,7 @@ class Method(Protocol):
         """A frame before the first mask."""
         ...
 
-    def key(self, masked: Masked) -> Masked:
+    def key(self, masked: MaskedFrame) -> MaskedFrame:
         """The newest mask there is from here on."""
         ...
 
@@ -88,7 +88,7 @@ class LastMask:
     def watch(self, frame: Frame) -> None:
         """Nothing to be seen."""
 
-    def key(self, masked: Masked) -> Masked:
+    def key(self, masked: MaskedFrame) -> MaskedFrame:
         """Keep it."""
         self._newest = masked
         return masked
@@ -103,13 +103,13 @@ class RunningAverage(LastMask):
 
     _average: Alpha | None = None
 
-    def key(self, masked: Masked) -> Masked:
+    def key(self, masked: MaskedFrame) -> MaskedFrame:
         """Average it in."""
         before = masked.alpha if self._average is None else self._average
         alpha = np.asarray((before + masked.alpha) / 2, np.float32)
         self._average = alpha
         mask = Mask(alpha, masked.mask.frame_index, masked.mask.captured_at)
-        return super().key(Masked(masked.frame, mask))
+        return super().key(MaskedFrame(masked.frame, mask))
 
 
 class OneFlow(LastMask):
@@ -132,14 +132,14 @@ class Ours(LastMask):
     """What the program does: masks steadied (or not), carried along joined flows."""
 
     def __init__(self, *, steady: bool) -> None:
-        self._steadier = Steadier() if steady else None
-        self._carrier = Carrier()
+        self._steadier = MaskStabilizer() if steady else None
+        self._carrier = MaskPropagator()
 
     def watch(self, frame: Frame) -> None:
         """See it."""
         self._carrier.watch(frame)
 
-    def key(self, masked: Masked) -> Masked:
+    def key(self, masked: MaskedFrame) -> MaskedFrame:
         """Steady it."""
         return super().key(masked if self._steadier is None else self._steadier.steady(masked))
 

@@ -39,7 +39,7 @@ from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Source
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Meter, Snapshot
+from rtsod.metrics import Metrics, Snapshot
 from rtsod.model.weights import resolve
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.refine import refiner
@@ -147,7 +147,7 @@ def _replay(masks: list[Alpha]) -> Callable[[Image], Alpha]:
 
 
 def _play(source: Source, engine: Engine) -> Snapshot:
-    meter = Meter()
+    meter = Metrics()
     compositor = Compositor([open_background(BACKGROUND)], refine=refiner(PictureConfig().refine))
     sink = NullSink()
     try:

@@ -40,12 +40,12 @@ from benchmarks.support.people import HEIGHT, WIDTH, Layer, Person, person_from,
 from benchmarks.support.study import at_least_one, carry_out
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
-from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.motion.propagate import Carrier
-from rtsod.motion.stabilize import Steadier
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.system.files import file_to_write
 
 PEOPLE: Final = ("again", "book", "no", "thanks")
@@ -98,15 +98,15 @@ def scene(room: Image, layers: Sequence[Sequence[Layer]], engine: Engine) -> Sce
     return Scene(images, maps, firsts, seconds)
 
 
-def locked(what: Scene, steadier: Steadier) -> list[Alpha]:
+def locked(what: Scene, steadier: MaskStabilizer) -> list[Alpha]:
     """Each frame with its own mask."""
     return [steadier.steady(_masked(what, index)).alpha for index in range(len(what.images))]
 
 
-def tracked(what: Scene, steadier: Steadier) -> list[Alpha]:
+def tracked(what: Scene, steadier: MaskStabilizer) -> list[Alpha]:
     """Live-like. Where no motion leads the picture before it stays, so its mask does."""
-    carrier, shown = Carrier(), [np.zeros_like(what.maps[0])]
-    newest: Masked | None = None
+    carrier, shown = MaskPropagator(), [np.zeros_like(what.maps[0])]
+    newest: MaskedFrame | None = None
     for index, image in enumerate(what.images[1:], 1):
         frame = Frame(image, index, index / _FPS)
         if index >= LATE and (index - LATE) % EVERY == 0:
@@ -120,11 +120,11 @@ def tracked(what: Scene, steadier: Steadier) -> list[Alpha]:
     return shown
 
 
-WAYS: Final[dict[str, Callable[[Scene, Steadier], list[Alpha]]]] = {"locked": locked, "tracked": tracked}
+WAYS: Final[dict[str, Callable[[Scene, MaskStabilizer], list[Alpha]]]] = {"locked": locked, "tracked": tracked}
 
 
-def _masked(what: Scene, index: int) -> Masked:
-    return Masked(Frame(what.images[index], index, index / _FPS), Mask(what.maps[index], index, index / _FPS))
+def _masked(what: Scene, index: int) -> MaskedFrame:
+    return MaskedFrame(Frame(what.images[index], index, index / _FPS), Mask(what.maps[index], index, index / _FPS))
 
 
 def comes_and_goes(person: Person, room: Image, engine: Engine, there: int = THERE) -> dict[str, dict[str, float]]:
@@ -141,7 +141,10 @@ def comes_and_goes(person: Person, room: Image, engine: Engine, there: int = THE
     seen = [index for index in walking if what.first[index].mean() > _VISIBLE]
     of_network = [_share(what.maps[index], what.first[index]) for index in seen]
     result = {}
-    for name, shown in {"network": what.maps, **{name: way(what, Steadier()) for name, way in WAYS.items()}}.items():
+    for name, shown in {
+        "network": what.maps,
+        **{name: way(what, MaskStabilizer()) for name, way in WAYS.items()},
+    }.items():
         alike = [iou(_at(alpha, first), first) for alpha, first in zip(shown, what.first, strict=True)]
         area = [float(np.mean(alpha > _TRACE)) for alpha in shown]
         of_walker = [_share(shown[index], what.first[index]) for index in seen]
@@ -168,7 +171,7 @@ def walks_past(first: Person, second: Person, room: Image, engine: Engine, frame
     result = {}
     for name, way in WAYS.items():
         for lock in (False, True):
-            shown = way(what, Steadier(subject_lock=lock))
+            shown = way(what, MaskStabilizer(subject_lock=lock))
             of_passer_by = {index: _share(shown[index], what.second[index]) for index in seen}
             of_first = [_share(shown[index], what.first[index]) for index in range(ALONE, len(layers))]
             result[f"{name}, lock" if lock else name] = {

@@ -39,7 +39,7 @@ from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Masker
 from rtsod.masking.roi_masker import RegionMasker
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Drop, Meter
+from rtsod.metrics import Drop, Metrics
 from rtsod.model.weights import resolve
 from rtsod.system.files import file_to_write
 
@@ -60,7 +60,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ComposedFlow:
     """One way to make masks."""
 
     name: str
@@ -72,14 +72,14 @@ class Way:
 
 
 WAYS: Final = (
-    *(Way(f"whole {size}", size, region=False) for size in (320, 256, 224, 192, 160, 128)),
-    *(Way(f"region {size}, nothing learned", size, gain=1.0) for size in SIZES),
+    *(ComposedFlow(f"whole {size}", size, region=False) for size in (320, 256, 224, 192, 160, 128)),
+    *(ComposedFlow(f"region {size}, nothing learned", size, gain=1.0) for size in SIZES),
     *(
-        Way(f"region {size}, looks each {seconds:g} s", size, look_seconds=seconds)
+        ComposedFlow(f"region {size}, looks each {seconds:g} s", size, look_seconds=seconds)
         for size in SIZES
         for seconds in (1, 0.25)
     ),
-    *(Way(f"region {size}", size) for size in SIZES),
+    *(ComposedFlow(f"region {size}", size) for size in SIZES),
 )
 """Each step alone, and together."""
 
@@ -100,11 +100,11 @@ class Engines:
                 engine.infer(np.zeros((size, size, 3), np.uint8))
         return self._opened[config]
 
-    def masker(self, way: Way) -> Masker:
+    def masker(self, way: ComposedFlow) -> Masker:
         """What makes masks in this way."""
         if way.region:
-            return RegionMasker(self.at(SIZE), self.at(way.size), Meter())
-        return WholeFrame(self.at(way.size), Meter())
+            return RegionMasker(self.at(SIZE), self.at(way.size), Metrics())
+        return WholeFrame(self.at(way.size), Metrics())
 
 
 def overlap(found: Alpha, best: Alpha) -> float:
@@ -121,14 +121,14 @@ def follow(masker: Masker, clip: Clip) -> tuple[list[float], float]:
         frame = Frame(image, index, index / FPS, Fraction(index, FPS))
         started = time.perf_counter()
         alpha = masker.mask(frame).alpha
-        masker.afterwards()
+        masker.run_deferred()
         seconds += time.perf_counter() - started
         same_size = alpha if alpha.shape == best.shape else cv2.resize(alpha, best.shape[::-1])
         overlaps.append(overlap(np.asarray(same_size, np.float32), best))
     return overlaps, seconds
 
 
-def measure(engines: Engines, way: Way, clips: Sequence[Clip]) -> dict[str, Any]:
+def measure(engines: Engines, way: ComposedFlow, clips: Sequence[Clip]) -> dict[str, Any]:
     """One line of the table: a new masker for each clip."""
     of_each: dict[str, list[float]] = {}
     total = 0.0
@@ -209,7 +209,7 @@ def on_variants(study: Study) -> Iterator[dict[str, Any]]:
             changed.setdefault(name, []).append(best_masks(study.engines, path.stem, images))
     for name, those in changed.items():
         for size in SIZES:
-            yield {"variant": name, **measure(study.engines, Way(f"region {size}, {name}", size), those)}
+            yield {"variant": name, **measure(study.engines, ComposedFlow(f"region {size}, {name}", size), those)}
 
 
 def whole_path(study: Study) -> Iterator[dict[str, Any]]:

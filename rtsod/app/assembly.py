@@ -11,19 +11,19 @@ from rtsod.config import EngineConfig, EngineName, Precision, QualityConfig, Run
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.frame_skip import Sparing
+from rtsod.masking.frame_skip import FrameSkipPolicy
 from rtsod.masking.initial_quality import Choice, choose
 from rtsod.masking.initial_quality import check as check_quality
-from rtsod.masking.time_budget import check_sync, inference_seconds, mask_age, settle_sync
-from rtsod.metrics import Meter, Snapshot
-from rtsod.motion.propagate import Carrier
-from rtsod.pipeline.mask_sync import Steadying
+from rtsod.masking.time_budget import check_sync, choose_sync, inference_seconds, mask_age
+from rtsod.metrics import Metrics, Snapshot
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.pipeline.mask_sync import Stabilizer
 from rtsod.pipeline.pipeline import Composing, Pipeline
 from rtsod.progress import Say
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class RunPlan:
     """What the speed of the network here has decided."""
 
     choice: Choice
@@ -34,7 +34,7 @@ class Settled:
     """Seconds: what was asked for, or what follows from the network's speed."""
 
 
-def settle(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, say: Say) -> Settled:
+def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, say: Say) -> RunPlan:
     """Time the network and decide what was left open: how masks are made, and how they are paired with frames.
 
     Args:
@@ -56,11 +56,11 @@ def settle(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: Engin
         until = "; until its network is open, the whole frame" + ", and most frames tracked" * may_track
         say(f"quality: {choice.why}{until if waits else ''}")
     by_rung = may_track and run.sync == "auto" and len(choice.rungs) > 1
-    sync, why = settle_sync(run, info, choice.seconds)
+    sync, why = choose_sync(run, info, choice.seconds)
     if why is not None:
         say(f"sync: {sync}, {why}{', and tracked whenever they take more' if by_rung and sync == 'locked' else ''}")
     age = run.max_mask_age or mask_age(whole, "tracked" if by_rung else sync)
-    return Settled(choice, replace(run, sync="auto" if by_rung else sync), age)
+    return RunPlan(choice, replace(run, sync="auto" if by_rung else sync), age)
 
 
 def _at_target(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> RunConfig:
@@ -102,9 +102,9 @@ def pipeline_from(
     masker: Masker,
     compositor: Composing,
     sinks: Sequence[Sink],
-    meter: Meter,
+    meter: Metrics,
     *,
-    steadier: Steadying | None = None,
+    steadier: Stabilizer | None = None,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
 ) -> Pipeline:
@@ -129,10 +129,10 @@ def pipeline_from(
         sinks,
         meter,
         steadier=steadier,
-        carrier=None if config.sync == "locked" else Carrier(),
+        carrier=None if config.sync == "locked" else MaskPropagator(),
         tracks=lambda: config.sync == "tracked" or masker.every > 1,
         mask_every=config.mask_every,
-        spares=Sparing(meter, max_mask_age, lambda: masker.every),
+        spares=FrameSkipPolicy(meter, max_mask_age, lambda: masker.every),
         max_mask_age=max_mask_age,
         max_frames=config.max_frames,
         duration=config.duration,

@@ -19,15 +19,17 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    SpinnerColumn,
+    TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from rtsod.app.build_bars import shown
 from rtsod.frames import EngineInfo, SourceInfo
-from rtsod.metrics import Drop, Meter, Snapshot
+from rtsod.metrics import Drop, Metrics, Snapshot
 from rtsod.model.weights import ReportBytes
-from rtsod.progress import BuildProgress, Say
+from rtsod.progress import BuildProgress, Say, spoken
 from rtsod.system.files import write_text
 from rtsod.version import __version__
 
@@ -91,7 +93,7 @@ class Reporter:
         return shown(self._console, self.say)
 
     @contextmanager
-    def frames(self, what: str, total: int | None, meter: Meter) -> Iterator[_FrameBar]:
+    def frames(self, what: str, total: int | None, meter: Metrics) -> Iterator[_FrameBar]:
         """A bar in frames, filled from the meter whenever it is polled."""
         progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"))
         with progress:
@@ -109,7 +111,7 @@ class Reporter:
 
 
 class _FrameBar:
-    def __init__(self, progress: Progress, what: str, total: int | None, meter: Meter, say: Say) -> None:
+    def __init__(self, progress: Progress, what: str, total: int | None, meter: Metrics, say: Say) -> None:
         self._progress = progress
         self._meter = meter
         self._say: Say | None = say
@@ -225,3 +227,31 @@ def write_stats(
         **numbers,
     }
     write_text(path, json.dumps(record, indent=2) + "\n")
+
+
+@contextmanager
+def shown(console: Console, say: Say) -> Iterator[BuildProgress]:
+    """A receiver that shows a bar for each phase under way, from the first report on; no terminal, and it is spoken."""
+    if not console.is_terminal:
+        yield spoken(say)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(SpinnerColumn(), *columns, console=console, transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def report(phase: str, done: int, total: int) -> None:
+        if done >= total:
+            if phase in tasks:
+                bars.remove_task(tasks.pop(phase))
+            if not tasks:
+                bars.stop()  # what is said in between begins on a line of its own
+            return
+        if phase not in tasks:
+            bars.start()
+            tasks[phase] = bars.add_task(phase, total=total)
+        bars.update(tasks[phase], completed=done)
+
+    try:
+        yield report
+    finally:
+        bars.stop()

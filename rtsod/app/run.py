@@ -13,7 +13,7 @@ from typing import Final
 
 import cv2
 
-from rtsod.app.assembly import check, like, pipeline_from, settle, sync_that_ran
+from rtsod.app.assembly import check, like, pipeline_from, plan_run, sync_that_ran
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
 from rtsod.backends import open_engine
 from rtsod.backends.supervised import SupervisedEngine
@@ -22,12 +22,12 @@ from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError
 from rtsod.frames import Availability, SourceInfo
-from rtsod.interfaces import Backdrop, Engine, Sink, Source, Transparent, Untouched
+from rtsod.interfaces import Backdrop, Engine, PassThrough, Sink, Source, Transparent
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.initial_quality import masker_from
-from rtsod.metrics import Meter
+from rtsod.masking.initial_quality import build_masker
+from rtsod.metrics import Metrics
 from rtsod.model.weights import resolve
-from rtsod.motion.stabilize import Steadier
+from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.progress import Say
 from rtsod.refine import refiner
 from rtsod.sinks import check_outputs, open_sinks
@@ -75,7 +75,7 @@ class _Run:
             check_writable("--stats", config.run.stats)
 
         # What is cheap and likely to be mistyped comes first; the network, which may take minutes, last.
-        self._meter = Meter()
+        self._meter = Metrics()
         self._virtual_camera: VirtualCameraSink | None = None
         self._source: Source = open_source(
             config.source, tell=self._meter.event, demand=self._is_wanted if config.output.on_demand else None
@@ -102,7 +102,7 @@ class _Run:
             reporter.say(
                 "edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)"
             )
-        if any(isinstance(backdrop, Untouched) for backdrop in backdrops):
+        if any(isinstance(backdrop, PassThrough) for backdrop in backdrops):
             reporter.say("background none: the camera's own background is shown")
 
         sinks = open_sinks(output, info, transparent=transparent, tell=self._meter.event)
@@ -126,14 +126,16 @@ class _Run:
         self._pool = self._open_engines(engine)
         opened.callback(self._pool.close)
         self._engine = self._pool.first
-        settled = settle(config.quality, self._run_config, info, self._pool, reporter.say)
+        settled = plan_run(config.quality, self._run_config, info, self._pool, reporter.say)
         self._run_config, self._age = settled.run, settled.max_mask_age
-        self._masker = masker_from(settled.choice, info, self._pool, self._meter, reporter.say)
+        self._masker = build_masker(settled.choice, info, self._pool, self._meter, reporter.say)
         _log.info("masks count as too old after %.2f s", self._age)
         if self._virtual_camera is not None:
             self._virtual_camera.limit_age(self._age)
         picture = config.picture
-        self._steadier = Steadier(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
+        self._steadier = (
+            MaskStabilizer(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
+        )
         self._show_numbers = False
 
     def run(self) -> None:

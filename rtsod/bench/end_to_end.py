@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from rtsod.app.assembly import like, pipeline_from, settle, sync_that_ran
+from rtsod.app.assembly import like, pipeline_from, plan_run, sync_that_ran
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.bench.sources import BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.target import Subject
@@ -22,9 +22,9 @@ from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.interfaces import Backdrop, Clock, Engine, Masker, Source
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.initial_quality import masker_from
-from rtsod.metrics import Drop, Meter, Snapshot, Span, Stage
-from rtsod.motion.stabilize import Steadier
+from rtsod.masking.initial_quality import build_masker
+from rtsod.metrics import Drop, Metrics, Snapshot, Span, Stage
+from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
@@ -117,9 +117,9 @@ def measure_whole(case: Case) -> WholeResult:
     """
     leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(_pool(case.subject)) as pool:
-        settled = settle(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
-        meter = Meter(trace=_TRACE)
-        masker = masker_from(settled.choice, source.info, pool, meter, lambda line: None)
+        settled = plan_run(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
+        meter = Metrics(trace=_TRACE)
+        masker = build_masker(settled.choice, source.info, pool, meter, lambda line: None)
         backdrop, age = open_background(case.background), settled.max_mask_age
         run = replace(case, sync=settled.run.sync)
         result = run_case(run, source, masker, pool.first.info, backdrop, meter, max_mask_age=age)
@@ -142,7 +142,7 @@ def run_case(
     masker: Masker,
     engine: EngineInfo,
     backdrop: Backdrop,
-    meter: Meter,
+    meter: Metrics,
     *,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
@@ -155,7 +155,7 @@ def run_case(
         Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
         meter,
-        steadier=None if source.info.stills else Steadier(),
+        steadier=None if source.info.stills else MaskStabilizer(),
         max_mask_age=max_mask_age,
         clock=clock,
     )

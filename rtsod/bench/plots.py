@@ -175,7 +175,7 @@ def _name_lines(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
         labels: height, text, colour.
     """
     low, high = np.log10(axes.get_ylim())
-    places = apart([(math.log10(height) - low) / (high - low) for height, _, _ in sorted(labels)], _TEXT_LINE)
+    places = spread_apart([(math.log10(height) - low) / (high - low) for height, _, _ in sorted(labels)], _TEXT_LINE)
     for (height, text, colour), place in zip(sorted(labels), places, strict=True):
         axes.annotate(text, (1.0, height), (1.03, place), xycoords=("axes fraction", "data"),
                       textcoords="axes fraction", va="center", color=colour, fontsize=9,
@@ -183,7 +183,7 @@ def _name_lines(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
                       annotation_clip=False)  # fmt: skip
 
 
-def apart(places: Sequence[float], least: float) -> list[float]:
+def spread_apart(places: Sequence[float], least: float) -> list[float]:
     """Rising places moved as little as need be, so that neighbours are at least so far apart.
 
     What would meet is gathered into groups, each around the mean of its places.

@@ -56,7 +56,7 @@ def _parser() -> Parser:
 def _build(options: argparse.Namespace) -> None:
     from rich.console import Console  # late, as the rest: a mistyped option needs none of them
 
-    from rtsod.app.build_bars import shown
+    from rtsod.app.console import shown
     from rtsod.backends.tensorrt.cache import EngineCache
     from rtsod.backends.tensorrt.library import load_library
     from rtsod.backends.tensorrt.plan_from_weights import engine_from_weights

@@ -16,8 +16,8 @@ import numpy as np
 
 from rtsod.composite.light_wrap import light_wrapped
 from rtsod.errors import UsageError
-from rtsod.frames import Alpha, Composited, Frame, Image, Shown, seal
-from rtsod.interfaces import Backdrop, Background, Blur, Transparent, Untouched
+from rtsod.frames import Alpha, Compositable, Composited, Frame, Image, mark_safe
+from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
 from rtsod.refine.matte import Refine, unrefined
 
 SLATE_BGR: Final = (38, 34, 32)
@@ -76,7 +76,7 @@ class Compositor:
         """Flip what comes from the camera, or no longer. A replaced background is never flipped: it may hold text."""
         self._mirror = not self._mirror
 
-    def compose(self, shown: Shown, at: float, *, stands_for: Frame | None = None) -> Composited:
+    def compose(self, shown: Compositable, at: float, *, stands_for: Frame | None = None) -> Composited:
         """The frame's subject in front of the current backdrop.
 
         Args:
@@ -99,7 +99,7 @@ class Compositor:
         alpha, front = matte.alpha, matte.foreground
         cv2.threshold(alpha, LEAST_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=alpha)
         match backdrop:
-            case Untouched():
+            case PassThrough():
                 picture = image.copy()
             case Transparent():
                 picture = np.zeros_like(image)
@@ -109,7 +109,7 @@ class Compositor:
             case _:
                 picture = self._join(front, backdrop.picture(width, height, at), alpha)
         frame = stands_for or shown.frame
-        return seal(
+        return mark_safe(
             image=picture,
             alpha=alpha,
             index=frame.index,
@@ -139,13 +139,13 @@ class Compositor:
         """
         backdrop = self._backdrops[self._current]
         match backdrop:
-            case Blur() | Untouched():
+            case Blur() | PassThrough():
                 picture = np.full((height, width, 3), SLATE_BGR, np.uint8)
             case Transparent():
                 picture = np.zeros((height, width, 3), np.uint8)
             case _:
                 picture = backdrop.picture(width, height, at).copy()
-        return seal(
+        return mark_safe(
             image=picture,
             alpha=np.zeros((height, width), np.float32),
             index=-1 if frame is None else frame.index,
@@ -226,8 +226,8 @@ __all__ = [
     "Background",
     "Blur",
     "Compositor",
+    "PassThrough",
     "Transparent",
-    "Untouched",
     "blend",
     "blurred_background",
 ]

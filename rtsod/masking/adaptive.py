@@ -10,7 +10,7 @@ from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.ladder import Ladder, Rung
 from rtsod.masking.roi_masker import RegionMasker
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Meter
+from rtsod.metrics import Metrics
 from rtsod.progress import Say
 
 
@@ -31,7 +31,7 @@ class AdaptiveMasker:
         self,
         ladder: Ladder,
         pool: EnginePool,
-        meter: Meter,
+        meter: Metrics,
         say: Say,
         *,
         clock: Clock = time.perf_counter,
@@ -39,7 +39,7 @@ class AdaptiveMasker:
         self._ladder, self._pool, self._meter, self._say, self._clock = ladder, pool, meter, say, clock
         ready = pool.ready(ladder.rung.size) is not None
         self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, every=ladder.rung.every)
-        self._masker = masker_of(self._rung, pool, meter)
+        self._masker = masker_for_rung(self._rung, pool, meter)
         self._why = "its network is open now"
         self._seconds = 0.0
         meter.stands_on(str(self._rung))
@@ -65,10 +65,10 @@ class AdaptiveMasker:
         finally:
             self._seconds = self._clock() - started
 
-    def afterwards(self) -> None:
-        """See :meth:`rtsod.interfaces.Masker.afterwards`."""
+    def run_deferred(self) -> None:
+        """See :meth:`rtsod.interfaces.Masker.run_deferred`."""
         started = self._clock()
-        self._masker.afterwards()
+        self._masker.run_deferred()
         now = self._clock()
         if self._rung is self._ladder.rung:
             step = self._ladder.took(self._seconds + now - started, now)
@@ -80,13 +80,13 @@ class AdaptiveMasker:
         if rung is self._rung or self._pool.ready(rung.size) is None:
             return
         if (rung.size, rung.region) != (self._rung.size, self._rung.region):
-            self._masker = masker_of(rung, self._pool, self._meter)
+            self._masker = masker_for_rung(rung, self._pool, self._meter)
         self._rung = rung
         self._meter.stands_on(str(rung))
         self._say(f"quality: {rung}, because {self._why}")
 
 
-def masker_of(rung: Rung, pool: EnginePool, meter: Meter) -> Masker:
+def masker_for_rung(rung: Rung, pool: EnginePool, meter: Metrics) -> Masker:
     """What makes masks on a rung; opens its engine if need be."""
     if rung.region:
         return RegionMasker(pool.first, pool.open(rung.size), meter)

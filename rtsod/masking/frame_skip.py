@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from rtsod.frames import Frame, Masked
+from rtsod.frames import Frame, MaskedFrame
 from rtsod.masking.scene_change import Thumbnail, stands_still, thumbnail
-from rtsod.metrics import Meter, Work
+from rtsod.metrics import Metrics, Work
 
 STILL_SECONDS: Final = 0.5
 """At least so often a mask is computed, however still the picture stands."""
 
 
-class Sparing:
+class FrameSkipPolicy:
     """Spares inference while the picture stands still, and where the masker asks for fewer frames. One thread.
 
     Args:
@@ -22,13 +22,13 @@ class Sparing:
         every: at most each so many-th captured frame needs a mask, at this moment.
     """
 
-    def __init__(self, meter: Meter, max_mask_age: float, every: Callable[[], int] = lambda: 1) -> None:
+    def __init__(self, meter: Metrics, max_mask_age: float, every: Callable[[], int] = lambda: 1) -> None:
         self._meter = meter
         self._longest = min(STILL_SECONDS, max_mask_age / 2)
         self._every = every
         self._known: tuple[int, Thumbnail] | None = None
 
-    def __call__(self, newest: Masked, frame: Frame) -> bool:
+    def __call__(self, newest: MaskedFrame, frame: Frame) -> bool:
         """Whether the newest mask is enough.
 
         Args:

@@ -10,13 +10,13 @@ from rtsod.config import QualityConfig
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Masker
-from rtsod.masking.adaptive import AdaptiveMasker, masker_of
+from rtsod.masking.adaptive import AdaptiveMasker, masker_for_rung
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.ladder import Ladder, Rung
 from rtsod.masking.roi_masker import LOOK_SECONDS, LOOK_SHARE
 from rtsod.masking.time_budget import KEEPS_UP, inference_seconds
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Meter
+from rtsod.metrics import Metrics
 from rtsod.progress import Say
 
 REGION_SIZES: Final = (192, 160, 128)
@@ -136,7 +136,7 @@ def rungs(size: int, fps: float, whole_seconds: float, *, region: bool, tracking
     return (Rung(size), *ways)
 
 
-def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter, say: Say) -> Masker:
+def build_masker(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Metrics, say: Say) -> Masker:
     """What makes masks as chosen; where there is a choice to be made again and again, by a ladder.
 
     Args:
@@ -149,7 +149,7 @@ def masker_from(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Meter
     if len(choice.rungs) > 1:
         return AdaptiveMasker(Ladder(choice.rungs, choice.period, choice.start), pool, meter, say)
     meter.stands_on(str(choice.rung))
-    return WholeFrame(pool.first, meter, stills=True) if info.stills else masker_of(choice.rung, pool, meter)
+    return WholeFrame(pool.first, meter, stills=True) if info.stills else masker_for_rung(choice.rung, pool, meter)
 
 
 def _best(ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]) -> Choice:

@@ -10,8 +10,8 @@ from rtsod.frames import Alpha, Frame, Mask
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Clock, Engine
 from rtsod.masking.roi import Region
-from rtsod.masking.scene_change import Surroundings
-from rtsod.metrics import Meter, Stage, Work
+from rtsod.masking.scene_change import SceneChangeDetector
+from rtsod.metrics import Metrics, Stage, Work
 
 LOOK_SECONDS: Final = 0.5
 """Between looks at the whole frame, where they are cheap."""
@@ -36,13 +36,13 @@ class RegionMasker:
         clock: seconds that only grow.
     """
 
-    def __init__(self, whole: Engine, part: Engine, meter: Meter, *, clock: Clock = time.perf_counter) -> None:
+    def __init__(self, whole: Engine, part: Engine, meter: Metrics, *, clock: Clock = time.perf_counter) -> None:
         self._whole, self._part = whole, part
         self._meter = meter
         self._clock = clock
         self._look_seconds = 0.0
         self._region = Region(whole.info.input_size, part.info.input_size)
-        self._surroundings = Surroundings()
+        self._surroundings = SceneChangeDetector()
         self._looked_at = 0.0
         self._shown: tuple[Frame, Alpha] | None = None
 
@@ -58,7 +58,7 @@ class RegionMasker:
 
     def mask(self, frame: Frame) -> Mask:
         """See :meth:`rtsod.interfaces.Masker.mask`."""
-        self.afterwards()
+        self.run_deferred()
         try:
             if self._region.box is None:
                 return self._of_the_whole(frame)
@@ -77,8 +77,8 @@ class RegionMasker:
         self._shown = (frame, placed)
         return mask
 
-    def afterwards(self) -> None:
-        """See :meth:`rtsod.interfaces.Masker.afterwards`."""
+    def run_deferred(self) -> None:
+        """See :meth:`rtsod.interfaces.Masker.run_deferred`."""
         if self._shown is None:
             return
         (frame, alpha), self._shown = self._shown, None

@@ -21,7 +21,7 @@ STILL: Final = 3
 """Grey levels; a picture of which no part differs by so much stands still."""
 
 
-class Surroundings:
+class SceneChangeDetector:
     """Notices when something changes outside of a box, by a thumbnail of the frame."""
 
     def __init__(self) -> None:

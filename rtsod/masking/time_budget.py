@@ -61,7 +61,7 @@ def check_sync(run: RunConfig, info: SourceInfo) -> None:
         raise UsageError(f"--max-mask-age: {info.name} waits for its masks, and none gets old: leave it out")
 
 
-def settle_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Sync, str | None]:
+def choose_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Sync, str | None]:
     """What ``auto`` means here at first, and why, where that is worth a line.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rtsod.frames import Frame, Mask
 from rtsod.imaging.network_input import shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
-from rtsod.metrics import Meter, Stage
+from rtsod.metrics import Metrics, Stage
 
 
 class WholeFrame:
@@ -17,7 +17,7 @@ class WholeFrame:
         stills: photographs, by the authors' protocol.
     """
 
-    def __init__(self, engine: Engine, meter: Meter, *, stills: bool = False) -> None:
+    def __init__(self, engine: Engine, meter: Metrics, *, stills: bool = False) -> None:
         self._engine = engine
         self._meter = meter
         self._stills = stills
@@ -42,5 +42,5 @@ class WholeFrame:
             saliency = self._engine.infer(image)
         return Mask(stretch_still(saliency) if self._stills else saliency, frame.index, frame.captured_at)
 
-    def afterwards(self) -> None:
+    def run_deferred(self) -> None:
         """Nothing is left to do."""

@@ -38,10 +38,10 @@ class Aside:
         before = node.args[0]
         assert isinstance(before, Node)
         with self._graph.inserting_before(node):
-            apart = dict(self._apart(before, 0))
-        if not apart:
+            outliers = dict(self._apart(before, 0))
+        if not outliers:
             return []
-        places, channels = list(apart), list(apart.values())
+        places, channels = list(outliers), list(outliers.values())
         small = nn.Conv2d(len(places), conv.out_channels, 3, bias=False)
         small.padding, small.dilation = conv.padding, conv.dilation
         small.weight = nn.Parameter(conv.weight[:, places].detach().clone())

@@ -91,7 +91,7 @@ def _places(width: int, height: int) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ComposedFlow:
     """Where each pixel was in an earlier picture, over the pictures between the two."""
 
     flow: Flow
@@ -99,12 +99,12 @@ class Way:
     """``(HEIGHT, WIDTH)``: pixels, from one of these pictures to the next."""
 
     @classmethod
-    def step(cls, back: Flow) -> Way:
+    def step(cls, back: Flow) -> ComposedFlow:
         """From a picture to the one before it."""
         return cls(back, np.asarray(cv2.magnitude(back[..., 0], back[..., 1]), np.float32))
 
-    def after(self, back: Flow) -> Way:
+    def after(self, back: Flow) -> ComposedFlow:
         """Go ``back`` first, and from there this way."""
-        step = Way.step(back)
+        step = ComposedFlow.step(back)
         longest = np.maximum(step.longest_step, follow(self.longest_step, back))
-        return Way(back + follow(self.flow, back), longest)
+        return ComposedFlow(back + follow(self.flow, back), longest)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
-from rtsod.motion.flow import Small, Way, follow
+from rtsod.motion.flow import ComposedFlow, Small, follow
 
 _MISMATCH: Final = 20.0
 """Levels of 255, in the worst channel: a pixel that differs this much from where it is said to come from does not come
@@ -50,7 +50,7 @@ class Evidence:
         return 1.0 - max(everywhere, float(np.mean(unknown)) if unknown.size else 0.0)
 
 
-def compare(new: Small, old: Small, way: Way) -> Evidence:
+def compare(new: Small, old: Small, way: ComposedFlow) -> Evidence:
     """Hold a picture against what it should be, by the motion from the old one."""
     flow = way.flow
     difference = cv2.absdiff(new.colour, follow(old.colour, flow))

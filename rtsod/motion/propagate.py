@@ -12,8 +12,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.frames import Carried, Frame, Masked
-from rtsod.motion.flow import Flow, FlowSearch, Small, Way, coarse, follow, small
+from rtsod.frames import Frame, MaskedFrame, PropagatedFrame
+from rtsod.motion.flow import ComposedFlow, Flow, FlowSearch, Small, coarse, follow, small
 from rtsod.motion.flow_consistency import compare, uncovered
 
 LEAST_EXPLAINED: Final = 0.5
@@ -35,7 +35,7 @@ class _Seen:
     """To the one seen before it; None for the first, and after too long a step."""
 
 
-class Carrier:
+class MaskPropagator:
     """Carries masks along the frames it is shown, one by one. For one thread."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Carrier:
         self._key: Frame | None = None
         self._seen: list[_Seen] = []
         """From the newest mask's frame on."""
-        self._way: Way | None = None
+        self._way: ComposedFlow | None = None
         """From the last one seen to the first; None where that is the same, or no way leads there."""
 
     def watch(self, frame: Frame) -> None:
@@ -61,7 +61,7 @@ class Carrier:
             del self._seen[0]
             self._key = self._way = None
 
-    def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         """The mask as ``frame`` needs it; None where the motion between the two cannot be believed.
 
         Args:
@@ -85,7 +85,7 @@ class Carrier:
         away = uncovered(new, at_small, evidence)
         if away.any():
             alpha *= 1.0 - np.asarray(cv2.resize(away, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        return Carried(frame, np.clip(alpha, 0.0, 1.0, out=alpha), masked.mask)
+        return PropagatedFrame(frame, np.clip(alpha, 0.0, 1.0, out=alpha), masked.mask)
 
     def _start_from(self, key: Frame) -> None:
         """Keep what was seen from this frame on, and join the ways anew."""
@@ -108,5 +108,5 @@ class Carrier:
         if seen.back is None or (self._way is None and len(self._seen) > 1):
             self._way = None
         else:
-            self._way = Way.step(seen.back) if self._way is None else self._way.after(seen.back)
+            self._way = ComposedFlow.step(seen.back) if self._way is None else self._way.after(seen.back)
         self._seen.append(seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtsod.frames import Mask, Masked
+from rtsod.frames import Mask, MaskedFrame
 from rtsod.motion.background_model import Ground
 from rtsod.motion.flow import small
 from rtsod.motion.presence import Presence
@@ -10,7 +10,7 @@ from rtsod.motion.smooth import Smoother
 from rtsod.motion.subject_lock import SubjectLock
 
 
-class Steadier:
+class MaskStabilizer:
     """Steadies the masks of one stream, in their order. For one thread.
 
     Args:
@@ -23,7 +23,7 @@ class Steadier:
         self._ground = Ground()
         self._lock = SubjectLock() if subject_lock else None
 
-    def steady(self, masked: Masked) -> Masked:
+    def steady(self, masked: MaskedFrame) -> MaskedFrame:
         """The frame with its own mask, steadied by those before."""
         frame = masked.frame
         picture = small(frame.image)
@@ -34,4 +34,4 @@ class Steadier:
         self._ground.learn(known, masked.alpha, alpha, picture, at)
         if self._lock is not None:
             alpha = self._lock.keep(alpha, picture, at)
-        return Masked(frame, Mask(alpha, masked.mask.frame_index, masked.mask.captured_at))
+        return MaskedFrame(frame, Mask(alpha, masked.mask.frame_index, masked.mask.captured_at))

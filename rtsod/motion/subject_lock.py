@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
-from rtsod.motion.flow import HEIGHT, WIDTH, FlowSearch, Small, Way, coarse, follow
+from rtsod.motion.flow import HEIGHT, WIDTH, ComposedFlow, FlowSearch, Small, coarse, follow
 from rtsod.motion.flow_consistency import compare
 
 Region = NDArray[np.bool_]
@@ -98,7 +98,7 @@ class SubjectLock:
 
     def _follow(self, new: Small, old: Small) -> None:
         flow = self._search.back(new, old)
-        known = ~compare(new, old, Way.step(flow)).mismatch
+        known = ~compare(new, old, ComposedFlow.step(flow)).mismatch
         self._names = follow(self._names, flow) * known[..., None]
         self._small_for, self._on_trial = (
             follow(seconds, flow) * known for seconds in (self._small_for, self._on_trial)

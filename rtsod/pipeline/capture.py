@@ -6,7 +6,7 @@ import threading
 
 from rtsod.frames import Frame
 from rtsod.interfaces import Source
-from rtsod.metrics import Meter, Stage
+from rtsod.metrics import Metrics, Stage
 from rtsod.pipeline.ring import Closed, Puttable
 
 
@@ -22,7 +22,7 @@ class CaptureThread:
     """
 
     def __init__(
-        self, source: Source, ring: Puttable[Frame], meter: Meter, *, max_frames: int | None, duration: float | None
+        self, source: Source, ring: Puttable[Frame], meter: Metrics, *, max_frames: int | None, duration: float | None
     ) -> None:
         self._source = source
         self._ring = ring

@@ -7,33 +7,33 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from rtsod.errors import MaskError
-from rtsod.frames import Carried, Frame, Masked
+from rtsod.frames import Frame, MaskedFrame, PropagatedFrame
 from rtsod.interfaces import Masker
-from rtsod.metrics import Drop, Meter, Stage, Work
+from rtsod.metrics import Drop, Metrics, Stage, Work
 
 
-class Carrying(Protocol):
-    """What tracks; see :class:`rtsod.motion.propagate.Carrier`."""
+class Propagator(Protocol):
+    """What tracks; see :class:`rtsod.motion.propagate.MaskPropagator`."""
 
     def watch(self, frame: Frame) -> None:
         """See a frame to which there is nothing to carry."""
         ...
 
-    def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         """The mask as another frame needs it; None where the motion between the two cannot be believed."""
         ...
 
 
-class Steadying(Protocol):
-    """What steadies; see :class:`rtsod.motion.stabilize.Steadier`."""
+class Stabilizer(Protocol):
+    """What steadies; see :class:`rtsod.motion.stabilize.MaskStabilizer`."""
 
-    def steady(self, masked: Masked) -> Masked:
+    def steady(self, masked: MaskedFrame) -> MaskedFrame:
         """The frame with its own mask, steadied by those before."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Unmasked:
+class Rejected:
     """A frame that got no valid mask: it becomes a slate, so that a file's time line stays whole."""
 
     frame: Frame
@@ -41,18 +41,18 @@ class Unmasked:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HoldLast:
     """A frame that no motion leads to: in its place the newest one that has its own mask is shown, once."""
 
     frame: Frame
-    instead: Masked
+    instead: MaskedFrame
 
 
-Answer: TypeAlias = Masked | Carried | Held | Unmasked
+Decision: TypeAlias = MaskedFrame | PropagatedFrame | HoldLast | Rejected
 """What is to be shown for a frame."""
 
 
-class Pairing:
+class MaskSynchronizer:
     """Finds the answer for each frame.
 
     Live, two threads share it: one calls :meth:`answer` for each frame that waits for its mask and :meth:`infer` for
@@ -71,12 +71,12 @@ class Pairing:
     def __init__(
         self,
         masker: Masker,
-        steadier: Steadying | None,
-        carrier: Carrying | None,
-        meter: Meter,
+        steadier: Stabilizer | None,
+        carrier: Propagator | None,
+        meter: Metrics,
         *,
         mask_every: int,
-        spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
+        spares: Callable[[MaskedFrame, Frame], bool] = lambda newest, frame: False,
         refusal: Callable[[float], Drop | None],
     ) -> None:
         self._masker = masker
@@ -86,9 +86,9 @@ class Pairing:
         self._mask_every = mask_every
         self._spares = spares
         self._refusal = refusal
-        self._newest: Masked | None = None  # one name bound anew, so whoever reads it has one whole mask
+        self._newest: MaskedFrame | None = None  # one name bound anew, so whoever reads it has one whole mask
 
-    def answer(self, frame: Frame) -> Answer:
+    def answer(self, frame: Frame) -> Decision:
         """Its own mask; with a carrier, for the frames between every n-th, the mask of the one before them.
 
         A frame that no motion leads to gets its own mask all the same: there is time.
@@ -98,17 +98,17 @@ class Pairing:
             if carried is not None:
                 return carried
         answer = self._inferred(frame)
-        self._newest = answer if isinstance(answer, Masked) else None
+        self._newest = answer if isinstance(answer, MaskedFrame) else None
         return answer
 
     def infer(self, frame: Frame) -> None:
         """Live: make this frame's mask the newest, if one is due. An invalid one leaves the newest to grow old."""
         if self._newest is not None and self._spares(self._newest, frame):
             return
-        if self._is_due(frame) and isinstance(answer := self._inferred(frame), Masked):
+        if self._is_due(frame) and isinstance(answer := self._inferred(frame), MaskedFrame):
             self._newest = answer
 
-    def track(self, frame: Frame) -> Answer:
+    def track(self, frame: Frame) -> Decision:
         """Live: the newest mask carried to the newest frame."""
         newest, carrier = self._newest, self._carrier
         assert carrier is not None, "without a carrier there is no tracking"
@@ -117,24 +117,24 @@ class Pairing:
             if reason is not Drop.PAUSED:
                 with self._meter.stage(Stage.TRACK, frame.index):
                     carrier.watch(frame)
-            return newest if newest is not None and reason is None else Unmasked(frame, reason or Drop.NO_MASK)
-        return self._carry(carrier, newest, frame) or Held(frame, newest)
+            return newest if newest is not None and reason is None else Rejected(frame, reason or Drop.NO_MASK)
+        return self._carry(carrier, newest, frame) or HoldLast(frame, newest)
 
     def _is_due(self, frame: Frame) -> bool:
         return self._newest is None or frame.index - self._newest.frame.index >= self._mask_every
 
-    def _carry(self, carrier: Carrying, masked: Masked, frame: Frame) -> Carried | None:
+    def _carry(self, carrier: Propagator, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         with self._meter.stage(Stage.TRACK, frame.index):
             return carrier.carry(masked, frame)
 
-    def _inferred(self, frame: Frame) -> Masked | Unmasked:
+    def _inferred(self, frame: Frame) -> MaskedFrame | Rejected:
         if (reason := self._refusal(frame.captured_at)) is not None:
-            return Unmasked(frame, reason)
+            return Rejected(frame, reason)
         try:
-            masked = Masked(frame, self._masker.mask(frame))
+            masked = MaskedFrame(frame, self._masker.mask(frame))
         except MaskError:
             self._meter.invalid_mask()
-            return Unmasked(frame, Drop.INVALID_MASK)
+            return Rejected(frame, Drop.INVALID_MASK)
         self._meter.worked(Work.MASKS)
         if self._steadier is None:
             return masked

@@ -28,13 +28,13 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from rtsod.errors import EngineError
-from rtsod.frames import Composited, Frame, Masked, Shown
+from rtsod.frames import Compositable, Composited, Frame, MaskedFrame
 from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
-from rtsod.metrics import Drop, Meter, Stage
+from rtsod.metrics import Drop, Metrics, Stage
 from rtsod.pipeline.capture import CaptureThread
-from rtsod.pipeline.mask_sync import Answer, Carrying, Held, Pairing, Steadying, Unmasked
+from rtsod.pipeline.mask_sync import Decision, HoldLast, MaskSynchronizer, Propagator, Rejected, Stabilizer
 from rtsod.pipeline.ring import Closed, OnFull, Ring
-from rtsod.pipeline.router import Offered, Parting
+from rtsod.pipeline.router import FrameRouter, InferenceRequest
 
 READ_AHEAD: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
@@ -47,7 +47,7 @@ JOIN_TIMEOUT: Final = 10.0
 class Composing(Protocol):
     """What the pipeline needs of a compositor; see :class:`rtsod.composite.compositor.Compositor`."""
 
-    def compose(self, shown: Shown, at: float, *, stands_for: Frame | None = None) -> Composited:
+    def compose(self, shown: Compositable, at: float, *, stands_for: Frame | None = None) -> Composited:
         """The picture of a frame and its mask, ``at`` seconds after the first frame, in the place of another one."""
         ...
 
@@ -85,13 +85,13 @@ class Pipeline:
         masker: Masker,
         compositor: Composing,
         sinks: Sequence[Sink],
-        meter: Meter,
+        meter: Metrics,
         *,
-        steadier: Steadying | None = None,
-        carrier: Carrying | None = None,
+        steadier: Stabilizer | None = None,
+        carrier: Propagator | None = None,
         tracks: Callable[[], bool] = lambda: True,
         mask_every: int = 1,
-        spares: Callable[[Masked, Frame], bool] = lambda newest, frame: False,
+        spares: Callable[[MaskedFrame, Frame], bool] = lambda newest, frame: False,
         max_mask_age: float,
         max_frames: int | None = None,
         duration: float | None = None,
@@ -109,12 +109,12 @@ class Pipeline:
 
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
-        self._to_infer: Ring[Offered] = Ring(1 if live else READ_AHEAD, on_full, wait)
-        self._to_show: Ring[Answer | Frame] = Ring(1, on_full, wait)
-        parting = Parting(
+        self._to_infer: Ring[InferenceRequest] = Ring(1 if live else READ_AHEAD, on_full, wait)
+        self._to_show: Ring[Decision | Frame] = Ring(1, on_full, wait)
+        parting = FrameRouter(
             self._to_infer, self._to_show, tracks if live and carrier is not None else lambda: False, meter
         )
-        self._pairing = Pairing(
+        self._pairing = MaskSynchronizer(
             masker, steadier, carrier, meter, mask_every=mask_every, spares=spares, refusal=self._refusal
         )
         self._last_shown: Frame | None = None
@@ -193,7 +193,7 @@ class Pipeline:
                 self._pairing.infer(offered.frame)
             elif self._to_show.put(self._pairing.answer(offered.frame)) is not None:
                 self._meter.dropped(Drop.BEFORE_COMPOSITING)
-            self._masker.afterwards()
+            self._masker.run_deferred()
 
     def _compose_all(self) -> None:
         try:
@@ -216,19 +216,19 @@ class Pipeline:
         finally:
             self._done.set()
 
-    def _next_answer(self, patience: float | None) -> Answer | None:
+    def _next_answer(self, patience: float | None) -> Decision | None:
         item = self._to_show.get(patience)
         return self._pairing.track(item) if isinstance(item, Frame) else item
 
-    def _compose_one(self, answer: Answer) -> None:
+    def _compose_one(self, answer: Decision) -> None:
         frame = answer.frame
         self._frame_size = (frame.image.shape[1], frame.image.shape[0])
         if self.paused and not self._info.live:
             self._wait_for_resume()
-        if isinstance(answer, Unmasked):
+        if isinstance(answer, Rejected):
             self._refuse(frame, answer.reason)
             return
-        shown = answer.instead if isinstance(answer, Held) else answer
+        shown = answer.instead if isinstance(answer, HoldLast) else answer
         composed_at = self._clock()
         if (reason := self._refusal(shown.origin.captured_at)) is not None:
             self._refuse(frame, reason)

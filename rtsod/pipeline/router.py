@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtsod.frames import Frame
-from rtsod.metrics import Drop, Meter
-from rtsod.pipeline.mask_sync import Answer
+from rtsod.metrics import Drop, Metrics
+from rtsod.pipeline.mask_sync import Decision
 from rtsod.pipeline.ring import Ring
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class InferenceRequest:
     """A frame on its way to inference."""
 
     frame: Frame
@@ -20,7 +20,7 @@ class Offered:
     """It is shown with its own mask, not before (locked). Else it is on its way to the compositor, too (tracked)."""
 
 
-class Parting:
+class FrameRouter:
     """Sends each frame to inference and, where it is tracked, to the compositor as well. For one thread.
 
     Args:
@@ -31,7 +31,11 @@ class Parting:
     """
 
     def __init__(
-        self, to_infer: Ring[Offered], to_show: Ring[Answer | Frame], tracks: Callable[[], bool], meter: Meter
+        self,
+        to_infer: Ring[InferenceRequest],
+        to_show: Ring[Decision | Frame],
+        tracks: Callable[[], bool],
+        meter: Metrics,
     ) -> None:
         self._to_infer, self._to_show = to_infer, to_show
         self._tracks = tracks
@@ -41,7 +45,7 @@ class Parting:
     def put(self, frame: Frame) -> None:
         """Send a frame on its way; see :meth:`rtsod.pipeline.ring.Ring.put`."""
         self._tracked = self._tracks()
-        lost = self._to_infer.put(Offered(frame, awaited=not self._tracked))
+        lost = self._to_infer.put(InferenceRequest(frame, awaited=not self._tracked))
         if lost is not None and lost.awaited:
             self._meter.dropped(Drop.BEFORE_INFERENCE)
         if self._tracked and self._to_show.put(frame) is not None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.refine.islands import without_faint
+from rtsod.refine.islands import suppress_weak_components
 from rtsod.refine.kernel import NOISE, PLANES, SURE, TRIM, finish
 from rtsod.refine.matte import Matte
 
@@ -63,7 +63,7 @@ def guided(image: Image, mask: Alpha, effort: Effort = FAST) -> Matte:
     below, right = -height % (2 * scale), -width % (2 * scale)
     picture = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
     size = picture.shape[1] // scale, picture.shape[0] // scale
-    coarse = _on_grid(without_faint(mask), height / scale, width / scale, size)
+    coarse = _on_grid(suppress_weak_components(mask), height / scale, width / scale, size)
     edge = _edge(coarse)
     alpha = np.asarray(
         cv2.resize((coarse > 0.5).astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.float32

@@ -16,7 +16,7 @@ _PEAK: Final = (0.5, 0.8)
 that nothing pops in and out when a peak hovers."""
 
 
-def without_faint(mask: Alpha) -> Alpha:
+def suppress_weak_components(mask: Alpha) -> Alpha:
     """The map without islands that are faint all over: hysteresis as in Canny's edge detector (TPAMI 1986), but soft.
 
     Args:

@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def apart(what: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def call_in_subprocess(what: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call ``work`` in a new interpreter, and give back what it returns.
 
     The process ends with this one, however that ends. Ctrl-C does not reach it: this process hears it, and ends both.
@@ -108,7 +108,7 @@ def _end(code: int, complaints: bytes) -> str:
 
 
 def serve() -> NoReturn:
-    """The other side of :func:`apart`."""
+    """The other side of :func:`call_in_subprocess`."""
     reply = open(os.dup(1), "wb")  # noqa: SIM115
     os.dup2(2, 1)  # what libraries print is no reply
     work, args, kwargs = pickle.load(sys.stdin.buffer)

@@ -28,12 +28,12 @@ from rtsod.backends import open_engine
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import EngineConfig, RefineName
-from rtsod.frames import Alpha, Frame, Image, Mask, Masked, Shown
+from rtsod.frames import Alpha, Compositable, Frame, Image, Mask, MaskedFrame
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.motion.propagate import Carrier
-from rtsod.motion.stabilize import Steadier
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner, unrefined
 
 SHOWN, SHOWN_IN_MOTION = 288, 208
@@ -75,7 +75,7 @@ MOMENTS: Final = (
 
 def composites(image: Image, mask: Alpha, spec: str) -> list[Image]:
     """The frame's subject before a background, one picture for each way."""
-    masked = Masked(Frame(image, 0, 0.0), Mask(mask, 0, 0.0))
+    masked = MaskedFrame(Frame(image, 0, 0.0), Mask(mask, 0, 0.0))
     return [Compositor([open_background(spec)], refine=refiner(way)).compose(masked, 0.0).image for way in WAYS]
 
 
@@ -96,19 +96,19 @@ def enlarged(pictures: Sequence[Image], detail: Detail, side: int) -> Image:
 
 def in_motion(images: Sequence[Image], engine: Engine) -> Iterator[tuple[Image, Image]]:
     """Naive and ours before the beach, frame by frame, when the network sees every fourth one."""
-    steadier, carrier = Steadier(), Carrier()
+    steadier, carrier = MaskStabilizer(), MaskPropagator()
     backdrops = [open_background("beach")]
     naive, ours = Compositor(backdrops, refine=unrefined), Compositor(backdrops, refine=refiner("fast"))
     last = newest = None
     for index, image in enumerate(images):
         frame = Frame(image, index, index / FPS)
-        shown: Shown | None = None
+        shown: Compositable | None = None
         if last is not None and newest is not None and index % EVERY:
             shown = carrier.carry(newest, frame)
         if last is None or shown is None:  # as files do where no motion leads
             last = engine.infer(shrink(image, engine.info.input_size))
-            shown = newest = steadier.steady(Masked(frame, Mask(last, index, frame.captured_at)))
-        as_it_stands = Masked(frame, Mask(last, index, frame.captured_at))
+            shown = newest = steadier.steady(MaskedFrame(frame, Mask(last, index, frame.captured_at)))
+        as_it_stands = MaskedFrame(frame, Mask(last, index, frame.captured_at))
         yield naive.compose(as_it_stands, 0.0).image, ours.compose(shown, 0.0).image
 
 

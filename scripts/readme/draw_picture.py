@@ -15,7 +15,7 @@ import numpy as np
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.demo.scene import DemoScene
-from rtsod.frames import Frame, Image, Mask, Masked
+from rtsod.frames import Frame, Image, Mask, MaskedFrame
 from rtsod.refine import refiner
 from rtsod.segmenter import Segmenter
 from rtsod.sinks.preview import view
@@ -32,7 +32,7 @@ def main() -> None:
     with Segmenter.open(model="lite") as segmenter:
         alpha = segmenter(image, stream=True)
     small = np.ascontiguousarray(cv2.resize(alpha, (320, 320), interpolation=cv2.INTER_AREA), np.float32)
-    masked = Masked(Frame(image, 0, 0.0), Mask(np.clip(small, 0, 1), 0, 0.0))
+    masked = MaskedFrame(Frame(image, 0, 0.0), Mask(np.clip(small, 0, 1), 0, 0.0))
     pictures: list[Image] = [image, np.repeat(np.rint(alpha * 255).astype(np.uint8)[..., None], 3, axis=2)]
     for spec in ("beach", "blur", "mountains", "transparent"):
         composited = Compositor([open_background(spec)], refine=refiner("auto")).compose(masked, 0.0)

@@ -29,8 +29,8 @@ from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, Sourc
 from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
 from rtsod.interfaces import Backdrop, Transparent
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Event, Meter, Snapshot
-from rtsod.motion.propagate import Carrier
+from rtsod.metrics import Event, Metrics, Snapshot
+from rtsod.motion.propagate import MaskPropagator
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks.pixels import bring_to
@@ -183,7 +183,7 @@ def _spend(
     world: World, script: Sequence[tuple[str | None, float]], backdrop: Backdrop, sync: str
 ) -> tuple[Snapshot, Watched, Recording]:
     """Run the whole chain while the faults of the script come and go, each for its seconds."""
-    meter = Meter(world.clock)
+    meter = Metrics(world.clock)
     watched, recording = Watched(world), Recording(world)
     source = SupervisedSource(
         Camera(world), lambda: Camera(world), tell=meter.event, clock=world.clock, wait=world.wait
@@ -198,7 +198,7 @@ def _spend(
     sink.limit_age(MAX_AGE)
     pipeline = Pipeline(
         source, WholeFrame(engine, meter), Compositor([backdrop]), [sink, recording], meter,
-        carrier=Carrier() if sync == "tracked" else None,
+        carrier=MaskPropagator() if sync == "tracked" else None,
         max_mask_age=MAX_AGE, clock=world.clock, wait=world.wait,
     )  # fmt: skip
     ends = world.clock()

@@ -17,7 +17,7 @@ import pytest
 from rtsod.backends.supervised import RESTART_SECONDS, RESTARTS, SupervisedEngine
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Alpha, Image
-from rtsod.metrics import Event, Meter
+from rtsod.metrics import Event, Metrics
 from tests.support.fakes import FakeEngine, Ticks, hasten, right_half
 
 PICTURE: Image = np.zeros((64, 64, 3), np.uint8)
@@ -50,7 +50,7 @@ def _infer_often(engine: SupervisedEngine) -> None:
 
 
 def test_a_crash_loses_no_picture() -> None:
-    meter, engines = Meter(), [Crashing(3, _fail), Crashing(1000, _fail)]
+    meter, engines = Metrics(), [Crashing(3, _fail), Crashing(1000, _fail)]
     engine = SupervisedEngine(engines[0], lambda: engines[1], tell=meter.event)
     for _ in range(6):
         assert np.array_equal(engine.infer(PICTURE), right_half(64))
@@ -68,7 +68,7 @@ def test_a_hang_is_left_behind() -> None:
         let_go.wait(30)
 
     clock, wait = hasten(500)
-    meter, stuck = Meter(), Crashing(2, hang)
+    meter, stuck = Metrics(), Crashing(2, hang)
     engine = SupervisedEngine(stuck, FakeEngine, tell=meter.event, clock=clock, wait=wait)
     for _ in range(4):
         assert np.array_equal(engine.infer(PICTURE), right_half(64))

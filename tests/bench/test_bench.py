@@ -23,7 +23,7 @@ from rtsod.bench.interference import Others, busy_note, disturbed
 from rtsod.bench.isolation import in_fresh_process
 from rtsod.bench.network import NetworkResult, time_engine
 from rtsod.bench.op_count import Work, count_work
-from rtsod.bench.plots import _range, apart, histogram
+from rtsod.bench.plots import _range, histogram, spread_apart
 from rtsod.bench.result import KEPT_SAMPLES, Result, thinned
 from rtsod.bench.roofline import GTX_1080_TI_GFLOPS, Roof, ceiling, device_to_probe, probe_roof
 from rtsod.bench.sources import LoopedSource, PacedSource, demo_images
@@ -31,9 +31,9 @@ from rtsod.bench.target import Subject
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.config import EngineConfig, ModelName, SourceConfig
 from rtsod.errors import EngineError, UsageError
-from rtsod.frames import Alpha, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
+from rtsod.frames import Alpha, EngineInfo, Frame, Image, Mask, MaskedFrame, SourceInfo
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Drop, Meter, Span, Stage
+from rtsod.metrics import Drop, Metrics, Span, Stage
 from tests.support.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 
 ROOF = Roof("cpu", "a processor", {"fp32": 250.0, "bf16": 2000.0}, {"fp32": 240.0, "bf16": 900.0},
@@ -224,7 +224,7 @@ def test_a_fresh_process_answers_raises_or_is_reported_dead() -> None:
 
 
 def test_a_trace_is_kept_only_when_asked_for_and_never_grows() -> None:
-    silent, traced = Meter(Ticks()), Meter(Ticks(), trace=3)
+    silent, traced = Metrics(Ticks()), Metrics(Ticks(), trace=3)
     for meter in (silent, traced):
         for index in range(5):
             with meter.stage(Stage.INFER, index):
@@ -254,7 +254,7 @@ def test_the_time_line_begins_with_the_capture_of_the_first_frame_shown() -> Non
 def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
     source = FakeSource(30, images=[picture()])
-    meter, engine = Meter(trace=1000), FakeEngine()
+    meter, engine = Metrics(trace=1000), FakeEngine()
     masker = WholeFrame(engine, meter)
     run = run_case(case, source, masker, engine.info, ColourBackground("#00FF00"), meter, max_mask_age=60)
     assert run.numbers["composited"] == 30
@@ -288,7 +288,7 @@ def test_others_are_other_programs_and_not_this_one_or_its_children() -> None:
 
 
 def test_frames_under_way_at_the_end_were_not_dropped() -> None:
-    meter = Meter(Ticks())
+    meter = Metrics(Ticks())
     meter.dropped(Drop.BEFORE_INFERENCE, 3)
     meter.dropped(Drop.STOPPED, 2)
     numbers = meter.snapshot()
@@ -298,9 +298,9 @@ def test_frames_under_way_at_the_end_were_not_dropped() -> None:
 
 def test_the_rate_counts_the_intervals_between_pictures() -> None:
     clock = Ticks()
-    meter = Meter(clock)
+    meter = Metrics(clock)
     meter.captured()
-    shown = Masked(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0))
+    shown = MaskedFrame(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0))
     clock.now = 5.0  # the first one waits for the network
     for _ in range(4):
         meter.composited(shown, 0.0)
@@ -312,11 +312,11 @@ def test_the_rate_counts_the_intervals_between_pictures() -> None:
 
 def test_few_pictures_in_a_burst_are_no_faster_than_their_pace() -> None:
     clock = Ticks()
-    meter = Meter(clock)
+    meter = Metrics(clock)
     for at in (0.2, 0.216):  # both inferred at once, after the network had been waited for
         meter.captured()
         clock.now = at
-        meter.composited(Masked(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0)), 0.0)
+        meter.composited(MaskedFrame(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0)), 0.0)
     assert meter.snapshot()["output_fps"] > 60
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("folder"))
     source = SourceInfo("folder", 64, 48, Fraction(30), live=True)
@@ -324,7 +324,7 @@ def test_few_pictures_in_a_burst_are_no_faster_than_their_pace() -> None:
     run = WholeResult(case, "locked", engine, source, meter.snapshot(), 0.1, (), (), ())
     assert run.fps == 30.0
     assert replace(run, case=replace(case, paced=False)).fps == meter.snapshot()["output_fps"]
-    assert replace(run, numbers=Meter(Ticks()).snapshot()).fps is None
+    assert replace(run, numbers=Metrics(Ticks()).snapshot()).fps is None
 
 
 def test_kept_samples_are_thinned_evenly_and_few_are_all_kept() -> None:
@@ -338,7 +338,7 @@ def test_kept_samples_are_thinned_evenly_and_few_are_all_kept() -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_names_of_lines_never_cover_each_other_and_stay_where_they_can(places: list[float]) -> None:
-    moved = apart(sorted(places), 0.1)
+    moved = spread_apart(sorted(places), 0.1)
     assert all(after - before >= 0.1 - 1e-9 for before, after in pairwise(moved))
     assert sum(moved) == pytest.approx(sum(places))
     if all(after - before >= 0.1 for before, after in pairwise(sorted(places))):

@@ -23,7 +23,7 @@ from rtsod.composite.backgrounds import (
 )
 from rtsod.errors import SourceError, UsageError
 from rtsod.frames import Image
-from rtsod.interfaces import Background, Blur, Transparent, Untouched
+from rtsod.interfaces import Background, Blur, PassThrough, Transparent
 
 
 def write_image(path: Path, image: Image, *parameters: int) -> Path:
@@ -92,7 +92,7 @@ def test_words_and_colours() -> None:
     assert open_background("blur") == Blur()
     assert open_background("blur:25") == Blur(25.0)
     assert open_background("transparent") == Transparent()
-    assert open_background("none") == Untouched()
+    assert open_background("none") == PassThrough()
     for spec in ("#1E90ff", "#f80"):
         assert isinstance(open_background(spec), ColourBackground)
     assert ColourBackground("#1E90ff").picture(2, 2, 0)[0, 0].tolist() == [0xFF, 0x90, 0x1E]

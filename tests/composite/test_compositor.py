@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rtsod.composite.compositor import LEAST_ALPHA, SLATE_BGR, Compositor, blend, blurred_background
 from rtsod.errors import UsageError
-from rtsod.frames import Alpha, Frame, Image, Mask, Masked
-from rtsod.interfaces import Backdrop, Blur, Transparent, Untouched
+from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
+from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
 
 
 class Card:
@@ -32,9 +32,9 @@ def noise(seed: int, width: int, height: int) -> Image:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def masked(image: Image, alpha: Alpha, index: int = 7) -> Masked:
+def masked(image: Image, alpha: Alpha, index: int = 7) -> MaskedFrame:
     frame = Frame(image, index=index, captured_at=1.5, pts=Fraction(7, 30), name="still")
-    return Masked(frame, Mask(alpha, frame_index=index, captured_at=1.5))
+    return MaskedFrame(frame, Mask(alpha, frame_index=index, captured_at=1.5))
 
 
 def soft_mask(seed: int, size: int = 32) -> Alpha:
@@ -77,7 +77,7 @@ def test_doubt_below_half_a_level_is_none() -> None:
     assert (picture.alpha8 == 0).all()
 
 
-@pytest.mark.parametrize("backdrop", [Card(noise(5, 60, 40)), Blur(), Transparent(), Untouched()], ids=str)
+@pytest.mark.parametrize("backdrop", [Card(noise(5, 60, 40)), Blur(), Transparent(), PassThrough()], ids=str)
 def test_nothing_is_written_into_what_came_in_nor_shared_with_what_goes_out(backdrop: Backdrop) -> None:
     front, mask = noise(1, 60, 40), soft_mask(1)
     front.flags.writeable = mask.flags.writeable = False
@@ -94,7 +94,7 @@ def test_nothing_is_written_into_what_came_in_nor_shared_with_what_goes_out(back
 
 def test_untouched_is_the_cameras_picture() -> None:
     front = noise(1, 60, 40)
-    picture = Compositor([Untouched()]).compose(masked(front, soft_mask(1)), 0)
+    picture = Compositor([PassThrough()]).compose(masked(front, soft_mask(1)), 0)
     assert (picture.image == front).all()
     assert picture.alpha8.max() > 200
 
@@ -130,7 +130,7 @@ def test_no_backdrop_is_an_error() -> None:
 def test_slates() -> None:
     card = Card(noise(2, 60, 40))
     frame = masked(noise(1, 60, 40), soft_mask(1)).frame
-    compositor = Compositor([card, Blur(), Untouched(), Transparent()])
+    compositor = Compositor([card, Blur(), PassThrough(), Transparent()])
     shown = compositor.slate(60, 40, 3.0, now=9.0)
     assert (shown.image == card.image).all()
     assert (shown.index, shown.captured_at, shown.pts, shown.name) == (-1, 9.0, None, None)
@@ -193,7 +193,7 @@ def test_where_the_subject_covers_everything_blur_still_gives_a_picture() -> Non
 
 
 def test_sizes_may_change_from_frame_to_frame() -> None:
-    compositor = Compositor([Blur(), Transparent(), Untouched()])
+    compositor = Compositor([Blur(), Transparent(), PassThrough()])
     for _ in range(3):
         for width, height in ((64, 48), (16, 16), (33, 200), (64, 48)):
             assert compositor.compose(masked(noise(1, width, height), soft_mask(1)), 0).image.shape == (

@@ -13,7 +13,7 @@ from rtsod.frames import Alpha, Frame, Image
 from rtsod.masking.adaptive import AdaptiveMasker
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.ladder import Ladder, Rung
-from rtsod.metrics import Meter
+from rtsod.metrics import Metrics
 from tests.support.fakes import Ticks
 
 PERIOD = 1 / 30
@@ -30,7 +30,7 @@ class Machine:
         self.may_open = threading.Event()
         self.may_open.set()
         self.said: list[str] = []
-        self.meter = Meter(self.clock)
+        self.meter = Metrics(self.clock)
         self.pool = EnginePool(self._engine(80), self._open)
         self.masker = AdaptiveMasker(Ladder(RUNGS, PERIOD), self.pool, self.meter, self.said.append, clock=self.clock)
         self.frames = 0
@@ -60,7 +60,7 @@ class Machine:
             frame = Frame(self.picture, self.frames, before)
             mask = self.masker.mask(frame)
             assert (mask.frame_index, mask.alpha.shape) == (self.frames, (80, 80))
-            self.masker.afterwards()
+            self.masker.run_deferred()
             self.clock.now = max(self.clock.now, before + PERIOD * self.masker.every)
             self.frames += 1
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtsod.frames import Frame, Image, Mask, Masked
-from rtsod.masking.frame_skip import STILL_SECONDS, Sparing
-from rtsod.metrics import Meter, Work
+from rtsod.frames import Frame, Image, Mask, MaskedFrame
+from rtsod.masking.frame_skip import STILL_SECONDS, FrameSkipPolicy
+from rtsod.metrics import Metrics, Work
 from tests.support.fakes import right_half
 
 SCENE: Image = np.full((240, 320, 3), 90, np.uint8)
@@ -18,13 +18,13 @@ def frame(index: int, image: Image = SCENE, noise: int = 0) -> Frame:
     return Frame(np.clip(image + rough, 0, 255).astype(np.uint8), index, index / 30)
 
 
-def masked(first: Frame) -> Masked:
-    return Masked(first, Mask(right_half(64), first.index, first.captured_at))
+def masked(first: Frame) -> MaskedFrame:
+    return MaskedFrame(first, Mask(right_half(64), first.index, first.captured_at))
 
 
 def test_a_still_picture_is_spared_for_a_while() -> None:
-    meter = Meter()
-    sparing, newest = Sparing(meter, max_mask_age=2.0), masked(frame(0, noise=3))
+    meter = Metrics()
+    sparing, newest = FrameSkipPolicy(meter, max_mask_age=2.0), masked(frame(0, noise=3))
     spared = [sparing(newest, frame(index, noise=3)) for index in range(1, 30)]
     kept = round(STILL_SECONDS * 30) - 1
     assert spared == [True] * kept + [False] * (29 - kept)
@@ -34,12 +34,12 @@ def test_a_still_picture_is_spared_for_a_while() -> None:
 def test_a_moving_finger_is_not_still() -> None:
     moved = SCENE.copy()
     moved[100:120, 100:104] = 200
-    assert not Sparing(Meter(), 2.0)(masked(frame(0)), frame(1, moved))
+    assert not FrameSkipPolicy(Metrics(), 2.0)(masked(frame(0)), frame(1, moved))
 
 
 def test_slow_motion_adds_up() -> None:
     """Each frame is held against the one with the mask, not against its neighbour."""
-    sparing, newest = Sparing(Meter(), 2.0), masked(frame(0))
+    sparing, newest = FrameSkipPolicy(Metrics(), 2.0), masked(frame(0))
     spared = []
     for index in range(1, 10):
         brighter = SCENE.copy()
@@ -50,19 +50,19 @@ def test_slow_motion_adds_up() -> None:
 
 
 def test_a_mask_never_gets_older_than_half_of_what_is_allowed() -> None:
-    sparing, newest = Sparing(Meter(), max_mask_age=0.2), masked(frame(0))
+    sparing, newest = FrameSkipPolicy(Metrics(), max_mask_age=0.2), masked(frame(0))
     assert sparing(newest, frame(2))
     assert not sparing(newest, frame(3))
 
 
 def test_another_size_is_another_picture() -> None:
-    assert not Sparing(Meter(), 2.0)(masked(frame(0)), frame(1, SCENE[:120]))
+    assert not FrameSkipPolicy(Metrics(), 2.0)(masked(frame(0)), frame(1, SCENE[:120]))
 
 
 @pytest.mark.parametrize("every", [1, 2, 4])
 def test_the_masker_may_ask_for_fewer_frames(every: int) -> None:
-    meter = Meter()
-    sparing, newest = Sparing(meter, 2.0, lambda: every), masked(frame(0))
+    meter = Metrics()
+    sparing, newest = FrameSkipPolicy(meter, 2.0, lambda: every), masked(frame(0))
     bright = [frame(index, SCENE + np.uint8(40 * index)) for index in range(1, 5)]
     assert [sparing(newest, later) for later in bright] == [index < every for index in range(1, 5)]
     assert not meter.snapshot()["work"]

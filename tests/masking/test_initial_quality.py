@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtsod.app import assembly
-from rtsod.app.assembly import settle
+from rtsod.app.assembly import plan_run
 from rtsod.backends.constant import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.errors import UsageError
@@ -19,11 +19,11 @@ from rtsod.interfaces import Engine
 from rtsod.masking import initial_quality
 from rtsod.masking.adaptive import AdaptiveMasker
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.initial_quality import Choice, check, choose, masker_from
+from rtsod.masking.initial_quality import Choice, build_masker, check, choose
 from rtsod.masking.ladder import Rung
 from rtsod.masking.roi_masker import RegionMasker
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Meter
+from rtsod.metrics import Metrics
 
 CAMERA = SourceInfo("camera", 640, 480, Fraction(30), live=True)
 FILE = replace(CAMERA, name="clip.mp4", live=False)
@@ -165,7 +165,7 @@ def test_below_what_is_locked_auto_is_tracked(
     machine = Machine(monkeypatch, whole_ms)
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
     said: list[str] = []
-    settled = settle(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, said.append)
+    settled = plan_run(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, said.append)
     assert (settled.run.sync, settled.choice.rungs[-1].every) == (sync, every)
     if sync == "auto":
         now = "locked, masks take 18 ms" if whole_ms == 18 else "tracked, masks take"
@@ -176,10 +176,10 @@ def test_below_what_is_locked_auto_is_tracked(
 def test_a_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, said = Machine(monkeypatch, 40), list[str]()
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
-    settled = settle(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
+    settled = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
     assert (settled.run.sync, settled.run.mask_every) == ("tracked", 4)
     assert said[0] == "quality: the whole frame at 320x320, 40 ms for each mask, for --target-fps 7"
-    refused = settle(QualityConfig(target_fps=7), RunConfig(sync="locked"), CAMERA, machine.pool, said.append)
+    refused = plan_run(QualityConfig(target_fps=7), RunConfig(sync="locked"), CAMERA, machine.pool, said.append)
     assert (refused.run.sync, refused.run.mask_every) == ("locked", 1)
 
 
@@ -192,8 +192,8 @@ def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
         (FILE, {}, WholeFrame, "the whole frame at 320x320"),
     ]
     for info, options, kind, rung in cases:
-        machine, meter = Machine(monkeypatch, 40), Meter()
-        masker = masker_from(machine.choose(info, **options), info, machine.pool, meter, said.append)
+        machine, meter = Machine(monkeypatch, 40), Metrics()
+        masker = build_masker(machine.choose(info, **options), info, machine.pool, meter, said.append)
         assert isinstance(masker, kind)
         assert masker.name == "constant"
         assert masker.every == 1
@@ -201,6 +201,6 @@ def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
             machine.pool._opener.join(10)
         image: Image = np.zeros((48, 64, 3), np.uint8)
         assert masker.mask(Frame(image, 3, 0.1)).frame_index == 3
-        masker.afterwards()
+        masker.run_deferred()
         assert meter.snapshot()["rung"] == rung
     assert said in ([], ["quality: the subject's region at 192x192, because its network is open now"])

@@ -14,7 +14,7 @@ from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask
 from rtsod.masking.roi_masker import LOOK_SECONDS, SOONEST_SECONDS, RegionMasker
-from rtsod.metrics import Meter, Work
+from rtsod.metrics import Metrics, Work
 
 WHOLE, PART = 80, 32
 FPS = 30
@@ -43,7 +43,7 @@ class Scene:
     """Frames with white subjects in a grey room, and a masker that looks at them."""
 
     def __init__(self) -> None:
-        self.whole, self.part, self.meter = Counting(WHOLE), Counting(PART), Meter()
+        self.whole, self.part, self.meter = Counting(WHOLE), Counting(PART), Metrics()
         self.masker = RegionMasker(self.whole, self.part, self.meter)
         self.index = 0
 
@@ -59,7 +59,7 @@ class Scene:
 
     def mask(self, *subjects: tuple[int, int, int, int], noise: int = 0, light: int = 0) -> Mask:
         mask = self.masker.mask(self.frame(*subjects, noise=noise, light=light))
-        self.masker.afterwards()
+        self.masker.run_deferred()
         return mask
 
     def looks(self, masks: Iterable[object]) -> int:
@@ -107,7 +107,7 @@ def test_nobody_waits_for_a_scheduled_look() -> None:
         before = len(scene.whole.shown)
         scene.masker.mask(scene.frame(HERE))
         during = len(scene.whole.shown) - before
-        scene.masker.afterwards()
+        scene.masker.run_deferred()
     assert during == 0
     assert len(scene.whole.shown) == 2
 
@@ -189,7 +189,7 @@ def test_a_mask_shows_only_what_is_there_in_its_own_frame(rooms: list[list[tuple
     for subjects in rooms:
         frame = scene.frame(*subjects)
         mask = scene.masker.mask(frame)
-        scene.masker.afterwards()
+        scene.masker.run_deferred()
         there = (frame.image[..., 0] > 200).astype(np.uint8)
         near = cv2.dilate(there, np.ones((25, 25), np.uint8))
         near = cv2.resize(near, (WHOLE, WHOLE), interpolation=cv2.INTER_AREA)

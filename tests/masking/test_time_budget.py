@@ -9,7 +9,7 @@ import pytest
 from rtsod.config import PictureConfig, RunConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
-from rtsod.masking.time_budget import LEAST_MASK_AGE, check_sync, inference_seconds, mask_age, settle_sync
+from rtsod.masking.time_budget import LEAST_MASK_AGE, check_sync, choose_sync, inference_seconds, mask_age
 from tests.support.fakes import FakeEngine
 
 CAMERA = SourceInfo("camera", 64, 48, Fraction(30), live=True)
@@ -25,14 +25,14 @@ STILLS = SourceInfo("photos/", None, None, None, live=False, stills=True)
     ],
 )  # fmt: skip
 def test_auto_chooses_what_keeps_up_and_says_why(info: SourceInfo, inference: float, every: int, expected: str) -> None:
-    sync, why = settle_sync(RunConfig(mask_every=every), info, inference)
+    sync, why = choose_sync(RunConfig(mask_every=every), info, inference)
     assert sync == expected
     assert (why is not None) == (info.live or every > 1)
 
 
 @pytest.mark.parametrize("sync", ["locked", "tracked"])
 def test_what_is_asked_for_is_done_however_slow_it_is(sync: Sync) -> None:
-    assert settle_sync(RunConfig(sync=sync), CAMERA, 9.0) == (sync, None)
+    assert choose_sync(RunConfig(sync=sync), CAMERA, 9.0) == (sync, None)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_file_that_waits_for_its_masks_is_not_tracked() -> None:
     with pytest.raises(UsageError, match="--mask-every"):
         check_sync(RunConfig(sync="tracked"), FILE)
     check_sync(RunConfig(sync="tracked", mask_every=3), FILE)
-    assert settle_sync(RunConfig(sync="tracked", mask_every=3), FILE, 0.1) == ("tracked", None)
+    assert choose_sync(RunConfig(sync="tracked", mask_every=3), FILE, 0.1) == ("tracked", None)
 
 
 def test_masks_of_a_file_do_not_grow_old() -> None:

@@ -12,7 +12,7 @@ from rtsod.composite.compositor import Compositor
 from rtsod.frames import Alpha, Image
 from rtsod.interfaces import Engine
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Event, Meter, Stage
+from rtsod.metrics import Event, Metrics, Stage
 from rtsod.pipeline.pipeline import Pipeline
 from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, picture
 
@@ -41,7 +41,7 @@ class Watching(FakeEngine):
     ],
 )
 def test_who_scales(takes_frames: bool, stills: bool, seen: tuple[int, ...], supervised: bool) -> None:
-    source, inner, meter = FakeSource(3), Watching(takes_frames=takes_frames), Meter()
+    source, inner, meter = FakeSource(3), Watching(takes_frames=takes_frames), Metrics()
     source.info = replace(source.info, stills=stills)
 
     def never(event: Event) -> None:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.motion.background_model import Ground, Known
 from rtsod.motion.flow import HEIGHT, WIDTH, small
 from rtsod.motion.presence import Presence
 from rtsod.motion.smooth import Smoother
-from rtsod.motion.stabilize import Steadier
+from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.motion.subject_lock import SubjectLock
 
 SIZE = 160
@@ -175,12 +175,12 @@ class Watched:
     """A room that a steadier sees ten times a second, and what is shown of it."""
 
     def __init__(self) -> None:
-        self.steadier, self.index = Steadier(), 0
+        self.steadier, self.index = MaskStabilizer(), 0
 
     def shows(self, alpha: Alpha, image: Image, seconds: float = 0.1) -> Alpha:
         for _ in range(round(10 * seconds)):
             frame = Frame(image, self.index, self.index / 10)
-            shown = self.steadier.steady(Masked(frame, Mask(alpha, self.index, self.index / 10)))
+            shown = self.steadier.steady(MaskedFrame(frame, Mask(alpha, self.index, self.index / 10)))
             self.index += 1
         return shown.alpha
 
@@ -307,11 +307,11 @@ def test_a_subject_that_is_gone_is_given_up_after_a_while() -> None:
 
 @pytest.mark.parametrize("subject_lock", [False, True])
 def test_a_steadied_mask_stays_its_own_frames(subject_lock: bool) -> None:
-    steadier = Steadier(subject_lock=subject_lock)
+    steadier = MaskStabilizer(subject_lock=subject_lock)
     for index in range(4):
-        masked = Masked(Frame(room(), index, index / FPS), Mask(disc(60 + index), index, index / FPS))
+        masked = MaskedFrame(Frame(room(), index, index / FPS), Mask(disc(60 + index), index, index / FPS))
         steadied = steadier.steady(masked)
         assert steadied.frame is masked.frame
         assert steadied.alpha.max() > 0.99
-    shrunk = Masked(Frame(room()[:100], 9, 1.0), Mask(disc(30, 30, 12, size=64), 9, 1.0))
+    shrunk = MaskedFrame(Frame(room()[:100], 9, 1.0), Mask(disc(30, 30, 12, size=64), 9, 1.0))
     assert steadier.steady(shrunk).alpha.shape == (64, 64), "the camera may change its size, the network its own"

@@ -22,12 +22,12 @@ from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.config import SYNCS, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
-from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Masked, SourceInfo
+from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, MaskedFrame, SourceInfo
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Masker, Transparent
 from rtsod.masking.roi_masker import RegionMasker
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Meter
+from rtsod.metrics import Metrics
 from tests.support import moving_room
 from tests.support.fakes import Ticks
 
@@ -132,7 +132,7 @@ class Stepping:
     """Another masker's masks; how many frames need one of their own changes when it is told to."""
 
     def __init__(self, masker: Masker) -> None:
-        self.name, self.mask, self.afterwards = masker.name, masker.mask, masker.afterwards
+        self.name, self.mask, self.run_deferred = masker.name, masker.mask, masker.run_deferred
         self.every = 1
 
     def step(self) -> None:
@@ -164,7 +164,7 @@ def test_no_interleaving_shows_the_room(
     stage = Schedule(faults)
     colour = ColourBackground(moving_room.BACKDROP)
     compositor = Compositor([Transparent() if transparent else colour, colour])
-    meter = Meter(stage.clock)
+    meter = Metrics(stage.clock)
 
     def engine_of(size: int, rim: int = 1) -> SupervisedEngine:
         def opened() -> Network:
@@ -216,7 +216,7 @@ def test_the_scene_shows_what_it_is_to_show(lag: int, backdrop: str) -> None:
         image = moving_room.frame(index)
         shown = {}
         for kind, seen in (("own", image), ("another's", moving_room.frame(index + lag))):
-            masked = Masked(Frame(image, 0, 0.0), Mask(moving_room.mask(shrink(seen, 64)), 0, 0.0))
+            masked = MaskedFrame(Frame(image, 0, 0.0), Mask(moving_room.mask(shrink(seen, 64)), 0, 0.0))
             shown[kind] = compositor.compose(masked, 0.0)
         assert moving_room.red(shown["own"].image) == 0
         assert shown["own"].alpha8.max() == 255, "the subject is seen"

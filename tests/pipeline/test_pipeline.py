@@ -19,13 +19,13 @@ from rtsod.errors import EngineError, OutputError, SourceError
 from rtsod.frames import Alpha, Composited
 from rtsod.interfaces import Transparent
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Meter
-from rtsod.motion.propagate import Carrier
+from rtsod.metrics import Metrics
+from rtsod.motion.propagate import MaskPropagator
 from rtsod.pipeline.pipeline import Pipeline
 from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
 
 GREEN = "#00FF00"
-CARRIERS: dict[str, Callable[[], Carrier | None]] = {"locked": lambda: None, "tracked": Carrier}
+CARRIERS: dict[str, Callable[[], MaskPropagator | None]] = {"locked": lambda: None, "tracked": MaskPropagator}
 both_syncs = pytest.mark.parametrize("sync", CARRIERS)
 
 
@@ -35,9 +35,9 @@ def _pipeline(
     *sinks: CollectingSink,
     clock: Callable[[], float] | None = None,
     **options: Any,
-) -> tuple[Pipeline, Meter]:
+) -> tuple[Pipeline, Metrics]:
     clock = clock or Ticks()
-    meter = Meter(clock)
+    meter = Metrics(clock)
     options.setdefault("max_mask_age", 30.0)
     if "sync" in options:
         options["carrier"] = CARRIERS[options.pop("sync")]()
@@ -46,7 +46,7 @@ def _pipeline(
     return Pipeline(source, masker, compositor, sinks, meter, clock=clock, **options), meter
 
 
-def _accounted(meter: Meter) -> bool:
+def _accounted(meter: Metrics) -> bool:
     numbers = meter.snapshot()
     return numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
 
@@ -413,7 +413,7 @@ def test_no_pixel_of_the_room_is_ever_seen(
 
     sinks = [CollectingSink(live=True), CollectingSink()]
     backdrop = Transparent() if transparent else ColourBackground(GREEN)
-    meter = Meter(clock)
+    meter = Metrics(clock)
     pipeline = Pipeline(
         FakeSource(len(faults), live=live, clock=clock),
         WholeFrame(FakeEngine(answer), meter),

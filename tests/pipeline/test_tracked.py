@@ -12,11 +12,11 @@ from rtsod.app.assembly import sync_that_ran
 from rtsod.app.console import Reporter, held_often
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
-from rtsod.frames import Alpha, Carried, Composited, Frame, Image, Masked
+from rtsod.frames import Alpha, Composited, Frame, Image, MaskedFrame, PropagatedFrame
 from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Drop, Meter, Snapshot
-from rtsod.motion.propagate import Carrier
-from rtsod.pipeline.mask_sync import Carrying
+from rtsod.metrics import Drop, Metrics, Snapshot
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.pipeline.mask_sync import Propagator
 from rtsod.pipeline.pipeline import Pipeline
 from tests.support.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
 
@@ -29,7 +29,7 @@ class Lost:
 
     def watch(self, frame: Frame) -> None: ...
 
-    def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         return None
 
 
@@ -39,9 +39,9 @@ class Stage:
     It is asked about frame 0, then about frame 1, and only then is frame 2 read: so frame 0's mask is known from there.
     """
 
-    def __init__(self, carrier: Carrying, images: list[Image] | None = None) -> None:
+    def __init__(self, carrier: Propagator, images: list[Image] | None = None) -> None:
         self.clock = Ticks()
-        self.meter = Meter(self.clock)
+        self.meter = Metrics(self.clock)
         self.sink = CollectingSink()
         self.cue: dict[int, Callable[[], None]] = {}
         """What happens just before a frame is read."""
@@ -103,7 +103,7 @@ class Stage:
 
 
 def test_the_output_keeps_the_cameras_rate_whatever_inference_costs() -> None:
-    stage = Stage(Carrier())
+    stage = Stage(MaskPropagator())
     numbers = stage.run()
     assert [p.index for p in stage.shown] == list(range(FRAMES))
     assert [p.is_slate for p in stage.shown] == [True, True] + [False] * (FRAMES - 2)
@@ -162,7 +162,7 @@ def test_what_was_seen_is_never_gone_back_on() -> None:
     """Tracked up to frame 5, then lost: frame 1's own mask, known by then, is no reason to show frame 1 again."""
 
     class Then(AsItStands):
-        def carry(self, masked: Masked, frame: Frame) -> Carried | None:
+        def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
             return super().carry(masked, frame) if frame.index <= 5 else None
 
     stage = Stage(Then())
@@ -181,7 +181,7 @@ def test_pausing_shows_slates_at_once() -> None:
 
 
 def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
-    clock, meter, sink, tracked = Ticks(), Meter(), CollectingSink(), range(4, 8)
+    clock, meter, sink, tracked = Ticks(), Metrics(), CollectingSink(), range(4, 8)
     may_answer, coming = threading.Semaphore(4), 0
     dealt_with = threading.Condition()
 
@@ -226,7 +226,7 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
     [(1000, 101, True), (1000, 100, False), (100, 29, False), (100, 30, True), (0, 0, False)],
 )
 def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: int, told: bool) -> None:
-    meter = Meter()
+    meter = Metrics()
     for _ in range(captured):
         meter.captured()
     meter.dropped(Drop.UNTRACKED, held)
@@ -234,7 +234,7 @@ def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: 
 
 
 def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    meter = Meter()
+    meter = Metrics()
     for _ in range(100):
         meter.captured()
     with Reporter().frames("camera 0", None, meter) as bar:

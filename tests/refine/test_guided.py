@@ -20,11 +20,11 @@ from rtsod.composite.light_wrap import light_wrapped
 from rtsod.config import REFINES, PictureConfig
 from rtsod.demo.scene import DemoScene
 from rtsod.errors import UsageError
-from rtsod.frames import Alpha, Frame, Image, Mask, Masked
+from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Transparent
 from rtsod.refine import Refine, kernel, refiner, unrefined
 from rtsod.refine.guided import BEST, FAST, guided
-from rtsod.refine.islands import without_faint
+from rtsod.refine.islands import suppress_weak_components
 
 DARK = np.full((720, 1280, 3), (40, 30, 20), np.uint8)
 FAST_AND_BEST = pytest.mark.parametrize("refine", [refiner("fast"), refiner("best")], ids=["fast", "best"])
@@ -123,7 +123,7 @@ def test_alpha_stays_within_twice_the_maps_doubt_so_nothing_sure_is_eaten(seed: 
     mask: Alpha = np.clip(rough, 0, 1).astype(np.float32)
     mask[0, 0] = 1.0  # at this size, the map and the frame have the same pixels
     alpha = guided(noise(seed % 1000, 320, 320), mask).alpha
-    sure = without_faint(mask)
+    sure = suppress_weak_components(mask)
     assert (alpha <= np.maximum(2 * sure, 0) + 1e-5).all()
     assert (alpha >= 1 - 2 * (1 - sure) - 1e-5).all()
 
@@ -161,7 +161,9 @@ def test_the_room_away_from_the_edge_makes_no_difference(
     marked[~near] = watermark
     backdrop = Transparent() if transparent else Card()
     one, other = (
-        Compositor([backdrop], refine=refiner("fast")).compose(Masked(Frame(picture, 0, 0.0), Mask(mask, 0, 0.0)), 0.0)
+        Compositor([backdrop], refine=refiner("fast")).compose(
+            MaskedFrame(Frame(picture, 0, 0.0), Mask(mask, 0, 0.0)), 0.0
+        )
         for picture in (image, marked)
     )
     assert (one.image == other.image).all()
@@ -197,13 +199,13 @@ def islands(peak: float) -> Alpha:
 @pytest.mark.parametrize(("peak", "kept"), [(0.3, 0.0), (0.49, 0.0), (0.65, 0.5), (0.9, 1.0)])
 def test_a_faint_island_is_left_out_and_a_sure_one_stays(peak: float, kept: float) -> None:
     mask = islands(peak)
-    seen = without_faint(mask)
+    seen = suppress_weak_components(mask)
     assert seen[15, 50] / mask[15, 50] == pytest.approx(kept, abs=0.03)
     assert (seen[:, :40] == mask[:, :40]).all()
 
 
 def test_a_hovering_island_does_not_pop() -> None:
-    shown = [float(without_faint(islands(peak))[15, 50]) for peak in np.arange(0.3, 1.0, 0.01)]
+    shown = [float(suppress_weak_components(islands(peak))[15, 50]) for peak in np.arange(0.3, 1.0, 0.01)]
     assert max(np.diff(shown)) < 0.06
     assert min(np.diff(shown)) >= 0
 
@@ -211,7 +213,7 @@ def test_a_hovering_island_does_not_pop() -> None:
 def test_what_hangs_together_with_the_subject_stays() -> None:
     mask = islands(0.3)
     mask[14:16, 28:46] = 0.3
-    assert (without_faint(mask) == mask).all()
+    assert (suppress_weak_components(mask) == mask).all()
 
 
 # Light wrap.
@@ -232,7 +234,7 @@ def test_light_wrap_lightens_the_rim_and_nothing_far_inside() -> None:
 
 def test_light_wrap_is_the_compositors_option() -> None:
     image, exact = DemoScene(640, 360).render(0)
-    masked = Masked(Frame(image, 0, 0.0), Mask(scaled_down(exact), 0, 0.0))
+    masked = MaskedFrame(Frame(image, 0, 0.0), Mask(scaled_down(exact), 0, 0.0))
     off, on = (Compositor([Card()], light_wrap=wrap).compose(masked, 0.0) for wrap in (False, True))
     assert (off.alpha8 == on.alpha8).all()
     assert (off.image[off.alpha8 == 0] == on.image[on.alpha8 == 0]).all()

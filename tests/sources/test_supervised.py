@@ -13,7 +13,7 @@ import pytest
 
 from rtsod.errors import SourceBusy, SourceError, SourceGone
 from rtsod.frames import Frame, Image, SourceInfo
-from rtsod.metrics import Event, Meter
+from rtsod.metrics import Event, Metrics
 from rtsod.sources.supervised import BACK_OFF, State, SupervisedSource
 from tests.support.fakes import hasten
 
@@ -68,7 +68,7 @@ class Bench:
     """A supervised source over a list of cameras (or the errors of opening them), and what it told."""
 
     def __init__(self, first: Camera, later: Sequence[Camera | Exception] = (), **options: Any) -> None:
-        self.meter = Meter(CLOCK)
+        self.meter = Metrics(CLOCK)
         self.later = list(later)
         self.opened_at: list[float] = []
         self.source = SupervisedSource(first, self._open, tell=self.meter.event, clock=CLOCK, wait=WAIT, **options)

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from rtsod.frames import Alpha, Carried, Composited, EngineInfo, Frame, Image, Masked, SourceInfo
+from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, MaskedFrame, PropagatedFrame, SourceInfo
 from rtsod.interfaces import Clock, Wait
 
 WATERMARK = (7, 131, 249)
@@ -148,5 +148,5 @@ class AsItStands:
 
     def watch(self, frame: Frame) -> None: ...
 
-    def carry(self, masked: Masked, frame: Frame) -> Carried | None:
-        return Carried(frame, masked.alpha, masked.mask)
+    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+        return PropagatedFrame(frame, masked.alpha, masked.mask)

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from rtsod.frames import Composited, Image, SourceInfo, seal
+from rtsod.frames import Composited, Image, SourceInfo, mark_safe
 from rtsod.sinks.pixels import bring_to
 
 WIDTH, HEIGHT = 96, 64
@@ -51,7 +51,7 @@ def composited(
     if alpha is None:
         alpha = np.zeros(image.shape[:2], np.float32)
         alpha[:, : image.shape[1] // 2] = 1
-    return seal(
+    return mark_safe(
         image=image,
         alpha=alpha,
         index=index,

@@ -12,17 +12,17 @@ import pytest
 
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, UsageError
-from rtsod.system.subprocess_call import apart
+from rtsod.system.subprocess_call import call_in_subprocess
 
 ROOT = Path(__file__).parents[2]
 needs_fifo = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in the file system")
 
 
 def test_the_answer_comes_back_from_another_process() -> None:
-    assert apart("asking", os.getpid) != os.getpid()
-    assert apart("joining", "-".join, ["a", "b"]) == "a-b"
+    assert call_in_subprocess("asking", os.getpid) != os.getpid()
+    assert call_in_subprocess("joining", "-".join, ["a", "b"]) == "a-b"
     large = bytes(1 << 20)  # more than a pipe holds
-    assert apart("copying", bytes, large) == large
+    assert call_in_subprocess("copying", bytes, large) == large
 
 
 def test_its_modules_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,33 +33,33 @@ def test_its_modules_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path / "elsewhere")
     import of_the_caller  # type: ignore[import-not-found]
 
-    assert apart("asking", of_the_caller.answer) == 42
+    assert call_in_subprocess("asking", of_the_caller.answer) == 42
 
 
 def test_errors_of_the_program_come_back_as_they_are() -> None:
     with pytest.raises(UsageError, match=r"^--model none: is none of full, lite$"):
-        apart("configuring", EngineConfig, model="none")  # type: ignore[arg-type]
+        call_in_subprocess("configuring", EngineConfig, model="none")  # type: ignore[arg-type]
 
 
 def test_other_errors_are_one_line_with_their_place() -> None:
-    with pytest.raises(EngineError, match=r"^counting: internal error: ValueError: .*'x' at apart\.py:\d+$"):
-        apart("counting", int, "x")
+    with pytest.raises(EngineError, match=r"^counting: internal error: ValueError: .*'x' at subprocess_call\.py:\d+$"):
+        call_in_subprocess("counting", int, "x")
 
 
 def test_a_death_is_an_error_with_the_last_words() -> None:
     with pytest.raises(EngineError, match=r"^dying: the process for it died \(exit code 3\): the end$"):
-        apart("dying", exec, "import os; os.write(2, b'once\\nthe end\\n'); os._exit(3)")
+        call_in_subprocess("dying", exec, "import os; os.write(2, b'once\\nthe end\\n'); os._exit(3)")
 
 
 def test_what_it_prints_is_neither_answer_nor_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    assert apart("printing", os.system, "echo out; echo err >&2") == 0
+    assert call_in_subprocess("printing", os.system, "echo out; echo err >&2") == 0
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import os\nfrom rtsod.system.subprocess_call import apart\nprint(apart('asking', os.getpid) != os.getpid())\n"
+        "import os\nfrom rtsod.system.subprocess_call import call_in_subprocess\nprint(call_in_subprocess('asking', os.getpid) != os.getpid())\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
@@ -69,7 +69,7 @@ def test_a_script_needs_no_guard(tmp_path: Path) -> None:
 def test_without_a_python_to_start_there_is_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(OSError, match="no Python"):
-        apart("asking", os.getpid)
+        call_in_subprocess("asking", os.getpid)
 
 
 @needs_fifo
@@ -82,8 +82,8 @@ def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, t
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     work = f"import time; out = open({str(pipe)!r}, 'w'); out.write('at it\\n'); out.flush(); time.sleep(100)"
-    script = "import sys\nfrom rtsod.system.subprocess_call import apart\nfrom rtsod.cli.common import carry_out\n"
-    script += f"sys.exit(carry_out('test', lambda: apart('sleeping', exec, {work!r})))"
+    script = "import sys\nfrom rtsod.system.subprocess_call import call_in_subprocess\nfrom rtsod.cli.common import carry_out\n"
+    script += f"sys.exit(carry_out('test', lambda: call_in_subprocess('sleeping', exec, {work!r})))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as caller:
         with pipe.open() as held:

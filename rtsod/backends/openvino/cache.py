@@ -26,7 +26,7 @@ from rtsod.model.calibration import Calibration
 from rtsod.model.weights import Weights
 from rtsod.progress import Say
 from rtsod.system.file_lock import locked
-from rtsod.system.subprocess_call import apart
+from rtsod.system.subprocess_call import call_in_subprocess
 
 _log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def _written(order: Order, places: list[Path]) -> Written:
     if not places:
         return Written(None, ())
     try:
-        return apart("converting the network", convert_into, order, places)
+        return call_in_subprocess("converting the network", convert_into, order, places)
     except OSError as error:
         _log.info("converting without a process for it: %s", error)
         return convert_into(order, places)

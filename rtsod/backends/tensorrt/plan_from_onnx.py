@@ -54,8 +54,8 @@ def engine_from_onnx(
         with current():
             return _build(library, onnx, capability, timing_cache, monitor)
 
-    with ThreadPoolExecutor(1, "rtsod-build") as apart:
-        building = apart.submit(build)
+    with ThreadPoolExecutor(1, "rtsod-build") as executor:
+        building = executor.submit(build)
         try:
             return building.result()
         except BaseException as error:

@@ -12,7 +12,7 @@ from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.backgrounds.image import ImageBackground
 from rtsod.composite.backgrounds.video import VideoBackground
 from rtsod.errors import UsageError
-from rtsod.interfaces import Backdrop, Background, Blur, Transparent, Untouched
+from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
 
 __all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
 
@@ -45,7 +45,7 @@ def open_background(spec: str) -> Backdrop:
     if spec == "transparent":
         return Transparent()
     if spec == "none":
-        return Untouched()
+        return PassThrough()
     if spec.startswith("#"):
         return ColourBackground(spec)
     return _open_file(_find(spec))

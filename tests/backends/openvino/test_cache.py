@@ -30,7 +30,7 @@ from rtsod.masking.initial_quality import REGION_SIZES, WHOLE_SIZES
 from rtsod.model.golden_input import known_picture
 from rtsod.model.weights import resolve
 from rtsod.system.file_lock import locked
-from rtsod.system.subprocess_call import apart
+from rtsod.system.subprocess_call import call_in_subprocess
 
 ROOT = Path(__file__).parents[3]
 CONFIG = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=128, device="cpu")
@@ -92,7 +92,7 @@ def quick(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         answers = json.loads((made / ANSWERS).read_text())
         return openvino_core().read_model(made / GRAPH[0]), {int(size): answer for size, answer in answers.items()}
 
-    monkeypatch.setattr(openvino_cache, "apart", copied)
+    monkeypatch.setattr(openvino_cache, "call_in_subprocess", copied)
     monkeypatch.setattr(openvino_cache, "convert", read)
 
 
@@ -175,7 +175,7 @@ class TestNowhereToKeepIt:
     ) -> None:
         import resource
 
-        monkeypatch.setattr(openvino_cache, "apart", apart)
+        monkeypatch.setattr(openvino_cache, "call_in_subprocess", call_in_subprocess)
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # the process that converts inherits it
         try:
@@ -267,9 +267,9 @@ class TestErrors:
         shutil.rmtree(_conversion(cache))
 
         def killed(what: str, work: object, *args: object) -> object:
-            return apart(what, exec, "import os; os.kill(os.getpid(), 9)")
+            return call_in_subprocess(what, exec, "import os; os.kill(os.getpid(), 9)")
 
-        monkeypatch.setattr(openvino_cache, "apart", killed)
+        monkeypatch.setattr(openvino_cache, "call_in_subprocess", killed)
         with pytest.raises(
             EngineError, match=r"^converting the network: .* died \(exit code -9\): it was killed, .* memory"
         ):

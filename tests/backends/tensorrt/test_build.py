@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rtsod.app.build_bars import shown
+from rtsod.app.console import shown
 from rtsod.backends import nvidia_driver, open_engine, probe_engines
 from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported

@@ -1,0 +1,167 @@
+"""The folders of ``rtsod/``, what each may import, and the imports as the sources have them.
+
+The table is the design. ``tests/test_architecture.py`` holds the sources to it, and ``docs/architecture.md`` shows it:
+``python -m tests.support.architecture`` writes it there anew.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGE: Final = ROOT / "rtsod"
+VOCABULARY: Final = "vocabulary"
+"""The modules directly in ``rtsod/`` that everything may import."""
+TOP_MODULES: Final = ("segmenter", "__init__", "__main__")
+"""Modules directly in ``rtsod/`` that stand above the folders, each with a rule of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One row of the table."""
+
+    purpose: str
+    may_import: tuple[str, ...] = ()
+    """Other rows. The vocabulary is always allowed and is not listed."""
+    libraries: tuple[str, ...] = ()
+    """Third-party packages, NumPy aside, which is always allowed."""
+
+
+_BELOW_APP: Final = (
+    "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
+    "backends", "segmenter",
+)  # fmt: skip
+_BELOW_CLI: Final = (*_BELOW_APP, "demo", "export", "app")
+
+FOLDERS: Final[dict[str, Folder]] = {
+    VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
+    "system": Folder("files, locks, signals, subprocesses, worker threads, V4L2", (), ("filelock",)),
+    "imaging": Folder("geometry, the network's input, untrusted media files", (), ("av", "cv2")),
+    "demo": Folder("the built-in demo scene, with a known alpha for every frame", (), ("cv2",)),
+    "motion": Folder("optical flow: propagates, stabilizes and checks masks", (), ("cv2",)),
+    "refine": Folder("edges: brings a map to the frame's size, guided by the frame", (), ("cv2", "numba")),
+    "pipeline": Folder("the threads a frame passes through, and the rings between them"),
+    "model": Folder(
+        "U²-Net: graph, weights, number formats", ("system",),
+        ("onnx", "platformdirs", "pooch", "safetensors", "torch"),
+    ),
+    "masking": Folder("what the network sees of each frame, how often, at which size", ("imaging",), ("cv2",)),
+    "sources": Folder("cameras, videos, photographs, the demo scene", ("demo", "imaging", "system"), ("av", "cv2")),
+    "sinks": Folder("windows, virtual cameras, files", ("imaging", "system"), ("av", "cv2", "pyvirtualcam")),
+    "composite": Folder("puts the subject in front of another background", ("imaging", "refine"), ("av", "cv2")),
+    "export": Folder("ONNX graphs, checked against PyTorch", ("demo", "imaging", "model"), ("cv2", "onnx", "torch")),
+    "backends": Folder(
+        "the engines: OpenVINO, PyTorch, TensorRT; building them and running them",
+        ("export", "imaging", "model", "system"),
+        ("cuda", "cv2", "openvino", "platformdirs", "pycuda", "torch"),
+    ),
+    "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
+    "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
+    "cli": Folder("the command line", _BELOW_CLI, ("cv2", "rich", "torch")),
+    "bench": Folder(
+        "the benchmark, a client of all the rest", (*_BELOW_CLI, "cli"),
+        ("cv2", "matplotlib", "openvino", "psutil", "rich", "torch"),
+    ),
+    "__init__": Folder("the public API", ("segmenter", "app")),
+    "__main__": Folder("``python -m rtsod``", ("cli", "system")),
+}  # fmt: skip
+"""Every row, from the bottom up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An arrow from one file to another, or to a third-party package."""
+
+    importer: str
+    """Dotted name of the module, ``rtsod.sources.video``."""
+    imported: str
+    """Dotted name of the module or package."""
+
+
+def modules(package: Path = PACKAGE) -> dict[str, Path]:
+    """Every module by its dotted name."""
+    return {_dotted(path, package): path for path in sorted(package.rglob("*.py"))}
+
+
+def imports(package: Path = PACKAGE) -> Iterator[Import]:
+    """Every import, wherever in a file it stands: at the top, in a function, or for the type checker alone."""
+    known = modules(package)
+    for name, path in known.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield Import(name, alias.name)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: imports are absolute"
+                assert node.module is not None
+                for alias in node.names:
+                    full = f"{node.module}.{alias.name}"
+                    yield Import(name, full if full in known else node.module)
+
+
+def folder_of(module: str) -> str:
+    """The row of the table that a module belongs to."""
+    parts = module.split(".")[1:] or ["__init__"]
+    if parts[0] in FOLDERS:
+        return parts[0]
+    return VOCABULARY
+
+
+def circles(arrows: set[tuple[str, str]]) -> list[list[str]]:
+    """The groups of names that reach each other (strongly connected components of more than one name).
+
+    Tarjan, "Depth-first search and linear graph algorithms", 1972.
+    """
+    below: dict[str, list[str]] = {}
+    for one, other in sorted(arrows):
+        below.setdefault(one, []).append(other)
+        below.setdefault(other, [])
+    index: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = lowest[name] = len(index)
+        stack.append(name)
+        for other in below[name]:
+            if other not in index:
+                visit(other)
+            if other in stack:
+                lowest[name] = min(lowest[name], lowest[other])
+        if lowest[name] == index[name]:
+            position = stack.index(name)
+            group = stack[position:]
+            del stack[position:]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in below:
+        if name not in index:
+            visit(name)
+    return found
+
+
+def table() -> str:
+    """The table as Markdown, from the bottom up."""
+    lines = ["| folder | what is in it | may import |", "| --- | --- | --- |"]
+    for name, folder in FOLDERS.items():
+        if name in ("__init__", "__main__"):
+            continue
+        allowed = ", ".join(f"`{other}`" for other in folder.may_import) or ("nothing" if name == VOCABULARY else "")
+        if name == "app":
+            allowed = "all above but `demo` and `export`"
+        elif name in ("cli", "bench"):
+            allowed = "all above"
+        shown = f"`{name}/`" if (PACKAGE / name).is_dir() else f"`{name}.py`" if name != VOCABULARY else "top level"
+        lines.append(f"| {shown} | {folder.purpose} | {allowed or 'the vocabulary alone'} |")
+    return "\n".join(lines)
+
+
+def _dotted(path: Path, package: Path) -> str:
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
