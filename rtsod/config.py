@@ -197,7 +197,7 @@ class RunConfig:
     sync: Sync = "auto"
     """``locked``: each mask with the very frame it was computed from. ``tracked``: live, every frame with the newest
     mask carried to it; a file, the frames between every ``mask_every``-th. ``auto``: what keeps up."""
-    mask_every: int = 1
+    mask_interval: int = 1
     """Frames; more than 1 infers only every so many-th and tracks between them."""
     duration: float | None = None
     """Seconds of input time, None for no bound."""
@@ -212,11 +212,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.sync not in SYNCS:
             raise UsageError(f"--sync {self.sync}: is none of {', '.join(SYNCS)}")
-        if self.mask_every < 1:
-            raise UsageError(f"--mask-every {self.mask_every}: must be at least 1")
-        if self.mask_every > 1 and self.sync == "locked":
+        if self.mask_interval < 1:
+            raise UsageError(f"--mask-every {self.mask_interval}: must be at least 1")
+        if self.mask_interval > 1 and self.sync == "locked":
             raise UsageError(
-                f"--mask-every {self.mask_every}: frames between masks are tracked: leave --sync locked out"
+                f"--mask-every {self.mask_interval}: frames between masks are tracked: leave --sync locked out"
             )
         if self.duration is not None and not 0 < self.duration < float("inf"):
             raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds, and finite")

@@ -80,7 +80,7 @@ class Masker(Protocol):
         ...
 
     @property
-    def every(self) -> int:
+    def mask_interval(self) -> int:
         """Where masks are carried: one frame in so many needs a mask of its own, at present."""
         ...
 

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from rtsod.interfaces import Clock
 
-Say: TypeAlias = Callable[[str], None]
+Notify: TypeAlias = Callable[[str], None]
 """Called with one line for the user."""
 BuildProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with a phase's name, its steps done, and its steps in all. Phases nest; one is over when done equals all."""
@@ -17,7 +17,7 @@ _EVERY: Final = 5.0
 """Seconds between two lines."""
 
 
-def spoken(say: Say, clock: Clock = time.perf_counter) -> BuildProgress:
+def spoken(notify: Notify, clock: Clock = time.perf_counter) -> BuildProgress:
     """A receiver for where there is only a line to print: one now and then, so that the program does not look hung."""
     last = clock()
 
@@ -25,6 +25,6 @@ def spoken(say: Say, clock: Clock = time.perf_counter) -> BuildProgress:
         nonlocal last
         if clock() - last >= _EVERY and done < total:
             last = clock()
-            say(f"still at it: {phase}, {100 * done // max(total, 1)} %")
+            notify(f"still at it: {phase}, {100 * done // max(total, 1)} %")
 
     return report

@@ -54,12 +54,19 @@ TARGETS_MS: Final = {"full": {"network": 1.0, "host to host": 1.5}, "lite": {"ne
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    every = [*VARIANTS, *ENGINES]
+    mask_interval = [*VARIANTS, *ENGINES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: results/gpu_network_GPU.json beside this")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--models", nargs="+", choices=tuple(TABLES), default=["full", "lite"])
-    parser.add_argument("--variants", nargs="+", choices=every, default=every, metavar="V", help=", ".join(every))
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=mask_interval,
+        default=mask_interval,
+        metavar="V",
+        help=", ".join(mask_interval),
+    )
     parser.add_argument("--input-size", type=int, default=320)
     parser.add_argument("--repeats", type=int, default=500)
     parser.add_argument("--patience", type=float, default=300.0, help="seconds that one variant may take")

@@ -19,10 +19,10 @@ def main(note: Path, arguments: list[str]) -> int:
     """Run; the exit code."""
     count = Metrics.composited
 
-    def noted(meter: Metrics, shown: Compositable, composed_at: float) -> None:
+    def noted(metrics: Metrics, shown: Compositable, composed_at: float) -> None:
         if not note.exists():
             note.write_text(repr(time.perf_counter()))
-        count(meter, shown, composed_at)
+        count(metrics, shown, composed_at)
 
     Metrics.composited = noted  # type: ignore[assignment, method-assign]
     return run_program(["run", *arguments])

@@ -83,13 +83,13 @@ def over_length(study: Study) -> Iterator[dict[str, Any]]:
     run = in_fresh_process(measure_whole, study.case(paced=True))
     growth = growth_after_settling(run.resources)
     print(f"{run.numbers['seconds']:.0f} s, {run.numbers['composited']} pictures: {growth}", flush=True)
-    every = max(1, len(run.resources) // 60)
+    mask_interval = max(1, len(run.resources) // 60)
     yield {
         **_whole(run),
         "seconds": run.numbers["seconds"],
         "composited": run.numbers["composited"],
         "after_settling": growth,
-        "memory_mb": [[round(r.at), r.memory_mb] for r in run.resources[::every]],
+        "memory_mb": [[round(r.at), r.memory_mb] for r in run.resources[::mask_interval]],
     }
 
 

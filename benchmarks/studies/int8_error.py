@@ -53,7 +53,7 @@ def main() -> int:
         errors[name] = _errors(exact.infer, rounded.infer, pictures)
     for path in sorted((options.samples / "clips").iterdir()):
         name = path.stem + (", calibrated on" if path.stem in CALIBRATED_ON else "")
-        errors[name] = _errors(exact.infer, rounded.infer, _frames(path, size, options.every))
+        errors[name] = _errors(exact.infer, rounded.infer, _frames(path, size, options.mask_interval))
     record["errors"] = errors
     record["ms"] = _milliseconds({"fp32": exact, options.precision: rounded}, size)
 
@@ -87,11 +87,11 @@ def _errors(
     }
 
 
-def _frames(clip: Path, size: int, every: int) -> list[Image]:
+def _frames(clip: Path, size: int, mask_interval: int) -> list[Image]:
     capture, frames = cv2.VideoCapture(str(clip)), []
     while (got := capture.read())[0]:
         frames.append(got[1])
-    return [shrink(np.asarray(frame, np.uint8), size) for frame in frames[::every]]
+    return [shrink(np.asarray(frame, np.uint8), size) for frame in frames[::mask_interval]]
 
 
 def _milliseconds(engines: dict[str, Engine], size: int) -> dict[str, float]:

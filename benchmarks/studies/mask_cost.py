@@ -109,7 +109,7 @@ def of_loose_hair(frames: int, width: int, height: int) -> Scene:
 
 def cost(scene: Scene, width: int, height: int) -> dict[str, float]:
     """Of one scene at one size."""
-    took, steadier, carrier = Timed(), MaskStabilizer(), MaskPropagator()
+    took, stabilizer, propagator = Timed(), MaskStabilizer(), MaskPropagator()
     fast, best = refiner("fast"), refiner("best")
     compositor = Compositor([open_background(BEHIND)], refine=fast)
     newest: MaskedFrame | None = None
@@ -117,9 +117,9 @@ def cost(scene: Scene, width: int, height: int) -> dict[str, float]:
     for masked in scene.at(width, height):
         shown: Compositable | None
         if newest is None or masked.frame.index % EVERY == 0:
-            shown = newest = took("steady", partial(steadier.steady, masked))
+            shown = newest = took("steady", partial(stabilizer.stabilize, masked))
         else:
-            shown = took("carry", partial(carrier.carry, newest, masked.frame))
+            shown = took("carry", partial(propagator.propagate, newest, masked.frame))
         if shown is None:
             raise RuntimeError(f"{scene.name}: motion is not believed at frame {masked.frame.index}")
         took("compose", partial(compositor.compose, shown, 0.0))

@@ -69,7 +69,7 @@ class Clip:
 class Method(Protocol):
     """One way to get a mask for every frame."""
 
-    def watch(self, frame: Frame) -> None:
+    def observe(self, frame: Frame) -> None:
         """A frame before the first mask."""
         ...
 
@@ -85,7 +85,7 @@ class Method(Protocol):
 class LastMask:
     """The newest mask as it stands."""
 
-    def watch(self, frame: Frame) -> None:
+    def observe(self, frame: Frame) -> None:
         """Nothing to be seen."""
 
     def key(self, masked: MaskedFrame) -> MaskedFrame:
@@ -132,20 +132,20 @@ class Ours(LastMask):
     """What the program does: masks steadied (or not), carried along joined flows."""
 
     def __init__(self, *, steady: bool) -> None:
-        self._steadier = MaskStabilizer() if steady else None
-        self._carrier = MaskPropagator()
+        self._stabilizer = MaskStabilizer() if steady else None
+        self._propagator = MaskPropagator()
 
-    def watch(self, frame: Frame) -> None:
+    def observe(self, frame: Frame) -> None:
         """See it."""
-        self._carrier.watch(frame)
+        self._propagator.observe(frame)
 
     def key(self, masked: MaskedFrame) -> MaskedFrame:
         """Steady it."""
-        return super().key(masked if self._steadier is None else self._steadier.steady(masked))
+        return super().key(masked if self._stabilizer is None else self._stabilizer.stabilize(masked))
 
     def between(self, frame: Frame) -> Alpha:
         """Carry it; where that is not believed, nothing is shown for the frame: the worst answer."""
-        carried = self._carrier.carry(self._newest, frame)
+        carried = self._propagator.propagate(self._newest, frame)
         return np.zeros_like(self._newest.alpha) if carried is None else carried.alpha
 
 
@@ -170,16 +170,16 @@ class Run:
     """Of each carry, processor time of the thread."""
 
 
-def play(clip: Clip, method: Method, every: int, *, delay: int = 0) -> Run:
+def play(clip: Clip, method: Method, mask_interval: int, *, delay: int = 0) -> Run:
     """Every frame's mask, when the network sees every ``every``-th one and its answer comes ``delay`` frames later."""
     shown, ages, ms = [], [], []
     newest = 0
     for index in range(len(clip.images)):
-        if index >= delay and (index - delay) % every == 0:
+        if index >= delay and (index - delay) % mask_interval == 0:
             newest = index - delay
             key = method.key(clip.masked(newest))
         if index < delay:
-            method.watch(clip.frame(index))
+            method.observe(clip.frame(index))
             continue
         if index == newest:
             alpha = key.alpha
@@ -207,18 +207,18 @@ def on_clips(clips: list[Clip]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for name, make in METHODS.items():
         row = rows[name] = {}
-        for every in EVERY:
+        for mask_interval in EVERY:
             ages: list[float] = []
             mixed: list[float] = []
             ms: list[float] = []
             for clip in clips:
-                aged = play(clip, make(), 1, delay=every)
-                ages += [iou(one, other) for one, other in zip(aged.shown, clip.maps[every:], strict=True)]
-                run = play(clip, make(), every)
+                aged = play(clip, make(), 1, delay=mask_interval)
+                ages += [iou(one, other) for one, other in zip(aged.shown, clip.maps[mask_interval:], strict=True)]
+                run = play(clip, make(), mask_interval)
                 mixed += [iou(one, other) for one, other in zip(run.shown, clip.maps, strict=True)]
                 ms += run.ms
-            row[f"age {every}"], row[f"every {every}"] = _spread(ages), _spread(mixed)
-            row[f"ms {every}"] = round(float(np.median(ms)), 2)
+            row[f"age {mask_interval}"], row[f"every {mask_interval}"] = _spread(ages), _spread(mixed)
+            row[f"ms {mask_interval}"] = round(float(np.median(ms)), 2)
         every_frame = {clip.name: play(clip, make(), 1).shown for clip in clips}
         shares = [flicker(every_frame[clip.name], stills[clip.name]) / unsteadied[clip.name] for clip in clips]
         row["flicker"] = round(float(np.mean(shares)), 3)

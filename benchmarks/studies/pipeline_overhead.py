@@ -147,15 +147,15 @@ def _replay(masks: list[Alpha]) -> Callable[[Image], Alpha]:
 
 
 def _play(source: Source, engine: Engine) -> Snapshot:
-    meter = Metrics()
+    metrics = Metrics()
     compositor = Compositor([open_background(BACKGROUND)], refine=refiner(PictureConfig().refine))
     sink = NullSink()
     try:
-        Pipeline(source, WholeFrame(engine, meter), compositor, [sink], meter, max_mask_age=60.0).run()
+        Pipeline(source, WholeFrame(engine, metrics), compositor, [sink], metrics, max_mask_age=60.0).run()
     finally:
         source.close()
     assert sink.slates == 0
-    return meter.snapshot()
+    return metrics.snapshot()
 
 
 def _bare(engine: Engine, images: list[Image]) -> None:
@@ -217,14 +217,14 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
             clip_from_video(clip, options.input, 1280, 720, options.frames)
         job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)
         cpu = record["cpu"] = in_fresh_process(cpu_per_frame, job)
-        _say("CPU per frame, neither inference nor decoding", cpu["median_ms"], "ms", CPU_MS_BOUND)
+        _notify("CPU per frame, neither inference nor decoding", cpu["median_ms"], "ms", CPU_MS_BOUND)
         rate = record["rate"] = in_fresh_process(rate_against_bare, job)
-        _say("time against the bare engine's", 100 / rate["median_share"], "%", 100 / RATE_BOUND)
+        _notify("time against the bare engine's", 100 / rate["median_share"], "%", 100 / RATE_BOUND)
         file = record["file"] = in_fresh_process(rate_from_file, job)
-        _say("peak memory from the file", file["peak_memory_mb"], "MB", MEMORY_MB_BOUND)
+        _notify("peak memory from the file", file["peak_memory_mb"], "MB", MEMORY_MB_BOUND)
 
 
-def _say(what: str, value: float, unit: str, bound: float) -> None:
+def _notify(what: str, value: float, unit: str, bound: float) -> None:
     verdict = "within" if value <= bound else "NOT WITHIN"
     print(f"{what:<46}{value:>9.2f} {unit:<3}{verdict} {bound:.4g} {unit}", flush=True)
 

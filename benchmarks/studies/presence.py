@@ -98,24 +98,24 @@ def scene(room: Image, layers: Sequence[Sequence[Layer]], engine: Engine) -> Sce
     return Scene(images, maps, firsts, seconds)
 
 
-def locked(what: Scene, steadier: MaskStabilizer) -> list[Alpha]:
+def locked(what: Scene, stabilizer: MaskStabilizer) -> list[Alpha]:
     """Each frame with its own mask."""
-    return [steadier.steady(_masked(what, index)).alpha for index in range(len(what.images))]
+    return [stabilizer.stabilize(_masked(what, index)).alpha for index in range(len(what.images))]
 
 
-def tracked(what: Scene, steadier: MaskStabilizer) -> list[Alpha]:
+def tracked(what: Scene, stabilizer: MaskStabilizer) -> list[Alpha]:
     """Live-like. Where no motion leads the picture before it stays, so its mask does."""
-    carrier, shown = MaskPropagator(), [np.zeros_like(what.maps[0])]
+    propagator, shown = MaskPropagator(), [np.zeros_like(what.maps[0])]
     newest: MaskedFrame | None = None
     for index, image in enumerate(what.images[1:], 1):
         frame = Frame(image, index, index / _FPS)
         if index >= LATE and (index - LATE) % EVERY == 0:
-            newest = steadier.steady(_masked(what, index - LATE))
+            newest = stabilizer.stabilize(_masked(what, index - LATE))
         if newest is None:
-            carrier.watch(frame)
+            propagator.observe(frame)
             shown.append(shown[-1])
         else:
-            carried = carrier.carry(newest, frame)
+            carried = propagator.propagate(newest, frame)
             shown.append(shown[-1] if carried is None else carried.alpha)
     return shown
 

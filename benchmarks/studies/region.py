@@ -139,18 +139,19 @@ def measure(engines: Engines, way: ComposedFlow, clips: Sequence[Clip]) -> dict[
         for clip in clips:
             of_each[clip.name], seconds = follow(engines.masker(way), clip)
             total += seconds
-    every = [value for values in of_each.values() for value in values]
-    mean, low = float(np.mean(every)), float(np.percentile(every, 5))
-    rate = len(every) / total
+    mask_interval = [value for values in of_each.values() for value in values]
+    mean, low = float(np.mean(mask_interval)), float(np.percentile(mask_interval, 5))
+    rate = len(mask_interval) / total
     print(
-        f"{way.name:<34}{rate:>7.1f} /s   IoU {mean:.4f}, 5th percentile {low:.4f}, least {min(every):.3f}", flush=True
+        f"{way.name:<34}{rate:>7.1f} /s   IoU {mean:.4f}, 5th percentile {low:.4f}, least {min(mask_interval):.3f}",
+        flush=True,
     )
     return {
         "way": way.name,
         "masks_per_second": round(rate, 2),
         "mean_iou": round(mean, 4),
         "p5_iou": round(low, 4),
-        "least_iou": round(min(every), 4),
+        "least_iou": round(min(mask_interval), 4),
         "clips": {
             name: [round(float(np.mean(values)), 4), round(float(np.percentile(values, 5)), 4)]
             for name, values in of_each.items()

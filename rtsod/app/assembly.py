@@ -19,7 +19,7 @@ from rtsod.metrics import Metrics, Snapshot
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.pipeline.mask_sync import Stabilizer
 from rtsod.pipeline.pipeline import Composing, Pipeline
-from rtsod.progress import Say
+from rtsod.progress import Notify
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RunPlan:
     """Seconds: what was asked for, or what follows from the network's speed."""
 
 
-def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, say: Say) -> RunPlan:
+def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, notify: Notify) -> RunPlan:
     """Time the network and decide what was left open: how masks are made, and how they are paired with frames.
 
     Args:
@@ -42,32 +42,32 @@ def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: Eng
         run: how it is to be kept in step.
         info: of the source.
         pool: the first engine is warm afterwards.
-        say: told, in one line each, what was decided and why, where something was given up.
+        notify: told, in one line each, what was decided and why, where something was given up.
 
     Raises:
         RtsodError: what was asked for is not to be had.
     """
     whole = inference_seconds(pool.first, info)
     run = _at_target(quality, run, info)
-    may_track = run.sync != "locked" and run.mask_every == 1
-    choice = choose(quality, info, pool, whole, mask_every=run.mask_every, tracking=may_track)
+    may_track = run.sync != "locked" and run.mask_interval == 1
+    choice = choose(quality, info, pool, whole, mask_interval=run.mask_interval, tracking=may_track)
     if choice.why is not None:
         waits = len(choice.rungs) > 1 and pool.ready(choice.rung.size) is None
         until = "; until its network is open, the whole frame" + ", and most frames tracked" * may_track
-        say(f"quality: {choice.why}{until if waits else ''}")
+        notify(f"quality: {choice.why}{until if waits else ''}")
     by_rung = may_track and run.sync == "auto" and len(choice.rungs) > 1
     sync, why = choose_sync(run, info, choice.seconds)
     if why is not None:
-        say(f"sync: {sync}, {why}{', and tracked whenever they take more' if by_rung and sync == 'locked' else ''}")
+        notify(f"sync: {sync}, {why}{', and tracked whenever they take more' if by_rung and sync == 'locked' else ''}")
     age = run.max_mask_age or mask_age(whole, "tracked" if by_rung else sync)
     return RunPlan(choice, replace(run, sync="auto" if by_rung else sync), age)
 
 
 def _at_target(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> RunConfig:
     """Fewer masks than the camera has frames were asked for: the others are tracked, unless that was refused."""
-    if not info.live or info.fps is None or quality.target_fps is None or run.sync == "locked" or run.mask_every > 1:
+    if not info.live or info.fps is None or quality.target_fps is None or run.sync == "locked" or run.mask_interval > 1:
         return run
-    return replace(run, mask_every=max(1, int(info.fps / quality.target_fps)))
+    return replace(run, mask_interval=max(1, int(info.fps / quality.target_fps)))
 
 
 def check(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> None:
@@ -102,9 +102,9 @@ def pipeline_from(
     masker: Masker,
     compositor: Composing,
     sinks: Sequence[Sink],
-    meter: Metrics,
+    metrics: Metrics,
     *,
-    steadier: Stabilizer | None = None,
+    stabilizer: Stabilizer | None = None,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
 ) -> Pipeline:
@@ -117,8 +117,8 @@ def pipeline_from(
         masker: likewise.
         compositor: likewise.
         sinks: likewise.
-        meter: likewise.
-        steadier: likewise.
+        metrics: likewise.
+        stabilizer: likewise.
         max_mask_age: seconds; what ``config.max_mask_age`` says, or was derived from the engine's speed.
         clock: seconds that only grow.
     """
@@ -127,12 +127,12 @@ def pipeline_from(
         masker,
         compositor,
         sinks,
-        meter,
-        steadier=steadier,
-        carrier=None if config.sync == "locked" else MaskPropagator(),
-        tracks=lambda: config.sync == "tracked" or masker.every > 1,
-        mask_every=config.mask_every,
-        spares=FrameSkipPolicy(meter, max_mask_age, lambda: masker.every),
+        metrics,
+        stabilizer=stabilizer,
+        propagator=None if config.sync == "locked" else MaskPropagator(),
+        tracks=lambda: config.sync == "tracked" or masker.mask_interval > 1,
+        mask_interval=config.mask_interval,
+        spares=FrameSkipPolicy(metrics, max_mask_age, lambda: masker.mask_interval),
         max_mask_age=max_mask_age,
         max_frames=config.max_frames,
         duration=config.duration,

@@ -29,7 +29,7 @@ from rich.progress import (
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.metrics import Drop, Metrics, Snapshot
 from rtsod.model.weights import ReportBytes
-from rtsod.progress import BuildProgress, Say, spoken
+from rtsod.progress import BuildProgress, Notify, spoken
 from rtsod.system.files import write_text
 from rtsod.version import __version__
 
@@ -58,7 +58,7 @@ class Reporter:
     def __init__(self) -> None:
         self._console = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         """One line."""
         try:
             self._console.print(line)
@@ -77,7 +77,7 @@ class Reporter:
             if not started:
                 started = True
                 if not self._console.is_terminal:
-                    self.say(f"{what} ({total / 1e6:.0f} MB)")
+                    self.notify(f"{what} ({total / 1e6:.0f} MB)")
                 progress.start()
             progress.update(task, completed=done, total=total or None)
             if done >= total > 0:
@@ -90,14 +90,14 @@ class Reporter:
 
     def build(self) -> AbstractContextManager[BuildProgress]:
         """Bars for the phases of an engine's build, from its first report on; without a terminal, lines."""
-        return shown(self._console, self.say)
+        return shown(self._console, self.notify)
 
     @contextmanager
-    def frames(self, what: str, total: int | None, meter: Metrics) -> Iterator[_FrameBar]:
+    def frames(self, what: str, total: int | None, metrics: Metrics) -> Iterator[_FrameBar]:
         """A bar in frames, filled from the meter whenever it is polled."""
         progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"))
         with progress:
-            yield _FrameBar(progress, what, total, meter, self.say)
+            yield _FrameBar(progress, what, total, metrics, self.notify)
 
     def _bar(self, *columns: ProgressColumn) -> Progress:
         return Progress(
@@ -111,19 +111,19 @@ class Reporter:
 
 
 class _FrameBar:
-    def __init__(self, progress: Progress, what: str, total: int | None, meter: Metrics, say: Say) -> None:
+    def __init__(self, progress: Progress, what: str, total: int | None, metrics: Metrics, notify: Notify) -> None:
         self._progress = progress
-        self._meter = meter
-        self._say: Say | None = say
+        self._metrics = metrics
+        self._notify: Notify | None = notify
         self._task = progress.add_task(what, total=total, fps=0.0)
 
     def poll(self) -> None:
-        numbers = self._meter.snapshot()
+        numbers = self._metrics.snapshot()
         done = numbers["composited"] + sum(numbers["dropped"].values())
         self._progress.update(self._task, completed=done, fps=numbers["output_fps"])
-        if self._say is not None and (line := held_often(numbers)) is not None:
-            self._say(line)
-            self._say = None
+        if self._notify is not None and (line := held_often(numbers)) is not None:
+            self._notify(line)
+            self._notify = None
 
 
 def held_often(numbers: Snapshot) -> str | None:
@@ -230,10 +230,10 @@ def write_stats(
 
 
 @contextmanager
-def shown(console: Console, say: Say) -> Iterator[BuildProgress]:
+def shown(console: Console, notify: Notify) -> Iterator[BuildProgress]:
     """A receiver that shows a bar for each phase under way, from the first report on; no terminal, and it is spoken."""
     if not console.is_terminal:
-        yield spoken(say)
+        yield spoken(notify)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars = Progress(SpinnerColumn(), *columns, console=console, transient=True)

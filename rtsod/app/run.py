@@ -28,7 +28,7 @@ from rtsod.masking.initial_quality import build_masker
 from rtsod.metrics import Metrics
 from rtsod.model.weights import resolve
 from rtsod.motion.stabilize import MaskStabilizer
-from rtsod.progress import Say
+from rtsod.progress import Notify
 from rtsod.refine import refiner
 from rtsod.sinks import check_outputs, open_sinks
 from rtsod.sinks.null import NullSink
@@ -61,7 +61,7 @@ def run(config: AppConfig) -> ExitCode:
             with ExitStack() as opened:
                 _Run(config, reporter, signals, opened).run()
         except Interrupted:
-            reporter.say("interrupted before anything was shown")
+            reporter.notify("interrupted before anything was shown")
     return signals.exit_code
 
 
@@ -75,19 +75,19 @@ class _Run:
             check_writable("--stats", config.run.stats)
 
         # What is cheap and likely to be mistyped comes first; the network, which may take minutes, last.
-        self._meter = Metrics()
+        self._metrics = Metrics()
         self._virtual_camera: VirtualCameraSink | None = None
         self._source: Source = open_source(
-            config.source, tell=self._meter.event, demand=self._is_wanted if config.output.on_demand else None
+            config.source, on_event=self._metrics.event, demand=self._is_wanted if config.output.on_demand else None
         )
         opened.callback(self._source.close)
         info = self._source.info
         for line in (f"source: {_describe(info)}", *info.notes):
-            reporter.say(line)
+            reporter.notify(line)
         check(config.quality, config.run, info)
         if config.picture.subject_lock and info.stills:
             raise UsageError(f"{info.name}: photographs have no subject in common: leave --subject-lock out")
-        output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.say)
+        output, self._run_config = _settle_outputs(config.output, config.run, info, reporter.notify)
         backdrops = self._open_backdrops(config, opened, to_cycle=output.preview is True)
         self._compositor = Compositor(
             backdrops,
@@ -99,21 +99,21 @@ class _Run:
         check_outputs(output, info, transparent=transparent)
         _check_nothing_is_overwritten(config, output, info)
         if info.stills and config.picture.refine == "auto":
-            reporter.say(
+            reporter.notify(
                 "edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)"
             )
         if any(isinstance(backdrop, PassThrough) for backdrop in backdrops):
-            reporter.say("background none: the camera's own background is shown")
+            reporter.notify("background none: the camera's own background is shown")
 
-        sinks = open_sinks(output, info, transparent=transparent, tell=self._meter.event)
+        sinks = open_sinks(output, info, transparent=transparent, on_event=self._metrics.event)
         self._sinks: list[Sink] = sinks or [NullSink()]
         for sink in self._sinks:
             opened.callback(sink.close)
-            reporter.say(f"output: {sink.name}")
+            reporter.notify(f"output: {sink.name}")
             if isinstance(sink, VirtualCameraSink):
                 self._virtual_camera = sink
                 for note in sink.notes:
-                    reporter.say(note)
+                    reporter.notify(note)
         self._show_slate(info)
         self._window = next((PreviewWindow(sink) for sink in self._sinks if isinstance(sink, PreviewSink)), None)
         if self._window is not None:
@@ -122,18 +122,18 @@ class _Run:
         engine = config.engine
         if info.stills and engine.precision == "auto":
             engine = replace(engine, precision="fp32")
-            reporter.say("precision auto: fp32, because photographs can wait for the authors' own maps")
+            reporter.notify("precision auto: fp32, because photographs can wait for the authors' own maps")
         self._pool = self._open_engines(engine)
         opened.callback(self._pool.close)
         self._engine = self._pool.first
-        settled = plan_run(config.quality, self._run_config, info, self._pool, reporter.say)
+        settled = plan_run(config.quality, self._run_config, info, self._pool, reporter.notify)
         self._run_config, self._age = settled.run, settled.max_mask_age
-        self._masker = build_masker(settled.choice, info, self._pool, self._meter, reporter.say)
+        self._masker = build_masker(settled.choice, info, self._pool, self._metrics, reporter.notify)
         _log.info("masks count as too old after %.2f s", self._age)
         if self._virtual_camera is not None:
             self._virtual_camera.limit_age(self._age)
         picture = config.picture
-        self._steadier = (
+        self._stabilizer = (
             MaskStabilizer(subject_lock=picture.subject_lock) if picture.steady and not info.stills else None
         )
         self._show_numbers = False
@@ -147,15 +147,15 @@ class _Run:
             self._masker,
             self._compositor,
             self._sinks,
-            self._meter,
-            steadier=self._steadier,
+            self._metrics,
+            stabilizer=self._stabilizer,
             max_mask_age=self._age,
         )
         self._signals.hold()
         end = "done"
         try:
             total = _expected_frames(self._source.info, config)
-            with self._reporter.frames(self._source.info.name, total, self._meter) as bar:
+            with self._reporter.frames(self._source.info.name, total, self._metrics) as bar:
                 try:
                     self._pipeline.run(tick=lambda: self._tick(bar.poll), interval=0.005 if self._window else 0.05)
                 finally:
@@ -185,7 +185,7 @@ class _Run:
         """What the main thread does while the others work. True ends the run."""
         poll()
         if self._window is not None:
-            numbers = overlay_lines(self._engine.info, self._meter.snapshot()) if self._show_numbers else ()
+            numbers = overlay_lines(self._engine.info, self._metrics.snapshot()) if self._show_numbers else ()
             match self._window.pump(0.01, overlay=numbers):
                 case Key.QUIT:
                     return True
@@ -206,8 +206,8 @@ class _Run:
                 closing.callback(sink.close)
 
     def _report(self, end: str) -> None:
-        numbers = self._meter.snapshot()
-        self._reporter.say(one_line(self._engine.info, numbers))
+        numbers = self._metrics.snapshot()
+        self._reporter.notify(one_line(self._engine.info, numbers))
         path = self._run_config.stats
         if path is not None:
             names = [sink.name for sink in self._sinks]
@@ -218,7 +218,7 @@ class _Run:
         fetching = f"fetching the weights of the {config.model} model, once"
         with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
             weights = resolve(config, fetched)
-            first = open_engine(config, weights, self._reporter.say, built)  # fetches them, where needed
+            first = open_engine(config, weights, self._reporter.notify, built)  # fetches them, where needed
 
         info, settled = first.info, like(config, first.info)
 
@@ -226,9 +226,9 @@ class _Run:
             def reopen() -> Engine:
                 return open_engine(replace(settled, input_size=size), weights, _log.info)
 
-            return SupervisedEngine(opened or reopen(), reopen, tell=self._meter.event)
+            return SupervisedEngine(opened or reopen(), reopen, on_event=self._metrics.event)
 
-        self._reporter.say(
+        self._reporter.notify(
             f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
             f"{info.device}, {info.weights}"
         )
@@ -249,7 +249,9 @@ class _Run:
         return backdrops
 
 
-def _settle_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo, say: Say) -> tuple[OutputConfig, RunConfig]:
+def _settle_outputs(
+    output: OutputConfig, run: RunConfig, info: SourceInfo, notify: Notify
+) -> tuple[OutputConfig, RunConfig]:
     """Decide on the preview, and on the recording made when there is no other way to see anything."""
     others = bool(output.outputs or output.mask_outputs or output.virtual_camera is not None)
     if output.preview is False or (output.preview is None and others):
@@ -263,10 +265,10 @@ def _settle_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo, say:
         return settled, run
     if info.stills:
         folder = FALLBACK_OUTPUT.with_suffix("")
-        say(f"no window ({display.reason}) and no other output asked for: writing pictures to {folder}/")
+        notify(f"no window ({display.reason}) and no other output asked for: writing pictures to {folder}/")
         return replace(settled, outputs=(folder,)), run
     seconds = run.duration or FALLBACK_SECONDS
-    say(
+    notify(
         f"no window ({display.reason}) and no other output asked for: "
         f"recording {seconds:g} seconds to {FALLBACK_OUTPUT}"
     )

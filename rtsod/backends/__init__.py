@@ -19,30 +19,30 @@ from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
 from rtsod.model.weights import Weights
-from rtsod.progress import BuildProgress, Say
+from rtsod.progress import BuildProgress, Notify
 
 # OpenVINO reports its use to its makers wherever this package is found. Nothing of a run leaves the machine.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-Opener = Callable[[EngineConfig, Weights, Say, BuildProgress | None], Engine]
+Opener = Callable[[EngineConfig, Weights, Notify, BuildProgress | None], Engine]
 
 
-def _open_openvino(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:
+def _open_openvino(config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None) -> Engine:
     from rtsod.backends.openvino.engine import OpenVinoEngine
 
-    return OpenVinoEngine(config, weights, say)
+    return OpenVinoEngine(config, weights, notify)
 
 
-def _open_torch(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:
+def _open_torch(config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None) -> Engine:
     from rtsod.backends.torch.engine import TorchEngine
 
     return TorchEngine(config, weights)
 
 
-def _open_tensorrt(config: EngineConfig, weights: Weights, say: Say, progress: BuildProgress | None) -> Engine:
+def _open_tensorrt(config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None) -> Engine:
     from rtsod.backends.tensorrt.engine import TensorRtEngine
 
-    return TensorRtEngine(config, weights, say, progress)
+    return TensorRtEngine(config, weights, notify, progress)
 
 
 OPENERS: Final[dict[str, Opener]] = {
@@ -55,7 +55,7 @@ OPENERS: Final[dict[str, Opener]] = {
 def open_engine(
     config: EngineConfig,
     weights: Weights,
-    say: Say = lambda line: None,
+    notify: Notify = lambda line: None,
     progress: BuildProgress | None = None,
 ) -> Engine:
     """The engine a configuration means, ready to run.
@@ -63,7 +63,7 @@ def open_engine(
     Args:
         config: ``config.engine`` is a name, or ``auto`` to choose by :func:`choose`.
         weights: what it is to run.
-        say: told, in one line each, what ``auto`` chose and why, and why an engine must be built first.
+        notify: told, in one line each, what ``auto`` chose and why, and why an engine must be built first.
         progress: told how far such a build is; without it ``say`` is, now and then.
 
     Raises:
@@ -73,8 +73,8 @@ def open_engine(
     name: str = config.engine
     if name == "auto":
         name, why = choose(config)
-        say(f"engine auto: {name}, because {why}")
-    return OPENERS[name](config, weights, say, progress)
+        notify(f"engine auto: {name}, because {why}")
+    return OPENERS[name](config, weights, notify, progress)
 
 
 def choose(config: EngineConfig) -> tuple[str, str]:

@@ -39,7 +39,7 @@ class SupervisedEngine:
     Args:
         first: opened already.
         reopen: opens it again.
-        tell: told of every event, once.
+        on_event: told of every event, once.
         clock: seconds that only grow.
         wait: waits on a condition for so many seconds of that clock.
     """
@@ -49,13 +49,13 @@ class SupervisedEngine:
         first: Engine,
         reopen: Callable[[], Engine],
         *,
-        tell: Callable[[Event], None],
+        on_event: Callable[[Event], None],
         clock: Clock = time.perf_counter,
         wait: Wait = threading.Condition.wait_for,
     ) -> None:
         self._engine: Engine | None = first
         self._info = first.info
-        self._reopen, self._tell, self._clock, self._wait = reopen, tell, clock, wait
+        self._reopen, self._on_event, self._clock, self._wait = reopen, on_event, clock, wait
         self._hand = _Hand(wait)
         self._restarts: deque[float] = deque()
         self._slowest: float | None = None
@@ -75,14 +75,14 @@ class SupervisedEngine:
             except _StuckError as error:
                 if self._closed:
                     raise EngineError(f"{self._info.name} is stuck: it was left behind") from error
-                self._tell(Event.ENGINE_STUCK)
+                self._on_event(Event.ENGINE_STUCK)
                 self._leave()
                 self._hand = _Hand(self._wait)
                 self._spend(EngineError(f"{self._info.name} is stuck: an inference does not end"))
             except EngineError as error:
                 if self._closed:
                     raise
-                self._tell(Event.ENGINE_FAILED)
+                self._on_event(Event.ENGINE_FAILED)
                 reopening = self._engine is None
                 self._discard()
                 self._spend(error, reopening=reopening)

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             plan = _plan(options)
             result.machine = describe()
             _fetch_weights(plan)
-            Session(plan, result, screen.say, signals.hold).run()
+            Session(plan, result, screen.notify, signals.hold).run()
             if signals.received:  # while the last of it was kept
                 raise Interrupted
             screen.check()
@@ -75,7 +75,7 @@ class _Screen:
     def __init__(self) -> None:
         self._lost: OutputError | None = None
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         """Print it."""
         try:
             answer(line)

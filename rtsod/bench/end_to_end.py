@@ -118,11 +118,11 @@ def measure_whole(case: Case) -> WholeResult:
     leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(_pool(case.subject)) as pool:
         settled = plan_run(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
-        meter = Metrics(trace=_TRACE)
-        masker = build_masker(settled.choice, source.info, pool, meter, lambda line: None)
+        metrics = Metrics(trace=_TRACE)
+        masker = build_masker(settled.choice, source.info, pool, metrics, lambda line: None)
         backdrop, age = open_background(case.background), settled.max_mask_age
         run = replace(case, sync=settled.run.sync)
-        result = run_case(run, source, masker, pool.first.info, backdrop, meter, max_mask_age=age)
+        result = run_case(run, source, masker, pool.first.info, backdrop, metrics, max_mask_age=age)
         return replace(result, case=case)
 
 
@@ -142,7 +142,7 @@ def run_case(
     masker: Masker,
     engine: EngineInfo,
     backdrop: Backdrop,
-    meter: Metrics,
+    metrics: Metrics,
     *,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
@@ -154,8 +154,8 @@ def run_case(
         masker,
         Compositor([backdrop], refine=refiner(PictureConfig().refine)),
         [NullSink() for _ in range(case.sinks)],
-        meter,
-        steadier=None if source.info.stills else MaskStabilizer(),
+        metrics,
+        stabilizer=None if source.info.stills else MaskStabilizer(),
         max_mask_age=max_mask_age,
         clock=clock,
     )
@@ -163,7 +163,7 @@ def run_case(
     cpu = time.process_time()
     pipeline.run(tick=lambda: watch.tick() >= case.seconds)
     seconds = watch.tick(last=True)
-    numbers = meter.snapshot()
+    numbers = metrics.snapshot()
     return WholeResult(
         case=case,
         sync=sync_that_ran(case.sync, numbers),
@@ -172,8 +172,8 @@ def run_case(
         numbers=numbers,
         cpu_cores=round((time.process_time() - cpu) / seconds, 3),
         resources=tuple(watch.samples),
-        latencies_ms=tuple(round(latency * 1e3, 3) for latency in meter.latencies()),
-        spans=latest(meter.spans(), TRACED_FRAMES),
+        latencies_ms=tuple(round(latency * 1e3, 3) for latency in metrics.latencies()),
+        spans=latest(metrics.spans(), TRACED_FRAMES),
     )
 
 

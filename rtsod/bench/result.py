@@ -158,8 +158,8 @@ def _pipeline(result: WholeResult) -> dict[str, Any]:
 
 def thinned(name: str, values: Sequence[float]) -> dict[str, Any]:
     """Every so many-th of the samples, in order, and how many that is; what is said of them is said of all."""
-    every = math.ceil(len(values) / KEPT_SAMPLES) or 1
-    return {f"{name}_every": every, name: values[::every]}
+    mask_interval = math.ceil(len(values) / KEPT_SAMPLES) or 1
+    return {f"{name}_every": mask_interval, name: values[::mask_interval]}
 
 
 def plain(value: Fraction | None) -> float | None:

@@ -22,7 +22,7 @@ from rtsod.bench.target import Subject
 from rtsod.config import SourceConfig, Sync
 from rtsod.errors import EngineError, OutputError, RtsodError
 from rtsod.frames import EngineInfo
-from rtsod.progress import Say
+from rtsod.progress import Notify
 from rtsod.system.files import write_text
 from rtsod.system.signals import Interrupted
 
@@ -51,14 +51,14 @@ class Session:
     Args:
         plan: see there.
         result: filled on the way.
-        say: told, line by line, what was found.
+        notify: told, line by line, what was found.
         hold: called before the last of it is kept: from then on no signal is to interrupt it.
     """
 
-    def __init__(self, plan: Plan, result: Result, say: Say, hold: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, plan: Plan, result: Result, notify: Notify, hold: Callable[[], None] = lambda: None) -> None:
         self._plan = plan
         self._result = result
-        self._say = say
+        self._notify = notify
         self._hold = hold
         self._lost: list[str] = []
 
@@ -70,7 +70,7 @@ class Session:
             Interrupted: by a signal.
         """
         models = " and ".join(subject.model for subject in self._plan.subjects)
-        self._say(f"measuring {models}, {self._plan.seconds:g} s each, and what this machine can do at most")
+        self._notify(f"measuring {models}, {self._plan.seconds:g} s each, and what this machine can do at most")
         try:
             self._networks()
             self._pipelines()
@@ -168,4 +168,4 @@ class Session:
 
     def _say_all(self, lines: Sequence[str]) -> None:
         for line in lines:
-            self._say(line)
+            self._notify(line)

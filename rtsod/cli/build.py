@@ -71,10 +71,10 @@ def _build(options: argparse.Namespace) -> None:
 
     console = Console(stderr=True)
 
-    def say(line: str) -> None:
+    def notify(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    with _target(options) as target, shown(console, say) as progress:
+    with _target(options) as target, shown(console, notify) as progress:
         kept = engine_from_weights(
             config,
             resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000)),
@@ -83,7 +83,7 @@ def _build(options: argparse.Namespace) -> None:
             cache=EngineCache(options.output),
             pictures=pictures,
             rebuild=options.rebuild,
-            say=say,
+            notify=notify,
             progress=progress,
         )
     answer(str(kept.path))

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from rtsod.cli.common import Parser, answer, carry_out
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError, OutputError
-from rtsod.progress import BuildProgress, Say
+from rtsod.progress import BuildProgress, Notify
 from rtsod.system.files import check_writable, file_to_write, write_text
 from rtsod.system.signals import leave
 
@@ -63,11 +63,11 @@ def _calibrate(options: argparse.Namespace) -> None:
         check_writable("--output", options.output)
     reporter = Reporter()
     with reporter.build() as progress:
-        done = _calibration(options, reporter.say, progress)
+        done = _calibration(options, reporter.notify, progress)
     answer(done)
 
 
-def _calibration(options: argparse.Namespace, say: Say, progress: BuildProgress) -> str:
+def _calibration(options: argparse.Namespace, notify: Notify, progress: BuildProgress) -> str:
     import torch
 
     from rtsod.export.parity import compare, pictures_in
@@ -81,13 +81,13 @@ def _calibration(options: argparse.Namespace, say: Say, progress: BuildProgress)
     pictures = [torch.from_numpy(picture)[None] for picture in pictures_in(options.images, config.input_size)]
     weights = resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000))
     network = load_network(weights.file(), config.model)
-    say(f"measuring the ranges on {len(pictures)} picture(s)")
+    notify(f"measuring the ranges on {len(pictures)} picture(s)")
     maxima, steady = ranges(network, _counted("measuring", pictures, progress))
 
     floats = left_in_float(network, steady)
     calibration = Calibration(config.model, weights.sha256, maxima, steady, floats, f"{len(pictures)} pictures")
     compared = pictures[:: -(-len(pictures) // _COMPARED)]
-    say(f"comparing with float32 on {len(compared)} picture(s)")
+    notify(f"comparing with float32 on {len(compared)} picture(s)")
     exact, rounded = SaliencyGraph(network).eval(), quantised(network, calibration, "unsigned")
     with torch.inference_mode():
         parity = compare(

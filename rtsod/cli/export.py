@@ -10,7 +10,7 @@ from typing import Final
 from rtsod.cli.common import Parser, answer, carry_out
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import UsageError
-from rtsod.progress import Say
+from rtsod.progress import Notify
 from rtsod.system.files import check_writable, file_to_write, write_bytes
 from rtsod.system.signals import leave
 
@@ -63,14 +63,14 @@ def _export(options: argparse.Namespace) -> None:
     answer(done)
 
 
-def _export_to(output: Path, config: EngineConfig, images: Path | None, say: Say) -> str:
+def _export_to(output: Path, config: EngineConfig, images: Path | None, notify: Notify) -> str:
     from rtsod.export.checked import export_checked, export_precision
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve
 
     pictures = None if images is None else pictures_in(images, config.input_size)
-    weights = resolve(config, lambda done, total: say(f"fetching the weights, {done / 1e6:.0f} MB"))
-    onnx = export_checked(weights, export_precision(config.precision), config.input_size, pictures, say)
+    weights = resolve(config, lambda done, total: notify(f"fetching the weights, {done / 1e6:.0f} MB"))
+    onnx = export_checked(weights, export_precision(config.precision), config.input_size, pictures, notify)
     write_bytes(output, onnx.content)
     return f"{output}: {len(onnx.content) / 1e6:.1f} MB, {onnx.parity}"
 

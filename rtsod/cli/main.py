@@ -281,9 +281,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--mask-every",
+        dest="mask_interval",
         type=int,
         metavar="N",
-        help=f"infer every N-th frame and track between them (default: {default.mask_every})",
+        help=f"infer every N-th frame and track between them (default: {default.mask_interval})",
     )
     group.add_argument("--duration", type=float, metavar="SECONDS", help="of input (default: no bound)")
     group.add_argument("--max-frames", type=int, metavar="N", help="of input (default: no bound)")

@@ -22,7 +22,7 @@ from rtsod.model.checkpoints import load_network
 from rtsod.model.golden_input import known_picture
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
-from rtsod.progress import BuildProgress, Say
+from rtsod.progress import BuildProgress, Notify
 
 _SCENE_SIZE: Final = (640, 480)
 _MOMENTS: Final = (0, 190)
@@ -60,7 +60,7 @@ def export_checked(
     precision: ExportPrecision,
     input_size: int,
     pictures: list[Image] | None = None,
-    say: Say = lambda line: None,
+    notify: Notify = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
 ) -> CheckedOnnx:
     """Export, and compare with PyTorch in float32 on pictures.
@@ -70,7 +70,7 @@ def export_checked(
         precision: of the graph.
         input_size: S.
         pictures: ``(S, S, 3)`` uint8 BGR each; None for :func:`bundled_pictures`.
-        say: told what is being done.
+        notify: told what is being done.
         progress: told how far it is.
 
     Raises:
@@ -80,7 +80,7 @@ def export_checked(
     """
     calibration = calibration_of(weights) if precision == "int8" else None
     network = load_network(weights.file(), weights.model)
-    say(f"exporting the {weights.model} model to ONNX, {precision}, {input_size} x {input_size}")
+    notify(f"exporting the {weights.model} model to ONNX, {precision}, {input_size} x {input_size}")
     progress("exporting", 0, 1)
     graph = onnx_from_torch(network, precision, input_size, calibration)
     progress("exporting", 1, 1)
@@ -92,7 +92,7 @@ def export_checked(
         return answer
 
     pictures = bundled_pictures(input_size) if pictures is None else pictures
-    say(f"comparing it with PyTorch in float32 on {len(pictures)} picture(s)")
+    notify(f"comparing it with PyTorch in float32 on {len(pictures)} picture(s)")
     parity = check_parity(graph, reference, _counted(pictures, progress), precision)
     return CheckedOnnx(graph.SerializeToString(deterministic=True), parity, reference)
 

@@ -11,7 +11,7 @@ from rtsod.masking.ladder import Ladder, Rung
 from rtsod.masking.roi_masker import RegionMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
-from rtsod.progress import Say
+from rtsod.progress import Notify
 
 
 class AdaptiveMasker:
@@ -22,8 +22,8 @@ class AdaptiveMasker:
         pool: the engines, the caller's to close. While one is being opened, which may take a while and all of the
             machine, masks are made as before (at the start, by the pool's first), but not for more frames than on the
             cheapest rung.
-        meter: told of the masks and of each rung.
-        say: told of each change, once, when it takes effect.
+        metrics: told of the masks and of each rung.
+        notify: told of each change, once, when it takes effect.
         clock: seconds that only grow.
     """
 
@@ -31,18 +31,18 @@ class AdaptiveMasker:
         self,
         ladder: Ladder,
         pool: EnginePool,
-        meter: Metrics,
-        say: Say,
+        metrics: Metrics,
+        notify: Notify,
         *,
         clock: Clock = time.perf_counter,
     ) -> None:
-        self._ladder, self._pool, self._meter, self._say, self._clock = ladder, pool, meter, say, clock
+        self._ladder, self._pool, self._metrics, self._notify, self._clock = ladder, pool, metrics, notify, clock
         ready = pool.ready(ladder.rung.size) is not None
-        self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, every=ladder.rung.every)
-        self._masker = masker_for_rung(self._rung, pool, meter)
+        self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, mask_interval=ladder.rung.mask_interval)
+        self._masker = masker_for_rung(self._rung, pool, metrics)
         self._why = "its network is open now"
         self._seconds = 0.0
-        meter.stands_on(str(self._rung))
+        metrics.stands_on(str(self._rung))
 
     @property
     def name(self) -> str:
@@ -50,11 +50,11 @@ class AdaptiveMasker:
         return self._masker.name
 
     @property
-    def every(self) -> int:
+    def mask_interval(self) -> int:
         """At most each so many-th frame needs a mask of its own."""
         wanted = self._ladder.rung
         waits = wanted is not self._rung and self._pool.is_opening(wanted.size)
-        return self._ladder.last.every if waits else self._rung.every
+        return self._ladder.last.mask_interval if waits else self._rung.mask_interval
 
     def mask(self, frame: Frame) -> Mask:
         """See :meth:`rtsod.interfaces.Masker.mask`."""
@@ -80,14 +80,14 @@ class AdaptiveMasker:
         if rung is self._rung or self._pool.ready(rung.size) is None:
             return
         if (rung.size, rung.region) != (self._rung.size, self._rung.region):
-            self._masker = masker_for_rung(rung, self._pool, self._meter)
+            self._masker = masker_for_rung(rung, self._pool, self._metrics)
         self._rung = rung
-        self._meter.stands_on(str(rung))
-        self._say(f"quality: {rung}, because {self._why}")
+        self._metrics.stands_on(str(rung))
+        self._notify(f"quality: {rung}, because {self._why}")
 
 
-def masker_for_rung(rung: Rung, pool: EnginePool, meter: Metrics) -> Masker:
+def masker_for_rung(rung: Rung, pool: EnginePool, metrics: Metrics) -> Masker:
     """What makes masks on a rung; opens its engine if need be."""
     if rung.region:
-        return RegionMasker(pool.first, pool.open(rung.size), meter)
-    return WholeFrame(pool.open(rung.size), meter)
+        return RegionMasker(pool.first, pool.open(rung.size), metrics)
+    return WholeFrame(pool.open(rung.size), metrics)

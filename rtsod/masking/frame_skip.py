@@ -17,15 +17,15 @@ class FrameSkipPolicy:
     """Spares inference while the picture stands still, and where the masker asks for fewer frames. One thread.
 
     Args:
-        meter: told of what was spared because of stillness: that is no mask.
+        metrics: told of what was spared because of stillness: that is no mask.
         max_mask_age: seconds; half of it is never exceeded.
-        every: at most each so many-th captured frame needs a mask, at this moment.
+        mask_interval: at most each so many-th captured frame needs a mask, at this moment.
     """
 
-    def __init__(self, meter: Metrics, max_mask_age: float, every: Callable[[], int] = lambda: 1) -> None:
-        self._meter = meter
+    def __init__(self, metrics: Metrics, max_mask_age: float, mask_interval: Callable[[], int] = lambda: 1) -> None:
+        self._metrics = metrics
         self._longest = min(STILL_SECONDS, max_mask_age / 2)
-        self._every = every
+        self._mask_interval = mask_interval
         self._known: tuple[int, Thumbnail] | None = None
 
     def __call__(self, newest: MaskedFrame, frame: Frame) -> bool:
@@ -35,7 +35,7 @@ class FrameSkipPolicy:
             newest: a frame with the mask that would be carried.
             frame: a later one.
         """
-        if frame.index - newest.frame.index < self._every():
+        if frame.index - newest.frame.index < self._mask_interval():
             return True
         if frame.captured_at - newest.frame.captured_at >= self._longest:
             return False
@@ -43,5 +43,5 @@ class FrameSkipPolicy:
             self._known = (newest.frame.index, thumbnail(newest.frame.image))
         still = newest.frame.image.shape == frame.image.shape and stands_still(self._known[1], thumbnail(frame.image))
         if still:
-            self._meter.worked(Work.STILL)
+            self._metrics.worked(Work.STILL)
         return still

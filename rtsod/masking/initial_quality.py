@@ -17,7 +17,7 @@ from rtsod.masking.roi_masker import LOOK_SECONDS, LOOK_SHARE
 from rtsod.masking.time_budget import KEEPS_UP, inference_seconds
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
-from rtsod.progress import Say
+from rtsod.progress import Notify
 
 REGION_SIZES: Final = (192, 160, 128)
 """Pixels, of the region: each about two thirds of the one before in time. Below 128 masks break."""
@@ -64,7 +64,7 @@ def choose(
     pool: EnginePool,
     whole_seconds: float,
     *,
-    mask_every: int = 1,
+    mask_interval: int = 1,
     tracking: bool = False,
 ) -> Choice:
     """The best way to make masks that keeps up, or the one that was asked for.
@@ -77,7 +77,7 @@ def choose(
         info: of the source.
         pool: its first engine sees the whole frame; others are opened only where they are measured.
         whole_seconds: what that one takes.
-        mask_every: one frame in so many needs a mask.
+        mask_interval: one frame in so many needs a mask.
         tracking: whether fewer frames may get one, and the others be tracked, where that is the best that keeps up.
 
     Raises:
@@ -109,7 +109,7 @@ def choose(
         return Choice((whole,), 0, whole_seconds)
     if config.quality == "fixed":
         return Choice((whole,), 0, whole_seconds, why=f"fixed, {whole}")
-    fps = float(info.fps) / mask_every if info.fps is not None else None
+    fps = float(info.fps) / mask_interval if info.fps is not None else None
     if fps is None or pool.first.info.name == "tensorrt":  # nothing to keep up with; engines that take minutes to build
         return Choice((whole,), 0, whole_seconds)
     ways = rungs(size, fps, whole_seconds, region=by_region, tracking=tracking)
@@ -132,24 +132,26 @@ def rungs(size: int, fps: float, whole_seconds: float, *, region: bool, tracking
         ways = [Rung(step, cost=(step / size) ** 2) for step in WHOLE_SIZES if step < size]
     if tracking and len(ways) > 1:  # a mask that is carried loses less than one at the smallest size
         *ways, smallest = ways
-        ways += [replace(ways[-1], every=every) for every in _EVERY] + [replace(smallest, every=_EVERY[-1])]
+        ways += [replace(ways[-1], mask_interval=mask_interval) for mask_interval in _EVERY] + [
+            replace(smallest, mask_interval=_EVERY[-1])
+        ]
     return (Rung(size), *ways)
 
 
-def build_masker(choice: Choice, info: SourceInfo, pool: EnginePool, meter: Metrics, say: Say) -> Masker:
+def build_masker(choice: Choice, info: SourceInfo, pool: EnginePool, metrics: Metrics, notify: Notify) -> Masker:
     """What makes masks as chosen; where there is a choice to be made again and again, by a ladder.
 
     Args:
         choice: see :func:`choose`.
         info: of the source.
         pool: the caller's to close.
-        meter: told of everything.
-        say: told of each step of the ladder.
+        metrics: told of everything.
+        notify: told of each step of the ladder.
     """
     if len(choice.rungs) > 1:
-        return AdaptiveMasker(Ladder(choice.rungs, choice.period, choice.start), pool, meter, say)
-    meter.stands_on(str(choice.rung))
-    return WholeFrame(pool.first, meter, stills=True) if info.stills else masker_for_rung(choice.rung, pool, meter)
+        return AdaptiveMasker(Ladder(choice.rungs, choice.period, choice.start), pool, metrics, notify)
+    metrics.stands_on(str(choice.rung))
+    return WholeFrame(pool.first, metrics, stills=True) if info.stills else masker_for_rung(choice.rung, pool, metrics)
 
 
 def _best(ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]) -> Choice:
@@ -158,7 +160,7 @@ def _best(ladder: tuple[Rung, ...], period: float, whole_seconds: float, seconds
         return Choice(ladder, 0, whole_seconds, period)
     last = len(ladder) - 1
     for index in range(1, last + 1):
-        there_are = KEEPS_UP * period * ladder[index].every
+        there_are = KEEPS_UP * period * ladder[index].mask_interval
         if index < last and ladder[index].cost * whole_seconds > there_are:
             continue
         seconds = seconds_of(ladder[index])

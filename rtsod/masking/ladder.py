@@ -34,14 +34,14 @@ class Rung:
     """The network sees so many pixels, squared."""
     region: bool = False
     """Of the subject's region; else of the whole frame."""
-    every: int = 1
+    mask_interval: int = 1
     """Only each so many-th frame; more than 1 means tracking."""
     cost: float = 1.0
     """Of one mask, against the top rung's."""
 
     def __str__(self) -> str:
         what = "the subject's region" if self.region else "the whole frame"
-        rate = "" if self.every == 1 else f", masks for one frame in {self.every}"
+        rate = "" if self.mask_interval == 1 else f", masks for one frame in {self.mask_interval}"
         return f"{what} at {self.size}x{self.size}{rate}"
 
 
@@ -129,10 +129,10 @@ class Ladder:
     def _load(self) -> float:
         """What a mask takes, of the time there is for one."""
         mean = sum(seconds for _, seconds in self._window) / len(self._window)
-        return mean / (self._period * self.rung.every)
+        return mean / (self._period * self.rung.mask_interval)
 
     def _price(self, index: int) -> float:
-        return self._rungs[index].cost / self._rungs[index].every
+        return self._rungs[index].cost / self._rungs[index].mask_interval
 
     def _down(self, load: float) -> Step:
         if self._climbed_at is not None:

@@ -32,13 +32,13 @@ class RegionMasker:
     Args:
         whole: the network at the size of the whole frame, which is also the masks'; the caller's to close.
         part: the network at the region's size; likewise.
-        meter: told how long it took.
+        metrics: told how long it took.
         clock: seconds that only grow.
     """
 
-    def __init__(self, whole: Engine, part: Engine, meter: Metrics, *, clock: Clock = time.perf_counter) -> None:
+    def __init__(self, whole: Engine, part: Engine, metrics: Metrics, *, clock: Clock = time.perf_counter) -> None:
         self._whole, self._part = whole, part
-        self._meter = meter
+        self._metrics = metrics
         self._clock = clock
         self._look_seconds = 0.0
         self._region = Region(whole.info.input_size, part.info.input_size)
@@ -52,7 +52,7 @@ class RegionMasker:
         return self._whole.info.name
 
     @property
-    def every(self) -> int:
+    def mask_interval(self) -> int:
         """Each."""
         return 1
 
@@ -62,14 +62,14 @@ class RegionMasker:
         try:
             if self._region.box is None:
                 return self._of_the_whole(frame)
-            with self._meter.stage(Stage.PREPROCESS, frame.index):
+            with self._metrics.stage(Stage.PREPROCESS, frame.index):
                 small = shrink(self._region.cut(frame.image), self._part.info.input_size)
-            with self._meter.stage(Stage.INFER, frame.index):
+            with self._metrics.stage(Stage.INFER, frame.index):
                 part = Mask(self._part.infer(small), frame.index, frame.captured_at)  # valid before it is worked on
             placed = self._region.place(part.alpha)
             mask = Mask(placed, frame.index, frame.captured_at)
             if self._region.is_doubtful(placed):
-                self._meter.worked(Work.LOOKS)
+                self._metrics.worked(Work.LOOKS)
                 return self._of_the_whole(frame)
         except MaskError:
             self._region.forget()
@@ -90,7 +90,7 @@ class RegionMasker:
             since >= max(SOONEST_SECONDS, least)
             and self._surroundings.have_changed(frame.image, box, self._whole.info.input_size)
         ):
-            self._meter.worked(Work.LOOKS)
+            self._metrics.worked(Work.LOOKS)
             try:
                 self._of_the_whole(frame)
             except MaskError:  # the next mask is the whole frame's, and says so
@@ -101,9 +101,9 @@ class RegionMasker:
     def _of_the_whole(self, frame: Frame) -> Mask:
         """The whole frame's mask; the region learns from it what it can."""
         started = self._clock()
-        with self._meter.stage(Stage.PREPROCESS, frame.index):
+        with self._metrics.stage(Stage.PREPROCESS, frame.index):
             small = shrink(frame.image, self._whole.info.input_size)
-        with self._meter.stage(Stage.INFER, frame.index):
+        with self._metrics.stage(Stage.INFER, frame.index):
             alpha = self._whole.infer(small)
         self._look_seconds = self._clock() - started
         mask = Mask(alpha, frame.index, frame.captured_at)

@@ -50,10 +50,10 @@ def check_sync(run: RunConfig, info: SourceInfo) -> None:
     Raises:
         UsageError: photographs cannot be tracked, nor files that wait for each mask, which do not grow old.
     """
-    if info.stills and (run.sync == "tracked" or run.mask_every > 1):
-        option = "--sync tracked" if run.sync == "tracked" else f"--mask-every {run.mask_every}"
+    if info.stills and (run.sync == "tracked" or run.mask_interval > 1):
+        option = "--sync tracked" if run.sync == "tracked" else f"--mask-every {run.mask_interval}"
         raise UsageError(f"{info.name}: photographs are no film, there is nothing to track: leave {option} out")
-    if run.sync == "tracked" and not info.live and run.mask_every == 1:
+    if run.sync == "tracked" and not info.live and run.mask_interval == 1:
         raise UsageError(
             f"--sync tracked: {info.name} waits for its masks, so each frame has its own: add --mask-every N"
         )
@@ -71,8 +71,8 @@ def choose_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Syn
     """
     if run.sync != "auto":
         return run.sync, None
-    if run.mask_every > 1:
-        return "tracked", f"because one frame in {run.mask_every} gets a mask, as asked"
+    if run.mask_interval > 1:
+        return "tracked", f"because one frame in {run.mask_interval} gets a mask, as asked"
     if not info.live or info.fps is None:
         return "locked", None
     keeps_up = inference * float(info.fps) <= KEEPS_UP

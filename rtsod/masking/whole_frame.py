@@ -13,13 +13,13 @@ class WholeFrame:
 
     Args:
         engine: the caller's to close.
-        meter: told how long it took.
+        metrics: told how long it took.
         stills: photographs, by the authors' protocol.
     """
 
-    def __init__(self, engine: Engine, meter: Metrics, *, stills: bool = False) -> None:
+    def __init__(self, engine: Engine, metrics: Metrics, *, stills: bool = False) -> None:
         self._engine = engine
-        self._meter = meter
+        self._metrics = metrics
         self._stills = stills
 
     @property
@@ -28,7 +28,7 @@ class WholeFrame:
         return self._engine.info.name
 
     @property
-    def every(self) -> int:
+    def mask_interval(self) -> int:
         """Each."""
         return 1
 
@@ -36,9 +36,9 @@ class WholeFrame:
         """See :meth:`rtsod.interfaces.Masker.mask`."""
         engine, image = self._engine.info, frame.image
         if self._stills or not engine.takes_frames:
-            with self._meter.stage(Stage.PREPROCESS, frame.index):
+            with self._metrics.stage(Stage.PREPROCESS, frame.index):
                 image = (shrink_still if self._stills else shrink)(image, engine.input_size)
-        with self._meter.stage(Stage.INFER, frame.index):
+        with self._metrics.stage(Stage.INFER, frame.index):
             saliency = self._engine.infer(image)
         return Mask(stretch_still(saliency) if self._stills else saliency, frame.index, frame.captured_at)
 

@@ -47,7 +47,7 @@ class MaskPropagator:
         self._way: ComposedFlow | None = None
         """From the last one seen to the first; None where that is the same, or no way leads there."""
 
-    def watch(self, frame: Frame) -> None:
+    def observe(self, frame: Frame) -> None:
         """See a frame to which there is nothing to carry: a mask of it may come later.
 
         Args:
@@ -61,7 +61,7 @@ class MaskPropagator:
             del self._seen[0]
             self._key = self._way = None
 
-    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+    def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         """The mask as ``frame`` needs it; None where the motion between the two cannot be believed.
 
         Args:
@@ -70,7 +70,7 @@ class MaskPropagator:
         """
         if masked.frame.image.shape != frame.image.shape or frame.index <= masked.frame.index:
             return None
-        self.watch(frame)
+        self.observe(frame)
         if masked.frame is not self._key:
             self._start_from(masked.frame)
         if self._way is None or frame.time - masked.frame.time > LONGEST_SECONDS:

@@ -23,7 +23,7 @@ class MaskStabilizer:
         self._ground = Ground()
         self._lock = SubjectLock() if subject_lock else None
 
-    def steady(self, masked: MaskedFrame) -> MaskedFrame:
+    def stabilize(self, masked: MaskedFrame) -> MaskedFrame:
         """The frame with its own mask, steadied by those before."""
         frame = masked.frame
         picture = small(frame.image)

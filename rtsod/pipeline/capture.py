@@ -16,17 +16,17 @@ class CaptureThread:
     Args:
         source: read here and nowhere else.
         ring: fed here and nowhere else.
-        meter: told of every frame.
+        metrics: told of every frame.
         max_frames: frames to read, None for no bound.
         duration: seconds of input, by the frames' own time stamps, None for no bound.
     """
 
     def __init__(
-        self, source: Source, ring: Puttable[Frame], meter: Metrics, *, max_frames: int | None, duration: float | None
+        self, source: Source, ring: Puttable[Frame], metrics: Metrics, *, max_frames: int | None, duration: float | None
     ) -> None:
         self._source = source
         self._ring = ring
-        self._meter = meter
+        self._metrics = metrics
         self._max_frames = max_frames
         self._duration = duration
         self._thread = threading.Thread(target=self._run, name="rtsod-capture", daemon=True)
@@ -62,10 +62,10 @@ class CaptureThread:
     def _read_all(self) -> None:
         count = 0
         while self._max_frames is None or count < self._max_frames:
-            with self._meter.stage(Stage.CAPTURE) as span:
+            with self._metrics.stage(Stage.CAPTURE) as span:
                 frame = self._source.read()
                 span.frame = None if frame is None else frame.index
-            self._meter.unreadable(self._source.skipped)
+            self._metrics.unreadable(self._source.skipped)
             if frame is None:
                 return
             now = frame.time
@@ -74,5 +74,5 @@ class CaptureThread:
             if self._duration is not None and now - self.began_at >= self._duration:
                 return
             count += 1
-            self._meter.captured()
+            self._metrics.captured()
             self._ring.put(frame)

@@ -15,11 +15,11 @@ from rtsod.metrics import Drop, Metrics, Stage, Work
 class Propagator(Protocol):
     """What tracks; see :class:`rtsod.motion.propagate.MaskPropagator`."""
 
-    def watch(self, frame: Frame) -> None:
+    def observe(self, frame: Frame) -> None:
         """See a frame to which there is nothing to carry."""
         ...
 
-    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+    def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         """The mask as another frame needs it; None where the motion between the two cannot be believed."""
         ...
 
@@ -27,7 +27,7 @@ class Propagator(Protocol):
 class Stabilizer(Protocol):
     """What steadies; see :class:`rtsod.motion.stabilize.MaskStabilizer`."""
 
-    def steady(self, masked: MaskedFrame) -> MaskedFrame:
+    def stabilize(self, masked: MaskedFrame) -> MaskedFrame:
         """The frame with its own mask, steadied by those before."""
         ...
 
@@ -60,10 +60,10 @@ class MaskSynchronizer:
 
     Args:
         masker: makes the masks.
-        steadier: is shown every mask in order; None leaves them as they are.
-        carrier: of masks to frames that have none of their own; None where each waits for its own.
-        meter: told of everything.
-        mask_every: with a carrier, at most every so many-th captured frame gets a mask of its own.
+        stabilizer: is shown every mask in order; None leaves them as they are.
+        propagator: of masks to frames that have none of their own; None where each waits for its own.
+        metrics: told of everything.
+        mask_interval: with a carrier, at most every so many-th captured frame gets a mask of its own.
         spares: live and with a carrier: whether a frame can do without even then, given the newest mask.
         refusal: why a mask of a frame captured at that moment must not be shown now, or None.
     """
@@ -71,19 +71,19 @@ class MaskSynchronizer:
     def __init__(
         self,
         masker: Masker,
-        steadier: Stabilizer | None,
-        carrier: Propagator | None,
-        meter: Metrics,
+        stabilizer: Stabilizer | None,
+        propagator: Propagator | None,
+        metrics: Metrics,
         *,
-        mask_every: int,
+        mask_interval: int,
         spares: Callable[[MaskedFrame, Frame], bool] = lambda newest, frame: False,
         refusal: Callable[[float], Drop | None],
     ) -> None:
         self._masker = masker
-        self._steadier = steadier
-        self._carrier = carrier
-        self._meter = meter
-        self._mask_every = mask_every
+        self._stabilizer = stabilizer
+        self._propagator = propagator
+        self._metrics = metrics
+        self._mask_interval = mask_interval
         self._spares = spares
         self._refusal = refusal
         self._newest: MaskedFrame | None = None  # one name bound anew, so whoever reads it has one whole mask
@@ -93,8 +93,8 @@ class MaskSynchronizer:
 
         A frame that no motion leads to gets its own mask all the same: there is time.
         """
-        if self._carrier is not None and self._newest is not None and not self._is_due(frame):
-            carried = self._carry(self._carrier, self._newest, frame)
+        if self._propagator is not None and self._newest is not None and not self._is_due(frame):
+            carried = self._propagate(self._propagator, self._newest, frame)
             if carried is not None:
                 return carried
         answer = self._inferred(frame)
@@ -110,22 +110,22 @@ class MaskSynchronizer:
 
     def track(self, frame: Frame) -> Decision:
         """Live: the newest mask carried to the newest frame."""
-        newest, carrier = self._newest, self._carrier
-        assert carrier is not None, "without a carrier there is no tracking"
+        newest, propagator = self._newest, self._propagator
+        assert propagator is not None, "without a carrier there is no tracking"
         reason = Drop.NO_MASK if newest is None else self._refusal(newest.mask.captured_at)
         if newest is None or reason is not None or newest.frame.index == frame.index:
             if reason is not Drop.PAUSED:
-                with self._meter.stage(Stage.TRACK, frame.index):
-                    carrier.watch(frame)
+                with self._metrics.stage(Stage.TRACK, frame.index):
+                    propagator.observe(frame)
             return newest if newest is not None and reason is None else Rejected(frame, reason or Drop.NO_MASK)
-        return self._carry(carrier, newest, frame) or HoldLast(frame, newest)
+        return self._propagate(propagator, newest, frame) or HoldLast(frame, newest)
 
     def _is_due(self, frame: Frame) -> bool:
-        return self._newest is None or frame.index - self._newest.frame.index >= self._mask_every
+        return self._newest is None or frame.index - self._newest.frame.index >= self._mask_interval
 
-    def _carry(self, carrier: Propagator, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
-        with self._meter.stage(Stage.TRACK, frame.index):
-            return carrier.carry(masked, frame)
+    def _propagate(self, propagator: Propagator, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+        with self._metrics.stage(Stage.TRACK, frame.index):
+            return propagator.propagate(masked, frame)
 
     def _inferred(self, frame: Frame) -> MaskedFrame | Rejected:
         if (reason := self._refusal(frame.captured_at)) is not None:
@@ -133,10 +133,10 @@ class MaskSynchronizer:
         try:
             masked = MaskedFrame(frame, self._masker.mask(frame))
         except MaskError:
-            self._meter.invalid_mask()
+            self._metrics.invalid_mask()
             return Rejected(frame, Drop.INVALID_MASK)
-        self._meter.worked(Work.MASKS)
-        if self._steadier is None:
+        self._metrics.worked(Work.MASKS)
+        if self._stabilizer is None:
             return masked
-        with self._meter.stage(Stage.TRACK, frame.index):
-            return self._steadier.steady(masked)
+        with self._metrics.stage(Stage.TRACK, frame.index):
+            return self._stabilizer.stabilize(masked)

@@ -64,12 +64,12 @@ class Pipeline:
         masker: used by the inference thread.
         compositor: used by the compositor thread.
         sinks: written by the compositor thread.
-        meter: told of everything.
-        steadier: used by the inference thread on every mask; None leaves masks as they are.
-        carrier: carries masks to frames that have none of their own (tracked), in the compositor thread for live input,
+        metrics: told of everything.
+        stabilizer: used by the inference thread on every mask; None leaves masks as they are.
+        propagator: carries masks to frames that have none of their own (tracked), in the compositor thread for live input,
             in the inference thread for files; None composites each mask with its own frame (locked).
         tracks: live and with a carrier: whether the frame that is captured now is to be tracked, not locked.
-        mask_every: with a carrier: at most every so many-th captured frame gets a mask of its own.
+        mask_interval: with a carrier: at most every so many-th captured frame gets a mask of its own.
         spares: with a carrier, live: whether a frame can do without a mask of its own, given the newest one.
         max_mask_age: live input: seconds from the capture of a mask's frame after which the mask is too old to be
             shown, and without a picture after which the live sinks get a slate.
@@ -85,12 +85,12 @@ class Pipeline:
         masker: Masker,
         compositor: Composing,
         sinks: Sequence[Sink],
-        meter: Metrics,
+        metrics: Metrics,
         *,
-        steadier: Stabilizer | None = None,
-        carrier: Propagator | None = None,
+        stabilizer: Stabilizer | None = None,
+        propagator: Propagator | None = None,
         tracks: Callable[[], bool] = lambda: True,
-        mask_every: int = 1,
+        mask_interval: int = 1,
         spares: Callable[[MaskedFrame, Frame], bool] = lambda newest, frame: False,
         max_mask_age: float,
         max_frames: int | None = None,
@@ -102,7 +102,7 @@ class Pipeline:
         self._masker = masker
         self._compositor = compositor
         self._sinks = sinks
-        self._meter = meter
+        self._metrics = metrics
         self._max_mask_age = max_mask_age
         self._duration = duration
         self._clock = clock
@@ -112,13 +112,13 @@ class Pipeline:
         self._to_infer: Ring[InferenceRequest] = Ring(1 if live else READ_AHEAD, on_full, wait)
         self._to_show: Ring[Decision | Frame] = Ring(1, on_full, wait)
         parting = FrameRouter(
-            self._to_infer, self._to_show, tracks if live and carrier is not None else lambda: False, meter
+            self._to_infer, self._to_show, tracks if live and propagator is not None else lambda: False, metrics
         )
         self._pairing = MaskSynchronizer(
-            masker, steadier, carrier, meter, mask_every=mask_every, spares=spares, refusal=self._refusal
+            masker, stabilizer, propagator, metrics, mask_interval=mask_interval, spares=spares, refusal=self._refusal
         )
         self._last_shown: Frame | None = None
-        self._capture = CaptureThread(source, parting, meter, max_frames=max_frames, duration=duration)
+        self._capture = CaptureThread(source, parting, metrics, max_frames=max_frames, duration=duration)
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._infer_all,), name="rtsod-inference", daemon=True),
             threading.Thread(target=self._guarded, args=(self._compose_all,), name="rtsod-compositor", daemon=True),
@@ -166,7 +166,7 @@ class Pipeline:
             self._shut_down()
         for error in self._errors:
             raise error
-        numbers = self._meter.snapshot()
+        numbers = self._metrics.snapshot()
         if not numbers["composited"] and numbers["invalid_masks"]:
             raise EngineError(f"{self._masker.name} gave no valid mask: every picture became a slate")
 
@@ -192,7 +192,7 @@ class Pipeline:
             if not offered.awaited:
                 self._pairing.infer(offered.frame)
             elif self._to_show.put(self._pairing.answer(offered.frame)) is not None:
-                self._meter.dropped(Drop.BEFORE_COMPOSITING)
+                self._metrics.dropped(Drop.BEFORE_COMPOSITING)
             self._masker.run_deferred()
 
     def _compose_all(self) -> None:
@@ -233,17 +233,17 @@ class Pipeline:
         if (reason := self._refusal(shown.origin.captured_at)) is not None:
             self._refuse(frame, reason)
         elif self._last_shown is not None and shown.frame.index <= self._last_shown.index:
-            self._meter.dropped(Drop.UNTRACKED)  # a later picture is already seen: it stays
+            self._metrics.dropped(Drop.UNTRACKED)  # a later picture is already seen: it stays
         else:
-            with self._meter.stage(Stage.COMPOSE, frame.index):
+            with self._metrics.stage(Stage.COMPOSE, frame.index):
                 picture = self._compositor.compose(shown, self._at(frame), stands_for=frame)
             self._write(picture, self._sinks)
             self._last_shown = shown.frame
-            self._meter.composited(shown, composed_at)
+            self._metrics.composited(shown, composed_at)
 
     def _refuse(self, frame: Frame, reason: Drop) -> None:
         """Show a slate in a frame's place."""
-        self._meter.dropped(reason)
+        self._metrics.dropped(reason)
         height, width = frame.image.shape[:2]
         self._write(self._compositor.slate(width, height, self._at(frame), frame=frame, now=self._clock()), self._sinks)
 
@@ -289,8 +289,8 @@ class Pipeline:
 
     def _write(self, picture: Composited, sinks: Sequence[Sink]) -> None:
         if picture.is_slate:
-            self._meter.slate()
-        with self._meter.stage(Stage.WRITE, picture.index):
+            self._metrics.slate()
+        with self._metrics.stage(Stage.WRITE, picture.index):
             for sink in sinks:
                 sink.write(picture)
 
@@ -310,6 +310,6 @@ class Pipeline:
             self._errors.append(EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(stuck)}"))
 
     def _account_for_the_rest(self) -> None:
-        so_far = self._meter.snapshot()
+        so_far = self._metrics.snapshot()
         under_way = so_far["captured"] - so_far["composited"] - sum(so_far["dropped"].values())
-        self._meter.dropped(Drop.STOPPED, under_way)
+        self._metrics.dropped(Drop.STOPPED, under_way)

@@ -27,7 +27,7 @@ class FrameRouter:
         to_infer: of every frame.
         to_show: of the frames that are tracked; fed by the inference thread, too.
         tracks: whether the frame that is captured now is tracked.
-        meter: told of the frames that had to go for newer ones.
+        metrics: told of the frames that had to go for newer ones.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class FrameRouter:
         to_infer: Ring[InferenceRequest],
         to_show: Ring[Decision | Frame],
         tracks: Callable[[], bool],
-        meter: Metrics,
+        metrics: Metrics,
     ) -> None:
         self._to_infer, self._to_show = to_infer, to_show
         self._tracks = tracks
-        self._meter = meter
+        self._metrics = metrics
         self._tracked = False
 
     def put(self, frame: Frame) -> None:
@@ -47,9 +47,9 @@ class FrameRouter:
         self._tracked = self._tracks()
         lost = self._to_infer.put(InferenceRequest(frame, awaited=not self._tracked))
         if lost is not None and lost.awaited:
-            self._meter.dropped(Drop.BEFORE_INFERENCE)
+            self._metrics.dropped(Drop.BEFORE_INFERENCE)
         if self._tracked and self._to_show.put(frame) is not None:
-            self._meter.dropped(Drop.BEFORE_COMPOSITING)
+            self._metrics.dropped(Drop.BEFORE_COMPOSITING)
 
     def close(self, *, discard: bool = False) -> None:
         """No more frames come; see :meth:`rtsod.pipeline.ring.Ring.close`. Whoever still waits for a mask gets it."""

@@ -43,7 +43,7 @@ def open_sinks(
     info: SourceInfo,
     *,
     transparent: bool,
-    tell: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = lambda event: None,
 ) -> list[Sink]:
     """Open everything the configuration asks for: outputs, mask outputs, virtual camera, preview, in this order.
 
@@ -51,7 +51,7 @@ def open_sinks(
         config: ``preview`` has been resolved; None opens no preview.
         info: of the source that was opened.
         transparent: pictures have no background.
-        tell: told what happens to a virtual camera.
+        on_event: told what happens to a virtual camera.
 
     Returns:
         The sinks, to be closed by the caller; none when nothing is asked for. Files are made with the first picture.
@@ -72,7 +72,9 @@ def open_sinks(
             opened.callback(sink.close)
         if config.virtual_camera is not None and info.width is not None and info.height is not None:
             device = None if config.virtual_camera == "auto" else config.virtual_camera
-            sinks.append(VirtualCameraSink(device, width=info.width, height=info.height, fps=info.fps, tell=tell))
+            sinks.append(
+                VirtualCameraSink(device, width=info.width, height=info.height, fps=info.fps, on_event=on_event)
+            )
         opened.pop_all()
     if config.preview:
         sinks.append(PreviewSink())

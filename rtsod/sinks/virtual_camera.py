@@ -79,7 +79,7 @@ class VirtualCameraSink:
         width: of the source, pixels.
         height: of the source, pixels.
         fps: of the source; None where it knows none.
-        tell: told when the device fails and when it is back.
+        on_event: told when the device fails and when it is back.
         clock: seconds that only grow.
         wait: waits on a condition for so many seconds of that clock.
         opener: :func:`open_device`, except in tests.
@@ -97,7 +97,7 @@ class VirtualCameraSink:
         width: int,
         height: int,
         fps: Fraction | None,
-        tell: Callable[[Event], None] = lambda event: None,
+        on_event: Callable[[Event], None] = lambda event: None,
         clock: Clock = time.perf_counter,
         wait: Wait = threading.Condition.wait_for,
         opener: Callable[[str | None, int, int, Fraction], CameraDevice] = open_device,
@@ -112,7 +112,7 @@ class VirtualCameraSink:
         self.name = f"virtual camera {self._known}"
         self.notes = self._device.notes
         self._period = float(1 / fps)
-        self._tell, self._clock, self._wait = tell, clock, wait
+        self._on_event, self._clock, self._wait = on_event, clock, wait
         self._changed = threading.Condition()
         self._newest: Composited | None = None
         self._slate: Composited | None = None
@@ -193,7 +193,7 @@ class VirtualCameraSink:
             return newest
         if too_old > HANG_SECONDS and not self._hangs:
             self._hangs = True
-            self._tell(Event.OUTPUT_STARVED)
+            self._on_event(Event.OUTPUT_STARVED)
             _log.warning("%s gets no pictures: a slate is shown", self.name)
         return slate
 
@@ -213,7 +213,7 @@ class VirtualCameraSink:
             return
         if self._failed_at is not None:
             self._failed_at = None
-            self._tell(Event.OUTPUT_RECOVERED)
+            self._on_event(Event.OUTPUT_RECOVERED)
             _log.warning("%s is back", self.name)
 
     def _open_again(self) -> CameraDevice | None:
@@ -232,7 +232,7 @@ class VirtualCameraSink:
         reason = f"{self.name} takes no pictures: {getattr(error, 'strerror', None) or error}"
         if self._failed_at is None:
             self._failed_at, self._retry_at = now, now + RETRY_SECONDS
-            self._tell(Event.OUTPUT_FAILED)
+            self._on_event(Event.OUTPUT_FAILED)
             _log.warning("%s", reason)
         elif now - self._failed_at > GIVE_UP_SECONDS:
             self._error = OutputError(f"{reason} (given up after {GIVE_UP_SECONDS:.0f} s)")

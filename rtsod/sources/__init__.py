@@ -37,7 +37,7 @@ def open_source(
     config: SourceConfig,
     *,
     clock: Clock = time.perf_counter,
-    tell: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = lambda event: None,
     demand: Callable[[], bool] | None = None,
 ) -> Source:
     """Open what ``config.spec`` names; the caller closes it.
@@ -48,14 +48,14 @@ def open_source(
     Args:
         config: ``width``, ``height``, ``fps`` are asked of a camera and of the demo scene only.
         clock: stamps ``Frame.captured_at``.
-        tell: told what happens to a camera or a stream.
+        on_event: told what happens to a camera or a stream.
         demand: whether anybody looks: a camera or a stream is only open meanwhile.
 
     Raises:
         UsageError: the text is nothing that could be opened.
         SourceError: it cannot be opened.
     """
-    return _Opening(config, clock, tell, demand).open(config.spec.strip())
+    return _Opening(config, clock, on_event, demand).open(config.spec.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Opening:
 
     config: SourceConfig
     clock: Clock
-    tell: Callable[[Event], None]
+    on_event: Callable[[Event], None]
     demand: Callable[[], bool] | None
 
     def open(self, spec: str) -> Source:
@@ -103,7 +103,12 @@ class _Opening:
 
         def open_it(index: int) -> Source:
             return CameraSource(
-                index, width=config.width, height=config.height, fps=config.fps, clock=self.clock, tell=self.tell
+                index,
+                width=config.width,
+                height=config.height,
+                fps=config.fps,
+                clock=self.clock,
+                on_event=self.on_event,
             )
 
         def open_again() -> Source:
@@ -113,7 +118,7 @@ class _Opening:
             return open_it(now_at)
 
         first = open_it(index)
-        return SupervisedSource(first, open_again, tell=self.tell, demand=self.demand, clock=self.clock)
+        return SupervisedSource(first, open_again, on_event=self.on_event, demand=self.demand, clock=self.clock)
 
     def _url(self, url: str, scheme: str) -> Source:
         if scheme not in _SCHEMES:
@@ -127,7 +132,9 @@ class _Opening:
         first = open_it()
         if not first.info.live or scheme in _MAY_END:
             return first
-        return SupervisedSource(first, open_it, tell=self.tell, may_freeze=False, demand=self.demand, clock=self.clock)
+        return SupervisedSource(
+            first, open_it, on_event=self.on_event, may_freeze=False, demand=self.demand, clock=self.clock
+        )
 
     def _path(self, path: Path, spec: str) -> Source:
         try:

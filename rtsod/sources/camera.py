@@ -63,7 +63,7 @@ class CameraSource:
         height: int,
         fps: int,
         clock: Clock = time.perf_counter,
-        tell: Callable[[Event], None] = lambda event: None,
+        on_event: Callable[[Event], None] = lambda event: None,
         capture: Callable[[int], Capture] = open_capture,
     ) -> None:
         self._clock = clock
@@ -81,7 +81,7 @@ class CameraSource:
         except BaseException:
             self._capture.release()
             raise
-        self._rate = RateCheck(self._info, self._index_of_device, tell)
+        self._rate = RateCheck(self._info, self._index_of_device, on_event)
         self._worker = Worker(self._fetch, self._capture.release, name=f"camera-{index}")
 
     @property

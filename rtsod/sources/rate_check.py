@@ -25,7 +25,7 @@ class RateCheck:
     Args:
         info: of the camera, as read back.
         index: N of ``/dev/videoN``.
-        tell: told with :attr:`rtsod.metrics.Event.SOURCE_SLOW`.
+        on_event: told with :attr:`rtsod.metrics.Event.SOURCE_SLOW`.
         modes: what the camera says it can deliver, asked only when needed.
     """
 
@@ -33,10 +33,10 @@ class RateCheck:
         self,
         info: SourceInfo,
         index: int,
-        tell: Callable[[Event], None],
+        on_event: Callable[[Event], None],
         modes: Callable[[int], Sequence[v4l2.Mode]] = lambda index: v4l2.modes(v4l2.DEVICES / f"video{index}"),
     ) -> None:
-        self._info, self._index, self._tell, self._modes = info, index, tell, modes
+        self._info, self._index, self._on_event, self._modes = info, index, on_event, modes
         self._first: float | None = None
         self._since: float | None = None
         self._frames = 0
@@ -63,7 +63,7 @@ class RateCheck:
         assert info.fps is not None
         if measured >= FAR_LESS * info.fps:
             return
-        self._tell(Event.SOURCE_SLOW)
+        self._on_event(Event.SOURCE_SLOW)
         _log.warning(
             "%s gives %.1f frames per second, not the %.4g it promises: %s",
             info.name, measured, float(info.fps), advice(info, self._modes(self._index)),

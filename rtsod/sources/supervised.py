@@ -56,7 +56,7 @@ class SupervisedSource:
     Args:
         first: opened already, so that a mistake shows at the start.
         reopen: opens it again; called from a thread of this object.
-        tell: told of every event, once.
+        on_event: told of every event, once.
         may_freeze: bytes that repeat are a fault; False for streams, whose coding repeats a quiet picture exactly.
         demand: whether anybody looks at the output; None means always.
         clock: seconds that only grow, the one that stamps the frames.
@@ -68,14 +68,14 @@ class SupervisedSource:
         first: Source,
         reopen: Callable[[], Source],
         *,
-        tell: Callable[[Event], None],
+        on_event: Callable[[Event], None],
         may_freeze: bool = True,
         demand: Callable[[], bool] | None = None,
         clock: Clock = time.perf_counter,
         wait: Wait = threading.Condition.wait_for,
     ) -> None:
         self._info = first.info
-        self._reopen, self._tell, self._may_freeze, self._demand = reopen, tell, may_freeze, demand
+        self._reopen, self._on_event, self._may_freeze, self._demand = reopen, on_event, may_freeze, demand
         self._clock, self._wait = clock, wait
         self._limit = max(FRAME_AGE, 2.5 / float(first.info.fps)) if first.info.fps else FRAME_AGE
 
@@ -157,7 +157,7 @@ class SupervisedSource:
             if self._repeats(frame.image, now):
                 return None
             if self._state is State.RETRYING:
-                self._tell(Event.SOURCE_RECOVERED)
+                self._on_event(Event.SOURCE_RECOVERED)
                 self._reason = ""
                 _log.warning("%s delivers again", self._info.name)
             if self._state is not State.RUNNING:
@@ -287,7 +287,7 @@ class SupervisedSource:
 
     def _note(self, event: Event, reason: str) -> None:
         """Count it; say it, unless it was the last thing said since it ran."""
-        self._tell(event)
+        self._on_event(event)
         if reason != self._reason:
             _log.warning("%s", reason)
         self._reason = reason

@@ -96,7 +96,7 @@ def enlarged(pictures: Sequence[Image], detail: Detail, side: int) -> Image:
 
 def in_motion(images: Sequence[Image], engine: Engine) -> Iterator[tuple[Image, Image]]:
     """Naive and ours before the beach, frame by frame, when the network sees every fourth one."""
-    steadier, carrier = MaskStabilizer(), MaskPropagator()
+    stabilizer, propagator = MaskStabilizer(), MaskPropagator()
     backdrops = [open_background("beach")]
     naive, ours = Compositor(backdrops, refine=unrefined), Compositor(backdrops, refine=refiner("fast"))
     last = newest = None
@@ -104,10 +104,10 @@ def in_motion(images: Sequence[Image], engine: Engine) -> Iterator[tuple[Image, 
         frame = Frame(image, index, index / FPS)
         shown: Compositable | None = None
         if last is not None and newest is not None and index % EVERY:
-            shown = carrier.carry(newest, frame)
+            shown = propagator.propagate(newest, frame)
         if last is None or shown is None:  # as files do where no motion leads
             last = engine.infer(shrink(image, engine.info.input_size))
-            shown = newest = steadier.steady(MaskedFrame(frame, Mask(last, index, frame.captured_at)))
+            shown = newest = stabilizer.stabilize(MaskedFrame(frame, Mask(last, index, frame.captured_at)))
         as_it_stands = MaskedFrame(frame, Mask(last, index, frame.captured_at))
         yield naive.compose(as_it_stands, 0.0).image, ours.compose(shown, 0.0).image
 

@@ -183,22 +183,22 @@ def _spend(
     world: World, script: Sequence[tuple[str | None, float]], backdrop: Backdrop, sync: str
 ) -> tuple[Snapshot, Watched, Recording]:
     """Run the whole chain while the faults of the script come and go, each for its seconds."""
-    meter = Metrics(world.clock)
+    metrics = Metrics(world.clock)
     watched, recording = Watched(world), Recording(world)
     source = SupervisedSource(
-        Camera(world), lambda: Camera(world), tell=meter.event, clock=world.clock, wait=world.wait
+        Camera(world), lambda: Camera(world), on_event=metrics.event, clock=world.clock, wait=world.wait
     )
     engine = SupervisedEngine(
-        Network(world), lambda: Network(world), tell=meter.event, clock=world.clock, wait=world.wait
+        Network(world), lambda: Network(world), on_event=metrics.event, clock=world.clock, wait=world.wait
     )
     sink = VirtualCameraSink(
-        None, width=WIDTH, height=HEIGHT, fps=Fraction(FPS), tell=meter.event, clock=world.clock, wait=world.wait,
+        None, width=WIDTH, height=HEIGHT, fps=Fraction(FPS), on_event=metrics.event, clock=world.clock, wait=world.wait,
         opener=lambda *_: watched,
     )  # fmt: skip
     sink.limit_age(MAX_AGE)
     pipeline = Pipeline(
-        source, WholeFrame(engine, meter), Compositor([backdrop]), [sink, recording], meter,
-        carrier=MaskPropagator() if sync == "tracked" else None,
+        source, WholeFrame(engine, metrics), Compositor([backdrop]), [sink, recording], metrics,
+        propagator=MaskPropagator() if sync == "tracked" else None,
         max_mask_age=MAX_AGE, clock=world.clock, wait=world.wait,
     )  # fmt: skip
     ends = world.clock()
@@ -220,7 +220,7 @@ def _spend(
         source.close()
         engine.close()
         sink.close()
-    return meter.snapshot(), watched, recording
+    return metrics.snapshot(), watched, recording
 
 
 _STEPS = st.tuples(

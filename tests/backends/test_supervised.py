@@ -50,12 +50,12 @@ def _infer_often(engine: SupervisedEngine) -> None:
 
 
 def test_a_crash_loses_no_picture() -> None:
-    meter, engines = Metrics(), [Crashing(3, _fail), Crashing(1000, _fail)]
-    engine = SupervisedEngine(engines[0], lambda: engines[1], tell=meter.event)
+    metrics, engines = Metrics(), [Crashing(3, _fail), Crashing(1000, _fail)]
+    engine = SupervisedEngine(engines[0], lambda: engines[1], on_event=metrics.event)
     for _ in range(6):
         assert np.array_equal(engine.infer(PICTURE), right_half(64))
     engine.close()
-    assert meter.snapshot()["events"] == {Event.ENGINE_FAILED: 1}
+    assert metrics.snapshot()["events"] == {Event.ENGINE_FAILED: 1}
     assert engines[0].closed.is_set()
     assert engines[1].closed.is_set()
     assert engines[1].calls == 3
@@ -68,11 +68,11 @@ def test_a_hang_is_left_behind() -> None:
         let_go.wait(30)
 
     clock, wait = hasten(500)
-    meter, stuck = Metrics(), Crashing(2, hang)
-    engine = SupervisedEngine(stuck, FakeEngine, tell=meter.event, clock=clock, wait=wait)
+    metrics, stuck = Metrics(), Crashing(2, hang)
+    engine = SupervisedEngine(stuck, FakeEngine, on_event=metrics.event, clock=clock, wait=wait)
     for _ in range(4):
         assert np.array_equal(engine.infer(PICTURE), right_half(64))
-    assert meter.snapshot()["events"] == {Event.ENGINE_STUCK: 1}
+    assert metrics.snapshot()["events"] == {Event.ENGINE_STUCK: 1}
     assert not stuck.closed.is_set()
     let_go.set()
     assert stuck.closed.wait(10), "should it ever come back, it is closed"
@@ -87,7 +87,7 @@ def test_closing_waits_for_no_engine_that_is_stuck() -> None:
         let_go.wait(30)
 
     stuck = Crashing(0, hang)
-    engine = SupervisedEngine(stuck, FakeEngine, tell=lambda event: None)
+    engine = SupervisedEngine(stuck, FakeEngine, on_event=lambda event: None)
     errors: list[BaseException] = []
 
     def infer() -> None:
@@ -110,7 +110,7 @@ def test_closing_waits_for_no_engine_that_is_stuck() -> None:
 
 def test_an_engine_that_was_never_asked_is_closed() -> None:
     unused = Crashing(1, _fail)
-    engine = SupervisedEngine(unused, FakeEngine, tell=lambda event: None)
+    engine = SupervisedEngine(unused, FakeEngine, on_event=lambda event: None)
     engine.close()
     engine.close()
     assert unused.closed.is_set()
@@ -193,7 +193,7 @@ def test_the_budget_is_spent_once() -> None:
         opened += 1
         return Crashing(1, _fail)
 
-    engine = SupervisedEngine(Crashing(1, _fail), reopen, tell=lambda event: None, clock=clock)
+    engine = SupervisedEngine(Crashing(1, _fail), reopen, on_event=lambda event: None, clock=clock)
     with pytest.raises(EngineError, match=r"the GPU fell out \(given up after 3 restarts\)"):
         _infer_often(engine)
     assert opened == RESTARTS
@@ -202,7 +202,7 @@ def test_the_budget_is_spent_once() -> None:
 
 def test_the_budget_grows_again_while_it_works() -> None:
     clock = Ticks()
-    engine = SupervisedEngine(Crashing(2, _fail), lambda: Crashing(2, _fail), tell=lambda event: None, clock=clock)
+    engine = SupervisedEngine(Crashing(2, _fail), lambda: Crashing(2, _fail), on_event=lambda event: None, clock=clock)
     for _ in range(40):
         clock.now += RESTART_SECONDS / 4
         engine.infer(PICTURE)
@@ -214,7 +214,7 @@ def test_what_cannot_be_opened_again_is_given_up() -> None:
         raise EngineUnavailable("there is no GPU any more")
 
     clock = Ticks()
-    engine = SupervisedEngine(Crashing(1, _fail), refuse, tell=lambda event: None, clock=clock)
+    engine = SupervisedEngine(Crashing(1, _fail), refuse, on_event=lambda event: None, clock=clock)
     engine.infer(PICTURE)
     with pytest.raises(EngineError, match=r"the GPU fell out \(given up.* no GPU any more"):
         engine.infer(PICTURE)
@@ -225,7 +225,7 @@ def test_other_errors_are_bugs() -> None:
     def bug() -> None:
         raise ZeroDivisionError
 
-    engine = SupervisedEngine(Crashing(0, bug), FakeEngine, tell=lambda event: None)
+    engine = SupervisedEngine(Crashing(0, bug), FakeEngine, on_event=lambda event: None)
     with pytest.raises(ZeroDivisionError):
         engine.infer(PICTURE)
     engine.close()

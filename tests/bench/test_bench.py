@@ -225,9 +225,9 @@ def test_a_fresh_process_answers_raises_or_is_reported_dead() -> None:
 
 def test_a_trace_is_kept_only_when_asked_for_and_never_grows() -> None:
     silent, traced = Metrics(Ticks()), Metrics(Ticks(), trace=3)
-    for meter in (silent, traced):
+    for metrics in (silent, traced):
         for index in range(5):
-            with meter.stage(Stage.INFER, index):
+            with metrics.stage(Stage.INFER, index):
                 pass
     assert silent.spans() == []
     assert [span.frame for span in traced.spans()] == [2, 3, 4]
@@ -254,9 +254,9 @@ def test_the_time_line_begins_with_the_capture_of_the_first_frame_shown() -> Non
 def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
     source = FakeSource(30, images=[picture()])
-    meter, engine = Metrics(trace=1000), FakeEngine()
-    masker = WholeFrame(engine, meter)
-    run = run_case(case, source, masker, engine.info, ColourBackground("#00FF00"), meter, max_mask_age=60)
+    metrics, engine = Metrics(trace=1000), FakeEngine()
+    masker = WholeFrame(engine, metrics)
+    run = run_case(case, source, masker, engine.info, ColourBackground("#00FF00"), metrics, max_mask_age=60)
     assert run.numbers["composited"] == 30
     assert len(run.latencies_ms) == 30
     assert {span.frame for span in run.spans if span.stage is Stage.COMPOSE} >= set(range(10, 30))
@@ -288,42 +288,42 @@ def test_others_are_other_programs_and_not_this_one_or_its_children() -> None:
 
 
 def test_frames_under_way_at_the_end_were_not_dropped() -> None:
-    meter = Metrics(Ticks())
-    meter.dropped(Drop.BEFORE_INFERENCE, 3)
-    meter.dropped(Drop.STOPPED, 2)
-    numbers = meter.snapshot()
+    metrics = Metrics(Ticks())
+    metrics.dropped(Drop.BEFORE_INFERENCE, 3)
+    metrics.dropped(Drop.STOPPED, 2)
+    numbers = metrics.snapshot()
     assert dropped(numbers) == {"before_inference": 3}
     assert lost(numbers) == "dropped 3 before inference, 2 under way at the end"
 
 
 def test_the_rate_counts_the_intervals_between_pictures() -> None:
     clock = Ticks()
-    meter = Metrics(clock)
-    meter.captured()
+    metrics = Metrics(clock)
+    metrics.captured()
     shown = MaskedFrame(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0))
     clock.now = 5.0  # the first one waits for the network
     for _ in range(4):
-        meter.composited(shown, 0.0)
+        metrics.composited(shown, 0.0)
         clock.now += 0.5
-    numbers = meter.snapshot()
+    numbers = metrics.snapshot()
     assert numbers["output_fps"] == 2.0
     assert numbers["seconds"] == 6.5
 
 
 def test_few_pictures_in_a_burst_are_no_faster_than_their_pace() -> None:
     clock = Ticks()
-    meter = Metrics(clock)
+    metrics = Metrics(clock)
     for at in (0.2, 0.216):  # both inferred at once, after the network had been waited for
-        meter.captured()
+        metrics.captured()
         clock.now = at
-        meter.composited(MaskedFrame(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0)), 0.0)
-    assert meter.snapshot()["output_fps"] > 60
+        metrics.composited(MaskedFrame(Frame(picture(), 0, 0.0), Mask(right_half(64), 0, 0.0)), 0.0)
+    assert metrics.snapshot()["output_fps"] > 60
     case = Case(Subject(EngineConfig("lite"), constant=True), SourceConfig("folder"))
     source = SourceInfo("folder", 64, 48, Fraction(30), live=True)
     engine = EngineInfo("constant", "none", "none", "none", 64, "")
-    run = WholeResult(case, "locked", engine, source, meter.snapshot(), 0.1, (), (), ())
+    run = WholeResult(case, "locked", engine, source, metrics.snapshot(), 0.1, (), (), ())
     assert run.fps == 30.0
-    assert replace(run, case=replace(case, paced=False)).fps == meter.snapshot()["output_fps"]
+    assert replace(run, case=replace(case, paced=False)).fps == metrics.snapshot()["output_fps"]
     assert replace(run, numbers=Metrics(Ticks()).snapshot()).fps is None
 
 

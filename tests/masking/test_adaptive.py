@@ -17,7 +17,7 @@ from rtsod.metrics import Metrics
 from tests.support.fakes import Ticks
 
 PERIOD = 1 / 30
-RUNGS = (Rung(80), Rung(40, region=True, cost=0.3), Rung(40, region=True, every=2, cost=0.3))
+RUNGS = (Rung(80), Rung(40, region=True, cost=0.3), Rung(40, region=True, mask_interval=2, cost=0.3))
 
 
 class Machine:
@@ -30,9 +30,9 @@ class Machine:
         self.may_open = threading.Event()
         self.may_open.set()
         self.said: list[str] = []
-        self.meter = Metrics(self.clock)
+        self.metrics = Metrics(self.clock)
         self.pool = EnginePool(self._engine(80), self._open)
-        self.masker = AdaptiveMasker(Ladder(RUNGS, PERIOD), self.pool, self.meter, self.said.append, clock=self.clock)
+        self.masker = AdaptiveMasker(Ladder(RUNGS, PERIOD), self.pool, self.metrics, self.said.append, clock=self.clock)
         self.frames = 0
         self.picture = np.zeros((48, 64, 3), np.uint8)
         self.picture[12:36, 16:48] = 255
@@ -61,7 +61,7 @@ class Machine:
             mask = self.masker.mask(frame)
             assert (mask.frame_index, mask.alpha.shape) == (self.frames, (80, 80))
             self.masker.run_deferred()
-            self.clock.now = max(self.clock.now, before + PERIOD * self.masker.every)
+            self.clock.now = max(self.clock.now, before + PERIOD * self.masker.mask_interval)
             self.frames += 1
 
     def wait_for_opening(self) -> None:
@@ -74,7 +74,7 @@ def test_a_machine_that_keeps_up_opens_nothing() -> None:
     machine.live(60)
     assert machine.opened == []
     assert machine.said == []
-    assert machine.meter.snapshot()["rung"] == "the whole frame at 80x80"
+    assert machine.metrics.snapshot()["rung"] == "the whole frame at 80x80"
 
 
 def test_masks_go_on_while_an_engine_is_opened_then_its_rung_is_said_once() -> None:
@@ -82,14 +82,14 @@ def test_masks_go_on_while_an_engine_is_opened_then_its_rung_is_said_once() -> N
     machine.may_open.clear()
     machine.live(10)
     assert machine.opened == [40]
-    assert machine.meter.snapshot()["rung"] == "the whole frame at 80x80"
-    assert machine.masker.every == 2  # as few as it comes to at the worst: opening takes all of the machine
+    assert machine.metrics.snapshot()["rung"] == "the whole frame at 80x80"
+    assert machine.masker.mask_interval == 2  # as few as it comes to at the worst: opening takes all of the machine
     machine.may_open.set()
     machine.wait_for_opening()
     machine.live(1)
-    numbers = machine.meter.snapshot()
+    numbers = machine.metrics.snapshot()
     assert numbers["rung"] == "the subject's region at 40x40"
-    assert numbers["steps"] == machine.masker.every == 1
+    assert numbers["steps"] == machine.masker.mask_interval == 1
     assert machine.said == [
         "quality: the subject's region at 40x40, because masks took 150% of the time there is for them"
     ]
@@ -102,7 +102,7 @@ def test_it_steps_back_up() -> None:
     machine.live(3)
     machine.seconds = 0.3 * PERIOD
     machine.live(30)
-    assert machine.meter.snapshot()["rung"] == "the whole frame at 80x80"
+    assert machine.metrics.snapshot()["rung"] == "the whole frame at 80x80"
     assert len(machine.said) == 2
     assert machine.opened == [40]
 
@@ -112,8 +112,8 @@ def test_the_mask_rate_is_a_rung_too() -> None:
     machine.live(3)
     machine.wait_for_opening()
     machine.live(10)
-    assert machine.masker.every == 2
-    assert machine.meter.snapshot()["steps"] == 2
+    assert machine.masker.mask_interval == 2
+    assert machine.metrics.snapshot()["steps"] == 2
 
 
 def test_the_pool_closes_all_it_has_opened() -> None:

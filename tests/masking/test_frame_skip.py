@@ -23,12 +23,12 @@ def masked(first: Frame) -> MaskedFrame:
 
 
 def test_a_still_picture_is_spared_for_a_while() -> None:
-    meter = Metrics()
-    sparing, newest = FrameSkipPolicy(meter, max_mask_age=2.0), masked(frame(0, noise=3))
+    metrics = Metrics()
+    sparing, newest = FrameSkipPolicy(metrics, max_mask_age=2.0), masked(frame(0, noise=3))
     spared = [sparing(newest, frame(index, noise=3)) for index in range(1, 30)]
     kept = round(STILL_SECONDS * 30) - 1
     assert spared == [True] * kept + [False] * (29 - kept)
-    assert meter.snapshot()["work"] == {Work.STILL: kept}
+    assert metrics.snapshot()["work"] == {Work.STILL: kept}
 
 
 def test_a_moving_finger_is_not_still() -> None:
@@ -59,10 +59,10 @@ def test_another_size_is_another_picture() -> None:
     assert not FrameSkipPolicy(Metrics(), 2.0)(masked(frame(0)), frame(1, SCENE[:120]))
 
 
-@pytest.mark.parametrize("every", [1, 2, 4])
-def test_the_masker_may_ask_for_fewer_frames(every: int) -> None:
-    meter = Metrics()
-    sparing, newest = FrameSkipPolicy(meter, 2.0, lambda: every), masked(frame(0))
+@pytest.mark.parametrize("mask_interval", [1, 2, 4])
+def test_the_masker_may_ask_for_fewer_frames(mask_interval: int) -> None:
+    metrics = Metrics()
+    sparing, newest = FrameSkipPolicy(metrics, 2.0, lambda: mask_interval), masked(frame(0))
     bright = [frame(index, SCENE + np.uint8(40 * index)) for index in range(1, 5)]
-    assert [sparing(newest, later) for later in bright] == [index < every for index in range(1, 5)]
-    assert not meter.snapshot()["work"]
+    assert [sparing(newest, later) for later in bright] == [index < mask_interval for index in range(1, 5)]
+    assert not metrics.snapshot()["work"]

@@ -47,10 +47,10 @@ class Machine:
         return self.whole * (engine.info.input_size / 320) ** 2
 
     def choose(
-        self, info: SourceInfo = CAMERA, *, mask_every: int = 1, tracking: bool = False, **options: Any
+        self, info: SourceInfo = CAMERA, *, mask_interval: int = 1, tracking: bool = False, **options: Any
     ) -> Choice:
         config = QualityConfig(**options)
-        return choose(config, info, self.pool, self.whole, mask_every=mask_every, tracking=tracking)
+        return choose(config, info, self.pool, self.whole, mask_interval=mask_interval, tracking=tracking)
 
 
 def test_where_the_whole_frame_keeps_up_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_without_a_region_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatc
 
 
 def test_fewer_masks_need_less_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Machine(monkeypatch, 35).choose(mask_every=2).rung == Rung(320)
+    assert Machine(monkeypatch, 35).choose(mask_interval=2).rung == Rung(320)
 
 
 @pytest.mark.parametrize("options", [{"quality": "fixed"}, {"quality": "fixed", "region": "off"}])
@@ -135,38 +135,38 @@ def test_options_are_checked(bad: dict[str, Any]) -> None:
 
 
 def test_with_tracking_the_mask_rate_is_given_up_before_the_smallest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    ways = [(rung.size, rung.every) for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
+    ways = [(rung.size, rung.mask_interval) for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
     assert ways == [(320, 1), (192, 1), (160, 1), (160, 2), (160, 4), (128, 4)]
-    costs = [rung.cost / rung.every for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
+    costs = [rung.cost / rung.mask_interval for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
     assert costs == sorted(costs, reverse=True)
 
 
 @pytest.mark.parametrize(
-    ("whole_ms", "size", "every"),
+    ("whole_ms", "size", "mask_interval"),
     [(40, 192, 1), (60, 160, 1), (90, 160, 2), (200, 160, 4), (500, 128, 4), (5000, 128, 4)],
 )
 def test_with_tracking_it_starts_where_it_keeps_up(
-    monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int, every: int
+    monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int, mask_interval: int
 ) -> None:
     rung = Machine(monkeypatch, whole_ms).choose(tracking=True).rung
-    assert (rung.size, rung.region, rung.every) == (size, True, every)
+    assert (rung.size, rung.region, rung.mask_interval) == (size, True, mask_interval)
 
 
 @pytest.mark.parametrize(
-    ("whole_ms", "options", "sync", "every"),
+    ("whole_ms", "options", "sync", "mask_interval"),
     [
         (18, {}, "auto", 4), (200, {}, "auto", 4), (18, {"sync": "locked"}, "locked", 1),
-        (18, {"sync": "tracked"}, "tracked", 4), (200, {"mask_every": 2}, "tracked", 1),
+        (18, {"sync": "tracked"}, "tracked", 4), (200, {"mask_interval": 2}, "tracked", 1),
     ],
 )  # fmt: skip
 def test_below_what_is_locked_auto_is_tracked(
-    monkeypatch: pytest.MonkeyPatch, whole_ms: float, options: dict[str, Any], sync: str, every: int
+    monkeypatch: pytest.MonkeyPatch, whole_ms: float, options: dict[str, Any], sync: str, mask_interval: int
 ) -> None:
     machine = Machine(monkeypatch, whole_ms)
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
     said: list[str] = []
     settled = plan_run(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, said.append)
-    assert (settled.run.sync, settled.choice.rungs[-1].every) == (sync, every)
+    assert (settled.run.sync, settled.choice.rungs[-1].mask_interval) == (sync, mask_interval)
     if sync == "auto":
         now = "locked, masks take 18 ms" if whole_ms == 18 else "tracked, masks take"
         assert any(line.startswith(f"sync: {now}") for line in said)
@@ -177,10 +177,10 @@ def test_a_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) ->
     machine, said = Machine(monkeypatch, 40), list[str]()
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
     settled = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
-    assert (settled.run.sync, settled.run.mask_every) == ("tracked", 4)
+    assert (settled.run.sync, settled.run.mask_interval) == ("tracked", 4)
     assert said[0] == "quality: the whole frame at 320x320, 40 ms for each mask, for --target-fps 7"
     refused = plan_run(QualityConfig(target_fps=7), RunConfig(sync="locked"), CAMERA, machine.pool, said.append)
-    assert (refused.run.sync, refused.run.mask_every) == ("locked", 1)
+    assert (refused.run.sync, refused.run.mask_interval) == ("locked", 1)
 
 
 def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,15 +192,15 @@ def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
         (FILE, {}, WholeFrame, "the whole frame at 320x320"),
     ]
     for info, options, kind, rung in cases:
-        machine, meter = Machine(monkeypatch, 40), Metrics()
-        masker = build_masker(machine.choose(info, **options), info, machine.pool, meter, said.append)
+        machine, metrics = Machine(monkeypatch, 40), Metrics()
+        masker = build_masker(machine.choose(info, **options), info, machine.pool, metrics, said.append)
         assert isinstance(masker, kind)
         assert masker.name == "constant"
-        assert masker.every == 1
+        assert masker.mask_interval == 1
         if machine.pool._opener is not None:
             machine.pool._opener.join(10)
         image: Image = np.zeros((48, 64, 3), np.uint8)
         assert masker.mask(Frame(image, 3, 0.1)).frame_index == 3
         masker.run_deferred()
-        assert meter.snapshot()["rung"] == rung
+        assert metrics.snapshot()["rung"] == rung
     assert said in ([], ["quality: the subject's region at 192x192, because its network is open now"])

@@ -16,7 +16,7 @@ RUNGS = (
     Rung(320, cost=1.0),
     Rung(192, region=True, cost=0.42),
     Rung(128, region=True, cost=0.22),
-    Rung(128, region=True, every=2, cost=0.22),
+    Rung(128, region=True, mask_interval=2, cost=0.22),
 )
 
 
@@ -25,7 +25,7 @@ def live(ladder: Ladder, top: Callable[[float], float], until: float, start: flo
     now, steps = start, []
     while now < until:
         seconds = top(now) * ladder.rung.cost
-        now += max(seconds, PERIOD * ladder.rung.every)
+        now += max(seconds, PERIOD * ladder.rung.mask_interval)
         step = ladder.took(seconds, now)
         if step is not None:
             assert step.rung is ladder.rung
@@ -113,5 +113,5 @@ def test_on_a_machine_that_does_not_change_it_comes_to_rest(top: float, noise: f
     steps = live(ladder, lambda now: top * PERIOD * float(1 + noise * random.uniform(-1, 1)), 600)
     late = [step for now, step in steps if now > 60]
     assert len(late) <= 2 * np.log2(600 / FIRST_PATIENCE)
-    load = top * ladder.rung.cost / ladder.rung.every
+    load = top * ladder.rung.cost / ladder.rung.mask_interval
     assert load <= 1.1 or ladder.rung is RUNGS[-1]

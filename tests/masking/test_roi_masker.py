@@ -43,8 +43,8 @@ class Scene:
     """Frames with white subjects in a grey room, and a masker that looks at them."""
 
     def __init__(self) -> None:
-        self.whole, self.part, self.meter = Counting(WHOLE), Counting(PART), Metrics()
-        self.masker = RegionMasker(self.whole, self.part, self.meter)
+        self.whole, self.part, self.metrics = Counting(WHOLE), Counting(PART), Metrics()
+        self.masker = RegionMasker(self.whole, self.part, self.metrics)
         self.index = 0
 
     def frame(self, *subjects: tuple[int, int, int, int], noise: int = 0, light: int = 0) -> Frame:
@@ -98,7 +98,7 @@ def test_the_whole_frame_is_looked_at_on_a_schedule() -> None:
     scene = Scene()
     looks = scene.looks(scene.mask(HERE) for _ in range(10 * FPS))
     assert looks == pytest.approx(10 / LOOK_SECONDS, abs=2)
-    assert scene.meter.snapshot()["work"][Work.LOOKS] == looks - 1
+    assert scene.metrics.snapshot()["work"][Work.LOOKS] == looks - 1
 
 
 def test_nobody_waits_for_a_scheduled_look() -> None:

@@ -18,16 +18,18 @@ STILLS = SourceInfo("photos/", None, None, None, live=False, stills=True)
 
 
 @pytest.mark.parametrize(
-    ("info", "inference", "every", "expected"),
+    ("info", "inference", "mask_interval", "expected"),
     [
         (CAMERA, 0.01, 1, "locked"), (CAMERA, 0.019, 1, "locked"), (CAMERA, 0.021, 1, "tracked"),
         (CAMERA, 0.01, 3, "tracked"), (FILE, 9.0, 1, "locked"), (FILE, 0.01, 2, "tracked"), (STILLS, 9.0, 1, "locked"),
     ],
 )  # fmt: skip
-def test_auto_chooses_what_keeps_up_and_says_why(info: SourceInfo, inference: float, every: int, expected: str) -> None:
-    sync, why = choose_sync(RunConfig(mask_every=every), info, inference)
+def test_auto_chooses_what_keeps_up_and_says_why(
+    info: SourceInfo, inference: float, mask_interval: int, expected: str
+) -> None:
+    sync, why = choose_sync(RunConfig(mask_interval=mask_interval), info, inference)
     assert sync == expected
-    assert (why is not None) == (info.live or every > 1)
+    assert (why is not None) == (info.live or mask_interval > 1)
 
 
 @pytest.mark.parametrize("sync", ["locked", "tracked"])
@@ -36,7 +38,7 @@ def test_what_is_asked_for_is_done_however_slow_it_is(sync: Sync) -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "option"), [(RunConfig(sync="tracked"), "--sync tracked"), (RunConfig(mask_every=2), "--mask-every 2")]
+    ("run", "option"), [(RunConfig(sync="tracked"), "--sync tracked"), (RunConfig(mask_interval=2), "--mask-every 2")]
 )
 def test_photographs_cannot_be_tracked(run: RunConfig, option: str) -> None:
     with pytest.raises(UsageError, match=f"photographs .* leave {option} out"):
@@ -46,8 +48,8 @@ def test_photographs_cannot_be_tracked(run: RunConfig, option: str) -> None:
 def test_a_file_that_waits_for_its_masks_is_not_tracked() -> None:
     with pytest.raises(UsageError, match="--mask-every"):
         check_sync(RunConfig(sync="tracked"), FILE)
-    check_sync(RunConfig(sync="tracked", mask_every=3), FILE)
-    assert choose_sync(RunConfig(sync="tracked", mask_every=3), FILE, 0.1) == ("tracked", None)
+    check_sync(RunConfig(sync="tracked", mask_interval=3), FILE)
+    assert choose_sync(RunConfig(sync="tracked", mask_interval=3), FILE, 0.1) == ("tracked", None)
 
 
 def test_masks_of_a_file_do_not_grow_old() -> None:
@@ -64,9 +66,9 @@ def test_a_slow_network_is_given_time() -> None:
 
 def test_options_that_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="--mask-every 2"):
-        RunConfig(sync="locked", mask_every=2)
+        RunConfig(sync="locked", mask_interval=2)
     with pytest.raises(UsageError, match="--mask-every 0"):
-        RunConfig(mask_every=0)
+        RunConfig(mask_interval=0)
     with pytest.raises(UsageError, match="--light-wrap"):
         PictureConfig(light_wrap=True, backgrounds=("transparent",))
     PictureConfig(light_wrap=True, backgrounds=("transparent", "beach"))

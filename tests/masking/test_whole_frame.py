@@ -41,17 +41,17 @@ class Watching(FakeEngine):
     ],
 )
 def test_who_scales(takes_frames: bool, stills: bool, seen: tuple[int, ...], supervised: bool) -> None:
-    source, inner, meter = FakeSource(3), Watching(takes_frames=takes_frames), Metrics()
+    source, inner, metrics = FakeSource(3), Watching(takes_frames=takes_frames), Metrics()
     source.info = replace(source.info, stills=stills)
 
     def never(event: Event) -> None:
         raise AssertionError(event)
 
-    engine: Engine = SupervisedEngine(inner, lambda: inner, tell=never) if supervised else inner
+    engine: Engine = SupervisedEngine(inner, lambda: inner, on_event=never) if supervised else inner
     sink = CollectingSink()
     compositor = Compositor([ColourBackground("#00FF00")])
-    Pipeline(source, WholeFrame(engine, meter, stills=stills), compositor, [sink], meter, max_mask_age=9).run()
+    Pipeline(source, WholeFrame(engine, metrics, stills=stills), compositor, [sink], metrics, max_mask_age=9).run()
     engine.close()
     assert inner.shapes == {seen}
     assert [shown.image.shape for shown in sink.pictures] == [picture().shape] * 3
-    assert (Stage.PREPROCESS in meter.snapshot()["stage_ms"]) == (seen == (64, 64, 3))
+    assert (Stage.PREPROCESS in metrics.snapshot()["stage_ms"]) == (seen == (64, 64, 3))

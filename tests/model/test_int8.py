@@ -165,11 +165,11 @@ def test_the_mask_is_kept_on_pictures_that_were_not_calibrated_on(
     assert webcam.iou >= 0.995, webcam
 
 
-def _frames(clip: Path, every: int = 15) -> list[Image]:
+def _frames(clip: Path, mask_interval: int = 15) -> list[Image]:
     capture, frames = cv2.VideoCapture(str(clip)), []
     while (got := capture.read())[0]:
         frames.append(shrink(np.asarray(got[1], np.uint8), 320))
-    return frames[::every]
+    return frames[::mask_interval]
 
 
 class TestChoice:

@@ -68,10 +68,10 @@ def test_following_a_flow_works_at_any_size() -> None:
 
 
 def test_a_mask_goes_along_with_what_moves() -> None:
-    carrier, key = MaskPropagator(), masked(*scene(0))
+    propagator, key = MaskPropagator(), masked(*scene(0))
     for index in range(1, 6):
         image, truth = scene(6 * index)
-        carried = carrier.carry(key, Frame(image, index, index / 30))
+        carried = propagator.propagate(key, Frame(image, index, index / 30))
         assert carried is not None
         assert carried.origin is key.mask
         assert iou(carried.alpha, truth) > 0.88
@@ -79,12 +79,12 @@ def test_a_mask_goes_along_with_what_moves() -> None:
 
 
 def test_a_newer_mask_takes_over_even_of_a_frame_that_was_not_shown() -> None:
-    carrier = MaskPropagator()
+    propagator = MaskPropagator()
     frames = [scene(6 * index) for index in range(9)]
     for index in (1, 2, 4, 5):  # 3 was left out
-        carrier.carry(masked(*frames[0]), Frame(frames[index][0], index, index / 30))
+        propagator.propagate(masked(*frames[0]), Frame(frames[index][0], index, index / 30))
     for key in (3, 5):
-        carried = carrier.carry(masked(*frames[key], key), Frame(frames[8][0], 8, 8 / 30))
+        carried = propagator.propagate(masked(*frames[key], key), Frame(frames[8][0], 8, 8 / 30))
         assert carried is not None
         assert carried.origin.frame_index == key
         assert iou(carried.alpha, frames[8][1]) > 0.92
@@ -96,10 +96,10 @@ def test_a_person_before_a_busy_room_is_followed_without_delay() -> None:
     truth = [
         np.clip(cv2.resize(a, (SIZE, SIZE), interpolation=cv2.INTER_AREA), 0, 1).astype(np.float32) for _, a in frames
     ]
-    carrier, ours, stale = MaskPropagator(), [], []
+    propagator, ours, stale = MaskPropagator(), [], []
     for index in range(4, len(frames)):
         key = masked(frames[index - 4][0], truth[index - 4], index - 4)
-        carried = carrier.carry(key, Frame(frames[index][0], index, index / 30))
+        carried = propagator.propagate(key, Frame(frames[index][0], index, index / 30))
         assert carried is not None
         ours.append(np.abs(carried.alpha - truth[index]).mean())
         stale.append(np.abs(key.alpha - truth[index]).mean())
@@ -109,21 +109,21 @@ def test_a_person_before_a_busy_room_is_followed_without_delay() -> None:
 def test_no_motion_leads_over_a_cut() -> None:
     image, alpha = scene(0)
     for after in (texture(9), 255 - image):
-        assert MaskPropagator().carry(masked(image, alpha), Frame(after, 1, 0.03)) is None
+        assert MaskPropagator().propagate(masked(image, alpha), Frame(after, 1, 0.03)) is None
 
 
 @pytest.mark.parametrize(("stride", "believed"), [(20, True), (30, False)])
 def test_a_subject_that_jumps_is_not_followed(stride: int, believed: bool) -> None:
     """Even where the search finds it: what it finds at the outline of something so fast is wrong."""
-    carried = MaskPropagator().carry(masked(*scene(0)), Frame(scene(stride)[0], 1, 0.03))
+    carried = MaskPropagator().propagate(masked(*scene(0)), Frame(scene(stride)[0], 1, 0.03))
     assert (carried is not None) is believed
 
 
 def test_one_jump_on_the_way_is_enough() -> None:
     """Slow again by now, but where the mask was computed the subject was elsewhere."""
-    carrier, key = MaskPropagator(), masked(*scene(0))
+    propagator, key = MaskPropagator(), masked(*scene(0))
     for index, at in enumerate((2, 32, 34), 1):
-        carried = carrier.carry(key, Frame(scene(at)[0], index, index / 30))
+        carried = propagator.propagate(key, Frame(scene(at)[0], index, index / 30))
         assert (carried is not None) is (index == 1)
 
 
@@ -132,21 +132,21 @@ def test_a_subject_that_is_gone_leaves_no_window_to_the_room() -> None:
     demo = DemoScene(640, 360, 30)
     image, alpha = demo.render(0)
     key = masked(image, np.clip(cv2.resize(alpha, (SIZE, SIZE), interpolation=cv2.INTER_AREA), 0, 1).astype(np.float32))
-    assert MaskPropagator().carry(key, Frame(demo.background, 1, 0.03)) is None
+    assert MaskPropagator().propagate(key, Frame(demo.background, 1, 0.03)) is None
 
 
 def test_what_cannot_be_carried_is_not() -> None:
     image, alpha = scene(0)
     key = masked(image, alpha, 5)
-    assert MaskPropagator().carry(key, Frame(image[:, :300].copy(), 6, 0)) is None, "another size"
-    assert MaskPropagator().carry(key, Frame(image, 4, 0)) is None, "an earlier frame"
+    assert MaskPropagator().propagate(key, Frame(image[:, :300].copy(), 6, 0)) is None, "another size"
+    assert MaskPropagator().propagate(key, Frame(image, 4, 0)) is None, "an earlier frame"
 
 
 def test_a_mask_is_carried_for_half_a_second_and_no_longer() -> None:
     image, alpha = scene(0)
     key = masked(image, alpha)
-    assert MaskPropagator().carry(key, Frame(image, 4, key.frame.captured_at + 0.5)) is not None
-    assert MaskPropagator().carry(key, Frame(image, 4, key.frame.captured_at + 0.51)) is None
+    assert MaskPropagator().propagate(key, Frame(image, 4, key.frame.captured_at + 0.5)) is not None
+    assert MaskPropagator().propagate(key, Frame(image, 4, key.frame.captured_at + 0.51)) is None
 
 
 def test_background_that_comes_into_view_is_not_taken_along() -> None:
@@ -159,7 +159,7 @@ def test_background_that_comes_into_view_is_not_taken_along() -> None:
     for picture, value in ((image, (60, 50, 40)), (alpha, 1.0)):
         cv2.rectangle(picture, (330, 200), (380, 250), value, -1)
     key = masked(image, np.asarray(cv2.resize(alpha, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32))
-    carried = MaskPropagator().carry(key, Frame(gone, 1, 0.03))
+    carried = MaskPropagator().propagate(key, Frame(gone, 1, 0.03))
     assert carried is not None
     hand = np.s_[185:215, 228:248]
     assert key.alpha[hand].min() == 1
@@ -178,11 +178,11 @@ def test_whatever_is_seen_a_carried_mask_is_valid_and_makes_nothing_of_nothing(
     random = np.random.default_rng(seed)
     image = random.integers(0, 256, (height, width, 3), np.uint8)
     alpha = (random.random((size, size), np.float32) * np.float32(level)).astype(np.float32)
-    carrier, index = MaskPropagator(), 0
+    propagator, index = MaskPropagator(), 0
     for step in steps:
         index += step
         now = np.roll(image, index, axis=1) if related else random.integers(0, 256, image.shape, np.uint8)
-        carried = carrier.carry(masked(image, alpha), Frame(now, index, index / 30))
+        carried = propagator.propagate(masked(image, alpha), Frame(now, index, index / 30))
         if carried is not None:  # a Carried cannot hold an invalid map
             assert carried.alpha.shape == alpha.shape
             assert carried.alpha.max() <= alpha.max() + 1e-6
@@ -206,9 +206,9 @@ def test_no_carried_mask_shows_the_room_however_violent_the_motion(stride: int) 
         key = masked(
             moving_room.frame(start, manner), moving_room.mask(shrink(moving_room.frame(start, manner), 64), 2)
         )
-        carrier = MaskPropagator()
+        propagator = MaskPropagator()
         for gap in (1, 2):
-            carried = carrier.carry(key, Frame(moving_room.frame(start + gap, manner), gap, gap / 30))
+            carried = propagator.propagate(key, Frame(moving_room.frame(start + gap, manner), gap, gap / 30))
             if carried is not None:
                 shown += 1
                 assert moving_room.red(compositor.compose(carried, 0.0).image) == 0, (start, gap)

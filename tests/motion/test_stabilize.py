@@ -175,12 +175,12 @@ class Watched:
     """A room that a steadier sees ten times a second, and what is shown of it."""
 
     def __init__(self) -> None:
-        self.steadier, self.index = MaskStabilizer(), 0
+        self.stabilizer, self.index = MaskStabilizer(), 0
 
     def shows(self, alpha: Alpha, image: Image, seconds: float = 0.1) -> Alpha:
         for _ in range(round(10 * seconds)):
             frame = Frame(image, self.index, self.index / 10)
-            shown = self.steadier.steady(MaskedFrame(frame, Mask(alpha, self.index, self.index / 10)))
+            shown = self.stabilizer.stabilize(MaskedFrame(frame, Mask(alpha, self.index, self.index / 10)))
             self.index += 1
         return shown.alpha
 
@@ -232,10 +232,10 @@ def test_new_light_is_nobody_who_has_come() -> None:
 # ------------------------------------------------------------------------------ lock
 
 
-@pytest.mark.parametrize("every", [1, 4])
-def test_who_walks_past_behind_is_not_shown(every: int) -> None:
+@pytest.mark.parametrize("mask_interval", [1, 4])
+def test_who_walks_past_behind_is_not_shown(mask_interval: int) -> None:
     lock, first = SubjectLock(), disc(80)
-    for index in range(0, 60, every):
+    for index in range(0, 60, mask_interval):
         x = -30 + 4.0 * index  # comes in, goes behind the subject, comes out on the other side
         other = disc(x, radius=26)
         shown = lock.keep(np.maximum(first, other), small(with_discs((80, 200), (x, 30))), index / FPS)
@@ -307,11 +307,11 @@ def test_a_subject_that_is_gone_is_given_up_after_a_while() -> None:
 
 @pytest.mark.parametrize("subject_lock", [False, True])
 def test_a_steadied_mask_stays_its_own_frames(subject_lock: bool) -> None:
-    steadier = MaskStabilizer(subject_lock=subject_lock)
+    stabilizer = MaskStabilizer(subject_lock=subject_lock)
     for index in range(4):
         masked = MaskedFrame(Frame(room(), index, index / FPS), Mask(disc(60 + index), index, index / FPS))
-        steadied = steadier.steady(masked)
+        steadied = stabilizer.stabilize(masked)
         assert steadied.frame is masked.frame
         assert steadied.alpha.max() > 0.99
     shrunk = MaskedFrame(Frame(room()[:100], 9, 1.0), Mask(disc(30, 30, 12, size=64), 9, 1.0))
-    assert steadier.steady(shrunk).alpha.shape == (64, 64), "the camera may change its size, the network its own"
+    assert stabilizer.stabilize(shrunk).alpha.shape == (64, 64), "the camera may change its size, the network its own"

@@ -133,10 +133,10 @@ class Stepping:
 
     def __init__(self, masker: Masker) -> None:
         self.name, self.mask, self.run_deferred = masker.name, masker.mask, masker.run_deferred
-        self.every = 1
+        self.mask_interval = 1
 
     def step(self) -> None:
-        self.every = 3 - self.every
+        self.mask_interval = 3 - self.mask_interval
 
 
 _STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "background", "mirror", "rung")
@@ -164,20 +164,22 @@ def test_no_interleaving_shows_the_room(
     stage = Schedule(faults)
     colour = ColourBackground(moving_room.BACKDROP)
     compositor = Compositor([Transparent() if transparent else colour, colour])
-    meter = Metrics(stage.clock)
+    metrics = Metrics(stage.clock)
 
     def engine_of(size: int, rim: int = 1) -> SupervisedEngine:
         def opened() -> Network:
             return Network(stage, size, rim + RESAMPLED[sync])
 
-        return SupervisedEngine(opened(), opened, tell=meter.event, clock=stage.clock)
+        return SupervisedEngine(opened(), opened, on_event=metrics.event, clock=stage.clock)
 
     whole, region = engine_of(64), engine_of(48, rim=2)
-    masker = Stepping(RegionMasker(whole, region, meter, clock=stage.clock) if by_region else WholeFrame(whole, meter))
+    masker = Stepping(
+        RegionMasker(whole, region, metrics, clock=stage.clock) if by_region else WholeFrame(whole, metrics)
+    )
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
     room = Room(stage, count, live=live, manner=manner)
     config = RunConfig(sync=cast("Sync", sync))
-    pipeline = pipeline_from(config, room, masker, compositor, sinks, meter, max_mask_age=AGE, clock=stage.clock)
+    pipeline = pipeline_from(config, room, masker, compositor, sinks, metrics, max_mask_age=AGE, clock=stage.clock)
     steps = iter(schedule)
     doing: dict[str, Callable[[], None]] = {
         **{name: gate.step for name, gate in stage.gates.items()},
@@ -203,7 +205,7 @@ def test_no_interleaving_shows_the_room(
     region.close()
     for sink in sinks:
         assert [moving_room.red(shown.image) for shown in sink.pictures] == [0] * len(sink.pictures)
-    numbers = meter.snapshot()
+    numbers = metrics.snapshot()
     assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
 
 

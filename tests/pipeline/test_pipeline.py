@@ -37,17 +37,17 @@ def _pipeline(
     **options: Any,
 ) -> tuple[Pipeline, Metrics]:
     clock = clock or Ticks()
-    meter = Metrics(clock)
+    metrics = Metrics(clock)
     options.setdefault("max_mask_age", 30.0)
     if "sync" in options:
-        options["carrier"] = CARRIERS[options.pop("sync")]()
+        options["propagator"] = CARRIERS[options.pop("sync")]()
     compositor = Compositor([ColourBackground(GREEN)])
-    masker = WholeFrame(engine or FakeEngine(), meter)
-    return Pipeline(source, masker, compositor, sinks, meter, clock=clock, **options), meter
+    masker = WholeFrame(engine or FakeEngine(), metrics)
+    return Pipeline(source, masker, compositor, sinks, metrics, clock=clock, **options), metrics
 
 
-def _accounted(meter: Metrics) -> bool:
-    numbers = meter.snapshot()
+def _accounted(metrics: Metrics) -> bool:
+    numbers = metrics.snapshot()
     return numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
 
 
@@ -55,11 +55,11 @@ def _accounted(meter: Metrics) -> bool:
     count=st.integers(0, 40),
     slow=st.sampled_from(["source", "engine", "sink", "none"]),
     sync=st.sampled_from(list(CARRIERS)),
-    mask_every=st.integers(1, 6),
+    mask_interval=st.integers(1, 6),
 )
 @settings(deadline=None, max_examples=40)
 def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(
-    count: int, slow: str, sync: str, mask_every: int
+    count: int, slow: str, sync: str, mask_interval: int
 ) -> None:
     def pause(_: int) -> None:
         threading.Event().wait(0.0005)
@@ -75,15 +75,15 @@ def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(
 
     sink = CollectingSink(before=pause if slow == "sink" else nothing)
     engine = FakeEngine(answer)
-    pipeline, meter = _pipeline(source, engine, sink, sync=sync, mask_every=mask_every)
+    pipeline, metrics = _pipeline(source, engine, sink, sync=sync, mask_interval=mask_interval)
     pipeline.run(interval=0.001)
     if sync == "tracked":
-        assert engine.calls == -(-count // mask_every)
+        assert engine.calls == -(-count // mask_interval)
     assert [p.index for p in sink.pictures] == list(range(count))
     assert [p.pts for p in sink.pictures] == [Fraction(index, 30) for index in range(count)]
     assert not any(p.is_slate for p in sink.pictures)
-    assert meter.snapshot()["dropped"] == {}
-    assert meter.snapshot()["composited"] == count
+    assert metrics.snapshot()["dropped"] == {}
+    assert metrics.snapshot()["composited"] == count
 
 
 def test_live_input_takes_the_newest_frame_and_counts_the_rest() -> None:
@@ -100,11 +100,11 @@ def test_live_input_takes_the_newest_frame_and_counts_the_rest() -> None:
 
     source = FakeSource(10, live=True, before=before, at_end=captured_all.set)
     sink = CollectingSink(before=lambda count: first_shown.set())
-    pipeline, meter = _pipeline(source, FakeEngine(answer), sink)
+    pipeline, metrics = _pipeline(source, FakeEngine(answer), sink)
     pipeline.run(interval=0.001)
     assert [p.index for p in sink.pictures] == [0, 9]
-    assert meter.snapshot()["dropped"] == {"before_inference": 8}
-    assert _accounted(meter)
+    assert metrics.snapshot()["dropped"] == {"before_inference": 8}
+    assert _accounted(metrics)
 
 
 @both_syncs
@@ -155,13 +155,13 @@ def test_an_invalid_mask_makes_its_frame_a_slate_and_the_run_goes_on(kind: str, 
 
     sink = CollectingSink(before=lambda count: waiting.release())
     engine = FakeEngine(lambda call: BAD_MAPS[kind]() if call % 2 else right_half(64))
-    pipeline, meter = _pipeline(FakeSource(6, live=live, before=before), engine, sink, sync=sync)
+    pipeline, metrics = _pipeline(FakeSource(6, live=live, before=before), engine, sink, sync=sync)
     pipeline.run(interval=0.001)
     assert [p.is_slate for p in sink.pictures] == [False, True] * 3
     assert [p.index for p in sink.pictures] == list(range(6))
     assert not any(shows_watermark(p.image) for p in sink.pictures)
-    assert meter.snapshot()["dropped"] == {"invalid_mask": 3}
-    assert _accounted(meter)
+    assert metrics.snapshot()["dropped"] == {"invalid_mask": 3}
+    assert _accounted(metrics)
 
 
 @both_syncs
@@ -181,12 +181,12 @@ def test_a_live_mask_that_is_too_old_is_not_shown() -> None:
         return right_half(64)
 
     sink = CollectingSink()
-    pipeline, meter = _pipeline(
+    pipeline, metrics = _pipeline(
         FakeSource(1, live=True, clock=clock), FakeEngine(answer), sink, clock=clock, max_mask_age=1.0
     )
     pipeline.run(interval=0.001)
     assert [p.is_slate for p in sink.pictures] == [True]
-    assert meter.snapshot()["dropped"] == {"mask_too_old": 1}
+    assert metrics.snapshot()["dropped"] == {"mask_too_old": 1}
 
 
 @both_syncs
@@ -278,13 +278,13 @@ def _failing(kind: str) -> tuple[FakeSource, FakeEngine, CollectingSink, BaseExc
 def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str, sync: str) -> None:
     source, engine, sink, error = _failing(kind)
     watching = CollectingSink(live=True)
-    pipeline, meter = _pipeline(source, engine, watching, sink, sync=sync)
+    pipeline, metrics = _pipeline(source, engine, watching, sink, sync=sync)
     with pytest.raises(type(error)) as caught:
         pipeline.run(interval=0.001)
     assert caught.value is error
     assert len(sink.pictures) == 3, "what came before the error is kept"
     assert source.closed.is_set()
-    assert _accounted(meter)
+    assert _accounted(metrics)
     assert watching.pictures[-1].is_slate, "the last picture does not stay on screen"
 
 
@@ -317,11 +317,11 @@ def test_stopping_ends_every_thread_wherever_it_waits(where: str, sync: str) -> 
             return True
         return False
 
-    pipeline, meter = _pipeline(source, FakeEngine(answer), sink, sync=sync)
+    pipeline, metrics = _pipeline(source, FakeEngine(answer), sink, sync=sync)
     pipeline.run(tick=tick, interval=0.001)
     assert arrived.is_set()
     assert source.closed.is_set()
-    assert _accounted(meter)
+    assert _accounted(metrics)
 
 
 @both_syncs
@@ -342,7 +342,7 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
         if index in (1, 2):
             assert go_on.acquire(timeout=10)
 
-    pipeline, meter = _pipeline(FakeSource(3, live=True, before=before), engine, watching)
+    pipeline, metrics = _pipeline(FakeSource(3, live=True, before=before), engine, watching)
     seen: list[int] = []
 
     def tick() -> bool:
@@ -356,13 +356,13 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
     pipeline.run(tick=tick, interval=0.001)
     assert [p.is_slate for p in watching.pictures] == [True, False, True, False, True]
     assert engine.calls == 2
-    assert meter.snapshot()["dropped"] == {"paused": 1}
+    assert metrics.snapshot()["dropped"] == {"paused": 1}
 
 
 @both_syncs
 def test_pausing_a_file_holds_it_and_loses_nothing(sync: str) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
-    pipeline, meter = _pipeline(FakeSource(30), None, watching, recording, sync=sync)
+    pipeline, metrics = _pipeline(FakeSource(30), None, watching, recording, sync=sync)
     pipeline.toggle_pause()
     ticks = 0
 
@@ -378,17 +378,17 @@ def test_pausing_a_file_holds_it_and_loses_nothing(sync: str) -> None:
     pipeline.run(tick=tick, interval=0.001)
     assert [p.index for p in recording.pictures] == list(range(30))
     assert not any(p.is_slate for p in recording.pictures)
-    assert _accounted(meter)
+    assert _accounted(metrics)
 
 
 @both_syncs
 def test_stopping_while_paused_ends(sync: str) -> None:
     watching = CollectingSink(live=True)
-    pipeline, meter = _pipeline(FakeSource(30), None, watching, sync=sync)
+    pipeline, metrics = _pipeline(FakeSource(30), None, watching, sync=sync)
     pipeline.toggle_pause()
     pipeline.run(tick=lambda: len(watching.pictures) >= 2, interval=0.001)
     assert all(p.is_slate for p in watching.pictures)
-    assert _accounted(meter)
+    assert _accounted(metrics)
 
 
 @given(
@@ -396,11 +396,11 @@ def test_stopping_while_paused_ends(sync: str) -> None:
     live=st.booleans(),
     transparent=st.booleans(),
     sync=st.sampled_from(list(CARRIERS)),
-    mask_every=st.integers(1, 4),
+    mask_interval=st.integers(1, 4),
 )
 @settings(deadline=None, max_examples=120)
 def test_no_pixel_of_the_room_is_ever_seen(
-    faults: list[str], live: bool, transparent: bool, sync: str, mask_every: int
+    faults: list[str], live: bool, transparent: bool, sync: str, mask_interval: int
 ) -> None:
     """Whatever the engine does, at every interleaving of the threads that this meets."""
     clock = Ticks()
@@ -413,15 +413,15 @@ def test_no_pixel_of_the_room_is_ever_seen(
 
     sinks = [CollectingSink(live=True), CollectingSink()]
     backdrop = Transparent() if transparent else ColourBackground(GREEN)
-    meter = Metrics(clock)
+    metrics = Metrics(clock)
     pipeline = Pipeline(
         FakeSource(len(faults), live=live, clock=clock),
-        WholeFrame(FakeEngine(answer), meter),
+        WholeFrame(FakeEngine(answer), metrics),
         Compositor([backdrop]),
         sinks,
-        meter,
-        carrier=CARRIERS[sync](),
-        mask_every=mask_every,
+        metrics,
+        propagator=CARRIERS[sync](),
+        mask_interval=mask_interval,
         max_mask_age=1.0,
         clock=clock,
     )
@@ -431,4 +431,4 @@ def test_no_pixel_of_the_room_is_ever_seen(
         for shown in sink.pictures:
             assert isinstance(shown, Composited)
             assert not shows_watermark(shown.image)
-    assert _accounted(meter)
+    assert _accounted(metrics)

@@ -27,9 +27,9 @@ NOWHERE = np.full((64, 64), np.nan, np.float32)
 class Lost:
     """Believes in no motion."""
 
-    def watch(self, frame: Frame) -> None: ...
+    def observe(self, frame: Frame) -> None: ...
 
-    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+    def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         return None
 
 
@@ -39,9 +39,9 @@ class Stage:
     It is asked about frame 0, then about frame 1, and only then is frame 2 read: so frame 0's mask is known from there.
     """
 
-    def __init__(self, carrier: Propagator, images: list[Image] | None = None) -> None:
+    def __init__(self, propagator: Propagator, images: list[Image] | None = None) -> None:
         self.clock = Ticks()
-        self.meter = Metrics(self.clock)
+        self.metrics = Metrics(self.clock)
         self.sink = CollectingSink()
         self.cue: dict[int, Callable[[], None]] = {}
         """What happens just before a frame is read."""
@@ -50,15 +50,15 @@ class Stage:
         self._calls = threading.Semaphore(0)
         self._dealt_with = threading.Condition()
         source = FakeSource(FRAMES, live=True, clock=self.clock, before=self._before, at_end=self._end, images=images)
-        masker = WholeFrame(FakeEngine(self._answer), self.meter)
+        masker = WholeFrame(FakeEngine(self._answer), self.metrics)
         self.pipeline = Pipeline(
             source, masker, Compositor([ColourBackground("#00FF00")]), [self.sink],
-            self.meter, carrier=carrier, max_mask_age=1.0, clock=self.clock,
+            self.metrics, propagator=propagator, max_mask_age=1.0, clock=self.clock,
         )  # fmt: skip
 
     def run(self) -> Snapshot:
         self.pipeline.run(tick=self._tick, interval=0.001)
-        numbers = self.meter.snapshot()
+        numbers = self.metrics.snapshot()
         assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values()) == FRAMES
         return numbers
 
@@ -93,7 +93,7 @@ class Stage:
         self._may_answer.release(FRAMES)
 
     def _done(self) -> int:
-        numbers = self.meter.snapshot()
+        numbers = self.metrics.snapshot()
         return numbers["composited"] + sum(numbers["dropped"].values())
 
     def _tick(self) -> bool:
@@ -162,8 +162,8 @@ def test_what_was_seen_is_never_gone_back_on() -> None:
     """Tracked up to frame 5, then lost: frame 1's own mask, known by then, is no reason to show frame 1 again."""
 
     class Then(AsItStands):
-        def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
-            return super().carry(masked, frame) if frame.index <= 5 else None
+        def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+            return super().propagate(masked, frame) if frame.index <= 5 else None
 
     stage = Stage(Then())
     stage.cue = {6: stage.let_the_engine_answer}
@@ -181,7 +181,7 @@ def test_pausing_shows_slates_at_once() -> None:
 
 
 def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
-    clock, meter, sink, tracked = Ticks(), Metrics(), CollectingSink(), range(4, 8)
+    clock, metrics, sink, tracked = Ticks(), Metrics(), CollectingSink(), range(4, 8)
     may_answer, coming = threading.Semaphore(4), 0
     dealt_with = threading.Condition()
 
@@ -207,11 +207,11 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
 
     pipeline = Pipeline(
         FakeSource(FRAMES, live=True, clock=clock, before=before, at_end=lambda: before(FRAMES)),
-        WholeFrame(FakeEngine(answer), meter), Compositor([ColourBackground("#00FF00")]), [sink], meter,
-        carrier=AsItStands(), tracks=lambda: coming in tracked, max_mask_age=1.0, clock=clock,
+        WholeFrame(FakeEngine(answer), metrics), Compositor([ColourBackground("#00FF00")]), [sink], metrics,
+        propagator=AsItStands(), tracks=lambda: coming in tracked, max_mask_age=1.0, clock=clock,
     )  # fmt: skip
     pipeline.run(tick=tick, interval=0.001)
-    numbers = meter.snapshot()
+    numbers = metrics.snapshot()
     assert [p.index for p in sink.pictures if not p.is_slate] == list(range(FRAMES))
     assert (numbers["carried"], numbers["dropped"]) == (len(tracked), {})
     assert sync_that_ran("auto", numbers) == "locked and tracked"
@@ -226,20 +226,20 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
     [(1000, 101, True), (1000, 100, False), (100, 29, False), (100, 30, True), (0, 0, False)],
 )
 def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: int, told: bool) -> None:
-    meter = Metrics()
+    metrics = Metrics()
     for _ in range(captured):
-        meter.captured()
-    meter.dropped(Drop.UNTRACKED, held)
-    assert (held_often(meter.snapshot()) is not None) is told
+        metrics.captured()
+    metrics.dropped(Drop.UNTRACKED, held)
+    assert (held_often(metrics.snapshot()) is not None) is told
 
 
 def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    meter = Metrics()
+    metrics = Metrics()
     for _ in range(100):
-        meter.captured()
-    with Reporter().frames("camera 0", None, meter) as bar:
+        metrics.captured()
+    with Reporter().frames("camera 0", None, metrics) as bar:
         bar.poll()
         for _ in range(3):
-            meter.dropped(Drop.UNTRACKED, 20)
+            metrics.dropped(Drop.UNTRACKED, 20)
             bar.poll()
     assert capsys.readouterr().err.count("the picture stood still") == 1

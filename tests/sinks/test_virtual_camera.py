@@ -94,12 +94,12 @@ def test_size_is_fixed_and_even() -> None:
 def test_a_device_that_breaks_is_opened_again(caplog: pytest.LogCaptureFixture) -> None:
     opener, events, back = Opener(), [], threading.Event()
 
-    def tell(event: Event) -> None:
+    def on_event(event: Event) -> None:
         events.append(event)
         if event is Event.OUTPUT_RECOVERED:
             back.set()
 
-    sink = _sink(opener, tell=tell)
+    sink = _sink(opener, on_event=on_event)
     sink.write(composited(0))
     opener.made[0].wait_for(1)
     opener.error = OutputError("it is gone")
@@ -149,7 +149,7 @@ class TestAWriterThatHangs:
             return condition.wait_for(ready, 0.0005)
 
         sink = VirtualCameraSink(
-            None, width=96, height=64, fps=None, opener=opener, tell=events.append, clock=clock, wait=wait
+            None, width=96, height=64, fps=None, opener=opener, on_event=events.append, clock=clock, wait=wait
         )
         sink.limit_age(self.LIMIT)
         return sink, opener.made[0], clock, events

@@ -68,10 +68,12 @@ class Bench:
     """A supervised source over a list of cameras (or the errors of opening them), and what it told."""
 
     def __init__(self, first: Camera, later: Sequence[Camera | Exception] = (), **options: Any) -> None:
-        self.meter = Metrics(CLOCK)
+        self.metrics = Metrics(CLOCK)
         self.later = list(later)
         self.opened_at: list[float] = []
-        self.source = SupervisedSource(first, self._open, tell=self.meter.event, clock=CLOCK, wait=WAIT, **options)
+        self.source = SupervisedSource(
+            first, self._open, on_event=self.metrics.event, clock=CLOCK, wait=WAIT, **options
+        )
         self.frames: list[Frame] = []
 
     def _open(self) -> Camera:
@@ -83,7 +85,7 @@ class Bench:
 
     @property
     def events(self) -> dict[str, int]:
-        return self.meter.snapshot()["events"]
+        return self.metrics.snapshot()["events"]
 
     def read_until(self, ready: Callable[[], bool]) -> None:
         while not ready():
@@ -123,7 +125,7 @@ def test_silence_is_noticed_within_a_second() -> None:
     clock, wait = hasten(speed)
     noticed: list[float] = []
     camera = Camera(3, SILENT, speed=speed, fps=Fraction(20))
-    source = SupervisedSource(camera, Camera, tell=lambda event: noticed.append(clock()), clock=clock, wait=wait)
+    source = SupervisedSource(camera, Camera, on_event=lambda event: noticed.append(clock()), clock=clock, wait=wait)
     for _ in range(3):
         assert source.read() is not None
     last = clock()
@@ -214,7 +216,7 @@ def test_closing_ends_a_read_wherever_it_waits() -> None:
     late = Camera()
     for script, reached in (([SILENT], None), ([SourceError("x")], opening)):
         camera = Camera(*script)
-        source = SupervisedSource(camera, open_slowly, tell=lambda event: None, clock=CLOCK, wait=WAIT)
+        source = SupervisedSource(camera, open_slowly, on_event=lambda event: None, clock=CLOCK, wait=WAIT)
         answers: list[Frame | None] = []
         reader = threading.Thread(target=lambda source=source, answers=answers: answers.append(source.read()))
         reader.start()

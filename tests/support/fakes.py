@@ -146,7 +146,7 @@ def hasten(factor: float) -> tuple[Clock, Wait]:
 class AsItStands:
     """Carries nowhere, at no cost: right for scenes in which nothing moves."""
 
-    def watch(self, frame: Frame) -> None: ...
+    def observe(self, frame: Frame) -> None: ...
 
-    def carry(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+    def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         return PropagatedFrame(frame, masked.alpha, masked.mask)

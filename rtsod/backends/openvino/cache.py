@@ -24,7 +24,7 @@ from rtsod.backends.openvino.dynamic_shapes import at_size
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import Weights
-from rtsod.progress import Say
+from rtsod.progress import Notify
 from rtsod.system.file_lock import locked
 from rtsod.system.subprocess_call import call_in_subprocess
 
@@ -56,7 +56,7 @@ def converted(
     config: EngineConfig,
     weights: Weights,
     calibration: Calibration | None,
-    say: Say = lambda line: None,
+    notify: Notify = lambda line: None,
 ) -> Converted:
     """The model for this configuration, converted if need be: by one process at a time, and apart from this one.
 
@@ -67,7 +67,7 @@ def converted(
         config: model and input size.
         weights: of the network.
         calibration: its ranges, for 8 bits; None for a float graph.
-        say: told, in one line, that a conversion begins and what it takes, or that another process is at it.
+        notify: told, in one line, that a conversion begins and what it takes, or that another process is at it.
 
     Raises:
         WeightsError: the weights cannot be had.
@@ -84,20 +84,20 @@ def converted(
     if folder in _unkept:
         return _held(folder, size)
     order = Order(config.model, sizes, weights.file(), calibration)
-    with _alone(folder, say):
+    with _alone(folder, notify):
         if _intact(folder):  # another process has converted it meanwhile
             return _kept(core, folder, size)
         if folder.exists():
             _log.warning("%s: the converted model there is damaged and is made anew", folder)
             shutil.rmtree(folder, ignore_errors=True)
-        say(f"converting the {config.model} network for OpenVINO, once: about a quarter of a minute")
+        notify(f"converting the {config.model} network for OpenVINO, once: about a quarter of a minute")
         return _made(core, order, folder, size)
 
 
 @contextmanager
-def _alone(folder: Path, say: Say) -> Iterator[None]:
+def _alone(folder: Path, notify: Notify) -> Iterator[None]:
     """No two processes convert the same at once, as far as that can be had: it only saves work."""
-    waiting = partial(say, "another process is converting the network: waiting for it")
+    waiting = partial(notify, "another process is converting the network: waiting for it")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = locked(folder.with_name(f".{folder.name}.lock"), _PATIENCE, waiting)

@@ -25,7 +25,7 @@ from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.calibration import calibration_of
 from rtsod.model.weights import Weights
-from rtsod.progress import Say
+from rtsod.progress import Notify
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class OpenVinoEngine:
     Args:
         config: which model, in which precision, on what.
         weights: of the network.
-        say: told what ``auto`` chose as precision, and why.
+        notify: told what ``auto`` chose as precision, and why.
 
     Raises:
         EngineUnavailable: OpenVINO does not know the device or the precision on this machine, or the weights have not
@@ -53,9 +53,9 @@ class OpenVinoEngine:
         WeightsError: the weights cannot be had.
     """
 
-    def __init__(self, config: EngineConfig, weights: Weights, say: Say = lambda line: None) -> None:
+    def __init__(self, config: EngineConfig, weights: Weights, notify: Notify = lambda line: None) -> None:
         self._core = openvino_core()
-        self._say = say
+        self._notify = notify
         self._device = _device(self._core, config.device)
         try:
             self._device_name = " ".join(str(self._core.get_property(self._device, "FULL_DEVICE_NAME")).split())
@@ -76,9 +76,9 @@ class OpenVinoEngine:
             off = self._open(config, weights, "int8", _STRICTER)
         except EngineError as error:
             self._open(config, weights, "fp32", TOLERANCE)
-            self._say(f"precision auto: fp32, because int8 cannot be had: {error}")
+            self._notify(f"precision auto: fp32, because int8 cannot be had: {error}")
         else:
-            self._say(
+            self._notify(
                 f"precision auto: int8, because this CPU multiplies bytes {speedup:.1f} times as fast as floats, "
                 f"and a known picture's mask is off by {off:.4f} only"
             )
@@ -92,7 +92,7 @@ class OpenVinoEngine:
                 f"--precision {precision}: {self._device} here computes in {', '.join(able)} only: use one of these"
             )
         calibration = calibration_of(weights) if precision == "int8" else None
-        found = converted(self._core, config, weights, calibration, self._say)
+        found = converted(self._core, config, weights, calibration, self._notify)
         self._request = self._compiled(found, precision).create_infer_request()
         self._info = EngineInfo(
             name="openvino",

@@ -17,7 +17,7 @@ import platformdirs
 
 from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.errors import OutputError
-from rtsod.progress import Say
+from rtsod.progress import Notify
 from rtsod.system.file_lock import locked
 from rtsod.system.files import read_bytes, read_text
 
@@ -84,19 +84,19 @@ class EngineCache:
         return CachedEngine(plan, manifest, path)
 
     @contextmanager
-    def building(self, wanted: Manifest, say: Say = lambda line: None) -> Iterator[None]:
+    def building(self, wanted: Manifest, notify: Notify = lambda line: None) -> Iterator[None]:
         """Only one process at a time is inside for one engine; the others wait, and then find it built.
 
         Args:
             wanted: the engine.
-            say: told in one line that there is another process to wait for.
+            notify: told in one line that there is another process to wait for.
 
         Raises:
             OutputError: the folder cannot be written, or the other process does not come to an end.
         """
         try:
             self._prepare()
-            waiting = partial(say, "another process is building this engine: waiting for it")
+            waiting = partial(notify, "another process is building this engine: waiting for it")
             lock = locked(self.folder / f"{wanted.stem}.lock", _LOCK_PATIENCE, waiting)
         except TimeoutError as error:
             raise OutputError(f"{wanted.stem}: another process has been building it for half an hour") from error

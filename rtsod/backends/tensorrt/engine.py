@@ -18,7 +18,7 @@ from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.export.onnx_from_torch import INPUT, OUTPUT
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.weights import Weights
-from rtsod.progress import BuildProgress, Say, spoken
+from rtsod.progress import BuildProgress, Notify, spoken
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class TensorRtEngine:
     Args:
         config: what is to run.
         weights: of the network.
-        say: told in one line each that and why an engine is built.
+        notify: told in one line each that and why an engine is built.
         progress: told how far the build is; None to have ``say`` told now and then.
 
     Raises:
@@ -42,7 +42,7 @@ class TensorRtEngine:
         self,
         config: EngineConfig,
         weights: Weights,
-        say: Say = lambda line: None,
+        notify: Notify = lambda line: None,
         progress: BuildProgress | None = None,
     ) -> None:
         library = load_library()
@@ -59,8 +59,8 @@ class TensorRtEngine:
                 weights,
                 library,
                 Target(gpu.capability, gpu.name, gpu.driver, self._cuda.current),
-                say=say,
-                progress=progress or spoken(say),
+                notify=notify,
+                progress=progress or spoken(notify),
             )
             with self._cuda.current():
                 self._runner = TensorRtRunner(library, kept.plan, self._cuda, config.input_size)

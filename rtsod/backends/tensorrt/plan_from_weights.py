@@ -17,7 +17,7 @@ from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION
 from rtsod.frames import Image
 from rtsod.model.weights import Weights
-from rtsod.progress import BuildProgress, Say
+from rtsod.progress import BuildProgress, Notify
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def engine_from_weights(
     cache: EngineCache | None = None,
     pictures: list[Image] | None = None,
     rebuild: bool = False,
-    say: Say = lambda line: None,
+    notify: Notify = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
 ) -> CachedEngine:
     """Find it, or build it.
@@ -54,7 +54,7 @@ def engine_from_weights(
         cache: where engines are kept; None for the usual folder.
         pictures: for the parity check; None for the bundled ones.
         rebuild: build even if it is there.
-        say: told in one line each: why it is built, how long that takes, what came out.
+        notify: told in one line each: why it is built, how long that takes, what came out.
         progress: told how far the builder is.
 
     Raises:
@@ -80,13 +80,13 @@ def engine_from_weights(
     )
     if not rebuild and isinstance(found := _look(cache, wanted), CachedEngine):
         return found
-    with cache.building(wanted, say):
+    with cache.building(wanted, notify):
         found = "asked to" if rebuild else _look(cache, wanted)  # another process may have built it meanwhile
         if isinstance(found, CachedEngine):
             return found
         usual = "half a minute" if library.ahead_of_time else "one to five minutes"
-        say(f"building the TensorRT engine ({found}); this usually takes {usual}, and happens once")
-        return _build(cache, config, weights, library, target, wanted, pictures, say, progress)
+        notify(f"building the TensorRT engine ({found}); this usually takes {usual}, and happens once")
+        return _build(cache, config, weights, library, target, wanted, pictures, notify, progress)
 
 
 def _look(cache: EngineCache, wanted: Manifest) -> CachedEngine | str:
@@ -105,12 +105,12 @@ def _build(
     target: Target,
     wanted: Manifest,
     pictures: list[Image] | None,
-    say: Say,
+    notify: Notify,
     progress: BuildProgress,
 ) -> CachedEngine:
     precision = export_precision(config.precision)
-    onnx = export_checked(weights, precision, config.input_size, pictures, say, progress)
-    say(f"the ONNX graph is faithful ({onnx.parity}); {library.name} {library.version} builds the engine")
+    onnx = export_checked(weights, precision, config.input_size, pictures, notify, progress)
+    notify(f"the ONNX graph is faithful ({onnx.parity}); {library.name} {library.version} builds the engine")
     plan = engine_from_onnx(
         library,
         onnx.content,
@@ -126,5 +126,5 @@ def _build(
         answer=answer_of(onnx.reference, config.input_size),
     )
     kept = cache.keep(plan, manifest)
-    say(f"engine built: {kept.path} ({len(plan) / 1e6:.1f} MB)")
+    notify(f"engine built: {kept.path} ({len(plan) / 1e6:.1f} MB)")
     return kept

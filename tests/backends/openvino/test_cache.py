@@ -67,9 +67,9 @@ def _python(code: str, cache: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
 
-def _answer(say: Callable[[str], None] = lambda line: None, size: int = CONFIG.input_size) -> Alpha:
+def _answer(notify: Callable[[str], None] = lambda line: None, size: int = CONFIG.input_size) -> Alpha:
     config = replace(CONFIG, input_size=size)
-    with closing(open_engine(config, resolve(config), say)) as opened:
+    with closing(open_engine(config, resolve(config), notify)) as opened:
         return opened.infer(known_picture(size))
 
 

@@ -139,7 +139,7 @@ def test_a_gpu_it_cannot_build_for_is_refused_before_anything_is_done(
     said: list[str] = []
     with pytest.raises(EngineUnavailable, match="--engine torch"):
         engine_from_weights(
-            LITE, resolve(LITE), rtx(), Target(capability), cache=EngineCache(tmp_path / "e"), say=said.append
+            LITE, resolve(LITE), rtx(), Target(capability), cache=EngineCache(tmp_path / "e"), notify=said.append
         )
     assert not said
     assert not (tmp_path / "e").exists()
@@ -168,7 +168,7 @@ def test_an_engine_is_built_once_found_again_and_mended(tmp_path: Path) -> None:
     def engine(target: Target) -> CachedEngine:
         said.clear()
         cache = EngineCache(tmp_path)
-        return engine_from_weights(LITE, resolve(LITE), rtx(), target, cache=cache, say=said.append)
+        return engine_from_weights(LITE, resolve(LITE), rtx(), target, cache=cache, notify=said.append)
 
     first = engine(Target((8, 6)))
     assert "none was built yet" in said[0]
