@@ -1,4 +1,4 @@
-"""Write the README's block of numbers from the results in benchmarks/results, so that the two cannot drift apart.
+"""Write the tables in docs/benchmarks.md from the results in benchmarks/results, so that the two cannot drift apart.
 
 python scripts/readme/update_numbers.py            # rewrite the block
 python scripts/readme/update_numbers.py --check    # exit code 1 if it is not what the results say
@@ -39,7 +39,7 @@ def block(results: Path) -> str:
             continue
         result = json.loads(path.read_text(encoding="utf-8"))
         machine, others = result["machine"], result.get("others_cores")
-        source = f"[{name}](benchmarks/results/{name}.json)"
+        source = f"[{name}](../benchmarks/results/{name}.json)"
         if others is None or disturbed(others, machine["cores"]):
             (unknown if others is None else busy).append(source)
             continue
@@ -149,18 +149,18 @@ SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
     "pipeline_overhead": (_overhead,),
     "growth_length": (_length,),
 }
-"""What each result says in the README."""
+"""The tables and sentences that each result adds to the page."""
 
 
-def updated(readme: str, numbers: str) -> str:
-    """The README with ``numbers`` between its markers.
+def updated(page: str, numbers: str) -> str:
+    """The page with ``numbers`` between its markers.
 
     Raises:
         ValueError: it has no markers, or more than one pair.
     """
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
-        raise ValueError(f"the README needs one {BEGIN} and, after it, one {END}")
-    before, rest = readme.split(BEGIN)
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise ValueError(f"the page needs one {BEGIN} and, after it, one {END}")
+    before, rest = page.split(BEGIN)
     return f"{before}{BEGIN}\n{numbers}\n{END}{rest.split(END)[1]}"
 
 
@@ -168,20 +168,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Rewrite or check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(argv)
     try:
-        before = options.readme.read_text(encoding="utf-8")
+        before = options.page.read_text(encoding="utf-8")
         after = updated(before, block(options.results))
     except (OSError, ValueError, KeyError) as error:
-        print(f"update_readme_numbers: {error!r}", file=sys.stderr)
+        print(f"update_numbers: {error!r}", file=sys.stderr)
         return 2
     if options.check:
         if after != before:
-            print("the README's numbers are not those of benchmarks/results: run scripts/readme/update_numbers.py")
+            print("the page's numbers are not those in benchmarks/results: run scripts/readme/update_numbers.py")
         return int(after != before)
-    options.readme.write_text(after, encoding="utf-8")
+    options.page.write_text(after, encoding="utf-8")
     return 0
 
 

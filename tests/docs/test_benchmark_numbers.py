@@ -1,4 +1,4 @@
-"""The README's numbers are those of the results, and cannot drift from them."""
+"""The numbers in docs/benchmarks.md are those of the results, and cannot drift from them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 @pytest.fixture
-def readme(tmp_path: Path) -> Path:
-    path = tmp_path / "README.md"
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "benchmarks.md"
     path.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
     return path
 
 
-def test_the_block_is_written_between_the_markers_and_then_checks(readme: Path) -> None:
-    assert main(["--check", "--readme", str(readme)]) == 1
-    assert main(["--readme", str(readme)]) == 0
-    assert readme.read_text() == f"before\n\n{BEGIN}\n{block(RESULTS)}\n{END}\n\nafter\n"
-    assert main(["--check", "--readme", str(readme)]) == 0
+def test_the_block_is_written_between_the_markers_and_then_checks(page: Path) -> None:
+    assert main(["--check", "--page", str(page)]) == 1
+    assert main(["--page", str(page)]) == 0
+    assert page.read_text() == f"before\n\n{BEGIN}\n{block(RESULTS)}\n{END}\n\nafter\n"
+    assert main(["--check", "--page", str(page)]) == 0
 
 
 def _overhead(folder: Path, others: float | None, milliseconds: float = 2.4) -> Path:
@@ -39,19 +39,19 @@ def _overhead(folder: Path, others: float | None, milliseconds: float = 2.4) -> 
     return folder
 
 
-def test_a_number_that_changed_is_noticed(readme: Path, tmp_path: Path) -> None:
-    assert main(["--readme", str(readme), "--results", str(_overhead(tmp_path, 0.0))]) == 0
-    assert main(["--check", "--readme", str(readme), "--results", str(tmp_path)]) == 0
+def test_a_number_that_changed_is_noticed(page: Path, tmp_path: Path) -> None:
+    assert main(["--page", str(page), "--results", str(_overhead(tmp_path, 0.0))]) == 0
+    assert main(["--check", "--page", str(page), "--results", str(tmp_path)]) == 0
     _overhead(tmp_path, 0.0, milliseconds=92.4)
-    assert main(["--check", "--readme", str(readme), "--results", str(tmp_path)]) == 1
+    assert main(["--check", "--page", str(page), "--results", str(tmp_path)]) == 1
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{END} {BEGIN}", f"{BEGIN}{BEGIN}{END}"])
-def test_a_readme_without_its_markers_is_an_error(text: str, tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(text)
-    assert main(["--readme", str(readme)]) == 2
-    assert readme.read_text() == text
+def test_a_page_without_its_markers_is_an_error(text: str, tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text(text)
+    assert main(["--page", str(page)]) == 2
+    assert page.read_text() == text
 
 
 @pytest.mark.parametrize(("others", "quoted"), [(0.05, True), (0.9, False), (None, False)])
@@ -73,8 +73,7 @@ def test_every_result_has_its_command() -> None:
     assert {path.stem for path in RESULTS.glob("*.json")} <= set(COMMANDS)
 
 
-def test_this_readme_says_what_the_results_say() -> None:
-    readme = ROOT / "README.md"
-    if not readme.exists() or BEGIN not in readme.read_text():
-        pytest.skip("the README has no block of numbers")
+def test_the_page_says_what_the_results_say() -> None:
+    page = ROOT / "docs" / "benchmarks.md"
+    assert BEGIN in page.read_text()
     assert main(["--check"]) == 0
