@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 from tests.support.architecture import (
     FOLDERS,
     PACKAGE,
+    PAGE,
+    ROOT,
     TOP_MODULES,
     VOCABULARY,
     circles,
     folder_of,
     imports,
     modules,
+    page_with_table,
 )
 
 ARROWS = sorted({(arrow.importer, arrow.imported) for arrow in imports()})
@@ -93,3 +97,14 @@ def test_a_circle_of_files_is_found(tmp_path: Path) -> None:
         (package / f"{name}.py").write_text(f"def late():\n    from rtsod import {other}\n")
     arrows = {(arrow.importer, arrow.imported) for arrow in imports(package)}
     assert circles(arrows) == [["rtsod.one", "rtsod.three", "rtsod.two"]]
+
+
+def test_the_architecture_page_shows_this_table() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == page_with_table(page), "run python -m tests.support.architecture"
+
+
+def test_the_architecture_page_names_files_that_exist() -> None:
+    named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", PAGE.read_text(encoding="utf-8")))
+    assert named
+    assert [name for name in sorted(named) if not (PACKAGE / name).is_file() and not (ROOT / name).is_file()] == []

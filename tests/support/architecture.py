@@ -14,6 +14,9 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "rtsod"
+PAGE: Final = ROOT / "docs" / "architecture.md"
+BEGIN: Final = "<!-- folders:begin -->"
+END: Final = "<!-- folders:end -->"
 VOCABULARY: Final = "vocabulary"
 """The modules directly in ``rtsod/`` that everything may import."""
 TOP_MODULES: Final = ("segmenter", "__init__", "__main__")
@@ -165,3 +168,13 @@ def table() -> str:
 def _dotted(path: Path, package: Path) -> str:
     parts = path.relative_to(package.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def page_with_table(page: str) -> str:
+    """``docs/architecture.md`` with the current table between its markers."""
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
