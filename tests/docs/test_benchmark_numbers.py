@@ -77,3 +77,21 @@ def test_the_page_says_what_the_results_say() -> None:
     page = ROOT / "docs" / "benchmarks.md"
     assert BEGIN in page.read_text()
     assert main(["--check"]) == 0
+
+
+def test_the_readme_s_summary_quotes_the_results() -> None:
+    bench = json.loads((RESULTS / "bench.json").read_text())
+    rows: dict[str, list[str]] = {"network alone": [], "camera to sink": [], "against rembg": []}
+    for model in ("full", "lite"):
+        (network,) = (network for network in bench["networks"] if network["model"] == model)
+        rows["network alone"].append(f"{network['fps']:.0f} fps")
+        whole = next(
+            run for run in bench["pipelines"] if run["paced"] and run["model"] == model and run["size"][1] == 720
+        )
+        rows["camera to sink"].append(f"{whole['output_fps']:.0f} fps, {whole['latency_ms']['p50']:.0f} ms")
+        peers = json.loads((RESULTS / f"peers_{model}.json").read_text())
+        rows["against rembg"].append(f"{peers['contestants']['rtsod:auto']['rate_against']['rembg']:.1f}×")
+    lines = (ROOT / "README.md").read_text().splitlines()
+    for start, values in rows.items():
+        (line,) = (line for line in lines if line.startswith(f"| {start}"))
+        assert line.endswith(f"| {' | '.join(values)} |")
