@@ -129,23 +129,29 @@ class MaskedFrame:
 
 @dataclass(frozen=True, slots=True)
 class PropagatedFrame:
-    """A frame with a map that was computed from another one and carried here by the motion between the two.
+    """A frame with a map that was computed from an earlier frame and warped to this one by optical flow.
 
-    Only :mod:`rtsod.motion.propagate` makes these; a test reads the sources and holds that. So no mask lies over another
-    frame as it stands.
+    Only :mod:`rtsod.motion.propagate` makes these, which a test enforces by reading the sources. The map is bound to
+    its target frame, as a :class:`Mask` is bound to the frame it was computed from.
 
     Raises:
-        MaskError: ``alpha`` is not a valid map.
+        MaskError: ``alpha`` is not a valid map, or was propagated to another frame.
     """
 
     frame: Frame
     alpha: Alpha
-    """``(S, S)`` float32 in [0, 1]: the map as this frame needs it."""
+    """``(S, S)`` float32 in [0, 1]: the map at this frame's position in time."""
     origin: Mask
-    """The mask that was computed. The picture is as old as this."""
+    """The computed mask that ``alpha`` was warped from. Its age is the age of the picture."""
+    target_index: int
+    """``Frame.index`` of the frame ``alpha`` was warped to."""
+    target_captured_at: float
+    """``Frame.captured_at`` of that frame."""
 
     def __post_init__(self) -> None:
         _check_map(self.alpha)
+        if self.target_index != self.frame.index or self.target_captured_at != self.frame.captured_at:
+            raise MaskError(f"mask propagated to frame {self.target_index} offered for frame {self.frame.index}")
 
 
 Compositable: TypeAlias = MaskedFrame | PropagatedFrame
