@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.config import EngineConfig
 from rtsod.errors import MaskError
 
 Image: TypeAlias = NDArray[np.uint8]
@@ -128,23 +129,29 @@ class MaskedFrame:
 
 @dataclass(frozen=True, slots=True)
 class PropagatedFrame:
-    """A frame with a map that was computed from another one and carried here by the motion between the two.
+    """A frame with a map that was computed from an earlier frame and warped to this one by optical flow.
 
-    Only :mod:`rtsod.motion.propagate` makes these; a test reads the sources and holds that. So no mask lies over another
-    frame as it stands.
+    Only :mod:`rtsod.motion.propagate` makes these, which a test enforces by reading the sources. The map is bound to
+    its target frame, as a :class:`Mask` is bound to the frame it was computed from.
 
     Raises:
-        MaskError: ``alpha`` is not a valid map.
+        MaskError: ``alpha`` is not a valid map, or was propagated to another frame.
     """
 
     frame: Frame
     alpha: Alpha
-    """``(S, S)`` float32 in [0, 1]: the map as this frame needs it."""
+    """``(S, S)`` float32 in [0, 1]: the map at this frame's position in time."""
     origin: Mask
-    """The mask that was computed. The picture is as old as this."""
+    """The computed mask that ``alpha`` was warped from. Its age is the age of the picture."""
+    target_index: int
+    """``Frame.index`` of the frame ``alpha`` was warped to."""
+    target_captured_at: float
+    """``Frame.captured_at`` of that frame."""
 
     def __post_init__(self) -> None:
         _check_map(self.alpha)
+        if self.target_index != self.frame.index or self.target_captured_at != self.frame.captured_at:
+            raise MaskError(f"mask propagated to frame {self.target_index} offered for frame {self.frame.index}")
 
 
 Compositable: TypeAlias = MaskedFrame | PropagatedFrame
@@ -275,4 +282,8 @@ class EngineInfo:
     weights: str
     """Where the weights came from, for people."""
     takes_frames: bool = False
-    """True: a stream's frames go in as they are, of any size; the engine scales them where that is quickest."""
+    """True: ``infer`` also accepts a stream's frames at their own size and scales them where that is fastest."""
+    config: EngineConfig | None = None
+    """The configuration that runs, with nothing left at ``auto``; None for engines that are not configured (fakes)."""
+    slow_to_open: bool = False
+    """True: opening this engine at another input size takes minutes, so nothing opens one during a run."""

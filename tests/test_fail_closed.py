@@ -1,6 +1,7 @@
 """No camera pixel leaves the machine but the subject's: by who may make a picture, and by what is in it."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 import rtsod
 from rtsod.composite.compositor import Compositor
 from rtsod.errors import MaskError
-from rtsod.frames import Alpha, Composited, Frame, Image, Mask, MaskedFrame, mark_safe
+from rtsod.frames import Alpha, Composited, Frame, Image, Mask, MaskedFrame, PropagatedFrame, mark_safe
 from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
 
 PACKAGE = Path(rtsod.__file__).parent
@@ -63,17 +64,34 @@ def test_only_the_compositor_makes_pictures_that_may_leave() -> None:
             assert not makers(path.read_text(encoding="utf-8")), path
 
 
-def carriers(source: str) -> list[str]:
-    """What in a module could make a ``PropagatedFrame``: any use of the name but in annotations and ``isinstance``."""
+BOUND_FIELDS = {"frame", "alpha", "origin", "mask", "target_index", "target_captured_at", None}
+"""Fields that bind a mask to its frame; None stands for ``**fields``."""
+
+
+def propagators(source: str) -> list[str]:
+    """Everything in a module that could make a ``PropagatedFrame``, or lay a mask over another frame."""
     found = []
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Call(func=ast.Name(id="PropagatedFrame") | ast.Attribute(attr="PropagatedFrame")):
                 found.append("PropagatedFrame(...)")
-            case ast.Call(func=ast.Name(id="replace") | ast.Attribute(attr="replace"), keywords=keywords) if any(
-                keyword.arg == "alpha" for keyword in keywords
-            ):
-                found.append("replace(alpha=...)")
+            case ast.Call(
+                func=ast.Name(id="replace" | "__replace__") | ast.Attribute(attr="replace" | "__replace__"),
+                keywords=keywords,
+            ) if any(keyword.arg in BOUND_FIELDS for keyword in keywords):
+                found.append("replace(...)")
+            case ast.alias(name="replace", asname=str(name)):
+                found.append(f"replace as {name}")
+            case ast.Attribute(attr="__setattr__" | "__setstate__" | "__replace__" as name):
+                found.append(name)
+            case ast.Call(func=ast.Attribute(attr="__class__") | ast.Call(func=ast.Name(id="type"))):
+                found.append("type(x)(...)")
+            case ast.Constant(value="PropagatedFrame"):  # getattr(frames, "PropagatedFrame")
+                found.append("'PropagatedFrame'")
+            case ast.ClassDef(bases=bases) if any("PropagatedFrame" in ast.unparse(base) for base in bases):
+                found.append("class (PropagatedFrame)")
+            case ast.Assign(value=ast.Name(id="PropagatedFrame") | ast.Attribute(attr="PropagatedFrame")):
+                found.append("= PropagatedFrame")
             case ast.alias(name="PropagatedFrame", asname=str(name)):
                 found.append(f"as {name}")
             case ast.Attribute(value=ast.Name(id="PropagatedFrame") | ast.Attribute(attr="PropagatedFrame"), attr=name):
@@ -83,17 +101,47 @@ def carriers(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "source",
-    ["PropagatedFrame(f, a, m)", "frames.PropagatedFrame(f, a, m)", "from rtsod.frames import PropagatedFrame as C", "PropagatedFrame.__new__(PropagatedFrame)",
-     "dataclasses.replace(carried, alpha=a)"],
-)  # fmt: skip
-def test_the_reader_of_sources_sees_a_mask_laid_over_another_frame(source: str) -> None:
-    assert carriers(source)
+    [
+        "PropagatedFrame(f, a, m)",
+        "frames.PropagatedFrame(f, a, m)",
+        "from rtsod.frames import PropagatedFrame as C",
+        "PropagatedFrame.__new__(PropagatedFrame)",
+        "Make = PropagatedFrame",
+        "getattr(frames, 'PropagatedFrame')(f, a, m)",
+        "class Mine(PropagatedFrame): ...",
+        "type(propagated)(f, a, m)",
+        "propagated.__class__(f, a, m)",
+        "dataclasses.replace(propagated, alpha=a)",
+        "dataclasses.replace(propagated, frame=other)",
+        "replace(propagated, frame=other, target_index=other.index, target_captured_at=other.captured_at)",
+        "replace(propagated, origin=mask)",
+        "replace(propagated, **fields)",
+        "replace(masked, frame=other, mask=mask)",
+        "from dataclasses import replace as change",
+        "copy.replace(propagated, frame=other)",
+        "propagated.__replace__(frame=other)",
+        "object.__setattr__(propagated, 'frame', other)",
+        "propagated.__setstate__(state)",
+    ],
+)
+def test_the_source_reader_sees_every_way_to_lay_a_mask_over_another_frame(source: str) -> None:
+    assert propagators(source)
 
 
-def test_only_motion_brings_a_mask_to_another_frame() -> None:
+def test_only_the_motion_package_brings_a_mask_to_another_frame() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.relative_to(PACKAGE) != Path("motion/propagate.py"):
-            assert not carriers(path.read_text(encoding="utf-8")), path
+            assert not propagators(path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize(("index", "captured_at"), [(4, 2.0), (5, 9.0)])
+def test_a_propagated_mask_is_bound_to_its_target_frame(index: int, captured_at: float) -> None:
+    alpha = np.ones((8, 8), np.float32)
+    target = Frame(np.zeros((8, 8, 3), np.uint8), index=5, captured_at=2.0)
+    propagated = PropagatedFrame(target, alpha, Mask(alpha, 3, 1.0), 5, 2.0)
+    other = Frame(target.image, index, captured_at)
+    with pytest.raises(MaskError, match=f"propagated to frame 5 offered for frame {index}"):
+        replace(propagated, frame=other)
 
 
 def test_the_class_itself_refuses_everybody_else() -> None:

@@ -85,7 +85,8 @@ class MaskPropagator:
         away = uncovered(new, at_small, evidence)
         if away.any():
             alpha *= 1.0 - np.asarray(cv2.resize(away, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        return PropagatedFrame(frame, np.clip(alpha, 0.0, 1.0, out=alpha), masked.mask)
+        np.clip(alpha, 0.0, 1.0, out=alpha)
+        return PropagatedFrame(frame, alpha, masked.mask, frame.index, frame.captured_at)
 
     def _start_from(self, key: Frame) -> None:
         """Keep what was seen from this frame on, and join the ways anew."""

@@ -193,7 +193,7 @@ def test_whatever_is_seen_a_carried_mask_is_valid_and_makes_nothing_of_nothing(
 def test_an_invalid_map_is_carried_nowhere(value: float) -> None:
     image, alpha = scene(0)
     with pytest.raises(MaskError):
-        PropagatedFrame(Frame(image, 1, 0), np.full_like(alpha, value), masked(image, alpha).mask)
+        PropagatedFrame(Frame(image, 1, 0), np.full_like(alpha, value), masked(image, alpha).mask, 1, 0)
 
 
 @pytest.mark.parametrize("stride", [1, 3, 5, 6, 7, 8, 10, 12])

@@ -149,4 +149,4 @@ class AsItStands:
     def observe(self, frame: Frame) -> None: ...
 
     def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
-        return PropagatedFrame(frame, masked.alpha, masked.mask)
+        return PropagatedFrame(frame, masked.alpha, masked.mask, frame.index, frame.captured_at)
