@@ -23,14 +23,13 @@ from onnx.reference.op_run import OpRun
 from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
 from rtsod.frames import Alpha, Image
-from rtsod.imaging.image_file import load
+from rtsod.imaging.image_file import STILL_SUFFIXES, has_still_suffix, load
 from rtsod.imaging.network_input import shrink
 
 LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3, "int8": 4e-3}
 """Of the mean absolute difference of saliency, over all pixels of all pictures."""
 LEAST_IOU: Final = 0.995
 """Of the masks at 0.5, over all pixels of all pictures."""
-PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,11 @@ def pictures_in(folder: Path, size: int) -> list[Image]:
         UsageError: there are none, or one cannot be read.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+        paths = sorted(path for path in folder.iterdir() if has_still_suffix(path))
     except OSError as error:
         raise UsageError(f"{folder}: cannot be read: {error.strerror}") from error
     if not paths:
-        raise UsageError(f"{folder}: holds no pictures ({', '.join(PICTURE_SUFFIXES)})")
+        raise UsageError(f"{folder}: holds no pictures ({', '.join(sorted(STILL_SUFFIXES))})")
     try:
         return [shrink(load(path), size) for path in paths]
     except SourceError as error:

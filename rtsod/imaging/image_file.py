@@ -1,70 +1,85 @@
-"""Reading a picture file that nobody vouches for."""
+"""Reads photographs: the one bounded loader for sources, backgrounds and export."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-import av
-import av.error
 import cv2
 import numpy as np
 
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
 from rtsod.frames import Image
+from rtsod.imaging.media import fits_limits, open_handle
 
-SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+STILL_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""File name endings of photographs, lower case."""
+_MAX_FILE_BYTES: Final = 8 * MAX_FRAME_PIXELS
+"""The largest allowed picture, uncompressed, with four channels of 16 bits."""
+_WEBP_HEADER_BYTES: Final = 30
+
+
+def has_still_suffix(path: Path) -> bool:
+    """Whether the file's name ends like a photograph's."""
+    return path.suffix.lower() in STILL_SUFFIXES
 
 
 def is_still(path: Path) -> bool:
-    """Whether the file's name says that it is a photograph."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether the file's first bytes are a photograph's.
+
+    An animated GIF counts as a video, though OpenCV could read its first picture.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # bytes that are no text in this locale: OpenCV would crash on them
+        return has_still_suffix(path)
+    return path.suffix.lower() != ".gif" and bool(cv2.haveImageReader(str(path)))
 
 
 def load(path: Path) -> Image:
     """Read a photograph.
 
-    16-bit channels are scaled to 8 bits, grey becomes BGR, an alpha channel is dropped; of an animation, the first
+    16-bit channels are scaled to 8 bits, grey becomes BGR, an alpha channel is dropped. An animation gives its first
     picture.
 
     Returns:
         ``(H, W, 3)`` uint8 BGR, contiguous, upright by its EXIF orientation.
 
     Raises:
-        SourceError: it cannot be read, or is larger than ``MAX_FRAME_SIDE`` or ``MAX_FRAME_PIXELS``.
+        SourceError: the file cannot be read, or the picture is larger than ``MAX_FRAME_SIDE`` or ``MAX_FRAME_PIXELS``.
     """
-    _check_header(path)
     try:
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error, MemoryError) as error:
-        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'damaged picture'}") from error
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
+                raise SourceError(f"cannot read {path}: it is larger than {_MAX_FILE_BYTES // 1_000_000} MB")
+            _check_size(file, path)
+            file.seek(0)
+            data = file.read(_MAX_FILE_BYTES)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, ValueError, cv2.error, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or "the picture is damaged"
+        raise SourceError(f"cannot read {path}: {reason}") from error
     if image is None or image.ndim != 3 or image.dtype != np.uint8:
-        raise SourceError(f"cannot read {path}: not a picture, or damaged")
+        raise SourceError(f"cannot read {path}: it is not a picture, or it is damaged")
     return np.ascontiguousarray(image)
 
 
-def _check_header(path: Path) -> None:
-    # OpenCV decodes whatever the header claims, up to 3 GB; FFmpeg tells the size first and can be bounded.
-    limits = {"max_pixels": str(MAX_FRAME_PIXELS)}
-    try:
-        if path.stat().st_size == 0:
-            raise SourceError(f"cannot read {path}: it is empty")
-        with path.open("rb") as file:
-            size = _animated_webp_size(file.read(30))
-            file.seek(0)
-            if size is None:
-                with av.open(file, "r", container_options={"protocol_whitelist": ""}, options=limits) as container:
-                    size = max(((s.width, s.height) for s in container.streams.video), default=(0, 0))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not a picture'}") from error
-    if 0 in size or max(size) > MAX_FRAME_SIDE or size[0] * size[1] > MAX_FRAME_PIXELS:
+def _check_size(file: BinaryIO, path: Path) -> None:
+    # OpenCV decodes whatever the header claims, up to 3 GB; FFmpeg reports the size first and can be bounded.
+    size = _animated_webp_size(file.read(_WEBP_HEADER_BYTES))
+    file.seek(0)
+    if size is None:
+        with open_handle(file, path) as container:
+            size = max(((s.width, s.height) for s in container.streams.video), default=(0, 0))
+    if 0 in size or not fits_limits(*size):  # FFmpeg reports 0 where the header exceeds its own limit
         limit = f"{MAX_FRAME_SIDE} pixels a side or {MAX_FRAME_PIXELS // 1_000_000} megapixels"
-        raise SourceError(f"cannot read {path}: damaged, or larger than {limit}")
+        raise SourceError(f"cannot read {path}: it is damaged, or larger than {limit}")
 
 
-def _animated_webp_size(head: bytes) -> tuple[int, int] | None:
-    # The one format here whose size FFmpeg does not tell. WebP container specification: flags at 20, canvas at 24.
-    if head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X" or len(head) < 30 or not head[20] & 0x02:
+def _animated_webp_size(header: bytes) -> tuple[int, int] | None:
+    # FFmpeg does not report this format's size. WebP container specification: flags at byte 20, canvas size at 24.
+    if header[:4] != b"RIFF" or header[8:16] != b"WEBPVP8X" or len(header) < 30 or not header[20] & 0x02:
         return None
-    return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    return 1 + int.from_bytes(header[24:27], "little"), 1 + int.from_bytes(header[27:30], "little")

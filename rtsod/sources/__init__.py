@@ -146,11 +146,11 @@ class _Opening:
 
                 return stills_from_folder(path, clock=self.clock)
             if path.is_file():
-                from rtsod.imaging.image_file import is_still
+                from rtsod.imaging.image_file import has_still_suffix
                 from rtsod.sources.stills import still_from_file
                 from rtsod.sources.video import video_from_file
 
-                open_file = still_from_file if is_still(path) else video_from_file
+                open_file = still_from_file if has_still_suffix(path) else video_from_file
                 return open_file(path, clock=self.clock)
             exists = path.exists()
         except OSError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, SourceInfo
-from rtsod.imaging.image_file import SUFFIXES, is_still, load
+from rtsod.imaging.image_file import STILL_SUFFIXES, has_still_suffix, load
 from rtsod.interfaces import Clock
 
 _log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> Sti
         SourceError: the folder cannot be read, or there are none.
     """
     try:
-        paths = [p for p in folder.iterdir() if is_still(p) and not p.name.startswith(".") and p.is_file()]
+        paths = [p for p in folder.iterdir() if has_still_suffix(p) and not p.name.startswith(".") and p.is_file()]
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     if not paths:
-        raise SourceError(f"{folder} holds no pictures: put {', '.join(sorted(SUFFIXES))} files directly into it")
+        raise SourceError(f"{folder} holds no pictures: put {', '.join(sorted(STILL_SUFFIXES))} files directly into it")
     return StillsSource(sorted(paths, key=_natural), name=folder.name or str(folder), path=folder, clock=clock)
 
 

@@ -8,116 +8,74 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import urlsplit
 
 import av
-import av.error
 from av import VideoFrame
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, Image, SourceInfo
+from rtsod.imaging.decoding import Converter, quarter_turns
+from rtsod.imaging.media import FAILURES, Failure, cause, open_media, open_url, redacted, video_stream
 from rtsod.interfaces import Clock
-from rtsod.sources.decoding import Converter, Timeline, quarter_turns
+from rtsod.sources.timeline import Timeline
 from rtsod.system.worker_thread import Worker
 
 _log = logging.getLogger(__name__)
 
-OPEN_SECONDS: Final = 10.0
-"""How long a network stream may take to begin."""
-READ_SECONDS: Final = 10.0
-"""How long a network stream may stay silent."""
-_FILE_BUFFER: Final = 1 << 18
 _MAX_FAILURES: Final = 100
-"""Reads in a row that may fail before a file counts as ended."""
-_CODEC_OPTIONS: Final = {"max_pixels": str(MAX_FRAME_PIXELS)}
-_URL_OPTIONS: Final = {
-    # No "file": what a server sends must not make FFmpeg read this machine's files.
-    "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,rtmp,rtmps,srt,http,https,httpproxy,crypto",
-    "fflags": "nobuffer",
-    "rtsp_flags": "prefer_tcp",
-}
+"""Consecutive failed reads after which a file counts as ended."""
 _DEFAULT_FPS: Final = Fraction(25)
-_Failure: TypeAlias = av.error.FFmpegError | OSError | ValueError
-_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
+"""Assumed where a file states no usable frame rate."""
+_MAX_FPS: Final = 1000
+"""A higher frame rate than this is a mistake in the file's header."""
 
 
 def video_from_file(path: Path, *, clock: Clock = time.perf_counter) -> VideoSource:
-    """Open a video file: every frame, in presentation order.
+    """Open a video file. It delivers every frame, in presentation order.
+
+    Args:
+        path: the file.
+        clock: stamps ``Frame.captured_at``.
 
     Raises:
-        SourceError: there is no video in it, it cannot be decoded, or its frames are absurdly large.
+        SourceError: the file holds no video, the video cannot be decoded, or its frames are absurdly large.
     """
-    with ExitStack() as undo:
-        try:
-            if path.stat().st_size == 0:
-                raise SourceError(f"{path} is empty")
-            # FFmpeg reads from this handle and may open nothing else: a playlist that poses as a video cannot reach
-            # other files or the network.
-            file = undo.enter_context(path.open("rb"))
-            container = undo.enter_context(
-                av.open(
-                    file,
-                    "r",
-                    buffer_size=_FILE_BUFFER,
-                    container_options={"protocol_whitelist": ""},
-                    options=_CODEC_OPTIONS,
-                )
-            )
-        except _FAILURES as error:
-            raise SourceError(f"cannot read {path} as a video: {_cause(error)}") from error
-        source = VideoSource(container, undo, name=path.name, live=False, path=path, clock=clock)
-        undo.pop_all()  # it is the source's now
+    with ExitStack() as owned:
+        container = owned.enter_context(open_media(path))
+        source = VideoSource(container, owned, name=path.name, live=False, path=path, clock=clock)
+        owned.pop_all()  # the source closes it from here on
     return source
 
 
 def video_from_url(url: str, *, clock: Clock = time.perf_counter) -> VideoSource:
-    """Open ``rtsp``, ``rtmp``, ``udp``, ``srt``, ``tcp`` or ``http(s)``: live, but for ``http(s)`` of known length.
+    """Open a network stream. It is live, except for ``http(s)`` with a known duration, which is read like a file.
+
+    Args:
+        url: ``rtsp``, ``rtmp``, ``udp``, ``srt``, ``tcp`` or ``http(s)``.
+        clock: stamps ``Frame.captured_at``.
 
     Raises:
-        SourceError: as for a file, or nothing came within ``OPEN_SECONDS``. Credentials are left out of it.
+        SourceError: as for a file, or nothing arrived within ``OPEN_TIMEOUT_SECONDS`` of
+            :mod:`rtsod.imaging.media`. The message holds no credentials.
     """
-    name = redacted(url)
-    with ExitStack() as undo:
-        try:
-            container = undo.enter_context(
-                av.open(
-                    url,
-                    "r",
-                    timeout=(OPEN_SECONDS, READ_SECONDS),
-                    container_options=_URL_OPTIONS,
-                    options=_CODEC_OPTIONS,
-                )
-            )
-        except _FAILURES as error:
-            # Not "from error": the text of FFmpeg's error repeats the URL with its password.
-            raise SourceError(f"cannot open {name}: {_cause(error)}; check the address and the network") from None
+    with ExitStack() as owned:
+        container = owned.enter_context(open_url(url))
         live = container.duration is None or not urlsplit(url).scheme.lower().startswith("http")
-        source = VideoSource(container, undo, name=name, live=live, path=None, clock=clock)
-        undo.pop_all()
+        source = VideoSource(container, owned, name=redacted(url), live=live, path=None, clock=clock)
+        owned.pop_all()
     return source
 
 
-def redacted(url: str) -> str:
-    """The URL without user name, password, query and fragment, any of which may be secret."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # such as brackets that are no IPv6 address
-        return url.partition("://")[0] + "://..."
-    secret = "?..." if parts.query or parts.fragment else ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{secret}"
-
-
 class VideoSource:
-    """The frames of an opened container.
+    """The frames of an open container.
 
-    The first one is decoded on opening, so that ``info`` tells what really comes out. Frames are turned upright,
-    converted with the colour matrix they were made with, and may change size in mid-stream. What cannot be decoded is
-    counted in ``skipped`` and leaves a gap in the indexes. HDR is not tone-mapped; interlaced video stays as it is.
+    Opening decodes the first frame, so that ``info`` describes what really comes out. Frames are upright, in the
+    colours they were encoded with (see :class:`~rtsod.imaging.decoding.Converter`), and may change size in mid-stream.
+    Undecodable data is counted in ``skipped`` and leaves gaps in the frame indexes.
     """
 
     def __init__(
@@ -126,30 +84,30 @@ class VideoSource:
         self._name = name
         self._clock = clock
         self._container = container
-        self._stream = _video_stream(container, name)
+        self._stream = video_stream(container, name)
         self._converter = Converter()
         self._index = 0
         self._skipped = 0
-        # Decoding several frames at once costs as many frames of delay; slices of one frame cost none.
+        # Frame threads delay the output by one frame each; slice threads cause no delay.
         self._stream.thread_type = "SLICE" if live else "AUTO"
         self._live = live
         rate = self._stream.average_rate or self._stream.guessed_rate
-        fps = Fraction(rate) if rate and 0 < rate <= 1000 else None
+        fps = Fraction(rate) if rate and 0 < rate <= _MAX_FPS else None
         self._timeline = Timeline(self._stream.time_base or Fraction(1, 1000), 1 / (fps or _DEFAULT_FPS))
-        self._pictures = self._decode()
-        self._first = next(self._pictures, None)
+        self._decoded = self._decode()
+        self._first = next(self._decoded, None)
         if self._first is None:
-            raise SourceError(f"{name} holds no frame that can be decoded: the file is damaged or of an unknown kind")
+            raise SourceError(f"{name}: no frame can be decoded: the file is damaged or its format is not supported")
         self._info = self._describe(*self._first, fps=fps, path=path)
-        self._promised = self._info.frames
-        self._reached = Fraction(0)
+        self._expected_frames = self._info.frames
+        self._last_pts = Fraction(0)
         if live:
-            self._first = None  # it would be old by the time it is asked for
+            self._first = None  # stale by the time of the first read
         self._worker = Worker(self._fetch, owned.pop_all().close, name="video")
 
     @property
     def info(self) -> SourceInfo:
-        """What the file gives, upright."""
+        """What the file or stream delivers; sizes are those of upright frames."""
         return self._info
 
     @property
@@ -184,27 +142,27 @@ class VideoSource:
         )
 
     def _fetch(self) -> Frame | None:
-        picture, self._first = self._first or next(self._pictures, None), None
-        if picture is None:
+        decoded, self._first = self._first or next(self._decoded, None), None
+        if decoded is None:
             self._count_missing()
             return None
-        image, frame = picture
+        image, frame = decoded
         index, self._index = self._index, self._index + 1
         pts = None if self._live else self._timeline.seconds(frame.pts)
-        self._reached = pts or self._reached
+        self._last_pts = pts or self._last_pts
         return Frame(image=image, index=index, captured_at=self._clock(), pts=pts)
 
     def _count_missing(self) -> None:
-        """A file that was cut short simply ends: only what its header promised tells that something is missing."""
-        promised, self._promised = self._promised, None
-        if promised is None:
+        """Count the frames a truncated file lacks. It ends without an error; only its header tells."""
+        expected, self._expected_frames = self._expected_frames, None
+        if expected is None:
             return
-        missing, allowed = promised - self._index, 0
-        if self._stream.frames <= 0:  # it promised seconds, and its frames need not come evenly
+        missing, allowed = expected - self._index, 0
+        if self._stream.frames <= 0:  # the header states a duration only, and the frame rate may vary
             rate = self._info.fps or _DEFAULT_FPS
-            missing, allowed = promised - 1 - int(self._reached * rate), max(2, promised // 20)
+            missing, allowed = expected - 1 - int(self._last_pts * rate), max(2, expected // 20)
         if missing > allowed:
-            _log.warning("%s ends early: about %d of %d frames are missing", self._name, missing, promised)
+            _log.warning("%s ends early: about %d of %d frames are missing", self._name, missing, expected)
             self._skipped += missing
 
     def _decode(self) -> Iterator[tuple[Image, VideoFrame]]:
@@ -213,12 +171,12 @@ class VideoSource:
         while failures < _MAX_FAILURES:
             try:
                 packet = next(packets, None)
-            except _FAILURES as error:
+            except FAILURES as error:
                 if self._live:
-                    raise SourceError(f"{self._name} broke off: {_cause(error)}") from None
+                    raise SourceError(f"{self._name} broke off: {cause(error)}") from None
                 self._skip(error)
                 failures += 1
-                packets = self._container.demux(self._stream)  # an error has ended the old one
+                packets = self._container.demux(self._stream)  # the error has ended the old iterator
                 continue
             if packet is None:
                 return
@@ -226,25 +184,13 @@ class VideoSource:
                 for frame in packet.decode():
                     yield self._converter.bgr(frame), frame
                     failures = 0
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._skip(error)
 
-    def _skip(self, error: _Failure) -> None:
-        _log.info("%s: undecodable data after frame %d: %s", self._name, self._index - 1, _cause(error))
+    def _skip(self, error: Failure) -> None:
+        _log.info("%s: undecodable data after frame %d: %s", self._name, self._index - 1, cause(error))
         self._skipped += 1
         self._index += 1
-
-
-def _video_stream(container: InputContainer, name: str) -> VideoStream:
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]  # cover art
-    if not streams:
-        raise SourceError(f"{name} has no video in it: give a file with pictures")
-    stream = streams[0]
-    if stream.codec_context is None:
-        raise SourceError(f"{name}: its video format cannot be decoded here: convert it to H.264, say")
-    if max(stream.width, stream.height) > MAX_FRAME_SIDE or stream.width * stream.height > MAX_FRAME_PIXELS:
-        raise SourceError(f"{name}: frames of {stream.width}x{stream.height} pixels are too large: scale them down")
-    return stream
 
 
 def _frame_count(container: InputContainer, stream: VideoStream, fps: Fraction | None) -> int | None:
@@ -253,9 +199,3 @@ def _frame_count(container: InputContainer, stream: VideoStream, fps: Fraction |
     if not container.duration or fps is None:
         return None
     return max(1, round(Fraction(container.duration, av.time_base) * fps))
-
-
-def _cause(error: _Failure) -> str:
-    if isinstance(error, av.error.ExitError):  # how FFmpeg says that PyAV's timeout stopped it
-        return f"no answer within {READ_SECONDS:.0f} s"
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).partition("\n")[0].rstrip(".")

@@ -215,7 +215,7 @@ def test_broken_files_are_source_errors(tmp_path: Path, capfd: pytest.CaptureFix
         with pytest.raises(SourceError, match=name) as error:
             open_background(str(tmp_path / name))
         assert "\n" not in str(error.value)
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(SourceError, match=r"cannot read .*gone\.png"):
         ImageBackground(tmp_path / "gone.png")
 
 
@@ -226,7 +226,7 @@ def test_sound_without_pictures_is_a_source_error(tmp_path: Path) -> None:
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(SourceError, match="no frame"):
+    with pytest.raises(SourceError, match="no video in it"):
         open_background(str(tmp_path / "sound.mkv"))
 
 

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.errors import SourceError
-from rtsod.sources import video
-from rtsod.sources.decoding import Timeline
-from rtsod.sources.video import redacted, video_from_url
+from rtsod.imaging import media
+from rtsod.imaging.media import redacted
+from rtsod.sources.timeline import Timeline
+from rtsod.sources.video import video_from_url
 from tests.support.source_fixtures import pictures, write_video
 
 
@@ -46,7 +47,7 @@ def _server(data: bytes) -> Iterator[str]:
 def test_a_network_stream_is_live_and_close_ends_a_pending_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(media, "READ_TIMEOUT_SECONDS", 1.0)
     data = write_video(tmp_path / "s.ts", pictures(100), options={"tune": "zerolatency"}).read_bytes()
     with _server(data) as url:
         source = video_from_url(url)
@@ -72,7 +73,7 @@ def test_a_network_stream_is_live_and_close_ends_a_pending_read(
 def test_a_silent_network_stream_is_an_error_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(media, "READ_TIMEOUT_SECONDS", 0.3)
     data = write_video(tmp_path / "s.ts", pictures(100), options={"tune": "zerolatency"}).read_bytes()
     with _server(data) as url:
         source = video_from_url(url.replace("://", "://me:sesame@"))

@@ -16,7 +16,7 @@ from rtsod.errors import SourceError
 from rtsod.frames import Frame
 from rtsod.interfaces import Source
 from rtsod.sources.video import video_from_file
-from tests.support.source_fixtures import pictures, rotate_in_header, write_audio, write_video
+from tests.support.source_fixtures import pictures, rotate_in_header, write_audio, write_video, write_yuv
 
 CLIPS = Path(__file__).parents[2].parent / "shared" / "samples" / "clips"
 
@@ -89,15 +89,8 @@ GREEN = {601: (145, 54, 34), 709: (173, 42, 26)}  # pure green as 8-bit limited-
 def test_colours_follow_the_matrix_they_were_made_with(
     tmp_path: Path, height: int, tag: int, matrix: int, limited_range: int
 ) -> None:
-    path = tmp_path / "green.mkv"
-    planes = [np.full((height, 32), level, np.uint8) for level in GREEN[matrix]]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 32, height, "yuv444p"
-        stream.codec_context.colorspace, stream.codec_context.color_range = tag, limited_range
-        frame = av.VideoFrame.from_ndarray(np.stack(planes), format="yuv444p")
-        frame.colorspace, frame.color_range, frame.pts = tag, limited_range, 0
-        container.mux([*stream.encode(frame), *stream.encode()])
+    planes = np.stack([np.full((height, 32), level, np.uint8) for level in GREEN[matrix]])
+    path = write_yuv(tmp_path / "green.mkv", planes, matrix=tag, colour_range=limited_range)
     (read,) = _read_all(video_from_file(path))
     assert read.image[height // 2, 16].tolist() == pytest.approx([0, 255, 0], abs=3)
 

@@ -59,6 +59,27 @@ def write_video(
     return path
 
 
+def write_yuv(path: Path, planes: NDArray[np.uint8], *, matrix: int, colour_range: int) -> Path:
+    """Encode one frame losslessly.
+
+    Args:
+        path: a ``.mkv`` file.
+        planes: ``(3, H, W)`` Y, Cb and Cr.
+        matrix: the file's AVColorSpace tag; 2 is untagged.
+        colour_range: the file's AVColorRange tag: 0 is untagged, 1 limited, 2 full.
+    """
+    _, height, width = planes.shape
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=RATE)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, colour_range
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv444p")
+        frame.colorspace, frame.color_range, frame.pts = matrix, colour_range, 0
+        container.mux([*stream.encode(frame), *stream.encode()])
+    return path
+
+
 def write_audio(path: Path, *, cover: NDArray[np.uint8] | None = None) -> Path:
     """A tone, with a cover picture if given (only in .mp3)."""
     with av.open(str(path), "w") as container:

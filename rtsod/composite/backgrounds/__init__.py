@@ -6,18 +6,16 @@ import difflib
 from pathlib import Path
 from typing import Final
 
-import cv2
-
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.backgrounds.image import ImageBackground
 from rtsod.composite.backgrounds.video import VideoBackground
 from rtsod.errors import UsageError
+from rtsod.imaging.image_file import is_still
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
 
 __all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
 
-_PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-_BUNDLED = Path(__file__).parents[2] / "assets" / "backgrounds"
+_BUNDLED: Final = Path(__file__).parents[2] / "assets" / "backgrounds"
 
 
 def bundled_backgrounds() -> list[Path]:
@@ -83,14 +81,4 @@ def _suggestion(spec: str, names: list[str]) -> str:
 
 
 def _open_file(path: Path) -> Background:
-    return ImageBackground(path) if _is_picture(path) else VideoBackground(path)
-
-
-def _is_picture(path: Path) -> bool:
-    """By what is in the file, not by its name; an animated GIF is a video, though OpenCV reads its first picture."""
-    suffix = path.suffix.lower()
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:  # bytes that are no text in this locale: OpenCV would crash on them
-        return suffix in _PICTURE_SUFFIXES
-    return suffix != ".gif" and bool(cv2.haveImageReader(str(path)))
+    return ImageBackground(path) if is_still(path) else VideoBackground(path)

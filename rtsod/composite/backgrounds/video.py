@@ -1,4 +1,4 @@
-"""A video that starts again at its end."""
+"""A looping video as background."""
 
 from __future__ import annotations
 
@@ -6,114 +6,118 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import av
-import numpy as np
+from av import VideoFrame
 
-from rtsod.config import MAX_FRAME_PIXELS
 from rtsod.errors import SourceError
 from rtsod.frames import Image
+from rtsod.imaging.decoding import Converter
 from rtsod.imaging.fit import cover
+from rtsod.imaging.media import FAILURES, cause, open_media, video_stream
 
-_OPTIONS: Final = {
-    "protocol_whitelist": "file",
-    # Containers that hold their pictures themselves: neither play lists, which name other files, nor text.
-    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,h264,hevc,ogg,flv,asf,gif,mjpeg",
-    "max_pixels": str(MAX_FRAME_PIXELS),
-}
-_MOST_AT_ONCE: Final = 12
-"""Frames decoded for one picture. A video that is further behind, after a pause or where pictures come slowly, goes
-on from where it is: the people in front of it must not wait for it."""
+_FORMATS: Final = (
+    "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "h264", "hevc", "ogg", "flv", "asf", "gif", "mjpeg",
+)  # fmt: skip
+"""FFmpeg demuxers of files that hold their pictures themselves: no playlists, which name other files, and no text."""
+_DEFAULT_FPS: Final = 25
+"""Assumed where a file states no frame rate."""
+_MAX_CATCH_UP_FRAMES: Final = 12
+"""Frames decoded for one picture. A video that is further behind, after a pause or at a low picture rate, continues
+from where it is: the subject in front must not wait for the background."""
 
 
 class VideoBackground:
-    """A video file, looping, scaled to cover the frame. It keeps its own time, whatever the rate of the pictures.
+    """A video file in a loop, scaled to cover the frame. It plays at its own speed, whatever the rate of the pictures.
+
+    Its colours are those the same file has as a source: both use :class:`~rtsod.imaging.decoding.Converter`. Frames
+    that cannot be decoded are skipped; sound is ignored.
 
     Args:
-        path: a local file. Turned as it says; frames that cannot be decoded are left out; sound is ignored.
+        path: a local file.
 
     Raises:
-        SourceError: the file cannot be read, or not one frame of it can be decoded.
+        SourceError: the file cannot be read, or no frame of it can be decoded.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._asked = 0.0
-        self._position = 0.0  # seconds into the present round
-        self._begin_round()
-        self._converted = self._shown
-        self._original = self._picture = _pixels(self._shown)
+        self._converter = Converter()
+        self._last_at = 0.0
+        self._position = 0.0  # seconds into the current loop
+        self._begin_loop()
+        self._converted = self._current
+        self._original = self._picture = self._convert(self._current.frame)
 
     def picture(self, width: int, height: int, at: float) -> Image:
-        """The frame of a moment: see :class:`rtsod.interfaces.Background`.
+        """The video's frame at a moment: see :class:`rtsod.interfaces.Background`.
 
         Raises:
             SourceError: the file can no longer be read.
         """
-        self._position += max(0.0, at - self._asked)
-        self._asked = at
+        self._position += max(0.0, at - self._last_at)
+        self._last_at = at
         self._catch_up()
-        if self._converted is not self._shown:
-            self._converted = self._shown
-            self._original = self._picture = _pixels(self._shown)
+        if self._converted is not self._current:
+            self._converted = self._current
+            self._original = self._picture = self._convert(self._current.frame)
         if self._picture.shape[:2] != (height, width):
             self._picture = cover(self._original, width, height)
         return self._picture
 
     def close(self) -> None:
         """Release the file. Idempotent."""
-        self._round.close()
+        self._frames.close()
 
-    def _begin_round(self) -> None:
-        self._round = _frames(self._path)
-        try:
-            first = next(self._round, None)
-        except (av.FFmpegError, OSError) as error:
-            raise SourceError(f"{self._path}: not a picture or video that can be read") from error
+    def _begin_loop(self) -> None:
+        self._frames = _decode(self._path)
+        first = next(self._frames, None)
         if first is None:
-            raise SourceError(f"{self._path}: no frame of it can be decoded")
-        self._shown, self._upcoming = first, next(self._round, None)
+            raise SourceError(f"cannot read {self._path}: no frame of it can be decoded")
+        self._current, self._upcoming = first, next(self._frames, None)
 
     def _catch_up(self) -> None:
-        for _ in range(_MOST_AT_ONCE):
+        for _ in range(_MAX_CATCH_UP_FRAMES):
             if self._upcoming is not None:
                 if self._position < self._upcoming.begin:
                     return
-                self._shown, self._upcoming = self._upcoming, next(self._round, None)
+                self._current, self._upcoming = self._upcoming, next(self._frames, None)
             else:
-                is_still = self._shown.begin == 0.0
-                if is_still or self._position < self._shown.end:
+                single_frame = self._current.begin == 0.0
+                if single_frame or self._position < self._current.end:
                     return
-                self._position -= self._shown.end
-                self._begin_round()
-        self._position = self._shown.begin
+                self._position -= self._current.end
+                self._begin_loop()
+        self._position = self._current.begin
+
+    def _convert(self, frame: VideoFrame) -> Image:
+        try:
+            return self._converter.bgr(frame)
+        except FAILURES as error:
+            raise SourceError(f"cannot read {self._path}: {cause(error)}") from error
 
 
-class _Timed(NamedTuple):
-    """A decoded frame and when it is seen, in seconds from the first one."""
+class _TimedFrame(NamedTuple):
+    """A decoded frame and when it is shown, in seconds from the first one."""
 
     begin: float
     end: float
-    frame: av.VideoFrame
+    frame: VideoFrame
 
 
-def _frames(path: Path) -> Generator[_Timed]:
-    """The video once. The file is open from the first frame to the last, or until ``close``."""
-    with av.open(f"file:{path}", options=_OPTIONS) as container:
-        if not container.streams.video:
-            return
-        stream = container.streams.video[0]
-        stream.codec_context.options = {"max_pixels": _OPTIONS["max_pixels"]}
-        usual = 1.0 / float(stream.guessed_rate or 25)
+def _decode(path: Path) -> Generator[_TimedFrame]:
+    """The video's frames, once. The file is open from the first frame to the last, or until ``close``."""
+    with open_media(path, formats=_FORMATS) as container:
+        stream = video_stream(container, str(path))
+        usual = 1.0 / float(stream.guessed_rate or _DEFAULT_FPS)
         start, begin, end = None, -1.0, 0.0
         packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets)
-            except (StopIteration, av.FFmpegError):  # the end, or nothing behind this point can be found
+            except (StopIteration, *FAILURES):  # the end, or damage that hides the rest of the file
                 return
             try:
                 frames = packet.decode()
-            except av.FFmpegError:
+            except FAILURES:
                 continue
             for frame in frames:
                 if start is None:
@@ -121,10 +125,4 @@ def _frames(path: Path) -> Generator[_Timed]:
                 time = None if frame.time is None else frame.time - start
                 begin = time if time is not None and time > begin else end
                 end = begin + (float(frame.duration * frame.time_base) if frame.duration and frame.time_base else usual)
-                yield _Timed(begin, end, frame)
-
-
-def _pixels(timed: _Timed) -> Image:
-    frame = timed.frame
-    upright = np.rot90(frame.to_ndarray(format="bgr24"), round(frame.rotation / 90))
-    return np.ascontiguousarray(upright, np.uint8)
+                yield _TimedFrame(begin, end, frame)

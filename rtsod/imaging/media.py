@@ -1,0 +1,161 @@
+"""The one way to open media that somebody else made.
+
+A hostile or damaged file must not read other files, reach the network, or ask for gigabytes of pixels. Every reader of
+videos, pictures and sound opens its input here, so the limits hold for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
+from rtsod.errors import SourceError
+
+OPEN_TIMEOUT_SECONDS: Final = 10.0
+"""How long a network stream may take to open."""
+READ_TIMEOUT_SECONDS: Final = 10.0
+"""How long an open network stream may stay silent."""
+Failure: TypeAlias = av.error.FFmpegError | OSError | ValueError
+FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
+"""What PyAV raises when it opens, demuxes or decodes bad data."""
+
+_FILE_BUFFER_BYTES: Final = 1 << 18
+_CODEC_OPTIONS: Final = {"max_pixels": str(MAX_FRAME_PIXELS)}
+_URL_OPTIONS: Final = {
+    # No "file": a server's answer must not make FFmpeg read local files.
+    "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,rtmp,rtmps,srt,http,https,httpproxy,crypto",
+    "fflags": "nobuffer",
+    "rtsp_flags": "prefer_tcp",
+}
+
+
+@contextmanager
+def open_media(path: Path, *, formats: Iterable[str] = ()) -> Iterator[InputContainer]:
+    """Open a local file for demuxing; leaving the context closes it.
+
+    Args:
+        path: any file.
+        formats: names of FFmpeg demuxers to allow; empty allows all of them.
+
+    Raises:
+        SourceError: the file is missing, empty, unreadable, or in no known format.
+    """
+    try:
+        file = path.open("rb")
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read {path}: {cause(error)}") from error
+    with file, open_handle(file, path, formats=formats) as container:
+        yield container
+
+
+@contextmanager
+def open_handle(file: BinaryIO, path: Path, *, formats: Iterable[str] = ()) -> Iterator[InputContainer]:
+    """Like :func:`open_media`, for a file that is open already; its owner closes it.
+
+    Args:
+        file: open for reading bytes, seekable, at its start.
+        path: where it came from, for messages.
+        formats: names of FFmpeg demuxers to allow; empty allows all of them.
+
+    Raises:
+        SourceError: the file is empty, unreadable, or in no known format.
+    """
+    # FFmpeg reads from this handle and may open nothing else: a playlist that poses as a video reaches neither other
+    # files nor the network.
+    options = {"protocol_whitelist": ""}
+    if formats:
+        options["format_whitelist"] = ",".join(formats)
+    try:
+        if not file.read(1):
+            raise SourceError(f"cannot read {path}: the file is empty")
+        file.seek(0)
+        container = av.open(
+            file, "r", buffer_size=_FILE_BUFFER_BYTES, container_options=options, options=_CODEC_OPTIONS
+        )
+    except FAILURES as error:
+        raise SourceError(f"cannot read {path}: {cause(error)}") from error
+    with container:
+        yield container
+
+
+@contextmanager
+def open_url(url: str) -> Iterator[InputContainer]:
+    """Open a network stream with low latency; leaving the context closes it.
+
+    Demuxing it raises :class:`av.error.ExitError` when nothing arrives for ``READ_TIMEOUT_SECONDS``.
+
+    Args:
+        url: ``rtsp``, ``rtmp``, ``udp``, ``srt``, ``tcp`` or ``http(s)``.
+
+    Raises:
+        SourceError: nothing usable arrived within ``OPEN_TIMEOUT_SECONDS``. The message holds no credentials.
+    """
+    try:
+        container = av.open(
+            url,
+            "r",
+            timeout=(OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            container_options=_URL_OPTIONS,
+            options=_CODEC_OPTIONS,
+        )
+    except FAILURES as error:
+        # Not "from error": FFmpeg's message repeats the URL, password included.
+        raise SourceError(f"cannot open {redacted(url)}: {cause(error)}; check the address and the network") from None
+    with container:
+        yield container
+
+
+def video_stream(container: InputContainer, name: str) -> VideoStream:
+    """The first video stream that is not cover art, with its decoder bounded to ``MAX_FRAME_PIXELS``.
+
+    Args:
+        container: open for demuxing, nothing decoded yet.
+        name: of the file, for messages.
+
+    Raises:
+        SourceError: there is no video, no decoder for it, or its frames are larger than ``MAX_FRAME_SIDE`` or
+            ``MAX_FRAME_PIXELS``.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise SourceError(f"{name} has no video in it: give a file with pictures")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise SourceError(f"{name}: its video format cannot be decoded here: convert it, for example to H.264")
+    if not fits_limits(stream.width, stream.height):
+        raise SourceError(f"{name}: frames of {stream.width}x{stream.height} pixels are too large: scale them down")
+    # PyAV applies the container's options while probing only; this bounds frames that grow in mid-stream.
+    stream.codec_context.options = dict(_CODEC_OPTIONS)
+    return stream
+
+
+def fits_limits(width: int, height: int) -> bool:
+    """Whether a picture of this size, in pixels, may be decoded."""
+    return max(width, height) <= MAX_FRAME_SIDE and width * height <= MAX_FRAME_PIXELS
+
+
+def redacted(url: str) -> str:
+    """The URL without user name, password, query and fragment, any of which may be secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # for example brackets around something other than an IPv6 address
+        return url.partition("://")[0] + "://..."
+    secret = "?..." if parts.query or parts.fragment else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{secret}"
+
+
+def cause(error: Failure) -> str:
+    """One line that says what went wrong, without a full stop."""
+    if isinstance(error, av.error.ExitError):  # FFmpeg's name for PyAV's timeout
+        return f"no answer within {READ_TIMEOUT_SECONDS:.0f} s"
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
