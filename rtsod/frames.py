@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.config import EngineConfig
 from rtsod.errors import MaskError
 
 Image: TypeAlias = NDArray[np.uint8]
@@ -275,4 +276,8 @@ class EngineInfo:
     weights: str
     """Where the weights came from, for people."""
     takes_frames: bool = False
-    """True: a stream's frames go in as they are, of any size; the engine scales them where that is quickest."""
+    """True: ``infer`` also accepts a stream's frames at their own size and scales them where that is fastest."""
+    config: EngineConfig | None = None
+    """The configuration that runs, with nothing left at ``auto``; None for engines that are not configured (fakes)."""
+    slow_to_open: bool = False
+    """True: opening this engine at another input size takes minutes, so nothing opens one during a run."""
