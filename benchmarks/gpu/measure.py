@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from benchmarks.gpu.figures import Times, kernels, memory_used, parity, times
 from benchmarks.gpu.variants import VARIANTS, Variant
-from rtsod.backends.torch.cuda_graph import GraphReplay
+from rtsod.backends.torch.cuda_graph import CudaGraph
 from rtsod.frames import Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
-from rtsod.model.golden_input import known_picture
+from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import TABLES, U2Net, fold_batch_norm
 
@@ -68,11 +68,11 @@ def measure(job: Job) -> dict[str, Any]:
     network = load(job.weights, job.model)
     exact = SaliencyGraph(network).eval()
     with torch.inference_mode():
-        example = exact.normalised(torch.from_numpy(known_picture(job.size))[None])
+        example = exact.normalised(torch.from_numpy(golden_input(job.size))[None])
     graph = SaliencyGraph(variant.build(network, example)).eval().to(device)
     graph = graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     whole = FrameGraph(graph, job.size).eval()
-    square, frame = known_picture(job.size), _frame(job.size)
+    square, frame = golden_input(job.size), _frame(job.size)
 
     began = time.perf_counter()
     step = recorded(graph, square.shape, device, variant)
@@ -112,7 +112,7 @@ def recorded(module: nn.Module, shape: tuple[int, ...], device: torch.device, va
     """Host to host, as the engine runs it; on a CPU simply the module."""
     made = _made(module, variant)
     if device.type == "cuda":
-        return GraphReplay(made, (1, *shape), device, exact=variant.exact)
+        return CudaGraph(made, (1, *shape), device, exact=variant.exact)
 
     def run(picture: Image) -> Tensor:
         with torch.inference_mode():
@@ -187,7 +187,7 @@ def _measure_engine(job: Job) -> dict[str, Any]:
         "prepared_s": round(time.perf_counter() - began, 1),
         "parity": _parity(job, SaliencyGraph(load(job.weights, job.model)).eval(), engine.infer),
     }
-    square, frame = known_picture(job.size), _frame(job.size)
+    square, frame = golden_input(job.size), _frame(job.size)
     told["step_host_to_host_ms"] = times(lambda: engine.infer(square), job.repeats)
     told["frame_scaled_by_opencv_to_map_ms"] = times(lambda: engine.infer(shrink(frame, job.size)), job.repeats)
     if engine.info.takes_frames:
@@ -215,10 +215,10 @@ def pictures(folder: Path | None, size: int) -> list[Image]:
         from rtsod.demo.scene import DemoScene
 
         scene = DemoScene(640, 480)
-        return [known_picture(size), *(shrink(scene.render(moment)[0], size) for moment in (0, 190))]
+        return [golden_input(size), *(shrink(scene.render(moment)[0], size) for moment in (0, 190))]
     found = [cv2.imread(str(path)) for path in sorted(folder.iterdir())]
     return [shrink(np.asarray(image, np.uint8), size) for image in found if image is not None]
 
 
 def _frame(size: int) -> Image:
-    return np.ascontiguousarray(cv2.resize(known_picture(size), FRAME[::-1]), np.uint8)
+    return np.ascontiguousarray(cv2.resize(golden_input(size), FRAME[::-1]), np.uint8)

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rtsod.model.fp16 import half_from_float, widen
-from rtsod.model.u2net import ConvBnRelu, U2Net
+from rtsod.model.fp16 import fp16_from_fp32, widen
+from rtsod.model.u2net import ConvBNReLU, U2Net
 
 _ALIGNED: Final = 8
 """Channels in half precision that tensor cores take as they are."""
@@ -59,7 +59,7 @@ def _(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
 
 
 class FusedBrick(nn.Module):
-    """In the place of a folded :class:`ConvBnRelu`; channels that are not a multiple of eight are filled with zeros."""
+    """In the place of a folded :class:`ConvBNReLU`; channels that are not a multiple of eight are filled with zeros."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -97,13 +97,13 @@ def _exact(network: U2Net, example: Tensor) -> U2Net:
 
 
 def _shipped(network: U2Net, example: Tensor) -> U2Net:
-    return widen(half_from_float(network, example))
+    return widen(fp16_from_fp32(network, example))
 
 
 def _fused(network: U2Net, example: Tensor) -> U2Net:
-    half = half_from_float(network, example)  # not widened: the bias is on the sum before it is rounded
+    half = fp16_from_fp32(network, example)  # not widened: the bias is on the sum before it is rounded
     for name, brick in list(half.named_modules()):
-        if isinstance(brick, ConvBnRelu):
+        if isinstance(brick, ConvBNReLU):
             assert isinstance(brick.conv_s1, nn.Conv2d)
             half.set_submodule(name, FusedBrick(brick.conv_s1))
     return half

@@ -71,11 +71,11 @@ def openvino_int8(model: str, weights: Path) -> Contestant:
 
     from rtsod.backends.openvino.cache import converted
     from rtsod.config import EngineConfig
-    from rtsod.model.calibration import calibration_of
+    from rtsod.model.calibration import calibration_for
     from rtsod.model.weights import resolve
 
     core, config = ov.Core(), EngineConfig(model, "openvino", "int8", input_size=SIZE)  # type: ignore[arg-type]
-    graph = converted(core, config, resolve(config), calibration_of(resolve(config))).model
+    graph = converted(core, config, resolve(config), calibration_for(resolve(config))).model
     request = core.compile_model(
         graph, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     ).create_infer_request()

@@ -23,7 +23,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from rtsod.backends.openvino.dynamic_shapes import at_size
+from rtsod.backends.openvino.dynamic_shapes import fix_size
 from rtsod.backends.openvino.model_from_torch import openvino_from_torch
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line, write_json
@@ -31,9 +31,9 @@ from rtsod.config import MODELS, EngineConfig
 from rtsod.export.parity import Parity, compare
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink, shrink_still
-from rtsod.model.calibration import calibration_of
+from rtsod.model.calibration import calibration_for
 from rtsod.model.checkpoints import load_network
-from rtsod.model.int8 import FUSION, quantised
+from rtsod.model.int8 import FUSION, int8_from_fp32
 from rtsod.model.u2net import U2Net, convolutions
 from rtsod.model.weights import resolve
 
@@ -53,8 +53,8 @@ class Study:
     def __init__(self, model: str, samples: Path) -> None:
         weights = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
         self.network: U2Net = load_network(weights.file(), weights.model)
-        everything = replace(calibration_of(weights), floats=(), steady={})
-        self.graph = at_size(openvino_from_torch(quantised(self.network, everything, "unsigned"), _SIZE), _SIZE)
+        everything = replace(calibration_for(weights), floats=(), steady={})
+        self.graph = fix_size(openvino_from_torch(int8_from_fp32(self.network, everything, "unsigned"), _SIZE), _SIZE)
         modules = {module: name for name, module in self.network.named_modules()}
         self.names = [modules[conv].removesuffix(".conv_s1") for conv in convolutions(self.network)]
         self.names.remove(FUSION)

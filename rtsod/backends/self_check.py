@@ -12,7 +12,7 @@ import numpy as np
 
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, Image
-from rtsod.model.golden_input import known_picture
+from rtsod.model.golden_input import golden_input
 
 _SIDE: Final = 32
 """The stored answer is the map averaged down to this many pixels a side."""
@@ -20,17 +20,17 @@ TOLERANCE: Final = 0.01
 """Of the mean absolute difference. Half precision is off by less than .0005; a wrong engine by .1 and more."""
 
 
-def answer_of(infer: Callable[[Image], Alpha], size: int) -> str:
+def golden_output(infer: Callable[[Image], Alpha], size: int) -> str:
     """The answer to the known picture, as text for the manifest.
 
     Args:
         infer: the network in float32.
         size: S.
     """
-    return base64.b64encode(_reduced(infer(known_picture(size))).tobytes()).decode("ascii")
+    return base64.b64encode(_reduced(infer(golden_input(size))).tobytes()).decode("ascii")
 
 
-def check_answer(
+def check_golden_output(
     infer: Callable[[Image], Alpha],
     size: int,
     answer: str | None,
@@ -44,7 +44,7 @@ def check_answer(
     Args:
         infer: the engine.
         size: S.
-        answer: what :func:`answer_of` gave.
+        answer: what :func:`golden_output` gave.
         engine: for the message.
         tolerance: how far the mean may be off.
         remedy: for the message: what the user can do.
@@ -59,7 +59,7 @@ def check_answer(
         expected = np.frombuffer(base64.b64decode(answer or "", validate=True), np.float32).reshape(_SIDE, _SIDE)
     except (binascii.Error, ValueError) as error:
         raise EngineError(f"{engine}: the answer stored for its self-check is damaged: delete it") from error
-    got = infer(known_picture(size))
+    got = infer(golden_input(size))
     difference = float(np.abs(_reduced(got) - expected).mean()) if got.shape == (size, size) else float("nan")
     if not difference <= tolerance:  # also when not a number
         raise EngineError(

@@ -71,9 +71,9 @@ def _calibration(options: argparse.Namespace, notify: Notify, progress: BuildPro
     import torch
 
     from rtsod.export.parity import compare, pictures_in
-    from rtsod.model.calibration import Calibration, own_calibration
+    from rtsod.model.calibration import Calibration, user_calibration_path
     from rtsod.model.checkpoints import load_network
-    from rtsod.model.int8 import left_in_float, quantised, ranges
+    from rtsod.model.int8 import int8_from_fp32, left_in_float, measure_ranges
     from rtsod.model.saliency import SaliencyGraph
     from rtsod.model.weights import resolve
 
@@ -82,13 +82,13 @@ def _calibration(options: argparse.Namespace, notify: Notify, progress: BuildPro
     weights = resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000))
     network = load_network(weights.file(), config.model)
     notify(f"measuring the ranges on {len(pictures)} picture(s)")
-    maxima, steady = ranges(network, _counted("measuring", pictures, progress))
+    maxima, steady = measure_ranges(network, _counted("measuring", pictures, progress))
 
     floats = left_in_float(network, steady)
     calibration = Calibration(config.model, weights.sha256, maxima, steady, floats, f"{len(pictures)} pictures")
     compared = pictures[:: -(-len(pictures) // _COMPARED)]
     notify(f"comparing with float32 on {len(compared)} picture(s)")
-    exact, rounded = SaliencyGraph(network).eval(), quantised(network, calibration, "unsigned")
+    exact, rounded = SaliencyGraph(network).eval(), int8_from_fp32(network, calibration, "unsigned")
     with torch.inference_mode():
         parity = compare(
             (rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy())
@@ -99,7 +99,7 @@ def _calibration(options: argparse.Namespace, notify: Notify, progress: BuildPro
             f"8 bits are too coarse for these weights: {parity}, {parity.worst_error:.1e} on one of them, where "
             f"{MEAN_BOUND} and {WORST_BOUND} are allowed; nothing is written. Use --precision fp32"
         )
-    path = options.output or own_calibration(weights)
+    path = options.output or user_calibration_path(weights)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -17,9 +17,9 @@ from rtsod.frames import Alpha, Image
 from rtsod.imaging.fit import cover
 from rtsod.imaging.image_file import load
 from rtsod.imaging.network_input import shrink
-from rtsod.model.calibration import calibration_of
+from rtsod.model.calibration import calibration_for
 from rtsod.model.checkpoints import load_network
-from rtsod.model.golden_input import known_picture
+from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Notify
@@ -78,7 +78,7 @@ def export_checked(
         EngineUnavailable: the exporter's library is not installed, or there is no calibration for 8 bits.
         EngineError: the export failed, or what came out is not the network.
     """
-    calibration = calibration_of(weights) if precision == "int8" else None
+    calibration = calibration_for(weights) if precision == "int8" else None
     network = load_network(weights.file(), weights.model)
     notify(f"exporting the {weights.model} model to ONNX, {precision}, {input_size} x {input_size}")
     progress("exporting", 0, 1)
@@ -111,7 +111,7 @@ def bundled_pictures(size: int) -> list[Image]:
     landscapes: masks are compared by their overlap, and a picture without a subject has none to compare.
     """
     scene = DemoScene(*_SCENE_SIZE)
-    pictures = [known_picture(size)]
+    pictures = [golden_input(size)]
     pictures += [shrink(scene.render(moment)[0], size) for moment in _MOMENTS]
     with as_file(files("rtsod") / "assets" / "backgrounds") as folder:
         for moment, path in zip(_MOMENTS, sorted(folder.glob("*.jpg")), strict=False):

@@ -25,9 +25,9 @@ from torch.fx import GraphModule
 
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.calibration import Calibration
-from rtsod.model.fp16 import half_from_float
-from rtsod.model.golden_input import known_picture
-from rtsod.model.int8 import QuantisedConv, quantised
+from rtsod.model.fp16 import fp16_from_fp32
+from rtsod.model.golden_input import golden_input
+from rtsod.model.int8 import Int8Conv, int8_from_fp32
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import U2Net, convolutions
 
@@ -72,15 +72,15 @@ def onnx_from_torch(
     """
     if find_spec("onnxscript") is None:
         raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript")
-    example = torch.from_numpy(known_picture(input_size))[None]
+    example = torch.from_numpy(golden_input(input_size))[None]
     graph: nn.Module = SaliencyGraph(network).eval()
     counts = Counts(convolutions=len(convolutions(network)))
     if precision == "int8":
         assert calibration is not None
-        graph = quantised(network, calibration, "signed")
+        graph = int8_from_fp32(network, calibration, "signed")
         counts = _counts(graph)
     elif precision == "fp16":
-        graph = SaliencyGraph(half_from_float(network, SaliencyGraph(network).normalised(example))).eval()
+        graph = SaliencyGraph(fp16_from_fp32(network, SaliencyGraph(network).normalised(example))).eval()
     try:
         with torch.no_grad(), _quiet():
             program = torch.onnx.export(
@@ -122,7 +122,7 @@ def _counts(graph: GraphModule) -> Counts:
     return Counts(
         sum(isinstance(module, nn.Conv2d) for module in modules),
         sum(node.target is F.interpolate for node in graph.graph.nodes),
-        sum(isinstance(module, QuantisedConv) for module in modules),
+        sum(isinstance(module, Int8Conv) for module in modules),
     )
 
 

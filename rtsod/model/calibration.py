@@ -81,12 +81,12 @@ def calibration_from_text(text: str) -> Calibration:
     return made
 
 
-def own_calibration(weights: Weights) -> Path:
+def user_calibration_path(weights: Weights) -> Path:
     """Where the calibration of the user's own weights is kept."""
     return platformdirs.user_cache_path("rtsod") / "calibration" / f"{weights.model}-{weights.sha256[:16]}.json"
 
 
-def calibration_of(weights: Weights) -> Calibration:
+def calibration_for(weights: Weights) -> Calibration:
     """The calibration of these very weights.
 
     Raises:
@@ -96,7 +96,7 @@ def calibration_of(weights: Weights) -> Calibration:
     command = f"python -m rtsod.cli.calibrate {option} --images FOLDER"
     if weights.given is not None:
         command += f" --weights {weights.given}"
-    for place in (files("rtsod") / "assets" / "calibration" / f"{weights.model}.json", own_calibration(weights)):
+    for place in (files("rtsod") / "assets" / "calibration" / f"{weights.model}.json", user_calibration_path(weights)):
         try:
             found = calibration_from_text(place.read_text(encoding="utf-8"))
         except FileNotFoundError:

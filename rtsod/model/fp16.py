@@ -15,7 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from rtsod.model.u2net import ConvBnRelu, U2Net, convolutions
+from rtsod.model.u2net import ConvBNReLU, U2Net, convolutions
 
 COARSE_BIAS: Final = 64.0
 """A bias beyond this is coarser than 1/32 in half precision: see :func:`cancels`."""
@@ -33,7 +33,7 @@ def cancels(conv: nn.Conv2d) -> bool:
 
 
 @torch.no_grad()
-def half_from_float(network: U2Net, example: Tensor) -> U2Net:
+def fp16_from_fp32(network: U2Net, example: Tensor) -> U2Net:
     """The network in half precision, for runtimes that accumulate in float32.
 
     Args:
@@ -106,6 +106,6 @@ class WideConv(nn.Module):
 def widen(network: U2Net) -> U2Net:
     """Replace, in place, the few convolutions of a half-precision network that :func:`cancels` finds."""
     for brick in network.modules():
-        if isinstance(brick, ConvBnRelu) and isinstance(brick.conv_s1, nn.Conv2d) and cancels(brick.conv_s1):
+        if isinstance(brick, ConvBNReLU) and isinstance(brick.conv_s1, nn.Conv2d) and cancels(brick.conv_s1):
             brick.conv_s1 = WideConv(brick.conv_s1)  # type: ignore[assignment]
     return network

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtsod.frames import Image
 
 
-def known_picture(size: int) -> Image:
+def golden_input(size: int) -> Image:
     """The picture.
 
     Args:

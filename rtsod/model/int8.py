@@ -30,7 +30,7 @@ from rtsod.model.calibration import Calibration, Steady
 from rtsod.model.fp16 import cancels
 from rtsod.model.outlier_channels import Aside
 from rtsod.model.saliency import DEVIATION, MEAN, SaliencyGraph
-from rtsod.model.u2net import RSU, RSU4F, ConvBnRelu, U2Net
+from rtsod.model.u2net import RSU, RSU4F, ConvBNReLU, U2Net
 
 Bytes: TypeAlias = Literal["unsigned", "signed"]
 """Of activations. All but the network's input are 0 or more, so unsigned ones are twice as fine; TensorRT has only
@@ -46,7 +46,7 @@ _LEAST: Final = 1e-6
 """No scale is smaller, so that a channel that is always 0 divides by something."""
 
 
-def ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float], dict[str, Steady]]:
+def measure_ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float], dict[str, Steady]]:
     """The largest output of every brick and every stage, and which channels of a brick are steady.
 
     Args:
@@ -65,7 +65,7 @@ def ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float]
         return module.register_forward_hook(hook)
 
     modules = dict(network.named_modules())
-    watched = [watch(name, each) for name, each in modules.items() if isinstance(each, ConvBnRelu | RSU | RSU4F)]
+    watched = [watch(name, each) for name, each in modules.items() if isinstance(each, ConvBNReLU | RSU | RSU4F)]
     graph = SaliencyGraph(network).eval()
     try:
         with torch.inference_mode():
@@ -77,12 +77,12 @@ def ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float]
     steady = {}
     for name, low in least.items():
         channels = low >= _STEADY
-        if isinstance(modules[name], ConvBnRelu) and channels.any() and not channels.all():
+        if isinstance(modules[name], ConvBNReLU) and channels.any() and not channels.all():
             steady[name] = Steady(tuple(map(int, channels.nonzero().flatten())), float(most[name][~channels].max()))
     return {name: float(high.max()) for name, high in most.items()}, steady
 
 
-class QuantisedConv(nn.Module):
+class Int8Conv(nn.Module):
     """A convolution whose weights, (C', C, 3, 3), are quantised with a scale for each output channel.
 
     Args:
@@ -110,7 +110,7 @@ class QuantisedConv(nn.Module):
         return out
 
 
-def quantised(network: U2Net, calibration: Calibration, activations: Bytes) -> GraphModule:
+def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Bytes) -> GraphModule:
     """The whole graph from pixels to saliency with its quantisers.
 
     Args:
@@ -142,7 +142,7 @@ def quantised(network: U2Net, calibration: Calibration, activations: Bytes) -> G
     aside = Aside(traced, channels) if channels else None
     for node, conv in chosen.items():
         without = () if aside is None else aside.take(node, conv)
-        traced.set_submodule(str(node.target), QuantisedConv(conv, without))
+        traced.set_submodule(str(node.target), Int8Conv(conv, without))
     for source, (scale, zero) in scales.items():
         with traced.graph.inserting_after(source):
             quantiser = traced.graph.call_function(torch.fake_quantize_per_tensor_affine)
@@ -247,6 +247,6 @@ def cancelling(network: U2Net) -> list[str]:
     biases = {
         name: float(module.conv_s1.bias.abs().max())
         for name, module in network.named_modules()
-        if isinstance(module, ConvBnRelu) and module.conv_s1.bias is not None and cancels(module.conv_s1)
+        if isinstance(module, ConvBNReLU) and module.conv_s1.bias is not None and cancels(module.conv_s1)
     }
     return sorted(biases, key=lambda name: -biases[name])

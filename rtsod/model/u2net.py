@@ -63,7 +63,7 @@ def upsample_like(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
-class ConvBnRelu(nn.Module):
+class ConvBNReLU(nn.Module):
     """3x3 convolution, batch norm, ReLU: the paper's only building brick. Keeps height and width."""
 
     def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
@@ -84,12 +84,12 @@ class _ResidualUBlock(nn.Module):
         super().__init__()
         height, c, m, c_out = block.height, block.in_channels, block.mid_channels, block.out_channels
         self.height = height
-        self.rebnconvin = ConvBnRelu(c, c_out)
+        self.rebnconvin = ConvBNReLU(c, c_out)
         for level in range(1, height + 1):
-            brick = ConvBnRelu(c_out if level == 1 else m, m, dilations[level - 1])
+            brick = ConvBNReLU(c_out if level == 1 else m, m, dilations[level - 1])
             self.add_module(f"rebnconv{level}", brick)
         for level in range(height - 1, 0, -1):
-            brick = ConvBnRelu(2 * m, c_out if level == 1 else m, dilations[level - 1])
+            brick = ConvBNReLU(2 * m, c_out if level == 1 else m, dilations[level - 1])
             self.add_module(f"rebnconv{level}d", brick)
 
     def encoder(self, level: int) -> nn.Module:
@@ -214,7 +214,7 @@ def fold_batch_norm(network: nn.Module) -> None:
         raise ValueError("batch norm can be folded in evaluation mode only: call network.eval() first")
     with torch.no_grad():
         for brick in network.modules():
-            if not (isinstance(brick, ConvBnRelu) and isinstance(brick.bn_s1, nn.BatchNorm2d)):
+            if not (isinstance(brick, ConvBNReLU) and isinstance(brick.bn_s1, nn.BatchNorm2d)):
                 continue
             conv, norm = brick.conv_s1, brick.bn_s1
             if conv.weight.dtype != torch.float32:

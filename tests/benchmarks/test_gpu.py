@@ -15,8 +15,8 @@ from benchmarks.gpu.network import NO_GPU, main, weights_of
 from benchmarks.gpu.variants import VARIANTS
 from rtsod.errors import WeightsError
 from rtsod.model.checkpoints import load_network
-from rtsod.model.fp16 import half_from_float
-from rtsod.model.golden_input import known_picture
+from rtsod.model.fp16 import fp16_from_fp32
+from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import LITE, U2Net, fold_batch_norm
 
@@ -74,12 +74,12 @@ def test_random_weights_are_named_and_compared_with_nothing(tmp_path: Path, monk
 
 def test_a_fused_network_is_the_same_network(published_weights: dict[str, Path]) -> None:
     network = load_network(published_weights["lite"], "lite")
-    picture = torch.from_numpy(known_picture(112))[None]
+    picture = torch.from_numpy(golden_input(112))[None]
     example = SaliencyGraph(network).normalised(picture)
     with torch.inference_mode():
         half, fused = (
             SaliencyGraph(each.float()).eval()(picture)  # of the rounded weights: a CPU is slow in half precision
-            for each in (half_from_float(network, example), VARIANTS["fp16-fused-padded"].build(network, example))
+            for each in (fp16_from_fp32(network, example), VARIANTS["fp16-fused-padded"].build(network, example))
         )
     assert (half > 0.5).any()
     assert float((half - fused).abs().mean()) < 1e-4

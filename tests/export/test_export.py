@@ -20,8 +20,8 @@ from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch, typin
 from rtsod.export.parity import LEAST_IOU, LIMITS, Parity, check_parity, compare, pictures_in
 from rtsod.frames import Alpha, Image
 from rtsod.model.checkpoints import load_network
-from rtsod.model.fp16 import cancels, half_from_float, widen
-from rtsod.model.golden_input import known_picture
+from rtsod.model.fp16 import cancels, fp16_from_fp32, widen
+from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from tests.support.trt_fixtures import exported
@@ -86,9 +86,9 @@ def test_a_plain_cast_would_be_refused_and_the_correction_is_why_it_is_not(
     network = load_network(published_weights["lite"], "lite")
     pictures = pictures_in(samples / "images", 320)[:2]
     reference = _reference(published_weights["lite"], "lite")
-    example = SaliencyGraph(network).normalised(torch.from_numpy(known_picture(320))[None])
+    example = SaliencyGraph(network).normalised(torch.from_numpy(golden_input(320))[None])
     errors = []
-    for half in (copy.deepcopy(network).half(), half_from_float(network, example)):
+    for half in (copy.deepcopy(network).half(), fp16_from_fp32(network, example)):
         graph = SaliencyGraph(half.float())  # the same numbers, whatever this processor does with halves
         with torch.inference_mode():
             errors.append(compare((graph(torch.from_numpy(p)[None])[0, 0].numpy(), reference(p)) for p in pictures))
@@ -100,14 +100,14 @@ def test_a_plain_cast_would_be_refused_and_the_correction_is_why_it_is_not(
 def test_half_leaves_the_network_alone_and_is_half_throughout(published_weights: dict[str, Path]) -> None:
     network = load_network(published_weights["lite"], "lite")
     before = copy.deepcopy(network.state_dict())
-    half = half_from_float(network, torch.zeros(1, 3, 64, 64))
+    half = fp16_from_fp32(network, torch.zeros(1, 3, 64, 64))
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
     assert {parameter.dtype for parameter in half.parameters()} == {torch.float16}
     assert not any(conv._forward_hooks or conv._forward_pre_hooks for conv in convolutions(half))
 
 
 def test_widening_replaces_only_what_cancels(published_weights: dict[str, Path]) -> None:
-    half = half_from_float(load_network(published_weights["lite"], "lite"), torch.zeros(1, 3, 64, 64))
+    half = fp16_from_fp32(load_network(published_weights["lite"], "lite"), torch.zeros(1, 3, 64, 64))
     coarse = sum(cancels(conv) for conv in convolutions(half))
     assert coarse == 3
     wide = [conv for conv in convolutions(widen(half)) if conv.weight.dtype == torch.float32]
@@ -158,7 +158,7 @@ def test_nothing_of_this_machine_is_in_the_file_and_it_is_the_same_each_time(
 
 def test_a_graph_that_computes_something_else_is_refused(published_weights: dict[str, Path]) -> None:
     graph = exported(published_weights["lite"], "lite", "fp32", 64)
-    picture = known_picture(64)
+    picture = golden_input(64)
     with pytest.raises(EngineError, match="is off"):
         check_parity(graph, lambda image: np.ones((64, 64), np.float32), [picture], "fp32")
     with pytest.raises(EngineError, match="is off"):

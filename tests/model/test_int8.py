@@ -26,10 +26,10 @@ from rtsod.export.parity import compare
 from rtsod.frames import Image
 from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.interfaces import Engine
-from rtsod.model.calibration import Calibration, calibration_from_text, calibration_of
+from rtsod.model.calibration import Calibration, calibration_for, calibration_from_text
 from rtsod.model.checkpoints import load_network
-from rtsod.model.golden_input import known_picture
-from rtsod.model.int8 import FUSION, cancelling, left_in_float, quantised, ranges
+from rtsod.model.golden_input import golden_input
+from rtsod.model.int8 import FUSION, cancelling, int8_from_fp32, left_in_float, measure_ranges
 from rtsod.model.outlier_channels import ASIDE, Aside
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
@@ -58,7 +58,7 @@ def int8() -> None:
 @pytest.fixture(scope="module")
 def lite(published_weights: dict[str, Path]) -> GraphModule:
     network = load_network(published_weights["lite"], "lite")
-    return quantised(network, calibration_of(resolve(EngineConfig(model="lite"))), "unsigned")
+    return int8_from_fp32(network, calibration_for(resolve(EngineConfig(model="lite"))), "unsigned")
 
 
 def _is_quantiser(node: object) -> bool:
@@ -67,7 +67,7 @@ def _is_quantiser(node: object) -> bool:
 
 class TestGraph:
     def test_every_chosen_convolution_sees_bytes_of_one_scale(self, lite: GraphModule) -> None:
-        floats = {*calibration_of(resolve(EngineConfig(model="lite"))).floats, FUSION}
+        floats = {*calibration_for(resolve(EngineConfig(model="lite"))).floats, FUSION}
         chosen = asides = 0
         for node in lite.graph.nodes:
             if node.op != "call_module" or str(node.target).endswith("bn_s1"):
@@ -96,7 +96,7 @@ class TestGraph:
     def test_steady_channels_spare_the_bricks_they_feed(
         self, model: ModelName, published_weights: dict[str, Path]
     ) -> None:
-        network, known = load_network(published_weights[model], model), calibration_of(resolve(EngineConfig(model)))
+        network, known = load_network(published_weights[model], model), calibration_for(resolve(EngineConfig(model)))
         assert {*known.steady} == {"stage1d.rebnconv3d", "stage2d.rebnconv2d"}
         assert left_in_float(network, known.steady) == known.floats
         assert {*left_in_float(network, {})} - {*known.floats} == {"stage1d.rebnconv2d", "stage2d.rebnconv1d"}
@@ -118,7 +118,7 @@ class TestGraph:
 
         torch.manual_seed(0)
         network = Net().eval()
-        picture = torch.from_numpy(known_picture(64))[None]
+        picture = torch.from_numpy(golden_input(64))[None]
         with torch.inference_mode():
             exact = network(picture)
             traced = symbolic_trace(network)
@@ -133,7 +133,7 @@ class TestGraph:
     def test_the_network_is_left_as_it_is(self, published_weights: dict[str, Path]) -> None:
         network = load_network(published_weights["lite"], "lite")
         before = [conv.weight.clone() for conv in convolutions(network)]
-        quantised(network, calibration_of(resolve(EngineConfig(model="lite"))), "signed")
+        int8_from_fp32(network, calibration_for(resolve(EngineConfig(model="lite"))), "signed")
         assert all(torch.equal(a, b.weight) for a, b in zip(before, convolutions(network), strict=True))
 
     def test_a_brick_that_cancels_is_found_by_its_bias(self, published_weights: dict[str, Path]) -> None:
@@ -141,8 +141,8 @@ class TestGraph:
 
     def test_ranges_are_the_largest_outputs(self, published_weights: dict[str, Path]) -> None:
         network = load_network(published_weights["lite"], "lite")
-        one, two = (torch.from_numpy(picture)[None] for picture in (known_picture(64), 255 - known_picture(64)))
-        both, first, second = (ranges(network, each)[0] for each in ([one, two], [one], [two]))
+        one, two = (torch.from_numpy(picture)[None] for picture in (golden_input(64), 255 - golden_input(64)))
+        both, first, second = (measure_ranges(network, each)[0] for each in ([one, two], [one], [two]))
         assert both == {name: max(first[name], second[name]) for name in both}
         assert len(both) == 112 + 11
         assert not any(module._forward_hooks for module in network.modules())
@@ -180,7 +180,7 @@ class TestChoice:
         return None
 
     def test_auto_takes_it_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "byte_speedup", lambda core: 3.0)  # whatever else the machine does
+        monkeypatch.setattr(engine, "int8_speedup", lambda core: 3.0)  # whatever else the machine does
         said: list[str] = []
         assert _open("auto", said).info.precision == "int8"
         assert said[-1].startswith("precision auto: int8, because")
@@ -198,30 +198,30 @@ class TestChoice:
         self._not_had("0 of 119")
 
     def test_auto_does_not_on_a_processor_that_is_no_faster_with_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "byte_speedup", lambda core: 1.1)
+        monkeypatch.setattr(engine, "int8_speedup", lambda core: 1.1)
         said: list[str] = []
         assert _open("auto", said).info.precision == "fp32"
         assert "only 1.1 times as fast" in said[-1]
         assert _open("int8").info.precision == "int8", "who asks for it gets it"
 
     def test_not_with_ranges_that_are_wrong(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        right = calibration_of(resolve(SMALL))
+        right = calibration_for(resolve(SMALL))
         wrong = replace(right, maxima={name: value / 8 for name, value in right.maxima.items()})
-        monkeypatch.setattr(engine, "calibration_of", lambda weights: wrong)
+        monkeypatch.setattr(engine, "calibration_for", lambda weights: wrong)
         self._not_had("failed its self-check.*--precision fp32")
 
     def test_not_for_weights_nobody_calibrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def nobody(weights: object) -> Calibration:
             raise EngineUnavailable("none: python -m rtsod.cli.calibrate")
 
-        monkeypatch.setattr(engine, "calibration_of", nobody)
+        monkeypatch.setattr(engine, "calibration_for", nobody)
         self._not_had("rtsod.cli.calibrate")
 
 
 class TestCalibration:
     @pytest.mark.parametrize("model", MODELS)
     def test_the_bundled_ones_are_of_the_authors_weights(self, model: str) -> None:
-        found = calibration_of(resolve(EngineConfig(model=model)))  # type: ignore[arg-type]
+        found = calibration_for(resolve(EngineConfig(model=model)))  # type: ignore[arg-type]
         assert found.model == model
         assert calibration_from_text(found.text()) == found
 
@@ -231,7 +231,7 @@ class TestCalibration:
             calibration_from_text(spoil)
 
     def test_a_range_that_is_no_number_is_refused(self) -> None:
-        data = json.loads(calibration_of(resolve(SMALL)).text())
+        data = json.loads(calibration_for(resolve(SMALL)).text())
         for place, name in ((data["maxima"], "stage1"), (data["steady"]["stage2d.rebnconv2d"], "others")):
             right, place[name] = place[name], float("nan")
             with pytest.raises(ValueError, match="no ranges"):
@@ -250,14 +250,14 @@ class TestCalibration:
         monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
         weights = resolve(replace(SMALL, weights=mine))
         with pytest.raises(EngineUnavailable, match=r"python -m rtsod\.calibrate --model lite .* --weights") as caught:
-            calibration_of(weights)
+            calibration_for(weights)
         assert "\n" not in str(caught.value)
         (tmp_path / "pictures").mkdir()
-        cv2.imwrite(str(tmp_path / "pictures" / "a.png"), known_picture(64))
+        cv2.imwrite(str(tmp_path / "pictures" / "a.png"), golden_input(64))
         command = ["--model", "lite", "--weights", str(mine), "--images", str(tmp_path / "pictures")]
         assert main([*command, "--input-size", "64"]) == 0
         assert "mask IoU" in capsys.readouterr().out
-        assert calibration_of(weights).weights_sha256 == weights.sha256
+        assert calibration_for(weights).weights_sha256 == weights.sha256
 
     def test_errors_are_one_line_with_the_documented_code(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -271,7 +271,7 @@ class TestOnnx:
 
     def test_its_quantisers_are_explicit_and_none_is_missing(self, published_weights: dict[str, Path]) -> None:
         graph = exported(published_weights["lite"], "lite", "int8", 64)
-        counts = Counts(119 + 2, UPSAMPLINGS + 2, 119 - 1 - len(calibration_of(resolve(SMALL)).floats))
+        counts = Counts(119 + 2, UPSAMPLINGS + 2, 119 - 1 - len(calibration_for(resolve(SMALL)).floats))
         assert typing_fault(graph, "int8", counts) is None
         assert typing_fault(graph, "int8", replace(counts, in_bytes=counts.in_bytes - 1)) is not None
         zeros = {node.input[2] for node in graph.graph.node if node.op_type == "QuantizeLinear"}
@@ -284,7 +284,7 @@ class TestOnnx:
         network = load_network(published_weights["lite"], "lite")
         exact = SaliencyGraph(network).eval()
         graph = exported(published_weights["lite"], "lite", "int8", 64)
-        picture = known_picture(64)
+        picture = golden_input(64)
         with torch.inference_mode():
             answer = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
         assert check_parity(graph, lambda _: answer, [picture], "int8").mean_error < 0.004

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rtsod.model.u2net import FULL, LITE, RSU, RSU4F, TABLES, Block, ConvBnRelu, U2Net, convolutions, fold_batch_norm
+from rtsod.model.u2net import FULL, LITE, RSU, RSU4F, TABLES, Block, ConvBNReLU, U2Net, convolutions, fold_batch_norm
 
 
 @pytest.mark.parametrize(("model", "parameters"), [("full", 44_009_869), ("lite", 1_131_181)])
@@ -72,7 +72,7 @@ def test_dilations_are_the_papers() -> None:
 def test_a_block_adds_what_it_computes_to_its_first_convolution() -> None:
     block = RSU(Block(4, 3, 4, 8)).eval()
     last = block.get_submodule("rebnconv1d")
-    assert isinstance(last, ConvBnRelu)
+    assert isinstance(last, ConvBNReLU)
     nn.init.zeros_(last.conv_s1.weight)
     nn.init.zeros_(last.conv_s1.bias)  # type: ignore[arg-type]
     x = torch.rand(1, 3, 40, 40)

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from rtsod.backends.self_check import answer_of
+from rtsod.backends.self_check import golden_output
 from rtsod.backends.tensorrt.cache import CachedEngine
 from rtsod.backends.tensorrt.library import TrtLibrary, load_library
 from rtsod.backends.tensorrt.manifest import Manifest
@@ -22,7 +22,7 @@ from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.frames import Alpha, Image
-from rtsod.model.calibration import calibration_of
+from rtsod.model.calibration import calibration_for
 from rtsod.model.checkpoints import load_network
 from rtsod.model.weights import resolve
 
@@ -42,7 +42,7 @@ def rtx() -> TrtLibrary:
 def exported(path: Path, model: ModelName, precision: ExportPrecision, size: int = 320) -> onnx.ModelProto:
     """The graph of the authors' weights; do not change it."""
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
-    calibration = calibration_of(resolve(EngineConfig(model))) if precision == "int8" else None
+    calibration = calibration_for(resolve(EngineConfig(model))) if precision == "int8" else None
     return onnx_from_torch(load_network(path, model), precision, size, calibration)
 
 
@@ -216,7 +216,7 @@ def fake_driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
 def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, precision: str = "fp16") -> None:
     """Have ``--engine tensorrt`` find an engine file of the lite model that needs no building, and run ``engine``."""
     manifest = Manifest(
-        "lite", "ab", 1, SIZE, precision, "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", answer_of(red, SIZE)
+        "lite", "ab", 1, SIZE, precision, "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", golden_output(red, SIZE)
     )
     kept = CachedEngine(b"plan", manifest, Path("lite.engine"))
     monkeypatch.setattr("rtsod.backends.tensorrt.engine.load_library", lambda: library_for(engine))

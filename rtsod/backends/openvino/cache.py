@@ -20,7 +20,7 @@ import openvino as ov
 import platformdirs
 
 from rtsod.backends.openvino.conversion import ANSWERS, GRAPH, SIZES, Order, Written, convert, convert_into
-from rtsod.backends.openvino.dynamic_shapes import at_size
+from rtsod.backends.openvino.dynamic_shapes import fix_size
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import Weights
@@ -165,12 +165,12 @@ def _move_in(unfinished: Path, folder: Path) -> None:
 
 
 def _kept(core: ov.Core, folder: Path, size: int) -> Converted:
-    return Converted(at_size(core.read_model(folder / GRAPH[0]), size), _answers(folder)[str(size)], folder)
+    return Converted(fix_size(core.read_model(folder / GRAPH[0]), size), _answers(folder)[str(size)], folder)
 
 
 def _held(folder: Path, size: int) -> Converted:
     model, answers = _unkept[folder]
-    return Converted(at_size(model.clone(), size), answers[str(size)], None)
+    return Converted(fix_size(model.clone(), size), answers[str(size)], None)
 
 
 def _answers(folder: Path) -> dict[str, str]:

@@ -45,7 +45,7 @@ class Written:
 def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
     """The model, of any size, and float32 PyTorch's answers to the known picture, by the size.
 
-    See :func:`rtsod.backends.openvino.dynamic_shapes.at_size` and :mod:`rtsod.backends.self_check`.
+    See :func:`rtsod.backends.openvino.dynamic_shapes.fix_size` and :mod:`rtsod.backends.self_check`.
 
     Raises:
         WeightsError: the file is not this model's weights.
@@ -58,10 +58,10 @@ def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
         raise EngineUnavailable("PyTorch converts the model at the first start: pip install torch") from error
 
     from rtsod.backends.openvino.model_from_torch import openvino_from_torch
-    from rtsod.backends.self_check import answer_of
+    from rtsod.backends.self_check import golden_output
     from rtsod.frames import Alpha, Image
     from rtsod.model.checkpoints import load_network
-    from rtsod.model.int8 import quantised
+    from rtsod.model.int8 import int8_from_fp32
     from rtsod.model.saliency import SaliencyGraph
 
     network = load_network(order.weights, order.model)
@@ -72,8 +72,8 @@ def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
             answer: Alpha = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
         return answer
 
-    graph = exact if order.calibration is None else quantised(network, order.calibration, "unsigned")
-    answers = {size: answer_of(reference, size) for size in order.sizes}
+    graph = exact if order.calibration is None else int8_from_fp32(network, order.calibration, "unsigned")
+    answers = {size: golden_output(reference, size) for size in order.sizes}
     return openvino_from_torch(graph, order.sizes[0]), answers
 
 

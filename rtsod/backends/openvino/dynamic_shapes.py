@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 
-def let_sizes_follow(model: ov.Model) -> None:
+def make_size_dynamic(model: ov.Model) -> None:
     """Make a model of one size one of any size.
 
     PyTorch's exporter wrote down to how many pixels each map is enlarged. It is always the size of a level on the way
@@ -36,7 +36,7 @@ def _pixels(node: ov.Node) -> tuple[int, int]:
     return height, width
 
 
-def at_size(model: ov.Model, size: int) -> ov.Model:
+def fix_size(model: ov.Model, size: int) -> ov.Model:
     """Settle the size.
 
     Args:

@@ -18,12 +18,12 @@ import openvino as ov
 
 from rtsod.backends.openvino.cache import Converted, converted
 from rtsod.backends.openvino.core import openvino_core
-from rtsod.backends.openvino.int8_probe import byte_speedup
-from rtsod.backends.self_check import TOLERANCE, check_answer
+from rtsod.backends.openvino.int8_probe import int8_speedup
+from rtsod.backends.self_check import TOLERANCE, check_golden_output
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
-from rtsod.model.calibration import calibration_of
+from rtsod.model.calibration import calibration_for
 from rtsod.model.weights import Weights
 from rtsod.progress import Notify
 
@@ -70,7 +70,7 @@ class OpenVinoEngine:
     def _open_fastest(self, config: EngineConfig, weights: Weights) -> None:
         # Not bf16: it is off by more than 8 bits are, see docs/decisions.md.
         try:
-            speedup = byte_speedup(self._core)
+            speedup = int8_speedup(self._core)
             if speedup < _WORTH_IT:
                 raise EngineUnavailable(f"this CPU multiplies bytes only {speedup:.1f} times as fast as floats")
             off = self._open(config, weights, "int8", _STRICTER)
@@ -91,7 +91,7 @@ class OpenVinoEngine:
             raise EngineUnavailable(
                 f"--precision {precision}: {self._device} here computes in {', '.join(able)} only: use one of these"
             )
-        calibration = calibration_of(weights) if precision == "int8" else None
+        calibration = calibration_for(weights) if precision == "int8" else None
         found = converted(self._core, config, weights, calibration, self._notify)
         self._request = self._compiled(found, precision).create_infer_request()
         self._info = EngineInfo(
@@ -102,7 +102,7 @@ class OpenVinoEngine:
             input_size=config.input_size,
             weights=weights.label,
         )
-        off = check_answer(
+        off = check_golden_output(
             self.infer,
             config.input_size,
             found.answer,

@@ -19,19 +19,19 @@ _LAYERS: Final = 3
 _TIMES: Final = 5
 
 
-def byte_speedup(core: ov.Core) -> float:
+def int8_speedup(core: ov.Core) -> float:
     """How many times as fast as in float32 a few convolutions, like this network's, run in 8 bits."""
-    in_float, in_bytes = (_seconds(core, _convolutions(quantised=quantised)) for quantised in (False, True))
+    in_float, in_bytes = (_seconds(core, _convolutions(int8=int8)) for int8 in (False, True))
     return in_float / in_bytes
 
 
-def _convolutions(*, quantised: bool) -> ov.Model:
+def _convolutions(*, int8: bool) -> ov.Model:
     """(1, C, S, S) through some 3x3 convolutions with ReLU."""
     weights = np.random.default_rng(0).uniform(-1, 1, (_CHANNELS, _CHANNELS, 3, 3)).astype(np.float32)
     picture = x = ops.parameter([1, _CHANNELS, _SIDE, _SIDE], np.float32)
     for _ in range(_LAYERS):
         kernel = ops.constant(weights)
-        if quantised:
+        if int8:
             x = _rounded(x, 0, 1, 256)
             kernel = _rounded(kernel, -1, 1, 255)  # symmetric, or OpenVINO stays in float
         x = ops.relu(ops.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1]))

@@ -8,7 +8,7 @@ import openvino as ov
 import torch
 from torch import nn
 
-from rtsod.backends.openvino.dynamic_shapes import let_sizes_follow
+from rtsod.backends.openvino.dynamic_shapes import make_size_dynamic
 from rtsod.errors import EngineError
 
 
@@ -21,7 +21,7 @@ def openvino_from_torch(graph: nn.Module, size: int) -> ov.Model:
         size: S, of the example that PyTorch traces it by.
 
     Returns:
-        A model to be brought to its size by :func:`rtsod.backends.openvino.dynamic_shapes.at_size`.
+        A model to be brought to its size by :func:`rtsod.backends.openvino.dynamic_shapes.fix_size`.
 
     Raises:
         EngineError: OpenVINO cannot convert it.
@@ -32,7 +32,7 @@ def openvino_from_torch(graph: nn.Module, size: int) -> ov.Model:
             warnings.simplefilter("ignore", FutureWarning)  # about PyTorch's own code, from PyTorch's own code
             model = ov.convert_model(torch.export.export(graph, (example,)))
         model.reshape([1, size, size, 3])
-        let_sizes_follow(model)
+        make_size_dynamic(model)
         _pool_without_indices(model)
         model.validate_nodes_and_infer_types()
     except RuntimeError as error:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rtsod.backends.cuda.device import Cuda, gpu_error
 from rtsod.backends.cuda.open import open_cuda
-from rtsod.backends.self_check import check_answer
+from rtsod.backends.self_check import check_golden_output
 from rtsod.backends.tensorrt.library import TrtLibrary, load_library, require_supported
 from rtsod.backends.tensorrt.plan_from_weights import Target, engine_from_weights
 from rtsod.config import EngineConfig
@@ -64,7 +64,7 @@ class TensorRtEngine:
             )
             with self._cuda.current():
                 self._runner = TensorRtRunner(library, kept.plan, self._cuda, config.input_size)
-            off = check_answer(self.infer, config.input_size, kept.manifest.answer, kept.path.name)
+            off = check_golden_output(self.infer, config.input_size, kept.manifest.answer, kept.path.name)
         except BaseException:
             self.close()
             raise

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from rtsod.backends.self_check import answer_of
+from rtsod.backends.self_check import golden_output
 from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text, require_supported
 from rtsod.backends.tensorrt.manifest import Manifest
@@ -123,7 +123,7 @@ def _build(
     manifest = replace(
         wanted,
         onnx_sha256=hashlib.sha256(onnx.content).hexdigest(),
-        answer=answer_of(onnx.reference, config.input_size),
+        answer=golden_output(onnx.reference, config.input_size),
     )
     kept = cache.keep(plan, manifest)
     notify(f"engine built: {kept.path} ({len(plan) / 1e6:.1f} MB)")

@@ -15,7 +15,7 @@ _WARM_UPS: Final = 3
 """Runs before recording: cuDNN tries its algorithms, and the allocator comes to rest."""
 
 
-class GraphReplay:
+class CudaGraph:
     """Host to host: pinned buffers, both copies and all kernels in one recording that is replayed for each picture.
 
     Args:

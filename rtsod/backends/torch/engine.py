@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from rtsod.backends.cuda.device import gpu_error
-from rtsod.backends.torch.cuda_graph import GraphReplay
+from rtsod.backends.torch.cuda_graph import CudaGraph
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.model.checkpoints import load_network
-from rtsod.model.fp16 import half_from_float, widen
-from rtsod.model.golden_input import known_picture
+from rtsod.model.fp16 import fp16_from_fp32, widen
+from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import U2Net
 from rtsod.model.weights import Weights
@@ -94,7 +94,7 @@ class TorchEngine:
 
     def _ready(self, module: nn.Module, shape: tuple[int, ...]) -> Run:
         if self._device.type == "cuda":
-            return GraphReplay(module, (1, *shape), self._device, exact=self._info.precision == "fp32")
+            return CudaGraph(module, (1, *shape), self._device, exact=self._info.precision == "fp32")
         return lambda image: module(torch.tensor(image)[None])  # a copy: the picture may be read-only
 
     @contextmanager
@@ -111,8 +111,8 @@ def _in(network: U2Net, precision: str, size: int) -> U2Net:
     """The float32 network in another precision."""
     if precision != "fp16":
         return network.to(_DTYPES[precision])
-    example = SaliencyGraph(network).normalised(torch.from_numpy(known_picture(size))[None])
-    return widen(half_from_float(network, example))
+    example = SaliencyGraph(network).normalised(torch.from_numpy(golden_input(size))[None])
+    return widen(fp16_from_fp32(network, example))
 
 
 def _device(asked: str) -> torch.device:

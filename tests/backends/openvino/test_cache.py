@@ -27,7 +27,7 @@ from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
 from rtsod.masking.initial_quality import REGION_SIZES, WHOLE_SIZES
-from rtsod.model.golden_input import known_picture
+from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import resolve
 from rtsod.system.file_lock import locked
 from rtsod.system.subprocess_call import call_in_subprocess
@@ -70,7 +70,7 @@ def _python(code: str, cache: Path) -> subprocess.CompletedProcess[str]:
 def _answer(notify: Callable[[str], None] = lambda line: None, size: int = CONFIG.input_size) -> Alpha:
     config = replace(CONFIG, input_size=size)
     with closing(open_engine(config, resolve(config), notify)) as opened:
-        return opened.infer(known_picture(size))
+        return opened.infer(golden_input(size))
 
 
 def _conversion(cache: Path) -> Path:
@@ -102,7 +102,7 @@ def test_what_is_kept_is_what_pytorch_computes_at_every_size(size: int, cache: P
 
     config = replace(CONFIG, input_size=size)
     said: list[str] = []
-    exact = TorchEngine(config, resolve(config)).infer(known_picture(size))
+    exact = TorchEngine(config, resolve(config)).infer(golden_input(size))
     assert np.abs(_answer(said.append, size) - exact).max() < 2e-3
     assert not said, "nothing was converted for it"
 
@@ -133,7 +133,7 @@ def test_other_weights_are_other_models(cache: Path, tmp_path: Path) -> None:
     torch.save(U2Net(LITE).state_dict(), mine)
     config = replace(CONFIG, weights=mine)
     with closing(open_engine(config, resolve(config))) as own:
-        assert np.abs(own.infer(known_picture(config.input_size)) - _answer()).max() > 0.01
+        assert np.abs(own.infer(golden_input(config.input_size)) - _answer()).max() > 0.01
     assert len([path for path in cache.iterdir() if path.is_dir()]) == 2
 
 

@@ -21,7 +21,7 @@ from rtsod.backends.tensorrt.plan_from_weights import Target, engine_from_weight
 from rtsod.cli.build import main
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
-from rtsod.model.golden_input import known_picture
+from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import resolve
 from rtsod.progress import spoken
 from tests.support.fakes import Ticks
@@ -154,7 +154,7 @@ def test_pascal_is_pointed_to_pytorch_in_float32() -> None:
 @pytest.fixture
 def _exported_once(monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
     """The same graph as ever, without the seconds that exporting it again and checking it on photographs take."""
-    monkeypatch.setattr("rtsod.export.checked.bundled_pictures", lambda size: [known_picture(size)])
+    monkeypatch.setattr("rtsod.export.checked.bundled_pictures", lambda size: [golden_input(size)])
     monkeypatch.setattr(
         "rtsod.export.checked.onnx_from_torch",
         lambda network, precision, size, _: exported(published_weights["lite"], "lite", precision, size),

@@ -12,12 +12,12 @@ import pytest
 from rtsod.backends import choose
 from rtsod.backends.cuda.device import Cuda, gpu_error
 from rtsod.backends.cuda.open import open_cuda
-from rtsod.backends.self_check import TOLERANCE, answer_of, check_answer
+from rtsod.backends.self_check import TOLERANCE, check_golden_output, golden_output
 from rtsod.backends.tensorrt.engine import TensorRtEngine, TensorRtRunner
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Availability, Image
-from rtsod.model.golden_input import known_picture
+from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import resolve
 from tests.support.trt_fixtures import (
     CONFIG,
@@ -191,14 +191,14 @@ class TestEngine:
 
 class TestSelfCheck:
     def test_a_small_difference_passes_and_is_told(self) -> None:
-        answer = answer_of(red, SIZE)
-        off = check_answer(lambda image: red(image) + np.float32(TOLERANCE / 2), SIZE, answer, "e")
+        answer = golden_output(red, SIZE)
+        off = check_golden_output(lambda image: red(image) + np.float32(TOLERANCE / 2), SIZE, answer, "e")
         assert off == pytest.approx(TOLERANCE / 2, rel=1e-3)
 
     @pytest.mark.parametrize("answer", [None, "", "AAAA", "no base64!"])
     def test_without_a_stored_answer_nothing_passes(self, answer: str | None) -> None:
         with pytest.raises(EngineError, match="damaged"):
-            check_answer(red, SIZE, answer, "e")
+            check_golden_output(red, SIZE, answer, "e")
 
     @pytest.mark.parametrize("model", ["lite", "full"])
     def test_the_networks_see_the_figure(self, model: str, published_weights: dict[str, Path]) -> None:
@@ -209,7 +209,7 @@ class TestSelfCheck:
 
         graph = SaliencyGraph(load_network(published_weights[model], model)).eval()  # type: ignore[arg-type]
         with torch.inference_mode():
-            answer = graph(torch.from_numpy(known_picture(320))[None])[0, 0].numpy()
+            answer = graph(torch.from_numpy(golden_input(320))[None])[0, 0].numpy()
         assert 0.15 < (answer > 0.5).mean() < 0.2
         assert ((answer > 0.1) & (answer < 0.9)).mean() < 0.02, "sharp: a wrong engine cannot pass by being vague"
 
