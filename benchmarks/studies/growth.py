@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.support.study import carry_out, some_seconds
-from rtsod.bench.end_to_end import Case, Resources, WholeResult, measure_whole
+from rtsod.bench.end_to_end import Case, EndToEndResult, Resources, measure_end_to_end
 from rtsod.bench.isolation import in_fresh_process
 from rtsod.bench.network import measure_network, prepare
-from rtsod.bench.target import Subject
+from rtsod.bench.target import Target
 from rtsod.config import MODELS, EngineConfig, SourceConfig
 from rtsod.system.files import file_to_write
 
@@ -34,21 +34,21 @@ SETTLED: Final = 0.2
 class Study:
     """What all parts share."""
 
-    subject: Subject
+    target: Target
     seconds: float
     """For each point; for the run's length, the length."""
 
     def case(self, width: int = 1280, height: int = 720, **options: Any) -> Case:
         """A whole run over the demo scene."""
-        return Case(self.subject, SourceConfig("demo", width, height), seconds=self.seconds, **options)
+        return Case(self.target, SourceConfig("demo", width, height), seconds=self.seconds, **options)
 
 
 def over_input_size(study: Study) -> Iterator[dict[str, Any]]:
     """The network alone, 160 to 512."""
     for size in INPUT_SIZES:
-        subject = replace(study.subject, config=replace(study.subject.config, input_size=size))
-        in_fresh_process(prepare, subject)
-        network = in_fresh_process(measure_network, subject, study.seconds, time.time())
+        target = replace(study.target, config=replace(study.target.config, input_size=size))
+        in_fresh_process(prepare, target)
+        network = in_fresh_process(measure_network, target, study.seconds, time.time())
         p50 = network.percentiles["p50"]
         # Convolutions grow with the square: what is left per pixel tells whether time does, too.
         per_pixel = round(p50 * 1e6 / size**2, 1)
@@ -58,10 +58,10 @@ def over_input_size(study: Study) -> Iterator[dict[str, Any]]:
 
 def over_frame_size(study: Study) -> Iterator[dict[str, Any]]:
     """Everything but the network, VGA to 4K: the engine is one that knows its answer."""
-    free = replace(study, subject=replace(study.subject, constant=True))
+    free = replace(study, target=replace(study.target, constant=True))
     for width, height in FRAME_SIZES:
-        run = in_fresh_process(measure_whole, free.case(width, height, paced=False))
-        cpu = run.numbers["stage_cpu_ms"]
+        run = in_fresh_process(measure_end_to_end, free.case(width, height, paced=False))
+        cpu = run.snapshot["stage_cpu_ms"]
         beside = cpu["preprocess"] + cpu["compose"] + cpu["write"]
         print(f"frame {width}x{height}: {beside:>7.2f} ms of CPU, {run.peak_memory_mb:>5.0f} MB", flush=True)
         yield {"size": [width, height], "cpu_ms": round(beside, 2), **_whole(run)}
@@ -69,25 +69,25 @@ def over_frame_size(study: Study) -> Iterator[dict[str, Any]]:
 
 def over_sinks(study: Study) -> Iterator[dict[str, Any]]:
     """Everything but the network, with more and more sinks."""
-    free = replace(study, subject=replace(study.subject, constant=True))
+    free = replace(study, target=replace(study.target, constant=True))
     for count in SINKS:
-        run = in_fresh_process(measure_whole, free.case(paced=False, sinks=count))
+        run = in_fresh_process(measure_end_to_end, free.case(paced=False, sinks=count))
         print(
-            f"sinks {count}: write {run.numbers['stage_ms']['write']:.3f} ms, {run.peak_memory_mb:.0f} MB", flush=True
+            f"sinks {count}: write {run.snapshot['stage_ms']['write']:.3f} ms, {run.peak_memory_mb:.0f} MB", flush=True
         )
         yield {"sinks": count, **_whole(run)}
 
 
 def over_length(study: Study) -> Iterator[dict[str, Any]]:
     """One long run, paced like a camera: memory, threads and descriptors must not grow."""
-    run = in_fresh_process(measure_whole, study.case(paced=True))
+    run = in_fresh_process(measure_end_to_end, study.case(paced=True))
     growth = growth_after_settling(run.resources)
-    print(f"{run.numbers['seconds']:.0f} s, {run.numbers['composited']} pictures: {growth}", flush=True)
+    print(f"{run.snapshot['seconds']:.0f} s, {run.snapshot['composited']} pictures: {growth}", flush=True)
     mask_interval = max(1, len(run.resources) // 60)
     yield {
         **_whole(run),
-        "seconds": run.numbers["seconds"],
-        "composited": run.numbers["composited"],
+        "seconds": run.snapshot["seconds"],
+        "composited": run.snapshot["composited"],
         "after_settling": growth,
         "memory_mb": [[round(r.at), r.memory_mb] for r in run.resources[::mask_interval]],
     }
@@ -105,11 +105,11 @@ def growth_after_settling(resources: tuple[Resources, ...]) -> dict[str, float]:
     }
 
 
-def _whole(run: WholeResult) -> dict[str, Any]:
+def _whole(run: EndToEndResult) -> dict[str, Any]:
     return {
-        "fps": run.numbers["output_fps"],
-        "stage_ms": run.numbers["stage_ms"],
-        "stage_cpu_ms": run.numbers["stage_cpu_ms"],
+        "fps": run.snapshot["output_fps"],
+        "stage_ms": run.snapshot["stage_ms"],
+        "stage_cpu_ms": run.snapshot["stage_cpu_ms"],
         "peak_memory_mb": run.peak_memory_mb,
     }
 
@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=some_seconds, default=5.0, help="for each point (default: %(default)g)")
     parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
-    study = Study(Subject(EngineConfig(model=options.model), options.constant), options.seconds)
+    study = Study(Target(EngineConfig(model=options.model), options.constant), options.seconds)
 
     def measure(record: dict[str, Any]) -> None:
         for part in options.only or PARTS:

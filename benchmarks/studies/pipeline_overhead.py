@@ -31,7 +31,7 @@ from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
 from rtsod.bench.isolation import in_fresh_process
-from rtsod.bench.sources import BACKGROUND, LoopedSource
+from rtsod.bench.sources import DEFAULT_BACKGROUND, LoopedSource
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import EngineConfig, PictureConfig
@@ -148,7 +148,7 @@ def _replay(masks: list[Alpha]) -> Callable[[Image], Alpha]:
 
 def _play(source: Source, engine: Engine) -> Snapshot:
     metrics = Metrics()
-    compositor = Compositor([open_background(BACKGROUND)], refine=refiner(PictureConfig().refine))
+    compositor = Compositor([open_background(DEFAULT_BACKGROUND)], refine=refiner(PictureConfig().refine))
     sink = NullSink()
     try:
         Pipeline(source, WholeFrame(engine, metrics), compositor, [sink], metrics, max_mask_age=60.0).run()

@@ -29,9 +29,9 @@ from benchmarks.support.clips import clip_from_video, read_clip
 from benchmarks.support.study import at_least_one, carry_out, some_seconds
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
-from rtsod.bench.end_to_end import Case, measure_whole
+from rtsod.bench.end_to_end import Case, measure_end_to_end
 from rtsod.bench.isolation import in_fresh_process
-from rtsod.bench.target import Subject
+from rtsod.bench.target import Target
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image
@@ -215,13 +215,13 @@ def on_variants(study: Study) -> Iterator[dict[str, Any]]:
 
 def whole_path(study: Study) -> Iterator[dict[str, Any]]:
     """The program's pipeline, from a 720p file that comes in like a camera to a sink, as ``auto`` runs it."""
-    subject = Subject(study.config)
+    target = Target(study.config)
     with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
         for path in study.paths:
             clip = clip_from_video(Path(folder) / f"{path.stem}.mp4", path, 1280, 720, round(study.seconds * FPS), FPS)
-            case = Case(subject, SourceConfig(str(clip)), sync="auto", seconds=2 * study.seconds)
-            run = in_fresh_process(measure_whole, case)
-            numbers = run.numbers
+            case = Case(target, SourceConfig(str(clip)), sync="auto", seconds=2 * study.seconds)
+            run = in_fresh_process(measure_end_to_end, case)
+            numbers = run.snapshot
             lost = sum(count for reason, count in numbers["dropped"].items() if reason != Drop.STOPPED)
             share, latency = lost / numbers["captured"], numbers["latency_ms"]
             assert latency is not None

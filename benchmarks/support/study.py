@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.bench.interference import Others, busy_note
+from rtsod.bench.interference import InterferenceMonitor, interference_warning
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line, write_json
 from rtsod.errors import ExitCode, RtsodError
@@ -36,7 +36,7 @@ def carry_out(
     record = {"command": command_line(module), "end": "done", "machine": machine, "others_cores": None, **about}
     heading = len(record)
     code = ExitCode.DONE
-    others = Others()
+    monitor = InterferenceMonitor()
     try:
         if kept is not None:
             check_writable("--json", kept)
@@ -45,7 +45,7 @@ def carry_out(
         record["end"], code = str(error), error.exit_code
     except KeyboardInterrupt:
         record["end"], code = "interrupted", ExitCode.INTERRUPTED
-    record["others_cores"] = others.cores()
+    record["others_cores"] = monitor.busy_cores()
     said = [] if code is ExitCode.DONE else [record["end"]]
     if kept is not None and len(record) > heading:
         try:
@@ -55,9 +55,9 @@ def carry_out(
             said, code = [*said, str(error)], error.exit_code
     cores = machine["cores"]
     assert isinstance(cores, int)
-    note = busy_note(record["others_cores"], cores)
-    if note is not None and len(record) > heading:
-        said.append(note)
+    warning = interference_warning(record["others_cores"], cores)
+    if warning is not None and len(record) > heading:
+        said.append(warning)
     for line in said:
         print(f"{module}: {line}", file=sys.stderr)
     return code

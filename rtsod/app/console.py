@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -31,6 +30,7 @@ from rtsod.metrics import Drop, Metrics, Snapshot
 from rtsod.model.weights import ReportBytes
 from rtsod.progress import BuildProgress, Notify, spoken
 from rtsod.system.files import write_text
+from rtsod.system.machine import describe_machine
 from rtsod.version import __version__
 
 HELD_OFTEN: Final = 0.1
@@ -200,13 +200,7 @@ def write_stats(
     record = {
         "rtsod": __version__,
         "end": end,
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
+        "machine": {**describe_machine(), "numpy": np.__version__},
         "source": {
             "name": source.name,
             "width": source.width,

@@ -1,138 +1,152 @@
-"""The results in lines for a terminal."""
+"""Formats the results as lines for a terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rtsod.bench.interference import busy_note
+from rtsod.bench.interference import interference_warning
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
-from rtsod.bench.roofline import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roof
+from rtsod.bench.roofline import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roofline
 from rtsod.metrics import Drop, Percentiles, Snapshot
 
 if TYPE_CHECKING:
-    from rtsod.bench.end_to_end import WholeResult  # needs the extra
+    from rtsod.bench.end_to_end import EndToEndResult  # needs the extra rtsod[bench]
 
 
 def network_lines(network: NetworkResult, cores: int) -> list[str]:
-    """How fast a network ran on so many cores, and the verdict."""
-    engine, target = network.engine, network.target_fps
-    if target is None:
-        verdict = f"no verdict, because {network.subject.no_verdict}"
+    """How fast a network ran, and the verdict.
+
+    Args:
+        network: the measurement.
+        cores: number of usable cores.
+    """
+    engine, paper_fps = network.engine, network.paper_fps
+    if paper_fps is None:
+        verdict = f"no verdict: {network.target.no_verdict_reason}"
     else:
         reached = "REACHED" if network.reached else "NOT REACHED"
-        verdict = f"verdict: {target:.0f} fps {reached} ({network.fps / target:.0%} of it)"
-    frames = f"{len(network.samples_ms)} frames" + (", interrupted" if network.cut_short else "")
+        verdict = f"verdict: {paper_fps:.0f} fps {reached} ({network.fps / paper_fps:.0%})"
+    frames = frame_count(len(network.samples_ms)) + (", interrupted" if network.cut_short else "")
     return [
-        *([network.why] if network.why else []),
+        *([network.engine_choice] if network.engine_choice else []),
         f"{network.model} at {engine.input_size}x{engine.input_size} on {engine.name}, {engine.precision}, "
         f"{engine.device}",
-        f"  {network.fps:.2f} fps | {spread(network.percentiles)} per frame, "
+        f"  {network.fps:.2f} fps | {format_percentiles(network.percentiles)} per frame, "
         f"{frames} | start-up {network.startup_s:.1f} s",
         f"  {verdict}",
         *_warning(network.others_cores, cores),
     ]
 
 
-def roof_lines(result: Result) -> list[str]:
-    """What this machine can do beside a GTX 1080 Ti, and how near each network comes to it."""
-    roof = result.roof
-    if roof is None:
-        return [f"no roof: {result.no_roof}"]
-    rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roof.gflops.items())
+def roofline_lines(result: Result) -> list[str]:
+    """The machine's peak rates next to a GTX 1080 Ti's, and how close each network comes to its bound."""
+    roofline = result.roofline
+    if roofline is None:
+        return [f"no roofline: {result.no_roofline_reason}"]
+    rates = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in roofline.gflops.items())
     lines = [
-        f"probes of {roof.name}: {rates} GFLOP/s (a GTX 1080 Ti: fp32 {GTX_1080_TI_GFLOPS:,.0f}), "
-        f"copying {roof.copy_gb_s:.0f} GB/s ({GTX_1080_TI_GB_S:.0f})",
-        f"  its class, by sustained 1x1 convolution: {device_class(roof)}",
+        f"peak rates of {roofline.name}: {rates} GFLOP/s (GTX 1080 Ti: fp32 {GTX_1080_TI_GFLOPS:,.0f}), "
+        f"memory copy {roofline.copy_gb_s:.0f} GB/s ({GTX_1080_TI_GB_S:.0f})",
+        f"  by sustained 1x1 convolution: {compared_with_1080_ti(roofline)}",
     ]
-    if result.doubtful_roof is not None:
-        lines.append(f"  {result.doubtful_roof}")
+    if result.roofline_doubt is not None:
+        lines.append(f"  {result.roofline_doubt}")
     for network in result.networks:
-        target = "" if network.target_fps is None else f"target {network.target_fps:.0f}; "
-        line = f"{network.model}: this machine is {times(roof.of_1080_ti)} a GTX 1080 Ti; {target}"
-        line += f"reached {network.fps:.2f}; "
-        ceiling = result.ceiling(network)
-        if ceiling is None:
-            lines.append(line + "no roof was probed for it")
+        line = f"{network.model}: {network.fps:.2f} fps"
+        if network.paper_fps is not None:
+            factor = format_factor(roofline.relative_to_1080_ti)
+            line += f" (paper: {network.paper_fps:.0f} on a GTX 1080 Ti; this machine is {factor} that card)"
+        bound = result.bound(network)
+        if bound is None:
+            lines.append(f"{line}; no roofline was measured for it")
             continue
-        bound = "arithmetic" if ceiling.compute_ms >= ceiling.memory_ms else "memory"
-        share = f"so {network.fps / ceiling.fps:.0%} of the {ceiling.precision} roof ({ceiling.fps:.2f}, by {bound})"
-        lines.append(line + share)
-        doubt = result.doubt(network)
+        limit = "compute-bound" if bound.compute_ms >= bound.memory_ms else "memory-bound"
+        share = f"{network.fps / bound.fps:.0%} of its {bound.precision} roofline bound"
+        lines.append(f"{line}; {share} ({bound.fps:.2f} fps, {limit})")
+        doubt = result.share_doubt(network)
         if doubt is not None:
-            lines.append(f"  this share is not reliable: {doubt}")
+            lines.append(f"  this share is unreliable: {doubt}")
     return lines
 
 
-def device_class(roof: Roof) -> str:
-    """A device beside a GTX 1080 Ti's fp32, which is how that card runs networks: its fp16 is 64 times slower."""
-    said = f"fp32 {roof.pointwise['fp32']:,.0f} GFLOP/s, {times(roof.of_1080_ti)} a GTX 1080 Ti"
-    if roof.half_of_1080_ti is None:
-        return f"{said}; no fast fp16 in PyTorch here"
-    return f"{said}; fp16 {roof.pointwise['fp16']:,.0f}, {times(roof.half_of_1080_ti)} that card's fp32"
+def compared_with_1080_ti(roofline: Roofline) -> str:
+    """A device's rates relative to a GTX 1080 Ti's fp32, which that card uses since its fp16 is 64 times slower."""
+    factor = format_factor(roofline.relative_to_1080_ti)
+    fp32 = f"fp32 {roofline.pointwise['fp32']:,.0f} GFLOP/s, {factor} a GTX 1080 Ti"
+    if roofline.fp16_relative_to_1080_ti is None:
+        return f"{fp32}; PyTorch has no fast fp16 here"
+    factor = format_factor(roofline.fp16_relative_to_1080_ti)
+    return f"{fp32}; fp16 {roofline.pointwise['fp16']:,.0f}, {factor} that card's fp32"
 
 
-def pipeline_lines(run: WholeResult, cores: int) -> list[str]:
-    """How a whole run went on so many cores."""
-    numbers = run.numbers
+def pipeline_lines(run: EndToEndResult, cores: int) -> list[str]:
+    """How an end-to-end run went.
+
+    Args:
+        run: the measurement.
+        cores: number of usable cores.
+    """
+    snapshot = run.snapshot
     lines = [
-        f"{run.case.subject.model}, {title(run)}: {rate(run, 2)} fps, "
-        f"{numbers['captured']} captured, {numbers['composited']} composited, {lost(numbers)}"
+        f"{run.case.target.model}, {run_title(run)}: {format_fps(run, 2)} fps, "
+        f"{snapshot['captured']} captured, {snapshot['composited']} composited, {drop_summary(snapshot)}"
     ]
-    for label, values in (("latency", numbers["latency_ms"]), ("mask age", numbers["mask_age_ms"])):
+    for label, values in (("latency", snapshot["latency_ms"]), ("mask age", snapshot["mask_age_ms"])):
         if values is not None:
-            lines.append(f"  {label} {spread(values)}, {pictures(numbers['composited'])}")
+            lines.append(f"  {label} {format_percentiles(values)}, {frame_count(snapshot['composited'])}")
     stages = ", ".join(
-        f"{stage} {ms:.1f} ({numbers['stage_cpu_ms'][stage]:.1f})" for stage, ms in numbers["stage_ms"].items()
+        f"{stage} {ms:.1f} ({snapshot['stage_cpu_ms'][stage]:.1f})" for stage, ms in snapshot["stage_ms"].items()
     )
-    lines.append(f"  ms per stage (CPU of its thread): {stages}")
-    lines.append(f"  {run.cpu_cores:.2f} cores busy, {run.peak_memory_mb:.0f} MB at most")
+    lines.append(f"  ms per stage (CPU time of its thread): {stages}")
+    lines.append(f"  {run.cpu_cores:.2f} cores busy, peak memory {run.peak_memory_mb:.0f} MB")
     return [*lines, *_warning(run.others_cores, cores)]
 
 
-def dropped(numbers: Snapshot) -> dict[str, int]:
-    """Frames that were given up, by reason; one that was under way when the run ended was not."""
-    return {reason: count for reason, count in numbers["dropped"].items() if reason != Drop.STOPPED}
+def drops_by_reason(snapshot: Snapshot) -> dict[str, int]:
+    """Dropped frames by reason, without those that were in flight when the run ended."""
+    return {reason: count for reason, count in snapshot["dropped"].items() if reason != Drop.STOPPED}
 
 
-def lost(numbers: Snapshot) -> str:
-    """Why frames that were captured were not composited."""
-    reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in dropped(numbers).items())
-    under_way = numbers["dropped"].get(Drop.STOPPED, 0)
-    return f"dropped {reasons or 'none'}" + (f", {under_way} under way at the end" if under_way else "")
+def drop_summary(snapshot: Snapshot) -> str:
+    """Dropped frames by reason, then those that were in flight when the run ended, in words."""
+    drops = drops_by_reason(snapshot).items()
+    reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in drops)
+    in_flight = snapshot["dropped"].get(Drop.STOPPED, 0)
+    return f"dropped {reasons or 'none'}" + (f", {in_flight} in flight at the end" if in_flight else "")
 
 
-def rate(run: WholeResult, digits: int) -> str:
-    """Pictures per second; one picture has none."""
+def format_fps(run: EndToEndResult, digits: int) -> str:
+    """Frames per second, or a dash for a run too short to have a rate."""
     return "–" if run.fps is None else f"{run.fps:.{digits}f}"
 
 
-def pictures(count: int) -> str:
-    """So many of them."""
-    return "1 picture" if count == 1 else f"{count} pictures"
+def frame_count(count: int) -> str:
+    """The number with its noun."""
+    return "1 frame" if count == 1 else f"{count} frames"
 
 
-def _warning(others: float | None, cores: int) -> list[str]:
-    note = busy_note(others, cores)
-    return [] if note is None else [f"  {note}"]
+def _warning(others_cores: float | None, cores: int) -> list[str]:
+    warning = interference_warning(others_cores, cores)
+    return [] if warning is None else [f"  {warning}"]
 
 
-def title(run: WholeResult) -> str:
-    """Which run it was."""
+def run_title(run: EndToEndResult) -> str:
+    """The source, pace, sync mode and quality of a run."""
     source, size = run.source, ""
     if source.width is not None and source.height is not None:
         size = f" {source.width}x{source.height}"
     rate = f", {float(source.fps):.4g} fps" if source.fps is not None and run.case.paced else ""
-    pace = "like a camera" if run.case.paced else "as fast as it goes"
-    return f"{source.name}{size}{rate}, {pace}, {run.sync}, {run.numbers['rung']}"
+    pace = "paced like a camera" if run.case.paced else "as fast as possible"
+    return f"{source.name}{size}{rate}, {pace}, {run.sync}, {run.snapshot['rung']}"
 
 
-def spread(values: Percentiles) -> str:
-    """Three percentiles."""
+def format_percentiles(values: Percentiles) -> str:
+    """The three percentiles in milliseconds."""
     digits = 2 if values["p50"] < 10 else 1 if values["p50"] < 100 else 0
     return "p50/p95/p99 " + "/".join(f"{values[key]:.{digits}f}" for key in ("p50", "p95", "p99")) + " ms"
 
 
-def times(factor: float) -> str:
-    """A factor with two figures that count."""
+def format_factor(factor: float) -> str:
+    """A factor with at least two significant digits."""
     return f"{factor:.2g} ×" if factor < 10 else f"{factor:.0f} ×"

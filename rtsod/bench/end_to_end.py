@@ -1,4 +1,4 @@
-"""The whole path, from capture to sink, through the program's own pipeline."""
+"""Measures the whole path, from capture to sink, through the program's own pipeline."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import psutil
 
 from rtsod.app.assembly import like, pipeline_from, plan_run, sync_that_ran
 from rtsod.app.run import leave_cores_to_the_network
-from rtsod.bench.sources import BACKGROUND, LoopedSource, PacedSource, demo_images
-from rtsod.bench.target import Subject
+from rtsod.bench.sources import DEFAULT_BACKGROUND, LoopedSource, PacedSource, demo_images
+from rtsod.bench.target import Target
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
@@ -30,95 +30,100 @@ from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
 
 TRACED_FRAMES: Final = 20
-"""Composited frames of which every stage is kept, for the time line."""
-_TRACE: Final = 2000
-_SAMPLE_SECONDS: Final = 0.5
+"""Number of composited frames at the end of a run whose stages the timeline shows."""
+_TRACE_SPANS: Final = 2000
+_SAMPLE_INTERVAL_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One run to measure."""
 
-    subject: Subject
+    target: Target
     source: SourceConfig
-    """``demo``, a file, a folder; its size and rate are of the demo scene."""
+    """``demo``, a file or a folder. Size and rate apply to the demo scene."""
     paced: bool = True
-    """Like a camera, dropping what comes too fast; or every frame, as fast as it goes."""
+    """True delivers frames like a camera, dropping those that arrive too fast; False takes every frame as fast as
+    possible."""
     sync: Sync = "locked"
-    """``auto`` makes masks as the program does by default, by the subject's region and a ladder where it takes them."""
-    background: str = BACKGROUND
+    """``auto`` makes masks as the program does by default, which may include the ROI and the quality ladder."""
+    background: str = DEFAULT_BACKGROUND
     seconds: float = 10.0
+    """Longest duration of the run."""
     sinks: int = 1
+    """Number of sinks."""
 
     @property
     def quality(self) -> QualityConfig:
-        """What may be given up."""
+        """Adaptive quality for ``auto``, otherwise fixed."""
         return QualityConfig() if self.sync == "auto" else QualityConfig(quality="fixed")
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What the process held at one moment."""
+    """Resources the process used at one moment."""
 
     at: float
     """Seconds from the start of the run."""
     memory_mb: float
+    """Resident memory, 10^6 bytes."""
     threads: int
     descriptors: int
+    """Open file descriptors; on Windows, handles."""
 
 
 @dataclass(frozen=True, slots=True)
-class WholeResult:
+class EndToEndResult:
     """How one run went."""
 
     case: Case
     sync: str
-    """What ran: locked, tracked, or both."""
+    """The mode that ran: locked, tracked, or both."""
     engine: EngineInfo
     source: SourceInfo
-    numbers: Snapshot
+    snapshot: Snapshot
     cpu_cores: float
     """Processor time per second of the run: 2.0 is two cores kept busy."""
     resources: tuple[Resources, ...]
     latencies_ms: tuple[float, ...]
-    """From capture to sink, of each picture."""
+    """Milliseconds from capture to sink of each composited frame."""
     spans: tuple[Span, ...]
-    """The passes of all stages while the last ``TRACED_FRAMES`` pictures were made; seconds from the first."""
+    """What every stage did while the last ``TRACED_FRAMES`` frames were made; times in seconds from the first."""
     others_cores: float | None = None
-    """What other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
+    """Cores other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
 
     @property
     def fps(self) -> float | None:
-        """Pictures per second, None for less than two.
+        """Composited frames per second; None for fewer than two.
 
-        Few pictures that come in a burst seem faster than they were captured: paced like a camera, no more can leave
-        in the long run than the share of the pace that was composited.
+        A short burst can leave faster than its frames were captured. A paced run is therefore limited to the
+        source's rate times the share of frames that was composited, which no longer run can exceed.
         """
-        numbers = self.numbers
-        if numbers["composited"] < 2:
+        snapshot = self.snapshot
+        if snapshot["composited"] < 2:
             return None
-        rate = numbers["output_fps"]
+        rate = snapshot["output_fps"]
         if self.case.paced and self.source.fps is not None:
-            settled = numbers["captured"] - numbers["dropped"].get(Drop.STOPPED, 0)
-            rate = min(rate, float(self.source.fps) * numbers["composited"] / max(settled, 1))
+            completed = snapshot["captured"] - snapshot["dropped"].get(Drop.STOPPED, 0)
+            rate = min(rate, float(self.source.fps) * snapshot["composited"] / max(completed, 1))
         return round(rate, 3)
 
     @property
     def peak_memory_mb(self) -> float:
-        """Of the process, network and frames in memory included."""
-        return max(resource.memory_mb for resource in self.resources)
+        """Largest resident memory of the process, with the network and the frames kept in memory."""
+        return max(sample.memory_mb for sample in self.resources)
 
 
-def measure_whole(case: Case) -> WholeResult:
-    """Open what the case names and run it. For a fresh process.
+def measure_end_to_end(case: Case) -> EndToEndResult:
+    """Open everything the case names and run it. Call it in a new process.
 
     Raises:
-        RtsodError: it cannot be opened, or fails.
+        RtsodError: something cannot be opened, or the run fails.
     """
     leave_cores_to_the_network()
-    with closing(_open_source(case)) as source, closing(_pool(case.subject)) as pool:
+    with closing(_open_source(case)) as source, closing(_pool(case.target)) as pool:
         settled = plan_run(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
-        metrics = Metrics(trace=_TRACE)
+        metrics = Metrics(trace=_TRACE_SPANS)
         masker = build_masker(settled.choice, source.info, pool, metrics, lambda line: None)
         backdrop, age = open_background(case.background), settled.max_mask_age
         run = replace(case, sync=settled.run.sync)
@@ -126,12 +131,12 @@ def measure_whole(case: Case) -> WholeResult:
         return replace(result, case=case)
 
 
-def _pool(subject: Subject) -> EnginePool:
-    first = subject.open()[0]
-    settled = subject.config if subject.constant else like(subject.config, first.info)
+def _pool(target: Target) -> EnginePool:
+    first = target.open()[0]
+    settled = target.config if target.constant else like(target.config, first.info)
 
     def opened(size: int) -> Engine:
-        return replace(subject, config=replace(settled, input_size=size)).open()[0]
+        return replace(target, config=replace(settled, input_size=size)).open()[0]
 
     return EnginePool(first, opened)
 
@@ -146,8 +151,8 @@ def run_case(
     *,
     max_mask_age: float,
     clock: Clock = time.perf_counter,
-) -> WholeResult:
-    """Run the pipeline over opened edges until the input ends or ``case.seconds`` are over."""
+) -> EndToEndResult:
+    """Run the pipeline with opened parts until the input ends or ``case.seconds`` have passed."""
     pipeline = pipeline_from(
         RunConfig(sync=case.sync),
         source,
@@ -159,32 +164,32 @@ def run_case(
         max_mask_age=max_mask_age,
         clock=clock,
     )
-    watch = _Watch(clock)
+    sampler = _ResourceSampler(clock)
     cpu = time.process_time()
-    pipeline.run(tick=lambda: watch.tick() >= case.seconds)
-    seconds = watch.tick(last=True)
-    numbers = metrics.snapshot()
-    return WholeResult(
+    pipeline.run(tick=lambda: sampler.tick() >= case.seconds)
+    seconds = sampler.tick(last=True)
+    snapshot = metrics.snapshot()
+    return EndToEndResult(
         case=case,
-        sync=sync_that_ran(case.sync, numbers),
+        sync=sync_that_ran(case.sync, snapshot),
         engine=engine,
         source=source.info,
-        numbers=numbers,
+        snapshot=snapshot,
         cpu_cores=round((time.process_time() - cpu) / seconds, 3),
-        resources=tuple(watch.samples),
+        resources=tuple(sampler.samples),
         latencies_ms=tuple(round(latency * 1e3, 3) for latency in metrics.latencies()),
-        spans=latest(metrics.spans(), TRACED_FRAMES),
+        spans=last_spans(metrics.spans(), TRACED_FRAMES),
     )
 
 
-def latest(spans: list[Span], frames: int) -> tuple[Span, ...]:
-    """What happened while the last so many pictures were made, from the capture of the first; times from there."""
+def last_spans(spans: list[Span], frames: int) -> tuple[Span, ...]:
+    """The spans during which the last ``frames`` frames were made, with times counted from the first one's capture."""
     composed = [span.frame for span in spans if span.stage is Stage.COMPOSE][-frames:]
-    starts = [span.ended for span in spans if span.stage is Stage.CAPTURE and span.frame in composed]
-    if not starts:
+    captures = [span.ended for span in spans if span.stage is Stage.CAPTURE and span.frame in composed]
+    if not captures:
         return ()
-    # A camera is waited for: what counts begins when its frame is there.
-    zero = min(starts)
+    # A capture span is mostly waiting for the camera: start when its frame has arrived.
+    zero = min(captures)
     end = max(span.ended for span in spans if span.frame in composed)
     return tuple(
         replace(span, started=round(span.started - zero, 6), ended=round(span.ended - zero, 6))
@@ -193,8 +198,8 @@ def latest(spans: list[Span], frames: int) -> tuple[Span, ...]:
     )
 
 
-class _Watch:
-    """Looks at the process now and then."""
+class _ResourceSampler:
+    """Samples the process's resources at intervals."""
 
     def __init__(self, clock: Clock) -> None:
         self.samples: list[Resources] = []
@@ -206,9 +211,9 @@ class _Watch:
         )
 
     def tick(self, *, last: bool = False) -> float:
-        """Seconds since the start; after the last, when the run's threads have ended, nothing is sampled any more."""
+        """Seconds since the start. The last call takes no sample, since the run's threads have ended by then."""
         at = self._clock() - self._start
-        if not self.samples or (not last and at - self.samples[-1].at >= _SAMPLE_SECONDS):
+        if not self.samples or (not last and at - self.samples[-1].at >= _SAMPLE_INTERVAL_SECONDS):
             memory = self._process.memory_info().rss / 1e6
             self.samples.append(
                 Resources(round(at, 3), round(memory, 1), self._process.num_threads(), self._descriptors())
@@ -217,16 +222,16 @@ class _Watch:
 
 
 def open_paceable(config: SourceConfig) -> Source:
-    """A file or a folder, opened.
+    """Open a file or a folder.
 
     Raises:
-        UsageError: it sets its own pace: a camera or a stream.
-        SourceError: it cannot be opened.
+        UsageError: the source is a camera or a stream, whose pace the benchmark cannot set.
+        SourceError: the source cannot be opened.
     """
     source = open_source(config)
     if source.info.live:
         source.close()
-        raise UsageError(f"--source {config.spec}: the benchmark sets the pace itself: give a file, a folder or demo")
+        raise UsageError(f"--source {config.spec}: the benchmark sets the pace: choose a file, a folder or demo")
     return source
 
 
@@ -234,7 +239,7 @@ def _open_source(case: Case) -> Source:
     config = case.source
     source: Source
     if config.spec == "demo":
-        # Drawn beforehand: a camera's picture costs this processor nothing.
+        # Rendered in advance: a camera's frame costs this processor nothing.
         images = demo_images(config.width, config.height, config.fps)
         source = LoopedSource(images, Fraction(config.fps), name="demo scene")
     else:

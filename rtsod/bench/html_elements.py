@@ -1,4 +1,4 @@
-"""The bricks of the report's page: one document with its style in it, sections, tables."""
+"""HTML building blocks of the report: a document with its style sheet, sections and tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,12 @@ svg { width: 100%; height: auto; display: block; }
 
 
 def document(title: str, body: str) -> str:
-    """The whole page around its body."""
+    """A complete page.
+
+    Args:
+        title: HTML text.
+        body: HTML.
+    """
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width, initial-scale=1"><title>{title}</title><style>{_STYLE}</style></head>'
@@ -40,12 +45,22 @@ def document(title: str, body: str) -> str:
 
 
 def section(heading: str, body: str) -> str:
-    """One white sheet."""
+    """A section on a white panel.
+
+    Args:
+        heading: HTML.
+        body: HTML.
+    """
     return f"<section><h2>{heading}</h2>{body}</section>"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Headings as text, cells as HTML."""
+    """A table.
+
+    Args:
+        heads: column headings, plain text.
+        rows: cells, HTML.
+    """
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,6 +1,6 @@
-"""What other programs took of this machine while something was measured: then no rate is what it could be.
+"""Measures how much processor time other programs used during a measurement, since that makes its rates too low.
 
-A load average looks back over a minute and counts the benchmark itself; this counts processor time.
+A load average covers the last minute and includes the benchmark itself; this counts processor time.
 """
 
 from __future__ import annotations
@@ -8,70 +8,89 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Final
 
-QUIET: Final = 0.1
-"""Of each core: a system's own background work stays below."""
-_IDLE: Final = ("idle", "iowait", "guest", "guest_nice")
-"""No work, or (a guest's) counted as its host's already."""
+from rtsod.interfaces import Clock
+from rtsod.system.machine import usable_cores
+
+TOLERATED_SHARE: Final = 0.1
+"""Share of all cores that other programs may use; the system's own background work stays below it."""
+_SHORTEST_SECONDS: Final = 1e-3
+_NOT_BUSY: Final = ("idle", "iowait", "guest", "guest_nice")
+"""Fields of ``psutil.cpu_times`` without work, or, for guests, work that the host's fields already include."""
 
 
-class Others:
-    """Counts from its making on, for the cores that this process may use."""
-
-    def __init__(self) -> None:
-        self._known = find_spec("psutil") is not None and sys.platform != "win32"  # there children's time is unknown
-        self._began, self._used = time.monotonic(), self._used_by_others()
-
-    def cores(self) -> float | None:
-        """How many cores other programs kept busy on average, the hypervisor's other guests included.
-
-        None where that is not known: without psutil (the extra rtsod[bench]), and on Windows. Of this process's own
-        children, those count as its own that have ended and were waited for.
-        """
-        if not self._known:
-            return None
-        seconds = max(time.monotonic() - self._began, 1e-3)
-        return round(max(0.0, self._used_by_others() - self._used) / seconds, 3)
-
-    def _used_by_others(self) -> float:
-        if not self._known:
-            return 0.0
-        import psutil  # an extra
-
-        mine = usable_cores()
-        busy = sum(
-            seconds
-            for number, times in enumerate(psutil.cpu_times(percpu=True))
-            if number in mine
-            for kind, seconds in times._asdict().items()
-            if kind not in _IDLE
-        )
-        own = os.times()
-        return float(busy) - (own.user + own.system + own.children_user + own.children_system)
-
-
-def usable_cores() -> set[int]:
-    """The cores this process may run on: what a container really gives."""
-    try:
-        return os.sched_getaffinity(0)
-    except AttributeError:
-        return set(range(os.cpu_count() or 1))
-
-
-def disturbed(others: float | None, cores: int) -> bool:
-    """Whether so much was taken that a measurement is not what this machine can do.
+class InterferenceMonitor:
+    """Counts what other programs use of this process's cores, from its construction on.
 
     Args:
-        others: of :meth:`Others.cores`.
-        cores: how many there are.
+        clock: seconds, monotonic.
+        others_cpu_seconds: returns the processor seconds other programs have used so far, or None where they cannot
+            be counted. The default asks the operating system.
     """
-    return others is not None and others > QUIET * cores
+
+    def __init__(
+        self, clock: Clock = time.monotonic, others_cpu_seconds: Callable[[], float | None] | None = None
+    ) -> None:
+        self._clock = clock
+        self._others_cpu_seconds = others_cpu_seconds or _others_cpu_seconds
+        self._started_at, self._used_before = clock(), self._others_cpu_seconds()
+
+    def busy_cores(self) -> float | None:
+        """Number of cores other programs kept busy on average, including the hypervisor's other guests.
+
+        None where that cannot be counted: on Windows, and without psutil (the extra ``rtsod[bench]``).
+        """
+        used = self._others_cpu_seconds()
+        if used is None or self._used_before is None:
+            return None
+        seconds = max(self._clock() - self._started_at, _SHORTEST_SECONDS)
+        return round(max(0.0, used - self._used_before) / seconds, 3)
 
 
-def busy_note(others: float | None, cores: int) -> str | None:
-    """A warning where a measurement was disturbed."""
-    if not disturbed(others, cores):
+def _others_cpu_seconds() -> float | None:
+    """None without psutil, and on Windows, where the time of ended child processes is unknown."""
+    if find_spec("psutil") is None or sys.platform == "win32":
         return None
-    return f"other programs kept {others:.1f} of {cores} cores busy meanwhile: rates are too low"
+    import psutil  # an extra
+
+    return cpu_seconds_of_others(
+        [times._asdict() for times in psutil.cpu_times(percpu=True)], usable_cores(), os.times()
+    )
+
+
+def cpu_seconds_of_others(core_times: Sequence[Mapping[str, float]], cores: set[int], own: os.times_result) -> float:
+    """Busy time of the usable cores minus this process's own and that of its children that ended and were waited for.
+
+    Args:
+        core_times: seconds in each state, for every core of the machine, as ``psutil.cpu_times(percpu=True)`` counts.
+        cores: indices of the usable cores.
+        own: from ``os.times()``.
+    """
+    busy = sum(
+        seconds
+        for core, times in enumerate(core_times)
+        if core in cores
+        for state, seconds in times.items()
+        if state not in _NOT_BUSY
+    )
+    return busy - (own.user + own.system + own.children_user + own.children_system)
+
+
+def is_disturbed(others_cores: float | None, cores: int) -> bool:
+    """Whether other programs used so much that a measurement does not show what the machine can do.
+
+    Args:
+        others_cores: from :meth:`InterferenceMonitor.busy_cores`; None counts as undisturbed.
+        cores: number of usable cores.
+    """
+    return others_cores is not None and others_cores > TOLERATED_SHARE * cores
+
+
+def interference_warning(others_cores: float | None, cores: int) -> str | None:
+    """A warning for a disturbed measurement, otherwise None."""
+    if not is_disturbed(others_cores, cores):
+        return None
+    return f"other programs kept {others_cores:.1f} of {cores} cores busy during this: rates are too low"

@@ -1,4 +1,4 @@
-"""The network alone: batch 1, pixels in host memory to mask in host memory, synchronised."""
+"""Times the network alone: batch 1, from pixels in host memory to the mask in host memory, synchronised."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from typing import Final
 
 import numpy as np
 
-from rtsod.bench.target import TARGET_FPS, Subject
+from rtsod.bench.target import PAPER_FPS, Target
 from rtsod.config import ModelName
 from rtsod.frames import EngineInfo
 from rtsod.interfaces import Clock, Engine
 from rtsod.metrics import Percentiles
 
 _WARM_UP_SECONDS: Final = 1.0
-_WARM_UP_TIMES: Final = 3
-_LEAST_TIMES: Final = 10
-_NOISES: Final = 4
+_WARM_UP_INFERENCES: Final = 3
+_MIN_SAMPLES: Final = 10
+_NOISE_IMAGES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkResult:
     """How fast one network ran."""
 
-    subject: Subject
+    target: Target
     engine: EngineInfo
-    why: str
-    """What ``auto`` said."""
+    engine_choice: str
+    """How ``auto`` explained its choice of engine; empty if there was none."""
     startup_s: float
-    """From launching the interpreter to the first mask, compiled models already in the cache."""
+    """Seconds from launching the interpreter to the first mask, with compiled models already cached."""
     samples_ms: tuple[float, ...]
-    """Every inference after warming up, in order."""
+    """Milliseconds of every inference after warming up, in order."""
     others_cores: float | None = None
-    """What other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
+    """Cores other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
     cut_short: bool = False
-    """A signal ended the measurement before its time."""
+    """Whether a signal ended the measurement early."""
 
     @property
     def model(self) -> ModelName:
         """``full`` or ``lite``."""
-        return self.subject.model
+        return self.target.model
 
     @property
     def fps(self) -> float:
@@ -53,57 +53,59 @@ class NetworkResult:
 
     @property
     def percentiles(self) -> Percentiles:
-        """Milliseconds per inference. With few samples the higher ones are the slowest sample."""
+        """Milliseconds per inference. With few samples the higher percentiles equal the slowest sample."""
         p50, p95, p99 = np.percentile(self.samples_ms, [50, 95, 99])
         return Percentiles(p50=round(float(p50), 3), p95=round(float(p95), 3), p99=round(float(p99), 3))
 
     @property
-    def target_fps(self) -> float | None:
-        """The paper's; None where it gives none for this."""
-        return TARGET_FPS[self.model] if self.subject.no_verdict is None else None
+    def paper_fps(self) -> float | None:
+        """The paper's rate; None if the paper gives none for this target."""
+        return PAPER_FPS[self.model] if self.target.no_verdict_reason is None else None
 
     @property
     def reached(self) -> bool | None:
-        """The verdict, where there is a target."""
-        return None if self.target_fps is None else self.fps >= self.target_fps
+        """Whether the network runs at the paper's rate; None if there is no such rate."""
+        return None if self.paper_fps is None else self.fps >= self.paper_fps
 
 
-def prepare(subject: Subject) -> EngineInfo:
-    """Convert, compile and cache whatever the engine keeps, so that what follows starts like any later start."""
-    engine, _ = subject.open()
+def prepare(target: Target) -> EngineInfo:
+    """Open and close the engine once, so that converted and compiled models are cached for later starts."""
+    engine, _ = target.open()
     engine.close()
     return engine.info
 
 
-def measure_network(subject: Subject, seconds: float, launched_at: float) -> NetworkResult:
-    """Open the engine and time it. For a fresh process.
+def measure_network(target: Target, seconds: float, launched_at: float) -> NetworkResult:
+    """Open the engine and time it. Call it in a new process.
+
+    SIGTERM ends the measurement early and keeps its samples.
 
     Args:
-        subject: what to open.
+        target: what to open.
         seconds: how long to measure, after warming up.
         launched_at: ``time.time()`` just before this process was launched.
 
     Raises:
         RtsodError: the engine cannot be opened or fails.
     """
-    engine, why = subject.open()
+    engine, engine_choice = target.open()
     try:
         engine.infer(_noise(engine.info.input_size)[0])
         startup = time.time() - launched_at
-        with _told_to_end() as ended:
-            samples = time_engine(engine, seconds, ended=ended.is_set)
-        return NetworkResult(subject, engine.info, why, round(startup, 3), samples, cut_short=ended.is_set())
+        with _sigterm_event() as stop:
+            samples = time_engine(engine, seconds, stop_requested=stop.is_set)
+        return NetworkResult(target, engine.info, engine_choice, round(startup, 3), samples, cut_short=stop.is_set())
     finally:
         engine.close()
 
 
 @contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """Set by SIGTERM, which otherwise would end the process, and what it has measured with it."""
-    ended = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+def _sigterm_event() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets instead of ending the process, which would lose what it has measured."""
+    received = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.set())
     try:
-        yield ended
+        yield received
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -113,31 +115,34 @@ def time_engine(
     seconds: float,
     *,
     clock: Clock = time.perf_counter,
-    ended: Callable[[], bool] = lambda: False,
+    stop_requested: Callable[[], bool] = lambda: False,
 ) -> tuple[float, ...]:
-    """Milliseconds of each inference for so many seconds, at least ten times, after warming up.
+    """Warm an engine up, then time its inferences one by one.
+
+    The images are noise: on zeros a processor can skip work (denormals, sparsity, power).
 
     Args:
-        engine: to be timed.
-        seconds: how long.
-        clock: for both.
-        ended: asked after each inference whether that is enough; there is always one.
+        engine: the engine to time.
+        seconds: how long to measure; at least ten inferences are timed.
+        clock: seconds, monotonic.
+        stop_requested: checked after each inference; True ends the measurement, which always has one sample.
 
-    The pictures are noise: zeros would let a processor skip work (denormals, sparsity, power).
+    Returns:
+        Milliseconds of each inference.
     """
-    noises = _noise(engine.info.input_size)
-    began, times = clock(), 0
-    while not ended() and (times < _WARM_UP_TIMES or clock() - began < min(_WARM_UP_SECONDS, seconds)):
-        engine.infer(noises[times % _NOISES])
-        times += 1
+    images = _noise(engine.info.input_size)
+    began, count = clock(), 0
+    while not stop_requested() and (count < _WARM_UP_INFERENCES or clock() - began < min(_WARM_UP_SECONDS, seconds)):
+        engine.infer(images[count % _NOISE_IMAGES])
+        count += 1
     samples: list[float] = []
     began = clock()
-    while not samples or (not ended() and (len(samples) < _LEAST_TIMES or clock() - began < seconds)):
+    while not samples or (not stop_requested() and (len(samples) < _MIN_SAMPLES or clock() - began < seconds)):
         started = clock()
-        engine.infer(noises[len(samples) % _NOISES])  # synchronous by contract: the mask is in host memory
+        engine.infer(images[len(samples) % _NOISE_IMAGES])  # synchronous by contract: the mask is in host memory
         samples.append(round((clock() - started) * 1e3, 4))
     return tuple(samples)
 
 
 def _noise(size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.random.default_rng(0).integers(0, 256, (_NOISES, size, size, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (_NOISE_IMAGES, size, size, 3), np.uint8)

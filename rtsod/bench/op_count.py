@@ -1,4 +1,4 @@
-"""How much there is to compute, counted from the graph itself."""
+"""Counts the network's arithmetic and memory traffic from its graph."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from rtsod.config import ModelName
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """Of one inference."""
+class OpCount:
+    """Operations and data of one inference."""
 
     macs: int
-    """Multiplications with addition in the convolutions, done directly (Winograd's way needs fewer)."""
+    """Multiply-accumulates of the convolutions, computed directly; Winograd's algorithm needs fewer."""
     activations: int
-    """Numbers that the convolutions write."""
+    """Values the convolutions write."""
     parameters: int
 
     @property
     def flops(self) -> int:
-        """Two for each multiplication with addition."""
+        """Floating-point operations: two per multiply-accumulate."""
         return 2 * self.macs
 
-    def traffic(self, bytes_each: int) -> int:
-        """Bytes moved if every activation is written and read once and every parameter read once."""
-        return (2 * self.activations + self.parameters) * bytes_each
+    def traffic_bytes(self, bytes_per_value: int) -> int:
+        """Bytes moved if every activation is written and read once and every parameter is read once."""
+        return (2 * self.activations + self.parameters) * bytes_per_value
 
 
-def count_work(model: ModelName, input_size: int) -> Work:
-    """Run the graph without numbers (PyTorch's meta device) and add up what its convolutions would do."""
-    import torch  # a second to import
+def count_operations(model: ModelName, input_size: int) -> OpCount:
+    """Run the graph on PyTorch's meta device, which computes no values, and add up its convolutions.
+
+    Args:
+        model: ``full`` or ``lite``.
+        input_size: side of the network's input, in pixels.
+    """
+    import torch  # takes about a second to import
 
     from rtsod.model.u2net import TABLES, U2Net, convolutions
 
@@ -47,4 +52,4 @@ def count_work(model: ModelName, input_size: int) -> Work:
         for convolution in convolutions(network):
             convolution.register_forward_hook(add)
         network(torch.empty(1, 3, input_size, input_size))
-    return Work(macs, activations, sum(parameter.numel() for parameter in network.parameters()))
+    return OpCount(macs, activations, sum(parameter.numel() for parameter in network.parameters()))

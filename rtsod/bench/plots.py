@@ -1,4 +1,4 @@
-"""The pictures of the page, as SVG, by Matplotlib."""
+"""Draws the report's plots as SVG with Matplotlib."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLUE: Final = "#2563a8"
 ORANGE: Final = "#c8571b"
 MODEL_COLOURS: Final = {"full": BLUE, "lite": ORANGE}
 FRAME_COLOURS: Final = ("#2563a8", "#c8571b", "#3a8f5c", "#8a5a9e", "#b58a1d")
-_STYLE: Final[Any] = {  # Matplotlib's own type lists its 300 keys
+_STYLE: Final[Any] = {  # Matplotlib's type enumerates all 300 keys
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.edgecolor": MUTED,
@@ -44,26 +44,27 @@ _STYLE: Final[Any] = {  # Matplotlib's own type lists its 300 keys
     "text.color": INK,
     "svg.hashsalt": "rtsod",
 }
-_ON_WHITE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
-_WIDTH: Final = 10.4
-_TEXT_LINE: Final = 0.058
-"""Of the roofline's height."""
+_WHITE_BOX: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
+_WIDTH_INCHES: Final = 10.4
+_LABEL_SPACING: Final = 0.058
+"""Least distance between two labels of the roofline plot, as a share of its height."""
+_DROPPED_COLOUR: Final = "#b8c0c9"
 
 
 def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -> str:
-    """One panel each, side by side: how often which time, with the percentiles marked.
+    """Histograms side by side, with the percentiles marked.
 
     Args:
-        samples: title, colour, milliseconds.
-        label: of the time axis.
+        samples: title, colour and milliseconds of each panel.
+        label: label of the time axis.
     """
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
-        for axes, (title, colour, values) in zip(_row(figure, len(samples)), samples, strict=True):
+        figure = Figure(figsize=(_WIDTH_INCHES, 2.9), layout="constrained")
+        for axes, (title, colour, values) in zip(_panels(figure, len(samples)), samples, strict=True):
             axes.hist(
                 values,
                 bins=_bins(values),
-                range=_range(values),
+                range=axis_range(values),
                 color=colour,
                 alpha=0.85,
                 edgecolor="white",
@@ -73,7 +74,7 @@ def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -
             axes.set_xlabel(label)
             axes.set_ylabel("frames")
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.set_ylim(0, axes.get_ylim()[1] * 1.3)  # room for the percentiles' names
+            axes.set_ylim(0, axes.get_ylim()[1] * 1.3)  # room for the percentile labels
             low, high = axes.get_xlim()
             marks = np.percentile(values, [50, 95, 99])
             for height, name, value in zip((0.97, 0.88, 0.79), ("p50", "p95", "p99"), marks, strict=True):
@@ -88,71 +89,72 @@ def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -
                     ha="right" if left else "left",
                     va="top",
                     fontsize=8.5,
-                    bbox=_ON_WHITE,
+                    bbox=_WHITE_BOX,
                 )
         return _svg(figure)
 
 
 def roofline(result: Result) -> str:
-    """Rate against operations per byte, both logarithmic: this machine's roofs, a GTX 1080 Ti's, and the networks."""
-    roof = result.roof
-    assert roof is not None
+    """Rate against arithmetic intensity, both logarithmic: this machine's rooflines, a GTX 1080 Ti's, the networks."""
+    machine = result.roofline
+    assert machine is not None
     points = [
-        (network, ceiling.flops_per_byte, result.work[network.model].flops * network.fps / 1e9)
+        (network, bound.flops_per_byte, result.op_counts[network.model].flops * network.fps / 1e9)
         for network in result.networks
-        if (ceiling := result.ceiling(network)) is not None
+        if (bound := result.bound(network)) is not None
     ]
-    shown = {ceiling.precision for network in result.networks if (ceiling := result.ceiling(network))}
+    shown = {bound.precision for network in result.networks if (bound := result.bound(network))}
     intensity = np.logspace(0, 4, 200)
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 4.4), layout="constrained")
+        figure = Figure(figsize=(_WIDTH_INCHES, 4.4), layout="constrained")
         axes = figure.subplots()
         card = np.minimum(GTX_1080_TI_GFLOPS, intensity * GTX_1080_TI_GB_S)
         axes.plot(intensity, card, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)))
         labels = [(GTX_1080_TI_GFLOPS, "GTX 1080 Ti, fp32 (data sheet)", MUTED)]
-        for precision, gflops in roof.gflops.items():
+        for precision, gflops in machine.gflops.items():
             used = precision in shown
             colour = INK if used else MUTED
-            line = np.minimum(gflops, intensity * roof.copy_gb_s)
+            line = np.minimum(gflops, intensity * machine.copy_gb_s)
             axes.plot(intensity, line, color=colour, linewidth=2.0 if used else 1.0)
             labels.append((gflops, f"this machine, {precision}: {gflops:,.0f}", colour))
         axes.set(xscale="log", yscale="log", xlim=(1, 1e4))
-        axes.set_ylim(min(roof.copy_gb_s, *(rate / 3 for _, _, rate in points), GTX_1080_TI_GB_S), 2.5 * max(labels)[0])
-        _name_lines(axes, labels)
+        lowest = min(machine.copy_gb_s, *(rate / 3 for _, _, rate in points), GTX_1080_TI_GB_S)
+        axes.set_ylim(lowest, 2.5 * max(labels)[0])
+        _label_lines(axes, labels)
         for network, at, rate in points:
             colour = MODEL_COLOURS[network.model]
             axes.plot(at, rate, "o", color=colour, markersize=9, markeredgecolor="white", zorder=3)
-            left = network.model == "lite"  # it does less per byte: to the left of full, or on it
+            left = network.model == "lite"  # its intensity is lower than or equal to that of full
             axes.annotate(f"{network.model}: {rate:,.0f}", (at, rate), (-9 if left else 9, -3),
                           ha="right" if left else "left", textcoords="offset points", color=colour,
-                          fontweight="bold", bbox=_ON_WHITE)  # fmt: skip
-        axes.set_xlabel("operations per byte of memory traffic")
-        axes.set_ylabel("10⁹ operations per second")
+                          fontweight="bold", bbox=_WHITE_BOX)  # fmt: skip
+        axes.set_xlabel("arithmetic intensity, operations per byte of memory traffic")
+        axes.set_ylabel("GFLOP/s")
         axes.grid(True, which="major", color=FAINT, linewidth=0.8)
         axes.set_axisbelow(True)
         return _svg(figure)
 
 
 def timeline(spans: Sequence[Span]) -> str:
-    """Which stage was busy with which frame, one row for each stage; a colour follows one frame down the rows."""
-    made = sorted({span.frame for span in spans if span.stage is Stage.COMPOSE and span.frame is not None})
-    colours = {frame: FRAME_COLOURS[place % len(FRAME_COLOURS)] for place, frame in enumerate(made)}
+    """Which stage was busy with which frame, one row per stage. Each colour follows one frame down the rows."""
+    composed = sorted({span.frame for span in spans if span.stage is Stage.COMPOSE and span.frame is not None})
+    colours = {frame: FRAME_COLOURS[place % len(FRAME_COLOURS)] for place, frame in enumerate(composed)}
     stages = list(Stage)
     end = max(span.ended for span in spans if span.frame in colours) * 1e3
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
+        figure = Figure(figsize=(_WIDTH_INCHES, 2.9), layout="constrained")
         axes = figure.subplots()
         for span in spans:
             row, start = stages.index(span.stage), max(span.started * 1e3, 0.0)
             length = span.ended * 1e3 - start
             if span.stage is Stage.CAPTURE:
-                # Mostly waiting for the moment: what is seen is when the frame was there.
-                colour = colours.get(span.frame, "#b8c0c9") if span.frame is not None else "#b8c0c9"
+                # Mostly waiting for the camera: show only when the frame arrived.
+                colour = _DROPPED_COLOUR if span.frame is None else colours.get(span.frame, _DROPPED_COLOUR)
                 axes.plot([span.ended * 1e3] * 2, [row - 0.34, row + 0.34], color=colour,
                           linewidth=2.2 if span.frame in colours else 1.0, solid_capstyle="butt")  # fmt: skip
                 continue
-            colour = colours.get(span.frame, MUTED) if span.frame is not None else MUTED
-            # What is too short to be seen still gets a line.
+            colour = MUTED if span.frame is None else colours.get(span.frame, MUTED)
+            # The edge keeps very short spans visible.
             axes.barh(row, length, left=start, height=0.68, color=colour, edgecolor=colour, linewidth=0.8)
             if span.stage is Stage.INFER and length > end / 30:
                 axes.text(start + length / 2, row, str(span.frame), ha="center", va="center", color="white", fontsize=8)
@@ -167,57 +169,57 @@ def timeline(spans: Sequence[Span]) -> str:
         return _svg(figure)
 
 
-def _name_lines(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
-    """Names right of the ends of horizontal lines, where no line runs; those that would cover each other move apart.
+def _label_lines(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
+    """Label horizontal lines to the right of their ends, moving labels that would overlap.
 
     Args:
-        axes: logarithmic upwards, its limits set.
-        labels: height, text, colour.
+        axes: logarithmic y axis, limits set.
+        labels: height, text and colour of each line.
     """
     low, high = np.log10(axes.get_ylim())
-    places = spread_apart([(math.log10(height) - low) / (high - low) for height, _, _ in sorted(labels)], _TEXT_LINE)
-    for (height, text, colour), place in zip(sorted(labels), places, strict=True):
+    wanted = [(math.log10(height) - low) / (high - low) for height, _, _ in sorted(labels)]
+    for (height, text, colour), place in zip(sorted(labels), spread_apart(wanted, _LABEL_SPACING), strict=True):
         axes.annotate(text, (1.0, height), (1.03, place), xycoords=("axes fraction", "data"),
                       textcoords="axes fraction", va="center", color=colour, fontsize=9,
                       arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 2, "shrinkB": 0},
                       annotation_clip=False)  # fmt: skip
 
 
-def spread_apart(places: Sequence[float], least: float) -> list[float]:
-    """Rising places moved as little as need be, so that neighbours are at least so far apart.
+def spread_apart(places: Sequence[float], distance: float) -> list[float]:
+    """Move ascending places as little as possible so that neighbours are at least ``distance`` apart.
 
-    What would meet is gathered into groups, each around the mean of its places.
+    Places that would come too close form a group, which is spread evenly around its mean.
     """
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
-        while len(groups) > 1 and _spread(groups[-1], least)[0] - _spread(groups[-2], least)[-1] < least:
+        while len(groups) > 1 and _spread(groups[-1], distance)[0] - _spread(groups[-2], distance)[-1] < distance:
             groups[-2:] = [[*groups[-2], *groups[-1]]]
-    return [place for group in groups for place in _spread(group, least)]
+    return [place for group in groups for place in _spread(group, distance)]
 
 
-def _spread(group: Sequence[float], least: float) -> list[float]:
+def _spread(group: Sequence[float], distance: float) -> list[float]:
     middle = sum(group) / len(group)
-    return [middle + least * (index - (len(group) - 1) / 2) for index in range(len(group))]
+    return [middle + distance * (index - (len(group) - 1) / 2) for index in range(len(group))]
 
 
-def _row(figure: Figure, count: int) -> list[Axes]:
+def _panels(figure: Figure, count: int) -> list[Axes]:
     return list(np.atleast_1d(figure.subplots(1, count)))
 
 
 def _bins(values: Sequence[float]) -> int:
-    return max(9, min(40, round(2 * math.sqrt(len(values)))))  # an odd few: one value stands in the middle
+    return max(9, min(40, round(2 * math.sqrt(len(values)))))  # an odd minimum centres a single value
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    """Of the time axis: never so narrow that a clock's noise fills it, or a single picture would be as wide as it."""
+def axis_range(values: Sequence[float]) -> tuple[float, float]:
+    """Limits of the time axis, at least 5 % of the mean wide: narrower ones would magnify the clock's noise."""
     low, high = min(values), max(values)
     margin = max(0.0, 0.05 * (low + high) / 2 - (high - low) / 2)
     return max(0.0, low - margin), high + margin
 
 
 def _svg(figure: Figure) -> str:
-    """The figure's ``<svg>`` element, as wide as the page."""
+    """The figure's ``<svg>`` element, scaled to the page's width."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()

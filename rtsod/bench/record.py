@@ -1,4 +1,4 @@
-"""What was measured, kept as JSON: written whole or not at all."""
+"""Writes results as JSON files, completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def write_json(path: Path, record: object) -> None:
     """Write a result.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def command_line(module: str, argv: Sequence[str] | None = None) -> str:
-    """A command as it would be typed, for the result that it makes.
+    """A command as you would type it, to be stored with the result it produces.
 
     Args:
-        module: that is run.
-        argv: its arguments; None takes them from the process.
+        module: the module to run.
+        argv: its arguments; None takes those of this process.
     """
     return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])

@@ -1,4 +1,4 @@
-"""Everything one call of the benchmark found, for the terminal, the page and the JSON alike."""
+"""Everything one call of the benchmark measured, for the terminal, the HTML page and the JSON file."""
 
 from __future__ import annotations
 
@@ -9,33 +9,32 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtsod.bench.interference import disturbed
+from rtsod.bench.interference import is_disturbed
 from rtsod.bench.network import NetworkResult
-from rtsod.bench.op_count import Work
-from rtsod.bench.roofline import Ceiling, Roof, ceiling
+from rtsod.bench.op_count import OpCount
+from rtsod.bench.roofline import Bound, Roofline, roofline_bound
 from rtsod.config import ModelName
 
 if TYPE_CHECKING:
-    from rtsod.bench.end_to_end import WholeResult  # needs the extra, which a result without whole runs does not
+    from rtsod.bench.end_to_end import EndToEndResult  # needs the extra rtsod[bench]
 
-KEPT_SAMPLES: Final = 1000
-"""Of one measurement, in the JSON: enough for a picture, and a file that can be read."""
+MAX_KEPT_SAMPLES: Final = 1000
+"""Samples of one measurement kept in the JSON: enough for a plot, few enough to read the file."""
 
 
 @dataclass(slots=True)
 class Result:
-    """Filled as the measurements come in, so that an interrupted call keeps what it has."""
+    """Filled as the measurements complete, so that an interrupted call keeps what it has."""
 
     command: str
     machine: dict[str, object]
-    end: str = "running"
-    """``done``, or what ended it."""
-    work: dict[ModelName, Work] = field(default_factory=dict)
+    outcome: str = "running"
+    """``running``, ``done``, or what ended the call early."""
+    op_counts: dict[ModelName, OpCount] = field(default_factory=dict)
     networks: list[NetworkResult] = field(default_factory=list)
-    roof: Roof | None = None
-    no_roof: str = ""
-    """Why there is none."""
-    pipelines: list[WholeResult] = field(default_factory=list)
+    roofline: Roofline | None = None
+    no_roofline_reason: str = ""
+    pipelines: list[EndToEndResult] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -44,124 +43,136 @@ class Result:
 
     @property
     def reached(self) -> bool:
-        """Whether every network that was asked for runs at the paper's rate."""
-        return self.end == "done" and all(network.reached for network in self.networks)
+        """Whether the call completed and every network runs at the paper's rate."""
+        return self.outcome == "done" and all(network.reached for network in self.networks)
 
     @property
     def cores(self) -> int:
-        """Of the machine, as far as this process may use them."""
+        """Number of cores this process may use."""
         cores = self.machine["cores"]
         assert isinstance(cores, int)
         return cores
 
     @property
     def others_cores(self) -> float | None:
-        """What other programs used during the measurement that they disturbed most."""
-        runs: list[NetworkResult | WholeResult] = [*self.networks, *self.pipelines]
+        """Cores other programs used during the most disturbed measurement; None if unknown."""
+        runs: list[NetworkResult | EndToEndResult] = [*self.networks, *self.pipelines]
         return max((run.others_cores for run in runs if run.others_cores is not None), default=None)
 
-    def ceiling(self, network: NetworkResult) -> Ceiling | None:
-        """The roof over a network, where both were measured."""
-        work = self.work.get(network.model)
-        if self.roof is None or work is None or network.engine.model == "none":
+    def bound(self, network: NetworkResult) -> Bound | None:
+        """The roofline's bound for a network; None unless both were measured."""
+        count = self.op_counts.get(network.model)
+        if self.roofline is None or count is None or network.engine.model == "none":
             return None
-        return ceiling(self.roof, work, network.engine.precision)
+        return roofline_bound(self.roofline, count, network.engine.precision)
 
     @property
-    def doubtful_roof(self) -> str | None:
-        """Why the probes cannot have found this machine's best; None where nothing speaks against it."""
-        if self.roof is None or not disturbed(self.roof.others_cores, self.cores):
+    def roofline_doubt(self) -> str | None:
+        """Why the probes cannot have found the machine's peak rates; None if nothing suggests that."""
+        if self.roofline is None or not is_disturbed(self.roofline.others_cores, self.cores):
             return None
-        return f"other programs kept {self.roof.others_cores:.1f} cores busy during the probes: the roof is higher"
+        busy = self.roofline.others_cores
+        return f"other programs kept {busy:.1f} cores busy during the probes: the true roofline is higher"
 
-    def doubt(self, network: NetworkResult) -> str | None:
-        """Why a network's share of its roof is not to be relied upon; None where nothing speaks against it."""
-        roof = self.ceiling(network)
-        if roof is None or self.roof is None:
+    def share_doubt(self, network: NetworkResult) -> str | None:
+        """Why a network's share of its bound is unreliable; None if nothing suggests that."""
+        bound = self.bound(network)
+        if bound is None or self.roofline is None:
             return None
-        if network.fps > roof.fps:
-            return "no network passes its roof: the probes did not find this machine's best, or its rate has changed"
-        if None in (network.others_cores, self.roof.others_cores):
-            return "it is not known what other programs used meanwhile"
-        if self.doubtful_roof is not None:
-            return self.doubtful_roof
-        if disturbed(network.others_cores, self.cores):
-            return f"other programs kept {network.others_cores:.1f} cores busy meanwhile: the rate is too low"
+        if network.fps > bound.fps:
+            return (
+                "the network is faster than its roofline bound: the probes did not find this machine's peak, "
+                "or its clock rate has changed"
+            )
+        if None in (network.others_cores, self.roofline.others_cores):
+            return "the load from other programs is unknown"
+        if self.roofline_doubt is not None:
+            return self.roofline_doubt
+        if is_disturbed(network.others_cores, self.cores):
+            return f"other programs kept {network.others_cores:.1f} cores busy during this: the rate is too low"
         return None
 
     def record(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The result as JSON-compatible values. The keys are a file format and stay as they are."""
         return {
             "command": self.command,
-            "end": self.end,
+            "end": self.outcome,
             "machine": self.machine,
-            "networks": [self._network(network) for network in self.networks],
+            "networks": [self._network_record(network) for network in self.networks],
             "others_cores": self.others_cores,
-            "roof": {"none_because": self.no_roof} if self.roof is None else _roof(self.roof),
-            "pipelines": [_pipeline(pipeline) for pipeline in self.pipelines],
+            "roof": {"none_because": self.no_roofline_reason}
+            if self.roofline is None
+            else _roofline_record(self.roofline),
+            "pipelines": [_pipeline_record(pipeline) for pipeline in self.pipelines],
         }
 
-    def _network(self, network: NetworkResult) -> dict[str, Any]:
-        roof, work = self.ceiling(network), self.work.get(network.model)
+    def _network_record(self, network: NetworkResult) -> dict[str, Any]:
+        bound, count = self.bound(network), self.op_counts.get(network.model)
         return {
             "model": network.model,
             "engine": asdict(network.engine),
-            "why": network.why,
+            "why": network.engine_choice,
             "fps": round(network.fps, 3),
             "ms": network.percentiles,
             "samples": len(network.samples_ms),
             "startup_s": network.startup_s,
-            "target_fps": network.target_fps,
+            "target_fps": network.paper_fps,
             "reached": network.reached,
-            "no_verdict_because": network.subject.no_verdict,
+            "no_verdict_because": network.target.no_verdict_reason,
             "others_cores": network.others_cores,
-            "gmac": None if work is None else round(work.macs / 1e9, 3),
-            "roof": None if roof is None else {**asdict(roof), "fps": round(roof.fps, 3)},
-            "share_of_roof": None if roof is None else round(network.fps / roof.fps, 4),
-            "share_doubtful_because": self.doubt(network),
+            "gmac": None if count is None else round(count.macs / 1e9, 3),
+            "roof": None if bound is None else {**asdict(bound), "fps": round(bound.fps, 3)},
+            "share_of_roof": None if bound is None else round(network.fps / bound.fps, 4),
+            "share_doubtful_because": self.share_doubt(network),
             "cut_short": network.cut_short,
             **thinned("samples_ms", network.samples_ms),
         }
 
 
-def _roof(roof: Roof) -> dict[str, Any]:
+def _roofline_record(roofline: Roofline) -> dict[str, Any]:
+    fp16 = roofline.fp16_relative_to_1080_ti
     return {
-        **asdict(roof),
-        "gflops": roof.gflops,
-        "gtx_1080_ti": round(roof.of_1080_ti, 4),
-        "gtx_1080_ti_fp16": None if roof.half_of_1080_ti is None else round(roof.half_of_1080_ti, 4),
+        **asdict(roofline),
+        "gflops": roofline.gflops,
+        "gtx_1080_ti": round(roofline.relative_to_1080_ti, 4),
+        "gtx_1080_ti_fp16": None if fp16 is None else round(fp16, 4),
     }
 
 
-def _pipeline(result: WholeResult) -> dict[str, Any]:
-    case, numbers = result.case, result.numbers
+def _pipeline_record(result: EndToEndResult) -> dict[str, Any]:
+    case = result.case
     return {
-        "model": case.subject.model,
+        "model": case.target.model,
         "engine": asdict(result.engine),
         "source": result.source.name,
         "size": [result.source.width, result.source.height],
-        "fps": plain(result.source.fps),
+        "fps": rounded_rate(result.source.fps),
         "paced": case.paced,
         "asked_sync": case.sync,
         "sync": result.sync,
         "background": Path(case.background).name,
         "sinks": case.sinks,
-        **numbers,
+        **result.snapshot,
         "cpu_cores": result.cpu_cores,
         "others_cores": result.others_cores,
         "peak_memory_mb": result.peak_memory_mb,
-        "resources": [asdict(resource) for resource in result.resources],
+        "resources": [asdict(sample) for sample in result.resources],
         "output_fps": result.fps,
         **thinned("latencies_ms", result.latencies_ms),
     }
 
 
 def thinned(name: str, values: Sequence[float]) -> dict[str, Any]:
-    """Every so many-th of the samples, in order, and how many that is; what is said of them is said of all."""
-    mask_interval = math.ceil(len(values) / KEPT_SAMPLES) or 1
-    return {f"{name}_every": mask_interval, name: values[::mask_interval]}
+    """At most ``MAX_KEPT_SAMPLES`` evenly spaced samples, in order.
+
+    Returns:
+        The samples under ``name``, and under ``name_every`` the step between them. Percentiles elsewhere in the
+        record cover all samples.
+    """
+    step = math.ceil(len(values) / MAX_KEPT_SAMPLES) or 1
+    return {f"{name}_every": step, name: values[::step]}
 
 
-def plain(value: Fraction | None) -> float | None:
-    """A rate for JSON."""
+def rounded_rate(value: Fraction | None) -> float | None:
+    """A rate as a JSON number with three decimals."""
     return None if value is None else round(float(value), 3)

@@ -1,4 +1,4 @@
-"""One call of the benchmark: what is measured, in which order, and what is kept when it ends early."""
+"""Runs one call of the benchmark: what it measures, in which order, and what it saves when it ends early."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from rtsod.bench.console_report import network_lines, pipeline_lines, roof_lines
-from rtsod.bench.interference import Others
+from rtsod.bench.console_report import network_lines, pipeline_lines, roofline_lines
+from rtsod.bench.interference import InterferenceMonitor
 from rtsod.bench.isolation import CutShort, in_fresh_process
 from rtsod.bench.network import NetworkResult, measure_network, prepare
-from rtsod.bench.op_count import count_work
+from rtsod.bench.op_count import count_operations
 from rtsod.bench.record import write_json
 from rtsod.bench.result import Result
-from rtsod.bench.roofline import device_to_probe, probe_roof
-from rtsod.bench.sources import BACKGROUND
-from rtsod.bench.target import Subject
+from rtsod.bench.roofline import device_to_probe, measure_roofline
+from rtsod.bench.sources import DEFAULT_BACKGROUND
+from rtsod.bench.target import Target
 from rtsod.config import SourceConfig, Sync
 from rtsod.errors import EngineError, OutputError, RtsodError
 from rtsod.frames import EngineInfo
@@ -28,144 +28,148 @@ from rtsod.system.signals import Interrupted
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What one call measures, and where it is kept."""
+class BenchmarkPlan:
+    """What one call measures, and where it saves the result."""
 
-    subjects: tuple[Subject, ...]
+    targets: tuple[Target, ...]
     seconds: float
-    """For each network, and for each run of the pipeline."""
+    """Duration of each network measurement and of each end-to-end run."""
     probe_seconds: float
-    """For each of the roof's probes, of which there are about six."""
+    """Duration of each of the roofline's probes; there are about six."""
     sources: tuple[SourceConfig, ...] = ()
-    """Whole runs over each of these, none without ``--pipeline``."""
+    """Sources of the end-to-end runs; empty without ``--pipeline``."""
     paces: tuple[bool, ...] = (True, False)
+    """True is paced like a camera, False is as fast as possible."""
     syncs: tuple[Sync, ...] = ("locked",)
-    background: str = BACKGROUND
+    background: str = DEFAULT_BACKGROUND
     json: Path | None = None
     report: Path | None = None
 
 
 class Session:
-    """Carries a plan out.
+    """Carries out a plan.
 
     Args:
-        plan: see there.
-        result: filled on the way.
-        notify: told, line by line, what was found.
-        hold: called before the last of it is kept: from then on no signal is to interrupt it.
+        plan: what to measure.
+        result: filled as the measurements complete.
+        notify: receives the findings, line by line.
+        hold: called before the final save; from then on no signal may interrupt it.
     """
 
-    def __init__(self, plan: Plan, result: Result, notify: Notify, hold: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, plan: BenchmarkPlan, result: Result, notify: Notify, hold: Callable[[], None] = lambda: None
+    ) -> None:
         self._plan = plan
         self._result = result
         self._notify = notify
         self._hold = hold
-        self._lost: list[str] = []
+        self._save_errors: list[str] = []
 
     def run(self) -> None:
-        """Measure everything; whatever ends it, what was measured by then is kept.
+        """Measure everything. However it ends, the measurements made by then are saved.
 
         Raises:
-            RtsodError: a measurement failed, or could not be kept.
-            Interrupted: by a signal.
+            RtsodError: a measurement failed, or the result could not be saved.
+            Interrupted: a signal ended the call.
         """
-        models = " and ".join(subject.model for subject in self._plan.subjects)
-        self._notify(f"measuring {models}, {self._plan.seconds:g} s each, and what this machine can do at most")
+        models = " and ".join(target.model for target in self._plan.targets)
+        self._notify(f"measuring {models} for {self._plan.seconds:g} s each, and this machine's peak rates")
         try:
-            self._networks()
-            self._pipelines()
-            self._result.end = "done"
+            self._measure_networks()
+            self._measure_pipelines()
+            self._result.outcome = "done"
         except RtsodError as error:
-            self._result.end = str(error)
+            self._result.outcome = str(error)
             raise
         except Interrupted:
-            self._result.end = "interrupted"
+            self._result.outcome = "interrupted"
             raise
         finally:
             self._hold()
-            self._keep()
-            if self._lost:
-                ends = [] if self._result.end in ("done", "running") else [self._result.end]
-                raise OutputError("; ".join([*ends, *self._lost]))
+            self._save()
+            if self._save_errors:
+                cause = [] if self._result.outcome in ("done", "running") else [self._result.outcome]
+                raise OutputError("; ".join([*cause, *self._save_errors]))
 
-    def _networks(self) -> None:
-        for subject in self._plan.subjects:
-            info = in_fresh_process(prepare, subject)
-            # Before, between and after the networks: a while in which others use the machine spoils only one round.
+    def _measure_networks(self) -> None:
+        for target in self._plan.targets:
+            info = in_fresh_process(prepare, target)
+            # Probe before, between and after the networks, so that a burst of other load spoils only one round.
             self._probe(info)
-            others = Others()
+            monitor = InterferenceMonitor()
             try:
-                network = in_fresh_process(measure_network, subject, self._plan.seconds, time.time())
+                network = in_fresh_process(measure_network, target, self._plan.seconds, time.time())
             except CutShort as cut:
                 if isinstance(cut.answer, NetworkResult):
-                    self._have(replace(cut.answer, others_cores=others.cores()))
+                    self._add(replace(cut.answer, others_cores=monitor.busy_cores()))
                 raise
-            self._have(replace(network, others_cores=others.cores()))
-            self._keep()
+            self._add(replace(network, others_cores=monitor.busy_cores()))
+            self._save()
         self._probe(self._result.networks[-1].engine)
-        for subject in self._plan.subjects:
-            if not subject.constant:
-                work = in_fresh_process(count_work, subject.model, subject.config.input_size)
-                self._result.work[subject.model] = work
-        self._keep()
-        self._say_all(roof_lines(self._result))
+        for target in self._plan.targets:
+            if not target.constant:
+                count = in_fresh_process(count_operations, target.model, target.config.input_size)
+                self._result.op_counts[target.model] = count
+        self._save()
+        self._notify_all(roofline_lines(self._result))
 
-    def _have(self, network: NetworkResult) -> None:
+    def _add(self, network: NetworkResult) -> None:
         self._result.networks.append(network)
-        self._say_all(network_lines(network, self._result.cores))
+        self._notify_all(network_lines(network, self._result.cores))
 
     def _probe(self, engine: EngineInfo) -> None:
-        """One round of probes; a device that cannot be probed has no roof, and the rest goes on."""
-        others = Others()
+        """Run one round of probes. A device that cannot be probed gets no roofline; the benchmark goes on."""
+        monitor = InterferenceMonitor()
         try:
-            probed = in_fresh_process(probe_roof, device_to_probe(engine.device), self._plan.probe_seconds)
+            measured = in_fresh_process(measure_roofline, device_to_probe(engine.device), self._plan.probe_seconds)
         except EngineError as error:
-            self._result.no_roof = str(error)
+            self._result.no_roofline_reason = str(error)
             return
-        self._result.roof = replace(probed, others_cores=others.cores()).best(self._result.roof)
+        self._result.roofline = replace(measured, others_cores=monitor.busy_cores()).best_of(self._result.roofline)
 
-    def _pipelines(self) -> None:
+    def _measure_pipelines(self) -> None:
         if not self._plan.sources:
             return
-        from rtsod.bench.end_to_end import Case, measure_whole  # needs the extra
+        from rtsod.bench.end_to_end import Case, measure_end_to_end  # needs the extra rtsod[bench]
 
         plan = self._plan
-        for source, subject, sync, paced in product(plan.sources, plan.subjects, plan.syncs, plan.paces):
+        for source, target, sync, paced in product(plan.sources, plan.targets, plan.syncs, plan.paces):
             if not paced and (sync == "tracked" or (sync == "auto" and "locked" in plan.syncs)):
-                continue  # a file waits for its masks: that is locked
-            others = Others()
-            run = in_fresh_process(measure_whole, Case(subject, source, paced, sync, plan.background, plan.seconds))
-            self._result.pipelines.append(replace(run, others_cores=others.cores()))
-            self._say_all(pipeline_lines(self._result.pipelines[-1], self._result.cores))
-            self._keep()
+                continue  # a source that waits for its masks runs locked in every mode
+            monitor = InterferenceMonitor()
+            case = Case(target, source, paced, sync, plan.background, plan.seconds)
+            run = replace(in_fresh_process(measure_end_to_end, case), others_cores=monitor.busy_cores())
+            self._result.pipelines.append(run)
+            self._notify_all(pipeline_lines(run, self._result.cores))
+            self._save()
 
-    def _keep(self) -> None:
-        """Keep what there is; an older result is never replaced by none.
+    def _save(self) -> None:
+        """Save the result so far; an empty one never replaces an older one.
 
-        What cannot be kept in one place still is in the other, and on the screen; it is an error at the end.
+        A file that cannot be written does not stop the measurements; :meth:`run` raises the error at the end.
         """
-        self._lost = []
+        self._save_errors = []
         if self._result.empty:
             return
         if self._plan.json is not None:
-            with self._losing():
+            with self._collecting_errors():
                 write_json(self._plan.json, self._result.record())
-        if self._plan.report is not None and self._result.end != "running":
-            with self._losing():
-                self._keep_page(self._plan.report)
+        if self._plan.report is not None and self._result.outcome != "running":
+            with self._collecting_errors():
+                self._save_page(self._plan.report)
 
     @contextmanager
-    def _losing(self) -> Iterator[None]:
+    def _collecting_errors(self) -> Iterator[None]:
         try:
             yield
         except OutputError as error:
-            self._lost.append(str(error))
+            self._save_errors.append(str(error))
 
-    def _keep_page(self, path: Path) -> None:
-        from rtsod.bench.html_report import page  # needs the extra
+    def _save_page(self, path: Path) -> None:
+        from rtsod.bench.html_report import render_page  # needs the extra rtsod[bench]
 
-        write_text(path, page(self._result))
+        write_text(path, render_page(self._result))
 
-    def _say_all(self, lines: Sequence[str]) -> None:
+    def _notify_all(self, lines: Sequence[str]) -> None:
         for line in lines:
             self._notify(line)

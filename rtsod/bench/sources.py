@@ -1,4 +1,4 @@
-"""Sources for measuring: frames that cost nothing to read, and a file that comes in like a camera."""
+"""Sources for benchmarks: frames that cost nothing to read, and files delivered at a camera's pace."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rtsod.demo.scene import DemoScene
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock, Source
 
-BACKGROUND: Final = "beach.jpg"
-"""A bundled one: what most people would choose first."""
+DEFAULT_BACKGROUND: Final = "beach.jpg"
+"""A bundled picture, which is what most users choose first."""
 
 
 class LoopedSource:
-    """Frames from memory, there and back again so that motion never jumps: reading them costs nothing.
+    """Plays frames from memory forwards and backwards, so that motion never jumps. Reading them costs nothing.
 
     Args:
         images: ``(H, W, 3)`` uint8 BGR each.
-        fps: what ``info`` claims.
-        frames: how many to give, None for no end.
-        name: for ``info``.
+        fps: frame rate that ``info`` reports.
+        frames: how many frames to deliver; None never ends.
+        name: name that ``info`` reports.
         clock: stamps ``Frame.captured_at``.
     """
 
@@ -46,7 +46,7 @@ class LoopedSource:
 
     @property
     def info(self) -> SourceInfo:
-        """What it gives."""
+        """Describes the source."""
         return self._info
 
     @property
@@ -55,7 +55,7 @@ class LoopedSource:
         return 0
 
     def read(self) -> Frame | None:
-        """The next frame; None after the last or after ``close``."""
+        """The next frame; None after the last one or after ``close``."""
         index = self._next
         if self._closed or index == self._info.frames:
             return None
@@ -65,18 +65,18 @@ class LoopedSource:
         return Frame(image, index, self._clock(), index / self._info.fps)
 
     def close(self) -> None:
-        """Stop. Idempotent; from any thread."""
+        """Stop. Idempotent, and safe from any thread."""
         self._closed = True
 
 
 class PacedSource:
-    """A source that is not live, coming in like a camera: each frame when its moment has come.
+    """Makes a file or another source that is not live behave like a camera: each frame arrives when it is due.
 
     Args:
-        source: read and closed by this one.
-        fps: the camera's pace.
-        clock: for the pace, and for ``captured_at``.
-        wait: waits so many seconds; the default ends with ``close``. For tests.
+        source: the source to read; closed together with this one.
+        fps: the camera's frame rate.
+        clock: seconds; for the pace and for ``captured_at``.
+        wait: waits for the given seconds. The default returns early on ``close``. For tests.
     """
 
     def __init__(
@@ -98,16 +98,16 @@ class PacedSource:
 
     @property
     def info(self) -> SourceInfo:
-        """The source's, but live."""
+        """The wrapped source's description, marked as live."""
         return self._info
 
     @property
     def skipped(self) -> int:
-        """The source's."""
+        """The wrapped source's count."""
         return self._source.skipped
 
     def read(self) -> Frame | None:
-        """The next frame at its moment, stamped with that moment."""
+        """Wait until the next frame is due; it carries that time as ``captured_at``."""
         frame = self._source.read()
         if frame is None:
             return None
@@ -120,12 +120,12 @@ class PacedSource:
         return None if self._closed.is_set() else replace(frame, captured_at=self._clock(), pts=None)
 
     def close(self) -> None:
-        """Stop. Idempotent; from any thread; a pending wait ends."""
+        """Stop, and end a pending wait. Idempotent, and safe from any thread."""
         self._closed.set()
         self._source.close()
 
 
 def demo_images(width: int, height: int, fps: int = 30, count: int = 16) -> list[Image]:
-    """The first pictures of the demo scene, ``(height, width, 3)`` uint8 BGR each."""
+    """The first images of the demo scene, ``(height, width, 3)`` uint8 BGR each."""
     scene = DemoScene(width, height, fps)
     return [scene.render(index)[0] for index in range(count)]

@@ -1,4 +1,4 @@
-"""What is measured: one network on one engine."""
+"""What a benchmark measures: one network on one engine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rtsod.config import EngineConfig, ModelName
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 
-TARGET_FPS: Final[dict[ModelName, float]] = {"full": 30.0, "lite": 40.0}
-"""The paper's, on a GTX 1080 Ti (arXiv:2005.09007, abstract)."""
-TARGET_SIZE: Final = 320
-"""Pixels: the input that the paper's rates are for."""
+PAPER_FPS: Final[dict[ModelName, float]] = {"full": 30.0, "lite": 40.0}
+"""Frames per second the paper reports on a GTX 1080 Ti (arXiv:2005.09007, abstract)."""
+PAPER_INPUT_SIZE: Final = 320
+"""Side of the network's input, in pixels, for which the paper reports its rates."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A network as the program would be told to run it, or no network at all."""
+class Target:
+    """A network and the engine that runs it, or no network at all."""
 
     config: EngineConfig
     constant: bool = False
-    """Nothing but a mask known beforehand: what is left is everything else."""
+    """Use an engine that returns a fixed mask, to measure everything except the network."""
 
     @property
     def model(self) -> ModelName:
@@ -31,23 +31,27 @@ class Subject:
         return self.config.model
 
     @property
-    def no_verdict(self) -> str | None:
-        """Why this cannot be held against the paper's rates; None where it can."""
+    def no_verdict_reason(self) -> str | None:
+        """Why the result cannot be compared with the paper's rates; None if it can."""
         if self.constant:
-            return "constant is no network: choose another --engine"
+            return "constant is not a network; choose another --engine"
         size = self.config.input_size
-        if size != TARGET_SIZE:
-            return f"the paper's rates are for {TARGET_SIZE}x{TARGET_SIZE}, not {size}x{size}: leave --input-size out"
+        if size != PAPER_INPUT_SIZE:
+            side = PAPER_INPUT_SIZE
+            return f"the paper's rates are for {side}x{side}, not {size}x{size}; drop --input-size"
         return None
 
     def open(self) -> tuple[Engine, str]:
-        """The engine ready to run, and what ``auto`` said of its choice.
+        """Open the engine.
+
+        Returns:
+            The engine, ready to run, and how ``auto`` explained its choice (empty if there was none).
 
         Raises:
-            RtsodError: it cannot be opened.
+            RtsodError: the engine cannot be opened.
         """
         if self.constant:
             return ConstantEngine(self.config.input_size), ""
-        said: list[str] = []
-        engine = open_engine(self.config, resolve(self.config), said.append)
-        return engine, "; ".join(said)
+        notes: list[str] = []
+        engine = open_engine(self.config, resolve(self.config), notes.append)
+        return engine, "; ".join(notes)

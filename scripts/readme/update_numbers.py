@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.bench.interference import disturbed
+from rtsod.bench.interference import is_disturbed
 
 ROOT: Final = Path(__file__).parents[2]
 BEGIN: Final = "<!-- numbers:begin -->"
@@ -40,7 +40,7 @@ def block(results: Path) -> str:
         result = json.loads(path.read_text(encoding="utf-8"))
         machine, others = result["machine"], result.get("others_cores")
         source = f"[{name}](../benchmarks/results/{name}.json)"
-        if others is None or disturbed(others, machine["cores"]):
+        if others is None or is_disturbed(others, machine["cores"]):
             (unknown if others is None else busy).append(source)
             continue
         parts += [section(result) for section in sections]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from rtsod.bench.interference import disturbed
+from rtsod.bench.interference import is_disturbed
 
 ROOT: Final = Path(__file__).parents[2]
 _tables: Any = runpy.run_path(str(ROOT / "scripts" / "readme" / "update_motion_tables.py"))
@@ -46,6 +46,6 @@ def test_who_comes_or_goes_does_so_at_once(way: str) -> None:
 @pytest.mark.parametrize("size", BOUNDS_MS)
 def test_a_persons_frame_costs_no_more_than_promised(size: str) -> None:
     kept = result("mask_cost")
-    if disturbed(kept["others_cores"], kept["machine"]["cores"]):
+    if is_disturbed(kept["others_cores"], kept["machine"]["cores"]):
         pytest.skip("recorded while others used the machine")
     assert kept["cost_ms"]["again"][size]["frame"] <= BOUNDS_MS[size]

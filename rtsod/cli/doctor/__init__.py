@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +14,7 @@ from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import built_engines, gpus
 from rtsod.cli.doctor.network import engines, trial, weights
 from rtsod.cli.doctor.video import cameras, display, virtual_cameras
+from rtsod.system.machine import describe_machine
 from rtsod.version import __version__
 
 Part = Callable[[], Iterator[Finding]]
@@ -28,7 +27,8 @@ _SIGNS: Final = {Verdict.OK: " ok ", Verdict.INFO: " -- ", Verdict.WARNING: "war
 
 def program() -> Iterator[Finding]:
     """What runs, and on what."""
-    found = f"rtsod {__version__}, Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores"
+    machine = describe_machine()
+    found = f"rtsod {__version__}, Python {machine['python']}, {machine['system']}, {machine['cores']} cores"
     yield Finding("program", Verdict.OK, found)
 
 
