@@ -1,4 +1,4 @@
-"""Brushes for :mod:`draw_backgrounds`: textures, masks, light. All work at the size of the picture, 1920x1080."""
+"""Brushes for ``draw.py``: textures, masks and light, all at the picture's size of 1920x1080."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ WIDTH: Final = 1920
 HEIGHT: Final = 1080
 
 Field: TypeAlias = NDArray[np.floating[Any]]
-"""``(H, W)`` for a mask or a texture, ``(H, W, 3)`` for a picture, RGB in [0, 1]."""
+"""``(H, W)`` for a mask or texture, ``(H, W, 3)`` for an RGB picture; values in [0, 1]."""
 Colour: TypeAlias = tuple[float, float, float]
+"""Red, green and blue in [0, 1]."""
 
 X: Field
 Y: Field
+"""Every pixel's coordinates."""
 Y, X = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
 
 
 def rgb(red: float, green: float, blue: float) -> Field:
-    """A colour to calculate with."""
+    """A colour as an array, for arithmetic."""
     return np.array([red, green, blue], np.float32)
 
 
 def fixed(points: ArrayLike) -> NDArray[np.int32]:
-    """Points for OpenCV's drawing functions, in 1/16 of a pixel."""
+    """Points in fixed-point coordinates of 1/16 pixel, for OpenCV's drawing functions."""
     return (np.asarray(points, np.float64) * 16).astype(np.int32)
 
 
@@ -37,7 +39,14 @@ def fill(mask: NDArray[np.uint8], corners: ArrayLike) -> None:
 
 
 def noise(rng: np.random.Generator, scale: float, octaves: int, *, stretch: float = 1.0) -> Field:
-    """Fractal value noise in [0, 1]; ``scale`` is the size of the largest lumps, ``stretch`` widens them."""
+    """Fractal value noise in [0, 1].
+
+    Args:
+        rng: random generator.
+        scale: size of the largest features in pixels.
+        octaves: number of scales, each half the previous one.
+        stretch: factor by which features are wider than tall.
+    """
     total = np.zeros((HEIGHT, WIDTH), np.float32)
     for octave in range(octaves):
         cell = scale / 2**octave
@@ -48,7 +57,7 @@ def noise(rng: np.random.Generator, scale: float, octaves: int, *, stretch: floa
 
 
 def wander(rng: np.random.Generator, scale: float, octaves: int, *, rough: float = 0.5) -> Field:
-    """The same along one line: ``(W,)`` in [0, 1]."""
+    """Fractal value noise along a line, ``(W,)`` in [0, 1]. ``rough`` is the amplitude ratio between octaves."""
     total = np.zeros(WIDTH, np.float32)
     for octave in range(octaves):
         grid = rng.random((1, int(WIDTH / scale * 2**octave) + 3), np.float32)
@@ -57,7 +66,7 @@ def wander(rng: np.random.Generator, scale: float, octaves: int, *, rough: float
 
 
 def receding(texture: Field, horizon: float) -> Field:
-    """Lay a texture on the ground, so that it grows finer towards the horizon."""
+    """Project a texture onto the ground, so that it becomes finer towards the horizon."""
     depth = 1.0 / np.clip((Y - horizon) / (HEIGHT - horizon), 0.02, 1)
     x, y = WIDTH / 2 + (X - WIDTH / 2) * depth * 0.8, HEIGHT * 0.9 * np.log(depth)
     mapped = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
@@ -65,7 +74,7 @@ def receding(texture: Field, horizon: float) -> Field:
 
 
 def gradient(stops: Sequence[tuple[float, Colour]], along: Field) -> Field:
-    """Colours between stops, by a field that says how far along each pixel is."""
+    """Interpolate colours between stops; ``along`` holds each pixel's position."""
     places = [place for place, _ in stops]
     channels = [np.interp(along, places, [colour[c] for _, colour in stops]) for c in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)
@@ -77,24 +86,24 @@ def sky(stops: Sequence[tuple[float, Colour]], horizon: float) -> Field:
 
 
 def smoothstep(low: float, high: float, field: Field) -> Field:
-    """0 up to ``low``, 1 from ``high``, smooth in between; falling where ``low`` is more than ``high``."""
+    """0 up to ``low``, 1 from ``high`` on, smooth in between. Falls instead of rising if ``low`` exceeds ``high``."""
     t = np.clip((field - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def below(line: Field) -> Field:
-    """The mask of everything under a line."""
+    """Mask of everything below a line."""
     return np.asarray(np.clip(Y - line + 0.5, 0, 1), np.float32)
 
 
 def island(rng: np.random.Generator, start: float) -> Field:
-    """A hilly profile that rises out of the sea from ``start`` of the width on."""
+    """A hilly profile that rises from the sea at ``start``, a share of the width."""
     x = np.linspace(0, 1, WIDTH, dtype=np.float32)
     return np.asarray(smoothstep(start, start - 0.45, x) * (0.35 + wander(rng, 300, 5)), np.float32)
 
 
 def firs(rng: np.random.Generator) -> Field:
-    """The height of a row of firs along the width."""
+    """Height in pixels of a row of fir trees, along the width."""
     height, x = np.zeros(WIDTH, np.float32), np.arange(WIDTH, dtype=np.float32)
     for _ in range(150):
         middle, tall = rng.uniform(0, WIDTH), rng.uniform(30, 110)
@@ -111,7 +120,16 @@ def fronds(
     *,
     droop: float,
 ) -> Field:
-    """The mask of palm leaves that spring from one point and hang over."""
+    """Mask of palm leaves that grow from one point and droop.
+
+    Args:
+        rng: random generator.
+        root: the point, in pixels.
+        reach: greatest length in pixels.
+        angles: first and last direction in radians.
+        count: number of leaves.
+        droop: drop of the tip as a share of the length.
+    """
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     for angle in np.linspace(*angles, count) + rng.normal(0, 0.05, count):
         length = reach * rng.uniform(0.75, 1.0)
@@ -120,8 +138,8 @@ def fronds(
         y = root[1] + length * (t * np.sin(angle) + droop * t**2)
         stem = np.stack([x, y], axis=1)
         cv2.polylines(mask, [fixed(stem)], False, 255, 7, cv2.LINE_AA, 4)
-        way = np.gradient(stem, axis=0)
-        heading = np.arctan2(way[:, 1], way[:, 0])
+        tangent = np.gradient(stem, axis=0)
+        heading = np.arctan2(tangent[:, 1], tangent[:, 0])
         for i in range(6, 48):
             leaflet = 0.24 * reach * np.sin(np.pi * (0.12 + 0.86 * t[i])) ** 0.8 * rng.uniform(0.85, 1.1)
             for side in (-1, 1):
@@ -134,7 +152,7 @@ def fronds(
 
 
 def foliage(rng: np.random.Generator, x: float, y: float, size: float) -> Field:
-    """The mask of a bush: a heap of leaves."""
+    """Mask of a bush, a pile of leaves."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     for _ in range(130):
         turn, far = rng.uniform(-np.pi, 0), size * rng.uniform(0.1, 1.0)
@@ -145,7 +163,7 @@ def foliage(rng: np.random.Generator, x: float, y: float, size: float) -> Field:
 
 
 def trunks(rng: np.random.Generator, count: int, thick: float, foot: float) -> Field:
-    """The mask of tree trunks that grow out of the ground near ``foot``."""
+    """Mask of tree trunks that rise from the ground near ``foot``, a row in pixels."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     for middle in (np.arange(count) + rng.uniform(0.05, 0.95, count)) * WIDTH / count:
         wide, lean, y = thick * rng.uniform(0.6, 1.2) / 2, rng.normal(0, 26), foot + rng.uniform(-30, 60)
@@ -156,7 +174,7 @@ def trunks(rng: np.random.Generator, count: int, thick: float, foot: float) -> F
 
 
 def blocks(rng: np.random.Generator, foot: float, tall: float, wide: float) -> tuple[Field, Field]:
-    """The masks of a row of houses and of their lit windows."""
+    """Masks of a row of houses and of their lit windows."""
     houses, windows = np.zeros((2, HEIGHT, WIDTH), np.float32)
     x = -rng.uniform(0, wide)
     while x < WIDTH:
@@ -179,7 +197,7 @@ def lights(
     palette: Sequence[Colour],
     strength: float,
 ) -> None:
-    """Add points of light far out of focus: discs, a little brighter at the rim."""
+    """Add lights far out of focus: discs, slightly brighter at the rim."""
     for _ in range(count):
         x, y, size = rng.uniform(area[0], area[2]), rng.uniform(area[1], area[3]), rng.uniform(*sizes)
         colour = rgb(*palette[int(rng.integers(len(palette)))]) * np.float32(strength * rng.uniform(0.4, 1.0))
@@ -191,7 +209,7 @@ def lights(
 
 
 def rectangle(corners: tuple[float, float, float, float]) -> Field:
-    """The mask of left, top, right, bottom."""
+    """Mask of a rectangle, given as left, top, right, bottom."""
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
     left, top, right, bottom = (max(0, round(c)) for c in corners)
     mask[top:bottom, left:right] = 1
@@ -199,7 +217,7 @@ def rectangle(corners: tuple[float, float, float, float]) -> Field:
 
 
 def box(picture: Field, corners: tuple[float, float, float, float], colour: Colour, edge: float) -> None:
-    """Paint a soft-edged rectangle, working only on the part of the picture that it touches."""
+    """Paint a rectangle with soft edges; only the affected part of the picture is computed."""
     left, top, right, bottom = corners
     part = np.s_[
         max(0, round(top - 4 * edge)) : max(0, round(bottom + 4 * edge)),
@@ -209,27 +227,27 @@ def box(picture: Field, corners: tuple[float, float, float, float], colour: Colo
 
 
 def disc(x: float, y: float, radius: float) -> Field:
-    """The mask of a disc."""
+    """Mask of a disc."""
     return np.asarray(np.clip(radius - np.hypot(X - x, Y - y) + 0.5, 0, 1), np.float32)
 
 
 def soft(mask: Field, sigma: float) -> Field:
-    """The mask with a soft edge."""
+    """The mask with soft edges."""
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32)
 
 
 def paint(picture: Field, colour: Colour, mask: Field) -> None:
-    """Lay one colour over the picture."""
+    """Blend a colour over the picture."""
     over(picture, rgb(*colour), mask)
 
 
 def over(picture: Field, layer: Field, mask: Field) -> None:
-    """Lay a layer over the picture."""
+    """Blend a layer over the picture."""
     picture += (layer - picture) * mask[..., None]
 
 
 def glow(picture: Field, centre: tuple[float, float], radius: float, colour: Colour) -> None:
-    """Add light that falls off around a point."""
+    """Add light that fades with the distance from a point."""
     distance = ((X - centre[0]) ** 2 + (Y - centre[1]) ** 2) / np.float32(radius**2)
     picture += np.exp(-distance)[..., None] * rgb(*colour)
 
@@ -241,5 +259,5 @@ def vignette(picture: Field, strength: float) -> None:
 
 
 def defocus(picture: Field, sigma: float) -> Field:
-    """The whole picture out of focus."""
+    """The whole picture, blurred."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)

@@ -1,4 +1,4 @@
-"""Scenes behind a desk. Each takes a generator of random numbers and gives a picture, RGB in [0, 1]."""
+"""Indoor scenes. Each takes a random generator and returns ``(1080, 1920, 3)`` float32 RGB in [0, 1]."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from brushes import (
 
 
 def studio(rng: np.random.Generator) -> Field:
-    """A plain wall in soft light, with the shadow of a window and leaves on it."""
+    """A plain wall in soft light, with the shadows of a window and of leaves."""
     picture = gradient(
         [
             (0, (0.74, 0.71, 0.67)),
@@ -57,7 +57,7 @@ def studio(rng: np.random.Generator) -> Field:
 
 
 def office(rng: np.random.Generator) -> Field:
-    """A study with shelves, daylight from the left."""
+    """A study with shelves and daylight from the left."""
     picture = gradient([(0, (0.90, 0.87, 0.82)), (0.6, (0.80, 0.76, 0.70)), (1, (0.66, 0.61, 0.56))], X / WIDTH)
     picture *= (1.03 - 0.16 * Y / HEIGHT)[..., None]
     garden = gradient([(0, (0.93, 0.97, 1.0)), (0.5, (0.88, 0.95, 0.86)), (1, (0.62, 0.76, 0.52))], Y / 760)

@@ -1,4 +1,4 @@
-"""Scenes under the sky. Each takes a generator of random numbers and gives a picture, RGB in [0, 1]."""
+"""Outdoor scenes. Each takes a random generator and returns ``(1080, 1920, 3)`` float32 RGB in [0, 1]."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from brushes import (
 
 
 def beach(rng: np.random.Generator) -> Field:
-    """A bay in the morning, seen from under palms."""
+    """A bay in the morning, seen from under palm trees."""
     horizon, shore = 470, 790
     picture = sky([(0, (0.22, 0.50, 0.78)), (0.5, (0.50, 0.73, 0.88)), (1, (0.93, 0.89, 0.80))], horizon)
     clouds = smoothstep(0.50, 0.95, noise(rng, 260, 6, stretch=3.0))
@@ -75,7 +75,7 @@ def beach(rng: np.random.Generator) -> Field:
 
 
 def mountains(rng: np.random.Generator) -> Field:
-    """Ridge behind ridge in the haze after sunset."""
+    """Mountain ridges in the haze after sunset."""
     picture = sky(
         [(0, (0.16, 0.20, 0.38)), (0.45, (0.47, 0.42, 0.58)), (0.75, (0.90, 0.62, 0.56)), (1, (1.0, 0.80, 0.60))], 660
     )
@@ -97,7 +97,7 @@ def mountains(rng: np.random.Generator) -> Field:
 
 
 def forest(rng: np.random.Generator) -> Field:
-    """Sun in a light wood."""
+    """Sunlight in an open forest."""
     picture = gradient(
         [(0, (0.62, 0.74, 0.42)), (0.45, (0.90, 0.93, 0.66)), (0.66, (0.70, 0.80, 0.44)), (1, (0.20, 0.32, 0.14))],
         Y / HEIGHT,

@@ -1,19 +1,30 @@
-"""Print the README's first or second command: ``python scripts/readme/commands.py 1``. CI runs what it prints."""
+"""Print a command from the README, which CI runs: ``python scripts/readme/commands.py 1`` or ``2``.
+
+Needs only the standard library, since it runs before anything is installed.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from pathlib import Path
 
 README = Path(__file__).parents[2] / "README.md"
 
 
 def commands() -> list[str]:
-    """The shell blocks of the README, in order, each as one line."""
+    """The README's ``sh`` blocks in order, each joined to one line."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     return [" && ".join(line for line in block.splitlines() if line and not line.startswith("#")) for block in blocks]
 
 
+def main() -> None:
+    """Print one command."""
+    found = commands()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("number", type=int, choices=range(1, len(found) + 1), help="which command, counted from 1")
+    print(found[parser.parse_args().number - 1])
+
+
 if __name__ == "__main__":
-    print(commands()[int(sys.argv[1]) - 1])
+    main()

@@ -1,14 +1,14 @@
-"""Draw what edges and motion look like, naive beside ours: strips of enlarged details, and short clips.
+"""Draw comparisons of edges and motion, naive next to ours: strips of enlarged details, and short clips.
 
-python scripts/readme/draw_comparison.py OUT                          # strips and clips, of the sample clips
-python scripts/readme/draw_comparison.py OUT --strip docs/images/edges.jpg --motion docs/images/motion.jpg
+    python scripts/readme/draw_comparison.py OUT      # strips and clips of the sample clips
+    python scripts/readme/draw_comparison.py OUT --strip docs/images/edges.jpg --motion docs/images/motion.jpg
 
-Each strip of edges shows from left to right the camera's picture, then ``--refine off`` (bilinear) and ``--refine
-fast`` before the beach and before a dark wall, where fringes show best.
+A strip of edges shows, from left to right, the camera's frame, then ``--refine off`` (bilinear) and ``--refine fast``
+in front of the beach and of a dark wall, where fringes are most visible.
 
-In motion the network sees every fourth frame. Each strip shows the second and the third frame after one that it saw:
-the camera's picture, the last mask as it stands, scaled bilinearly, and ours: steadied, carried, refined. The clips
-play the last two side by side.
+In motion the network sees every fourth frame. A strip shows the second and third frame after one it saw: the camera's
+frame, the last mask unchanged and upscaled bilinearly, and ours: stabilized, propagated and refined. The clips play the
+last two side by side.
 """
 
 from __future__ import annotations
@@ -36,17 +36,19 @@ from rtsod.motion.propagate import MaskPropagator
 from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner, unrefined
 
-SHOWN, SHOWN_IN_MOTION = 288, 208
-"""Pixels of the side of a detail, as it is drawn."""
-GAP: Final = 6
+EDGE_DETAIL_PX: Final = 288
+"""Side of an enlarged detail in a strip of edges."""
+MOTION_DETAIL_PX: Final = 208
+"""Side of an enlarged detail in a strip of motion."""
+GAP_PX: Final = 6
 FPS: Final = 30
 DARK: Final = "#1a1f2b"
-WAYS: Final[tuple[RefineName, ...]] = ("off", "fast")
+REFINERS: Final[tuple[RefineName, ...]] = ("off", "fast")
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What is enlarged: a clip, a frame, and the left upper corner of a square in it."""
+    """A square to enlarge: its clip, frame, top left corner and side in pixels."""
 
     clip: str
     frame: int
@@ -63,79 +65,80 @@ DETAILS: Final = (
     Detail("thanks.mkv", 45, 372, 240),
     Detail("again.mkv", 30, 165, 215),
 )
-IN_THE_README: Final = (0, 4)
-EVERY: Final = 4
-"""In motion, the network sees one frame in so many."""
-MOMENTS: Final = (
+README_DETAILS: Final = (0, 4)
+"""Indices of the details in the README's strip."""
+MASK_INTERVAL: Final = 4
+"""Frames from one that the network sees to the next, in motion."""
+MOTION_DETAILS: Final = (
     Detail("thanks.mkv", 4, 150, 285, 192),
     Detail("again.mkv", 8, 150, 215, 192),
 )
-"""Details in motion; the frame is one that the network sees."""
+"""Details in motion. The network sees the named frame."""
 
 
 def composites(image: Image, mask: Alpha, spec: str) -> list[Image]:
-    """The frame's subject before a background, one picture for each way."""
+    """The subject in front of a background, once per refiner."""
     masked = MaskedFrame(Frame(image, 0, 0.0), Mask(mask, 0, 0.0))
-    return [Compositor([open_background(spec)], refine=refiner(way)).compose(masked, 0.0).image for way in WAYS]
+    return [Compositor([open_background(spec)], refine=refiner(name)).compose(masked, 0.0).image for name in REFINERS]
 
 
 def strip(clips: Path, detail: Detail, engine: Engine) -> Image:
-    """The detail as the camera sees it, then each way before each background."""
+    """The detail as the camera sees it, then with each background and refiner."""
     image = read_clip(clips / detail.clip, detail.frame + 1)[detail.frame]
     mask = engine.infer(shrink(image, engine.info.input_size))
     pictures = [image, *composites(image, mask, "beach"), *composites(image, mask, DARK)]
-    return enlarged(pictures, detail, SHOWN)
+    return enlarged(pictures, detail, EDGE_DETAIL_PX)
 
 
 def enlarged(pictures: Sequence[Image], detail: Detail, side: int) -> Image:
     """The detail in each picture, side by side."""
     area = np.s_[detail.top : detail.top + detail.side, detail.left : detail.left + detail.side]
     large = [cv2.resize(p[area], (side, side), interpolation=cv2.INTER_CUBIC) for p in pictures]
-    return np.hstack([cv2.copyMakeBorder(p, GAP, GAP, GAP, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3) for p in large])
+    return np.hstack([cv2.copyMakeBorder(p, *(GAP_PX,) * 4, cv2.BORDER_CONSTANT, value=(255,) * 3) for p in large])
 
 
 def in_motion(images: Sequence[Image], engine: Engine) -> Iterator[tuple[Image, Image]]:
-    """Naive and ours before the beach, frame by frame, when the network sees every fourth one."""
+    """Naive and ours in front of the beach, frame by frame, when the network sees every fourth frame."""
     stabilizer, propagator = MaskStabilizer(), MaskPropagator()
     backdrops = [open_background("beach")]
     naive, ours = Compositor(backdrops, refine=unrefined), Compositor(backdrops, refine=refiner("fast"))
-    last = newest = None
+    last_alpha = last_masked = None
     for index, image in enumerate(images):
         frame = Frame(image, index, index / FPS)
         shown: Compositable | None = None
-        if last is not None and newest is not None and index % EVERY:
-            shown = propagator.propagate(newest, frame)
-        if last is None or shown is None:  # as files do where no motion leads
-            last = engine.infer(shrink(image, engine.info.input_size))
-            shown = newest = stabilizer.stabilize(MaskedFrame(frame, Mask(last, index, frame.captured_at)))
-        as_it_stands = MaskedFrame(frame, Mask(last, index, frame.captured_at))
-        yield naive.compose(as_it_stands, 0.0).image, ours.compose(shown, 0.0).image
+        if last_masked is not None and index % MASK_INTERVAL:
+            shown = propagator.propagate(last_masked, frame)
+        if last_alpha is None or shown is None:  # no reliable flow: infer again, as the program does for files
+            last_alpha = engine.infer(shrink(image, engine.info.input_size))
+            shown = last_masked = stabilizer.stabilize(MaskedFrame(frame, Mask(last_alpha, index, frame.captured_at)))
+        unchanged = MaskedFrame(frame, Mask(last_alpha, index, frame.captured_at))
+        yield naive.compose(unchanged, 0.0).image, ours.compose(shown, 0.0).image
 
 
-def motion_strip(clips: Path, moment: Detail, engine: Engine) -> Image:
-    """Two frames: the camera's picture, naive, ours."""
-    images = read_clip(clips / moment.clip, moment.frame + EVERY)
+def motion_strip(clips: Path, detail: Detail, engine: Engine) -> Image:
+    """Two frames, each from the camera, naive and ours."""
+    images = read_clip(clips / detail.clip, detail.frame + MASK_INTERVAL)
     shown = list(in_motion(images, engine))
-    late = range(moment.frame + EVERY - 2, moment.frame + EVERY)
-    return enlarged([picture for i in late for picture in (images[i], *shown[i])], moment, SHOWN_IN_MOTION)
+    last_two = range(detail.frame + MASK_INTERVAL - 2, detail.frame + MASK_INTERVAL)
+    return enlarged([picture for i in last_two for picture in (images[i], *shown[i])], detail, MOTION_DETAIL_PX)
 
 
 def write(path: Path, image: Image) -> None:
-    """Write a picture and say so."""
+    """Write a picture and print its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix == ".jpg" else [])
     print(path)
 
 
 def main() -> None:
-    """Infer, draw, write."""
+    """Draw what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"))
+    parser.add_argument("folder", type=Path, help="where to write strips and clips")
+    parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"), help="folder of sample clips")
     parser.add_argument("--model", choices=("full", "lite"), default="lite")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each clip; 0 for strips alone")
-    parser.add_argument("--strip", type=Path, help="also write the README's strip of edges here")
-    parser.add_argument("--motion", type=Path, help="also write the README's strip of motion here")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each clip; 0 draws only strips")
+    parser.add_argument("--strip", type=Path, help="also write the README's strip of edges to this file")
+    parser.add_argument("--motion", type=Path, help="also write the README's strip of motion to this file")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     config = EngineConfig(model=options.model)
@@ -144,10 +147,10 @@ def main() -> None:
         for detail, drawn in zip(DETAILS, strips, strict=True):
             write(options.folder / f"{Path(detail.clip).stem}-{detail.frame}-{detail.left}.png", drawn)
         if options.strip is not None:
-            write(options.strip, np.vstack([strips[index] for index in IN_THE_README]))
-        moving = [motion_strip(options.clips, moment, engine) for moment in MOMENTS]
-        for moment, drawn in zip(MOMENTS, moving, strict=True):
-            write(options.folder / f"{Path(moment.clip).stem}-{moment.frame}-in-motion.png", drawn)
+            write(options.strip, np.vstack([strips[index] for index in README_DETAILS]))
+        moving = [motion_strip(options.clips, detail, engine) for detail in MOTION_DETAILS]
+        for detail, drawn in zip(MOTION_DETAILS, moving, strict=True):
+            write(options.folder / f"{Path(detail.clip).stem}-{detail.frame}-in-motion.png", drawn)
         if options.motion is not None:
             write(options.motion, np.vstack(moving))
         for name in sorted({detail.clip for detail in DETAILS} if options.seconds else ()):

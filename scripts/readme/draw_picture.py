@@ -1,11 +1,12 @@
-"""Make the README's picture with the program's own pieces: ``python scripts/readme/draw_picture.py``.
+"""Draw the README's picture with the program's own parts: ``python scripts/readme/draw_picture.py``.
 
-The demo scene as it is, its saliency map by U²-Net-lite, and the subject before a beach, before its own room blurred,
-and alone.
+It shows a frame of the demo scene, its saliency map from U²-Net lite, and the subject in front of a beach, of its own
+room blurred, of mountains and of nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Final
 
@@ -22,13 +23,13 @@ from rtsod.sinks.preview import view
 
 OUTPUT: Final = Path(__file__).parents[2] / "docs" / "images" / "demo.jpg"
 WIDTH, HEIGHT = 960, 540
-MOMENT: Final = 290
-"""Frame of the scene."""
+DEMO_FRAME: Final = 290
+"""Index of the demo scene's frame."""
 
 
-def main() -> None:
-    """Draw and write."""
-    image, _ = DemoScene(WIDTH, HEIGHT, 30, seed=0).render(MOMENT)
+def draw(output: Path) -> None:
+    """Draw the picture and write it."""
+    image, _ = DemoScene(WIDTH, HEIGHT, 30, seed=0).render(DEMO_FRAME)
     with Segmenter.open(model="lite") as segmenter:
         alpha = segmenter(image, stream=True)
     small = np.ascontiguousarray(cv2.resize(alpha, (320, 320), interpolation=cv2.INTER_AREA), np.float32)
@@ -39,9 +40,16 @@ def main() -> None:
         pictures.append(view(composited))
     rows = [np.hstack(pictures[at : at + 3]) for at in (0, 3)]
     sheet = cv2.resize(np.vstack(rows), (3 * 480, 2 * 270), interpolation=cv2.INTER_AREA)
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(OUTPUT), sheet, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    print(f"{OUTPUT}: {OUTPUT.stat().st_size // 1000} kB")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(output), sheet, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    print(f"{output}: {output.stat().st_size // 1000} kB")
+
+
+def main() -> None:
+    """Draw to where the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path, nargs="?", default=OUTPUT, help="(default: docs/images/demo.jpg)")
+    draw(parser.parse_args().output)
 
 
 if __name__ == "__main__":

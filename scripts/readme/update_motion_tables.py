@@ -1,6 +1,7 @@
-"""Write the tables of docs/motion.md from the kept results: ``python scripts/readme/update_motion_tables.py``.
+"""Write the tables in docs/motion.md from the recorded results.
 
-With ``--check`` nothing is written, and the exit code is 1 where the page says otherwise.
+python scripts/readme/update_motion_tables.py            # rewrite the tables
+python scripts/readme/update_motion_tables.py --check    # exit with 1 if the tables differ from the results
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def real(results: Path) -> str:
-    """Real clips."""
-    kept = _read(results, "motion")["real"]
+    """Quality on real clips."""
+    recorded = _read(results, "motion")["real"]
     keys = ("age 2", "age 4", "age 6", "every 4")
     rows = [
         [
@@ -35,54 +36,54 @@ def real(results: Path) -> str:
             f"{row['flicker drawn']:.2f}",
             f"{row['ms 4']:.1f}",
         ]
-        for name, row in kept.items()
+        for name, row in recorded.items()
     ]
     return _table(["", *keys, "flicker", "drawn", "ms"], rows)
 
 
 def demo(results: Path) -> str:
-    """Exact alpha."""
-    kept = _read(results, "motion")["demo"]
-    rows = [[name, f"{row['mad']:.1f}", f"{row['dtssd']:.2f}", str(row["lag"])] for name, row in kept.items()]
+    """Errors on the demo scene, whose alpha is exact."""
+    recorded = _read(results, "motion")["demo"]
+    rows = [[name, f"{row['mad']:.1f}", f"{row['dtssd']:.2f}", str(row["lag"])] for name, row in recorded.items()]
     return _table(["", "MAD", "dtSSD", "lag"], rows)
 
 
 def _presence(results: Path, table: str) -> str:
     shares = ("empty", "left", "walker", "passer-by", "apart", "first", "least")
-    kept = _read(results, "presence")["summary"][table]
-    heads = list(next(iter(kept.values())))
-    rows = [[name, *(f"{row[what]:.1%}" if what in shares else f"{row[what]:g}" for what in heads)]
-            for name, row in kept.items()]  # fmt: skip
+    recorded = _read(results, "presence")["summary"][table]
+    heads = list(next(iter(recorded.values())))
+    rows = [[name, *(f"{row[head]:.1%}" if head in shares else f"{row[head]:g}" for head in heads)]
+            for name, row in recorded.items()]  # fmt: skip
     return _table(["", *heads], rows)
 
 
 def comes(results: Path) -> str:
-    """Somebody comes and goes."""
+    """Latency and errors when a person appears and leaves."""
     return _presence(results, "comes")
 
 
 def sure(results: Path) -> str:
-    """The same, in a room that the network is sure of."""
+    """The same in a room where the network is confident."""
     return _presence(results, "sure")
 
 
 def passes(results: Path) -> str:
-    """Somebody passes behind."""
+    """Errors when a second person walks past behind the subject."""
     return _presence(results, "passes")
 
 
 def strolls(results: Path) -> str:
-    """Somebody passes behind, slowly."""
+    """Errors when a second person walks past slowly."""
     return _presence(results, "strolls")
 
 
 def cost(results: Path) -> str:
-    """What it costs."""
-    kept = _read(results, "mask_cost")["cost_ms"]
+    """Processor time of each step."""
+    recorded = _read(results, "mask_cost")["cost_ms"]
     heads = ("steady", "carry", "compose", "frame", "blur", "best", "light wrap")
     rows = [
         [f"{scene}, {size.replace('x', ' × ')}", *(f"{row[head]:.1f}" for head in heads)]
-        for scene, sizes in kept.items()
+        for scene, sizes in recorded.items()
         for size, row in sizes.items()
     ]
     return _table(["ms of one core", *heads], rows)
@@ -91,19 +92,20 @@ def cost(results: Path) -> str:
 TABLES: Final[dict[str, Callable[[Path], str]]] = {
     "real": real, "demo": demo, "comes": comes, "sure": sure, "passes": passes, "strolls": strolls, "cost": cost,
 }  # fmt: skip
+"""The function that draws each table, by the name in its marker."""
 
 
-def written(page: str, results: Path) -> str:
-    """The page with each table between its markers made anew.
+def updated(page: str, results: Path) -> str:
+    """The page with every table redrawn between its markers.
 
     Raises:
-        ValueError: a marker is missing.
+        ValueError: a marker is missing or occurs twice.
     """
-    for name, make in TABLES.items():
-        table = f"<!-- {name} -->\n{make(results)}\n<!-- end -->"
+    for name, draw in TABLES.items():
+        table = f"<!-- {name} -->\n{draw(results)}\n<!-- end -->"
         page, count = re.subn(rf"<!-- {name} -->.*?<!-- end -->", lambda _: table, page, flags=re.DOTALL)  # noqa: B023
         if count != 1:
-            raise ValueError(f"the marker {name} stands {count} times in the page")
+            raise ValueError(f"the page needs the marker <!-- {name} --> once, not {count} times")
     return page
 
 
@@ -112,12 +114,12 @@ def _read(results: Path, name: str) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write, or check."""
+    """Rewrite the tables, or check them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the tables differ")
     options = parser.parse_args(argv)
     page = PAGE.read_text(encoding="utf-8")
-    new = written(page, RESULTS)
+    new = updated(page, RESULTS)
     if options.check:
         return int(page != new)
     PAGE.write_text(new, encoding="utf-8")

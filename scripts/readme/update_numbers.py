@@ -1,7 +1,7 @@
 """Write the tables in docs/benchmarks.md from the results in benchmarks/results, so that the two cannot drift apart.
 
 python scripts/readme/update_numbers.py            # rewrite the block
-python scripts/readme/update_numbers.py --check    # exit code 1 if it is not what the results say
+python scripts/readme/update_numbers.py --check    # exit with 1 if the block differs from the results
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ END: Final = "<!-- numbers:end -->"
 
 
 def block(results: Path) -> str:
-    """The Markdown between the markers. A result that was never recorded is left out.
+    """The Markdown between the markers, from those results that have been recorded.
 
     Args:
-        results: the folder of JSON files.
+        results: folder of JSON files.
 
     Raises:
-        KeyError: one of them lacks a number.
+        KeyError: a result lacks a number.
     """
     parts: list[str] = []
     quoted: list[str] = []
@@ -46,11 +46,11 @@ def block(results: Path) -> str:
         parts += [section(result) for section in sections]
         quoted.append(f"{source} ({machine['processor']}, {machine['cores']} cores, {machine['date'][:10]})")
     if quoted:
-        parts.append(f"From {', '.join(quoted)}, where the commands stand that made these numbers; without a GPU.")
+        parts.append(f"Sources: {', '.join(quoted)}. Each file holds the command that recorded it. No GPU was used.")
     if busy:
-        parts.append(f"Not quoted, since others used the machine while they were measured: {', '.join(busy)}.")
+        parts.append(f"Not quoted because other programs used the machine during the measurement: {', '.join(busy)}.")
     if unknown:
-        parts.append(f"Not quoted, since nobody counted who else used the machine meanwhile: {', '.join(unknown)}.")
+        parts.append(f"Not quoted because the load from other programs is unknown: {', '.join(unknown)}.")
     return "\n\n".join(parts)
 
 
@@ -67,7 +67,7 @@ def _networks(*benches: dict[str, Any]) -> str:
         for bench in benches
         for network in bench["networks"]
     ]
-    heads = ["network at 320 × 320", "engine", "fps", "p50 / p95 / p99 ms", "start-up", "of this machine's roof"]
+    heads = ["network at 320 × 320", "engine", "fps", "p50 / p95 / p99 ms", "start-up", "share of the roofline bound"]
     return _table(heads, rows)
 
 
@@ -84,9 +84,7 @@ def _pipelines(bench: dict[str, Any]) -> str:
         for run in bench["pipelines"]
         if run["paced"]
     ]
-    return _table(
-        ["whole path, from a camera", "sync", "masks of", "fps", "capture to sink, p50 / p95 / p99 ms", "memory"], rows
-    )
+    return _table(["camera to sink", "sync", "masks of", "fps", "latency, p50 / p95 / p99 ms", "peak memory"], rows)
 
 
 def _peers(peers: dict[str, Any]) -> str:
@@ -102,9 +100,9 @@ def _peers(peers: dict[str, Any]) -> str:
         for name, numbers in contestants.items()
     ]
     width, height = peers["input"]["size"]
-    shown = "frames of a stream" if peers["input"].get("stream") else "one frame"
-    heads = [f"{peers['model']}, {shown} of {width} × {height} to the mask", "runs", "ms", "times rembg's rate",
-             "least IoU with rembg's mask"]  # fmt: skip
+    frames = "consecutive frames" if peers["input"].get("stream") else "single frames"
+    heads = [f"{peers['model']}, {frames} of {width} × {height}", "engine", "ms per frame", "speed relative to rembg",
+             "lowest IoU with rembg's mask"]  # fmt: skip
     return _table(heads, rows)
 
 
@@ -112,18 +110,18 @@ def _length(growth: dict[str, Any]) -> str:
     (run,) = growth["length"]
     grown = run["after_settling"]
     return (
-        f"In a run of {run['seconds'] / 60:.0f} minutes with the {growth['model']} network memory grew by "
-        f"{grown['memory_mb_per_minute']:.2f} MB a minute after its first fifth, threads by {grown['threads']}, file "
-        f"descriptors by {grown['descriptors']}."
+        f"In a run of {run['seconds'] / 60:.0f} minutes with the {growth['model']} network, after the first fifth, "
+        f"memory grew by {grown['memory_mb_per_minute']:.2f} MB per minute, the number of threads by {grown['threads']} "
+        f"and that of file descriptors by {grown['descriptors']}."
     )
 
 
 def _overhead(overhead: dict[str, Any]) -> str:
     return (
-        f"Beside the network, a 720p frame costs {overhead['cpu']['median_ms']:.1f} ms of processor time (decoding "
-        f"aside); the pipeline runs at {overhead['rate']['median_share']:.0%} of the bare engine's rate on the same "
-        f"frames; reading a 720p file with the {overhead['job']['model']} network takes "
-        f"{overhead['file']['peak_memory_mb']} MB at most."
+        f"Apart from the network and decoding, a 720p frame costs {overhead['cpu']['median_ms']:.1f} ms of processor "
+        f"time. The pipeline runs at {overhead['rate']['median_share']:.0%} of the bare engine's rate on the same "
+        f"frames. Processing a 720p file with the {overhead['job']['model']} network takes at most "
+        f"{overhead['file']['peak_memory_mb']} MB of memory."
     )
 
 
@@ -156,20 +154,24 @@ def updated(page: str, numbers: str) -> str:
     """The page with ``numbers`` between its markers.
 
     Raises:
-        ValueError: it has no markers, or more than one pair.
+        ValueError: the page does not have exactly one pair of markers.
     """
     if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
-        raise ValueError(f"the page needs one {BEGIN} and, after it, one {END}")
+        raise ValueError(f"the page needs {BEGIN} once and, after it, {END} once")
     before, rest = page.split(BEGIN)
     return f"{before}{BEGIN}\n{numbers}\n{END}{rest.split(END)[1]}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Rewrite or check."""
+    """Rewrite the block, or check it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the block differs")
+    parser.add_argument(
+        "--page", type=Path, default=ROOT / "docs" / "benchmarks.md", help="(default: docs/benchmarks.md)"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "benchmarks" / "results", help="(default: benchmarks/results)"
+    )
     options = parser.parse_args(argv)
     try:
         before = options.page.read_text(encoding="utf-8")
@@ -179,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if options.check:
         if after != before:
-            print("the page's numbers are not those in benchmarks/results: run scripts/readme/update_numbers.py")
+            print("the page's numbers differ from benchmarks/results: run scripts/readme/update_numbers.py")
         return int(after != before)
     options.page.write_text(after, encoding="utf-8")
     return 0

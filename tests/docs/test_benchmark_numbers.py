@@ -57,7 +57,7 @@ def test_a_page_without_its_markers_is_an_error(text: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(("others", "quoted"), [(0.05, True), (0.9, False), (None, False)])
 def test_only_results_of_an_undisturbed_machine_are_quoted(others: float | None, quoted: bool, tmp_path: Path) -> None:
     _overhead(tmp_path, others)
-    assert ("Beside the network" in block(tmp_path)) is quoted
+    assert ("Apart from the network" in block(tmp_path)) is quoted
     assert ("Not quoted" in block(tmp_path)) is not quoted
 
 
