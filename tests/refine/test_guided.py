@@ -23,7 +23,7 @@ from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Transparent
 from rtsod.refine import Refine, kernel, refiner, unrefined
-from rtsod.refine.guided import BEST, FAST, guided
+from rtsod.refine.guided import BEST, FAST, guided_matte
 from rtsod.refine.islands import suppress_weak_components
 
 DARK = np.full((720, 1280, 3), (40, 30, 20), np.uint8)
@@ -61,14 +61,14 @@ def test_its_gradient_error_is_at_most_sixty_percent_of_bilinear(refine: Refine,
 
 def test_best_is_better_than_fast() -> None:
     image, exact = hair_before_a_landscape()
-    fast, best = (guided(image, scaled_down(exact), effort).alpha for effort in (FAST, BEST))
+    fast, best = (guided_matte(image, scaled_down(exact), effort).alpha for effort in (FAST, BEST))
     assert gradient_error(best, exact) < 0.9 * gradient_error(fast, exact)
 
 
 def test_the_old_background_leaves_less_fringe_than_in_the_frames_own_colours() -> None:
     image, exact = hair_before_a_landscape()
     wanted, _ = hair_before_a_landscape(dark=True)
-    matte = guided(image, scaled_down(exact))
+    matte = guided_matte(image, scaled_down(exact))
     plain = fringe(blend(image, DARK, unrefined(image, scaled_down(exact)).alpha), wanted, exact)
     uncleaned = fringe(blend(image, DARK, matte.alpha), wanted, exact)
     cleaned = fringe(blend(matte.foreground, DARK, matte.alpha), wanted, exact)
@@ -79,7 +79,7 @@ def test_the_old_background_leaves_less_fringe_than_in_the_frames_own_colours() 
 def test_where_subject_and_background_look_alike_the_map_stands() -> None:
     grey = np.full((360, 640, 3), 128, np.uint8)
     _, exact = DemoScene(640, 360).render(0)
-    ours, plain = guided(grey, scaled_down(exact)).alpha, unrefined(grey, scaled_down(exact)).alpha
+    ours, plain = guided_matte(grey, scaled_down(exact)).alpha, unrefined(grey, scaled_down(exact)).alpha
     assert mad(ours, exact) <= mad(plain, exact)
     assert np.abs(ours - plain).max() < 0.6
 
@@ -101,7 +101,7 @@ def test_any_size_and_any_map_give_a_valid_matte(given_: tuple[Image, Alpha], ef
     image, mask = given_
     before = image.copy()
     image.flags.writeable = mask.flags.writeable = False
-    matte = guided(image, mask, effort)  # type: ignore[arg-type]
+    matte = guided_matte(image, mask, effort)  # type: ignore[arg-type]
     assert matte.alpha.shape == image.shape[:2]
     assert matte.alpha.dtype == np.float32
     assert matte.foreground.shape == image.shape
@@ -122,7 +122,7 @@ def test_alpha_stays_within_twice_the_maps_doubt_so_nothing_sure_is_eaten(seed: 
     rough = cv2.GaussianBlur(random.normal(0.5, 4, (320, 320)).astype(np.float32), (0, 0), 5)
     mask: Alpha = np.clip(rough, 0, 1).astype(np.float32)
     mask[0, 0] = 1.0  # at this size, the map and the frame have the same pixels
-    alpha = guided(noise(seed % 1000, 320, 320), mask).alpha
+    alpha = guided_matte(noise(seed % 1000, 320, 320), mask).alpha
     sure = suppress_weak_components(mask)
     assert (alpha <= np.maximum(2 * sure, 0) + 1e-5).all()
     assert (alpha >= 1 - 2 * (1 - sure) - 1e-5).all()
@@ -181,8 +181,8 @@ class Card:
 
 def test_the_picture_flips_with_the_camera() -> None:
     image, exact = DemoScene(640, 360).render(20)
-    flipped = guided(np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(scaled_down(exact)[:, ::-1]))
-    straight = guided(image, scaled_down(exact))
+    flipped = guided_matte(np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(scaled_down(exact)[:, ::-1]))
+    straight = guided_matte(image, scaled_down(exact))
     assert np.abs(flipped.alpha[:, ::-1] - straight.alpha).max() < 1e-3
 
 
@@ -258,7 +258,7 @@ def test_where_nothing_may_be_kept_the_kernel_is_made_anew(monkeypatch: pytest.M
         return njit(*args, **options)
 
     monkeypatch.setattr("rtsod.refine.kernel.njit", nowhere)
-    assert kernel.compiled(kernel.finish.py_func) is not None  # type: ignore[attr-defined]
+    assert kernel.compile_kernel(kernel.refine_cells.py_func) is not None  # type: ignore[attr-defined]
 
 
 def test_an_unknown_way_is_refused() -> None:
