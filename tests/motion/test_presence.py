@@ -30,7 +30,7 @@ def furniture(level: float = 0.5) -> Alpha:
 
 def half_sure(x: float, radius: float) -> Alpha:
     """A core with a broad doubtful rim."""
-    return np.maximum(disc(x), disc(x, radius=radius) * np.float32(0.5))
+    return np.asarray(np.maximum(disc(x), disc(x, radius=radius) * np.float32(0.5)), np.float32)
 
 
 def test_an_empty_room_stays_background_and_a_subject_passes_as_it_is() -> None:
