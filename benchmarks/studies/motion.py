@@ -39,7 +39,7 @@ from rtsod.demo.scene import DemoScene
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
-from rtsod.motion.flow import follow
+from rtsod.motion.flow import warp
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner
@@ -125,7 +125,7 @@ class OneFlow(LastMask):
             for image in (frame.image, self._newest.frame.image)
         ]
         flow = self._search.calc(pictures[0], pictures[1], None)  # type: ignore[call-overload]
-        return follow(self._newest.alpha, np.asarray(flow, np.float32))
+        return warp(self._newest.alpha, np.asarray(flow, np.float32))
 
 
 class Ours(LastMask):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.motion.flow import small
+from rtsod.motion.flow import downscale_frame
 
 Maps: TypeAlias = NDArray[np.float32]
 """``(N, S, S)`` in [0, 1]."""
@@ -26,7 +26,7 @@ def iou(one: Alpha, other: Alpha) -> float:
 
 def still_parts(images: list[Image], size: int) -> NDArray[np.bool_]:
     """``(N, size, size)``: where the picture has stood still for some frames; nowhere in the first ones."""
-    colours = [small(image).colour for image in images]
+    colours = [downscale_frame(image).colour for image in images]
     still = np.zeros((len(images), size, size), np.bool_)
     for index in range(STILL_FRAMES, len(images)):
         moved = np.zeros(colours[0].shape[:2], np.uint8)

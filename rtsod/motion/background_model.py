@@ -1,4 +1,4 @@
-"""What of a room is known to be background, from what stood still there and was no subject."""
+"""A background model: what the room looks like where nobody stands in front of it."""
 
 from __future__ import annotations
 
@@ -9,82 +9,92 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.motion.flow import HEIGHT, WIDTH, Small, coarse
-from rtsod.motion.smooth import change
+from rtsod.motion.flow import HEIGHT, WIDTH, DownscaledFrame, downscale_alpha
+from rtsod.motion.smooth import colour_change
 
-_PLAINLY_NOT: Final = 0.1
-"""What the network gives less is no subject."""
-_LEARNT_AFTER: Final = 2.0
-"""Seconds in which a place stands still and is plainly no subject."""
-_MINDED_AFTER: Final = 5.0
-"""The same, where it was one: the network changed its mind, and may be wrong now about somebody who sits still."""
-_MISTAKEN_FOR: Final = 1.0
-"""Seconds for which a place that is thought to be background is shown with a subject that has come, until it is not
-thought so any more."""
-_SHOWN: Final = 0.5
-_ANOTHER: Final = 9
-"""Levels of 255 by which a place looks different."""
-_ALL: Final = 0.6
-"""Of what is known: when more of it looks different, nobody has come; the light or the camera has changed."""
+_ABSENT_ALPHA: Final = 0.1
+"""Below this alpha the network says that a pixel is no subject."""
+_LEARN_SECONDS: Final = 2.0
+"""How long a pixel must be static, and no subject, before it is learnt as background."""
+_RELEARN_SECONDS: Final = 5.0
+"""The same for a pixel that was subject before. The network has changed its mind there, and may be wrong now: somebody
+may be sitting still."""
+_CONTRADICTED_SECONDS: Final = 1.0
+"""How long a subject is shown on a pixel that matches the background before that background is forgotten."""
+_SHOWN_ALPHA: Final = 0.5
+"""Above this alpha a pixel counts as shown."""
+_DIFFERENT_LEVELS: Final = 9
+"""Colour change, in levels of 255, from which a pixel looks different."""
+_MAX_COVERED_SHARE: Final = 0.6
+"""Share of the known background. When more of it looks different, the light or the camera has changed, and nobody has
+come."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known about the places of one picture."""
+class BackgroundMatch:
+    """A frame compared with the background model. Pixels without a known background are in neither mask."""
 
-    ground: NDArray[np.bool_]
-    """``(HEIGHT, WIDTH)``: it is background."""
+    background: NDArray[np.bool_]
+    """``(HEIGHT, WIDTH)``: looks like the known background."""
     covered: NDArray[np.bool_]
-    """``(HEIGHT, WIDTH)``: something else than the background is there."""
+    """``(HEIGHT, WIDTH)``: looks different from the known background, so something stands in front of it."""
 
 
-class Ground:
-    """Learns what the places of a room look like with nobody before them. For one thread.
+class BackgroundModel:
+    """Learns the room of one stream from the masks. Not thread-safe.
 
-    What a network takes for the subject depends on what else there is: with nobody there it is the shelf. But a place
-    that looks as it did when it was background still is background; nothing has come.
+    What a network takes for the subject depends on what else there is: in an empty room it is the shelf. But a pixel
+    that looks as it did when it was background is background still, whatever the network says.
+
+    Background models tend to absorb people who sit still. So a pixel is learnt only where the network denies a subject
+    plainly, later where it has changed its mind, and is forgotten again where a subject is shown in spite of it.
     """
 
     def __init__(self) -> None:
         self._known = np.zeros((HEIGHT, WIDTH), np.bool_)
-        self._looks = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        self._seen: Image | None = None
-        """What has stood still at each place since ``_since``: to be learnt."""
-        self._since = np.zeros((HEIGHT, WIDTH))
-        self._shown_for = np.zeros((HEIGHT, WIDTH), np.float32)
-        self._at = -np.inf
+        self._background = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        """The learnt colours; valid where ``_known``."""
+        self._candidate: Image | None = None
+        """``(HEIGHT, WIDTH, 3)``: the colours that each pixel has had since ``_candidate_since``, to be learnt."""
+        self._candidate_since = np.zeros((HEIGHT, WIDTH))
+        """Seconds."""
+        self._contradicted_for = np.zeros((HEIGHT, WIDTH), np.float32)
+        """Seconds for which a subject has been shown on each pixel that matches the background."""
+        self._time = -np.inf
 
-    def among(self, picture: Small) -> Known:
-        """What of a picture is background, and what has come before it."""
-        like = change(picture.colour, self._looks) < _ANOTHER
-        ground, covered = self._known & like, self._known & ~like
-        if np.count_nonzero(covered) > _ALL * np.count_nonzero(self._known):
+    def match(self, picture: DownscaledFrame) -> BackgroundMatch:
+        """Compare a frame with what is known of the background."""
+        alike = colour_change(picture.colour, self._background) < _DIFFERENT_LEVELS
+        background, covered = self._known & alike, self._known & ~alike
+        if np.count_nonzero(covered) > _MAX_COVERED_SHARE * np.count_nonzero(self._known):
             covered[:] = False
-        return Known(ground, covered)
+        return BackgroundMatch(background, covered)
 
-    def learn(self, known: Known, alpha: Alpha, shown: Alpha, picture: Small, at: float) -> None:
-        """Learn from a mask.
+    def update(self, match: BackgroundMatch, alpha: Alpha, shown: Alpha, picture: DownscaledFrame, time: float) -> None:
+        """Learn from a frame and its mask.
 
         Args:
-            known: of the picture, before this.
-            alpha: ``(S, S)`` float32 in [0, 1], as the network says.
-            shown: the same, what is made of it.
-            picture: what it was computed from.
-            at: when that was, seconds.
+            match: what :meth:`match` returned for this frame, before this update.
+            alpha: ``(S, S)`` float32 in [0, 1], the network's map.
+            shown: ``(S, S)`` float32 in [0, 1], the mask that is made of it and shown.
+            picture: the frame from which ``alpha`` was computed.
+            time: ``Frame.time`` of that frame, in seconds. The model starts again when time goes backwards.
         """
         colour = picture.colour
-        if self._seen is None or at < self._at:
-            self._seen, self._since[:] = colour.copy(), at
-            self._known[:], self._shown_for[:], self._at = False, 0, at
-        still = change(colour, self._seen) < _ANOTHER
-        subject = coarse(alpha) >= _PLAINLY_NOT
-        self._since[subject] = at + _MINDED_AFTER - _LEARNT_AFTER
-        self._since[~still] = at
-        self._seen[~still] = colour[~still]
-        learnt = ~subject & still & (at - self._since >= _LEARNT_AFTER)
-        self._looks[learnt] = self._seen[learnt]
+        if self._candidate is None or time < self._time:
+            self._candidate, self._candidate_since[:] = colour.copy(), time
+            self._known[:], self._contradicted_for[:], self._time = False, 0, time
+        static = colour_change(colour, self._candidate) < _DIFFERENT_LEVELS
+        subject = downscale_alpha(alpha) >= _ABSENT_ALPHA
+        # Set in the future: learnt once _LEARN_SECONDS have passed since then, so _RELEARN_SECONDS from now.
+        self._candidate_since[subject] = time + _RELEARN_SECONDS - _LEARN_SECONDS
+        self._candidate_since[~static] = time
+        self._candidate[~static] = colour[~static]
+        learnt = ~subject & static & (time - self._candidate_since >= _LEARN_SECONDS)
+        self._background[learnt] = self._candidate[learnt]
         self._known |= learnt
-        mistaken = (coarse(shown) > _SHOWN) & known.ground
-        self._shown_for = np.where(mistaken, self._shown_for + np.float32(at - self._at), np.float32(0))
-        self._known &= self._shown_for < _MISTAKEN_FOR
-        self._at = at
+        contradicted = (downscale_alpha(shown) > _SHOWN_ALPHA) & match.background
+        contradicted_for = self._contradicted_for + np.float32(time - self._time)
+        self._contradicted_for = np.where(contradicted, contradicted_for, np.float32(0))
+        self._known &= self._contradicted_for < _CONTRADICTED_SECONDS
+        self._time = time

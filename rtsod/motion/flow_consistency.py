@@ -1,4 +1,8 @@
-"""What the picture itself says about a carried mask: where motion was misjudged, and where background was uncovered."""
+"""Checks a propagated mask against the frame: where the flow is wrong, and where background has come into view.
+
+The test is photometric: a pixel must look like the place that the flow says it came from. Comparing forward with
+backward flow instead was measured and is worse: it cuts off more of the subject and costs a second search.
+"""
 
 from __future__ import annotations
 
@@ -10,112 +14,131 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
-from rtsod.motion.flow import ComposedFlow, Small, follow
+from rtsod.motion.flow import ComposedFlow, DownscaledFrame, warp
 
-_MISMATCH: Final = 20.0
-"""Levels of 255, in the worst channel: a pixel that differs this much from where it is said to come from does not come
-from there."""
-LONGEST_STEP: Final = 8.0
-"""Pixels of the small picture, 5 % of its width: what is said to have moved farther than this from one picture to the
-next is not believed. The search does find more, now and then, but what it finds at the outline is wrong then. Measured:
-.27 at most of a gesticulating person."""
-_REACHES: Final = (17, 33)
-"""Pixels of the small picture: how far around a pixel its neighbours' colours are asked. The nearer ones know a wrist
-from the sleeve above it, the farther ones are there where motion has misjudged all that is near."""
-_CLEARLY: Final = np.float32(3.0)
-"""How many times nearer a pixel's colour must be to the background's than to the subject's around it."""
-_SURE: Final = 0.1
+_MISMATCH_LEVELS: Final = 20.0
+"""Difference in the worst channel, in levels of 255, above which a pixel is not the one that the flow says it is."""
+MAX_STEP_PX: Final = 8.0
+"""Longest believable displacement between two successive frames, in pixels of the downscaled frame: 5 % of its width.
+The search sometimes finds longer ones, but is wrong at their outline. Measured: of a gesticulating person at most .27
+move farther."""
+_WINDOWS_PX: Final = (17, 33)
+"""Sides of the square windows around a pixel in which colours are averaged, in pixels of the downscaled frame. The
+smaller one tells a wrist from the sleeve above it; the larger one reaches beyond an area where all flow is wrong."""
+_BACKGROUND_PREFERENCE: Final = np.float32(3.0)
+"""How many times nearer to the mean colour of the background than to the subject's a pixel must be to be background."""
+_SURE_ALPHA: Final = 0.1
+"""Below this alpha a pixel is background, above 1 minus this it is subject."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """How far motion explains a picture."""
+class FlowConsistency:
+    """How far a flow explains a frame."""
 
     mismatch: NDArray[np.bool_]
-    """``(HEIGHT, WIDTH)``: no such pixel was where motion says."""
+    """``(HEIGHT, WIDTH)``: the pixel does not look like the place that the flow points to, or that place does not
+    exist."""
     entered: NDArray[np.bool_]
-    """``(HEIGHT, WIDTH)``: it was beyond the edge of the picture, as motion says; part of ``mismatch``."""
-    jumped: NDArray[np.bool_]
-    """``(HEIGHT, WIDTH)``: it moved farther from one picture to the next than motion is found reliably."""
+    """``(HEIGHT, WIDTH)``: the flow points beyond the edge of the earlier frame; a subset of ``mismatch``."""
+    too_fast: NDArray[np.bool_]
+    """``(HEIGHT, WIDTH)``: the pixel moved farther than ``MAX_STEP_PX`` between two successive frames."""
 
-    def explained(self, alpha: Alpha) -> float:
-        """The share that motion explains of the picture or, if that is less, of what a mask takes for subject.
+    def explained_share(self, alpha: Alpha) -> float:
+        """The share of the frame, or of the subject if that is less, that the flow explains.
 
         Args:
-            alpha: ``(HEIGHT, WIDTH)`` float32, the carried mask.
+            alpha: ``(HEIGHT, WIDTH)`` float32, the propagated mask.
+
+        Returns:
+            A share from 0 to 1. Pixels that moved too fast count as unexplained within the subject only.
         """
         subject = alpha > 0.5
-        everywhere = float(np.mean(self.mismatch))
-        unknown = (self.mismatch | self.jumped)[subject]
-        return 1.0 - max(everywhere, float(np.mean(unknown)) if unknown.size else 0.0)
+        unexplained_share = float(np.mean(self.mismatch))
+        unexplained_subject = (self.mismatch | self.too_fast)[subject]
+        return 1.0 - max(unexplained_share, float(np.mean(unexplained_subject)) if unexplained_subject.size else 0.0)
 
 
-def compare(new: Small, old: Small, way: ComposedFlow) -> Evidence:
-    """Hold a picture against what it should be, by the motion from the old one."""
-    flow = way.flow
-    difference = cv2.absdiff(new.colour, follow(old.colour, flow))
+def check_consistency(new: DownscaledFrame, old: DownscaledFrame, composed: ComposedFlow) -> FlowConsistency:
+    """Compare a frame with the earlier frame warped along the flow between the two.
+
+    Args:
+        new: the frame in which ``composed`` starts.
+        old: the frame that ``composed`` points to.
+        composed: the flow.
+    """
+    flow = composed.flow
+    difference = cv2.absdiff(new.colour, warp(old.colour, flow))
     worst = cv2.max(cv2.max(difference[..., 0], difference[..., 1]), difference[..., 2])
     height, width = worst.shape
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
     y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
     entered = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
-    mismatch = (np.asarray(cv2.blur(worst, (3, 3))) > _MISMATCH) | entered
-    return Evidence(mismatch, entered, way.longest_step > LONGEST_STEP)
+    mismatch = (np.asarray(cv2.blur(worst, (3, 3))) > _MISMATCH_LEVELS) | entered
+    return FlowConsistency(mismatch, entered, composed.max_step_px > MAX_STEP_PX)
 
 
-def uncovered(new: Small, alpha: Alpha, evidence: Evidence) -> Alpha:
-    """Where a carried mask covers what has only now come into view behind the subject.
+def find_disoccluded(new: DownscaledFrame, alpha: Alpha, consistency: FlowConsistency) -> Alpha:
+    """Find background that a propagated mask covers because it came into view only now, from behind the subject.
 
-    Such a pixel was nowhere before, so motion takes it from the subject's rim. It is told by its colour, which is
-    clearly nearer to that of the background around it than to that of the subject around it, and by lying at the
-    background: a light print on a dark pullover does not. What came in over the edge of the picture was seen nowhere
-    either; there the nearer colour decides.
+    A disoccluded pixel was nowhere in the earlier frame, so the flow fetches its alpha from the subject's rim. Two
+    things give it away: its colour is clearly nearer to that of the background around it than to that of the subject
+    around it, and it is connected to the background; a light print on a dark pullover is not. A pixel that entered over
+    the edge of the frame was nowhere before either, whichever side it belongs to; there the nearer colour decides.
 
     Args:
-        new: the picture.
-        alpha: ``(HEIGHT, WIDTH)`` float32, the carried mask.
-        evidence: of the motion it was carried by.
+        new: the frame.
+        alpha: ``(HEIGHT, WIDTH)`` float32, the propagated mask.
+        consistency: of the flow along which the mask was propagated.
 
     Returns:
-        ``(HEIGHT, WIDTH)`` float32 in [0, 1]: 1 is to be background.
+        ``(HEIGHT, WIDTH)`` float32 in [0, 1]: 1 where the mask must become background.
     """
-    outside = alpha < _SURE
-    doubtful = evidence.mismatch & ~outside
+    outside = alpha < _SURE_ALPHA
+    doubtful = consistency.mismatch & ~outside
     rows, columns = np.flatnonzero(doubtful.any(axis=1)), np.flatnonzero(doubtful.any(axis=0))
-    away = np.zeros_like(alpha)
+    disoccluded = np.zeros_like(alpha)
     if not rows.size:
-        return away
-    margin = max(_REACHES) // 2 + 1
-    part = (
+        return disoccluded
+    # Only the doubtful pixels' bounding box is looked at, with a margin that holds the windows around them.
+    margin = max(_WINDOWS_PX) // 2 + 1
+    box = (
         slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
         slice(max(0, int(columns[0]) - margin), int(columns[-1]) + margin + 1),
     )
-    colour, asked = new.colour[part].astype(np.float32), doubtful[part]
-    outside, known = outside[part], ~evidence.mismatch[part]
-    to_background = _distance(colour, outside & known, asked)
-    to_subject = _distance(colour, (alpha[part] > 1.0 - _SURE) & known, asked)
-    clearly = np.where(evidence.entered[part][asked], np.float32(1.0), _CLEARLY)
-    background = np.zeros_like(asked)
-    background[asked] = clearly * to_background < to_subject
+    colour, doubtful = new.colour[box].astype(np.float32), doubtful[box]
+    outside, explained = outside[box], ~consistency.mismatch[box]
+    to_background = _distance_to_mean_colour(colour, outside & explained, doubtful)
+    to_subject = _distance_to_mean_colour(colour, (alpha[box] > 1.0 - _SURE_ALPHA) & explained, doubtful)
+    preference = np.where(consistency.entered[box][doubtful], np.float32(1.0), _BACKGROUND_PREFERENCE)
+    background = np.zeros_like(doubtful)
+    background[doubtful] = preference * to_background < to_subject
     _, labels = cv2.connectedComponents((background | outside).astype(np.uint8), connectivity=4)
-    reached = np.zeros(int(labels.max()) + 1, np.bool_)
-    reached[labels[outside]] = True
-    away[part] = cv2.blur((background & reached[labels]).astype(np.float32), (3, 3))
-    return away
+    connected = np.zeros(int(labels.max()) + 1, np.bool_)
+    connected[labels[outside]] = True
+    disoccluded[box] = cv2.blur((background & connected[labels]).astype(np.float32), (3, 3))
+    return disoccluded
 
 
-def _distance(colour: NDArray[np.float32], where: NDArray[np.bool_], asked: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How far each pixel that is asked is from the nearest mean of those around it that are marked, in colour.
+def _distance_to_mean_colour(
+    colour: NDArray[np.float32], reference: NDArray[np.bool_], asked: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """The distance of each asked pixel's colour from the mean colour of the reference pixels around it.
+
+    Args:
+        colour: ``(h, w, 3)`` float32, 0..255.
+        reference: ``(h, w)``: the pixels whose colours are averaged, in each of the windows.
+        asked: ``(h, w)``: the pixels to compute the distance for.
 
     Returns:
-        ``(N,)`` in the order of ``colour[asked]``; infinite, where none are.
+        ``(N,)`` float32 in the order of ``colour[asked]``: the sum of the absolute differences of the channels, the
+        smallest over the windows; infinite where no window holds a reference pixel.
     """
-    weight = where.astype(np.float32)
+    weight = reference.astype(np.float32)
     weighted = cv2.merge([*cv2.split(colour * weight[..., None]), weight])
     own = colour[asked]
     nearest = np.full(own.shape[0], np.inf, np.float32)
-    for reach in _REACHES:
-        sums = cv2.blur(weighted, (reach, reach))[asked]
+    for side in _WINDOWS_PX:
+        sums = cv2.blur(weighted, (side, side))[asked]
         total = sums[:, 3]
         mean = sums[:, :3] / np.maximum(total, 1e-6)[:, None]
         distance = np.abs(own - mean).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Whether there is a subject at all: an empty room stays background."""
+"""Decides whether there is a subject at all: an empty room stays background."""
 
 from __future__ import annotations
 
@@ -9,69 +9,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
-from rtsod.motion.background_model import Known
+from rtsod.motion.background_model import BackgroundMatch
 
-_SIDE: Final = 160
-"""Pixels of the map that is judged."""
-_CORE, _DOUBT = 0.8, 0.2
-"""Above the first the network is sure; between the two it doubts."""
-_REACH: Final = 8
-"""Pixels: what lies this near to a core belongs to it, and is shown with it: hair, fingers, a mug."""
-_APPEARS, _STAYS = 0.7, 0.62
-"""The share of core in what is not plainly background, to be taken for a subject, and to stay one. Measured: people .81
-to .97, bottles from .77, furniture of empty rooms up to .60."""
-_CAME: Final = 0.4
-"""The same, for what plainly has come before a background that is known."""
-_MOST: Final = 0.5
-"""The share of a core that lies on known background, or covers it, so that all of it does."""
-_LEAST: Final = 0.002
-"""Of the picture: a smaller core is a speck."""
+_SIDE_PX: Final = 160
+"""Side of the square map in which subjects are judged, in pixels. The other pixel counts here refer to it."""
+_CORE_ALPHA, _DOUBT_ALPHA = 0.8, 0.2
+"""Above the first alpha the network is sure and a pixel is core; between the two it doubts."""
+_REACH_PX: Final = 8
+"""What lies this near to a core is judged and shown with it: hair, fingers, a mug."""
+_APPEAR_SHARE, _STAY_SHARE = 0.7, 0.62
+"""Share of core pixels among those above ``_DOUBT_ALPHA``, for a candidate to become a subject and to stay one.
+Measured: people .81 to .97, bottles from .77, furniture of empty rooms up to .60."""
+_COVERING_SHARE: Final = 0.4
+"""The same for a candidate that covers known background, so it has certainly come."""
+_MAJORITY_SHARE: Final = 0.5
+"""Share of a core's pixels that must match the known background, or cover it, for the whole core to count so."""
+_MIN_CORE_SHARE: Final = 0.002
+"""Share of the map. A smaller core is a speck."""
 
 
-class Presence:
-    """Lets subjects pass, and nothing else. For one thread.
+class PresenceGate:
+    """Lets subjects pass, and nothing else. Not thread-safe.
 
-    What the network finds where there is nothing to find is half sure of itself all over: a shelf, a curtain. A subject
-    is sure within and doubtful at its rim. So each core is judged with its surroundings, on every mask anew; one that
-    lies where a subject was is judged more mildly, and forgiven one mask: a camera that pans makes the network doubt.
+    When a network takes a shelf or a curtain for a subject, it is half sure everywhere. Of a real subject it is sure
+    inside and doubtful at the rim. So each candidate, a core with its surroundings, is judged by its share of core
+    pixels, again on every mask. Where a subject was shown before, a candidate needs a smaller share, and is rejected
+    only when two masks in a row fail, because the network doubts while a camera pans.
     """
 
     def __init__(self) -> None:
-        self._shown = self._forgiven = np.zeros((_SIDE, _SIDE), np.bool_)
+        self._shown = self._forgiven = np.zeros((_SIDE_PX, _SIDE_PX), np.bool_)
+        """Cores that passed with the mask before, and those of them that failed but were forgiven."""
 
-    def gate(self, alpha: Alpha, known: Known) -> Alpha:
-        """The map without what is no subject.
+    def apply(self, alpha: Alpha, match: BackgroundMatch) -> Alpha:
+        """Set everything that is no subject to 0.
 
         Args:
             alpha: ``(S, S)`` float32 in [0, 1].
-            known: of the picture.
+            match: the frame compared with the background model.
 
         Returns:
-            Like ``alpha``, nowhere more; ``alpha`` itself where nothing is taken away.
+            ``(S, S)`` float32, nowhere more than ``alpha``.
         """
-        small = np.asarray(cv2.resize(alpha, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.float32)
-        core = small > _CORE
-        near = cv2.dilate(core.astype(np.uint8), np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8))
-        count, labels = cv2.connectedComponents(near)
-        cores = np.bincount(labels[core], minlength=count)
-        doubts = np.bincount(labels[small > _DOUBT], minlength=count)
-        before, again = (
-            np.bincount(labels[core & seen], minlength=count) > 0 for seen in (self._shown, self._forgiven)
+        downscaled = np.asarray(cv2.resize(alpha, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA), np.float32)
+        core = downscaled > _CORE_ALPHA
+        surroundings = cv2.dilate(core.astype(np.uint8), np.ones((2 * _REACH_PX + 1, 2 * _REACH_PX + 1), np.uint8))
+        # From here on one value per candidate. Candidate 0 is what lies near no core.
+        count, labels = cv2.connectedComponents(surroundings)
+        core_area = np.bincount(labels[core], minlength=count)
+        area = np.bincount(labels[downscaled > _DOUBT_ALPHA], minlength=count)
+        shown_before, forgiven_before = (
+            np.bincount(labels[core & where], minlength=count) > 0 for where in (self._shown, self._forgiven)
         )
-        share = cores / np.maximum(doubts, 1)
-        ground, covering = (
-            np.bincount(labels[core & _sized(where)], minlength=count) > _MOST * cores
-            for where in (known.ground, known.covered)
+        is_background, is_covering = (
+            np.bincount(labels[core & _at_map_size(where)], minlength=count) > _MAJORITY_SHARE * core_area
+            for where in (match.background, match.covered)
         )
-        large = cores >= _LEAST * _SIDE**2
-        passes = large & ~ground & (share >= np.where(covering, _CAME, np.where(before, _STAYS, _APPEARS)))
-        forgiven = large & ~ground & before & ~passes & ~again
+        core_share = core_area / np.maximum(area, 1)
+        needed_share = np.where(is_covering, _COVERING_SHARE, np.where(shown_before, _STAY_SHARE, _APPEAR_SHARE))
+        eligible = (core_area >= _MIN_CORE_SHARE * _SIDE_PX**2) & ~is_background
+        passes = eligible & (core_share >= needed_share)
+        forgiven = eligible & shown_before & ~passes & ~forgiven_before
         passes |= forgiven
-        passes[0] = forgiven[0] = False  # what is near no core
+        passes[0] = forgiven[0] = False
         self._shown, self._forgiven = (which[labels] & core for which in (passes, forgiven))
         weight = cv2.blur(passes[labels].astype(np.float32), (3, 3))
         return np.asarray(alpha * cv2.resize(weight, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _sized(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(cv2.resize(where.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST) > 0, np.bool_)
+def _at_map_size(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    size = (_SIDE_PX, _SIDE_PX)
+    return np.asarray(cv2.resize(where.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0, np.bool_)

@@ -1,4 +1,4 @@
-"""From the network's map to an alpha at the frame's size, and to the subject's own colours. One way per file."""
+"""Refinement: from the network's map to an alpha at the size of the frame. One method per file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from rtsod.refine.matte import Matte, Refine, unrefined
 
 
 def refiner(name: RefineName, *, stills: bool = False) -> Refine:
-    """What ``--refine`` names, for a stream or for photographs. Whatever it needs is loaded now, not with a frame."""
+    """The refinement that ``--refine`` names. Everything it needs is loaded here, not with the first frame.
+
+    Args:
+        name: ``"off"``, ``"fast"`` or ``"best"``; ``"auto"`` is ``"off"`` for photographs and ``"fast"`` for streams.
+        stills: True for photographs, False for the frames of a stream.
+    """
     if name == "off" or (name == "auto" and stills):
         return unrefined
-    from rtsod.refine.guided import BEST, FAST, guided  # late: Numba takes half a second to import
+    from rtsod.refine.guided import BEST, FAST, guided_matte  # late: Numba takes half a second to import
 
-    return partial(guided, effort=BEST if name == "best" else FAST)
+    return partial(guided_matte, effort=BEST if name == "best" else FAST)
 
 
 __all__ = ["Matte", "Refine", "refiner", "unrefined"]

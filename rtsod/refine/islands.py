@@ -1,4 +1,4 @@
-"""Furniture that the map only half believes in is left out."""
+"""Removes islands of the map that are weak throughout: furniture that the network half believes in."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ import numpy as np
 
 from rtsod.frames import Alpha
 
-_TRACE: Final = 0.05
-"""From here on, a place may belong to something."""
-_PEAK: Final = (0.5, 0.8)
-"""What nowhere reaches the first is left out, what somewhere reaches the second is left alone; in between it fades, so
-that nothing pops in and out when a peak hovers."""
+_LOW_THRESHOLD: Final = 0.05
+"""Lower hysteresis threshold. Pixels above it, 8-connected, form the components."""
+_HIGH_THRESHOLD: Final = (0.5, 0.8)
+"""Upper hysteresis threshold, as a ramp. A component whose peak is below the first value is removed, one whose peak
+reaches the second is kept as it is. In between it fades, so nothing pops in and out when a peak hovers."""
 
 
 def suppress_weak_components(mask: Alpha) -> Alpha:
-    """The map without islands that are faint all over: hysteresis as in Canny's edge detector (TPAMI 1986), but soft.
+    """Suppress connected components that are nowhere strong.
+
+    This is the hysteresis thresholding of Canny's edge detector (TPAMI 1986) with a soft upper threshold.
 
     Args:
         mask: ``(S, S)`` float32 in [0, 1].
 
     Returns:
-        ``(S, S)`` float32 in [0, 1]; ``mask`` itself where nothing was left out.
+        ``(S, S)`` float32 in [0, 1]; ``mask`` itself when all components are strong.
     """
-    count, labels = cv2.connectedComponents((mask > _TRACE).astype(np.uint8), connectivity=8)
+    count, labels = cv2.connectedComponents((mask > _LOW_THRESHOLD).astype(np.uint8), connectivity=8)
     if count == 1:
         return mask
-    low, high = _PEAK
-    kept = np.zeros(count, np.float32)
-    kept[0] = 1.0  # what is below the trace is no island
-    kept[labels[mask >= high]] = 1.0
-    doubtful = np.flatnonzero(kept == 0.0)
-    if doubtful.size == 0:
+    low, high = _HIGH_THRESHOLD
+    weight = np.zeros(count, np.float32)
+    weight[0] = 1.0  # everything below the lower threshold, which is no component
+    weight[labels[mask >= high]] = 1.0
+    weak = np.flatnonzero(weight == 0.0)
+    if weak.size == 0:
         return mask
-    for label in doubtful:
-        kept[label] = max(0.0, (float(mask[labels == label].max()) - low) / (high - low))
-    return np.asarray(mask * kept[labels], np.float32)
+    for label in weak:
+        weight[label] = max(0.0, (float(mask[labels == label].max()) - low) / (high - low))
+    return np.asarray(mask * weight[labels], np.float32)

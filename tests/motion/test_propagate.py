@@ -1,4 +1,4 @@
-"""Masks in motion: carried where motion leads, given up where it cannot be believed."""
+"""Mask propagation: masks follow what moves, and are given up where the flow is not reliable."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from rtsod.demo.scene import DemoScene
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame, PropagatedFrame
 from rtsod.imaging.network_input import shrink
-from rtsod.motion.flow import HEIGHT, WIDTH, ComposedFlow, FlowSearch, follow, small
-from rtsod.motion.flow_consistency import compare
 from rtsod.motion.propagate import MaskPropagator
+from tests.motion.test_flow import texture
 from tests.support import moving_room
 
 SIZE = 320
@@ -27,13 +26,8 @@ def iou(one: Alpha, other: Alpha) -> float:
     return float((a & b).sum() / max((a | b).sum(), 1))
 
 
-def texture(seed: int, width: int = 480, height: int = 360) -> Image:
-    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-    return np.asarray(cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 6), None, 0, 255, cv2.NORM_MINMAX), np.uint8)  # type: ignore[call-overload]
-
-
 def scene(at: int) -> tuple[Image, Alpha]:
-    """A textured disc ``at`` pixels to the right, before a textured wall; and its mask."""
+    """A textured disc, ``at`` pixels to the right, in front of a textured wall; and its mask."""
     image, disc = texture(1), np.roll(texture(2) // 2 + 90, at, axis=1)
     alpha = np.zeros(image.shape[:2], np.float32)
     cv2.circle(alpha, (170 + at, 180), 90, 1.0, -1)
@@ -45,52 +39,30 @@ def masked(image: Image, alpha: Alpha, index: int = 0) -> MaskedFrame:
     return MaskedFrame(Frame(image, index, index / 30), Mask(alpha, index, index / 30))
 
 
-@pytest.mark.parametrize("shift", [(0, 0), (6, -3), (-4, 8)])
-def test_flow_finds_a_shift_and_leads_back(shift: tuple[int, int]) -> None:
-    x, y = shift
-    old = texture(3)
-    new = np.roll(old, (y, x), axis=(0, 1))
-    flow = FlowSearch().back(small(new), small(old))
-    expected = (-x * WIDTH / old.shape[1], -y * HEIGHT / old.shape[0])
-    assert np.median(flow[20:-20, 20:-20], axis=(0, 1)) == pytest.approx(expected, abs=0.15)
-    there_and_back = ComposedFlow.step(np.full_like(flow, (-expected[0], -expected[1]))).after(flow)
-    assert np.median(np.abs(there_and_back.flow)) < 0.15
-    assert np.median(there_and_back.longest_step) == pytest.approx(np.hypot(*expected), abs=0.15)
-    assert compare(small(new), small(old), ComposedFlow.step(flow)).mismatch.mean() < 0.1
-
-
-def test_following_a_flow_works_at_any_size() -> None:
-    flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
-    flow[...] = (WIDTH / 10, 0)
-    ramp = np.tile(np.linspace(0, 1, 200, dtype=np.float32), (50, 1))
-    assert follow(ramp, flow)[25, 100] == pytest.approx(ramp[25, 120], abs=0.01)
-    assert follow(ramp, flow)[25, 195] == 1, "beyond the edge, the edge"
-
-
-def test_a_mask_goes_along_with_what_moves() -> None:
+def test_a_mask_follows_what_moves() -> None:
     propagator, key = MaskPropagator(), masked(*scene(0))
     for index in range(1, 6):
         image, truth = scene(6 * index)
-        carried = propagator.propagate(key, Frame(image, index, index / 30))
-        assert carried is not None
-        assert carried.origin is key.mask
-        assert iou(carried.alpha, truth) > 0.88
-    assert iou(key.alpha, truth) < 0.7, "as it stood it would be of no use"
+        propagated = propagator.propagate(key, Frame(image, index, index / 30))
+        assert propagated is not None
+        assert propagated.origin is key.mask
+        assert iou(propagated.alpha, truth) > 0.88
+    assert iou(key.alpha, truth) < 0.7, "unpropagated it would be of no use"
 
 
-def test_a_newer_mask_takes_over_even_of_a_frame_that_was_not_shown() -> None:
+def test_a_newer_mask_takes_over_even_if_its_frame_was_never_observed() -> None:
     propagator = MaskPropagator()
     frames = [scene(6 * index) for index in range(9)]
-    for index in (1, 2, 4, 5):  # 3 was left out
+    for index in (1, 2, 4, 5):  # but not 3
         propagator.propagate(masked(*frames[0]), Frame(frames[index][0], index, index / 30))
     for key in (3, 5):
-        carried = propagator.propagate(masked(*frames[key], key), Frame(frames[8][0], 8, 8 / 30))
-        assert carried is not None
-        assert carried.origin.frame_index == key
-        assert iou(carried.alpha, frames[8][1]) > 0.92
+        propagated = propagator.propagate(masked(*frames[key], key), Frame(frames[8][0], 8, 8 / 30))
+        assert propagated is not None
+        assert propagated.origin.frame_index == key
+        assert iou(propagated.alpha, frames[8][1]) > 0.92
 
 
-def test_a_person_before_a_busy_room_is_followed_without_delay() -> None:
+def test_a_person_in_front_of_a_busy_room_is_followed_without_delay() -> None:
     demo = DemoScene(640, 360, 30)
     frames = [demo.render(index) for index in range(60, 90)]
     truth = [
@@ -99,58 +71,58 @@ def test_a_person_before_a_busy_room_is_followed_without_delay() -> None:
     propagator, ours, stale = MaskPropagator(), [], []
     for index in range(4, len(frames)):
         key = masked(frames[index - 4][0], truth[index - 4], index - 4)
-        carried = propagator.propagate(key, Frame(frames[index][0], index, index / 30))
-        assert carried is not None
-        ours.append(np.abs(carried.alpha - truth[index]).mean())
+        propagated = propagator.propagate(key, Frame(frames[index][0], index, index / 30))
+        assert propagated is not None
+        ours.append(np.abs(propagated.alpha - truth[index]).mean())
         stale.append(np.abs(key.alpha - truth[index]).mean())
     assert np.mean(ours) < 0.35 * np.mean(stale)
 
 
-def test_no_motion_leads_over_a_cut() -> None:
+def test_nothing_is_propagated_across_a_cut() -> None:
     image, alpha = scene(0)
     for after in (texture(9), 255 - image):
         assert MaskPropagator().propagate(masked(image, alpha), Frame(after, 1, 0.03)) is None
 
 
-@pytest.mark.parametrize(("stride", "believed"), [(20, True), (30, False)])
-def test_a_subject_that_jumps_is_not_followed(stride: int, believed: bool) -> None:
-    """Even where the search finds it: what it finds at the outline of something so fast is wrong."""
-    carried = MaskPropagator().propagate(masked(*scene(0)), Frame(scene(stride)[0], 1, 0.03))
-    assert (carried is not None) is believed
+@pytest.mark.parametrize(("stride", "followed"), [(20, True), (30, False)])
+def test_a_subject_that_jumps_is_not_followed(stride: int, followed: bool) -> None:
+    """Even where the search finds it: at the outline of something so fast it is wrong."""
+    propagated = MaskPropagator().propagate(masked(*scene(0)), Frame(scene(stride)[0], 1, 0.03))
+    assert (propagated is not None) is followed
 
 
 def test_one_jump_on_the_way_is_enough() -> None:
-    """Slow again by now, but where the mask was computed the subject was elsewhere."""
+    """The subject is slow again by now, but since the mask was computed it has jumped."""
     propagator, key = MaskPropagator(), masked(*scene(0))
     for index, at in enumerate((2, 32, 34), 1):
-        carried = propagator.propagate(key, Frame(scene(at)[0], index, index / 30))
-        assert (carried is not None) is (index == 1)
+        propagated = propagator.propagate(key, Frame(scene(at)[0], index, index / 30))
+        assert (propagated is not None) is (index == 1)
 
 
-def test_a_subject_that_is_gone_leaves_no_window_to_the_room() -> None:
-    """Most of the picture is as it was; what was hidden is not shown in the shape of who hid it."""
+def test_a_subject_that_has_left_does_not_leave_its_shape_open_to_the_room() -> None:
+    """Most of the frame is as it was, but the room behind the subject must not be shown in its outline."""
     demo = DemoScene(640, 360, 30)
     image, alpha = demo.render(0)
     key = masked(image, np.clip(cv2.resize(alpha, (SIZE, SIZE), interpolation=cv2.INTER_AREA), 0, 1).astype(np.float32))
     assert MaskPropagator().propagate(key, Frame(demo.background, 1, 0.03)) is None
 
 
-def test_what_cannot_be_carried_is_not() -> None:
+def test_other_sizes_and_earlier_frames_are_refused() -> None:
     image, alpha = scene(0)
     key = masked(image, alpha, 5)
     assert MaskPropagator().propagate(key, Frame(image[:, :300].copy(), 6, 0)) is None, "another size"
     assert MaskPropagator().propagate(key, Frame(image, 4, 0)) is None, "an earlier frame"
 
 
-def test_a_mask_is_carried_for_half_a_second_and_no_longer() -> None:
+def test_a_mask_is_propagated_for_half_a_second_and_no_longer() -> None:
     image, alpha = scene(0)
     key = masked(image, alpha)
     assert MaskPropagator().propagate(key, Frame(image, 4, key.frame.captured_at + 0.5)) is not None
     assert MaskPropagator().propagate(key, Frame(image, 4, key.frame.captured_at + 0.51)) is None
 
 
-def test_background_that_comes_into_view_is_not_taken_along() -> None:
-    """A dark hand before a light wall is gone in one frame: no motion tells where it went."""
+def test_background_that_comes_into_view_is_removed_from_the_mask() -> None:
+    """A dark hand in front of a light wall is gone in one frame: no flow tells where it went."""
     image = np.full((360, 480, 3), 215, np.uint8)
     alpha = np.zeros((360, 480), np.float32)
     for picture, value in ((image, (60, 50, 40)), (alpha, 1.0)):
@@ -159,12 +131,12 @@ def test_background_that_comes_into_view_is_not_taken_along() -> None:
     for picture, value in ((image, (60, 50, 40)), (alpha, 1.0)):
         cv2.rectangle(picture, (330, 200), (380, 250), value, -1)
     key = masked(image, np.asarray(cv2.resize(alpha, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32))
-    carried = MaskPropagator().propagate(key, Frame(gone, 1, 0.03))
-    assert carried is not None
+    propagated = MaskPropagator().propagate(key, Frame(gone, 1, 0.03))
+    assert propagated is not None
     hand = np.s_[185:215, 228:248]
     assert key.alpha[hand].min() == 1
-    assert carried.alpha[hand].mean() < 0.1
-    assert carried.alpha[150:300, 110:205].mean() > 0.97, "the body stays"
+    assert propagated.alpha[hand].mean() < 0.1
+    assert propagated.alpha[150:300, 110:205].mean() > 0.97, "the body stays"
 
 
 @settings(deadline=None, max_examples=60)
@@ -172,7 +144,7 @@ def test_background_that_comes_into_view_is_not_taken_along() -> None:
     st.integers(0, 2**32 - 1), st.integers(16, 90), st.integers(16, 90), st.integers(4, 40),
     st.sampled_from([0.0, 0.5, 1.0]), st.lists(st.integers(1, 3), min_size=1, max_size=5), st.booleans(),
 )  # fmt: skip
-def test_whatever_is_seen_a_carried_mask_is_valid_and_makes_nothing_of_nothing(
+def test_a_propagated_mask_is_always_valid_and_never_stronger_than_its_origin(
     seed: int, width: int, height: int, size: int, level: float, steps: list[int], related: bool
 ) -> None:
     random = np.random.default_rng(seed)
@@ -182,23 +154,23 @@ def test_whatever_is_seen_a_carried_mask_is_valid_and_makes_nothing_of_nothing(
     for step in steps:
         index += step
         now = np.roll(image, index, axis=1) if related else random.integers(0, 256, image.shape, np.uint8)
-        carried = propagator.propagate(masked(image, alpha), Frame(now, index, index / 30))
-        if carried is not None:  # a Carried cannot hold an invalid map
-            assert carried.alpha.shape == alpha.shape
-            assert carried.alpha.max() <= alpha.max() + 1e-6
-            assert carried.frame.image is now
+        propagated = propagator.propagate(masked(image, alpha), Frame(now, index, index / 30))
+        if propagated is not None:  # a PropagatedFrame cannot hold an invalid map
+            assert propagated.alpha.shape == alpha.shape
+            assert propagated.alpha.max() <= alpha.max() + 1e-6
+            assert propagated.frame.image is now
 
 
 @pytest.mark.parametrize("value", [float("nan"), -0.1, 1.1])
-def test_an_invalid_map_is_carried_nowhere(value: float) -> None:
+def test_an_invalid_map_is_refused(value: float) -> None:
     image, alpha = scene(0)
     with pytest.raises(MaskError):
         PropagatedFrame(Frame(image, 1, 0), np.full_like(alpha, value), masked(image, alpha).mask, 1, 0)
 
 
 @pytest.mark.parametrize("stride", [1, 3, 5, 6, 7, 8, 10, 12])
-def test_no_carried_mask_shows_the_room_however_violent_the_motion(stride: int) -> None:
-    """What the proof of all interleavings holds for the whole program, here for each step alone, and more often."""
+def test_no_propagated_mask_shows_the_room_however_fast_the_motion(stride: int) -> None:
+    """The same property that the interleaving proof checks on the whole pipeline, here per step and more often."""
     manner = moving_room.Manner(stride=stride, band=1, margin=12)
     compositor = Compositor([ColourBackground(moving_room.BACKDROP)])
     shown = 0
@@ -208,8 +180,8 @@ def test_no_carried_mask_shows_the_room_however_violent_the_motion(stride: int) 
         )
         propagator = MaskPropagator()
         for gap in (1, 2):
-            carried = propagator.propagate(key, Frame(moving_room.frame(start + gap, manner), gap, gap / 30))
-            if carried is not None:
+            propagated = propagator.propagate(key, Frame(moving_room.frame(start + gap, manner), gap, gap / 30))
+            if propagated is not None:
                 shown += 1
-                assert moving_room.red(compositor.compose(carried, 0.0).image) == 0, (start, gap)
+                assert moving_room.red(compositor.compose(propagated, 0.0).image) == 0, (start, gap)
     assert shown > 0 or stride > 5

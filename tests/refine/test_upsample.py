@@ -1,4 +1,4 @@
-"""The map at frame size: the authors' bilinear way, within [0, 1], in memory of its own."""
+"""Bilinear upsampling: to any size, within [0, 1], in memory of its own."""
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ def test_it_is_bilinear_between_pixel_centres() -> None:
     np.testing.assert_allclose(alpha, upper * (1 - v) + lower * v, atol=1e-5)
 
 
-def test_it_flips_with_the_picture() -> None:
+def test_a_mirrored_map_gives_a_mirrored_alpha() -> None:
     mask = np.random.default_rng(2).random((48, 48), np.float32)
     flipped = upsample(np.asarray(cv2.flip(mask, 1), np.float32), 100, 60)
     np.testing.assert_allclose(flipped, upsample(mask, 100, 60)[:, ::-1], atol=1e-5)
