@@ -124,7 +124,7 @@ class TensorRtRunner:
         self._queue()  # the first run compiles and allocates, which a recording must not
         cuda.synchronize()
         capturable = getattr(self._context, "is_stream_capturable", None)  # TensorRT for RTX says so; TensorRT is
-        self._replay = self._queue if capturable and not capturable(cuda.stream) else cuda.recorded(self._queue)
+        self._replay = self._queue if capturable and not capturable(cuda.stream) else cuda.capture(self._queue)
 
     def __call__(self, image: Image) -> NDArray[Any]:
         """(S, S, 3) uint8 BGR to (1, 1, S, S) float32, which the next call overwrites."""

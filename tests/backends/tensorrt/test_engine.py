@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtsod.backends import choose
-from rtsod.backends.cuda.device import Cuda, gpu_error
+from rtsod.backends.cuda.device import Cuda
 from rtsod.backends.cuda.open import open_cuda
 from rtsod.backends.self_check import TOLERANCE, check_golden_output, golden_output
 from rtsod.backends.tensorrt.engine import TensorRtEngine, TensorRtRunner
@@ -19,12 +19,11 @@ from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Availability, Image
 from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import resolve
+from tests.support.fake_cuda import FakeDriver, fake_driver
 from tests.support.trt_fixtures import (
     CONFIG,
     SIZE,
-    FakeDriver,
     FakeEngine,
-    fake_driver,
     library_for,
     pretend_built,
     red,
@@ -212,10 +211,3 @@ class TestSelfCheck:
             answer = graph(torch.from_numpy(golden_input(320))[None])[0, 0].numpy()
         assert 0.15 < (answer > 0.5).mean() < 0.2
         assert ((answer > 0.1) & (answer < 0.9)).mean() < 0.02, "sharp: a wrong engine cannot pass by being vague"
-
-
-def test_reports_of_both_libraries_are_understood() -> None:
-    for report in ("cuMemAlloc failed: out of memory", "cudaErrorMemoryAllocation in cudaMalloc"):
-        assert "out of memory: close" in str(gpu_error("g", report))
-    for report in ("cuStreamSynchronize failed: unspecified launch failure", "cudaErrorUnknown in cudaFree"):
-        assert "is lost" in str(gpu_error("g", report))
