@@ -1,4 +1,4 @@
-"""What the tests of export and engines share: exported graphs, and a GPU that is faked at the driver's calls."""
+"""Fixtures for the tests of exports and TensorRT engines: exported graphs, and an engine on a faked GPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from rtsod.backends.self_check import golden_output
-from rtsod.backends.tensorrt.cache import CachedEngine
+from rtsod.backends.tensorrt.cache import CachedPlan
 from rtsod.backends.tensorrt.library import TrtLibrary, load_library
 from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.config import EngineConfig, ModelName
@@ -30,7 +30,7 @@ CONFIG = EngineConfig(model="lite", engine="tensorrt", precision="fp32", input_s
 
 
 def rtx() -> TrtLibrary:
-    """TensorRT for RTX, which builds without a GPU."""
+    """TensorRT for RTX, which builds plans without a GPU; skips the test if it is not installed."""
     try:
         return load_library("tensorrt_rtx")
     except EngineUnavailable as error:
@@ -39,19 +39,19 @@ def rtx() -> TrtLibrary:
 
 @cache
 def exported(path: Path, model: ModelName, precision: ExportPrecision, size: int = 320) -> onnx.ModelProto:
-    """The graph of the authors' weights; do not change it."""
+    """The graph exported from the authors' weights. Shared between tests: copy it before you change it."""
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
     calibration = calibration_for(resolve(EngineConfig(model))) if precision == "int8" else None
     return onnx_from_torch(load_network(path, model), precision, size, calibration)
 
 
 def red(image: Image) -> Alpha:
-    """What the fake network finds salient: red."""
+    """The saliency map of the fake network: the red channel."""
     return np.asarray(image[..., 2] / np.float32(255), np.float32)
 
 
 class FakeEngine:
-    """``ICudaEngine`` and its context in one, with the real enumerations and types."""
+    """``ICudaEngine`` and its execution context in one object, with the library's real enumerations and types."""
 
     def __init__(self, trt: Any, driver: FakeDriver) -> None:
         self.trt, self.driver = trt, driver
@@ -96,6 +96,7 @@ class FakeEngine:
 
 
 def library_for(engine: FakeEngine | None) -> TrtLibrary:
+    """TensorRT for RTX with a runtime that loads ``engine`` from any plan; None makes loading fail."""
     real = rtx()
     names = ("TensorIOMode", "DataType", "Dims", "nptype", "__name__", "__version__", "ComputeCapability")
     module = SimpleNamespace(**{name: getattr(real.module, name) for name in names})
@@ -103,11 +104,11 @@ def library_for(engine: FakeEngine | None) -> TrtLibrary:
     return TrtLibrary(module, real.logger)
 
 
-def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, precision: str = "fp16") -> None:
-    """Have ``--engine tensorrt`` find an engine file of the lite model that needs no building, and run ``engine``."""
+def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, precision: str = "int8") -> None:
+    """Let ``--engine tensorrt`` find a cached plan of the lite model, and run ``engine``."""
     manifest = Manifest(
         "lite", "ab", 1, SIZE, precision, "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", golden_output(red, SIZE)
     )
-    kept = CachedEngine(b"plan", manifest, Path("lite.engine"))
-    monkeypatch.setattr("rtsod.backends.tensorrt.engine.load_library", lambda: library_for(engine))
-    monkeypatch.setattr("rtsod.backends.tensorrt.engine.engine_from_weights", lambda *_, **__: kept)
+    cached = CachedPlan(b"plan", manifest, Path("lite.engine"))
+    monkeypatch.setattr("rtsod.backends.tensorrt.open.load_library", lambda: library_for(engine))
+    monkeypatch.setattr("rtsod.backends.tensorrt.open.find_or_build", lambda *_, **__: cached)

@@ -99,7 +99,8 @@ def test_memory_is_copied_to_the_device_and_back(cuda: Cuda) -> None:
 def test_pinned_memory_has_the_shape_and_type_asked_for(cuda: Cuda) -> None:
     with cuda.current():
         array = cuda.pinned([2, 3, 5], np.float32)
-    assert (array.shape, array.dtype) == ((2, 3, 5), np.float32)
+    assert array.shape == (2, 3, 5)
+    assert array.dtype == np.float32
     array[...] = 1
 
 
