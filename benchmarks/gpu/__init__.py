@@ -1,1 +1,1 @@
-"""The parts of :mod:`benchmarks.gpu.network`: ways to run the network on a GPU, and how each is measured."""
+"""Measures ways to run the network on an NVIDIA GPU. Start it with ``python -m benchmarks.gpu.network``."""

@@ -1,4 +1,4 @@
-"""The figures: times, faithfulness, memory, and where a picture's time goes."""
+"""Figures: times, parity, memory, and the kernels that take longest."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.profiler import ProfilerActivity, profile
 
 Times: TypeAlias = dict[str, float]
 
-_KERNELS: Final = 25
-"""That many of the longest are told."""
+_MAX_KERNELS: Final = 25
+"""How many kernels the result lists."""
 
 
 def times(work: Callable[[], object], repeats: int) -> Times:
-    """Milliseconds of a piece of work that waits for its own end."""
+    """Time ``work``, which must block until it is done. In milliseconds, after a warm-up of a tenth of the repeats."""
     for _ in range(max(3, repeats // 10)):
         work()
     taken = np.empty(repeats)
@@ -29,11 +29,11 @@ def times(work: Callable[[], object], repeats: int) -> Times:
     return {"p50": round(p50, 4), "p95": round(p95, 4), "p99": round(p99, 4), "mean": round(1000 * taken.mean(), 4)}
 
 
-def parity(answers: list[tuple[Any, Any]]) -> dict[str, float]:
-    """Computed maps against float32 ones: mean absolute difference, and IoU of the masks at 0.5 over all of them."""
-    errors = [float(np.abs(got - want).mean()) for got, want in answers]
-    both = sum(int(np.count_nonzero((got > 0.5) & (want > 0.5))) for got, want in answers)
-    either = sum(int(np.count_nonzero((got > 0.5) | (want > 0.5))) for got, want in answers)
+def parity(maps: list[tuple[Any, Any]]) -> dict[str, float]:
+    """Compare computed maps with float32 ones: mean absolute difference, and IoU of the masks at 0.5 over all pairs."""
+    errors = [float(np.abs(got - want).mean()) for got, want in maps]
+    both = sum(int(np.count_nonzero((got > 0.5) & (want > 0.5))) for got, want in maps)
+    either = sum(int(np.count_nonzero((got > 0.5) | (want > 0.5))) for got, want in maps)
     return {
         "pictures": len(errors),
         "mean_error": float(np.mean(errors)),
@@ -43,13 +43,13 @@ def parity(answers: list[tuple[Any, Any]]) -> dict[str, float]:
 
 
 def memory_used(device: torch.device) -> int:
-    """Of the GPU's memory by everybody, the CUDA context included; on a GPU of one's own that is this process."""
+    """Bytes of GPU memory in use by all processes, CUDA contexts included. On an otherwise idle GPU: by this one."""
     free, total = torch.cuda.mem_get_info(device)
     return total - free
 
 
 def kernels(work: Callable[[], object]) -> dict[str, Any]:
-    """Where a picture's time goes: the longest kernels, microseconds each picture."""
+    """Profile ``work``: number and total time of its kernels, and the longest ones, in microseconds per picture."""
     rounds = 5
     try:
         with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as profiler:
@@ -68,6 +68,6 @@ def kernels(work: Callable[[], object]) -> dict[str, Any]:
                 "count": event.count // rounds,
                 "us": round(event.self_device_time_total / rounds, 1),
             }
-            for event in events[:_KERNELS]
+            for event in events[:_MAX_KERNELS]
         ],
     }

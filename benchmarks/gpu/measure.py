@@ -1,4 +1,4 @@
-"""One variant of one model, measured. Each in a process of its own: an error on the GPU spoils all that follows."""
+"""Measures one variant of one model. Run each in its own process: an error on the GPU spoils what follows it."""
 
 from __future__ import annotations
 
@@ -24,30 +24,34 @@ from rtsod.model.saliency import FrameGraph, SaliencyGraph
 from rtsod.model.u2net import TABLES, U2Net, fold_batch_norm
 
 FRAME: Final = (720, 1280)
+"""Height and width of the frame, in pixels."""
 ENGINES: Final = ("engine-torch", "engine-tensorrt")
-"""The program's own engines, beside the variants."""
+"""The program's own engines, measured besides the variants."""
 
 Run = Callable[[Image], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one process measures."""
+    """One measurement."""
 
     model: str
     variant: str
-    """A key of :data:`VARIANTS`, or of :data:`ENGINES`."""
+    """A key of :data:`VARIANTS`, or one of :data:`ENGINES`."""
     weights: Path
     real: bool
-    """False: random weights, which have no answer to compare with: only times are taken."""
+    """False for random weights, whose maps are meaningless: only times are measured."""
     device: str
     size: int
+    """S, pixels."""
     repeats: int
+    """Timed runs of each kind."""
     images: Path | None
+    """Folder of photographs for the parity check; None uses built-in pictures."""
 
 
 class AlphaGraph(nn.Module):
-    """The map of a frame at the frame's size, as a compositor wants it."""
+    """From a frame to its alpha at the frame's size, as a compositor needs it."""
 
     def __init__(self, whole: FrameGraph) -> None:
         super().__init__()
@@ -59,7 +63,7 @@ class AlphaGraph(nn.Module):
 
 
 def measure(job: Job) -> dict[str, Any]:
-    """All figures of a job, ready for JSON; ``left_out`` where it cannot be had here."""
+    """Measure a job. The figures are ready for JSON; ``left_out`` says why there are none."""
     if job.variant in ENGINES:
         return _measure_engine(job)
     variant, device = VARIANTS[job.variant], torch.device(job.device)
@@ -75,24 +79,24 @@ def measure(job: Job) -> dict[str, Any]:
     square, frame = golden_input(job.size), _frame(job.size)
 
     began = time.perf_counter()
-    step = recorded(graph, square.shape, device, variant)
+    step = host_to_host(graph, square.shape, device, variant)
     step(square)
-    told: dict[str, Any] = {"what": variant.what, "prepared_s": round(time.perf_counter() - began, 1)}
-    told["parity"] = _parity(job, exact, lambda picture: step(picture)[0, 0].numpy())
-    told["network_ms"] = times(_replayed(graph, square.shape, device, variant), job.repeats)
-    told["step_host_to_host_ms"] = times(lambda: step(square), job.repeats)
-    told["frame_scaled_by_opencv_to_map_ms"] = times(lambda: step(shrink(frame, job.size)), job.repeats)
-    told["frame_to_map_ms"] = _times_of(whole, frame, device, variant, job.repeats)
-    told["frame_to_alpha_ms"] = _times_of(AlphaGraph(whole).eval(), frame, device, variant, job.repeats)
+    figures: dict[str, Any] = {"what": variant.what, "prepared_s": round(time.perf_counter() - began, 1)}
+    figures["parity"] = _parity(job, exact, lambda picture: step(picture)[0, 0].numpy())
+    figures["network_ms"] = times(_network_alone(graph, square.shape, device, variant), job.repeats)
+    figures["step_host_to_host_ms"] = times(lambda: step(square), job.repeats)
+    figures["frame_scaled_by_opencv_to_map_ms"] = times(lambda: step(shrink(frame, job.size)), job.repeats)
+    figures["frame_to_map_ms"] = _times_of(whole, frame, device, variant, job.repeats)
+    figures["frame_to_alpha_ms"] = _times_of(AlphaGraph(whole).eval(), frame, device, variant, job.repeats)
     if device.type == "cuda":
-        told["memory_reserved_bytes"] = torch.cuda.max_memory_reserved(device)
-        told["memory_of_device_bytes"] = memory_used(device)
-        told["kernels"] = kernels(lambda: step(square))
-    return told
+        figures["memory_reserved_bytes"] = torch.cuda.max_memory_reserved(device)
+        figures["memory_of_device_bytes"] = memory_used(device)
+        figures["kernels"] = kernels(lambda: step(square))
+    return figures
 
 
 def load(weights: Path, model: str) -> U2Net:
-    """The network in float32, evaluating, batch norm folded. State dicts take nothing but PyTorch to read."""
+    """Load the network in float32, in evaluation mode, batch norm folded. State dicts need no library but PyTorch."""
     if weights.suffix not in (".pth", ".pt"):
         from rtsod.model.checkpoints import load_network
 
@@ -100,41 +104,43 @@ def load(weights: Path, model: str) -> U2Net:
     network = U2Net(TABLES[model]).eval()
     state = torch.load(weights, map_location="cpu", weights_only=True)
     if not any(".bn_s1." in key for key in state):
-        for brick in network.modules():
-            if hasattr(brick, "bn_s1"):
-                brick.bn_s1 = nn.Identity()
+        for layer in network.modules():
+            if hasattr(layer, "bn_s1"):
+                layer.bn_s1 = nn.Identity()
     network.load_state_dict(state)
     fold_batch_norm(network)
     return network.requires_grad_(False)
 
 
-def recorded(module: nn.Module, shape: tuple[int, ...], device: torch.device, variant: Variant) -> Run:
-    """Host to host, as the engine runs it; on a CPU simply the module."""
-    made = _made(module, variant)
+def host_to_host(module: nn.Module, shape: tuple[int, ...], device: torch.device, variant: Variant) -> Run:
+    """Run a module from host memory to host memory, as the engine does; on a CPU, simply call it."""
+    compiled = _compiled(module, variant)
     if device.type == "cuda":
-        return CudaGraph(made, (1, *shape), device, exact=variant.exact)
+        return CudaGraph(compiled, (1, *shape), device, exact=variant.exact)
 
     def run(picture: Image) -> Tensor:
         with torch.inference_mode():
-            out: Tensor = made(torch.tensor(picture)[None])
+            out: Tensor = compiled(torch.tensor(picture)[None])
         return out
 
     return run
 
 
-def _made(module: nn.Module, variant: Variant) -> nn.Module:
+def _compiled(module: nn.Module, variant: Variant) -> nn.Module:
     if variant.mode is None:
         return module
-    made: nn.Module = torch.compile(module, mode=variant.mode, fullgraph=True, dynamic=False)  # type: ignore[assignment]
-    return made
+    out: nn.Module = torch.compile(module, mode=variant.mode, fullgraph=True, dynamic=False)  # type: ignore[assignment]
+    return out
 
 
-def _replayed(graph: nn.Module, shape: tuple[int, ...], device: torch.device, variant: Variant) -> Callable[[], object]:
-    """The network alone, its picture on the GPU already; waited for, by the host's clock."""
-    made = _made(graph, variant)
+def _network_alone(
+    graph: nn.Module, shape: tuple[int, ...], device: torch.device, variant: Variant
+) -> Callable[[], object]:
+    """The network with its input already on the GPU. Blocks until it is done, so that the host can time it."""
+    compiled = _compiled(graph, variant)
     picture = torch.zeros(1, *shape, dtype=torch.uint8, device=device)
     if device.type != "cuda":
-        run = recorded(graph, shape, device, variant)
+        run = host_to_host(graph, shape, device, variant)
         return lambda: run(picture[0].numpy())
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     recording = torch.cuda.CUDAGraph()
@@ -145,22 +151,22 @@ def _replayed(graph: nn.Module, shape: tuple[int, ...], device: torch.device, va
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(3):
-                made(picture)
+                compiled(picture)
         stream.synchronize()
         with torch.cuda.graph(recording, stream=stream):
-            kept = made(picture)
+            output = compiled(picture)
 
     def replay() -> object:
         with torch.cuda.stream(stream):
             recording.replay()
         stream.synchronize()
-        return kept
+        return output
 
     return replay
 
 
 def _times_of(module: nn.Module, frame: Image, device: torch.device, variant: Variant, repeats: int) -> Times:
-    run = recorded(module, frame.shape, device, variant)
+    run = host_to_host(module, frame.shape, device, variant)
     return times(lambda: run(frame), repeats)
 
 
@@ -179,7 +185,7 @@ def _measure_engine(job: Job) -> dict[str, Any]:
         engine: Engine = open_engine(config, resolve(config), lambda line: print(line, flush=True))
     except (RtsodError, ImportError) as error:
         return {"left_out": str(error)}
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "what": f"--engine {name}, as the pipeline calls it",
         "device": engine.info.device,
         "precision": engine.info.precision,
@@ -188,34 +194,34 @@ def _measure_engine(job: Job) -> dict[str, Any]:
         "parity": _parity(job, SaliencyGraph(load(job.weights, job.model)).eval(), engine.infer),
     }
     square, frame = golden_input(job.size), _frame(job.size)
-    told["step_host_to_host_ms"] = times(lambda: engine.infer(square), job.repeats)
-    told["frame_scaled_by_opencv_to_map_ms"] = times(lambda: engine.infer(shrink(frame, job.size)), job.repeats)
+    figures["step_host_to_host_ms"] = times(lambda: engine.infer(square), job.repeats)
+    figures["frame_scaled_by_opencv_to_map_ms"] = times(lambda: engine.infer(shrink(frame, job.size)), job.repeats)
     if engine.info.takes_frames:
-        told["frame_to_map_ms"] = times(lambda: engine.infer(frame), job.repeats)
+        figures["frame_to_map_ms"] = times(lambda: engine.infer(frame), job.repeats)
     if torch.cuda.is_available():
-        told["memory_of_device_bytes"] = memory_used(torch.device(job.device))
+        figures["memory_of_device_bytes"] = memory_used(torch.device(job.device))
     engine.close()
-    return told
+    return figures
 
 
 def _parity(job: Job, exact: SaliencyGraph, infer: Callable[[Image], Any]) -> dict[str, float] | str:
-    """Against float32 on the CPU, on all pictures."""
+    """Compare with float32 on the CPU, on all pictures."""
     if not job.real:
         return "random weights: times only"
-    answers = []
+    maps = []
     for picture in pictures(job.images, job.size):
         with torch.inference_mode():
-            answers.append((np.array(infer(picture)), exact(torch.from_numpy(picture)[None])[0, 0].numpy()))
-    return parity(answers)
+            maps.append((np.array(infer(picture)), exact(torch.from_numpy(picture)[None])[0, 0].numpy()))
+    return parity(maps)
 
 
 def pictures(folder: Path | None, size: int) -> list[Image]:
-    """Of a folder; else the known picture and the demo scene's person."""
+    """Load the pictures of a folder; None gives the golden input and two frames of the demo scene."""
     if folder is None:
         from rtsod.demo.scene import DemoScene
 
         scene = DemoScene(640, 480)
-        return [golden_input(size), *(shrink(scene.render(moment)[0], size) for moment in (0, 190))]
+        return [golden_input(size), *(shrink(scene.render(frame)[0], size) for frame in (0, 190))]
     found = [cv2.imread(str(path)) for path in sorted(folder.iterdir())]
     return [shrink(np.asarray(image, np.uint8), size) for image in found if image is not None]
 

@@ -1,22 +1,23 @@
-"""How fast and how faithful the network is on this machine's GPU: ``python benchmarks/gpu/network.py``.
+"""Measures speed, accuracy and memory of the network on this machine's GPU: ``python -m benchmarks.gpu.network``.
 
-For both models, batch 1, every time waited for, each way to run it (``benchmarks/gpu/variants.py``, and the program's
-own engines) in a process of its own:
+Run it in the root of the checkout. Without options it measures everything and writes
+``benchmarks/results/gpu_network_NAME_OF_THE_GPU.json``. The batch size is 1, and every time includes waiting for the
+result. Each way to run each model (``benchmarks/gpu/variants.py``, and the program's own engines) is measured in a
+process of its own:
 
-* parity with float32 on the CPU, with the same weights: mean absolute difference, IoU of the masks at 0.5;
-* network: a replayed CUDA graph of normalisation, network and sigmoid, its picture on the GPU already;
-* host to host: a 1280 x 720 BGR frame in host memory to its map (S x S, what the program composites with) or to its
-  alpha (1280 x 720) in host memory, both copies and all scaling included; the same with OpenCV scaling before; and the
-  engine's step alone, S x S in and out;
+* parity: compared with float32 on the CPU, with the same weights: mean absolute difference, IoU of the masks at 0.5;
+* network: replay of a CUDA graph of normalisation, network and sigmoid, with the input already on the GPU;
+* host to host: from a 1280 x 720 BGR frame in host memory to its map (S x S, which the program composites with) or its
+  alpha (1280 x 720) in host memory, with both copies and all scaling; the same with scaling by OpenCV on the CPU; and
+  the engine's step alone, S x S in and out;
 * memory, and the kernels that take longest.
 
-Weights are --full-weights and --lite-weights (state dicts for nothing but PyTorch, also in half precision), else the
-authors'; where these cannot be had, random ones, for times only. The result says which, with their sha256. TensorRT is
-measured where it is installed and supports the GPU; else the result says why not. It is written after each step, so
-one that is cut off keeps what it has.
+Give weights with --full-weights and --lite-weights (state dicts need no library but PyTorch, and may be in half
+precision); without them the authors' weights are used. If these cannot be fetched, the weights are random, and only
+times are measured. The result names the weights and their sha256. TensorRT is measured if it is installed and supports
+the GPU; if not, the result says why. The file is written after each variant: an interrupted run keeps what it measured.
 
-Exit codes: 0 measured, 2 wrong usage, 3 there is no GPU (nothing is written; ``--device cpu`` tries the procedure
-without one).
+Exit codes: 0 measured, 2 wrong usage, 3 no GPU (nothing is written; try the procedure with ``--device cpu``).
 """
 
 from __future__ import annotations
@@ -40,59 +41,65 @@ import cv2
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from benchmarks.gpu.measure import ENGINES, FRAME, Job, measure
 from benchmarks.gpu.variants import VARIANTS
 from rtsod.model.u2net import TABLES, U2Net
 
 NO_GPU: Final = 3
-RESULTS: Final = Path(__file__).parent / "results"
+"""Exit code."""
+RESULTS: Final = Path(__file__).parents[1] / "results"
+"""Where results go by default: ``benchmarks/results/``."""
 TARGETS_MS: Final = {"full": {"network": 1.0, "host to host": 1.5}, "lite": {"network": 0.7, "host to host": 1.2}}
-"""On an H200, half precision with a CUDA graph: thirty times the paper's rates on a GTX 1080 Ti, and more."""
+"""Targets for an H200, in half precision with a CUDA graph: over thirty times the paper's rates on a GTX 1080 Ti."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
-    mask_interval = [*VARIANTS, *ENGINES]
+    """Run the command and return its exit code."""
+    names = [*VARIANTS, *ENGINES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: results/gpu_network_GPU.json beside this")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: benchmarks/results/gpu_network_NAME.json")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--models", nargs="+", choices=tuple(TABLES), default=["full", "lite"])
     parser.add_argument(
         "--variants",
         nargs="+",
-        choices=mask_interval,
-        default=mask_interval,
+        choices=names,
+        default=names,
         metavar="V",
-        help=", ".join(mask_interval),
+        help=", ".join(names),
     )
     parser.add_argument("--input-size", type=int, default=320)
     parser.add_argument("--repeats", type=int, default=500)
-    parser.add_argument("--patience", type=float, default=300.0, help="seconds that one variant may take")
+    parser.add_argument(
+        "--timeout", "--patience", type=float, default=300.0, help="seconds that one variant may take (default: 300)"
+    )
     parser.add_argument("--full-weights", type=Path)
     parser.add_argument("--lite-weights", type=Path)
-    parser.add_argument("--images", type=Path, help="a folder of photographs for parity; default: pictures of its own")
+    parser.add_argument(
+        "--images", type=Path, help="folder of photographs for the parity check; default: built-in pictures"
+    )
     options = parser.parse_args(arguments)
     for path in (options.full_weights, options.lite_weights, options.images):
         if path is not None and not path.exists():
-            parser.error(f"{path}: is not there")
+            parser.error(f"{path}: no such file or folder")
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         print(
-            "gpu_network: there is no GPU that this PyTorch can use; --device cpu tries the procedure", file=sys.stderr
+            "benchmarks.gpu.network: no GPU that this PyTorch can use; try the procedure with --device cpu",
+            file=sys.stderr,
         )
         return NO_GPU
-    told = machine(device)
+    described = machine(device)
     output = (
-        options.output or RESULTS / f"gpu_network_{re.sub('[^a-z0-9]+', '_', str(told.get('gpu', 'cpu')).lower())}.json"
+        options.output
+        or RESULTS / f"gpu_network_{re.sub('[^a-z0-9]+', '_', str(described.get('gpu', 'cpu')).lower())}.json"
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     models: dict[str, Any] = {}
     result: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["python", "benchmarks/gpu/network.py", *(sys.argv[1:] if arguments is None else arguments)],
-        "machine": told,
+        "command": ["python", "-m", "benchmarks.gpu.network", *(sys.argv[1:] if arguments is None else arguments)],
+        "machine": described,
         "protocol": __doc__,
         "input_size": options.input_size,
         "frame": list(FRAME),
@@ -110,40 +117,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 job = Job(
                     model, variant, weights, real, str(device), options.input_size, options.repeats, options.images
                 )
-                figures[variant] = measure_in_subprocess(job, options.patience)
+                figures[variant] = measure_in_subprocess(job, options.timeout)
                 output.write_text(json.dumps(result, indent=2) + "\n")
                 print(line(variant, figures[variant]), flush=True)
     print(output)
     return 0
 
 
-def measure_in_subprocess(job: Job, patience: float) -> dict[str, Any]:
-    """Measure in a fresh process; ``left_out`` says what ended it, if it brought nothing."""
+def measure_in_subprocess(job: Job, timeout: float) -> dict[str, Any]:
+    """Measure in a new process. If that brings no figures, ``left_out`` says why.
+
+    Args:
+        job: what to measure.
+        timeout: seconds after which the process is killed.
+    """
     here, there = multiprocessing.Pipe(duplex=False)
     child = multiprocessing.get_context("spawn").Process(target=_child, args=(job, there), daemon=True)
     began = time.perf_counter()
     child.start()
     there.close()
     try:
-        told: dict[str, Any] = here.recv() if here.poll(patience) else {"left_out": f"took more than {patience:g} s"}
+        figures: dict[str, Any] = here.recv() if here.poll(timeout) else {"left_out": f"took more than {timeout:g} s"}
     except EOFError:
         child.join()
-        told = {"left_out": f"the process ended with {child.exitcode}"}
+        figures = {"left_out": f"the process ended with {child.exitcode}"}
     child.kill()
     child.join()
-    return {**told, "took_s": round(time.perf_counter() - began, 1)}
+    return {**figures, "took_s": round(time.perf_counter() - began, 1)}
 
 
-def _child(job: Job, answer: Connection) -> None:
+def _child(job: Job, connection: Connection) -> None:
     try:
-        answer.send(measure(job))
-    except Exception as error:  # whatever a compiler or a GPU raises: the next variant has its own process
+        connection.send(measure(job))
+    except Exception as error:  # compilers and GPUs raise anything; the next variant runs in another process
         text = str(error).strip().splitlines() or [""]
-        answer.send({"left_out": f"{type(error).__name__}: {text[0][:300]}"})
+        connection.send({"left_out": f"{type(error).__name__}: {text[0][:300]}"})
 
 
 def weights_of(model: str, given: Path | None, folder: Path) -> tuple[Path, str, bool]:
-    """The file, what it is for people, and whether it is more than random numbers."""
+    """Find the weights of a model.
+
+    Returns:
+        Their file, a label, and whether they are real: False for random numbers.
+    """
     if given is not None:
         return given, given.name, True
     try:
@@ -165,29 +181,29 @@ def weights_of(model: str, given: Path | None, folder: Path) -> tuple[Path, str,
 
 
 def sha256_of(path: Path) -> dict[str, Any]:
-    """What tells weights apart, and how many bytes they have: half precision shows."""
+    """Hash and size of the weights. The size shows whether they are stored in half precision."""
     content = path.read_bytes()
     return {"weights_sha256": hashlib.sha256(content).hexdigest(), "weights_bytes": len(content)}
 
 
-def line(variant: str, told: dict[str, Any]) -> str:
-    """The main figures, for people."""
-    if "left_out" in told:
-        return f"  {variant:22} left out: {told['left_out']}"
+def line(variant: str, figures: dict[str, Any]) -> str:
+    """The main figures in one line."""
+    if "left_out" in figures:
+        return f"  {variant:22} not measured: {figures['left_out']}"
     parts = [
-        f"{name} {told[key]['p50']:.3f}/{told[key]['p95']:.3f}/{told[key]['p99']:.3f}"
+        f"{name} {figures[key]['p50']:.3f}/{figures[key]['p95']:.3f}/{figures[key]['p99']:.3f}"
         for name, key in (("network", "network_ms"), ("frame to map", "frame_to_map_ms"),
                           ("scaled by OpenCV", "frame_scaled_by_opencv_to_map_ms"), ("to alpha", "frame_to_alpha_ms"))
-        if key in told
+        if key in figures
     ]  # fmt: skip
-    parity = told["parity"]
+    parity = figures["parity"]
     parts.append(parity if isinstance(parity, str) else f"error {parity['mean_error']:.1e}, IoU {parity['iou']:.4f}")
     return f"  {variant:22} {', '.join(parts)} (p50/p95/p99 ms)"
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """What it runs on."""
-    told: dict[str, Any] = {
+    """Describe the machine: versions, and the GPU."""
+    described: dict[str, Any] = {
         "platform": platform.platform(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -198,11 +214,11 @@ def machine(device: torch.device) -> dict[str, Any]:
     }
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
-        told["gpu"], told["gpu_memory"] = properties.name, properties.total_memory
-        told["compute_capability"] = f"{properties.major}.{properties.minor}"
+        described["gpu"], described["gpu_memory"] = properties.name, properties.total_memory
+        described["compute_capability"] = f"{properties.major}.{properties.minor}"
         driver = Path("/sys/module/nvidia/version")
-        told["driver"] = driver.read_text().strip() if driver.exists() else None
-    return told
+        described["driver"] = driver.read_text().strip() if driver.exists() else None
+    return described
 
 
 if __name__ == "__main__":

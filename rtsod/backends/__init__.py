@@ -40,9 +40,9 @@ def _open_torch(config: EngineConfig, weights: Weights, notify: Notify, progress
 
 
 def _open_tensorrt(config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None) -> Engine:
-    from rtsod.backends.tensorrt.engine import TensorRtEngine
+    from rtsod.backends.tensorrt.open import open_tensorrt
 
-    return TensorRtEngine(config, weights, notify, progress)
+    return open_tensorrt(config, weights, notify, progress)
 
 
 OPENERS: Final[dict[str, Opener]] = {

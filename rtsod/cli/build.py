@@ -15,7 +15,7 @@ from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.signals import leave
 
 if TYPE_CHECKING:
-    from rtsod.backends.tensorrt.plan_from_weights import Target
+    from rtsod.backends.tensorrt.target import Target
 
 _PROGRAM: Final = "rtsod.build"
 _EXAMPLES: Final = f"""\
@@ -57,9 +57,10 @@ def _build(options: argparse.Namespace) -> None:
     from rich.console import Console  # late, as the rest: a mistyped option needs none of them
 
     from rtsod.app.console import shown
-    from rtsod.backends.tensorrt.cache import EngineCache
+    from rtsod.backends.tensorrt.cache import PlanCache
     from rtsod.backends.tensorrt.library import load_library
-    from rtsod.backends.tensorrt.plan_from_weights import engine_from_weights
+    from rtsod.backends.tensorrt.open import find_or_build
+    from rtsod.backends.tensorrt.plan_from_weights import Recipe
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve
 
@@ -75,12 +76,12 @@ def _build(options: argparse.Namespace) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     with _target(options) as target, shown(console, notify) as progress:
-        kept = engine_from_weights(
-            config,
-            resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000)),
-            library,
-            target,
-            cache=EngineCache(options.output),
+        weights = resolve(
+            config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000)
+        )
+        kept = find_or_build(
+            Recipe(config, weights, library, target),
+            cache=PlanCache(options.output),
             pictures=pictures,
             rebuild=options.rebuild,
             notify=notify,
@@ -92,7 +93,7 @@ def _build(options: argparse.Namespace) -> None:
 @contextmanager
 def _target(options: argparse.Namespace) -> Iterator[Target]:
     from rtsod.backends.cuda.open import open_cuda
-    from rtsod.backends.tensorrt.plan_from_weights import Target
+    from rtsod.backends.tensorrt.target import Target
 
     if options.compute_capability is not None:
         match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)
@@ -109,7 +110,7 @@ def _target(options: argparse.Namespace) -> Iterator[Target]:
     except EngineUnavailable as error:
         raise EngineUnavailable(f"{error}; for a GPU elsewhere: --compute-capability, such as 8.6") from error
     try:
-        yield Target(cuda.gpu.capability, cuda.gpu.name, cuda.gpu.driver, cuda.current)
+        yield Target.of(cuda)
     finally:
         cuda.close()
 

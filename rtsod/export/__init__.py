@@ -1,1 +1,1 @@
-"""From the PyTorch graph to an ONNX file whose every tensor has its final type, checked before anybody gets it."""
+"""Exports U²-Net to ONNX with an explicit type for every tensor, and checks the result against PyTorch."""

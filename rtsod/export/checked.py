@@ -1,4 +1,4 @@
-"""Weights in, a checked ONNX graph out: what ``python -m rtsod.export`` and the engine builder both do."""
+"""Exports weights to an ONNX graph and checks it. Used by ``rtsod export`` and to build TensorRT plans."""
 
 from __future__ import annotations
 
@@ -24,27 +24,29 @@ from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Notify
 
-_SCENE_SIZE: Final = (640, 480)
-_MOMENTS: Final = (0, 190)
-"""Frames of the demo scene: she sways from side to side in 240. Each picture compared costs a second or two."""
+_SCENE_SIZE_PX: Final = (640, 480)
+"""Width and height at which the demo scene is rendered."""
+_SCENE_FRAMES: Final = (0, 190)
+"""Frames of the demo scene, whose person sways with a period of 240 frames. Each picture takes a second or two to
+check."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedOnnx:
-    """A graph that passed."""
+    """A graph that passed the parity check."""
 
     content: bytes
-    """The file's."""
+    """The serialized ONNX file."""
     parity: Parity
     reference: Callable[[Image], Alpha]
-    """The network it came from, in float32: ``(S, S, 3)`` uint8 BGR to ``(S, S)`` float32."""
+    """The float32 network it was exported from: maps ``(S, S, 3)`` uint8 BGR to ``(S, S)`` float32."""
 
 
 def export_precision(asked: str) -> ExportPrecision:
-    """The precision of a graph for TensorRT: half unless asked otherwise.
+    """The precision of a graph for TensorRT; ``auto`` means fp16.
 
     Raises:
-        EngineUnavailable: it is none that graphs are exported in.
+        EngineUnavailable: graphs are not exported in this precision.
     """
     if asked in ("auto", "fp16"):
         return "fp16"
@@ -63,20 +65,20 @@ def export_checked(
     notify: Notify = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
 ) -> CheckedOnnx:
-    """Export, and compare with PyTorch in float32 on pictures.
+    """Export the network, and compare the graph with float32 PyTorch on pictures.
 
     Args:
-        weights: of which network.
-        precision: of the graph.
-        input_size: S.
-        pictures: ``(S, S, 3)`` uint8 BGR each; None for :func:`bundled_pictures`.
-        notify: told what is being done.
-        progress: told how far it is.
+        weights: the network's weights.
+        precision: the precision of the graph.
+        input_size: S, pixels.
+        pictures: ``(S, S, 3)`` uint8 BGR each; None uses :func:`bundled_pictures`.
+        notify: called with one line per step.
+        progress: called with the steps of the export and the check.
 
     Raises:
-        WeightsError: the weights cannot be read.
-        EngineUnavailable: the exporter's library is not installed, or there is no calibration for 8 bits.
-        EngineError: the export failed, or what came out is not the network.
+        WeightsError: the weights cannot be fetched or read.
+        EngineUnavailable: onnxscript is not installed, or int8 has no calibration for these weights.
+        EngineError: the export failed, or the graph's output differs too much from PyTorch's.
     """
     calibration = calibration_for(weights) if precision == "int8" else None
     network = load_network(weights.file(), weights.model)
@@ -88,16 +90,16 @@ def export_checked(
 
     def reference(picture: Image) -> Alpha:
         with torch.inference_mode():
-            answer: Alpha = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
-        return answer
+            saliency: Alpha = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
+        return saliency
 
     pictures = bundled_pictures(input_size) if pictures is None else pictures
-    notify(f"comparing it with PyTorch in float32 on {len(pictures)} picture(s)")
-    parity = check_parity(graph, reference, _counted(pictures, progress), precision)
+    notify(f"comparing the graph with float32 PyTorch on {len(pictures)} picture(s)")
+    parity = check_parity(graph, reference, _report_progress(pictures, progress), precision)
     return CheckedOnnx(graph.SerializeToString(deterministic=True), parity, reference)
 
 
-def _counted(pictures: list[Image], progress: BuildProgress) -> Iterator[Image]:
+def _report_progress(pictures: list[Image], progress: BuildProgress) -> Iterator[Image]:
     for done, picture in enumerate(pictures):
         progress("comparing pictures", done, len(pictures))
         yield picture
@@ -105,16 +107,16 @@ def _counted(pictures: list[Image], progress: BuildProgress) -> Iterator[Image]:
 
 
 def bundled_pictures(size: int) -> list[Image]:
-    """Pictures that come with the program, ``(size, size, 3)`` uint8 BGR each, every one with a subject in it.
+    """Pictures for the parity check, made from the program's own assets: ``(size, size, 3)`` uint8 BGR each.
 
-    The known picture, and the demo scene's person at several moments, in her room and before bundled photographs of
-    landscapes: masks are compared by their overlap, and a picture without a subject has none to compare.
+    They are the golden input, and the demo scene's person at several moments, in her room and in front of the bundled
+    landscape photographs. Each has a subject, because masks are compared by their IoU.
     """
-    scene = DemoScene(*_SCENE_SIZE)
+    scene = DemoScene(*_SCENE_SIZE_PX)
     pictures = [golden_input(size)]
-    pictures += [shrink(scene.render(moment)[0], size) for moment in _MOMENTS]
+    pictures += [shrink(scene.render(frame)[0], size) for frame in _SCENE_FRAMES]
     with as_file(files("rtsod") / "assets" / "backgrounds") as folder:
-        for moment, path in zip(_MOMENTS, sorted(folder.glob("*.jpg")), strict=False):
-            landscape = cover(load(path), *_SCENE_SIZE)
-            pictures.append(shrink(scene.render(moment, over=landscape)[0], size))
+        for frame, path in zip(_SCENE_FRAMES, sorted(folder.glob("*.jpg")), strict=False):
+            landscape = cover(load(path), *_SCENE_SIZE_PX)
+            pictures.append(shrink(scene.render(frame, over=landscape)[0], size))
     return pictures

@@ -1,8 +1,8 @@
-"""The typed ONNX graph: bytes in, saliency out, precision written into every tensor.
+"""Exports the network to ONNX: uint8 pixels in, float32 saliency out, and an explicit type for every tensor.
 
-TensorRT 11 has no builder flag for half precision any more: what the graph says is what runs. So the network is rounded
-here (:mod:`rtsod.model.fp16`), after its batch norm was folded in float32, and the only casts in the graph are the ones
-the model itself asks for: bytes to float32, float32 to the network's type, and back to float32 before the sigmoid.
+TensorRT 11 removed the builder flag for half precision: the types in the graph are what runs. So the export rounds the
+network (:mod:`rtsod.model.fp16`) after folding its batch norm in float32. The graph has only the casts that the model
+itself needs: uint8 to float32, float32 to the network's type, and back to float32 before the sigmoid.
 """
 
 from __future__ import annotations
@@ -34,22 +34,24 @@ from rtsod.model.u2net import U2Net, convolutions
 ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 
 OPSET: Final = 20
-"""Read by every TensorRT from 10.12 on."""
+"""ONNX operator set. Every TensorRT from 10.12 on reads it."""
 GRAPH_VERSION: Final = 2
-"""Raised whenever the exported graph changes, so that engines built from an older one are not used."""
+"""Increase it whenever the exported graph changes: cached plans of older graphs are then not used."""
 INPUT: Final = "image"
-"""``uint8 (1, S, S, 3)`` BGR."""
+"""Name of the input, uint8 ``(1, S, S, 3)``, BGR."""
 OUTPUT: Final = "saliency"
-"""``float32 (1, 1, S, S)`` in [0, 1]."""
+"""Name of the output, float32 ``(1, 1, S, S)`` in [0, 1]."""
 UPSAMPLINGS: Final = 38
+"""Bilinear upsamplings in either model."""
 
 _ONNX_TYPES: Final = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int8": TensorProto.FLOAT}
-"""Of what is stored. In 8 bits that are the weights before their quantisers, which TensorRT computes while building."""
+"""Type of the stored weights. For int8 they are float: TensorRT applies their quantizers when it builds the plan."""
 _CASTS: Final = {
     "fp32": [TensorProto.FLOAT],
     "fp16": [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.FLOAT],
     "int8": [TensorProto.FLOAT],
 }
+"""Target types of the casts that the graph may have."""
 
 
 def onnx_from_torch(
@@ -58,17 +60,18 @@ def onnx_from_torch(
     """Export the network.
 
     Args:
-        network: evaluating, batch norm folded, float32, on the CPU; left as it is.
-        precision: of every convolution.
-        input_size: S. All sizes in the graph are constants, also those of the 38 upsamplings.
-        calibration: of these weights; for 8 bits only.
+        network: float32, on the CPU, in evaluation mode, batch norm folded. It is not modified.
+        precision: the precision of every convolution.
+        input_size: S, pixels. All sizes in the graph are constants, those of the 38 upsamplings included.
+        calibration: activation ranges for these weights; required for int8, otherwise ignored.
 
     Returns:
-        The self-contained model from :data:`INPUT` to :data:`OUTPUT`. The same network gives the same bytes.
+        A self-contained model from :data:`INPUT` to :data:`OUTPUT`. Exporting is deterministic: the same network gives
+        the same bytes.
 
     Raises:
-        EngineUnavailable: the exporter's library is not installed.
-        EngineError: the network cannot be exported, or the result is not typed as asked.
+        EngineUnavailable: onnxscript is not installed.
+        EngineError: the export failed, or the graph is not typed as requested.
     """
     if find_spec("onnxscript") is None:
         raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript")
@@ -95,26 +98,26 @@ def onnx_from_torch(
         assert program is not None
         model = program.model_proto
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        raise EngineError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
+        raise EngineError(f"cannot export the model to ONNX: {str(error).splitlines()[0]}") from error
     _strip(model)
     fault = typing_fault(model, precision, counts)
     if fault is not None:
-        raise EngineError(f"the exported ONNX model is not typed as asked: {fault}")
+        raise EngineError(f"the exported ONNX graph does not have the requested types: {fault}")
     return model
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a graph must have."""
+    """How many operators of each kind a graph must have."""
 
     convolutions: int = 119
     upsamplings: int = UPSAMPLINGS
     in_bytes: int = 0
-    """Convolutions with quantised inputs and weights."""
+    """Convolutions whose input and weights are quantized."""
 
 
-WHOLE: Final = Counts()
-"""Of the network as it is."""
+UNMODIFIED: Final = Counts()
+"""The operators of the network itself."""
 
 
 def _counts(graph: GraphModule) -> Counts:
@@ -126,34 +129,34 @@ def _counts(graph: GraphModule) -> Counts:
     )
 
 
-def typing_fault(model: onnx.ModelProto, precision: ExportPrecision, counts: Counts = WHOLE) -> str | None:
-    """What keeps the graph from being "``precision`` throughout, and nothing cast that need not be"; None if nothing.
+def typing_fault(model: onnx.ModelProto, precision: ExportPrecision, counts: Counts = UNMODIFIED) -> str | None:
+    """Check that the graph is ``precision`` throughout, without unnecessary casts. Returns the first fault, or None.
 
     Args:
         model: an exported graph.
-        precision: what every convolution's weights must be.
-        counts: what there must be.
+        precision: the required type of every convolution's weights.
+        counts: the required number of operators.
     """
     graph, wanted = model.graph, _ONNX_TYPES[precision]
     stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
     nodes = Counter(node.op_type for node in graph.node)
     if nodes["Conv"] != counts.convolutions or nodes["Resize"] != counts.upsamplings:
         return f"{nodes['Conv']} convolutions and {nodes['Resize']} upsamplings"
-    made_by = {name: node for node in graph.node for name in node.output}
-    quantised_count = 0
+    producers = {name: node for node in graph.node for name in node.output}
+    quantized_count = 0
     for node in graph.node:
         if node.op_type == "Conv":
-            weight = _before_quantiser(node.input[1], made_by)
-            quantised_count += weight is not node.input[1] and _is_quantised(node.input[0], made_by)
+            weight = _before_quantizer(node.input[1], producers)
+            quantized_count += weight is not node.input[1] and _is_quantized(node.input[0], producers)
             if any(stored.get(name) != wanted for name in (weight, *node.input[2:])):
                 return f"{node.name} has weights that are not {precision}"
         if node.op_type == "Resize" and node.input[3] not in stored:
-            return f"{node.name} computes its size while running"
-    if quantised_count != counts.in_bytes:
-        return f"{quantised_count} quantised convolutions, where {counts.in_bytes} are asked for"
+            return f"{node.name} computes its size at run time"
+    if quantized_count != counts.in_bytes:
+        return f"{quantized_count} quantized convolutions instead of {counts.in_bytes}"
     casts = [attribute.i for node in graph.node if node.op_type == "Cast" for attribute in node.attribute]
     types = [value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)]
-    # Each tensor has one type, so with these casts and no others nothing between them can be of another.
+    # Each tensor has one type, so with exactly these casts, nothing between them can have another type.
     if sorted(casts) != sorted(_CASTS[precision]):
         return f"casts to {[TensorProto.DataType.Name(kind) for kind in casts]}"
     if types != [TensorProto.UINT8, TensorProto.FLOAT]:
@@ -161,28 +164,28 @@ def typing_fault(model: onnx.ModelProto, precision: ExportPrecision, counts: Cou
     return None
 
 
-def _before_quantiser(name: str, made_by: Mapping[str, onnx.NodeProto]) -> str:
-    """The tensor that is rounded to give this one; itself where none is."""
+def _before_quantizer(name: str, producers: Mapping[str, onnx.NodeProto]) -> str:
+    """The tensor before quantizing and dequantizing; ``name`` itself if it is not quantized."""
     for step in ("DequantizeLinear", "QuantizeLinear"):
-        node = made_by.get(name)
+        node = producers.get(name)
         if node is None or node.op_type != step:
             return name
         name = node.input[0]
     return name
 
 
-def _is_quantised(name: str, made_by: Mapping[str, onnx.NodeProto]) -> bool:
-    """Whether a tensor is bytes with one scale, moved about at most."""
-    node = made_by.get(name)
+def _is_quantized(name: str, producers: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether a tensor holds 8-bit values, at most pooled or concatenated after dequantizing."""
+    node = producers.get(name)
     if node is None:
         return False
     if node.op_type in ("Concat", "MaxPool"):
-        return all(_is_quantised(each, made_by) for each in node.input)
+        return all(_is_quantized(each, producers) for each in node.input)
     return node.op_type == "DequantizeLinear"
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Take out what the exporter noted about itself: places in this machine's files, above all."""
+    """Remove the exporter's metadata, which contains paths of this machine."""
     graph = model.graph
     for owner in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
         owner.ClearField("metadata_props")
@@ -191,7 +194,7 @@ def _strip(model: onnx.ModelProto) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes to its own developers (torchvision is missing, a type is renamed) from users."""
+    """Silence the exporter's warnings, which concern its own developers: torchvision is missing, a type is renamed."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
-"""Is the exported graph still the network? Answered on real pictures, before the file is given to anybody.
+"""Checks an exported graph against PyTorch on real pictures.
 
-The ONNX file itself is run, node by node, by the evaluator that defines ONNX (``onnx.reference``), so every tensor has
-the type the file gives it. Three of its operators are plain Python loops; those are replaced by PyTorch's, computed in
-float32 and rounded to the type in the file: half precision stored, float32 accumulated, as tensor cores do it.
+ONNX's reference evaluator (``onnx.reference``) runs the file node by node, so every tensor has the type that the file
+gives it. Three of its operators are plain Python loops. PyTorch replaces them: it computes in float32 and rounds to the
+type in the file. That is the arithmetic of tensor cores, which store fp16 and accumulate in float32.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ from rtsod.imaging.image_file import STILL_SUFFIXES, has_still_suffix, load
 from rtsod.imaging.network_input import shrink
 
 LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3, "int8": 4e-3}
-"""Of the mean absolute difference of saliency, over all pixels of all pictures."""
-LEAST_IOU: Final = 0.995
-"""Of the masks at 0.5, over all pixels of all pictures."""
+"""Largest allowed mean absolute difference of saliency, over all pixels of all pictures."""
+MIN_IOU: Final = 0.995
+"""Smallest allowed IoU of the masks at 0.5, over all pixels of all pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far a graph's answers are from the reference's."""
+    """How much a graph's saliency maps differ from the reference's."""
 
     pictures: int
     mean_error: float
     worst_error: float
-    """The largest mean absolute difference of any one picture."""
+    """The largest mean absolute difference of a picture."""
     iou: float
+    """IoU of the masks at 0.5, over all pictures together."""
 
     def within(self, precision: ExportPrecision) -> bool:
-        """Whether it may be used. False where anything is not a number."""
-        return self.mean_error <= LIMITS[precision] and self.iou >= LEAST_IOU
+        """Whether the graph may be used. NaN is never within the limits."""
+        return self.mean_error <= LIMITS[precision] and self.iou >= MIN_IOU
 
     def __str__(self) -> str:
         return f"mean error {self.mean_error:.1e}, mask IoU {self.iou:.4f} on {self.pictures} picture(s)"
@@ -60,50 +61,51 @@ def check_parity(
 
     Args:
         model: the exported graph.
-        reference: the network in float32: ``(S, S, 3)`` uint8 BGR to ``(S, S)`` float32.
+        reference: the float32 network: maps ``(S, S, 3)`` uint8 BGR to ``(S, S)`` float32.
         pictures: ``(S, S, 3)`` uint8 BGR each.
-        precision: which limits apply.
+        precision: selects the limits.
 
     Raises:
-        EngineError: the answers differ by more than the limits, or there are no pictures.
+        EngineError: the outputs differ by more than the limits, or there are no pictures.
     """
     evaluator = ReferenceEvaluator(model, new_ops=[Conv, MaxPool, Resize])
-    answers = [(_first_map(evaluator, picture), reference(picture)) for picture in pictures]
-    if not answers:
-        raise EngineError("the exported model cannot be checked without pictures")
-    parity = compare(answers)
+    maps = [(_first_map(evaluator, picture), reference(picture)) for picture in pictures]
+    if not maps:
+        raise EngineError("cannot check the exported model without pictures")
+    parity = compare(maps)
     if not parity.within(precision):
         raise EngineError(
-            f"the exported {precision} model is off: {parity}, where {LIMITS[precision]:.0e} and {LEAST_IOU} are "
-            f"demanded; it is not written. Use --precision {'fp16' if precision == 'int8' else 'fp32'}"
+            f"the exported {precision} model differs too much from PyTorch: {parity}; the limits are "
+            f"{LIMITS[precision]:.0e} and {MIN_IOU}. It is discarded: use --precision "
+            f"{'fp16' if precision == 'int8' else 'fp32'}"
         )
     return parity
 
 
-def compare(answers: Iterable[tuple[NDArray[Any], Alpha]]) -> Parity:
-    """The parity of pairs of maps of one shape: computed, and reference."""
+def compare(maps: Iterable[tuple[NDArray[Any], Alpha]]) -> Parity:
+    """Compare pairs of saliency maps of one shape: the computed one, and the reference."""
     errors: list[float] = []
     both = either = 0
-    for computed, expected in answers:
+    for computed, expected in maps:
         errors.append(float(np.abs(computed.astype(np.float64) - expected).mean()))
-        inside, outside = computed > 0.5, expected > 0.5
-        both += int(np.count_nonzero(inside & outside))
-        either += int(np.count_nonzero(inside | outside))
+        one, other = computed > 0.5, expected > 0.5
+        both += int(np.count_nonzero(one & other))
+        either += int(np.count_nonzero(one | other))
     return Parity(len(errors), float(np.mean(errors)), float(np.max(errors)), both / either if either else 1.0)
 
 
 def pictures_in(folder: Path, size: int) -> list[Image]:
-    """The pictures of a folder (not of folders inside it), each at ``(size, size, 3)`` uint8 BGR.
+    """Load the photographs of a folder, without its subfolders, each scaled to ``(size, size, 3)`` uint8 BGR.
 
     Raises:
-        UsageError: there are none, or one cannot be read.
+        UsageError: the folder has no photographs, or one cannot be read.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if has_still_suffix(path))
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"cannot read the folder {folder}: {error.strerror}") from error
     if not paths:
-        raise UsageError(f"{folder}: holds no pictures ({', '.join(sorted(STILL_SUFFIXES))})")
+        raise UsageError(f"no photographs in {folder} ({', '.join(sorted(STILL_SUFFIXES))})")
     try:
         return [shrink(load(path), size) for path in paths]
     except SourceError as error:
@@ -119,11 +121,11 @@ def _float32(array: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(np.array(array, np.float32))
 
 
-# The evaluator knows an operator by the name of its class.
+# The evaluator finds an operator by the name of its class.
 
 
 class Conv(OpRun):
-    """Any 2-D convolution of one group with even padding."""
+    """2-D convolution with one group and symmetric padding."""
 
     op_domain = ""
 
@@ -134,7 +136,7 @@ class Conv(OpRun):
 
 
 class MaxPool(OpRun):
-    """2-D, unpadded."""
+    """2-D max pooling without padding."""
 
     op_domain = ""
 
@@ -144,7 +146,7 @@ class MaxPool(OpRun):
 
 
 class Resize(OpRun):
-    """Bilinear, to a given size, pixel centres at halves."""
+    """Bilinear resizing to a given size, with half-pixel centres."""
 
     op_domain = ""
 

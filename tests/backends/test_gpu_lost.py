@@ -12,8 +12,9 @@ from rtsod.backends.supervised import RESTARTS
 from rtsod.cli.main import main
 from rtsod.errors import ExitCode
 from rtsod.frames import Alpha, Image
+from tests.support.fake_cuda import FakeDriver, fake_driver
 from tests.support.fakes import CollectingSink
-from tests.support.trt_fixtures import FakeDriver, FakeEngine, fake_driver, pretend_built, red, rtx
+from tests.support.trt_fixtures import FakeEngine, pretend_built, red, rtx
 
 GOOD = 6
 """Answers before the GPU fails: one to the self-check, recording, warming up, and a few pictures."""

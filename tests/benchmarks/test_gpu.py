@@ -1,8 +1,10 @@
-"""The GPU benchmark's procedure, tried on the CPU; its figures need a GPU."""
+"""The procedure of the GPU benchmark, tried on the CPU. Its figures need a GPU."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 
 from benchmarks.gpu.figures import parity, times
 from benchmarks.gpu.measure import Job, measure
-from benchmarks.gpu.network import NO_GPU, main, weights_of
+from benchmarks.gpu.network import NO_GPU, RESULTS, main, weights_of
 from benchmarks.gpu.variants import VARIANTS
 from rtsod.errors import WeightsError
 from rtsod.model.checkpoints import load_network
@@ -35,7 +37,7 @@ def test_the_procedure_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[
     torch.manual_seed(1)
     network = U2Net(LITE).eval()
     fold_batch_norm(network)
-    torch.save(network.half().state_dict(), tmp_path / "lite.pth")  # folded and in half precision: easily carried
+    torch.save(network.half().state_dict(), tmp_path / "lite.pth")  # folded and in half precision: a small file
     target = tmp_path / "new" / "result.json"
     arguments = [*SMALL, "--variants", "fp32", "--lite-weights", str(tmp_path / "lite.pth")]
     assert main([*arguments, "--output", str(target)]) == 0
@@ -50,18 +52,26 @@ def test_the_procedure_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {"torch", "python", "platform"} <= result["machine"].keys()
     assert "frame to map" in capsys.readouterr().out
     told = measure(Job("lite", "engine-tensorrt", tmp_path / "lite.pth", True, "cpu", 128, 1, None))
-    assert told["left_out"], "on a CPU there is no TensorRT, and the result says why"
+    assert told["left_out"], "TensorRT does not run on a CPU, and the result says why"
 
 
-def test_a_variant_that_fails_leaves_the_others(tmp_path: Path) -> None:
+def test_a_failed_variant_does_not_end_the_run(tmp_path: Path) -> None:
     broken = tmp_path / "lite.pth"
     broken.write_bytes(b"nothing")
     target = tmp_path / "result.json"
-    assert main([*SMALL, "--variants", "fp32", "--lite-weights", str(broken), "--output", str(target)]) == 0
-    assert "Error" in json.loads(target.read_text())["models"]["lite"]["variants"]["fp32"]["left_out"]
+    command = ["-m", "benchmarks.gpu.network", *SMALL, "--variants", "fp32"]
+    command += ["--lite-weights", str(broken), "--output", str(target)]
+    subprocess.run([sys.executable, *command], cwd=Path(__file__).parents[2], check=True)
+    result = json.loads(target.read_text())
+    assert "Error" in result["models"]["lite"]["variants"]["fp32"]["left_out"]
+    assert result["command"] == ["python", *command]
 
 
-def test_random_weights_are_named_and_compared_with_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_go_to_the_folder_of_all_results() -> None:
+    assert (RESULTS / "bench.json").is_file()
+
+
+def test_random_weights_are_labelled_and_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object) -> Path:
         raise WeightsError("no network")
 
@@ -72,23 +82,25 @@ def test_random_weights_are_named_and_compared_with_nothing(tmp_path: Path, monk
     assert load_network(path, "lite") is not None
 
 
-def test_a_fused_network_is_the_same_network(published_weights: dict[str, Path]) -> None:
+def test_a_fused_network_gives_the_same_map(published_weights: dict[str, Path]) -> None:
     network = load_network(published_weights["lite"], "lite")
     picture = torch.from_numpy(golden_input(112))[None]
     example = SaliencyGraph(network).normalised(picture)
     with torch.inference_mode():
         half, fused = (
-            SaliencyGraph(each.float()).eval()(picture)  # of the rounded weights: a CPU is slow in half precision
+            SaliencyGraph(each.float()).eval()(
+                picture
+            )  # the rounded weights in float32: CPUs are slow in half precision
             for each in (fp16_from_fp32(network, example), VARIANTS["fp16-fused-padded"].build(network, example))
         )
     assert (half > 0.5).any()
     assert float((half - fused).abs().mean()) < 1e-4
 
 
-def test_times_are_of_every_repeat() -> None:
+def test_times_cover_every_repeat() -> None:
     calls: list[int] = []
     told = times(lambda: calls.append(1), 50)
-    assert len(calls) == 55, "ten percent more, to warm up"
+    assert len(calls) == 55, "a tenth more, to warm up"
     assert 0 <= told["p50"] <= told["p95"] <= told["p99"]
 
 

@@ -122,8 +122,8 @@ def _library(*built_for: Capability) -> TrtLibrary:
         ((8, 9), _library((7, 5), (8, 9)), Verdict.OK, "tensorrt_rtx 1.2 fits"),
         ((9, 0), _library(), Verdict.OK, "tensorrt 1.2 fits"),
         ((9, 0), _library((7, 5), (8, 9)), Verdict.WARNING, "builds for 7.5, 8.9 only, not for this card's 9.0"),
-        ((6, 1), _library(), Verdict.INFO, "6.1) is too old for every current TensorRT, which needs 7.5"),
-        ((7, 0), _library((7, 5)), Verdict.INFO, "7.0) is too old for every current TensorRT, which needs 7.5"),
+        ((6, 1), _library(), Verdict.INFO, "6.1) is too old for TensorRT, which needs 7.5"),
+        ((7, 0), _library((7, 5)), Verdict.INFO, "7.0) is too old for TensorRT, which needs 7.5"),
     ],
     ids=["Ada", "Hopper", "Hopper with the library for RTX", "Pascal", "Volta"],
 )

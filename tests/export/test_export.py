@@ -1,4 +1,4 @@
-"""The exported graph is the network, typed as asked, and refused where it is not."""
+"""The exported graph matches PyTorch and has the requested types; a graph that does not is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rtsod.config import ModelName
 from rtsod.errors import EngineError, EngineUnavailable, UsageError
 from rtsod.export.checked import export_precision
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch, typing_fault
-from rtsod.export.parity import LEAST_IOU, LIMITS, Parity, check_parity, compare, pictures_in
+from rtsod.export.parity import LIMITS, MIN_IOU, Parity, check_parity, compare, pictures_in
 from rtsod.frames import Alpha, Image
 from rtsod.model.checkpoints import load_network
 from rtsod.model.fp16 import cancels, fp16_from_fp32, widen
@@ -39,14 +39,14 @@ def _reference(path: Path, model: ModelName) -> Any:
 
     def run(image: Image) -> Alpha:
         with torch.inference_mode():
-            answer: Alpha = graph(torch.from_numpy(image)[None])[0, 0].numpy()
-        return answer
+            saliency: Alpha = graph(torch.from_numpy(image)[None])[0, 0].numpy()
+        return saliency
 
     return run
 
 
 @pytest.mark.parametrize(("model", "precision"), KINDS)
-def test_the_graph_is_typed_as_asked(
+def test_the_graph_has_the_requested_types(
     model: ModelName, precision: ExportPrecision, published_weights: dict[str, Path]
 ) -> None:
     graph = exported(published_weights[model], model, precision)
@@ -62,7 +62,7 @@ def test_the_graph_is_typed_as_asked(
 def test_the_graph_agrees_with_pytorch_on_photographs(
     model: ModelName, precision: ExportPrecision, published_weights: dict[str, Path], samples: Path
 ) -> None:
-    # Where half precision is hardest: a bicycle, boats, and a girl's hair. Two will do for float32.
+    # The pictures where half precision is hardest: a bicycle, boats, and a girl's hair. Two suffice for float32.
     pictures = pictures_in(samples / "images", 320)[: 4 if (model, precision) == ("lite", "fp16") else 2]
     graph = exported(published_weights[model], model, precision)
     parity = check_parity(graph, _reference(published_weights[model], model), pictures, precision)
@@ -76,11 +76,11 @@ def test_another_runtime_agrees_with_the_exported_graph(published_weights: dict[
     model = core.read_model(exported(published_weights["lite"], "lite", "fp32").SerializeToString())
     run = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = pictures_in(samples / "images", 320)[0]
-    answers = [(run([image[None]])[0][0, 0], _reference(published_weights["lite"], "lite")(image))]
-    assert compare(answers).within("fp32")
+    maps = [(run([image[None]])[0][0, 0], _reference(published_weights["lite"], "lite")(image))]
+    assert compare(maps).within("fp32")
 
 
-def test_a_plain_cast_would_be_refused_and_the_correction_is_why_it_is_not(
+def test_a_plain_cast_is_refused_and_the_bias_correction_passes(
     published_weights: dict[str, Path], samples: Path
 ) -> None:
     network = load_network(published_weights["lite"], "lite")
@@ -89,7 +89,7 @@ def test_a_plain_cast_would_be_refused_and_the_correction_is_why_it_is_not(
     example = SaliencyGraph(network).normalised(torch.from_numpy(golden_input(320))[None])
     errors = []
     for half in (copy.deepcopy(network).half(), fp16_from_fp32(network, example)):
-        graph = SaliencyGraph(half.float())  # the same numbers, whatever this processor does with halves
+        graph = SaliencyGraph(half.float())  # the same numbers; CPUs differ in half precision
         with torch.inference_mode():
             errors.append(compare((graph(torch.from_numpy(p)[None])[0, 0].numpy(), reference(p)) for p in pictures))
     assert not errors[0].within("fp16")
@@ -97,7 +97,7 @@ def test_a_plain_cast_would_be_refused_and_the_correction_is_why_it_is_not(
     assert errors[1].mean_error < errors[0].mean_error / 3
 
 
-def test_half_leaves_the_network_alone_and_is_half_throughout(published_weights: dict[str, Path]) -> None:
+def test_rounding_leaves_the_network_unmodified_and_gives_fp16_throughout(published_weights: dict[str, Path]) -> None:
     network = load_network(published_weights["lite"], "lite")
     before = copy.deepcopy(network.state_dict())
     half = fp16_from_fp32(network, torch.zeros(1, 3, 64, 64))
@@ -106,7 +106,7 @@ def test_half_leaves_the_network_alone_and_is_half_throughout(published_weights:
     assert not any(conv._forward_hooks or conv._forward_pre_hooks for conv in convolutions(half))
 
 
-def test_widening_replaces_only_what_cancels(published_weights: dict[str, Path]) -> None:
+def test_widening_replaces_only_convolutions_that_cancel(published_weights: dict[str, Path]) -> None:
     half = fp16_from_fp32(load_network(published_weights["lite"], "lite"), torch.zeros(1, 3, 64, 64))
     coarse = sum(cancels(conv) for conv in convolutions(half))
     assert coarse == 3
@@ -114,7 +114,7 @@ def test_widening_replaces_only_what_cancels(published_weights: dict[str, Path])
     assert len(wide) == coarse
 
 
-def _cast_in_front_of_a_resize(graph: onnx.ModelProto) -> None:
+def _insert_cast_before_resize(graph: onnx.ModelProto) -> None:
     index = next(i for i, node in enumerate(graph.graph.node) if node.op_type == "Resize")
     node = graph.graph.node[index]
     cast = onnx.helper.make_node("Cast", [node.input[0]], ["stray"], to=TensorProto.FLOAT)
@@ -122,31 +122,33 @@ def _cast_in_front_of_a_resize(graph: onnx.ModelProto) -> None:
     graph.graph.node.insert(index, cast)
 
 
-def _weights_in_float(graph: onnx.ModelProto) -> None:
+def _store_weights_in_float(graph: onnx.ModelProto) -> None:
     name = next(node for node in graph.graph.node if node.op_type == "Conv").input[1]
     tensor = next(tensor for tensor in graph.graph.initializer if tensor.name == name)
     array = onnx.numpy_helper.to_array(tensor).astype(np.float32)
     tensor.CopyFrom(onnx.numpy_helper.from_array(array, name))
 
 
-def _another_input(graph: onnx.ModelProto) -> None:
+def _change_input_type(graph: onnx.ModelProto) -> None:
     graph.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
 
 
-def _a_convolution_less(graph: onnx.ModelProto) -> None:
+def _remove_convolution(graph: onnx.ModelProto) -> None:
     node = next(node for node in graph.graph.node if node.op_type == "Conv")
     node.op_type = "ConvTranspose"
 
 
-@pytest.mark.parametrize("spoil", [_cast_in_front_of_a_resize, _weights_in_float, _another_input, _a_convolution_less])
-def test_a_graph_typed_otherwise_is_noticed(spoil: Any, published_weights: dict[str, Path]) -> None:
+@pytest.mark.parametrize(
+    "spoil", [_insert_cast_before_resize, _store_weights_in_float, _change_input_type, _remove_convolution]
+)
+def test_a_graph_with_other_types_is_detected(spoil: Any, published_weights: dict[str, Path]) -> None:
     graph = onnx.ModelProto()
     graph.CopyFrom(exported(published_weights["lite"], "lite", "fp16"))
     spoil(graph)
     assert typing_fault(graph, "fp16") is not None
 
 
-def test_nothing_of_this_machine_is_in_the_file_and_it_is_the_same_each_time(
+def test_exports_are_deterministic_and_contain_no_paths_of_this_machine(
     published_weights: dict[str, Path],
 ) -> None:
     first = exported(published_weights["lite"], "lite", "fp16", 64).SerializeToString(deterministic=True)
@@ -156,28 +158,28 @@ def test_nothing_of_this_machine_is_in_the_file_and_it_is_the_same_each_time(
     assert str(Path(__file__).parents[2]).encode() not in first
 
 
-def test_a_graph_that_computes_something_else_is_refused(published_weights: dict[str, Path]) -> None:
+def test_a_graph_with_other_outputs_is_refused(published_weights: dict[str, Path]) -> None:
     graph = exported(published_weights["lite"], "lite", "fp32", 64)
     picture = golden_input(64)
-    with pytest.raises(EngineError, match="is off"):
+    with pytest.raises(EngineError, match="differs too much"):
         check_parity(graph, lambda image: np.ones((64, 64), np.float32), [picture], "fp32")
-    with pytest.raises(EngineError, match="is off"):
+    with pytest.raises(EngineError, match="differs too much"):
         check_parity(graph, lambda image: np.full((64, 64), np.nan, np.float32), [picture], "fp32")
     with pytest.raises(EngineError, match="without pictures"):
         check_parity(graph, _reference(published_weights["lite"], "lite"), [], "fp32")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_the_limits_are_the_limits(precision: ExportPrecision) -> None:
+def test_parity_is_within_its_limits_exactly(precision: ExportPrecision) -> None:
     limit = LIMITS[precision]
-    assert Parity(1, limit, limit, LEAST_IOU).within(precision)
+    assert Parity(1, limit, limit, MIN_IOU).within(precision)
     assert not Parity(1, limit * 1.01, limit, 1.0).within(precision)
-    assert not Parity(1, 0.0, 0.0, LEAST_IOU - 1e-4).within(precision)
+    assert not Parity(1, 0.0, 0.0, MIN_IOU - 1e-4).within(precision)
     assert not Parity(1, float("nan"), 0.0, 1.0).within(precision)
 
 
 class TestCommand:
-    def test_it_writes_what_it_checked(
+    def test_it_writes_the_graph_that_it_checked(
         self, tmp_path: Path, published_weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
         target = tmp_path / "graph.onnx"
@@ -209,7 +211,7 @@ class TestCommand:
             onnx_from_torch(load_network(published_weights["lite"], "lite"), "fp16", 64)
 
 
-def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+def test_the_message_names_a_damaged_picture(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(UsageError, match=r"a\.png"):
         pictures_in(tmp_path, 64)

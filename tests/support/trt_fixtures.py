@@ -1,10 +1,8 @@
-"""What the tests of export and engines share: exported graphs, and a GPU that is faked at the driver's calls."""
-# ruff: noqa: N802 (the fake has the names of the library it stands for)
+"""Fixtures for the tests of exports and TensorRT engines: exported graphs, and an engine on a faked GPU."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +13,7 @@ import onnx
 import pytest
 
 from rtsod.backends.self_check import golden_output
-from rtsod.backends.tensorrt.cache import CachedEngine
+from rtsod.backends.tensorrt.cache import CachedPlan
 from rtsod.backends.tensorrt.library import TrtLibrary, load_library
 from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.config import EngineConfig, ModelName
@@ -25,13 +23,14 @@ from rtsod.frames import Alpha, Image
 from rtsod.model.calibration import calibration_for
 from rtsod.model.checkpoints import load_network
 from rtsod.model.weights import resolve
+from tests.support.fake_cuda import STREAM, FakeDriver
 
 SIZE = 64
 CONFIG = EngineConfig(model="lite", engine="tensorrt", precision="fp32", input_size=SIZE)
 
 
 def rtx() -> TrtLibrary:
-    """TensorRT for RTX, which builds without a GPU."""
+    """TensorRT for RTX, which builds plans without a GPU; skips the test if it is not installed."""
     try:
         return load_library("tensorrt_rtx")
     except EngineUnavailable as error:
@@ -40,120 +39,19 @@ def rtx() -> TrtLibrary:
 
 @cache
 def exported(path: Path, model: ModelName, precision: ExportPrecision, size: int = 320) -> onnx.ModelProto:
-    """The graph of the authors' weights; do not change it."""
+    """The graph exported from the authors' weights. Shared between tests: copy it before you change it."""
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
     calibration = calibration_for(resolve(EngineConfig(model))) if precision == "int8" else None
     return onnx_from_torch(load_network(path, model), precision, size, calibration)
 
 
-class FakeDriver:
-    """cuda-python's runtime module with memory that is the host's, and streams that do at once what is queued.
-
-    While a stream captures, what is queued is kept instead and done at each launch, as CUDA does it.
-    """
-
-    def __init__(self, real: Any) -> None:
-        for name in ("cudaError_t", "cudaMemcpyKind", "cudaStreamCaptureMode"):
-            setattr(self, name, getattr(real, name))
-        self.taken: dict[int, Any] = {}
-        self.fails: dict[str, Any] = {}
-        self.calls: list[str] = []
-        self.capturing: list[Callable[[], None]] | None = None
-        self.devices = 1
-        self.capability = (8, 6)
-
-    def __getattribute__(self, name: str) -> Any:
-        attribute = super().__getattribute__(name)
-        if not name.startswith("cuda") or not callable(attribute) or isinstance(attribute, type):
-            return attribute
-
-        def called(*arguments: Any) -> tuple[Any, ...]:
-            self.calls.append(name)
-            if name in self.fails:
-                return (self.fails[name], None)
-            result = attribute(*arguments)
-            status = self.cudaError_t.cudaSuccess
-            return (status,) if result is None else (status, result)
-
-        called.__name__ = name
-        return called
-
-    def queue(self, work: Callable[[], None]) -> None:
-        if self.capturing is None:
-            work()
-        else:
-            self.capturing.append(work)
-
-    def cudaGetDeviceCount(self) -> int:
-        return self.devices
-
-    def cudaGetDeviceProperties(self, index: int) -> Any:
-        return SimpleNamespace(name=b"Fake RTX", major=self.capability[0], minor=self.capability[1])
-
-    def cudaDriverGetVersion(self) -> int:
-        return 13020
-
-    def cudaSetDevice(self, index: int) -> None: ...
-
-    def cudaStreamCreate(self) -> int:
-        return 77
-
-    def cudaStreamDestroy(self, stream: int) -> None: ...
-
-    def cudaStreamSynchronize(self, stream: int) -> None: ...
-
-    def _take(self, size: int) -> int:
-        memory = ctypes.create_string_buffer(size)
-        address = ctypes.addressof(memory)
-        self.taken[address] = memory
-        return address
-
-    def cudaMalloc(self, size: int) -> int:
-        return self._take(size)
-
-    def cudaMallocHost(self, size: int) -> int:
-        return self._take(size)
-
-    def cudaFree(self, address: int) -> None:
-        del self.taken[address]
-
-    def cudaFreeHost(self, address: int) -> None:
-        del self.taken[address]
-
-    def cudaMemcpyAsync(self, target: int, source: int, size: int, kind: Any, stream: int) -> None:
-        assert stream == 77
-        self.queue(lambda: void(ctypes.memmove(target, source, size)))
-
-    def cudaStreamBeginCapture(self, stream: int, mode: Any) -> None:
-        self.capturing = []
-
-    def cudaStreamEndCapture(self, stream: int) -> Any:
-        graph, self.capturing = self.capturing, None
-        return graph
-
-    def cudaGraphInstantiate(self, graph: Any, flags: int) -> Any:
-        return graph
-
-    def cudaGraphLaunch(self, graph: list[Callable[[], None]], stream: int) -> None:
-        for work in graph:
-            work()
-
-    def cudaGraphDestroy(self, graph: Any) -> None: ...
-
-    def cudaGraphExecDestroy(self, graph: Any) -> None: ...
-
-
-def void(_: object) -> None:
-    """Forget a result."""
-
-
 def red(image: Image) -> Alpha:
-    """What the fake network finds salient: red."""
+    """The saliency map of the fake network: the red channel."""
     return np.asarray(image[..., 2] / np.float32(255), np.float32)
 
 
 class FakeEngine:
-    """``ICudaEngine`` and its context in one, with the real enumerations and types."""
+    """``ICudaEngine`` and its execution context in one object, with the library's real enumerations and types."""
 
     def __init__(self, trt: Any, driver: FakeDriver) -> None:
         self.trt, self.driver = trt, driver
@@ -184,7 +82,7 @@ class FakeEngine:
         return address in self.driver.taken
 
     def execute_async_v3(self, stream_handle: int) -> bool:
-        assert stream_handle == 77
+        assert stream_handle == STREAM
         self.driver.queue(self._compute)
         return self.works
 
@@ -198,6 +96,7 @@ class FakeEngine:
 
 
 def library_for(engine: FakeEngine | None) -> TrtLibrary:
+    """TensorRT for RTX with a runtime that loads ``engine`` from any plan; None makes loading fail."""
     real = rtx()
     names = ("TensorIOMode", "DataType", "Dims", "nptype", "__name__", "__version__", "ComputeCapability")
     module = SimpleNamespace(**{name: getattr(real.module, name) for name in names})
@@ -205,19 +104,11 @@ def library_for(engine: FakeEngine | None) -> TrtLibrary:
     return TrtLibrary(module, real.logger)
 
 
-def fake_driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
-    """One that serves instead of cuda-python's."""
-    module = pytest.importorskip("rtsod.backends.cuda.cuda_python", reason="needs cuda-python")
-    fake = FakeDriver(module.runtime)
-    monkeypatch.setattr(module, "runtime", fake)
-    return fake
-
-
-def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, precision: str = "fp16") -> None:
-    """Have ``--engine tensorrt`` find an engine file of the lite model that needs no building, and run ``engine``."""
+def pretend_built(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, precision: str = "int8") -> None:
+    """Let ``--engine tensorrt`` find a cached plan of the lite model, and run ``engine``."""
     manifest = Manifest(
         "lite", "ab", 1, SIZE, precision, "tensorrt_rtx", "1", "8.6", None, None, "cd", "ef", golden_output(red, SIZE)
     )
-    kept = CachedEngine(b"plan", manifest, Path("lite.engine"))
-    monkeypatch.setattr("rtsod.backends.tensorrt.engine.load_library", lambda: library_for(engine))
-    monkeypatch.setattr("rtsod.backends.tensorrt.engine.engine_from_weights", lambda *_, **__: kept)
+    cached = CachedPlan(b"plan", manifest, Path("lite.engine"))
+    monkeypatch.setattr("rtsod.backends.tensorrt.open.load_library", lambda: library_for(engine))
+    monkeypatch.setattr("rtsod.backends.tensorrt.open.find_or_build", lambda *_, **__: cached)

@@ -1,1 +1,1 @@
-"""The little of CUDA that running an engine takes."""
+"""The subset of CUDA that runs an engine: one device, one stream, memory, copies and graphs."""

@@ -1,4 +1,4 @@
-"""CUDA by NVIDIA's own cuda-python. See :class:`rtsod.backends.cuda.device.Cuda`."""
+"""CUDA through NVIDIA's cuda-python. See :class:`rtsod.backends.cuda.device.Cuda`."""
 
 from __future__ import annotations
 
@@ -9,33 +9,40 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from cuda.bindings import runtime
 from numpy.typing import NDArray
 
 from rtsod.backends.cuda.device import Address, Gpu, driver_version, gpu_error, require_index
 from rtsod.errors import EngineUnavailable
 
 
+def import_runtime() -> Any:
+    """cuda-python's module of the CUDA runtime API."""
+    from cuda.bindings import runtime
+
+    return runtime
+
+
 class CudaPython:
-    """One GPU.
+    """One GPU, by the CUDA runtime API.
 
     Args:
-        index: which.
+        index: CUDA's device index.
 
     Raises:
-        EngineUnavailable: there is no driver, no such GPU, or the driver is too old for cuda-python.
-        EngineError: the GPU does not answer.
+        EngineUnavailable: there is no driver or no such GPU, or the driver is too old for this cuda-python.
+        EngineError: the GPU does not respond.
     """
 
     library = "cuda-python"
 
     def __init__(self, index: int) -> None:
-        self._give_back: list[Callable[[], Any]] = []
+        self._runtime = runtime = import_runtime()
+        self._releases: list[Callable[[], Any]] = []
         self._name = f"GPU {index}"
         status, count = runtime.cudaGetDeviceCount()
         if status != runtime.cudaError_t.cudaSuccess:
             raise EngineUnavailable(
-                f"cuda-python finds no usable NVIDIA driver or GPU ({_text(status)}): see nvidia-smi, and update the "
+                f"cuda-python finds no usable NVIDIA driver or GPU ({_text(status)}): check nvidia-smi, and update the "
                 "driver"
             )
         require_index(index, count)
@@ -46,7 +53,7 @@ class CudaPython:
         self._gpu = Gpu(index, name, (properties.major, properties.minor), driver)
         self._call(runtime.cudaSetDevice, index)
         stream = self._call(runtime.cudaStreamCreate)
-        self._give_back.append(lambda: runtime.cudaStreamDestroy(stream))
+        self._releases.append(lambda: runtime.cudaStreamDestroy(stream))
         self._stream = int(stream)
 
     @property
@@ -59,56 +66,55 @@ class CudaPython:
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        # CUDA keeps the current device for each thread, and the one that opens is not the one that infers.
-        self._call(runtime.cudaSetDevice, self._gpu.index)
+        # Each thread has its own current device, and the engine is opened and run by different threads.
+        self._call(self._runtime.cudaSetDevice, self._gpu.index)
         yield
 
     def pinned(self, shape: Sequence[int], dtype: Any) -> NDArray[Any]:
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        address = int(self._call(runtime.cudaMallocHost, size))
-        self._give_back.append(lambda: runtime.cudaFreeHost(address))
+        address = int(self._call(self._runtime.cudaMallocHost, size))
+        self._releases.append(lambda: self._runtime.cudaFreeHost(address))
         return np.frombuffer((ctypes.c_byte * size).from_address(address), dtype).reshape(tuple(shape))
 
     def allocate(self, size: int) -> Address:
-        address = int(self._call(runtime.cudaMalloc, size))
-        self._give_back.append(lambda: runtime.cudaFree(address))
+        address = int(self._call(self._runtime.cudaMalloc, size))
+        self._releases.append(lambda: self._runtime.cudaFree(address))
         return address
 
     def upload(self, target: Address, source: NDArray[Any]) -> None:
-        kind = runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
-        self._call(runtime.cudaMemcpyAsync, target, source.ctypes.data, source.nbytes, kind, self._stream)
+        self._copy(target, source.ctypes.data, source.nbytes, self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice)
 
     def download(self, target: NDArray[Any], source: Address) -> None:
-        kind = runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
-        self._call(runtime.cudaMemcpyAsync, target.ctypes.data, source, target.nbytes, kind, self._stream)
+        self._copy(target.ctypes.data, source, target.nbytes, self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost)
 
-    def recorded(self, work: Callable[[], None]) -> Callable[[], None]:
-        self._call(
-            runtime.cudaStreamBeginCapture,
-            self._stream,
-            runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal,
-        )
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        runtime = self._runtime
+        mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        self._call(runtime.cudaStreamBeginCapture, self._stream, mode)
         try:
             work()
         finally:
             graph = self._call(runtime.cudaStreamEndCapture, self._stream)
-        runnable = self._call(runtime.cudaGraphInstantiate, graph, 0)
-        self._give_back.append(lambda: runtime.cudaGraphDestroy(graph))
-        self._give_back.append(lambda: runtime.cudaGraphExecDestroy(runnable))
-        return lambda: self._call(runtime.cudaGraphLaunch, runnable, self._stream)
+        executable = self._call(runtime.cudaGraphInstantiate, graph, 0)
+        self._releases.append(lambda: runtime.cudaGraphDestroy(graph))
+        self._releases.append(lambda: runtime.cudaGraphExecDestroy(executable))
+        return lambda: self._call(runtime.cudaGraphLaunch, executable, self._stream)
 
     def synchronize(self) -> None:
-        self._call(runtime.cudaStreamSynchronize, self._stream)
+        self._call(self._runtime.cudaStreamSynchronize, self._stream)
 
     def close(self) -> None:
-        if self._give_back:
-            runtime.cudaSetDevice(self._gpu.index)
-        while self._give_back:
-            self._give_back.pop()()  # the status says nothing that anybody could act upon
+        if self._releases:
+            self._runtime.cudaSetDevice(self._gpu.index)
+        while self._releases:
+            self._releases.pop()()  # a failed release leaves nothing to do: its status is ignored
+
+    def _copy(self, target: int, source: int, size: int, kind: Any) -> None:
+        self._call(self._runtime.cudaMemcpyAsync, target, source, size, kind, self._stream)
 
     def _call(self, function: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
         status, *results = function(*arguments)
-        if status != runtime.cudaError_t.cudaSuccess:
+        if status != self._runtime.cudaError_t.cudaSuccess:
             raise gpu_error(self._name, f"{_text(status)} in {function.__name__}")
         return results[0] if results else None
 

@@ -1,4 +1,4 @@
-"""The little of CUDA that running an engine takes: the protocol of one GPU, and how its errors are told."""
+"""The :class:`Cuda` protocol for one GPU, and the errors that users see when a GPU fails."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from rtsod.errors import EngineError, EngineUnavailable
 
 Address: TypeAlias = int
-"""Of device memory."""
+"""An address in device memory."""
 
-_DRIVER_FILE: Final = Path("/sys/module/nvidia/version")
+_DRIVER_VERSION_FILE: Final = Path("/sys/module/nvidia/version")
 _OUT_OF_MEMORY: Final = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory", "_ALLOC_FAILED")
 _LOST: Final = (
     "cudaErrorDevicesUnavailable", "cudaErrorNoDevice", "cudaErrorECCUncorrectable", "cudaErrorIllegalAddress",
@@ -28,110 +28,117 @@ _LOST: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """The GPU really used."""
+    """A GPU in this machine."""
 
     index: int
+    """CUDA's device index."""
     name: str
     capability: tuple[int, int]
+    """Compute capability: major, minor."""
     driver: str
-    """Of the kernel module where that can be read, else the CUDA version it supports."""
+    """Version of the kernel module if it can be read, else the newest CUDA version that the driver supports."""
 
     def __str__(self) -> str:
         return f"cuda:{self.index} ({self.name}, compute capability {self.capability[0]}.{self.capability[1]})"
 
 
 class Cuda(Protocol):
-    """One GPU, one stream, and the memory taken on it. Used from one thread at a time, within :meth:`current`.
+    """One GPU, one stream, and the memory allocated there.
 
-    Every method raises :class:`EngineError` that names the GPU and what happened to it.
+    Use it from one thread at a time, and inside :meth:`current`. Every method but :meth:`close` raises
+    :class:`EngineError` if CUDA reports an error; the message names the GPU.
     """
 
     @property
     def library(self) -> str:
-        """Which implementation: ``"cuda-python"`` or ``"pycuda"``."""
+        """The library behind it: ``"cuda-python"`` or ``"pycuda"``."""
         ...
 
     @property
     def gpu(self) -> Gpu:
-        """What it runs on."""
+        """The GPU it runs on."""
         ...
 
     @property
     def stream(self) -> int:
-        """The handle that TensorRT takes."""
+        """The stream's handle, as TensorRT takes it."""
         ...
 
     def current(self) -> AbstractContextManager[None]:
-        """Make the GPU this thread's for a while."""
+        """Make this GPU the calling thread's current device inside a ``with`` block."""
         ...
 
     def pinned(self, shape: Sequence[int], dtype: Any) -> NDArray[Any]:
-        """Page-locked host memory, until :meth:`close`."""
+        """Allocate page-locked host memory. Valid until :meth:`close`."""
         ...
 
     def allocate(self, size: int) -> Address:
-        """``size`` bytes of device memory, until :meth:`close`."""
+        """Allocate ``size`` bytes of device memory. Valid until :meth:`close`."""
         ...
 
     def upload(self, target: Address, source: NDArray[Any]) -> None:
-        """Queue a copy from pinned memory."""
+        """Queue a copy from pinned memory to the device."""
         ...
 
     def download(self, target: NDArray[Any], source: Address) -> None:
-        """Queue a copy to pinned memory."""
+        """Queue a copy from the device to pinned memory."""
         ...
 
-    def recorded(self, work: Callable[[], None]) -> Callable[[], None]:
-        """What queues ``work`` again: a CUDA graph of it where there are graphs, else ``work`` itself.
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Capture what ``work`` queues in a CUDA graph, and return the function that launches it.
 
-        ``work`` queues on :attr:`stream` alone, always the same, and has run at least once.
+        Libraries without graphs return ``work`` itself. Capturing executes nothing.
+
+        Args:
+            work: queues the same operations each time, on :attr:`stream` only. Run it once before: a capture must not
+                allocate memory.
         """
         ...
 
     def synchronize(self) -> None:
-        """Wait for all that was queued."""
+        """Block until everything queued is done."""
         ...
 
     def close(self) -> None:
-        """Give everything back. Idempotent; never raises, also where the GPU is lost."""
+        """Free all memory and the stream. Idempotent. Never raises, not even on a lost GPU."""
         ...
 
 
 def require_index(index: int, count: int) -> None:
-    """Refuse a GPU that is not there.
+    """Check that device ``index`` exists.
 
     Raises:
-        EngineUnavailable: ``index`` is not below ``count``.
+        EngineUnavailable: there are only ``count`` devices.
     """
     if index >= count:
         raise EngineUnavailable(f"--device cuda:{index}: this machine has {count} CUDA device(s)")
 
 
 def driver_version(cuda_version: int) -> str:
-    """What to tell drivers apart by.
+    """The driver's version, which compiled engines depend on.
 
     Args:
-        cuda_version: as CUDA gives it, 13020 for 13.2.
+        cuda_version: the newest CUDA version the driver supports, encoded as CUDA does: 13020 for 13.2.
     """
     try:
-        return _DRIVER_FILE.read_text().strip()
+        return _DRIVER_VERSION_FILE.read_text().strip()
     except OSError:
         return f"CUDA {cuda_version // 1000}.{cuda_version % 1000 // 10}"
 
 
-def gpu_error(gpu: str, what: str) -> EngineError:
-    """The error a user sees for something CUDA or TensorRT reported.
+def gpu_error(gpu: str, report: str) -> EngineError:
+    """Turn a report of CUDA, TensorRT or PyTorch into an error that tells the user what to do.
 
     Args:
-        gpu: for people.
-        what: the report, which is searched for the signs of the two usual misfortunes.
+        gpu: the GPU's name, for the message.
+        report: the library's message or status. Searched for signs that memory ran out or that the GPU is lost.
     """
-    if any(sign in what for sign in _OUT_OF_MEMORY):
+    if any(sign in report for sign in _OUT_OF_MEMORY):
         return EngineError(
-            f"{gpu} is out of memory: close other programs that use it, or take --lite or a smaller --input-size"
+            f"{gpu} is out of memory: close other programs that use it, or choose --lite or a smaller --input-size"
         )
-    if any(sign in what for sign in _LOST):
+    if any(sign in report for sign in _LOST):
         return EngineError(
-            f"{gpu} is lost ({what}): start again; if that does not help, look at nvidia-smi and the system's log"
+            f"{gpu} is lost ({report}): restart the program; if it happens again, check nvidia-smi and the system log"
         )
-    return EngineError(f"{gpu} failed: {what}")
+    return EngineError(f"{gpu} failed: {report}")

@@ -1,6 +1,6 @@
-"""Opens a GPU by whichever CUDA library is installed.
+"""Opens a GPU with the CUDA library that is installed.
 
-cuda-python has wheels everywhere and CUDA graphs; pycuda is what many Jetsons have.
+cuda-python comes first: it has wheels for every platform, and CUDA graphs. Many Jetsons have pycuda only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INSTALL: Final = "pip install cuda-python (or pycuda)"
 
 
 def probe_cuda_memory() -> Availability:
-    """Whether one of the two libraries is installed. Imports neither."""
+    """Check whether cuda-python or pycuda is installed. Imports neither."""
     for name, module in (("cuda-python", "cuda"), ("pycuda", "pycuda")):
         if find_spec(module) is not None and (module == "pycuda" or find_spec("cuda.bindings") is not None):
             return Availability("cuda memory", True, f"{name} is installed")
@@ -28,17 +28,19 @@ def probe_cuda_memory() -> Availability:
 
 
 def open_cuda(device: str = "auto") -> Cuda:
-    """A GPU, by cuda-python if that is installed, else by pycuda.
+    """Open a GPU with cuda-python or, if that is not installed, with pycuda.
 
     Args:
-        device: ``auto``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cuda`` or ``cuda:N``. Without a number, device 0.
 
     Raises:
-        EngineUnavailable: it is no CUDA device, neither library is installed, or there is no driver or GPU.
+        EngineUnavailable: ``device`` is not a CUDA device, neither library is installed, or there is no driver or no
+            such GPU.
+        EngineError: the GPU does not respond.
     """
     match = re.fullmatch(r"auto|cuda(?::(\d+))?", device)
     if match is None:
-        raise EngineUnavailable(f"--device {device}: TensorRT runs on NVIDIA GPUs only; write cuda or cuda:0")
+        raise EngineUnavailable(f"--device {device}: TensorRT runs on NVIDIA GPUs only; use cuda or cuda:0")
     index = int(match[1] or 0)
     probe = probe_cuda_memory()
     if not probe.available:

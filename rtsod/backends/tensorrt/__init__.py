@@ -1,1 +1,1 @@
-"""U²-Net on TensorRT: building plans, caching them, running them."""
+"""U²-Net on TensorRT: builds plans (serialized engines), caches them, runs them."""

@@ -1,4 +1,4 @@
-"""Engines kept on disk. Nothing leaves here that is not, to the byte, what was built for this very run."""
+"""Plans on disk. The cache returns a plan only if it is, byte for byte, what was built for the same run."""
 
 from __future__ import annotations
 
@@ -21,31 +21,34 @@ from rtsod.progress import Notify
 from rtsod.system.file_lock import locked
 from rtsod.system.files import read_bytes, read_text
 
-_LOCK_PATIENCE: Final = 1800.0
-"""Seconds to wait for another process that builds the same engine; the slowest builds take some minutes."""
+_LOCK_TIMEOUT_SECONDS: Final = 1800.0
+"""How long to wait for another process that builds the same plan. The slowest builds take a few minutes."""
 
 
 @dataclass(frozen=True, slots=True)
-class CachedEngine:
-    """An engine's bytes and what they are."""
+class CachedPlan:
+    """A verified plan, its manifest, and its file."""
 
     plan: bytes
     manifest: Manifest
     path: Path
 
 
-class EngineCache:
-    """A folder of engines with their manifests.
+class PlanCache:
+    """A folder of plans, each with its manifest.
 
     Args:
-        folder: made when something is first kept; by default :func:`engines_folder`.
+        folder: created when the first plan is stored; None uses :func:`engines_folder`.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = engines_folder() if folder is None else folder
 
-    def find(self, wanted: Manifest) -> CachedEngine | str:
-        """The engine for a run, or in one line why there is none. Checked before anything could deserialise it."""
+    def find(self, wanted: Manifest) -> CachedPlan | str:
+        """Return the plan for a run, or the reason in one line why none is usable.
+
+        The hash is verified here because TensorRT executes what it deserializes.
+        """
         path = self.folder / f"{wanted.stem}.engine"
         try:
             text = read_text(path.with_suffix(".json"))
@@ -54,7 +57,7 @@ class EngineCache:
         try:
             manifest = Manifest.from_json(text)
         except ValueError:
-            return f"the manifest of {path.name} is damaged, or of another version"
+            return f"the manifest of {path.name} is damaged or of another version"
         reason = manifest.mismatch(wanted)
         if reason is not None:
             return f"{path.name} does not fit: {reason}"
@@ -63,11 +66,11 @@ class EngineCache:
         except OSError:
             return f"{path.name} cannot be read"
         if hashlib.sha256(plan).hexdigest() != manifest.engine_sha256:
-            return f"{path.name} is damaged: its sha256 is not the one in its manifest"
-        return CachedEngine(plan, manifest, path)
+            return f"{path.name} is damaged: its sha256 differs from its manifest's"
+        return CachedPlan(plan, manifest, path)
 
-    def keep(self, plan: bytes, manifest: Manifest) -> CachedEngine:
-        """Write an engine and its manifest, each whole or not at all; the engine's sha256 is filled in.
+    def store(self, plan: bytes, manifest: Manifest) -> CachedPlan:
+        """Write a plan and its manifest, each atomically. Fills in the manifest's ``engine_sha256``.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -76,43 +79,43 @@ class EngineCache:
         path = self.folder / f"{manifest.stem}.engine"
         try:
             self._prepare()
-            # In this order: whatever stops in between leaves an engine whose manifest does not match it.
+            # In this order: an interruption in between leaves a plan that its manifest does not match.
             _write_whole(path, plan)
             _write_whole(path.with_suffix(".json"), manifest.to_json().encode())
         except OSError as error:
-            raise OutputError(f"{self.folder}: the engine cannot be kept there: {_fix(error)}") from error
-        return CachedEngine(plan, manifest, path)
+            raise OutputError(f"{self.folder}: cannot store the engine: {_fix(error)}") from error
+        return CachedPlan(plan, manifest, path)
 
     @contextmanager
-    def building(self, wanted: Manifest, notify: Notify = lambda line: None) -> Iterator[None]:
-        """Only one process at a time is inside for one engine; the others wait, and then find it built.
+    def exclusive(self, wanted: Manifest, notify: Notify = lambda line: None) -> Iterator[None]:
+        """Hold the lock for one plan while it is built. Other processes wait, and then find it in the cache.
 
         Args:
-            wanted: the engine.
-            notify: told in one line that there is another process to wait for.
+            wanted: the plan.
+            notify: called with one line if another process holds the lock.
 
         Raises:
-            OutputError: the folder cannot be written, or the other process does not come to an end.
+            OutputError: the folder cannot be written, or the other process does not finish in time.
         """
         try:
             self._prepare()
             waiting = partial(notify, "another process is building this engine: waiting for it")
-            lock = locked(self.folder / f"{wanted.stem}.lock", _LOCK_PATIENCE, waiting)
+            lock = locked(self.folder / f"{wanted.stem}.lock", _LOCK_TIMEOUT_SECONDS, waiting)
         except TimeoutError as error:
             raise OutputError(f"{wanted.stem}: another process has been building it for half an hour") from error
         except OSError as error:
-            raise OutputError(f"{self.folder}: engines cannot be kept there: {_fix(error)}") from error
+            raise OutputError(f"{self.folder}: cannot store engines: {_fix(error)}") from error
         with lock:
             yield
 
     def _prepare(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # engines are native code: nobody else writes here
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # engines are native code: only the user may write
 
 
 def engines_folder() -> Path:
-    """``engines/`` of the checkout this runs from; in the user's cache folder where rtsod is installed elsewhere."""
+    """``engines/`` in the checkout that this runs from; in the user's cache folder if rtsod is installed elsewhere."""
     checkout = Path(__file__).parents[3]
     if (checkout / "engines" / "README.md").is_file() and (checkout / "run_camera.py").is_file():
         return checkout / "engines"
@@ -120,7 +123,7 @@ def engines_folder() -> Path:
 
 
 def _fix(error: OSError) -> str:
-    fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to it that it can be written"
+    fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make the folder writable"
     return f"{error.strerror or error}: {fix}"
 
 

@@ -1,4 +1,4 @@
-"""TensorRT or TensorRT for RTX: two libraries with one interface. The only file that imports either."""
+"""TensorRT and TensorRT for RTX: two libraries with one interface. The only module that imports either."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from rtsod.frames import Availability
 _log = logging.getLogger(__name__)
 
 Capability = tuple[int, int]
-"""Compute capability of a GPU: major, minor."""
+"""A GPU's compute capability: major, minor."""
 
 OLDEST_CAPABILITY: Final[Capability] = (7, 5)
-"""Turing. TensorRT 10.0 dropped Pascal (a GTX 1080 Ti), 10.5 Volta."""
+"""Turing. TensorRT 10.0 dropped Pascal (GTX 1080 Ti), and 10.5 dropped Volta."""
 _MODULES: Final = ("tensorrt", "tensorrt_rtx")
 _INSTALL: Final = (
     "in rtsod's checkout, pip install -e '.[tensorrt-rtx]' (GeForce and RTX cards) "
@@ -28,12 +28,12 @@ _INSTALL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TrtLibrary:
-    """One of the two, imported."""
+    """One of the two libraries, imported."""
 
     module: Any
     """``tensorrt`` or ``tensorrt_rtx``."""
     logger: Any
-    """A ``module.ILogger`` that passes on to :mod:`logging` and remembers the last error."""
+    """A ``module.ILogger`` that forwards to :mod:`logging` and remembers the last error."""
 
     @property
     def name(self) -> str:
@@ -42,12 +42,12 @@ class TrtLibrary:
 
     @property
     def version(self) -> str:
-        """As the library says, e.g. ``"11.4.0.106"``."""
+        """The library's own version string, e.g. ``"11.4.0.106"``."""
         return str(self.module.__version__)
 
     @property
     def ahead_of_time(self) -> tuple[Capability, ...]:
-        """For which GPUs it builds without having one; empty where it needs the GPU itself."""
+        """Compute capabilities it builds for without such a GPU; empty if it needs the GPU."""
         members = getattr(self.module, "ComputeCapability", None)
         if members is None:
             return ()
@@ -55,12 +55,12 @@ class TrtLibrary:
         return tuple(sorted((int(number[:-1]), int(number[-1])) for number in numbers))
 
     def last_error(self, otherwise: str) -> str:
-        """The library's last complaint in one line."""
+        """The library's last error message in one line, or ``otherwise`` if it logged none."""
         return str(self.logger.last_error or otherwise)
 
 
 def probe_tensorrt() -> Availability:
-    """Whether one of the two is installed, in a version that is known to work. Imports nothing."""
+    """Check whether one of the two is installed in a supported version. Imports nothing."""
     for name in _MODULES:
         if find_spec(name) is None:
             continue
@@ -70,10 +70,10 @@ def probe_tensorrt() -> Availability:
 
 
 def load_library(name: str | None = None) -> TrtLibrary:
-    """Import the library: the one named, or TensorRT if it is there, else TensorRT for RTX.
+    """Import the library called ``name``. Without a name: TensorRT or, if that is not installed, TensorRT for RTX.
 
     Raises:
-        EngineUnavailable: it is not installed, too old, or does not load.
+        EngineUnavailable: it is not installed, is too old, or fails to load.
     """
     if name is None:
         probe = probe_tensorrt()
@@ -88,21 +88,21 @@ def load_library(name: str | None = None) -> TrtLibrary:
 
 
 def capability_text(capability: Capability) -> str:
-    """``"8.6"``."""
+    """The usual notation, ``"8.6"``."""
     return f"{capability[0]}.{capability[1]}"
 
 
 def require_supported(gpu: str, capability: Capability) -> None:
-    """Refuse a GPU that no current TensorRT runs on.
+    """Check that current versions of TensorRT support the GPU.
 
     Raises:
-        EngineUnavailable: it is older than Turing.
+        EngineUnavailable: the GPU is older than Turing.
     """
     if capability < OLDEST_CAPABILITY:
         precision = " --precision fp32" if capability < (7, 0) else ""
         raise EngineUnavailable(
-            f"{gpu} (compute capability {capability_text(capability)}) is too old for every current TensorRT, which "
-            f"needs {capability_text(OLDEST_CAPABILITY)}: run with --engine torch{precision}"
+            f"{gpu} (compute capability {capability_text(capability)}) is too old for TensorRT, which needs "
+            f"{capability_text(OLDEST_CAPABILITY)}: run with --engine torch{precision}"
         )
 
 
@@ -111,9 +111,9 @@ def _too_old(name: str) -> str | None:
         return None
     try:
         major, minor = (int(part) for part in version(name).split(".")[:2])
-    except (PackageNotFoundError, ValueError):  # installed by the system, as on a Jetson: its version shows on import
+    except (PackageNotFoundError, ValueError):  # a system package, as on a Jetson, has no metadata
         return None
-    return None if (major, minor) >= (10, 12) else f"tensorrt {major}.{minor} is too old, 10.12 is needed: {_INSTALL}"
+    return None if (major, minor) >= (10, 12) else f"tensorrt {major}.{minor} is too old, 10.12 is required: {_INSTALL}"
 
 
 def _logger(module: Any) -> Any:
@@ -124,7 +124,7 @@ def _logger(module: Any) -> Any:
     }
 
     class Logger(module.ILogger):  # type: ignore[misc]
-        """Errors are raised where they happen, in one line; here they are only kept and noted."""
+        """Remembers the last error, for the exception that the failed call raises."""
 
         def __init__(self) -> None:
             module.ILogger.__init__(self)

@@ -1,4 +1,4 @@
-"""What an engine was built from, by what, and for which GPU: the reasons to load it, or not to."""
+"""The manifest of a plan: what it was built from, with which library, for which GPU."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NAMES: Final = {
     "graph_version": "graph version",
 }
 _ANY_GPU: Final = ("gpu", "driver")
-"""None in a manifest of an engine built ahead of time: for every GPU of its compute capability."""
+"""None in the manifest of a plan built ahead of time, which fits every GPU of its compute capability."""
 _KNOWN_LATER: Final = ("onnx_sha256", "engine_sha256", "answer")
-"""Known only once built; a run that looks for an engine leaves them None and takes what the manifest says."""
+"""Only a build knows these. A run that looks for a plan leaves them None and accepts any value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The sidecar of an engine file, as JSON."""
+    """The JSON file beside an engine file."""
 
     model: str
     weights_sha256: str
@@ -36,17 +36,17 @@ class Manifest:
     library_version: str
     compute_capability: str
     gpu: str | None
-    """The GPU's name; None: built ahead of time."""
+    """The GPU's name; None if built ahead of time."""
     driver: str | None
-    """None: built ahead of time."""
+    """The driver's version; None if built ahead of time."""
     onnx_sha256: str | None = None
     engine_sha256: str | None = None
     answer: str | None = None
-    """What float32 PyTorch says to the known picture: see :mod:`rtsod.backends.self_check`."""
+    """Float32 PyTorch's output for the golden input: see :mod:`rtsod.backends.self_check`."""
 
     @property
     def stem(self) -> str:
-        """The file name of the engine without suffix. Everything that may differ between engines kept side by side."""
+        """The engine's file name without suffix, made of everything that may differ between plans in one folder."""
         parts = [self.model, str(self.input_size), self.precision, self.weights_sha256[:12], self.library]
         parts.append("sm" + self.compute_capability.replace(".", ""))
         if self.gpu is not None:
@@ -54,38 +54,38 @@ class Manifest:
         return "-".join(parts)
 
     def any_gpu(self) -> Manifest:
-        """The same, built ahead of time for all GPUs of the compute capability."""
+        """The same plan, built ahead of time for all GPUs of the compute capability."""
         return replace(self, gpu=None, driver=None)
 
     def mismatch(self, wanted: Manifest) -> str | None:
-        """Why an engine with this manifest must not be loaded where ``wanted`` describes the run; None if it may."""
+        """Why a plan with this manifest does not fit the run described by ``wanted``; None if it does."""
         for field in fields(self):
             have, want = getattr(self, field.name), getattr(wanted, field.name)
             if field.name in _KNOWN_LATER:
                 if have is None:
-                    return f"its manifest does not say its {_NAMES.get(field.name, field.name)}"
+                    return f"its manifest lacks its {_NAMES.get(field.name, field.name)}"
                 if want is None:
                     continue
             if have is None and field.name in _ANY_GPU:
                 continue
             if have != want:
-                return f"its {_NAMES.get(field.name, field.name)} is {_short(have)}, this run's {_short(want)}"
+                return f"its {_NAMES.get(field.name, field.name)} is {_short(have)}, this run needs {_short(want)}"
         return None
 
     def to_json(self) -> str:
-        """As it is kept beside the engine."""
+        """Serialize."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read it back.
+        """Parse.
 
         Raises:
-            ValueError: it is not a manifest, or not one of this version.
+            ValueError: the text is not a manifest of this version.
         """
         loaded = json_from_text(text)
         if not isinstance(loaded, dict) or loaded.keys() != {field.name for field in fields(cls)}:
-            raise ValueError("not an engine's manifest of this version")
+            raise ValueError("not an engine manifest of this version")
         for name, kind in get_type_hints(cls).items():
             if type(loaded[name]) not in ((int,) if kind is int else (str,) if kind is str else (str, type(None))):
                 raise ValueError(f"{name} is {loaded[name]!r}")

@@ -1,71 +1,70 @@
-"""An engine from a typed ONNX graph, strongly typed: what the graph says is what runs."""
+"""Builds a plan from a typed ONNX graph. The network is strongly typed: the graph's types are what runs."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text
-from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.backends.tensorrt.library import Capability, TrtLibrary
+from rtsod.backends.tensorrt.target import Target, cannot_build, require_buildable
+from rtsod.errors import EngineError, OutputError
 from rtsod.progress import BuildProgress
+from rtsod.system.files import write_bytes
 
-_WORKSPACE: Final = 2 << 30
-"""Bytes the fastest kernels may use beside weights and activations; no layer here wants more."""
+_WORKSPACE_BYTES: Final = 2 << 30
+"""Upper bound on the scratch memory of a kernel, beside weights and activations. No layer of U²-Net needs more."""
 
 
-def engine_from_onnx(
+def plan_from_onnx(
     library: TrtLibrary,
     onnx: bytes,
-    capability: Capability,
+    target: Target,
     *,
-    ahead_of_time: bool = False,
     timing_cache: Path | None = None,
     progress: BuildProgress = lambda phase, done, total: None,
-    current: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> bytes:
-    """Build, on a thread of its own: what a signal raises in the main thread would be lost in the library's callbacks.
+    """Build a plan, in a worker thread.
+
+    The library calls back into Python while it builds, and exceptions cannot cross its frames. A signal handler runs in
+    the main thread, so what it raises there (``KeyboardInterrupt``) is never lost in a callback.
 
     Args:
-        library: which of the two builds.
-        onnx: the graph; its types are kept to the letter.
-        capability: the GPU's.
-        ahead_of_time: that GPU is not in this machine.
-        timing_cache: a file where measured kernel times are kept, which makes the next build quicker. Only where the
-            library measures on the GPU at all: TensorRT for RTX does so on the user's GPU, later.
-        progress: told how far it is. What it raises, and what a signal raises here meanwhile, ends the build.
-        current: makes the GPU that thread's.
+        library: TensorRT or TensorRT for RTX.
+        onnx: the serialized graph.
+        target: the GPU to build for.
+        timing_cache: file that keeps measured kernel times, which makes the next build faster. Unused by TensorRT for
+            RTX, which measures kernels later, on the user's GPU.
+        progress: called with each step. An exception it raises cancels the build and is raised here.
 
     Returns:
-        The serialised engine.
+        The serialized engine.
 
     Raises:
         EngineUnavailable: the library does not build for this GPU.
-        EngineError: the graph is not accepted, or the build fails.
+        EngineError: the library rejects the graph, or the build fails.
     """
-    require_target(library, capability, ahead_of_time=ahead_of_time)
+    require_buildable(library, target)
     monitor = _monitor(library.module, progress)
 
     def build() -> bytes:
-        with current():
-            return _build(library, onnx, capability, timing_cache, monitor)
+        with target.current():
+            return _build(library, onnx, target.capability, timing_cache, monitor)
 
     with ThreadPoolExecutor(1, "rtsod-build") as executor:
         building = executor.submit(build)
         try:
             return building.result()
         except BaseException as error:
-            monitor.raised = monitor.raised or error  # the builder asks after each step whether to go on
+            monitor.raised = monitor.raised or error  # the builder polls this after each step
             raise
 
 
 def _build(library: TrtLibrary, onnx: bytes, capability: Capability, timing_cache: Path | None, monitor: Any) -> bytes:
     trt = library.module
-    builder = _made(trt.Builder(library.logger), library)
+    builder = trt.Builder(library.logger)
+    if builder is None:
+        raise EngineError(f"{library.name} does not start: {library.last_error('is there an NVIDIA driver?')}")
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, library.logger)
     if not parser.parse(onnx):
@@ -73,63 +72,34 @@ def _build(library: TrtLibrary, onnx: bytes, capability: Capability, timing_cach
         raise EngineError(f"{library.name} does not accept the ONNX graph: {(problems or ['no reason given'])[0]}")
 
     config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE)
-    config.clear_flag(trt.BuilderFlag.TF32)  # fp32 means fp32
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
+    config.clear_flag(trt.BuilderFlag.TF32)  # TF32 rounds inputs to 10 bits; fp32 must mean fp32
     if library.ahead_of_time:
-        _target(library, config, capability)
+        _set_compute_capability(library, config, capability)
     config.progress_monitor = monitor
     measured = None if library.ahead_of_time else timing_cache
     if measured is not None:
-        config.set_timing_cache(config.create_timing_cache(_read(measured)), ignore_mismatch=False)
+        config.set_timing_cache(config.create_timing_cache(_read_timing_cache(measured)), ignore_mismatch=False)
     engine = builder.build_serialized_network(network, config)
     if monitor.raised is not None:
         raise monitor.raised
     if engine is None:
         raise EngineError(f"{library.name} cannot build the engine: {library.last_error('no reason given')}")
     if measured is not None:
-        _write(measured, bytes(config.get_timing_cache().serialize()))
+        _write_timing_cache(measured, bytes(config.get_timing_cache().serialize()))
     return bytes(engine)
 
 
-def require_target(library: TrtLibrary, capability: Capability, *, ahead_of_time: bool) -> None:
-    """Refuse a GPU that the library does not build for; says which it does.
-
-    Raises:
-        EngineUnavailable: it does not.
-    """
-    if (ahead_of_time or library.ahead_of_time) and capability not in library.ahead_of_time:
-        raise EngineUnavailable(_cannot_target(library, capability))
-
-
-def _target(library: TrtLibrary, config: Any, capability: Capability) -> None:
+def _set_compute_capability(library: TrtLibrary, config: Any, capability: Capability) -> None:
     config.num_compute_capabilities = 1
     member = getattr(library.module.ComputeCapability, f"SM{capability[0]}{capability[1]}")
     if not config.set_compute_capability(member, 0):
-        raise EngineUnavailable(_cannot_target(library, capability))
-
-
-def _cannot_target(library: TrtLibrary, capability: Capability) -> str:
-    able = ", ".join(capability_text(each) for each in library.ahead_of_time)
-    if not able:
-        return (
-            f"{library.name} builds for the GPU in this machine only; for another one, compute capability "
-            f"{capability_text(capability)}, build on that machine, or with tensorrt-rtx"
-        )
-    return (
-        f"{library.name} does not build for compute capability {capability_text(capability)}, only for {able}: "
-        "use tensorrt (pip install -e '.[tensorrt]') on that machine, or run with --engine torch"
-    )
-
-
-def _made(builder: Any, library: TrtLibrary) -> Any:
-    if builder is None:
-        raise EngineError(f"{library.name} does not start: {library.last_error('is there an NVIDIA driver?')}")
-    return builder
+        raise cannot_build(library, capability)
 
 
 def _monitor(trt: Any, progress: BuildProgress) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """Called from the builder's own code, which no exception may cross: it is kept, and the build is ended."""
+        """Called by the builder. No exception may cross its frames: the first one is kept, and cancels the build."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
@@ -157,20 +127,17 @@ def _monitor(trt: Any, progress: BuildProgress) -> Any:
     return Monitor()
 
 
-def _read(path: Path) -> bytes:
+def _read_timing_cache(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        return b""  # an empty cache is a fresh one
+        return b""  # TensorRT starts a new cache
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Best effort: without it the next build is slower, nothing else."""
+def _write_timing_cache(path: Path, content: bytes) -> None:
+    # Without the file the next build is slower; that is no reason to fail.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(unfinished, path)
-    except OSError:
+        write_bytes(path, content)
+    except (OSError, OutputError):
         return

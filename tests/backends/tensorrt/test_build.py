@@ -1,4 +1,4 @@
-"""Real engines, built by TensorRT for RTX, which needs no GPU for it."""
+"""Real plans, built with TensorRT for RTX, which needs no GPU to build."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from collections import Counter
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from rtsod.app.console import shown
 from rtsod.backends import nvidia_driver, open_engine, probe_engines
-from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
-from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
-from rtsod.backends.tensorrt.plan_from_onnx import engine_from_onnx
-from rtsod.backends.tensorrt.plan_from_weights import Target, engine_from_weights
+from rtsod.backends.tensorrt.cache import CachedPlan, PlanCache
+from rtsod.backends.tensorrt.library import TrtLibrary, load_library, probe_tensorrt, require_supported
+from rtsod.backends.tensorrt.open import find_or_build
+from rtsod.backends.tensorrt.plan_from_onnx import plan_from_onnx
+from rtsod.backends.tensorrt.plan_from_weights import Recipe
+from rtsod.backends.tensorrt.target import Target, require_buildable
 from rtsod.cli.build import main
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
@@ -37,11 +40,10 @@ def test_both_models_build_in_half_precision(
 ) -> None:
     library = rtx()
     steps: list[tuple[str, int, int]] = []
-    plan = engine_from_onnx(
+    plan = plan_from_onnx(
         library,
         exported(published_weights[model], model, "fp16").SerializeToString(),
-        capability,
-        ahead_of_time=True,
+        Target(capability),
         progress=lambda *step: steps.append(step),
     )
     half_weights = {"lite": 2.2e6, "full": 87e6}[model]
@@ -55,11 +57,11 @@ def test_both_models_build_in_half_precision(
 
 def test_eight_bits_build(published_weights: dict[str, Path]) -> None:
     graph = exported(published_weights["lite"], "lite", "int8", 64)
-    assert engine_from_onnx(rtx(), graph.SerializeToString(), (8, 6), ahead_of_time=True)
+    assert plan_from_onnx(rtx(), graph.SerializeToString(), Target((8, 6)))
 
 
 @pytest.mark.parametrize("model", ["lite", "full"])
-def test_the_library_reads_the_types_that_were_written(model: ModelName, published_weights: dict[str, Path]) -> None:
+def test_the_library_parses_the_types_that_were_exported(model: ModelName, published_weights: dict[str, Path]) -> None:
     trt, library = rtx().module, rtx()
     builder = trt.Builder(library.logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -83,24 +85,24 @@ def test_the_library_reads_the_types_that_were_written(model: ModelName, publish
     assert (saliency.name, saliency.dtype, tuple(saliency.shape)) == ("saliency", single, (1, 1, 320, 320))
 
 
-def test_an_interrupt_ends_the_build_and_comes_out(published_weights: dict[str, Path]) -> None:
+def test_an_interrupt_cancels_the_build_and_is_raised(published_weights: dict[str, Path]) -> None:
     def interrupted(phase: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        engine_from_onnx(rtx(), _small(published_weights), (8, 6), ahead_of_time=True, progress=interrupted)
+        plan_from_onnx(rtx(), _small(published_weights), Target((8, 6)), progress=interrupted)
 
 
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, which it does not in what a script's shell has put into the background."""
+    """Let SIGINT raise KeyboardInterrupt; a shell makes its background jobs ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("_interruptible")
-def test_what_a_signal_raises_in_a_callback_of_the_library_is_not_lost(
+def test_a_signal_during_a_callback_of_the_library_is_not_lost(
     monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]
 ) -> None:
     library, main_thread, here = rtx(), threading.main_thread(), set[threading.Thread]()
@@ -114,38 +116,41 @@ def test_what_a_signal_raises_in_a_callback_of_the_library_is_not_lost(
 
     monkeypatch.setattr(type(library.logger), "log", lambda _, severity, message: log(severity, message))
     with pytest.raises(KeyboardInterrupt):
-        engine_from_onnx(library, _small(published_weights), (8, 6), ahead_of_time=True)
+        plan_from_onnx(library, _small(published_weights), Target((8, 6)))
     assert main_thread not in here
 
 
-def test_a_graph_that_is_none_is_an_error_in_one_line() -> None:
+def test_an_invalid_graph_is_an_error_in_one_line() -> None:
     with pytest.raises(EngineError, match="does not accept") as caught:
-        engine_from_onnx(rtx(), b"no graph", (8, 6), ahead_of_time=True)
+        plan_from_onnx(rtx(), b"no graph", Target((8, 6)))
     assert "\n" not in str(caught.value)
 
 
-def test_a_timing_cache_does_not_keep_rtx_from_building_ahead(
-    tmp_path: Path, published_weights: dict[str, Path]
-) -> None:
+def test_rtx_builds_ahead_of_time_without_a_timing_cache(tmp_path: Path, published_weights: dict[str, Path]) -> None:
     kept = tmp_path / "timing"
-    assert engine_from_onnx(rtx(), _small(published_weights), (8, 6), ahead_of_time=True, timing_cache=kept)
-    assert not kept.exists(), "it measures on the user's GPU; a cache would make it ask for one now"
+    assert plan_from_onnx(rtx(), _small(published_weights), Target((8, 6)), timing_cache=kept)
+    assert not kept.exists(), "it measures on the user's GPU later; a cache would require one now"
 
 
 @pytest.mark.parametrize("capability", [(6, 1), (7, 0), (9, 0), (8, 7)], ids=str)
-def test_a_gpu_it_cannot_build_for_is_refused_before_anything_is_done(
-    capability: tuple[int, int], tmp_path: Path
-) -> None:
+def test_an_unsupported_gpu_is_refused_before_anything_is_done(capability: tuple[int, int], tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(EngineUnavailable, match="--engine torch"):
-        engine_from_weights(
-            LITE, resolve(LITE), rtx(), Target(capability), cache=EngineCache(tmp_path / "e"), notify=said.append
+        find_or_build(
+            Recipe(LITE, resolve(LITE), rtx(), Target(capability)), cache=PlanCache(tmp_path / "e"), notify=said.append
         )
     assert not said
     assert not (tmp_path / "e").exists()
 
 
-def test_pascal_is_pointed_to_pytorch_in_float32() -> None:
+def test_tensorrt_builds_only_for_the_gpu_in_this_machine() -> None:
+    library = TrtLibrary(SimpleNamespace(__name__="tensorrt"), None)
+    with pytest.raises(EngineUnavailable, match=r"only for the GPU in this machine.*8\.9.*tensorrt-rtx"):
+        require_buildable(library, Target((8, 9)))
+    require_buildable(library, Target((8, 9), "NVIDIA L4", "580.1"))
+
+
+def test_pascal_is_referred_to_pytorch_in_fp32() -> None:
     with pytest.raises(EngineUnavailable, match=r"GTX 1080 Ti.*6\.1.*--engine torch --precision fp32"):
         require_supported("cuda:0 (NVIDIA GeForce GTX 1080 Ti)", (6, 1))
     require_supported("cuda:0 (NVIDIA GeForce RTX 2070)", (7, 5))
@@ -153,7 +158,7 @@ def test_pascal_is_pointed_to_pytorch_in_float32() -> None:
 
 @pytest.fixture
 def _exported_once(monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
-    """The same graph as ever, without the seconds that exporting it again and checking it on photographs take."""
+    """Export the graph once and check it on one picture, to save seconds per build."""
     monkeypatch.setattr("rtsod.export.checked.bundled_pictures", lambda size: [golden_input(size)])
     monkeypatch.setattr(
         "rtsod.export.checked.onnx_from_torch",
@@ -162,22 +167,22 @@ def _exported_once(monkeypatch: pytest.MonkeyPatch, published_weights: dict[str,
 
 
 @pytest.mark.usefixtures("_exported_once")
-def test_an_engine_is_built_once_found_again_and_mended(tmp_path: Path) -> None:
+def test_a_plan_is_built_once_then_found_and_rebuilt_when_damaged(tmp_path: Path) -> None:
     said: list[str] = []
 
-    def engine(target: Target) -> CachedEngine:
+    def engine(target: Target) -> CachedPlan:
         said.clear()
-        cache = EngineCache(tmp_path)
-        return engine_from_weights(LITE, resolve(LITE), rtx(), target, cache=cache, notify=said.append)
+        recipe = Recipe(LITE, resolve(LITE), rtx(), target)
+        return find_or_build(recipe, cache=PlanCache(tmp_path), notify=said.append)
 
     first = engine(Target((8, 6)))
     assert "none was built yet" in said[0]
     assert "takes" in said[0]
     again = engine(Target((8, 6)))
     assert (again.plan, again.manifest) == (first.plan, first.manifest)
-    assert not said, "nothing is built, nothing is said"
+    assert not said, "nothing is built, nothing is reported"
     here = engine(Target((8, 6), "NVIDIA GeForce RTX 3060", "580.1"))
-    assert here.path == first.path, "one built ahead of time serves every GPU of its compute capability"
+    assert here.path == first.path, "a plan built ahead of time fits every GPU of its compute capability"
 
     damaged = bytearray(first.plan)
     damaged[len(damaged) // 2] ^= 1
@@ -197,7 +202,7 @@ class TestCommand:
         assert Path(out.strip()).is_file()
         assert "none was built yet" in err
         assert main([*arguments, "tensorrt_rtx", "--output", str(tmp_path), "--rebuild"]) == 0
-        assert "asked to" in capsys.readouterr().err
+        assert "requested" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("arguments", "code"),
@@ -216,7 +221,7 @@ class TestCommand:
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-class TestWhatIsThere:
+class TestAvailability:
     def test_the_probe_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("rtsod.backends.tensorrt.library.find_spec", lambda name: None)
         assert not probe_tensorrt().available
@@ -239,7 +244,7 @@ class TestWhatIsThere:
         assert "\n" not in str(caught.value)
 
 
-def test_a_long_build_is_heard_of_now_and_then() -> None:
+def test_a_long_build_reports_now_and_then() -> None:
     said: list[str] = []
     clock = Ticks()
     report = spoken(said.append, clock)
@@ -251,7 +256,7 @@ def test_a_long_build_is_heard_of_now_and_then() -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_terminal_shows_bars_for_phases_within_phases(terminal: bool) -> None:
+def test_a_terminal_shows_bars_for_nested_phases(terminal: bool) -> None:
     said: list[str] = []
     screen = StringIO()
     console = Console(file=screen, force_terminal=terminal, width=100)

@@ -1,4 +1,4 @@
-"""No engine is handed out that is not, to the byte, what was built for this very run."""
+"""The cache returns only plans that are, byte for byte, what was built for the same run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache, engines_folder
+from rtsod.backends.tensorrt.cache import CachedPlan, PlanCache, engines_folder
 from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.errors import OutputError
 
@@ -39,29 +39,29 @@ BUILT = replace(RUN, onnx_sha256="cd" * 32, answer="AAAA")
 LATER = {"onnx_sha256", "engine_sha256", "answer"}
 
 
-def _kept(folder: Path, manifest: Manifest = BUILT) -> tuple[EngineCache, Path]:
-    cache = EngineCache(folder)
-    return cache, cache.keep(PLAN, manifest).path
+def _stored(folder: Path, manifest: Manifest = BUILT) -> tuple[PlanCache, Path]:
+    cache = PlanCache(folder)
+    return cache, cache.store(PLAN, manifest).path
 
 
-def test_what_is_kept_is_found(tmp_path: Path) -> None:
-    cache, path = _kept(tmp_path / "new" / "folder")
+def test_a_stored_plan_is_found(tmp_path: Path) -> None:
+    cache, path = _stored(tmp_path / "new" / "folder")
     found = cache.find(RUN)
-    assert isinstance(found, CachedEngine)
+    assert isinstance(found, CachedPlan)
     assert found.plan == PLAN
     assert found.manifest.engine_sha256 == hashlib.sha256(PLAN).hexdigest()
     assert path.parent.stat().st_mode & 0o077 == 0, "engines are code: the folder is the user's alone"
     assert sorted(each.suffix for each in path.parent.iterdir()) == [".engine", ".json"], "nothing half-written stays"
 
 
-def test_nothing_there_is_said_so(tmp_path: Path) -> None:
-    assert EngineCache(tmp_path / "none").find(RUN) == "none was built yet"
+def test_an_empty_cache_says_so(tmp_path: Path) -> None:
+    assert PlanCache(tmp_path / "none").find(RUN) == "none was built yet"
 
 
 @given(position=st.integers(0, len(PLAN) - 1), bit=st.integers(0, 7))
-def test_any_flipped_bit_of_the_engine_is_noticed(position: int, bit: int) -> None:
+def test_any_flipped_bit_of_the_plan_is_detected(position: int, bit: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        cache, path = _kept(Path(folder))
+        cache, path = _stored(Path(folder))
         damaged = bytearray(PLAN)
         damaged[position] ^= 1 << bit
         path.write_bytes(damaged)
@@ -70,30 +70,30 @@ def test_any_flipped_bit_of_the_engine_is_noticed(position: int, bit: int) -> No
 
 @given(length=st.integers(0, len(PLAN) - 1), more=st.binary(max_size=3))
 @example(length=len(PLAN), more=b"x")
-def test_any_other_length_is_noticed(length: int, more: bytes) -> None:
+def test_any_other_length_is_detected(length: int, more: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        cache, path = _kept(Path(folder))
+        cache, path = _stored(Path(folder))
         path.write_bytes(PLAN[:length] + more)
         assert isinstance(cache.find(RUN), str)
 
 
 @given(data=st.data())
-def test_a_damaged_manifest_never_hands_out_another_engine(data: st.DataObject) -> None:
+def test_a_damaged_manifest_never_yields_another_plan(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        cache, path = _kept(Path(folder))
+        cache, path = _stored(Path(folder))
         beside = path.with_suffix(".json")
         content = bytearray(beside.read_bytes())
         position = data.draw(st.integers(0, len(content) - 1))
         content[position] = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[position]))
         beside.write_bytes(content[: data.draw(st.integers(0, len(content)))])
         found = cache.find(RUN)
-        # Some damage does not matter (white space, or the two notes no run compares); then it is the very engine.
+        # Some damage is harmless (white space, or the two fields that no run compares): then it is the same plan.
         assert isinstance(found, str) or found.plan == PLAN
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Manifest)])
-def test_every_field_counts(name: str, tmp_path: Path) -> None:
-    cache, path = _kept(tmp_path)
+def test_a_change_of_any_manifest_field_is_detected(name: str, tmp_path: Path) -> None:
+    cache, path = _stored(tmp_path)
     kept = json.loads(path.with_suffix(".json").read_text())
     kept[name] = kept[name] + 1 if isinstance(kept[name], int) else None if name in LATER else kept[name] + "0"
     path.with_suffix(".json").write_text(json.dumps(kept))
@@ -112,7 +112,7 @@ def test_the_reason_names_what_differs(name: str) -> None:
     assert name.split("_")[0].lower() in reason.lower()
 
 
-def test_a_missing_field_or_one_too_many_is_no_manifest() -> None:
+def test_a_manifest_with_missing_or_extra_fields_is_rejected() -> None:
     loaded = json.loads(BUILT.to_json())
     without = {key: value for key, value in loaded.items() if key != "gpu"}
     spoilt_ones: list[Any] = [{**loaded, "more": 1}, without, [], "x"]
@@ -125,8 +125,8 @@ def test_a_missing_field_or_one_too_many_is_no_manifest() -> None:
     assert Manifest.from_json(BUILT.to_json()) == BUILT
 
 
-def test_a_manifest_without_engine_and_an_engine_without_manifest(tmp_path: Path) -> None:
-    cache, path = _kept(tmp_path)
+def test_a_manifest_without_a_plan_and_a_plan_without_a_manifest(tmp_path: Path) -> None:
+    cache, path = _stored(tmp_path)
     beside = path.with_suffix(".json")
     text = beside.read_text()
     beside.unlink()
@@ -137,32 +137,32 @@ def test_a_manifest_without_engine_and_an_engine_without_manifest(tmp_path: Path
 
 
 @pytest.mark.parametrize("suffix", [".json", ".engine"])
-def test_a_pipe_in_the_place_of_either_is_not_waited_for(suffix: str, tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_either_file_does_not_block(suffix: str, tmp_path: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no named pipes on this system")
-    cache, path = _kept(tmp_path)
+    cache, path = _stored(tmp_path)
     path.with_suffix(suffix).unlink()
     os.mkfifo(path.with_suffix(suffix))
     assert re.search("no readable manifest|cannot be read", str(cache.find(RUN)))
-    assert isinstance(cache.keep(PLAN, BUILT), CachedEngine)
-    assert isinstance(cache.find(RUN), CachedEngine), "built again, it takes the pipe's place"
+    assert isinstance(cache.store(PLAN, BUILT), CachedPlan)
+    assert isinstance(cache.find(RUN), CachedPlan), "a new build replaces the pipe"
 
 
-def test_a_manifest_nested_without_end_is_a_damaged_one(tmp_path: Path) -> None:
-    cache, path = _kept(tmp_path)
+def test_an_endlessly_nested_manifest_is_damaged(tmp_path: Path) -> None:
+    cache, path = _stored(tmp_path)
     path.with_suffix(".json").write_text("[" * 200_000)
     assert "damaged" in str(cache.find(RUN))
 
 
-def test_one_built_ahead_of_time_serves_every_gpu_of_its_kind() -> None:
+def test_a_plan_built_ahead_of_time_fits_every_gpu_of_its_compute_capability() -> None:
     ahead = replace(BUILT.any_gpu(), engine_sha256="ef" * 32)
     assert ahead.mismatch(RUN) is None
     assert ahead.mismatch(replace(RUN, compute_capability="8.9")) is not None
-    assert ahead.stem != BUILT.stem, "it does not overwrite the one built on the spot"
+    assert ahead.stem != BUILT.stem, "it must not overwrite one built on this machine"
 
 
-def test_stopped_in_between_leaves_nothing_that_would_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache, _ = _kept(tmp_path)
+def test_an_interrupted_store_leaves_nothing_usable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, _ = _stored(tmp_path)
     real = Path.with_suffix
 
     def stop(path: Path, suffix: str) -> Path:
@@ -173,31 +173,31 @@ def test_stopped_in_between_leaves_nothing_that_would_be_used(tmp_path: Path, mo
     with monkeypatch.context() as patch:
         patch.setattr(Path, "with_suffix", stop)
         with pytest.raises(KeyboardInterrupt):
-            cache.keep(PLAN + b"newer", BUILT)
+            cache.store(PLAN + b"newer", BUILT)
     assert "damaged" in str(cache.find(RUN))
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    cache = EngineCache(tmp_path / "file" / "engines")
-    with pytest.raises(OutputError, match="cannot be kept"):
-        cache.keep(PLAN, BUILT)
-    with pytest.raises(OutputError, match="cannot be kept"), cache.building(RUN):
+    cache = PlanCache(tmp_path / "file" / "engines")
+    with pytest.raises(OutputError, match="cannot store"):
+        cache.store(PLAN, BUILT)
+    with pytest.raises(OutputError, match="cannot store"), cache.exclusive(RUN):
         pass
 
 
-def test_two_processes_do_not_build_the_same_engine_at_once(tmp_path: Path) -> None:
+def test_processes_never_build_the_same_plan_at_once(tmp_path: Path) -> None:
     work = """
 import sys
 from pathlib import Path
-from rtsod.backends.tensorrt.cache import CachedEngine, EngineCache
+from rtsod.backends.tensorrt.cache import CachedPlan, PlanCache
 from tests.backends.tensorrt.test_manifest import BUILT, PLAN, RUN
-cache = EngineCache(Path(sys.argv[1]))
-with cache.building(RUN):
-    if not isinstance(cache.find(RUN), CachedEngine):
+cache = PlanCache(Path(sys.argv[1]))
+with cache.exclusive(RUN):
+    if not isinstance(cache.find(RUN), CachedPlan):
         with (cache.folder / "builds").open("a") as log:
             log.write("built\\n")
-        cache.keep(PLAN, BUILT)
+        cache.store(PLAN, BUILT)
 """
     command = [sys.executable, "-c", work, str(tmp_path)]
     processes = [subprocess.Popen(command, cwd=Path(__file__).parents[3]) for _ in range(3)]
@@ -205,21 +205,21 @@ with cache.building(RUN):
     assert (tmp_path / "builds").read_text() == "built\n"
 
 
-def test_who_waits_for_another_builder_is_told(tmp_path: Path) -> None:
+def test_waiting_for_another_process_is_reported(tmp_path: Path) -> None:
     said: list[str] = []
-    cache = EngineCache(tmp_path)
+    cache = PlanCache(tmp_path)
     waiting = threading.Event()
 
-    def told(line: str) -> None:
+    def notify(line: str) -> None:
         said.append(line)
         waiting.set()
 
     def second() -> None:
-        with EngineCache(tmp_path).building(RUN, told):
+        with PlanCache(tmp_path).exclusive(RUN, notify):
             said.append("inside")
 
     thread = threading.Thread(target=second)
-    with cache.building(RUN):
+    with cache.exclusive(RUN):
         thread.start()
         assert waiting.wait(10)
         assert said == ["another process is building this engine: waiting for it"]
@@ -227,5 +227,5 @@ def test_who_waits_for_another_builder_is_told(tmp_path: Path) -> None:
     assert said[1:] == ["inside"]
 
 
-def test_a_checkout_keeps_engines_in_its_own_folder() -> None:
+def test_a_checkout_stores_engines_in_its_own_folder() -> None:
     assert engines_folder() == Path(__file__).parents[3] / "engines"

@@ -1,0 +1,136 @@
+"""Opens the TensorRT engine of a run: find its plan in the cache or build it, then run it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import replace
+
+from rtsod.backends.cuda.device import Cuda
+from rtsod.backends.cuda.open import open_cuda
+from rtsod.backends.self_check import check_golden_output
+from rtsod.backends.tensorrt.cache import CachedPlan, PlanCache
+from rtsod.backends.tensorrt.engine import TensorRtEngine
+from rtsod.backends.tensorrt.library import load_library, require_supported
+from rtsod.backends.tensorrt.manifest import Manifest
+from rtsod.backends.tensorrt.plan_from_weights import Recipe, plan_from_weights
+from rtsod.backends.tensorrt.target import Target, require_buildable
+from rtsod.config import EngineConfig
+from rtsod.errors import EngineUnavailable
+from rtsod.frames import EngineInfo, Image
+from rtsod.model.weights import Weights
+from rtsod.progress import BuildProgress, Notify, spoken
+
+_log = logging.getLogger(__name__)
+
+
+def open_tensorrt(
+    config: EngineConfig,
+    weights: Weights,
+    notify: Notify = lambda line: None,
+    progress: BuildProgress | None = None,
+) -> TensorRtEngine:
+    """Open the engine. The first time, this builds it. It never falls back to another engine.
+
+    Args:
+        config: model, precision, device and input size.
+        weights: the network's weights.
+        notify: called with one line when and why an engine is built.
+        progress: called with the steps of a build; None passes a line to ``notify`` now and then instead.
+
+    Raises:
+        EngineUnavailable: TensorRT or a CUDA library is missing, or there is no GPU that TensorRT supports.
+        EngineError: building, loading or the self-check failed.
+        OutputError: a built engine cannot be stored.
+        WeightsError: the weights cannot be fetched or read.
+    """
+    library = load_library()
+    with ExitStack() as undo:
+        cuda = _open_gpu(config.device)
+        undo.callback(cuda.close)
+        require_supported(str(cuda.gpu), cuda.gpu.capability)
+        recipe = Recipe(config, weights, library, Target.of(cuda))
+        cached = find_or_build(recipe, notify=notify, progress=progress or spoken(notify))
+        precision = cached.manifest.precision
+        info = EngineInfo(
+            name="tensorrt",
+            model=config.model,
+            precision=precision,
+            device=str(cuda.gpu),
+            input_size=config.input_size,
+            weights=weights.label,
+            config=replace(
+                config,
+                engine="tensorrt",
+                precision=precision,  # type: ignore[arg-type]
+                device=f"cuda:{cuda.gpu.index}",
+            ),
+            slow_to_open=True,
+        )
+        engine = TensorRtEngine(library, cached.plan, cuda, info)
+        undo.callback(engine.close)
+        difference = check_golden_output(engine.infer, config.input_size, cached.manifest.answer, cached.path.name)
+        undo.pop_all()
+    _log.info("%s %s, self-check difference %.5f", library.name, library.version, difference)
+    return engine
+
+
+def find_or_build(
+    recipe: Recipe,
+    *,
+    cache: PlanCache | None = None,
+    pictures: list[Image] | None = None,
+    rebuild: bool = False,
+    notify: Notify = lambda line: None,
+    progress: BuildProgress = lambda phase, done, total: None,
+) -> CachedPlan:
+    """Return the cached plan, or build and store it. Other processes that want the same plan wait for the first one.
+
+    Args:
+        recipe: what the plan is built from.
+        cache: where plans are stored; None uses the default folder.
+        pictures: for the parity check of a build; None uses the bundled ones.
+        rebuild: build even if a fitting plan is cached.
+        notify: called with one line per step of a build: why, how long it takes, the result.
+        progress: called with the steps of a build.
+
+    Raises:
+        EngineUnavailable: TensorRT does not support the GPU or the precision, or a library for building is missing.
+        EngineError: the export, its parity check or the build failed.
+        OutputError: the plan cannot be stored.
+        WeightsError: the weights cannot be fetched or read.
+    """
+    library, wanted = recipe.library, recipe.manifest
+    require_buildable(library, recipe.target)
+    cache = PlanCache() if cache is None else cache
+    if not rebuild and isinstance(found := _find(cache, wanted), CachedPlan):
+        return found
+    with cache.exclusive(wanted, notify):
+        found = "requested" if rebuild else _find(cache, wanted)  # another process may have built it meanwhile
+        if isinstance(found, CachedPlan):
+            return found
+        duration = "half a minute" if library.ahead_of_time else "one to five minutes"
+        notify(f"building the TensorRT engine ({found}); this usually takes {duration} and happens once")
+        timing_cache = cache.folder / f"{library.name}-sm{wanted.compute_capability.replace('.', '')}.timing"
+        plan, manifest = plan_from_weights(
+            recipe, pictures=pictures, timing_cache=timing_cache, notify=notify, progress=progress
+        )
+        stored = cache.store(plan, manifest)
+        notify(f"engine built: {stored.path} ({len(plan) / 1e6:.1f} MB)")
+        return stored
+
+
+def _find(cache: PlanCache, wanted: Manifest) -> CachedPlan | str:
+    """The plan built on this machine, or one built ahead of time; or why neither is usable."""
+    found = cache.find(wanted)
+    if isinstance(found, CachedPlan) or wanted.gpu is None:
+        return found
+    ahead_of_time = cache.find(wanted.any_gpu())
+    return ahead_of_time if isinstance(ahead_of_time, CachedPlan) else found
+
+
+def _open_gpu(device: str) -> Cuda:
+    try:
+        return open_cuda(device)
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"{error}; to run without a GPU, drop --engine tensorrt") from error
