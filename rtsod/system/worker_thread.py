@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rtsod.interfaces import Wait
 
@@ -41,7 +41,7 @@ class WorkerThread:
         self._name = name
         self._wait = wait
         self._changed = threading.Condition()
-        self._next: _Call[object] | None = None
+        self._next: _Call[Any] | None = None
         self._release: Callable[[], None] | None = None
         self._busy = False
         self._thread: threading.Thread | None = None
