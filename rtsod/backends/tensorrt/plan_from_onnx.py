@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -13,6 +11,7 @@ from typing import Any, Final
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.progress import BuildProgress
+from rtsod.system.files import replace_file
 
 _WORKSPACE: Final = 2 << 30
 """Bytes the fastest kernels may use beside weights and activations; no layer here wants more."""
@@ -168,9 +167,6 @@ def _write(path: Path, content: bytes) -> None:
     """Best effort: without it the next build is slower, nothing else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(unfinished, path)
+        replace_file(path, content, mode=0o600)
     except OSError:
         return
