@@ -74,9 +74,7 @@ def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
     with pytest.raises(UsageError, match=r"^--json .*: is a folder, not a file$"):
         check_writable("--json", tmp_path)
-    with pytest.raises(
-        OutputError, match=r"^--json .*none/a\.json: the folder .*none is missing or cannot be"
-    ):
+    with pytest.raises(OutputError, match=r"^--json .*none/a\.json: the folder .*none is missing or cannot be"):
         check_writable("--json", tmp_path / "none" / "a.json")
 
 
