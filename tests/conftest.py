@@ -1,18 +1,23 @@
-"""Shared by all tests: where real samples and real weights come from, and what no test may leave behind."""
+"""Fixtures of all tests: real samples, real weights, and what no test may leave behind."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from rtsod.errors import WeightsError
 from rtsod.model.weights import PUBLISHED, fetch
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED: Final = Path(__file__).resolve().parents[2] / "shared"
+
+JOIN_SECONDS: Final = 10.0
+"""How long a thread that is about to end is waited for after a test."""
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +25,7 @@ def samples() -> Path:
     """The folder of real photographs, the authors' own maps, and real webcam clips."""
     folder = SHARED / "samples"
     if not folder.is_dir():
-        pytest.skip(f"no real samples: {folder} is not there")
+        pytest.skip(f"no real samples: {folder} does not exist")
     return folder
 
 
@@ -35,17 +40,18 @@ def published_weights() -> dict[str, Path]:
 
 @pytest.fixture(autouse=True)
 def _no_thread_left() -> Iterator[None]:
-    """Whoever starts a thread ends it."""
+    """Every thread that a test starts must end with it, whatever its name. No library here keeps Python threads."""
     before = set(threading.enumerate())
     yield
-    left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("rtsod")]
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    ends = time.monotonic() + JOIN_SECONDS
     for thread in left:
-        thread.join(10)
-    assert not [thread.name for thread in left if thread.is_alive()]
+        thread.join(max(0.0, ends - time.monotonic()))
+    assert not [thread.name for thread in left if thread.is_alive()], "threads that the test left running"
 
 
 @pytest.fixture(autouse=True)
 def _no_logged_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """An error that is only logged is an error that is swallowed."""
+    """An error that is only logged has been swallowed."""
     yield
     assert not [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]

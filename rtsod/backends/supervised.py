@@ -11,14 +11,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.interfaces import Clock, Engine, Wait
 from rtsod.metrics import Event
+from rtsod.system.worker_thread import CallTimeout, WorkerStopped, WorkerThread
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 RESTARTS: Final = 3
@@ -56,7 +56,7 @@ class SupervisedEngine:
         self._engine: Engine | None = first
         self._info = first.info
         self._reopen, self._on_event, self._clock, self._wait = reopen, on_event, clock, wait
-        self._hand = _Hand(wait)
+        self._worker = self._new_worker()
         self._restarts: deque[float] = deque()
         self._slowest: float | None = None
         self._cause: EngineError | None = None
@@ -72,12 +72,14 @@ class SupervisedEngine:
         while True:
             try:
                 return self._answer(image)
-            except _StuckError as error:
+            except WorkerStopped as error:
+                raise EngineError("the engine was closed") from error
+            except CallTimeout as error:
                 if self._closed:
                     raise EngineError(f"{self._info.name} is stuck: it was left behind") from error
                 self._on_event(Event.ENGINE_STUCK)
                 self._leave()
-                self._hand = _Hand(self._wait)
+                self._worker = self._new_worker()
                 self._spend(EngineError(f"{self._info.name} is stuck: an inference does not end"))
             except EngineError as error:
                 if self._closed:
@@ -91,15 +93,16 @@ class SupervisedEngine:
         """Free the device, or leave it to the engine's thread where that is still busy. Idempotent."""
         self._closed = True
         self._leave()
-        self._hand.join(LEAST_PATIENCE)
+        if not self._worker.busy:  # a call may be stuck
+            self._worker.join(LEAST_PATIENCE)
 
     def _answer(self, image: Image) -> Alpha:
         if self._engine is None:
-            self._engine = self._hand.call(self._reopen, FIRST_PATIENCE)
+            self._engine = self._worker.call(self._reopen, FIRST_PATIENCE)
             self._info, self._slowest = self._engine.info, None
         engine, started = self._engine, self._clock()
         patience = FIRST_PATIENCE if self._slowest is None else max(LEAST_PATIENCE, 10 * self._slowest)
-        alpha = self._hand.call(lambda: engine.infer(image), patience)
+        alpha = self._worker.call(lambda: engine.infer(image), patience)
         size = engine.info.input_size
         if alpha.shape != (size, size):
             raise EngineError(f"{self._info.name} gave a map of shape {alpha.shape}, not {size}x{size}")
@@ -121,90 +124,28 @@ class SupervisedEngine:
 
     def _discard(self) -> None:
         engine, self._engine = self._engine, None
-        if engine is not None:
-            try:
-                self._hand.call(engine.close, LEAST_PATIENCE)
-            except (EngineError, _StuckError) as error:
-                _log.info("closing %s failed: %s", self._info.name, error)
+        if engine is None:
+            return
+        try:
+            self._worker.call(engine.close, LEAST_PATIENCE)
+        except CallTimeout:
+            _log.info("closing %s takes too long: its thread is left behind", self._info.name)
+            self._worker.stop()
+            self._worker = self._new_worker()
+        except (EngineError, WorkerStopped) as error:
+            _log.info("closing %s failed: %s", self._info.name, error)
 
     def _leave(self) -> None:
         engine, self._engine = self._engine, None
-        self._hand.leave(engine.close if engine is not None else lambda: None)
 
-
-class _StuckError(Exception):
-    """A call has taken longer than anybody should wait."""
-
-
-class _Hand:
-    """A thread that runs one call at a time, and can be left behind with a call that does not end."""
-
-    def __init__(self, wait: Wait) -> None:
-        self._wait = wait
-        self._changed = threading.Condition()
-        self._work: Callable[[], Any] | None = None
-        self._answer: tuple[Any, BaseException | None] | None = None
-        self._last: Callable[[], None] | None = None
-        self._busy = False
-        self._thread: threading.Thread | None = None
-
-    def call(self, work: Callable[[], T], patience: float) -> T:
-        """What ``work`` returns or raises; :class:`_StuckError` after ``patience`` seconds.
-
-        Raises:
-            EngineError: it was left, before or meanwhile.
-        """
-        with self._changed:
-            self._work, self._answer = work, None
-            self._wake()
-            if not self._wait(self._changed, lambda: self._answer is not None or self._last is not None, patience):
-                raise _StuckError
-            if self._answer is None:
-                raise EngineError("the engine was closed")
-            value, error = self._answer
-            self._answer = None
-        if error is not None:
-            raise error
-        return value
-
-    def leave(self, last: Callable[[], None]) -> None:
-        """End the thread, after what it is doing and ``last``. The first time counts."""
-        with self._changed:
-            if self._last is None:
-                self._last = last
-            self._wake()
-
-    def join(self, seconds: float) -> None:
-        """Wait for its end, unless it is in the middle of a call, which may be stuck."""
-        with self._changed:
-            thread = None if self._busy else self._thread
-        if thread is not None:
-            thread.join(seconds)
-
-    def _wake(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="rtsod-engine", daemon=True)
-            self._thread.start()
-        self._changed.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._work is not None or self._last is not None)
-                work, self._work = self._work, None
-                if self._last is not None:
-                    break
-                self._busy = True
-            assert work is not None
+        def release() -> None:
             try:
-                answer: tuple[Any, BaseException | None] = (work(), None)
-            except BaseException as error:  # raised where it was asked for
-                answer = (None, error)
-            with self._changed:
-                self._answer, self._busy = answer, False
-                self._changed.notify_all()
-            del work, answer  # nothing of a frame outlives its turn
-        try:
-            self._last()
-        except EngineError as error:
-            _log.info("closing the engine failed: %s", error)
+                if engine is not None:
+                    engine.close()
+            except EngineError as error:
+                _log.info("closing the engine failed: %s", error)
+
+        self._worker.stop(release)
+
+    def _new_worker(self) -> WorkerThread:
+        return WorkerThread("rtsod-engine", wait=self._wait)

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from rtsod.cli.common import answer
-from rtsod.sinks.loopback import setup_hint, tells_readers
+from rtsod.sinks.loopback import reports_readers, setup_hint
 from rtsod.system import v4l2
 
 DECODED: Final = ("MJPG", "YUYV", "NV12", "YU12", "H264", "GREY", "BGR3", "RGB3", "UYVY")
@@ -68,7 +68,7 @@ def _virtual_details(device: v4l2.Device) -> str:
     exclusive = not (device.captures and device.outputs)
     parts = ["exclusive_caps=1" if exclusive else "no exclusive_caps=1, so browsers do not list it"]
     parts.append(f"held by {who}" if (who := v4l2.held_by(device.path)) else "free")
-    if tells_readers(device.path):
+    if reports_readers(device.path):
         parts.append("tells who reads")
     return ", ".join(parts)
 

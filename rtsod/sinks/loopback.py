@@ -1,6 +1,8 @@
-"""A virtual camera of Linux: a device of the kernel module v4l2loopback, written to without any library.
+"""A virtual camera on Linux: a device of the kernel module v4l2loopback, driven with plain system calls.
 
-So every refusal of the driver arrives here with its number, and is told as what it means.
+Every error of the driver arrives here with its number and becomes a message that says what it means and how to fix it.
+
+The functions take the root of the file system so that tests can give them one of their own.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from rtsod.sinks.pixels import bring_to
 from rtsod.system import v4l2
 
 SETUP: Final = "sudo modprobe v4l2loopback devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod"
-_RELOAD: Final = f"sudo modprobe -r v4l2loopback && {SETUP}"
-_MODULE: Final = Path("/sys/module/v4l2loopback")
-_MODULES: Final = Path("/lib/modules")
+"""The command that makes a virtual camera."""
+RELOAD: Final = f"sudo modprobe -r v4l2loopback && {SETUP}"
+"""The same where the module is already loaded with other options."""
 
-# linux/videodev2.h, and v4l2loopback's own event
+_ROOT: Final = Path("/")
+
+# linux/videodev2.h
 _S_FMT: Final = 0xC0D05605
 _S_PARM: Final = 0xC0CC5616
 _STREAMON: Final = 0x40045612
@@ -36,50 +40,55 @@ _DQEVENT: Final = 0x80885659
 _TYPE_OUTPUT: Final = 2
 _FIELD_NONE: Final = 1
 _COLORSPACE_SRGB: Final = 8
-_I420: Final = v4l2.fourcc("YU12")
-_CLIENT_USAGE: Final = 0x08000000 + 0x08E00000 + 1
 _SEND_INITIAL: Final = 1
+_I420: Final = v4l2.fourcc("YU12")
+# v4l2loopback.h: V4L2_EVENT_PRI_CLIENT_USAGE, an event of the driver's own
+_CLIENT_USAGE: Final = 0x08000000 + 0x08E00000 + 1
 
 
 class LoopbackCamera:
-    """An open virtual camera. I420, BT.601, limited range: what programs expect of a camera.
+    """An open virtual camera. It shows I420, BT.601, limited range: the format that programs expect of a camera.
+
+    While another program reads the device its size is fixed, and pictures are fitted to that size.
 
     Args:
-        path: ``/dev/videoN``; None takes the first that can be had.
-        width: even, pixels. While somebody reads the device its size is fixed, and pictures are fitted to that.
-        height: likewise.
-        fps: announced to readers.
+        path: ``/dev/videoN``; None takes the first device that can be opened.
+        width: pixels, even.
+        height: pixels, even.
+        fps: the frame rate that readers are told.
+        root: of the file system.
 
     Raises:
-        OutputError: it cannot be had; the message tells why, and what to do.
+        OutputError: no device can be opened; the message says why and what to do.
     """
 
-    def __init__(self, path: Path | None, width: int, height: int, fps: Fraction) -> None:
+    def __init__(self, path: Path | None, width: int, height: int, fps: Fraction, *, root: Path = _ROOT) -> None:
+        self._root = root
         self._handle = -1
         reasons = []
-        for candidate in [path] if path is not None else _candidates():
+        for candidate in [path] if path is not None else _candidates(root):
             try:
                 self._open(candidate, width, height, fps)
             except OSError as error:
-                reasons.append(_refusal(candidate, width, height, error))
+                reasons.append(_explain_refusal(candidate, width, height, error, root))
             else:
                 return
         raise OutputError(reasons[0] if len(reasons) == 1 else "no virtual camera is free: " + "; ".join(reasons))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should see once."""
+        """What the user should be told once."""
         return self._notes
 
     def prepare(self, image: Image) -> Image:
-        """The picture as the device takes it."""
+        """Fit a BGR picture to the device and convert it to I420, ``(height * 3 / 2, width)`` uint8."""
         return cv2.cvtColor(bring_to(image, self.width, self.height), cv2.COLOR_BGR2YUV_I420)  # type: ignore[return-value]
 
     def send(self, prepared: Image) -> None:
-        """Show it.
+        """Show a prepared picture.
 
         Raises:
-            OSError: the driver refused it.
+            OSError: the driver refused it, or took only a part.
         """
         written = os.write(self._handle, prepared.data)
         if written != prepared.size:
@@ -92,29 +101,29 @@ class LoopbackCamera:
             os.close(handle)
 
     def is_read(self) -> bool:
-        """Whether another program streams from it now, by the driver's own count, else by who has it open."""
-        told = _told_by_driver(self.path)
-        return bool(v4l2.holders(self.path)) if told is None else told
+        """Whether another program reads it now: as the driver reports, or else as the open files of processes show."""
+        reported = _reader_reported(self.path)
+        return bool(v4l2.holders(self.path, self._root / "proc")) if reported is None else reported
 
     def _open(self, path: Path, width: int, height: int, fps: Fraction) -> None:
         device = v4l2.query(path)
         if device is None or not device.readable or not device.is_virtual:
             raise OSError(errno.ENODEV, "")
-        # A device shows only what is free of it, unless it shows both always.
+        # With exclusive_caps=1 a device lists only the capability that is free; without it, both all the time.
         exclusive = not (device.captures and device.outputs)
-        writer = "" if device.outputs else v4l2.held_by(path)
+        writer = "" if device.outputs else v4l2.held_by(path, self._root / "proc")
         if writer:
             raise OSError(errno.EBUSY, writer)
         handle = os.open(path, os.O_RDWR)
         try:
             self.width, self.height = _set_format(handle, width, height)
-            question = struct.pack("<IIIII", _TYPE_OUTPUT, 0, 0, fps.denominator, fps.numerator).ljust(204, b"\0")
-            with suppress(OSError):  # a rate is only a hint
-                _ask(handle, _S_PARM, question)
-            # Modules before 0.13 forget a writer that only writes: after it no other could ever open the device. Newer
-            # ones begin the stream with the first write and refuse this, which changes nothing.
+            rate = struct.pack("<IIIII", _TYPE_OUTPUT, 0, 0, fps.denominator, fps.numerator).ljust(204, b"\0")
+            with suppress(OSError):  # the rate is only a hint
+                _ioctl(handle, _S_PARM, rate)
+            # Modules before 0.13 do not notice that a writer has gone if it never started a stream, and then refuse
+            # every later one. Newer modules start the stream at the first write and refuse this call, harmlessly.
             with suppress(OSError):
-                _ask(handle, _STREAMON, struct.pack("<i", _TYPE_OUTPUT))
+                _ioctl(handle, _STREAMON, struct.pack("<i", _TYPE_OUTPUT))
         except BaseException:
             os.close(handle)
             raise
@@ -125,86 +134,86 @@ class LoopbackCamera:
                 f"{path} is read by another program, which keeps it at {self.width}x{self.height}: pictures are fitted",
             )
         if not exclusive:
-            self._notes += (f"{path} has no exclusive_caps=1, so browsers do not list it: {_RELOAD}",)
+            self._notes += (f"{path} has no exclusive_caps=1, so browsers do not list it: {RELOAD}",)
 
 
-def setup_hint() -> str:
-    """What is missing before there can be a virtual camera, with its fix; when nothing seems to be, how it is made."""
-    if _MODULE.exists():
-        return f"v4l2loopback is loaded but has no device: {_RELOAD}"
-    release = _MODULES / platform.release()
-    if any(release.rglob("v4l2loopback.ko*")):
+def setup_hint(root: Path = _ROOT) -> str:
+    """Say what is missing for a virtual camera, and the command that provides it."""
+    if (root / "sys/module/v4l2loopback").exists():
+        return f"v4l2loopback is loaded but has no device: {RELOAD}"
+    if any((root / "lib/modules" / platform.release()).rglob("v4l2loopback.ko*")):
         return f"v4l2loopback is installed but not loaded: {SETUP}"
     return f"v4l2loopback is not installed: sudo apt install v4l2loopback-dkms, then {SETUP}"
 
 
-def virtual_cameras() -> list[v4l2.Device]:
-    """Every virtual camera there is."""
-    return [device for device in v4l2.devices() if device.is_virtual]
+def virtual_cameras(root: Path = _ROOT) -> list[v4l2.Device]:
+    """All virtual cameras, by number."""
+    return [device for device in v4l2.devices(root / "dev") if device.is_virtual]
 
 
-def tells_readers(path: Path) -> bool:
-    """Whether the driver itself tells that somebody reads (v4l2loopback 0.13 and newer)."""
-    return _told_by_driver(path) is not None
+def reports_readers(path: Path) -> bool:
+    """Whether the driver reports that a program reads the device: v4l2loopback 0.13 and newer."""
+    return _reader_reported(path) is not None
 
 
-def _candidates() -> list[Path]:
-    found = [device.path for device in virtual_cameras()]
+def _candidates(root: Path) -> list[Path]:
+    found = [device.path for device in virtual_cameras(root)]
     if not found:
-        raise OutputError(setup_hint())
+        raise OutputError(setup_hint(root))
     return found
 
 
 def _set_format(handle: int, width: int, height: int) -> tuple[int, int]:
-    """Ask for I420 of this size; gives the size the device has then."""
+    """Ask for I420 of this size; returns the size that the device then has."""
     pixels = struct.pack("<8I", width, height, _I420, _FIELD_NONE, width, width * height * 3 // 2, _COLORSPACE_SRGB, 0)
-    answer = _ask(handle, _S_FMT, (struct.pack("<II", _TYPE_OUTPUT, 0) + pixels).ljust(208, b"\0"))
-    real_width, real_height, pixel_format = struct.unpack_from("<III", answer, 8)
+    reply = _ioctl(handle, _S_FMT, (struct.pack("<II", _TYPE_OUTPUT, 0) + pixels).ljust(208, b"\0"))
+    real_width, real_height, pixel_format = struct.unpack_from("<III", reply, 8)
     if pixel_format != _I420 or real_width % 2 or real_height % 2:
         letters = pixel_format.to_bytes(4, "little").decode("ascii", errors="replace")
         raise OSError(errno.EINVAL, f"it is kept at {real_width}x{real_height} {letters}")
     return real_width, real_height
 
 
-def _refusal(path: Path, width: int, height: int, error: OSError) -> str:
+def _explain_refusal(path: Path, width: int, height: int, error: OSError, root: Path) -> str:
     device = v4l2.query(path)
     if not path.exists():
-        there = ", ".join(str(device.path) for device in virtual_cameras())
-        return f"{path} does not exist: " + (f"there is {there}" if there else setup_hint())
+        others = ", ".join(str(device.path) for device in virtual_cameras(root))
+        return f"{path} does not exist: " + (f"there is {others}" if others else setup_hint(root))
     if error.errno in (errno.EACCES, errno.EPERM) or (device is not None and not device.readable):
         return v4l2.no_permission(path)
     if device is None or not device.is_virtual:
-        what = f"is {device.name!r} (driver {device.driver})" if device is not None else "is no video device"
-        return f"{path} {what}, not a virtual camera: leave the name out to take the first"
+        what = f"is {device.name!r} (driver {device.driver})" if device is not None else "is not a video device"
+        return f"{path} {what}, not a virtual camera: give no name to use the first one"
+    holders = v4l2.held_by(path, root / "proc")
     if error.errno == errno.EBUSY:
-        who = error.strerror if error.strerror != os.strerror(errno.EBUSY) else v4l2.held_by(path)
-        return f"{path} is busy, another program writes to it: close {who or 'it'}, or make a second device"
+        writer = error.strerror if error.strerror != os.strerror(errno.EBUSY) else holders
+        return f"{path} is busy, another program writes to it: close {writer or 'it'}, or make a second device"
     if error.errno == errno.EINVAL:
-        reader = v4l2.held_by(path) or "every program that reads it"
         detail = "" if error.strerror == os.strerror(errno.EINVAL) else f" ({error.strerror})"
+        reader = holders or "every program that reads it"
         return (
-            f"{path} does not take {width}x{height} I420{detail}: close {reader}, which fixes its format, or {_RELOAD}"
+            f"{path} does not take {width}x{height} I420{detail}: close {reader}, which fixes its format, or {RELOAD}"
         )
-    return f"{path} cannot be opened ({error.strerror or error}): {_RELOAD}"
+    return f"{path} cannot be opened ({error.strerror or error}): {RELOAD}"
 
 
-def _told_by_driver(path: Path) -> bool | None:
-    """The driver's own word on whether somebody streams; None where it has none.
+def _reader_reported(path: Path) -> bool | None:
+    """Whether a program reads the device, as the driver reports it; None if the driver does not.
 
-    Asked anew every time, through a new handle: a driver that loses an event would otherwise be believed for ever.
+    Each call subscribes again through a new handle: a subscription that misses one event would be wrong from then on.
     """
     subscription = struct.pack("<III", _CLIENT_USAGE, 0, _SEND_INITIAL).ljust(32, b"\0")
     try:
         with v4l2.opened(path) as handle:
-            _ask(handle, _SUBSCRIBE_EVENT, subscription)
-            event = _ask(handle, _DQEVENT, bytes(136))
-            _ask(handle, _UNSUBSCRIBE_EVENT, subscription)
+            _ioctl(handle, _SUBSCRIBE_EVENT, subscription)
+            event = _ioctl(handle, _DQEVENT, bytes(136))
+            _ioctl(handle, _UNSUBSCRIBE_EVENT, subscription)
     except OSError:
         return None
     return bool(struct.unpack_from("<I", event, 8)[0])
 
 
-def _ask(handle: int, request: int, question: bytes) -> bytes:
-    fcntl: Any = __import__("fcntl")  # not there on Windows, where nobody comes here
-    answer: bytes = fcntl.ioctl(handle, request, question)
-    return answer
+def _ioctl(handle: int, request: int, buffer: bytes) -> bytes:
+    fcntl: Any = __import__("fcntl")  # does not exist on Windows, where nothing calls this
+    reply: bytes = fcntl.ioctl(handle, request, buffer)
+    return reply

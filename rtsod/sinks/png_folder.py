@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -11,8 +9,8 @@ import cv2
 
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
-from rtsod.sinks.atomic import output_error, part_beside
 from rtsod.sinks.pixels import require_composited, with_alpha
+from rtsod.system.files import output_error, replace_file
 
 COMPRESSION: Final = 1
 """zlib's fastest: higher levels cost several times the time for a few per cent of size."""
@@ -72,12 +70,8 @@ class PngFolderSink:
         return name if times == 1 else f"{name}-{times}"
 
     def _put(self, path: Path, data: bytes) -> None:
-        part = part_beside(path)
         try:
             self._folder.mkdir(exist_ok=True)
-            part.write_bytes(data)
-            os.replace(part, path)
+            replace_file(path, data)
         except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             raise output_error(path, error) from error

@@ -16,11 +16,11 @@ from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
-from rtsod.sinks.atomic import output_error, part_beside
 from rtsod.sinks.audio import AudioTrack, open_audio
 from rtsod.sinks.encoders import recipe_for
 from rtsod.sinks.pixels import bring_to, even, require_composited, with_alpha
 from rtsod.sinks.recovery import salvage
+from rtsod.system.files import UnfinishedFile, output_error
 
 STILL_SECONDS: Final = Fraction(1)
 """How long each picture stands that has no time of its own."""
@@ -64,8 +64,7 @@ class VideoFileSink:
         sample_aspect_ratio: Fraction | None = None,
     ) -> None:
         self._path = path
-        self._final = path.resolve()  # a link stays a link: what it points to is replaced
-        self._part = part_beside(self._final)
+        self._file = UnfinishedFile(path.resolve())  # a symbolic link stays one: its target is replaced
         self._what = what
         self._transparent = transparent and what == "picture"
         self._recipe = recipe_for(path, transparent=self._transparent)
@@ -129,7 +128,7 @@ class VideoFileSink:
     def _open(self, width: int, height: int) -> OutputContainer:
         recipe = self._recipe
         container = av.open(
-            str(self._part), "w", format=recipe.container, container_options=dict(recipe.container_options)
+            str(self._file.path), "w", format=recipe.container, container_options=dict(recipe.container_options)
         )
         try:
             rate = self._fps or 1 / STILL_SECONDS
@@ -152,7 +151,7 @@ class VideoFileSink:
             container.start_encoding()
         except BaseException:
             self._release(container)
-            self._part.unlink(missing_ok=True)
+            self._file.discard()
             raise
         return container
 
@@ -208,10 +207,10 @@ class VideoFileSink:
     def _settle(self) -> None:
         """Give the file its name if it is whole, or can be played; else leave nothing behind."""
         try:
-            if self._failed and not salvage(self._part):
-                self._part.unlink(missing_ok=True)
+            if self._failed and not salvage(self._file.path):
+                self._file.discard()
             else:
-                self._part.replace(self._final)
+                self._file.finish()
         except OSError as error:
             raise output_error(self._path, error) from error
 

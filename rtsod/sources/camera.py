@@ -20,10 +20,12 @@ from rtsod.interfaces import Clock
 from rtsod.metrics import Event
 from rtsod.sources.rate_check import RateCheck
 from rtsod.system import v4l2
-from rtsod.system.worker_thread import Worker
+from rtsod.system.worker_thread import WorkerStopped, WorkerThread
 
 SELECT_SECONDS: Final = 1
 """How long one V4L2 read waits for the driver; OpenCV's own default of 10 s would hold up every stop."""
+RELEASE_SECONDS: Final = 3.0
+"""How long ``close`` waits for a camera that is still inside a read."""
 MAX_FAILURES: Final = 5
 """Reads in a row without a picture after which the camera counts as gone."""
 
@@ -82,7 +84,7 @@ class CameraSource:
             self._capture.release()
             raise
         self._rate = RateCheck(self._info, self._index_of_device, on_event)
-        self._worker = Worker(self._fetch, self._capture.release, name=f"camera-{index}")
+        self._worker = WorkerThread(f"rtsod-camera-{index}")
 
     @property
     def info(self) -> SourceInfo:
@@ -100,11 +102,15 @@ class CameraSource:
         Raises:
             SourceError: the camera stopped delivering.
         """
-        return self._worker.next()
+        try:
+            return self._worker.call(self._fetch)
+        except WorkerStopped:
+            return None
 
     def close(self) -> None:
         """Release the camera. Idempotent; from any thread."""
-        self._worker.close()
+        self._worker.stop(self._capture.release)
+        self._worker.join(RELEASE_SECONDS)
 
     def _configure(self, index: int, width: int, height: int, fps: int) -> SourceInfo:
         capture = self._capture

@@ -22,10 +22,12 @@ from rtsod.imaging.decoding import Converter, quarter_turns
 from rtsod.imaging.media import FAILURES, Failure, cause, open_media, open_url, redacted, video_stream
 from rtsod.interfaces import Clock
 from rtsod.sources.timeline import Timeline
-from rtsod.system.worker_thread import Worker
+from rtsod.system.worker_thread import WorkerStopped, WorkerThread
 
 _log = logging.getLogger(__name__)
 
+RELEASE_SECONDS: Final = 3.0
+"""How long ``close`` waits for a file or stream that is still inside a read."""
 _MAX_FAILURES: Final = 100
 """Consecutive failed reads after which a file counts as ended."""
 _DEFAULT_FPS: Final = Fraction(25)
@@ -103,7 +105,8 @@ class VideoSource:
         self._last_pts = Fraction(0)
         if live:
             self._first = None  # stale by the time of the first read
-        self._worker = Worker(self._fetch, owned.pop_all().close, name="video")
+        self._release = owned.pop_all().close
+        self._worker = WorkerThread("rtsod-video")
 
     @property
     def info(self) -> SourceInfo:
@@ -121,11 +124,15 @@ class VideoSource:
         Raises:
             SourceError: a network stream broke off.
         """
-        return self._worker.next()
+        try:
+            return self._worker.call(self._fetch)
+        except WorkerStopped:
+            return None
 
     def close(self) -> None:
         """Release the file. Idempotent; from any thread."""
-        self._worker.close()
+        self._worker.stop(self._release)
+        self._worker.join(RELEASE_SECONDS)
 
     def _describe(self, image: Image, frame: VideoFrame, *, fps: Fraction | None, path: Path | None) -> SourceInfo:
         aspect = self._stream.sample_aspect_ratio

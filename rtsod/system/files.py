@@ -1,4 +1,4 @@
-"""Results as files: whole or not at all, and never in the place of something that is no file."""
+"""Reading and writing files: writes are atomic, and a path that is not a regular file is refused or handled as such."""
 
 from __future__ import annotations
 
@@ -6,27 +6,152 @@ import argparse
 import errno
 import json
 import os
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from rtsod.errors import OutputError, UsageError
 
 _SEPARATORS: Final = ("/", os.sep)
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_PERMITTED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+class UnfinishedFile:
+    """A file that is written under a hidden name and takes its final name once it is complete.
+
+    Until :meth:`finish` an older file of that name stays as it is. The hidden name lies in the same folder, because a
+    file can be renamed atomically only within one file system, and is different in every run and every instance.
+
+    Args:
+        path: the final name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._final = path
+        self.path = path.with_name(f".rtsod-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
+        """The hidden name. Nothing is created here until you do."""
+
+    def finish(self) -> None:
+        """Rename the file to its final name, over an older one.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        os.replace(self.path, self._final)
+
+    def discard(self) -> None:
+        """Delete the file if it exists.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        self.path.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
+    """Write a file atomically: readers see the older file or the new one, never a part.
+
+    Args:
+        path: of a regular file, which need not exist. Its folder must.
+        content: of the file.
+        durable: wait until the content is on the disk, so that it also survives a power cut.
+        mode: permissions of the file, less the umask.
+
+    Raises:
+        OSError: it cannot be written; an older file is unchanged.
+    """
+    unfinished = UnfinishedFile(path)
+    try:
+        with open(unfinished.path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.finish()
+    except BaseException:
+        with suppress(OSError):
+            unfinished.discard()
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically, or write into a device such as ``/dev/stdout``.
+
+    Raises:
+        OutputError: it cannot be written; an older file is unchanged.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            replace_file(path, content)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8; see :func:`write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a regular file. Anything else is refused, since reading a pipe would wait for its writer.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is not a file", str(path))
+    return path.read_bytes()
+
+
+def read_text(path: Path) -> str:
+    """Read a regular file as UTF-8.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+        ValueError: it is not UTF-8.
+    """
+    return read_bytes(path).decode()
+
+
+def json_from_text(text: str) -> Any:
+    """Parse JSON from a file that may be damaged.
+
+    Raises:
+        ValueError: it is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
 
 
 def file_to_write(text: str) -> Path:
-    """A file as an argument of a command line, where a path would forget what was wrong with it."""
+    """Parse an output file on the command line; the ``type`` of an argparse argument.
+
+    It looks at the text itself, because ``Path`` drops a trailing slash and turns an empty string into ``.``.
+
+    Raises:
+        argparse.ArgumentTypeError: it cannot be the name of a file.
+    """
     if not text:
         raise argparse.ArgumentTypeError("is empty: give a file")
     if text == "-":
-        raise argparse.ArgumentTypeError("-: is no file: for standard output give /dev/stdout, for a file ./-")
+        raise argparse.ArgumentTypeError("-: is not a file: for standard output give /dev/stdout, for a file ./-")
     if text.endswith(_SEPARATORS):
         raise argparse.ArgumentTypeError(f"{text}: is a folder, not a file")
     return Path(text)
 
 
 def check_writable(option: str, path: Path) -> None:
-    """Fail before minutes are spent on what could not be kept.
+    """Find out whether a file can be written, before minutes are spent on its content.
+
+    Args:
+        option: the command-line option that names the file, for messages.
+        path: of the file. An existing one is not touched.
 
     Raises:
         UsageError: ``path`` is a folder, a pipe or a socket.
@@ -39,9 +164,9 @@ def check_writable(option: str, path: Path) -> None:
             raise UsageError(f"{option} {path}: is not a file")
         if path.is_char_device():
             return
-        trial = _unfinished(path)
-        trial.touch()  # asking for permission is not enough: root has it everywhere, even where nothing can be made
-        trial.unlink()
+        trial = UnfinishedFile(path)
+        trial.path.touch()  # os.access is not enough: root passes it even on a read-only file system
+        trial.discard()
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(
@@ -49,61 +174,19 @@ def check_writable(option: str, path: Path) -> None:
         ) from error
 
 
-def read_text(path: Path) -> str:
-    """:func:`read_bytes`, which must be UTF-8.
+def output_error(path: Path, error: Exception) -> OutputError:
+    """Describe a failed write in one line that says how to fix it.
 
-    Raises:
-        OSError: it cannot be read, or is no file.
-        ValueError: it is no text.
+    Args:
+        path: of the file, as the user named it.
+        error: an ``OSError``, or any other exception; FFmpeg's carry an ``errno`` as well.
     """
-    return read_bytes(path).decode()
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of a file; never waits for another program, as a pipe in its place would have it.
-
-    Raises:
-        OSError: it cannot be read, or is no file.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "is not a file", str(path))
-    return path.read_bytes()
-
-
-def json_from_text(text: str) -> Any:
-    """What a file that may be damaged holds.
-
-    Raises:
-        ValueError: it is no JSON, or nested so deep that nobody wrote it on purpose.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError("is nested too deep") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """:func:`write_bytes` of the text in UTF-8."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole, over an older one, or leave the older one as it is. A device is written into.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    unfinished = _unfinished(path)
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)  # such as /dev/stdout
-            return
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}-{os.getpid()}")
+    code = getattr(error, "errno", None)
+    if code in _DISK_FULL:
+        return OutputError(f"{path}: disk full: free some space or write to another folder")
+    if code in _NOT_PERMITTED:
+        return OutputError(f"{path}: not writable: choose another folder or change its permissions")
+    if code == errno.ENOENT:
+        return OutputError(f"{path}: its folder does not exist: create {path.parent} and run again")
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return OutputError(f"{path}: cannot be written: {' '.join(str(reason).split())}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rtsod.sinks.loopback import tells_readers
+from rtsod.sinks.loopback import reports_readers
 from rtsod.sources.supervised import IDLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
@@ -40,7 +40,7 @@ def read_on_demand(program: Told) -> Reader:
 
 
 def on_demand_by_who_has_it_open() -> None:
-    assert not tells_readers(OURS), "this driver does not"
+    assert not reports_readers(OURS), "this driver does not"
     with on_demand(*COMMON, "--source", "vivid") as program, read_on_demand(program):
         pass
     assert json.loads(STATS.read_text())["events"] == {}
@@ -50,7 +50,7 @@ def on_demand_by_the_drivers_word_and_a_slow_camera() -> None:
     kernel.unload("v4l2loopback")
     kernel.load("v4l2loopback-newer", "devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod")
     with on_demand(*COMMON, "--size", "640x360") as program:
-        assert tells_readers(OURS)
+        assert reports_readers(OURS)
         idle = os.open(OURS, os.O_RDWR)  # looks, but does not read
         time.sleep(IDLE_SECONDS)
         assert not v4l2.holders(CAMERA), "the driver says that nobody reads"

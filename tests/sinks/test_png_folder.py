@@ -59,7 +59,7 @@ def test_transparent_pictures_hide_nothing(tmp_path: Path) -> None:
 
 def test_parent_must_exist(tmp_path: Path) -> None:
     sink = PngFolderSink(tmp_path / "a/b", what="picture", transparent=False)
-    with pytest.raises(OutputError, match="folder is gone"):
+    with pytest.raises(OutputError, match="folder does not exist"):
         sink.write(composited())
     sink.close()
     assert os.listdir(tmp_path) == []

@@ -200,7 +200,7 @@ def test_folder_that_vanished(tmp_path: Path) -> None:
     folder.mkdir()
     sink = VideoFileSink(folder / "film.mp4", fps=Fraction(30))
     folder.rmdir()
-    with pytest.raises(OutputError, match="folder is gone"):
+    with pytest.raises(OutputError, match="folder does not exist"):
         sink.write(composited())
     sink.close()
     assert not folder.exists()

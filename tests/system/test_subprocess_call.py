@@ -12,7 +12,7 @@ import pytest
 
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, UsageError
-from rtsod.system.subprocess_call import call_in_subprocess
+from rtsod.system.subprocess_call import SubprocessCall, call_in_subprocess
 
 ROOT = Path(__file__).parents[2]
 needs_fifo = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in the file system")
@@ -47,7 +47,7 @@ def test_other_errors_are_one_line_with_their_place() -> None:
 
 
 def test_a_death_is_an_error_with_the_last_words() -> None:
-    with pytest.raises(EngineError, match=r"^dying: the process for it died \(exit code 3\): the end$"):
+    with pytest.raises(EngineError, match=r"^dying: its process died \(exit code 3\): the end$"):
         call_in_subprocess("dying", exec, "import os; os.write(2, b'once\\nthe end\\n'); os._exit(3)")
 
 
@@ -96,3 +96,52 @@ def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, t
         assert caller.stderr is not None
         assert caller.stderr.read().strip() == said
     assert caller.returncode == code
+
+
+def test_a_result_that_is_late_can_still_be_waited_for(tmp_path: Path) -> None:
+    with SubprocessCall(exec, ("import time; time.sleep(0.5)",), {}) as call:
+        with pytest.raises(TimeoutError):
+            call.result(timeout=0)
+        assert call.result() is None
+
+
+def test_leaving_kills_the_process() -> None:
+    with SubprocessCall(exec, ("import time; time.sleep(100)",), {}) as call:
+        process = call._process
+    assert process.returncode is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_terminated_function_can_return_what_it_has(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    with SubprocessCall(count_until_terminated, (ready,), {}) as call:
+        while not ready.exists():
+            assert call._process.poll() is None
+        call.terminate()
+        assert call.result(timeout=60) == "partial"
+
+
+def count_until_terminated(ready: Path) -> str:
+    class Ended(Exception): ...
+
+    def end(number: int, frame: object) -> None:
+        raise Ended
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        ready.touch()
+        while True:
+            signal.pause()
+    except Ended:
+        return "partial"
+
+
+def test_a_function_of_the_main_module_is_found_where_that_was_started_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "study.py").write_text(
+        "from rtsod.system.subprocess_call import call_in_subprocess\n"
+        "def double(number):\n    return 2 * number\n"
+        "if __name__ == '__main__':\n    print(call_in_subprocess('doubling', double, 21))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    done = subprocess.run([sys.executable, "-m", "study"], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("42\n", "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.errors import OutputError
 from rtsod.progress import Notify
 from rtsod.system.file_lock import locked
-from rtsod.system.files import read_bytes, read_text
+from rtsod.system.files import read_bytes, read_text, replace_file
 
 _LOCK_TIMEOUT_SECONDS: Final = 1800.0
 """How long to wait for another process that builds the same plan. The slowest builds take a few minutes."""
@@ -80,8 +79,8 @@ class PlanCache:
         try:
             self._prepare()
             # In this order: an interruption in between leaves a plan that its manifest does not match.
-            _write_whole(path, plan)
-            _write_whole(path.with_suffix(".json"), manifest.to_json().encode())
+            replace_file(path, plan, durable=True, mode=0o600)
+            replace_file(path.with_suffix(".json"), manifest.to_json().encode(), durable=True, mode=0o600)
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot store the engine: {_fix(error)}") from error
         return CachedPlan(plan, manifest, path)
@@ -125,16 +124,3 @@ def engines_folder() -> Path:
 def _fix(error: OSError) -> str:
     fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make the folder writable"
     return f"{error.strerror or error}: {fix}"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary
 from rtsod.backends.tensorrt.target import Target, cannot_build, require_buildable
-from rtsod.errors import EngineError, OutputError
+from rtsod.errors import EngineError
 from rtsod.progress import BuildProgress
-from rtsod.system.files import write_bytes
+from rtsod.system.files import replace_file
 
 _WORKSPACE_BYTES: Final = 2 << 30
 """Upper bound on the scratch memory of a kernel, beside weights and activations. No layer of U²-Net needs more."""
@@ -138,6 +138,6 @@ def _write_timing_cache(path: Path, content: bytes) -> None:
     # Without the file the next build is slower; that is no reason to fail.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content)
-    except (OSError, OutputError):
+        replace_file(path, content, mode=0o600)
+    except OSError:
         return

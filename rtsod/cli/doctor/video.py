@@ -12,13 +12,12 @@ from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError
 from rtsod.sinks import display_available, virtual_camera_available
-from rtsod.sinks.loopback import tells_readers
+from rtsod.sinks.loopback import RELOAD, reports_readers
 from rtsod.sinks.loopback import virtual_cameras as loopback_devices
 from rtsod.sources import open_source
 from rtsod.system import v4l2
 
 _MODULE: Final = Path("/sys/module/v4l2loopback")
-_RELOAD: Final = "sudo modprobe -r v4l2loopback, then modprobe it with exclusive_caps=1"
 
 
 def cameras(devices: Callable[[], list[v4l2.Device]] = v4l2.devices) -> Iterator[Finding]:
@@ -43,7 +42,7 @@ def virtual_cameras() -> Iterator[Finding]:
         found, _, fix = probe.reason.partition(": ")
         yield Finding("virtual camera", Verdict.OK if probe.available else Verdict.INFO, found, fix)
         return
-    tells = tells_readers(devices[0].path)
+    tells = reports_readers(devices[0].path)
     readers = "tells who reads" if tells else "does not tell who reads, so --on-demand looks at who has it open"
     yield Finding("v4l2loopback", Verdict.OK, ", ".join([*_module_options(), readers]))
     for device in devices:
@@ -51,7 +50,7 @@ def virtual_cameras() -> Iterator[Finding]:
         if not device.readable:
             yield Finding(about, Verdict.WARNING, "may not be opened", v4l2.no_permission(device.path))
         elif device.captures and device.outputs:
-            yield Finding(about, Verdict.WARNING, f"{device.name} has no exclusive_caps=1: browsers hide it", _RELOAD)
+            yield Finding(about, Verdict.WARNING, f"{device.name} has no exclusive_caps=1: browsers hide it", RELOAD)
         else:
             verdict, state = (Verdict.INFO, f"held by {who}") if who else (Verdict.OK, "free")
             yield Finding(about, verdict, f"{device.name}, {state}")

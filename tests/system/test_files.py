@@ -1,0 +1,97 @@
+"""Files are written whole or not at all, and what went wrong is said in one line with its fix."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtsod.errors import OutputError, UsageError
+from rtsod.system.files import UnfinishedFile, check_writable, output_error, replace_file, write_bytes, write_text
+
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="permissions and devices are POSIX's")
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("older")
+    write_text(path, "grün")
+    assert path.read_bytes() == "grün".encode()
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_failure_leaves_the_older_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("older")
+
+    def full(*_: object) -> None:
+        assert len(os.listdir(tmp_path)) == 2, "the new content lies beside it"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match=r"a\.json: disk full"):
+        write_bytes(path, b"new")
+    assert path.read_text() == "older"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_two_writers_of_one_file_never_share_a_name(tmp_path: Path) -> None:
+    one, other = UnfinishedFile(tmp_path / "a"), UnfinishedFile(tmp_path / "a")
+    one.path.write_text("one")
+    other.path.write_text("other")
+    one.finish()
+    other.finish()
+    assert (tmp_path / "a").read_text() == "other"
+    other.discard()
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@needs_posix
+def test_permissions_follow_the_mode_and_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        replace_file(tmp_path / "shared", b"")
+        replace_file(tmp_path / "private", b"", durable=True, mode=0o600)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o600
+
+
+@needs_posix
+def test_a_device_is_written_into() -> None:
+    write_bytes(Path(os.devnull), b"gone")
+    assert Path(os.devnull).is_char_device()
+    check_writable("--json", Path(os.devnull))
+
+
+def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
+    check_writable("--json", tmp_path / "a.json")
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(UsageError, match=r"^--json .*: is a folder, not a file$"):
+        check_writable("--json", tmp_path)
+    with pytest.raises(OutputError, match=r"^--json .*none/a\.json: the folder .*none is missing or cannot be"):
+        check_writable("--json", tmp_path / "none" / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (errno.ENOSPC, "disk full: free some space or write to another folder"),
+        (errno.EROFS, "not writable: choose another folder or change its permissions"),
+        (errno.ENOENT, "its folder does not exist: create folder and run again"),
+        (errno.EIO, f"cannot be written: {os.strerror(errno.EIO)}"),
+    ],
+)
+def test_an_error_number_becomes_a_line_with_a_fix(code: int, says: str) -> None:
+    error = output_error(Path("folder/a.png"), OSError(code, os.strerror(code)))
+    assert str(error) == f"{Path('folder/a.png')}: {says}"
+
+
+def test_other_errors_become_one_line() -> None:
+    assert str(output_error(Path("a.mp4"), ValueError("two\n  lines"))) == "a.mp4: cannot be written: two lines"
+    assert str(output_error(Path("a.mp4"), ValueError())) == "a.mp4: cannot be written: ValueError"
