@@ -211,7 +211,7 @@ def main(only: str = "") -> int:
     reader = Reader()
     check(a_fault("Inject V4L2_BUF_FLAG_ERROR", slate=False), program, reader)
     check(a_fault("Inject Fatal Streaming Error", says="stopped delivering|failed|no picture"), program, reader)
-    check(a_fault("Percentage of Dropped Buffers", 100, says="no picture for"), program, reader)
+    check(a_fault("Percentage of Dropped Buffers", 100, says="no frame for"), program, reader)
     check(a_disconnect_and_a_stream_that_does_not_start_again, program, reader)
     program = check(killed_and_started_again_with_a_reader_attached, program, reader) or program
     check(back_under_another_number, program, reader)

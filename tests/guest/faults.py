@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from rtsod.sources.supervised import STEADY_SECONDS
+from rtsod.sources.recovery import STABLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Told
@@ -23,7 +23,7 @@ ELSEWHERE = Path("/dev/video1")
 def let_it_be_steady(reader: Reader) -> None:
     """The back-off begins anew only with a camera that has been steady."""
     since = next((i for i, seen in reversed([*enumerate(reader.seen)]) if not seen.is_picture), 0)
-    reader.wait(lambda: len(reader.seen) > since + 4 * (STEADY_SECONDS + 1), "a while of pictures")
+    reader.wait(lambda: len(reader.seen) > since + 4 * (STABLE_SECONDS + 1), "a while of pictures")
     reader.wait_for(lambda seen: seen.is_picture, "a picture before", len(reader.seen))
 
 

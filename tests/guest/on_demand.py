@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rtsod.sinks.loopback import reports_readers
-from rtsod.sources.supervised import IDLE_SECONDS
+from rtsod.sources.recovery import IDLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Told
