@@ -144,15 +144,24 @@ class Blur:
         if not 0.0 < self.sigma <= self.MAX_SIGMA:
             raise UsageError(f"blur:{self.sigma:g}: the blur must be more than 0 and at most {self.MAX_SIGMA:g} pixels")
 
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transparent:
     """No background: outputs that know alpha carry it."""
 
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
 
 @dataclass(frozen=True, slots=True)
 class PassThrough:
     """The camera's picture as it is, background included; yet still only with a valid mask of its own."""
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
 
 
 Backdrop: TypeAlias = Background | Blur | Transparent | PassThrough

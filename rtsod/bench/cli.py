@@ -193,8 +193,7 @@ def _plan(options: argparse.Namespace) -> BenchmarkPlan:
         report=options.report,
     )
     if options.pipeline:
-        backdrop = open_background(plan.background)
-        getattr(backdrop, "close", lambda: None)()
+        open_background(plan.background).close()
     _check_results(plan)
     return plan
 
