@@ -1,4 +1,4 @@
-"""One suite over everything that is a ``Source``."""
+"""One suite for every implementation of ``Source``."""
 
 from __future__ import annotations
 
@@ -62,6 +62,16 @@ OPENERS = {
 }
 
 
+FRAMES_IN_INFO = {
+    "camera": None,
+    "video": LENGTH,
+    "variable rate": 20,  # its header gives 0.79 s at 25 frames per second
+    "folder": LENGTH,
+    "demo, live": None,
+    "demo, as a file": LENGTH,
+}
+
+
 @pytest.fixture(params=OPENERS, ids=lambda name: name.replace(", ", "-").replace(" ", "-"))
 def opener(request: pytest.FixtureRequest) -> Callable[[Path], Source]:
     return OPENERS[request.param]
@@ -74,7 +84,7 @@ def _read_some(source: Source) -> list[Frame]:
     return frames
 
 
-def test_frames_are_what_the_protocol_says(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+def test_frames_keep_the_protocols_contract(opener: Callable[[Path], Source], tmp_path: Path) -> None:
     source = opener(tmp_path)
     info = source.info
     frames = _read_some(source)
@@ -92,20 +102,26 @@ def test_frames_are_what_the_protocol_says(opener: Callable[[Path], Source], tmp
     source.close()
 
 
-def test_the_end_of_a_finite_source_stays_the_end(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+def test_a_finite_source_stays_at_its_end(opener: Callable[[Path], Source], tmp_path: Path) -> None:
     source = opener(tmp_path)
     if source.info.live:
         source.close()
-        pytest.skip("live: has no end")
+        pytest.skip("a live source has no end")
     frames = _read_some(source)
     assert [frame.index for frame in frames] == list(range(LENGTH))
-    assert source.info.frames in (LENGTH, None) or source.info.path is not None
     assert source.read() is None
     assert source.read() is None
     source.close()
 
 
-def test_time_stamps_belong_to_files(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", OPENERS)
+def test_info_gives_the_number_of_frames_where_it_is_known(kind: str, tmp_path: Path) -> None:
+    source = OPENERS[kind](tmp_path)
+    assert source.info.frames == FRAMES_IN_INFO[kind]
+    source.close()
+
+
+def test_only_files_have_time_stamps(opener: Callable[[Path], Source], tmp_path: Path) -> None:
     source = opener(tmp_path)
     stamps = [frame.pts for frame in _read_some(source)]
     source.close()
@@ -118,7 +134,7 @@ def test_time_stamps_belong_to_files(opener: Callable[[Path], Source], tmp_path:
     assert all(after > before for before, after in itertools.pairwise(times))
 
 
-def test_after_close_there_is_nothing(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+def test_after_close_read_returns_none(opener: Callable[[Path], Source], tmp_path: Path) -> None:
     source = opener(tmp_path)
     assert source.read() is not None
     source.close()
