@@ -19,6 +19,15 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "motion.md"
 
 
+_NAMES: Final = {
+    "carried": "propagated",
+    "steadied and carried": "stabilized and propagated",
+    "steady": "stabilize",
+    "carry": "propagate",
+}
+"""Names in the page for keys of the results that keep an older spelling."""
+
+
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -30,7 +39,7 @@ def real(results: Path) -> str:
     keys = ("age 2", "age 4", "age 6", "every 4")
     rows = [
         [
-            name,
+            _NAMES.get(name, name),
             *(f"{row[key]['p5']:.3f} / {row[key]['mean']:.3f}" for key in keys),
             f"{row['flicker']:.2f}",
             f"{row['flicker drawn']:.2f}",
@@ -44,7 +53,10 @@ def real(results: Path) -> str:
 def demo(results: Path) -> str:
     """Errors on the demo scene, whose alpha is exact."""
     recorded = _read(results, "motion")["demo"]
-    rows = [[name, f"{row['mad']:.1f}", f"{row['dtssd']:.2f}", str(row["lag"])] for name, row in recorded.items()]
+    rows = [
+        [_NAMES.get(name, name), f"{row['mad']:.1f}", f"{row['dtssd']:.2f}", str(row["lag"])]
+        for name, row in recorded.items()
+    ]
     return _table(["", "MAD", "dtSSD", "lag"], rows)
 
 
@@ -86,7 +98,7 @@ def cost(results: Path) -> str:
         for scene, sizes in recorded.items()
         for size, row in sizes.items()
     ]
-    return _table(["ms of one core", *heads], rows)
+    return _table(["ms of one core", *(_NAMES.get(head, head) for head in heads)], rows)
 
 
 TABLES: Final[dict[str, Callable[[Path], str]]] = {

@@ -51,8 +51,8 @@ def test_the_procedure_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert set(exact[key]) == {"p50", "p95", "p99", "mean"}
     assert {"torch", "python", "platform"} <= result["machine"].keys()
     assert "frame to map" in capsys.readouterr().out
-    told = measure(Job("lite", "engine-tensorrt", tmp_path / "lite.pth", True, "cpu", 128, 1, None))
-    assert told["left_out"], "TensorRT does not run on a CPU, and the result says why"
+    figures = measure(Job("lite", "engine-tensorrt", tmp_path / "lite.pth", True, "cpu", 128, 1, None))
+    assert figures["left_out"], "TensorRT does not run on a CPU, and the result says why"
 
 
 def test_a_failed_variant_does_not_end_the_run(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_a_fused_network_gives_the_same_map(published_weights: dict[str, Path]) 
 
 def test_times_cover_every_repeat() -> None:
     calls: list[int] = []
-    told = times(lambda: calls.append(1), 50)
+    figures = times(lambda: calls.append(1), 50)
     assert len(calls) == 55, "a tenth more, to warm up"
-    assert 0 <= told["p50"] <= told["p95"] <= told["p99"]
+    assert 0 <= figures["p50"] <= figures["p95"] <= figures["p99"]
 
 
 def test_parity_of_equal_maps_is_perfect() -> None:

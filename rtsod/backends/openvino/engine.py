@@ -68,7 +68,7 @@ class OpenVinoEngine:
             self._open(config, weights, precision, TOLERANCE)
 
     def _open_fastest(self, config: EngineConfig, weights: Weights) -> None:
-        # Not bf16: it is off by more than 8 bits are, see docs/decisions.md.
+        # Not bf16: it is off by more than 8 bits are, see docs/decisions/network.md.
         try:
             speedup = int8_speedup(self._core)
             if speedup < _WORTH_IT:

@@ -134,12 +134,12 @@ def test_rtx_builds_ahead_of_time_without_a_timing_cache(tmp_path: Path, publish
 
 @pytest.mark.parametrize("capability", [(6, 1), (7, 0), (9, 0), (8, 7)], ids=str)
 def test_an_unsupported_gpu_is_refused_before_anything_is_done(capability: tuple[int, int], tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(EngineUnavailable, match="--engine torch"):
         find_or_build(
-            Recipe(LITE, resolve(LITE), rtx(), Target(capability)), cache=PlanCache(tmp_path / "e"), notify=said.append
+            Recipe(LITE, resolve(LITE), rtx(), Target(capability)), cache=PlanCache(tmp_path / "e"), notify=lines.append
         )
-    assert not said
+    assert not lines
     assert not (tmp_path / "e").exists()
 
 
@@ -168,19 +168,19 @@ def _exported_once(monkeypatch: pytest.MonkeyPatch, published_weights: dict[str,
 
 @pytest.mark.usefixtures("_exported_once")
 def test_a_plan_is_built_once_then_found_and_rebuilt_when_damaged(tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
 
     def engine(target: Target) -> CachedPlan:
-        said.clear()
+        lines.clear()
         recipe = Recipe(LITE, resolve(LITE), rtx(), target)
-        return find_or_build(recipe, cache=PlanCache(tmp_path), notify=said.append)
+        return find_or_build(recipe, cache=PlanCache(tmp_path), notify=lines.append)
 
     first = engine(Target((8, 6)))
-    assert "none was built yet" in said[0]
-    assert "takes" in said[0]
+    assert "none was built yet" in lines[0]
+    assert "takes" in lines[0]
     again = engine(Target((8, 6)))
     assert (again.plan, again.manifest) == (first.plan, first.manifest)
-    assert not said, "nothing is built, nothing is reported"
+    assert not lines, "nothing is built, nothing is reported"
     here = engine(Target((8, 6), "NVIDIA GeForce RTX 3060", "580.1"))
     assert here.path == first.path, "a plan built ahead of time fits every GPU of its compute capability"
 
@@ -188,7 +188,7 @@ def test_a_plan_is_built_once_then_found_and_rebuilt_when_damaged(tmp_path: Path
     damaged[len(damaged) // 2] ^= 1
     first.path.write_bytes(damaged)
     mended = engine(Target((8, 6)))
-    assert "damaged" in said[0]
+    assert "damaged" in lines[0]
     assert mended.path.read_bytes() == mended.plan != bytes(damaged)
 
 
@@ -245,29 +245,29 @@ class TestAvailability:
 
 
 def test_a_long_build_reports_now_and_then() -> None:
-    said: list[str] = []
+    lines: list[str] = []
     clock = Ticks()
-    report = spoken(said.append, clock)
+    report = spoken(lines.append, clock)
     for second in range(30):
         clock.now = second
         report("choosing kernels", second, 30)
-    assert 4 <= len(said) <= 6
-    assert "choosing kernels, 16 %" in said[0]
+    assert 4 <= len(lines) <= 6
+    assert "choosing kernels, 16 %" in lines[0]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_shows_bars_for_nested_phases(terminal: bool) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     screen = StringIO()
     console = Console(file=screen, force_terminal=terminal, width=100)
-    with shown(console, said.append) as report:
+    with shown(console, lines.append) as report:
         report("outer", 0, 2)
         report("inner", 1, 3)
         report("inner", 3, 3)
         report("outer", 2, 2)
         console.print("between")
         report("last", 0, 1)
-    assert not said
+    assert not lines
     assert ("outer" in screen.getvalue()) == ("last" in screen.getvalue()) == terminal
     assert "between\n" in screen.getvalue()
 

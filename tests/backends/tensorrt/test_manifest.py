@@ -206,25 +206,25 @@ with cache.exclusive(RUN):
 
 
 def test_waiting_for_another_process_is_reported(tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     cache = PlanCache(tmp_path)
     waiting = threading.Event()
 
     def notify(line: str) -> None:
-        said.append(line)
+        lines.append(line)
         waiting.set()
 
     def second() -> None:
         with PlanCache(tmp_path).exclusive(RUN, notify):
-            said.append("inside")
+            lines.append("inside")
 
     thread = threading.Thread(target=second)
     with cache.exclusive(RUN):
         thread.start()
         assert waiting.wait(10)
-        assert said == ["another process is building this engine: waiting for it"]
+        assert lines == ["another process is building this engine: waiting for it"]
     thread.join(10)
-    assert said[1:] == ["inside"]
+    assert lines[1:] == ["inside"]
 
 
 def test_a_checkout_stores_engines_in_its_own_folder() -> None:
