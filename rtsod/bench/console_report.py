@@ -113,7 +113,8 @@ def drop_summary(snapshot: Snapshot) -> str:
     drops = drops_by_reason(snapshot).items()
     reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in drops)
     in_flight = snapshot["dropped"].get(Drop.STOPPED, 0)
-    return f"dropped {reasons or 'none'}" + (f", {in_flight} in flight at the end" if in_flight else "")
+    dropped = f"dropped: {reasons}" if reasons else "none dropped"
+    return dropped + (f"; {in_flight} in flight at the end" if in_flight else "")
 
 
 def format_fps(run: EndToEndResult, digits: int) -> str:

@@ -23,7 +23,8 @@ section { background: #fff; border: 1px solid #e4e7eb; border-radius: 10px; padd
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid #e4e7eb; white-space: nowrap; }
 th { color: #616e7c; font-weight: 600; font-size: 13px; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; } tr:last-child td { border-bottom: 0; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+td:first-child { white-space: normal; min-width: 130px; } tr:last-child td { border-bottom: 0; }
 .facts td { text-align: left; white-space: normal; } .facts td:first-child { color: #616e7c; width: 150px; }
 svg { width: 100%; height: auto; display: block; }
 @media print { body { background: #fff; } section, .card { break-inside: avoid; } }

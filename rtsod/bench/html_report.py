@@ -127,7 +127,6 @@ def _roofline_section(result: Result) -> Iterable[str]:
         f"This machine ({escape(roofline.name)}), by sustained 1×1 convolution: {compared_with_1080_ti(roofline)}. "
         f"Memory bandwidth: {roofline.copy_gb_s:.0f} GB/s, "
         f"{format_factor(roofline.bandwidth_relative_to_1080_ti)} a GTX 1080 Ti. Peak rates in GFLOP/s: {rates}."
-        f"{'' if result.roofline_doubt is None else f' <strong>{escape(result.roofline_doubt)}</strong>.'}"
     )
     rows = []
     for network in result.networks:
@@ -146,10 +145,21 @@ def _roofline_section(result: Result) -> Iterable[str]:
                 ]
             )
     heads = ["network", "precision", "10⁹ MAC", "arithmetic ms", "memory ms", "bound fps", "measured fps", "share"]
-    doubts = {f"{network.model}: {doubt}" for network in result.networks if (doubt := result.share_doubt(network))}
-    text += "".join(f" The share is unreliable for {escape(doubt)}." for doubt in sorted(doubts))
+    text += "".join(f" <strong>{escape(doubt)}.</strong>" for doubt in _doubts(result))
     plot = plots.roofline(result) if rows else ""
     yield section(heading, f"<p>{text}</p>{table(heads, rows) if rows else ''}{plot}")
+
+
+def _doubts(result: Result) -> Iterable[str]:
+    """Each reason for doubt once, with the networks whose shares it makes unreliable."""
+    models: dict[str, list[str]] = {} if result.roofline_doubt is None else {result.roofline_doubt: []}
+    for network in result.networks:
+        doubt = result.share_doubt(network)
+        if doubt is not None:
+            models.setdefault(doubt, []).append(network.model)
+    for doubt, unreliable in models.items():
+        sentence = doubt[0].upper() + doubt[1:]
+        yield f"{sentence}; unreliable share: {', '.join(unreliable)}" if unreliable else sentence
 
 
 def _pipeline_sections(runs: Sequence[EndToEndResult]) -> Iterable[str]:

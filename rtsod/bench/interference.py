@@ -93,4 +93,6 @@ def interference_warning(others_cores: float | None, cores: int) -> str | None:
     """A warning for a disturbed measurement, otherwise None."""
     if not is_disturbed(others_cores, cores):
         return None
-    return f"other programs kept {others_cores:.1f} of {cores} cores busy during this: rates are too low"
+    return (
+        f"other programs kept {others_cores:.1f} of {cores} cores busy during the measurement, so its rates are too low"
+    )

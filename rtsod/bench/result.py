@@ -72,7 +72,7 @@ class Result:
         if self.roofline is None or not is_disturbed(self.roofline.others_cores, self.cores):
             return None
         busy = self.roofline.others_cores
-        return f"other programs kept {busy:.1f} cores busy during the probes: the true roofline is higher"
+        return f"other programs kept {busy:.1f} cores busy during the probes, so the true roofline is higher"
 
     def share_doubt(self, network: NetworkResult) -> str | None:
         """Why a network's share of its bound is unreliable; None if nothing suggests that."""
@@ -89,7 +89,8 @@ class Result:
         if self.roofline_doubt is not None:
             return self.roofline_doubt
         if is_disturbed(network.others_cores, self.cores):
-            return f"other programs kept {network.others_cores:.1f} cores busy during this: the rate is too low"
+            busy = network.others_cores
+            return f"other programs kept {busy:.1f} cores busy during the measurement, so the rate is too low"
         return None
 
     def record(self) -> dict[str, Any]:

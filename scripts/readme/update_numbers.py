@@ -111,8 +111,8 @@ def _length(growth: dict[str, Any]) -> str:
     grown = run["after_settling"]
     return (
         f"In a run of {run['seconds'] / 60:.0f} minutes with the {growth['model']} network, after the first fifth, "
-        f"memory grew by {grown['memory_mb_per_minute']:.2f} MB per minute, the number of threads by {grown['threads']} "
-        f"and that of file descriptors by {grown['descriptors']}."
+        f"memory grew by {grown['memory_mb_per_minute']:.2f} MB per minute, the number of threads by "
+        f"{grown['threads']} and that of file descriptors by {grown['descriptors']}."
     )
 
 

@@ -21,4 +21,4 @@ def test_frames_in_flight_at_the_end_do_not_count_as_dropped() -> None:
     metrics.dropped(Drop.STOPPED, 2)
     snapshot = metrics.snapshot()
     assert drops_by_reason(snapshot) == {"before_inference": 3}
-    assert drop_summary(snapshot) == "dropped 3 before inference, 2 in flight at the end"
+    assert drop_summary(snapshot) == "dropped: 3 before inference; 2 in flight at the end"
