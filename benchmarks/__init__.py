@@ -1,1 +1,1 @@
-"""Comparisons and studies around the package; run as modules from the repository's top folder."""
+"""Studies and comparisons with other programs. ``benchmarks/README.md`` lists them."""

@@ -1,7 +1,7 @@
-"""Make everything in benchmarks/results anew, on a machine that nobody else uses meanwhile.
+"""Measure everything in benchmarks/results again. Run it on a machine that nobody else is using.
 
-python -m benchmarks.record            # all of it
-python -m benchmarks.record bench      # only the results so named
+python -m benchmarks.record            # all results
+python -m benchmarks.record bench      # only the named ones
 """
 
 from __future__ import annotations
@@ -41,19 +41,26 @@ COMMANDS: Final = {
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",
 }
-"""By the name of the file without its suffix; what stands in a file was made by what stands here."""
+"""The module and options that measure each result, by the name of its file without the suffix."""
 
 
 def command(name: str) -> str:
-    """As it would be typed, and as the result says it."""
+    """The command that measures a result, as you would type it and as the result itself records it."""
     return f"python -m {COMMANDS[name]} --json {(RESULTS / f'{name}.json').as_posix()}"
 
 
 def main(names: list[str]) -> int:
-    """Run the commands; the first that fails ends it."""
+    """Run the commands one after the other; stop at the first that fails.
+
+    Args:
+        names: of the results; empty for all.
+
+    Returns:
+        The exit code: that of the command that failed, ``ExitCode.USAGE`` for an unknown name.
+    """
     if unknown := set(names) - set(COMMANDS):
-        print(f"record: no such result: {', '.join(sorted(unknown))}; there are {', '.join(COMMANDS)}", file=sys.stderr)
-        return 2
+        print(f"record: {', '.join(sorted(unknown))}: choose from {', '.join(COMMANDS)}", file=sys.stderr)
+        return ExitCode.USAGE
     for name in names or COMMANDS:
         print(command(name), flush=True)
         result = ROOT / RESULTS / f"{name}.json"
@@ -63,13 +70,13 @@ def main(names: list[str]) -> int:
         arguments = [sys.executable, *shlex.split(command(name))[1:]]
         try:
             code = subprocess.run(arguments, cwd=ROOT, env=environment, check=False).returncode
-        except KeyboardInterrupt:  # the command heard it too, and said so
+        except KeyboardInterrupt:  # the command was interrupted, too, and has reported it
             code = ExitCode.INTERRUPTED
         print(f"{name}: {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
         if code != 0:
-            if before is not None:  # a whole result is worth more than a part of a newer one
+            if before is not None:  # a complete result is worth more than a part of a newer one
                 result.write_bytes(before)
-                print(f"record: {name} did not come to its end: the older result stays", file=sys.stderr)
+                print(f"record: {name} did not finish; the older result stays", file=sys.stderr)
             return code
     return 0
 

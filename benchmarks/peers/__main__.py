@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
 from benchmarks.support.clips import read_clip
-from benchmarks.support.study import at_least_one, carry_out
+from benchmarks.support.study import positive_int, run_study
 from rtsod.bench.sources import demo_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
@@ -199,8 +199,8 @@ def main() -> int:
         "contestants", nargs="*", metavar="CONTESTANT", default=DEFAULT, help=f"(default: {' '.join(DEFAULT)})"
     )
     parser.add_argument("--model", default="lite", choices=MODELS)
-    parser.add_argument("--rounds", type=at_least_one, default=7)
-    parser.add_argument("--frames", type=at_least_one, default=4)
+    parser.add_argument("--rounds", type=positive_int, default=7)
+    parser.add_argument("--frames", type=positive_int, default=4)
     parser.add_argument("--stream", action="store_true", help="frames that follow each other, as region:PIXELS needs")
     parser.add_argument("--json", type=file_to_write)
     options = parser.parse_args()
@@ -220,7 +220,7 @@ def main() -> int:
         "model": options.model,
         "input": {"frames": options.frames, "stream": options.stream},
     }
-    return carry_out("benchmarks.peers", options.json, about, measure_and_say)
+    return run_study("benchmarks.peers", options.json, about, measure_and_say)
 
 
 if __name__ == "__main__":

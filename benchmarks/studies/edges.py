@@ -1,9 +1,9 @@
-"""Edges against exact alpha: MAD, gradient error, dtSSD, colour fringe, and what each way costs.
+"""Refinement against the exact alpha: MAD, gradient error, dtSSD, colour fringe, and what each method costs.
 
-Frames whose exact alpha is known: the demo scene in its room, and it and a subject with loose hair over photographs
-that move. Each way gets two maps of each frame at 320 x 320: the exact alpha scaled down, which is the best a network
-could say, and what U²-Net really says. Beside what ``--refine`` names stand the naive ways: bilinear upsampling, an
-unguided feather, a running average.
+The frames have an exactly known alpha: the demo scene in its room, and its figure and a subject with loose hair over
+photographs that move. Each method gets two maps of each frame at 320 x 320: the exact alpha scaled down, which is the
+best that a network could return, and the map that U²-Net returns. Besides the methods that ``--refine`` names there are
+the naive ones: bilinear upsampling, an unguided feather, a running average.
 
     python -m benchmarks.studies.edges --images PHOTOGRAPHS --json benchmarks/results/edges.json
 """
@@ -24,14 +24,13 @@ import cv2
 import numpy as np
 
 from benchmarks.support.matte_errors import dtssd, fringe, gradient_error, mad
+from benchmarks.support.photographs import PARTS, bundled, photograph_part
 from benchmarks.support.soft_subject import SoftSubject, moving_background
-from benchmarks.support.study import at_least_one, carry_out
+from benchmarks.support.study import positive_int, run_study
 from rtsod.backends import open_engine
-from rtsod.composite.backgrounds import ImageBackground, bundled_backgrounds
 from rtsod.composite.compositor import blend
 from rtsod.config import EngineConfig, RefineName
 from rtsod.demo.scene import DemoScene
-from rtsod.errors import SourceError
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
@@ -40,78 +39,73 @@ from rtsod.refine import Matte, Refine, refiner, unrefined
 from rtsod.system.files import file_to_write
 
 WIDTH, HEIGHT = 1280, 720
+"""Size of the frames whose errors are measured, in pixels."""
 SIZES: Final = ((640, 360), (1280, 720), (1920, 1080), (3840, 2160))
+"""Sizes of the frames whose costs are measured, in pixels."""
 COSTED: Final[tuple[RefineName, ...]] = ("off", "fast", "best")
-START: Final = 40
-"""First frame of each scene: everybody is in the middle of a movement."""
-PHOTOGRAPHS: Final = {
-    "bike.jpg": (0.0, 0.0, 0.17, 0.17),
-    "horse.jpg": (0.35, 0.0, 1.0, 0.32),
-    "sailboat3.jpg": (0.0, 0.25, 0.5, 0.7),
-    "boat.jpg": (0.72, 0.12, 1.0, 0.6),
-}
-"""Parts (left, top, right, bottom) without a subject of their own: foliage, sky, trees, water."""
+"""Methods whose costs are measured."""
+START_FRAME: Final = 40
+"""First frame of each scene, with everybody in the middle of a movement."""
+_FEATHER_SIGMA_PX: Final = 3.0
+"""Standard deviation of the unguided feather, in pixels of a frame of 720 lines."""
+_MAP_SIDE: Final = 320
+"""Side of the maps whose refinement is timed, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Something whose alpha is exactly known, before something that may move."""
+    """A subject whose alpha is exactly known, in front of a background that may move."""
 
     name: str
     render: Callable[[int, Image | None], tuple[Image, Alpha]]
-    """From an index, and a background that takes the place of the scene's own, to frame and alpha."""
+    """Render the frame and the alpha of an index, in front of the given background or, for None, the scene's own."""
 
 
 def feathered(image: Image, mask: Alpha) -> Matte:
-    """The usual feather: cut at a half, then blurred, whatever the picture shows."""
+    """An unguided feather: the map cut at one half and blurred, whatever the frame shows."""
     plain = unrefined(image, mask)
     hard = (plain.alpha > 0.5).astype(np.float32)
-    return Matte(np.asarray(cv2.GaussianBlur(hard, (0, 0), 3.0 * image.shape[0] / 720), np.float32), image)
+    return Matte(
+        np.asarray(cv2.GaussianBlur(hard, (0, 0), _FEATHER_SIGMA_PX * image.shape[0] / 720), np.float32), image
+    )
 
 
 class RunningAverage:
-    """Half of the newest map, half of what was shown before."""
+    """The mean of the new map and the average before it."""
 
     def __init__(self) -> None:
         self._mask: Alpha | None = None
 
     def __call__(self, image: Image, mask: Alpha) -> Matte:
-        """As :data:`rtsod.refine.Refine`, but for its memory."""
+        """Like :data:`rtsod.refine.Refine`, but with a memory."""
         self._mask = mask if self._mask is None else np.asarray(0.5 * self._mask + 0.5 * mask, np.float32)
         return unrefined(image, self._mask)
 
 
-def uncleaned(refine: Refine, image: Image, mask: Alpha) -> Matte:
-    """A refinement's alpha with the frame's own colours."""
+def with_frame_colours(refine: Refine, image: Image, mask: Alpha) -> Matte:
+    """The alpha of a refinement with the frame's own colours."""
     return Matte(refine(image, mask).alpha, image)
 
 
-def ways() -> dict[str, Refine]:
-    """What is compared, fresh for each scene."""
+def methods() -> dict[str, Refine]:
+    """The methods to compare, created again for each scene."""
     fast, best = refiner("fast"), refiner("best")
     return {
         "bilinear (--refine off)": unrefined,
         "feather": feathered,
         "running average": RunningAverage(),
         "--refine fast": fast,
-        "fast, colours as they are": partial(uncleaned, fast),
+        "fast, colours as they are": partial(with_frame_colours, fast),
         "--refine best": best,
     }
 
 
 def scenes(images: Path) -> Iterator[Scene]:
-    """The demo scene, then both subjects over the photographs."""
+    """The demo scene in its room, then both subjects over each photograph."""
     demo, soft = DemoScene(WIDTH, HEIGHT), SoftSubject(WIDTH, HEIGHT)
     yield Scene("demo scene", lambda index, over: demo.render(index, over=over))
-    for name, (left, top, right, bottom) in PHOTOGRAPHS.items():
-        photograph = cv2.imread(str(images / name))
-        if photograph is None:
-            raise SourceError(f"{images / name}: cannot be read: --images takes the folder of the sample photographs")
-        h, w = photograph.shape[:2]
-        part = np.ascontiguousarray(
-            photograph[int(top * h) : int(bottom * h), int(left * w) : int(right * w)], np.uint8
-        )
-        behind = partial(moving_background, part, WIDTH, HEIGHT)
+    for name in PARTS:
+        behind = partial(moving_background, photograph_part(images, name), WIDTH, HEIGHT)
 
         def person(index: int, over: Image | None, behind: Callable[[int], Image] = behind) -> tuple[Image, Alpha]:
             return demo.render(index, over=behind(index) if over is None else over)
@@ -124,26 +118,32 @@ def scenes(images: Path) -> Iterator[Scene]:
 
 
 def measure_scene(scene: Scene, frames: int, engine: Engine) -> dict[str, dict[str, Any]]:
-    """The errors of all ways, means over the frames: by the map they were given, then by way."""
+    """The errors of all methods, means over the frames, by map and method.
+
+    Args:
+        scene: what to measure on.
+        frames: how many, after the first.
+        engine: makes the maps of the kind ``"network"``.
+    """
     behind = bundled("beach", WIDTH, HEIGHT)
-    taken = [scene.render(index, None) for index in range(START, START + frames + 1)]
-    wanted = [scene.render(index, behind)[0] for index in range(START, START + frames + 1)]
+    rendered = [scene.render(index, None) for index in range(START_FRAME, START_FRAME + frames + 1)]
+    wanted = [scene.render(index, behind)[0] for index in range(START_FRAME, START_FRAME + frames + 1)]
     size = engine.info.input_size
     maps = {
-        "exact": [_scaled_down(alpha, size) for _, alpha in taken],
-        "network": [engine.infer(shrink(image, size)) for image, _ in taken],
+        "exact": [_scaled_down(alpha, size) for _, alpha in rendered],
+        "network": [engine.infer(shrink(image, size)) for image, _ in rendered],
     }
     return {
-        kind: {name: _errors(refine, taken, wanted, masks, behind) for name, refine in ways().items()}
+        kind: {name: _errors(refine, rendered, wanted, masks, behind) for name, refine in methods().items()}
         for kind, masks in maps.items()
     }
 
 
 def _errors(
-    refine: Refine, taken: list[tuple[Image, Alpha]], wanted: list[Image], masks: list[Alpha], behind: Image
+    refine: Refine, rendered: list[tuple[Image, Alpha]], wanted: list[Image], masks: list[Alpha], behind: Image
 ) -> dict[str, float]:
-    mattes = [refine(image, mask) for (image, _), mask in zip(taken, masks, strict=True)]
-    alphas, exact = [matte.alpha for matte in mattes], [alpha for _, alpha in taken]
+    mattes = [refine(image, mask) for (image, _), mask in zip(rendered, masks, strict=True)]
+    alphas, exact = [matte.alpha for matte in mattes], [alpha for _, alpha in rendered]
     shown = [blend(matte.foreground, behind, matte.alpha) for matte in mattes]
     pairs = list(zip(alphas, exact, strict=True))
     steps = zip(alphas[1:], alphas, exact[1:], exact, strict=False)
@@ -157,13 +157,13 @@ def _errors(
 
 
 def cost(rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds of one core for a frame, medians: refining and blending, by frame size."""
+    """Processor time of refining and of blending one frame on one core, in ms: medians over rounds, by frame size."""
     cv2.setNumThreads(1)
     result: dict[str, dict[str, float]] = {}
     for width, height in SIZES:
         scene, behind = SoftSubject(width, height), bundled("beach", width, height)
-        image, exact = scene.render(START, bundled("forest", width, height))
-        mask = _scaled_down(exact, 320)
+        image, exact = scene.render(START_FRAME, bundled("forest", width, height))
+        mask = _scaled_down(exact, _MAP_SIDE)
         row: dict[str, float] = {}
         for name in COSTED:
             refine = refiner(name)
@@ -178,12 +178,6 @@ def _scaled_down(alpha: Alpha, size: int) -> Alpha:
     return np.asarray(np.clip(cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA), 0, 1), np.float32)
 
 
-def bundled(name: str, width: int, height: int) -> Image:
-    """A picture that comes with the program, in this size."""
-    path = next(path for path in bundled_backgrounds() if path.stem == name)
-    return ImageBackground(path).picture(width, height, 0.0)
-
-
 def _milliseconds(work: Callable[[], object], rounds: int) -> float:
     times = []
     for _ in range(rounds + 2):
@@ -194,17 +188,24 @@ def _milliseconds(work: Callable[[], object], rounds: int) -> float:
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, default=Path("../shared/samples/images"))
+    parser.add_argument(
+        "--images",
+        type=Path,
+        default=Path("../shared/samples/images"),
+        help="the folder of the sample photographs (default: %(default)s)",
+    )
     parser.add_argument("--model", default="lite", choices=("full", "lite"))
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--frames", type=at_least_one, default=8, help="of each scene, beside the first")
-    parser.add_argument("--rounds", type=at_least_one, default=40, help="of each timing")
-    parser.add_argument("--json", type=file_to_write)
+    parser.add_argument(
+        "--frames", type=positive_int, default=8, help="frames of each scene, after the first (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=positive_int, default=40, help="rounds of each timing (default: %(default)s)")
+    parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
     about = {"model": options.model, "frames": options.frames, "size": [WIDTH, HEIGHT]}
-    return carry_out("benchmarks.studies.edges", options.json, about, lambda record: _measure(options, record))
+    return run_study("benchmarks.studies.edges", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:

@@ -1,11 +1,15 @@
-"""``python -m benchmarks.studies.first_picture FILE ARGUMENTS``: ``rtsod run ARGUMENTS``, noting when its first picture came.
+"""Runs ``rtsod run`` and notes when its first picture was composited.
 
-FILE gets the moment, in seconds of ``time.perf_counter``: the first picture with a mask, slates are none. Apart from
-the study that reads it, which would be in memory otherwise.
+    python -m benchmarks.studies.first_picture FILE ARGUMENTS
+
+FILE gets the time of the first picture with a mask, in seconds of ``time.perf_counter``; slates do not count. ARGUMENTS
+are those of ``rtsod run``. This is the program that :mod:`benchmarks.studies.startup` measures. It is a module on its
+own, because the study's own imports would count as memory of the program.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -15,8 +19,8 @@ from rtsod.frames import Compositable
 from rtsod.metrics import Metrics
 
 
-def main(note: Path, arguments: list[str]) -> int:
-    """Run; the exit code."""
+def run(note: Path, arguments: list[str]) -> int:
+    """Run the program and note the time of its first picture; returns the exit code."""
     count = Metrics.composited
 
     def noted(metrics: Metrics, shown: Compositable, composed_at: float) -> None:
@@ -28,5 +32,14 @@ def main(note: Path, arguments: list[str]) -> int:
     return run_program(["run", *arguments])
 
 
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="the file that gets the time")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the arguments of rtsod run")
+    options = parser.parse_args()
+    return run(options.file, options.arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main())

@@ -1,8 +1,9 @@
-"""What 8 bits change, and what they bring: masks and times against float32, on photographs and on clips.
+"""What int8 changes and what it saves: masks and times compared with float32, on photographs and clips.
 
     python -m benchmarks.studies.int8_error --model lite --json benchmarks/results/int8_error_lite.json
 
-Half of the photographs and two of the clips were calibrated on (``scripts/calibration_pictures.py``); they are marked.
+Half of the photographs and two of the clips were used for calibration (``scripts/calibration_pictures.py``). They are
+marked in the results.
 """
 
 from __future__ import annotations
@@ -26,36 +27,44 @@ from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
+from rtsod.system.files import file_to_write
 
 CALIBRATED_ON: Final = ("again", "bottle-detection")
+"""Clips that were used for calibration."""
 _ROUNDS: Final = 5
-_TIMES: Final = 8
+"""Rounds of the timing, in which the engines take turns."""
+_INFERENCES: Final = 8
+"""Inferences of each engine per round."""
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="lite", choices=MODELS)
     parser.add_argument("--precision", default="int8", choices=PRECISIONS)
     parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
-    parser.add_argument("--samples", type=Path, default=Path("../shared/samples"))
-    parser.add_argument("--every", type=int, default=6, help="frames of clips (default: %(default)s)")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--samples", type=Path, default=Path("../shared/samples"), help="the folder of samples (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--every", type=int, default=6, help="measure one frame in this many of each clip (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
     record: dict[str, Any] = {"command": command_line("benchmarks.studies.int8_error"), "machine": describe()}
-    exact, rounded = (_open(options, precision) for precision in ("fp32", options.precision))
+    fp32, reduced = (_open(options, precision) for precision in ("fp32", options.precision))
     size = options.input_size
 
     photographs = sorted((options.samples / "images").iterdir())
     errors: dict[str, Any] = {}
     for name, paths in (("photographs", photographs[1::2]), ("photographs, calibrated on", photographs[::2])):
         pictures = [shrink_still(np.asarray(cv2.imread(str(path)), np.uint8), size) for path in paths]
-        errors[name] = _errors(exact.infer, rounded.infer, pictures)
+        errors[name] = _errors(fp32.infer, reduced.infer, pictures)
     for path in sorted((options.samples / "clips").iterdir()):
         name = path.stem + (", calibrated on" if path.stem in CALIBRATED_ON else "")
-        errors[name] = _errors(exact.infer, rounded.infer, _frames(path, size, options.mask_interval))
+        errors[name] = _errors(fp32.infer, reduced.infer, _frames(path, size, options.every))
     record["errors"] = errors
-    record["ms"] = _milliseconds({"fp32": exact, options.precision: rounded}, size)
+    record["ms"] = _milliseconds({"fp32": fp32, options.precision: reduced}, size)
 
     print(
         "pictures | n | mean error | worst picture | IoU, mean | 5th percentile\n--- | ---: | ---: | ---: | ---: | ---:"
@@ -73,10 +82,8 @@ def _open(options: argparse.Namespace, precision: str) -> Engine:
     return open_engine(config, resolve(config))
 
 
-def _errors(
-    exact: Callable[[Image], Alpha], rounded: Callable[[Image], Alpha], pictures: list[Image]
-) -> dict[str, Any]:
-    each = [compare([(rounded(picture), exact(picture))]) for picture in pictures]
+def _errors(fp32: Callable[[Image], Alpha], reduced: Callable[[Image], Alpha], pictures: list[Image]) -> dict[str, Any]:
+    each = [compare([(reduced(picture), fp32(picture))]) for picture in pictures]
     overlaps = [parity.iou for parity in each]
     return {
         "pictures": len(each),
@@ -87,21 +94,21 @@ def _errors(
     }
 
 
-def _frames(clip: Path, size: int, mask_interval: int) -> list[Image]:
+def _frames(clip: Path, size: int, stride: int) -> list[Image]:
     capture, frames = cv2.VideoCapture(str(clip)), []
     while (got := capture.read())[0]:
         frames.append(got[1])
-    return [shrink(np.asarray(frame, np.uint8), size) for frame in frames[::mask_interval]]
+    return [shrink(np.asarray(frame, np.uint8), size) for frame in frames[::stride]]
 
 
 def _milliseconds(engines: dict[str, Engine], size: int) -> dict[str, float]:
-    """Of each, the best of the medians of alternating rounds."""
+    """The time of one inference per engine, in ms: the best of the medians of the rounds."""
     picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
     medians: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(_ROUNDS):
         for name, engine in engines.items():
             times = []
-            for _ in range(_TIMES):
+            for _ in range(_INFERENCES):
                 started = time.perf_counter()
                 engine.infer(picture)
                 times.append(time.perf_counter() - started)

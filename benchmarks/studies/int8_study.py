@@ -1,9 +1,9 @@
-"""Which convolutions do 8 bits hurt? Each one alone in 8 bits, all others in float32, compared with all in float32.
+"""Which convolutions suffer from int8: each one alone in int8 with all others in float32, compared with all in float32.
 
-    python -m benchmarks.studies.int8_study --model lite --samples ../shared/samples --json benchmarks/results/int8_lite.json
+    python -m benchmarks.studies.int8_study --model lite --json benchmarks/results/int8_study_lite.json
 
-Takes minutes for the lite model and a quarter of an hour for the full one. With ``--json`` what was measured is kept
-when ``--seconds`` have passed, and the next run goes on from there.
+This takes minutes for the lite model and a quarter of an hour for the full one. With ``--json`` and ``--seconds``, what
+was measured in that time is saved, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -38,15 +38,18 @@ from rtsod.model.u2net import U2Net, convolutions
 from rtsod.model.weights import resolve
 
 _SIZE: Final = 320
+"""Input size of the network, in pixels."""
 _PHOTOGRAPHS: Final = 4
-_SHOWN: Final = 12
+"""How many photographs are measured."""
+_ROWS: Final = 12
+"""Rows of the printed table."""
 
 
 class Study:
-    """One model, and the graph in which every convolution but the fusion has its quantisers.
+    """One model, and its graph with quantizers at every convolution but the fusion.
 
     Args:
-        model: which.
+        model: ``"full"`` or ``"lite"``.
         samples: the folder of samples.
     """
 
@@ -59,20 +62,20 @@ class Study:
         self.names = [modules[conv].removesuffix(".conv_s1") for conv in convolutions(self.network)]
         self.names.remove(FUSION)
         self.pictures = list(_pictures(samples))
-        self.exact = self._masks(self._in_bytes(set()))
+        self.exact = self._masks(self._quantized_at(set()))
 
     def alone(self, name: str) -> Parity:
-        """The error where one convolution is in 8 bits."""
-        masks = self._masks(self._in_bytes({self.names.index(name)}))
+        """The error with one convolution in int8."""
+        masks = self._masks(self._quantized_at({self.names.index(name)}))
         return compare(zip(masks, self.exact, strict=True))
 
-    def _in_bytes(self, chosen: set[int]) -> ov.Model:
-        """A copy of the graph with the quantisers of all convolutions but the chosen ones taken out."""
+    def _quantized_at(self, chosen: set[int]) -> ov.Model:
+        """A copy of the graph in which only the chosen convolutions have quantizers."""
         model = self.graph.clone()
-        found = sorted((node for node in model.get_ops() if node.get_type_name() == "Convolution"), key=_place)
+        found = sorted((node for node in model.get_ops() if node.get_type_name() == "Convolution"), key=_position)
         for index, (node, conv) in enumerate(zip(found, convolutions(self.network)[:-1], strict=True)):
             if index not in chosen:
-                node.input(0).replace_source_output(_unquantised(node.input_value(0)))
+                node.input(0).replace_source_output(_without_quantizer(node.input_value(0)))
                 node.input(1).replace_source_output(ops.constant(conv.weight.numpy()).output(0))
         model.validate_nodes_and_infer_types()
         return model
@@ -82,32 +85,33 @@ class Study:
         return [np.array(compiled([picture[None]])[0][0, 0]) for picture in self.pictures]
 
 
-def _place(conv: ov.Node) -> int:
-    """Which convolution of the PyTorch graph it was, by the number in its name; the first has none."""
+def _position(conv: ov.Node) -> int:
+    """The position of a convolution in the PyTorch graph, from the number in its name; the first one has none."""
     number = re.search(r"_(\d+)/aten", conv.get_friendly_name())
     return int(number[1]) if number else 0
 
 
-def _unquantised(source: ov.Output) -> ov.Output:
+def _without_quantizer(source: ov.Output) -> ov.Output:
+    """The float32 value that a quantized one was made from, through the layers that pass quantized values on."""
     node = source.get_node()
     kind = node.get_type_name()
     if kind == "FakeQuantize":
         raw = node.input_value(0)
         of_pixels = tuple(raw.get_shape())[1] == 3
-        # OpenVINO has taken out the ReLU before it: bytes are cut off at 0 anyway.
+        # OpenVINO has removed the ReLU before the quantizer, which clips at 0 anyway.
         return raw if of_pixels else ops.relu(raw).output(0)
     if kind == "Concat":
-        return ops.concat([_unquantised(each) for each in node.input_values()], 1).output(0)
+        return ops.concat([_without_quantizer(each) for each in node.input_values()], 1).output(0)
     if kind == "MaxPool":
-        asked = node.get_attributes()
-        edges = (asked["strides"], asked["pads_begin"], asked["pads_end"], asked["kernel"])
-        rounding = "ceil" if "ceil" in asked["rounding_type"] else "floor"
-        return ov.opset1.max_pool(_unquantised(node.input_value(0)), *edges, rounding).output(0)
+        attributes = node.get_attributes()
+        edges = (attributes["strides"], attributes["pads_begin"], attributes["pads_end"], attributes["kernel"])
+        rounding = "ceil" if "ceil" in attributes["rounding_type"] else "floor"
+        return ov.opset1.max_pool(_without_quantizer(node.input_value(0)), *edges, rounding).output(0)
     return source
 
 
 def _pictures(samples: Path) -> Iterator[Image]:
-    """Photographs the calibration has not seen, and a frame of each clip."""
+    """Photographs that were not used for calibration, and one frame of each clip."""
     for path in sorted((samples / "images").iterdir())[1::2][:_PHOTOGRAPHS]:
         yield shrink_still(np.asarray(cv2.imread(str(path)), np.uint8), _SIZE)
     for path in sorted((samples / "clips").iterdir()):
@@ -117,20 +121,24 @@ def _pictures(samples: Path) -> Iterator[Image]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The worst, as Markdown."""
-    worst = sorted(rows, key=lambda row: -float(row["mean_error"]))[:_SHOWN]
+    """The worst convolutions as a Markdown table."""
+    worst = sorted(rows, key=lambda row: -float(row["mean_error"]))[:_ROWS]
     lines = ["convolution alone in 8 bits | mean error | worst picture | IoU", "--- | --- | --- | ---"]
     lines += [f"{r['name']} | {r['mean_error']:.5f} | {r['worst_error']:.5f} | {r['iou']:.4f}" for r in worst]
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="lite", choices=MODELS)
-    parser.add_argument("--samples", type=Path, default=Path("../shared/samples"))
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--samples", type=Path, default=Path("../shared/samples"), help="the folder of samples (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="start no measurement after this time (default: no limit)"
+    )
+    parser.add_argument("--json", type=Path, help="save the results to this file, and continue from what it holds")
     options = parser.parse_args()
     began = time.monotonic()
     record: dict[str, Any] = {
@@ -151,7 +159,7 @@ def main() -> int:
     if options.json is not None:
         write_json(options.json, record)
     print(table(record["alone"]))
-    print(f"{len(record['alone'])} of {len(study.names)} measured")
+    print(f"{len(record['alone'])} of {len(study.names)} convolutions measured")
     return 0
 
 

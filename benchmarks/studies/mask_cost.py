@@ -1,14 +1,18 @@
-"""What a mask costs beside the network: steadying, tracking, edges and blending, by the frame's size, on one core.
+"""What a mask costs besides the network: stabilizing, propagating, refining and blending, by frame size, on one core.
 
-A clip's person with U²-Net-lite's maps, enlarged, and the drawn subject with loose hair, whose outline is long, before
-a photograph that moves. A map comes with every fourth frame; the frames between are carried, as the program does it.
+Two scenes: the person of a clip with U²-Net-lite's maps, enlarged; and a drawn subject with loose hair, whose outline
+is long, in front of a photograph that moves. Every fourth frame has a map of its own. The masks of the frames in
+between are propagated, as the program does it.
 
     python -m benchmarks.studies.mask_cost --clips ../shared/samples/clips --json benchmarks/results/mask_cost.json
 
-Milliseconds of processor time, medians over the frames: ``steady`` of each map; ``carry`` of each frame between;
-``compose`` of every frame (the map refined, the background, the blend) before a picture and, by ``blur``, before its
-own background out of focus; ``best`` with that refinement; ``light wrap`` with that. ``frame`` is carried and
-composited with ``fast`` before a picture: a frame whose own map is steadied need not be carried.
+All times are processor time in ms, medians over the frames:
+
+* ``steady``: to stabilize a map;
+* ``carry``: to propagate a mask to a frame in between;
+* ``compose``: to refine the mask of any frame with ``--refine fast``, prepare the background and blend, in front of a
+  picture; ``blur``, ``best`` and ``light wrap`` are the same with that option;
+* ``frame``: ``carry`` plus ``compose``. A frame whose own map is stabilized is not propagated to.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ import numpy as np
 from benchmarks.studies.edges import SIZES
 from benchmarks.support.clips import read_clip
 from benchmarks.support.soft_subject import SoftSubject, moving_background
-from benchmarks.support.study import at_least_one, carry_out
+from benchmarks.support.study import positive_int, run_study
 from rtsod.backends import open_engine
 from rtsod.composite.backgrounds import bundled_backgrounds, open_background
 from rtsod.composite.compositor import Compositor
@@ -46,115 +50,124 @@ from rtsod.refine import refiner
 from rtsod.system.files import file_to_write
 
 CLIP: Final = "again.mkv"
-START: Final = 20
-"""First frame: everybody is in the middle of a movement."""
-EVERY: Final = 4
-BEHIND: Final = "beach"
+START_FRAME: Final = 20
+"""First frame of each scene, with everybody in the middle of a movement."""
+MASK_INTERVAL: Final = 4
+"""One frame in this many has a map of its own."""
+BACKGROUND: Final = "beach"
 _FPS: Final = 30
+_MAP_SIDE: Final = 320
+"""Side of the drawn subject's maps, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Pictures and their maps."""
+    """Frames and their maps."""
 
     name: str
     pictures: list[tuple[Image, Alpha]]
 
     def at(self, width: int, height: int) -> Iterator[MaskedFrame]:
-        """Frame by frame at a size, each with its map."""
+        """The frames at a size, each with its map."""
         for index, (image, alpha) in enumerate(self.pictures):
             frame = Frame(cover(image, width, height), index, index / _FPS)
             yield MaskedFrame(frame, Mask(alpha, index, frame.captured_at))
 
 
-class Timed:
+class Stopwatch:
     """Processor times by what they were spent on."""
 
     def __init__(self) -> None:
         self._ms: dict[str, list[float]] = {}
 
     def __call__(self, what: str, work: Any) -> Any:
-        """Do something, and take its time."""
+        """Do some work and time it; returns its result."""
         started = time.thread_time()
         result = work()
         self._ms.setdefault(what, []).append((time.thread_time() - started) * 1e3)
         return result
 
     def medians(self) -> dict[str, float]:
-        """Of each, without its first."""
+        """The median of each in ms, without its first time."""
         return {what: round(median(ms[1:]), 2) for what, ms in self._ms.items()}
 
 
-def of_a_clip(path: Path, frames: int) -> Scene:
-    """A webcam's pictures, cut to the shape of the others, with the maps that U²-Net-lite makes of them."""
+def scene_from_clip(path: Path, frames: int) -> Scene:
+    """The frames of a webcam clip, cropped to 16:9, with the maps that U²-Net-lite makes of them."""
     config = EngineConfig(model="lite")
-    images = [cover(image, *SIZES[1]) for image in read_clip(path, START + frames)[START:]]
+    images = [cover(image, *SIZES[1]) for image in read_clip(path, START_FRAME + frames)[START_FRAME:]]
     with closing(open_engine(config, resolve(config))) as engine:
         return Scene(path.stem, [(image, engine.infer(shrink(image, engine.info.input_size))) for image in images])
 
 
-def of_loose_hair(frames: int, width: int, height: int) -> Scene:
-    """The drawn subject with its exact alpha, scaled down, as maps."""
-    forest = next(path for path in bundled_backgrounds() if path.stem == "forest")
-    photograph, subject = cv2.imread(str(forest)), SoftSubject(width, height)
-    assert photograph is not None
+def scene_with_loose_hair(frames: int, width: int, height: int) -> Scene:
+    """The drawn subject; its maps are the exact alpha scaled down."""
+    photograph, subject = _photograph("forest"), SoftSubject(width, height)
     pictures = []
-    for index in range(START, START + frames):
-        behind = moving_background(np.asarray(photograph, np.uint8), width, height, index)
+    for index in range(START_FRAME, START_FRAME + frames):
+        behind = moving_background(photograph, width, height, index)
         image, alpha = subject.render(index, behind)
-        small = np.clip(cv2.resize(alpha, (320, 320), interpolation=cv2.INTER_AREA), 0, 1)
-        pictures.append((image, np.asarray(small, np.float32)))
+        scaled = np.clip(cv2.resize(alpha, (_MAP_SIDE, _MAP_SIDE), interpolation=cv2.INTER_AREA), 0, 1)
+        pictures.append((image, np.asarray(scaled, np.float32)))
     return Scene("loose hair", pictures)
 
 
+def _photograph(name: str) -> Image:
+    """A bundled background at its own size."""
+    path = next(path for path in bundled_backgrounds() if path.stem == name)
+    photograph = cv2.imread(str(path))
+    assert photograph is not None
+    return np.asarray(photograph, np.uint8)
+
+
 def cost(scene: Scene, width: int, height: int) -> dict[str, float]:
-    """Of one scene at one size."""
-    took, stabilizer, propagator = Timed(), MaskStabilizer(), MaskPropagator()
+    """The medians of one scene at one size, in ms."""
+    timed, stabilizer, propagator = Stopwatch(), MaskStabilizer(), MaskPropagator()
     fast, best = refiner("fast"), refiner("best")
-    compositor = Compositor([open_background(BEHIND)], refine=fast)
+    compositor = Compositor([open_background(BACKGROUND)], refine=fast)
     newest: MaskedFrame | None = None
     seen: list[Compositable] = []
     for masked in scene.at(width, height):
         shown: Compositable | None
-        if newest is None or masked.frame.index % EVERY == 0:
-            shown = newest = took("steady", partial(stabilizer.stabilize, masked))
+        if newest is None or masked.frame.index % MASK_INTERVAL == 0:
+            shown = newest = timed("steady", partial(stabilizer.stabilize, masked))
         else:
-            shown = took("carry", partial(propagator.propagate, newest, masked.frame))
+            shown = timed("carry", partial(propagator.propagate, newest, masked.frame))
         if shown is None:
-            raise RuntimeError(f"{scene.name}: motion is not believed at frame {masked.frame.index}")
-        took("compose", partial(compositor.compose, shown, 0.0))
+            raise RuntimeError(f"{scene.name}: no reliable flow reaches frame {masked.frame.index}")
+        timed("compose", partial(compositor.compose, shown, 0.0))
         seen.append(shown)
     others = {
         "blur": Compositor([open_background("blur")], refine=fast),
-        "best": Compositor([open_background(BEHIND)], refine=best),
-        "light wrap": Compositor([open_background(BEHIND)], refine=fast, light_wrap=True),
+        "best": Compositor([open_background(BACKGROUND)], refine=best),
+        "light wrap": Compositor([open_background(BACKGROUND)], refine=fast, light_wrap=True),
     }
-    for name, other in others.items():  # one after the other: in turns, each would find its memory cold
+    for name, other in others.items():  # one after the other, because in turns each would find its memory cold
         for shown in seen:
-            took(name, partial(other.compose, shown, 0.0))
-    row = took.medians()
+            timed(name, partial(other.compose, shown, 0.0))
+    row = timed.medians()
     return {**row, "frame": round(row["carry"] + row["compose"], 2)}
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=Path, required=True, help=f"a folder that holds {CLIP}")
-    parser.add_argument("--frames", type=at_least_one, default=24, help="of each scene")
-    parser.add_argument("--json", type=file_to_write)
+    parser.add_argument("--clips", type=Path, required=True, help=f"the folder that holds {CLIP}")
+    parser.add_argument("--frames", type=positive_int, default=24, help="frames of each scene (default: %(default)s)")
+    parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
-    about = {"frames": options.frames, "every": EVERY, "cores_used": 1}
-    return carry_out("benchmarks.studies.mask_cost", options.json, about, lambda record: _measure(options, record))
+    about = {"frames": options.frames, "every": MASK_INTERVAL, "cores_used": 1}
+    return run_study("benchmarks.studies.mask_cost", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
-    clip = of_a_clip(options.clips / CLIP, options.frames)
+    clip = scene_from_clip(options.clips / CLIP, options.frames)
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     table: dict[str, Any] = record.setdefault("cost_ms", {})
     for width, height in SIZES:
-        for scene in (clip, of_loose_hair(options.frames, width, height)):
+        for scene in (clip, scene_with_loose_hair(options.frames, width, height)):
             row = cost(scene, width, height)
             table.setdefault(scene.name, {})[f"{width}x{height}"] = row
             print(

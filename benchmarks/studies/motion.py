@@ -1,15 +1,15 @@
-"""How well masks keep up with motion when the network sees only every n-th frame, and how still they keep.
+"""How well masks follow motion when the network sees only every n-th frame, and how much they flicker.
 
-Real clips, the network's own mask of each very frame as the measure; and the demo scene with its exact alpha, whose own
-masks of every n-th frame are carried, so that only tracking is measured.
+On real clips the measure is the network's own mask of each frame. On the demo scene it is the exact alpha; there the
+exact alpha of every fourth frame is propagated, so that only the propagation is measured.
 
-python -m benchmarks.studies.motion --clips ../shared/samples/clips --json motion.json
+    python -m benchmarks.studies.motion --clips ../shared/samples/clips --json motion.json
 
-IoU is of masks at 0.5, of all frames that lie exactly n frames behind their mask (``age``), and of all frames when the
-network sees every n-th one (``every``: ages 0 to n - 1). Flicker is the mean change of alpha from frame to frame where
-the picture has stood still for five frames, as a share of the network's own; ``flicker drawn`` the same of the alpha
-that is shown, its edges drawn from each picture. dtSSD: Erofeev et al., BMVC 2015, as RobustVideoMatting reports it.
-Lag is the delay, in frames, at which the result is most like the truth.
+IoU is of masks at 0.5: ``age n`` over all frames with the mask of exactly n frames before, ``every n`` over all frames
+when the network sees every n-th one (ages 0 to n - 1). Flicker is the mean change of alpha from frame to frame where
+the picture has been static for five frames, as a share of the network's own; ``flicker drawn`` is the same for the
+alpha that is shown, refined on each frame. dtSSD: Erofeev et al., BMVC 2015, as RobustVideoMatting reports it. Lag is
+the delay in frames at which the result is most like the truth.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.support.clips import read_clip
-from benchmarks.support.measures import Maps, dtssd, flicker, iou, lag, still_parts
+from benchmarks.support.measures import Maps, dtssd, flicker, iou, lag, static_parts
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
@@ -43,68 +43,70 @@ from rtsod.motion.flow import warp
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner
+from rtsod.system.files import file_to_write
 
-EVERY: Final = (2, 4, 6)
+MASK_INTERVALS: Final = (2, 4, 6)
+"""The network sees one frame in this many."""
 _FPS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Pictures, and the map of each."""
+    """Frames, and the map of each."""
 
     name: str
     images: list[Image]
     maps: Maps
-    """``(N, S, S)`` float32."""
+    """``(N, S, S)`` float32 in [0, 1]."""
 
     def masked(self, index: int) -> MaskedFrame:
-        """A frame and its map."""
+        """A frame with its map."""
         return MaskedFrame(self.frame(index), Mask(self.maps[index], index, index / _FPS))
 
     def frame(self, index: int) -> Frame:
-        """A frame."""
+        """A frame without its map."""
         return Frame(self.images[index], index, index / _FPS, Fraction(index, _FPS))
 
 
 class Method(Protocol):
-    """One way to get a mask for every frame."""
+    """A method to get a mask for every frame."""
 
     def observe(self, frame: Frame) -> None:
-        """A frame before the first mask."""
+        """Take a frame that comes before the first mask."""
         ...
 
     def key(self, masked: MaskedFrame) -> MaskedFrame:
-        """The newest mask there is from here on."""
+        """Take a new mask; returns it as it is shown."""
         ...
 
     def between(self, frame: Frame) -> Alpha:
-        """The mask of a later frame."""
+        """The mask of a frame later than the newest mask."""
         ...
 
 
 class LastMask:
-    """The newest mask as it stands."""
+    """Shows the newest mask unchanged."""
 
     def observe(self, frame: Frame) -> None:
-        """Nothing to be seen."""
+        """Ignore it."""
 
     def key(self, masked: MaskedFrame) -> MaskedFrame:
-        """Keep it."""
+        """Store it."""
         self._newest = masked
         return masked
 
     def between(self, frame: Frame) -> Alpha:
-        """The same."""
+        """The newest mask."""
         return self._newest.alpha
 
 
 class RunningAverage(LastMask):
-    """Half of the newest mask, half of the average so far."""
+    """Shows the mean of the newest mask and the average before it."""
 
     _average: Alpha | None = None
 
     def key(self, masked: MaskedFrame) -> MaskedFrame:
-        """Average it in."""
+        """Add it to the average."""
         before = masked.alpha if self._average is None else self._average
         alpha = np.asarray((before + masked.alpha) / 2, np.float32)
         self._average = alpha
@@ -113,13 +115,13 @@ class RunningAverage(LastMask):
 
 
 class OneFlow(LastMask):
-    """The newest mask along one flow from its frame to this one, at 320x240, by a preset."""
+    """Warps the newest mask along one flow from its frame to this one, estimated at 320 x 240 by an OpenCV preset."""
 
     def __init__(self, preset: int) -> None:
         self._search = cv2.DISOpticalFlow.create(preset)
 
     def between(self, frame: Frame) -> Alpha:
-        """Carry it."""
+        """The newest mask, warped."""
         pictures = [
             cv2.cvtColor(cv2.resize(image, (320, 240)), cv2.COLOR_BGR2GRAY)
             for image in (frame.image, self._newest.frame.image)
@@ -129,24 +131,24 @@ class OneFlow(LastMask):
 
 
 class Ours(LastMask):
-    """What the program does: masks steadied (or not), carried along joined flows."""
+    """What the program does: masks are stabilized (or not) and propagated along composed flow."""
 
-    def __init__(self, *, steady: bool) -> None:
-        self._stabilizer = MaskStabilizer() if steady else None
+    def __init__(self, *, stabilized: bool) -> None:
+        self._stabilizer = MaskStabilizer() if stabilized else None
         self._propagator = MaskPropagator()
 
     def observe(self, frame: Frame) -> None:
-        """See it."""
+        """Observe it."""
         self._propagator.observe(frame)
 
     def key(self, masked: MaskedFrame) -> MaskedFrame:
-        """Steady it."""
+        """Stabilize it."""
         return super().key(masked if self._stabilizer is None else self._stabilizer.stabilize(masked))
 
     def between(self, frame: Frame) -> Alpha:
-        """Carry it; where that is not believed, nothing is shown for the frame: the worst answer."""
-        carried = self._propagator.propagate(self._newest, frame)
-        return np.zeros_like(self._newest.alpha) if carried is None else carried.alpha
+        """Propagate the mask; empty where no reliable flow reaches the frame, which is the worst result."""
+        propagated = self._propagator.propagate(self._newest, frame)
+        return np.zeros_like(self._newest.alpha) if propagated is None else propagated.alpha
 
 
 METHODS: Final[dict[str, Callable[[], Method]]] = {
@@ -154,24 +156,25 @@ METHODS: Final[dict[str, Callable[[], Method]]] = {
     "running average": RunningAverage,
     "one DIS flow, ultrafast": lambda: OneFlow(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST),
     "one DIS flow, medium": lambda: OneFlow(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM),
-    "carried": lambda: Ours(steady=False),
-    "steadied and carried": lambda: Ours(steady=True),
+    "carried": lambda: Ours(stabilized=False),
+    "steadied and carried": lambda: Ours(stabilized=True),
 }
+"""The names are the ones that the results use: carried is propagated, steadied is stabilized."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a method gave for one clip."""
+    """What a method returned for one clip."""
 
     shown: Maps
     ages: NDArray[np.int_]
-    """Frames behind the mask."""
+    """Per frame of ``shown``, by how many frames its mask is older."""
     ms: list[float]
-    """Of each carry, processor time of the thread."""
+    """Processor time of each frame that had no mask of its own."""
 
 
 def play(clip: Clip, method: Method, mask_interval: int, *, delay: int = 0) -> Run:
-    """Every frame's mask, when the network sees every ``every``-th one and its answer comes ``delay`` frames later."""
+    """Play a clip: the network sees one frame in ``mask_interval``, and its mask arrives ``delay`` frames later."""
     shown, ages, ms = [], [], []
     newest = 0
     for index in range(len(clip.images)):
@@ -192,22 +195,22 @@ def play(clip: Clip, method: Method, mask_interval: int, *, delay: int = 0) -> R
     return Run(np.stack(shown), np.array(ages), ms)
 
 
-def drawn(clip: Clip, maps: Maps) -> Maps:
-    """The maps with their edges drawn from each picture, as they are shown, in the maps' size."""
+def refined(clip: Clip, maps: Maps) -> Maps:
+    """The maps as they are shown, refined on each frame, and scaled back to the size of the maps."""
     refine, size = refiner("fast"), maps.shape[1:]
     mattes = (refine(image, alpha).alpha for image, alpha in zip(clip.images, maps, strict=True))
     return np.stack([np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32) for alpha in mattes])
 
 
 def on_clips(clips: list[Clip]) -> dict[str, Any]:
-    """All methods on real clips."""
-    stills = {clip.name: still_parts(clip.images, clip.maps.shape[1]) for clip in clips}
-    unsteadied = {clip.name: flicker(clip.maps, stills[clip.name]) for clip in clips}
-    unsteadied_drawn = {clip.name: flicker(drawn(clip, clip.maps), stills[clip.name]) for clip in clips}
+    """Measure all methods on real clips."""
+    static = {clip.name: static_parts(clip.images, clip.maps.shape[1]) for clip in clips}
+    raw_flicker = {clip.name: flicker(clip.maps, static[clip.name]) for clip in clips}
+    raw_flicker_refined = {clip.name: flicker(refined(clip, clip.maps), static[clip.name]) for clip in clips}
     rows: dict[str, Any] = {}
     for name, make in METHODS.items():
         row = rows[name] = {}
-        for mask_interval in EVERY:
+        for mask_interval in MASK_INTERVALS:
             ages: list[float] = []
             mixed: list[float] = []
             ms: list[float] = []
@@ -217,13 +220,13 @@ def on_clips(clips: list[Clip]) -> dict[str, Any]:
                 run = play(clip, make(), mask_interval)
                 mixed += [iou(one, other) for one, other in zip(run.shown, clip.maps, strict=True)]
                 ms += run.ms
-            row[f"age {mask_interval}"], row[f"every {mask_interval}"] = _spread(ages), _spread(mixed)
+            row[f"age {mask_interval}"], row[f"every {mask_interval}"] = _p5_and_mean(ages), _p5_and_mean(mixed)
             row[f"ms {mask_interval}"] = round(float(np.median(ms)), 2)
         every_frame = {clip.name: play(clip, make(), 1).shown for clip in clips}
-        shares = [flicker(every_frame[clip.name], stills[clip.name]) / unsteadied[clip.name] for clip in clips]
+        shares = [flicker(every_frame[clip.name], static[clip.name]) / raw_flicker[clip.name] for clip in clips]
         row["flicker"] = round(float(np.mean(shares)), 3)
         shares = [
-            flicker(drawn(clip, every_frame[clip.name]), stills[clip.name]) / unsteadied_drawn[clip.name]
+            flicker(refined(clip, every_frame[clip.name]), static[clip.name]) / raw_flicker_refined[clip.name]
             for clip in clips
         ]
         row["flicker drawn"] = round(float(np.mean(shares)), 3)
@@ -233,7 +236,7 @@ def on_clips(clips: list[Clip]) -> dict[str, Any]:
 
 
 def on_demo(clip: Clip) -> dict[str, Any]:
-    """All methods on exact alpha, the network seeing every 4th frame and answering two frames late."""
+    """Measure all methods on exact alpha: a mask for every fourth frame, two frames late."""
     rows: dict[str, Any] = {}
     for name, make in METHODS.items():
         run = play(clip, make(), 4, delay=2)
@@ -247,12 +250,18 @@ def on_demo(clip: Clip) -> dict[str, Any]:
     return rows
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def _p5_and_mean(values: list[float]) -> dict[str, float]:
     return {"p5": round(float(np.percentile(values, 5)), 4), "mean": round(float(np.mean(values)), 4)}
 
 
 def load(path: Path, frames: int, kept: Path | None) -> Clip:
-    """A clip and lite's float32 maps of it, inferred or taken from ``kept``/NAME.npy."""
+    """A clip and the float32 maps that U²-Net-lite makes of it.
+
+    Args:
+        path: the clip.
+        frames: the most frames to read.
+        kept: a folder from which the maps are read (NAME.npy) if they are there, and to which they are saved if not.
+    """
     images = read_clip(path, frames)
     file = None if kept is None else kept / f"{path.stem}.npy"
     if file is not None and file.exists():
@@ -268,7 +277,7 @@ def load(path: Path, frames: int, kept: Path | None) -> Clip:
 
 
 def demo(frames: int, size: int = 320) -> Clip:
-    """The demo scene with its own alpha as maps."""
+    """The demo scene with its exact alpha as maps."""
     scene = DemoScene(1280, 720, _FPS)
     pictures = [scene.render(index) for index in range(frames)]
     maps = np.stack([cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA) for _, alpha in pictures])
@@ -276,12 +285,12 @@ def demo(frames: int, size: int = 320) -> Clip:
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=Path, required=True, help="a folder of videos")
-    parser.add_argument("--frames", type=int, default=240, help="of each at most (default: %(default)s)")
-    parser.add_argument("--masks", type=Path, help="a folder to keep the network's maps in, or take them from")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--clips", type=Path, required=True, help="the folder of videos")
+    parser.add_argument("--frames", type=int, default=240, help="the most frames of each clip (default: %(default)s)")
+    parser.add_argument("--masks", type=Path, help="a folder to save the network's maps to, or read them from")
+    parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
     leave_cores_to_the_network()
     cv2.setNumThreads(1)

@@ -1,12 +1,12 @@
-"""What the pipeline costs beside the network, on one 720p file.
+"""What the pipeline costs besides the network, on one 720p file.
 
 Three numbers, each with its bound:
 
-* CPU per frame of everything that is not inference, decoding aside: at most 8 ms. The pipeline runs with an engine
-  that knows the real masks beforehand; what a run costs the whole process, less what decoding alone costs it, is the
-  pipeline: scaling, compositing, hand-overs, counting.
+* CPU time per frame of everything but inference and decoding: at most 8 ms. The pipeline runs with an engine that
+  replays the real masks. The CPU time of the whole process, less that of decoding alone, is the pipeline's: scaling,
+  compositing, handing over, counting.
 * Its rate: at least 95 % of the bare engine's (resize and infer, nothing else) on the same frames in memory.
-* Peak memory: under 1 GB, with the lite network, reading the file.
+* Peak memory with the lite network, reading the file: below 1 GB.
 
     python -m benchmarks.studies.pipeline_overhead --json benchmarks/results/pipeline_overhead.json
 """
@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.support.clips import clip_from_demo, clip_from_video, read_clip
-from benchmarks.support.study import at_least_one, carry_out
+from benchmarks.support.study import positive_int, run_study
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
@@ -47,14 +47,16 @@ from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
 from rtsod.system.files import file_to_write
 
-CPU_MS_BOUND: Final = 8.0
-RATE_BOUND: Final = 0.95
-MEMORY_MB_BOUND: Final = 1000.0
+MAX_CPU_MS: Final = 8.0
+"""Per frame, without inference and decoding."""
+MIN_RATE_SHARE: Final = 0.95
+"""Of the bare engine's rate."""
+MAX_MEMORY_MB: Final = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is measured, on which file."""
+    """What to measure, and on which file."""
 
     clip: Path
     frames: int
@@ -65,7 +67,7 @@ class Job:
 
 
 def cpu_per_frame(job: Job) -> dict[str, Any]:
-    """CPU milliseconds per frame of the pipeline without inference and without decoding: medians over rounds."""
+    """CPU time per frame of the pipeline without inference and decoding, in ms: medians over rounds."""
     masks = _masks(job)
     decoding, whole, stages = [], [], []
     _play(video_from_file(job.clip), ConstantEngine(answer=_replay(masks)))
@@ -87,7 +89,7 @@ def cpu_per_frame(job: Job) -> dict[str, Any]:
 
 
 def rate_against_bare(job: Job) -> dict[str, Any]:
-    """Frames per second of the bare engine and of the pipeline, alternating on the same frames in memory."""
+    """Frames per second of the bare engine and of the pipeline, in turns on the same frames in memory."""
     images = read_clip(job.clip, job.frames)
     engine = _open(job)
     shares, bare_fps, pipeline_fps, stages = [], [], [], []
@@ -97,7 +99,7 @@ def rate_against_bare(job: Job) -> dict[str, Any]:
         source = LoopedSource(images, Fraction(30), frames=len(images))
         seconds = _seconds(lambda: numbers.append(_play(source, engine)))  # noqa: B023
         if index < 0:
-            continue  # warming up
+            continue  # warm-up
         bare_fps.append(len(images) / bare)
         pipeline_fps.append(len(images) / seconds)
         shares.append(bare / seconds)
@@ -113,7 +115,7 @@ def rate_against_bare(job: Job) -> dict[str, Any]:
 
 
 def rate_from_file(job: Job) -> dict[str, Any]:
-    """Frames per second of the pipeline reading and decoding the file, and its peak memory."""
+    """Frames per second of the pipeline when it reads and decodes the file, and its peak memory."""
     engine = _open(job)
     fps = [
         job.frames / _seconds(lambda: _play(video_from_file(job.clip), engine)) for _ in range(max(1, job.rounds // 2))
@@ -123,7 +125,7 @@ def rate_from_file(job: Job) -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """The most memory this process has held so far, bytes. Linux only."""
+    """The peak resident memory of this process so far, in bytes. Linux only."""
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
@@ -188,27 +190,29 @@ def _rounded(values: list[float]) -> list[float]:
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="lite", choices=("full", "lite"))
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--input", type=Path, help="a video to bring to 720p (default: the demo scene)")
-    parser.add_argument("--frames", type=at_least_one, default=60)
-    parser.add_argument("--rounds", type=at_least_one, default=5)
-    parser.add_argument("--json", type=file_to_write)
+    parser.add_argument("--input", type=Path, help="a video, which is brought to 720p (default: the demo scene)")
+    parser.add_argument("--frames", type=positive_int, default=60, help="frames of the file (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=positive_int, default=5, help="rounds of each measurement (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
     about = {
         "input": {"name": "demo scene" if options.input is None else options.input.name, "size": [1280, 720]},
         "job": {name: getattr(options, name) for name in ("model", "engine", "precision", "frames", "rounds")},
     }
-    return carry_out(
+    return run_study(
         "benchmarks.studies.pipeline_overhead", options.json, about, lambda record: _measure(options, record)
     )
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
-    """Fill the record, and say what was found, part by part."""
+    """Measure part by part; fill the record and print it."""
     with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
         clip = Path(folder) / "clip.mp4"
         if options.input is None:
@@ -217,14 +221,14 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
             clip_from_video(clip, options.input, 1280, 720, options.frames)
         job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)
         cpu = record["cpu"] = in_fresh_process(cpu_per_frame, job)
-        _notify("CPU per frame, neither inference nor decoding", cpu["median_ms"], "ms", CPU_MS_BOUND)
+        _report("CPU per frame without inference and decoding", cpu["median_ms"], "ms", MAX_CPU_MS)
         rate = record["rate"] = in_fresh_process(rate_against_bare, job)
-        _notify("time against the bare engine's", 100 / rate["median_share"], "%", 100 / RATE_BOUND)
+        _report("time against the bare engine's", 100 / rate["median_share"], "%", 100 / MIN_RATE_SHARE)
         file = record["file"] = in_fresh_process(rate_from_file, job)
-        _notify("peak memory from the file", file["peak_memory_mb"], "MB", MEMORY_MB_BOUND)
+        _report("peak memory from the file", file["peak_memory_mb"], "MB", MAX_MEMORY_MB)
 
 
-def _notify(what: str, value: float, unit: str, bound: float) -> None:
+def _report(what: str, value: float, unit: str, bound: float) -> None:
     verdict = "within" if value <= bound else "NOT WITHIN"
     print(f"{what:<46}{value:>9.2f} {unit:<3}{verdict} {bound:.4g} {unit}", flush=True)
 

@@ -1,10 +1,10 @@
-"""What looking at the subject's region saves, and what it costs: masks per second and their overlap with the best ones.
+"""What inferring a region of interest (ROI) saves and costs: masks per second, and their IoU with the best masks.
 
-The best are whole-frame float32 masks at 320 x 320. Frames come from memory, time is that of the masker alone (scaling,
-inference, looks at the whole frame, putting together), and every frame counts, those with a look among them.
+The best masks are those of the whole frame in float32 at 320 x 320. Frames come from memory. The time is that of the
+masker alone: scaling, inference, full-frame refreshes, pasting. Every frame counts, also those with a refresh.
 
-python -m benchmarks.studies.region --clips ../shared/samples/clips
-python -m benchmarks.studies.region --only variants --frames 40     # shifted, zoomed, far, dark, hasty
+    python -m benchmarks.studies.region --clips ../shared/samples/clips
+    python -m benchmarks.studies.region --only variants --frames 40     # shifted, zoomed, far, dark, hasty
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import numpy as np
 import rtsod.masking.roi
 import rtsod.masking.roi_masker
 from benchmarks.support.clips import clip_from_video, read_clip
-from benchmarks.support.study import at_least_one, carry_out, some_seconds
+from benchmarks.support.measures import iou
+from benchmarks.support.study import positive_int, positive_seconds, run_study
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.end_to_end import Case, measure_end_to_end
@@ -44,15 +45,17 @@ from rtsod.model.weights import resolve
 from rtsod.system.files import file_to_write
 
 FPS: Final = 30
-SIZE: Final = 320
+FULL_SIZE: Final = 320
+"""Input size of the network for the best masks, in pixels."""
 SIZES: Final = (192, 160, 128)
+"""Input sizes of the network for the ROI, in pixels."""
 TARGETS: Final = ((40.0, 0.99, 0.98), (60.0, 0.985, 0.965))
-"""Masks per second, mean overlap, 5th percentile."""
+"""What the ROI was built for: masks per second, mean IoU, and its 5th percentile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Frames, and the best masks of them."""
+    """Frames, and their best masks."""
 
     name: str
     images: list[Image]
@@ -60,39 +63,41 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class ComposedFlow:
-    """One way to make masks."""
+class Method:
+    """One method to make masks."""
 
     name: str
-    size: int = SIZE
+    size: int = FULL_SIZE
+    """Input size of the network, in pixels."""
     region: bool = True
+    """False: the whole frame at ``size``."""
     gain: float = rtsod.masking.roi.MOST_GAIN
-    """1 corrects nothing."""
+    """The largest factor by which full-frame refreshes correct the odds; 1 for no correction."""
     look_seconds: float = rtsod.masking.roi_masker.LOOK_SECONDS
 
 
-WAYS: Final = (
-    *(ComposedFlow(f"whole {size}", size, region=False) for size in (320, 256, 224, 192, 160, 128)),
-    *(ComposedFlow(f"region {size}, nothing learned", size, gain=1.0) for size in SIZES),
+METHODS: Final = (
+    *(Method(f"whole {size}", size, region=False) for size in (320, 256, 224, 192, 160, 128)),
+    *(Method(f"region {size}, nothing learned", size, gain=1.0) for size in SIZES),
     *(
-        ComposedFlow(f"region {size}, looks each {seconds:g} s", size, look_seconds=seconds)
+        Method(f"region {size}, looks each {seconds:g} s", size, look_seconds=seconds)
         for size in SIZES
         for seconds in (1, 0.25)
     ),
-    *(ComposedFlow(f"region {size}", size) for size in SIZES),
+    *(Method(f"region {size}", size) for size in SIZES),
 )
-"""Each step alone, and together."""
+"""The whole frame, the ROI without its corrections or with other intervals between refreshes, and the ROI as it is."""
 
 
 class Engines:
-    """Opened as they are needed."""
+    """Opens engines as they are needed."""
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
         self._opened: dict[EngineConfig, Engine] = {}
 
     def at(self, size: int, precision: Precision | None = None) -> Engine:
-        """The network at this size, warm."""
+        """A warm engine with this input size."""
         config = replace(self._config, input_size=size, precision=precision or self._config.precision)
         if config not in self._opened:
             engine = self._opened[config] = open_engine(config, resolve(config))
@@ -100,22 +105,15 @@ class Engines:
                 engine.infer(np.zeros((size, size, 3), np.uint8))
         return self._opened[config]
 
-    def masker(self, way: ComposedFlow) -> Masker:
-        """What makes masks in this way."""
-        if way.region:
-            return RegionMasker(self.at(SIZE), self.at(way.size), Metrics())
-        return WholeFrame(self.at(way.size), Metrics())
+    def masker(self, method: Method) -> Masker:
+        """A new masker for a method."""
+        if method.region:
+            return RegionMasker(self.at(FULL_SIZE), self.at(method.size), Metrics())
+        return WholeFrame(self.at(method.size), Metrics())
 
 
-def overlap(found: Alpha, best: Alpha) -> float:
-    """Intersection over union at one half; 1 where both are empty."""
-    one, other = found > 0.5, best > 0.5
-    union = np.count_nonzero(one | other)
-    return 1.0 if union == 0 else np.count_nonzero(one & other) / union
-
-
-def follow(masker: Masker, clip: Clip) -> tuple[list[float], float]:
-    """The overlap of every mask of a clip, and the seconds they took."""
+def mask_clip(masker: Masker, clip: Clip) -> tuple[list[float], float]:
+    """The IoU of every mask of a clip with the best one, and the seconds that they took."""
     overlaps, seconds = [], 0.0
     for index, (image, best) in enumerate(zip(clip.images, clip.best, strict=True)):
         frame = Frame(image, index, index / FPS, Fraction(index, FPS))
@@ -124,52 +122,52 @@ def follow(masker: Masker, clip: Clip) -> tuple[list[float], float]:
         masker.run_deferred()
         seconds += time.perf_counter() - started
         same_size = alpha if alpha.shape == best.shape else cv2.resize(alpha, best.shape[::-1])
-        overlaps.append(overlap(np.asarray(same_size, np.float32), best))
+        overlaps.append(iou(np.asarray(same_size, np.float32), best))
     return overlaps, seconds
 
 
-def measure(engines: Engines, way: ComposedFlow, clips: Sequence[Clip]) -> dict[str, Any]:
-    """One line of the table: a new masker for each clip."""
-    of_each: dict[str, list[float]] = {}
+def measure(engines: Engines, method: Method, clips: Sequence[Clip]) -> dict[str, Any]:
+    """Measure one method, with a new masker for each clip."""
+    overlaps: dict[str, list[float]] = {}
     total = 0.0
     with (
-        patch.object(rtsod.masking.roi, "MOST_GAIN", way.gain),
-        patch.object(rtsod.masking.roi_masker, "LOOK_SECONDS", way.look_seconds),
+        patch.object(rtsod.masking.roi, "MOST_GAIN", method.gain),
+        patch.object(rtsod.masking.roi_masker, "LOOK_SECONDS", method.look_seconds),
     ):
         for clip in clips:
-            of_each[clip.name], seconds = follow(engines.masker(way), clip)
+            overlaps[clip.name], seconds = mask_clip(engines.masker(method), clip)
             total += seconds
-    mask_interval = [value for values in of_each.values() for value in values]
-    mean, low = float(np.mean(mask_interval)), float(np.percentile(mask_interval, 5))
-    rate = len(mask_interval) / total
+    all_overlaps = [value for values in overlaps.values() for value in values]
+    mean, low = float(np.mean(all_overlaps)), float(np.percentile(all_overlaps, 5))
+    rate = len(all_overlaps) / total
     print(
-        f"{way.name:<34}{rate:>7.1f} /s   IoU {mean:.4f}, 5th percentile {low:.4f}, least {min(mask_interval):.3f}",
+        f"{method.name:<34}{rate:>7.1f} /s   IoU {mean:.4f}, 5th percentile {low:.4f}, least {min(all_overlaps):.3f}",
         flush=True,
     )
     return {
-        "way": way.name,
+        "way": method.name,
         "masks_per_second": round(rate, 2),
         "mean_iou": round(mean, 4),
         "p5_iou": round(low, 4),
-        "least_iou": round(min(mask_interval), 4),
+        "least_iou": round(min(all_overlaps), 4),
         "clips": {
             name: [round(float(np.mean(values)), 4), round(float(np.percentile(values, 5)), 4)]
-            for name, values in of_each.items()
+            for name, values in overlaps.items()
         },
     }
 
 
 def best_masks(engines: Engines, name: str, images: list[Image]) -> Clip:
-    """A clip with its whole-frame float32 masks."""
-    engine = engines.at(SIZE, "fp32")
-    return Clip(name, images, [engine.infer(shrink(image, SIZE)) for image in images])
+    """A clip with its best masks."""
+    engine = engines.at(FULL_SIZE, "fp32")
+    return Clip(name, images, [engine.infer(shrink(image, FULL_SIZE)) for image in images])
 
 
 def variants(images: list[Image]) -> Iterator[tuple[str, list[Image]]]:
-    """The same clip as another camera would see it."""
+    """The frames of a clip as another camera would see them, with the name of the variant."""
     height, width = images[0].shape[:2]
-    aside = np.array([[1, 0, 0.2 * width], [0, 1, 0]])
-    yield "shifted", [_warped(image, aside) for image in images]
+    shifted = np.array([[1, 0, 0.2 * width], [0, 1, 0]])
+    yield "shifted", [_warped(image, shifted) for image in images]
     closer = cv2.getRotationMatrix2D((width / 2, height / 2), 0, 1.4)
     yield "zoomed", [_warped(image, closer) for image in images]
     away = cv2.getRotationMatrix2D((width / 2, height), 0, 0.6)
@@ -184,37 +182,37 @@ def _warped(image: Image, matrix: Any) -> Image:
 
 
 class Study:
-    """What is measured on."""
+    """What all parts of the study share."""
 
     def __init__(self, config: EngineConfig, paths: Sequence[Path], frames: int | None, seconds: float) -> None:
         self.config, self.paths, self.frames, self.seconds = config, paths, frames, seconds
         self.engines = Engines(config)
 
     def clips(self) -> list[Clip]:
-        """The videos in memory, with their best masks."""
+        """The clips in memory, with their best masks."""
         return [best_masks(self.engines, path.stem, read_clip(path, self.frames)) for path in self.paths]
 
 
 def steps(study: Study) -> Iterator[dict[str, Any]]:
-    """Each step alone, and together, on the clips as they are."""
+    """All methods on the clips as they are."""
     clips = study.clips()
-    for way in WAYS:
-        yield measure(study.engines, way, clips)
+    for method in METHODS:
+        yield measure(study.engines, method, clips)
 
 
 def on_variants(study: Study) -> Iterator[dict[str, Any]]:
-    """What is shipped, on changed clips."""
+    """The ROI as it is, on variants of the clips."""
     changed: dict[str, list[Clip]] = {}
     for path in study.paths:
         for name, images in variants(read_clip(path, study.frames)):
             changed.setdefault(name, []).append(best_masks(study.engines, path.stem, images))
-    for name, those in changed.items():
+    for name, clips in changed.items():
         for size in SIZES:
-            yield {"variant": name, **measure(study.engines, ComposedFlow(f"region {size}, {name}", size), those)}
+            yield {"variant": name, **measure(study.engines, Method(f"region {size}, {name}", size), clips)}
 
 
 def whole_path(study: Study) -> Iterator[dict[str, Any]]:
-    """The program's pipeline, from a 720p file that comes in like a camera to a sink, as ``auto`` runs it."""
+    """The whole pipeline as ``--sync auto`` runs it, from a 720p file read at the pace of a camera to a sink."""
     target = Target(study.config)
     with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
         for path in study.paths:
@@ -248,23 +246,33 @@ PARTS: Final[dict[str, Callable[[Study], Iterator[dict[str, Any]]]]] = {
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=Path, default=Path("../shared/samples/clips"), help="a folder of videos")
+    parser.add_argument(
+        "--clips",
+        type=Path,
+        default=Path("../shared/samples/clips"),
+        help="the folder of videos (default: %(default)s)",
+    )
     parser.add_argument("--pattern", default="*.mkv", help="which of them (default: %(default)s)")
-    parser.add_argument("--frames", type=at_least_one, help="of each clip (default: all)")
-    parser.add_argument("--seconds", type=some_seconds, default=8.0, help="of each whole run (default: %(default)g)")
+    parser.add_argument("--frames", type=positive_int, help="frames of each clip (default: all)")
+    parser.add_argument(
+        "--seconds",
+        type=positive_seconds,
+        default=8.0,
+        help="length of the clip of each whole run, in seconds (default: %(default)g)",
+    )
     parser.add_argument("--model", choices=MODELS, default="lite")
     parser.add_argument("--engine", choices=ENGINES, default="openvino")
     parser.add_argument("--precision", choices=PRECISIONS, default="auto")
-    parser.add_argument("--only", action="append", choices=PARTS, help="(default: all)")
-    parser.add_argument("--json", type=file_to_write)
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be repeated (default: all)")
+    parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
 
     def measure_all(record: dict[str, Any]) -> None:
         paths = sorted(options.clips.glob(options.pattern))
         if not paths:
-            raise UsageError(f"--clips {options.clips}: there is no {options.pattern} in it")
+            raise UsageError(f"--clips {options.clips}: contains no file {options.pattern}")
         leave_cores_to_the_network()
         config = EngineConfig(model=options.model, engine=options.engine, precision=options.precision)
         study = Study(config, paths, options.frames, options.seconds)
@@ -273,7 +281,7 @@ def main() -> int:
             record[part].extend(PARTS[part](study))
 
     about = {"model": options.model, "precision": options.precision, "targets": TARGETS}
-    return carry_out("benchmarks.studies.region", options.json, about, measure_all)
+    return run_study("benchmarks.studies.region", options.json, about, measure_all)
 
 
 if __name__ == "__main__":

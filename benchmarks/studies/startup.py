@@ -1,12 +1,12 @@
-"""The time from the command to the first picture, and the memory that it takes.
+"""The time from the command to the first picture, and the memory that a run takes.
 
-The real command on the demo scene, in a process of its own, with a cache folder of its own:
+The real command runs on the demo scene, in its own process and with its own cache folder:
 
-* cold: the authors' weights lie there and nothing else; the network is converted, and Numba compiles its loop.
-* warm: the same again, with what the cold start has left.
+* *cold*: the cache holds the authors' weights and nothing else. The network is converted, and Numba compiles its loop.
+* *warm*: the same again, with what the cold start has cached.
 
-Peak memory is of the program (VmHWM), of its largest child, and of all together: resident pages added up, 50 times a
-second, so that pages which two processes share count twice. Linux only.
+Peak memory is that of the program (VmHWM), of its largest child process, and of all processes together: their resident
+memory added up 50 times per second, so pages that two processes share count twice. Linux only.
 
     python -m benchmarks.studies.startup --json benchmarks/results/startup.json
 """
@@ -26,25 +26,35 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks.support.study import at_least_one, carry_out, some_seconds
+from benchmarks.support.study import positive_int, positive_seconds, run_study
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError
 from rtsod.model.weights import PUBLISHED, resolve, weights_folder
 from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[2]
-SECONDS_BOUND: Final = {"cold": 15.0, "warm": 3.0}
-MEMORY_MB_BOUND: Final = 500.0
-"""Of lite."""
-_EVERY: Final = 0.02
-"""Seconds between two looks at the memory."""
+MAX_SECONDS: Final = {"cold": 15.0, "warm": 3.0}
+"""Bounds of the time to the first picture."""
+MAX_MEMORY_MB: Final = 500.0
+"""Bound of the program's peak memory with the lite model."""
+_POLL_SECONDS: Final = 0.02
+"""Interval between two readings of the memory."""
 
 
 def start(model: str, arguments: list[str], seconds: float, cache: Path) -> dict[str, float]:
-    """One run; seconds to the first picture, and peaks in MB.
+    """Run the program once.
+
+    Args:
+        model: ``"full"`` or ``"lite"``.
+        arguments: more arguments of ``rtsod run``.
+        seconds: duration of the run after its first frame.
+        cache: the cache folder, which also holds the notes of the run.
+
+    Returns:
+        Seconds to the first picture, and peaks of memory in MB.
 
     Raises:
-        EngineError: it ended with another exit code than 0, or without a picture.
+        EngineError: the run failed, or showed no picture.
     """
     note = cache / "first"
     note.unlink(missing_ok=True)
@@ -56,21 +66,23 @@ def start(model: str, arguments: list[str], seconds: float, cache: Path) -> dict
         "XDG_CACHE_HOME": str(cache),
         "NUMBA_CACHE_DIR": str(cache / "numba"),
     }
-    began = time.perf_counter()  # one clock for all processes
-    with (cache / "said").open("wb") as said:
-        process = psutil.Popen(command, cwd=cache, env=environment, stdout=said, stderr=said)
-        peaks = _watched(process)
+    began = time.perf_counter()  # the same clock in all processes
+    with (cache / "output").open("wb") as output:
+        process = psutil.Popen(command, cwd=cache, env=environment, stdout=output, stderr=output)
+        peaks = _peaks(process)
     if process.returncode != 0 or not note.exists():
-        raise EngineError(f"the run ended with {process.returncode}: {(cache / 'said').read_text().strip()[-300:]}")
+        raise EngineError(
+            f"the run failed with exit code {process.returncode}: {(cache / 'output').read_text().strip()[-300:]}"
+        )
     return {"seconds": round(float(note.read_text()) - began, 3), **peaks}
 
 
-def _watched(process: psutil.Popen) -> dict[str, float]:
-    """Wait for its end, looking at the memory."""
+def _peaks(process: psutil.Popen) -> dict[str, float]:
+    """Wait for the process to end, and read its memory meanwhile."""
     own = child = together = 0
     try:
         while process.poll() is None:
-            with suppress(psutil.Error, OSError):  # one that ends while it is looked at
+            with suppress(psutil.Error, OSError):  # it ended in between
                 peak, now = _memory(process.pid)
                 own = max(own, peak)
                 for other in process.children(recursive=True):
@@ -79,7 +91,7 @@ def _watched(process: psutil.Popen) -> dict[str, float]:
                         child = max(child, peak)
                         now += resident
                 together = max(together, now)
-            time.sleep(_EVERY)
+            time.sleep(_POLL_SECONDS)
     except BaseException:
         process.kill()
         process.wait()
@@ -88,26 +100,36 @@ def _watched(process: psutil.Popen) -> dict[str, float]:
 
 
 def _memory(pid: int) -> tuple[int, int]:
-    """Peak and present resident memory, kB."""
+    """Peak and current resident memory of a process, in kB."""
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return (int(lines.get("VmHWM", "0").split()[0]), int(lines.get("VmRSS", "0").split()[0]))  # none: it just ended
+    return (
+        int(lines.get("VmHWM", "0").split()[0]),
+        int(lines.get("VmRSS", "0").split()[0]),
+    )  # missing if it just ended
 
 
 def main() -> int:
-    """Measure, print, keep."""
+    """Measure, print the results and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="lite")
-    parser.add_argument("--arguments", default="--source demo", help="of the run, beside the model")
-    parser.add_argument("--seconds", type=some_seconds, default=8.0, help="of each run, after its first frame")
-    parser.add_argument("--rounds", type=at_least_one, default=3)
-    parser.add_argument("--json", type=file_to_write)
+    parser.add_argument(
+        "--arguments", default="--source demo", help="arguments of the run besides the model (default: %(default)r)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=positive_seconds,
+        default=8.0,
+        help="duration of each run after its first frame, in seconds (default: %(default)g)",
+    )
+    parser.add_argument("--rounds", type=positive_int, default=3, help="cold and warm starts (default: %(default)s)")
+    parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
     about = {"job": {name: getattr(options, name) for name in ("model", "arguments", "seconds", "rounds")}}
-    return carry_out("benchmarks.studies.startup", options.json, about, lambda record: _measure(options, record))
+    return run_study("benchmarks.studies.startup", options.json, about, lambda record: _measure(options, record))
 
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
-    """Fill the record, and say what was found; cold and warm starts alternate."""
+    """Alternate cold and warm starts; fill the record and print it."""
     weights = resolve(EngineConfig(model=options.model)).file()
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory(prefix="rtsod-startup-") as folder:
@@ -117,12 +139,12 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
             )
             kept.parent.mkdir(parents=True)
             kept.symlink_to(weights)
-            for kind in SECONDS_BOUND:
+            for kind in MAX_SECONDS:
                 found = start(options.model, shlex.split(options.arguments), options.seconds, cache)
                 record.setdefault(kind, []).append(found)
                 print(f"{kind}: " + ", ".join(f"{name} {value:g}" for name, value in found.items()), flush=True)
-    for kind, bound in SECONDS_BOUND.items():
-        for name, limit in (("seconds", bound), ("own_mb", MEMORY_MB_BOUND)):
+    for kind, bound in MAX_SECONDS.items():
+        for name, limit in (("seconds", bound), ("own_mb", MAX_MEMORY_MB)):
             value = median(found[name] for found in record[kind])
             print(f"{kind} {name:<10}{value:>9.2f} {'within' if value <= limit else 'NOT WITHIN'} {limit:g}")
 

@@ -1,4 +1,4 @@
-"""Video files to measure on, made on the spot."""
+"""Video files to measure on, written on the spot."""
 
 from __future__ import annotations
 
@@ -15,20 +15,43 @@ from rtsod.sources.video import video_from_file
 
 
 def clip_from_demo(path: Path, width: int, height: int, frames: int, fps: int = 30) -> Path:
-    """Record the demo scene as H.264."""
+    """Write the demo scene as H.264.
+
+    Args:
+        path: the file to write, ``.mp4`` or ``.mkv``.
+        width: pixels.
+        height: pixels.
+        frames: how many.
+        fps: frames per second.
+
+    Returns:
+        ``path``.
+    """
     scene = DemoScene(width, height, fps)
     return write_clip(path, (scene.render(index)[0] for index in range(frames)), fps)
 
 
 def clip_from_video(path: Path, video: Path, width: int, height: int, frames: int, fps: int = 30) -> Path:
-    """Bring a video to a size, and to a length by playing it there and back."""
+    """Bring a video to another size and length. A short one is played forward and backward in turn.
+
+    Args:
+        path: the file to write, ``.mp4`` or ``.mkv``.
+        video: the file to read.
+        width: pixels.
+        height: pixels.
+        frames: how many to write.
+        fps: frames per second.
+
+    Returns:
+        ``path``.
+    """
     images = [cover(image, width, height) for image in read_clip(video)]
     looped = [*images, *images[-2:0:-1]]
     return write_clip(path, (looped[index % len(looped)] for index in range(frames)), fps)
 
 
 def write_clip(path: Path, images: Iterable[Image], fps: int) -> Path:
-    """Encode pictures as H.264, as a phone or a recorder would: good quality, one key frame in a while."""
+    """Encode frames as H.264, in good quality and with rare key frames, as a phone or a recorder does."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "20", "preset": "veryfast"})
         stream.pix_fmt = "yuv420p"
@@ -41,7 +64,12 @@ def write_clip(path: Path, images: Iterable[Image], fps: int) -> Path:
 
 
 def read_clip(path: Path, limit: int | None = None) -> list[Image]:
-    """The pictures of a video, decoded by the program's own source."""
+    """The frames of a video, ``(H, W, 3)`` uint8 BGR each, decoded by the program's own source.
+
+    Args:
+        path: the file.
+        limit: the most frames to read; None for all.
+    """
     images: list[Image] = []
     source = video_from_file(path)
     try:

@@ -1,4 +1,4 @@
-"""Real people and real rooms, taken apart: the persons of webcam clips with their alpha, and rooms without anybody."""
+"""Real people and real rooms as layers: people cut out of webcam clips with their alpha, and rooms without anybody."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from benchmarks.studies.edges import PHOTOGRAPHS
 from benchmarks.support.clips import read_clip
-from rtsod.errors import SourceError
+from benchmarks.support.photographs import photograph_part
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.fit import cover
 from rtsod.imaging.network_input import shrink
@@ -20,20 +19,30 @@ from rtsod.interfaces import Engine
 from rtsod.refine import refiner
 
 WIDTH, HEIGHT = 640, 480
+"""Size of all layers and rooms, in pixels."""
 ROOMS: Final = ("horse.jpg", "boat.jpg")
-"""Of the photographs' parts, those that the network sees no subject in, either: it is quite sure of a tree line."""
-_TRACE: Final = 0.05
+"""The parts of photographs that serve as rooms: those in which the network sees no subject either. Of the other two, it
+takes the branches and the tree line for one."""
+_TRACE_ALPHA: Final = 0.05
+"""Above this alpha a pixel may hold some of the person's colour, so it does not show the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Somebody cut out."""
+    """Somebody cut out of a frame."""
 
     colour: Image
+    """``(HEIGHT, WIDTH, 3)`` uint8 BGR."""
     alpha: Alpha
+    """``(HEIGHT, WIDTH)`` float32 in [0, 1]."""
 
     def moved(self, x: float, scale: float = 1.0) -> Layer:
-        """To the right by a share of the width, and smaller, standing on the picture's lower edge."""
+        """The layer moved and scaled down, still standing on the lower edge of the frame.
+
+        Args:
+            x: to the right, as a share of the width.
+            scale: at most 1.
+        """
         shift = np.array([[scale, 0, WIDTH * (x + (1 - scale) / 2)], [0, scale, HEIGHT * (1 - scale)]], np.float64)
         size = (WIDTH, HEIGHT)
         return Layer(
@@ -48,16 +57,23 @@ class Person:
 
     name: str
     layers: list[Layer]
+    """One per frame of the clip."""
     room: Image
+    """``(HEIGHT, WIDTH, 3)`` uint8 BGR: the clip's room without the person."""
 
     def at(self, index: int) -> Layer:
-        """There and back through the clip."""
+        """The layer of a frame number, playing the clip forward and backward in turn."""
         last = len(self.layers) - 1
         return self.layers[last - abs(index % (2 * last) - last)]
 
 
 def person_from(path: Path, engine: Engine) -> Person:
-    """Cut somebody out of a clip, and the clip's room."""
+    """Separate the person and the room of a clip.
+
+    Args:
+        path: the clip.
+        engine: makes the masks.
+    """
     refine, layers = refiner("fast"), []
     images = [cover(image, WIDTH, HEIGHT) for image in read_clip(path)]
     for image in images:
@@ -67,8 +83,11 @@ def person_from(path: Path, engine: Engine) -> Person:
 
 
 def _room_of(images: Sequence[Image], layers: Sequence[Layer]) -> Image:
-    away = [cv2.dilate((layer.alpha > _TRACE).astype(np.uint8), np.ones((15, 15), np.uint8)) for layer in layers]
-    hidden = np.asarray(away, np.bool_)
+    """The median of what each pixel shows of the room; inpainted where it never shows it."""
+    dilated = [
+        cv2.dilate((layer.alpha > _TRACE_ALPHA).astype(np.uint8), np.ones((15, 15), np.uint8)) for layer in layers
+    ]
+    hidden = np.asarray(dilated, np.bool_)
     pictures = np.where(hidden[..., None], np.float32(np.nan), np.stack(images).astype(np.float32))
     never = np.asarray(hidden.all(axis=0), np.uint8)
     pictures[:, never > 0] = 0
@@ -77,12 +96,13 @@ def _room_of(images: Sequence[Image], layers: Sequence[Layer]) -> Image:
 
 
 def rooms(images: Path) -> Iterator[tuple[str, Image]]:
-    """Parts of photographs that hold no subject."""
+    """The rooms from photographs, with their names.
+
+    Args:
+        images: the folder of the sample photographs.
+
+    Raises:
+        SourceError: a photograph cannot be read.
+    """
     for name in ROOMS:
-        left, top, right, bottom = PHOTOGRAPHS[name]
-        photograph = cv2.imread(str(images / name))
-        if photograph is None:
-            raise SourceError(f"{images / name}: cannot be read: --images takes the folder of the sample photographs")
-        h, w = photograph.shape[:2]
-        part = photograph[int(top * h) : int(bottom * h), int(left * w) : int(right * w)]
-        yield name, cover(np.ascontiguousarray(part, np.uint8), WIDTH, HEIGHT)
+        yield name, cover(photograph_part(images, name), WIDTH, HEIGHT)

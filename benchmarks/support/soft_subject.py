@@ -1,6 +1,6 @@
-"""A subject with loose hair and spread fingers whose alpha is known exactly, over photographs that move.
+"""A drawn subject with loose hair and spread fingers whose alpha is known exactly, over photographs that move.
 
-The demo scene's person has firm outlines only; what a matte finds hard is painted here. The units are those of
+The person of the demo scene has firm outlines only. This one has what is hard for a matte. Lengths are in the units of
 :mod:`rtsod.demo.figure`.
 """
 
@@ -24,19 +24,20 @@ _SKIN: Final[Colour] = (236, 180, 146)
 _SKIN_DARK: Final[Colour] = (206, 140, 108)
 _PEN: Final[Colour] = (40, 60, 120)
 _STRANDS: Final = 420
-_NOISE: Final = 2.0
-"""Levels of 255: the camera's, on the finished picture."""
-_SWAY_PIXELS: Final = 90.0
-"""At 720 lines, to each side."""
+"""Strands of hair."""
+_NOISE_LEVELS: Final = 2.0
+"""Standard deviation of the camera's noise on the finished frame, in levels of 255."""
+_SWAY_PX: Final = 90.0
+"""How far the subject sways to each side, in pixels of a frame of 720 lines."""
 
 
 class SoftSubject:
-    """A person, swaying and turning the head; a pure function of size, seed and index.
+    """A person who sways, nods and waves; a pure function of size, seed and index.
 
     Args:
-        width: pixels.
-        height: pixels.
-        seed: of the strands and of the noise.
+        width: of the frames, in pixels.
+        height: of the frames, in pixels.
+        seed: of the strands of hair and of the noise.
     """
 
     def __init__(self, width: int, height: int, seed: int = 0) -> None:
@@ -46,43 +47,54 @@ class SoftSubject:
         self._layers = (figure.body(height), _head_with_hair(height, rng), _hand(height))
 
     def render(self, index: int, over: Image, *, noise: bool = True) -> tuple[Image, Alpha]:
-        """The subject before a picture.
+        """Render the subject in front of a picture.
 
         Args:
-            index: of the frame; 30 make a second.
-            over: ``(height, width, 3)`` uint8 BGR.
-            noise: as a camera adds.
+            index: of the frame, at 30 frames per second.
+            over: ``(height, width, 3)`` uint8 BGR, the picture behind.
+            noise: True: add noise as a camera does.
 
         Returns:
             ``(height, width, 3)`` uint8 BGR and the exact alpha, ``(height, width)`` float32 in [0, 1].
         """
         image = over.astype(np.float32)
         alpha = np.zeros((self.height, self.width), np.float32)
-        for layer, (matrix, _) in zip(self._layers, self._pose(index / 30), strict=True):
+        for layer, matrix in zip(self._layers, self._pose(index / 30), strict=True):
             size = (self.width, self.height)
             colour = cv2.warpAffine(layer.colour, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             own = cv2.warpAffine(layer.alpha, matrix, size, flags=cv2.INTER_LINEAR)
             image = image * (1 - own[..., None]) + colour * own[..., None]
             alpha = alpha * (1 - own) + own
         if noise:
-            image += np.random.default_rng((self._seed, index)).normal(0, _NOISE, image.shape).astype(np.float32)
+            image += np.random.default_rng((self._seed, index)).normal(0, _NOISE_LEVELS, image.shape).astype(np.float32)
         return np.rint(np.clip(image, 0, 255)).astype(np.uint8), np.clip(alpha, 0, 1).astype(np.float32)
 
-    def _pose(self, seconds: float) -> list[tuple[NDArray[np.float64], float]]:
-        sway = _SWAY_PIXELS * self.height / 720 * math.sin(2 * math.pi * seconds / 2.4)
+    def _pose(self, seconds: float) -> list[NDArray[np.float64]]:
+        """The 2 x 3 matrix of each layer at a moment."""
+        sway = _SWAY_PX * self.height / 720 * math.sin(2 * math.pi * seconds / 2.4)
         hips = complex(self.width / 2 + sway, self.height)
         lean = math.radians(3) * math.sin(2 * math.pi * seconds / 3.1)
         nod = lean + math.radians(6) * math.sin(2 * math.pi * seconds / 1.9)
         wave = lean + math.radians(14) * math.sin(2 * math.pi * seconds / 1.3)
         at = ((0j, lean), (complex(*figure.NECK), nod), (complex(*figure.ELBOW), wave))
         return [
-            (_affine(layer, hips + joint * self.height * _turn(lean), angle), angle)
+            _affine(layer, hips + joint * self.height * _turn(lean), angle)
             for layer, (joint, angle) in zip(self._layers, at, strict=True)
         ]
 
 
 def moving_background(photograph: Image, width: int, height: int, index: int) -> Image:
-    """A window of the frame's size that wanders over a photograph, as before a camera that is carried about."""
+    """A window that wanders over a photograph, as the view of a camera that somebody carries around.
+
+    Args:
+        photograph: ``(H, W, 3)`` uint8 BGR.
+        width: of the window, in pixels.
+        height: of the window, in pixels.
+        index: of the frame.
+
+    Returns:
+        ``(height, width, 3)`` uint8 BGR.
+    """
     wide = cover(photograph, round(width * 1.25), round(height * 1.25))
     x = (wide.shape[1] - width) * (0.5 + 0.5 * math.sin(2 * math.pi * index / 97))
     y = (wide.shape[0] - height) * (0.5 + 0.5 * math.cos(2 * math.pi * index / 71))
@@ -91,16 +103,18 @@ def moving_background(photograph: Image, width: int, height: int, index: int) ->
 
 
 def _turn(angle: float) -> complex:
+    """A rotation by an angle in radians, as a factor for points in the complex plane."""
     return complex(math.cos(angle), math.sin(angle))
 
 
 def _affine(layer: Layer, at: complex, angle: float) -> NDArray[np.float64]:
+    """The 2 x 3 matrix that turns a layer by an angle in radians and brings its origin to a point of the frame."""
     turn, shift = _turn(angle), at - complex(*layer.origin) * _turn(angle)
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def _head_with_hair(unit: float, rng: np.random.Generator) -> Layer:
-    """The demo scene's head under hair that stands off: curls, loose strands, gaps that show what is behind."""
+    """The demo scene's head under loose hair: curls, strands, and gaps that show the background."""
     c = Canvas((-0.42, -0.62), (0.42, 0.3), unit)
     for _ in range(_STRANDS):
         angle = rng.uniform(-1.25 * math.pi, 0.25 * math.pi)
@@ -125,7 +139,7 @@ def _head_with_hair(unit: float, rng: np.random.Generator) -> Layer:
 
 
 def _hand(unit: float) -> Layer:
-    """A forearm and a hand with its fingers spread, a thin pen between two of them."""
+    """A forearm and a hand with spread fingers, and a thin pen between two of them."""
     c = Canvas((-0.24, -0.5), (0.26, 0.09), unit)
     c.stroke([(0.0, 0.0), (0.008, -0.08), (0.004, -0.15)], 0.115, (214, 82, 60))
     c.stroke([(0.003, -0.16), (0.0, -0.24)], 0.07, _SKIN)

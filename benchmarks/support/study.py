@@ -1,4 +1,4 @@
-"""What every study here does beside its measuring: says what it ran on, keeps what it has, ends with one line."""
+"""The frame around every study: runs it, saves what it measured, and reports how it ended."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from rtsod.bench.record import command_line, write_json
 from rtsod.errors import ExitCode, RtsodError
 from rtsod.system.files import check_writable
 
-LONGEST: Final = 86_400.0
-"""Seconds: a day."""
+MAX_SECONDS: Final = 86_400.0
+"""The longest time that an option may ask for: a day."""
 
 
-def carry_out(
-    module: str, kept: Path | None, about: dict[str, Any], measure: Callable[[dict[str, Any]], None]
+def run_study(
+    module: str, output: Path | None, about: dict[str, Any], measure: Callable[[dict[str, Any]], None]
 ) -> ExitCode:
-    """Measure and keep; whatever ends it, what was measured by then is kept, and an older result is not lost for none.
+    """Run a study and save its record, with the machine it ran on, its load and the command.
+
+    If the study fails or is interrupted, what was measured by then is saved. If nothing was, an older result stays.
+    What went wrong, and a busy machine, are reported on standard error.
 
     Args:
-        module: as it is run, ``benchmarks.studies.growth``.
-        kept: the JSON file, None for none.
+        module: the module as it is run, ``benchmarks.studies.growth``.
+        output: the JSON file to write; None for none.
         about: what is measured, for the record.
         measure: fills the record that it is given, part by part.
 
     Returns:
-        What the process ends with.
+        The exit code of the process.
     """
     machine = describe()
     record = {"command": command_line(module), "end": "done", "machine": machine, "others_cores": None, **about}
@@ -38,42 +41,42 @@ def carry_out(
     code = ExitCode.DONE
     monitor = InterferenceMonitor()
     try:
-        if kept is not None:
-            check_writable("--json", kept)
+        if output is not None:
+            check_writable("--json", output)
         measure(record)
     except RtsodError as error:
         record["end"], code = str(error), error.exit_code
     except KeyboardInterrupt:
         record["end"], code = "interrupted", ExitCode.INTERRUPTED
     record["others_cores"] = monitor.busy_cores()
-    said = [] if code is ExitCode.DONE else [record["end"]]
-    if kept is not None and len(record) > heading:
+    messages = [] if code is ExitCode.DONE else [record["end"]]
+    if output is not None and len(record) > heading:
         try:
-            write_json(kept, record)
-            said = [f"{line}; what was measured is in {kept}" for line in said]
+            write_json(output, record)
+            messages = [f"{message}; what was measured is in {output}" for message in messages]
         except RtsodError as error:
-            said, code = [*said, str(error)], error.exit_code
+            messages, code = [*messages, str(error)], error.exit_code
     cores = machine["cores"]
     assert isinstance(cores, int)
     warning = interference_warning(record["others_cores"], cores)
     if warning is not None and len(record) > heading:
-        said.append(warning)
-    for line in said:
-        print(f"{module}: {line}", file=sys.stderr)
+        messages.append(warning)
+    for message in messages:
+        print(f"{module}: {message}", file=sys.stderr)
     return code
 
 
-def at_least_one(text: str) -> int:
-    """An argument that counts something."""
+def positive_int(text: str) -> int:
+    """The argparse type of an option that counts something."""
     count = int(text)
     if count < 1:
         raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
     return count
 
 
-def some_seconds(text: str) -> float:
-    """An argument that is a time."""
+def positive_seconds(text: str) -> float:
+    """The argparse type of an option that is a time in seconds."""
     seconds = float(text)
-    if not 0 < seconds <= LONGEST:
-        raise argparse.ArgumentTypeError(f"{text}: must be more than 0 and at most {LONGEST:g} seconds")
+    if not 0 < seconds <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text}: must be more than 0 and at most {MAX_SECONDS:g} seconds")
     return seconds

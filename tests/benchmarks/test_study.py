@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.support.study import carry_out
+from benchmarks.support.study import run_study
 from rtsod.errors import EngineError, ExitCode
 
 
@@ -20,7 +20,7 @@ def test_a_study_that_is_ended_keeps_what_it_has_and_never_an_empty_record(
     def nothing(record: dict[str, object]) -> None:
         raise KeyboardInterrupt
 
-    assert carry_out("benchmarks.some", kept, {"model": "lite"}, nothing) == ExitCode.INTERRUPTED
+    assert run_study("benchmarks.some", kept, {"model": "lite"}, nothing) == ExitCode.INTERRUPTED
     assert kept.read_text() == "older"
     assert "benchmarks.some: interrupted\n" in capsys.readouterr().err
 
@@ -28,7 +28,7 @@ def test_a_study_that_is_ended_keeps_what_it_has_and_never_an_empty_record(
         record["part"] = 1
         raise EngineError("it broke")
 
-    assert carry_out("benchmarks.some", kept, {"model": "lite"}, half) == ExitCode.ENGINE
+    assert run_study("benchmarks.some", kept, {"model": "lite"}, half) == ExitCode.ENGINE
     found = json.loads(kept.read_text())
     assert (found["part"], found["model"], found["end"]) == (1, "lite", "it broke")
     assert f"it broke; what was measured is in {kept}" in capsys.readouterr().err
