@@ -1,1 +1,1 @@
-"""Puts the subject in front of another background."""
+"""Composites the subject over another background."""

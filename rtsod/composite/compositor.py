@@ -1,8 +1,7 @@
-"""The subject in front of another background: the one place where a picture that may leave the machine is made.
+"""Composites the subject over another background. Only this module makes pictures that may leave the machine.
 
-Blending is ``alpha * F + (1 - alpha) * B`` (Porter and Duff's *over*, 1984). What is not known to be subject does
-not get out: without a valid mask for its very frame there is no :meth:`Compositor.compose`, only
-:meth:`Compositor.slate`.
+Blending is ``alpha * F + (1 - alpha) * B`` (Porter and Duff's *over*, 1984). It fails closed: a frame without a valid
+mask of its own cannot be passed to :meth:`Compositor.compose`, and :meth:`Compositor.slate` takes its place.
 """
 
 from __future__ import annotations
@@ -21,30 +20,30 @@ from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparen
 from rtsod.refine.matte import Refine, unrefined
 
 SLATE_BGR: Final = (38, 34, 32)
-"""A quiet dark card, where no background of its own could be shown."""
-LEAST_ALPHA: Final = 0.002
-"""Half a level of 255, and a little: what is less would not be seen. Taken as 0, so that a network's faint doubt all
-over the picture neither lets the camera's background through nor costs time."""
-_MEAN_WEIGHT: Final = 0.002
-"""Of the mean colour, beside what the blur brings in: it takes over about three sigma behind the subject's edge."""
-_BAND: Final = 32
-"""Rows blended at once. Measured at 720p on real masks: 16, 32 and 48 rows are alike, one bounding box is slower."""
+"""Dark grey, shown as a slate where the backdrop has no picture of its own."""
+MIN_ALPHA: Final = 0.002
+"""Alpha up to this counts as 0. It is about half a level of 255, so it would be invisible. Without the cut, the
+network's faint uncertainty all over the picture would let the camera's background through, and cost time."""
+_MEAN_COLOUR_WEIGHT: Final = 0.002
+"""Weight of the background's mean colour in the blur. It takes over about three sigma behind the subject's edge."""
+_BAND_ROWS: Final = 32
+"""Rows blended at once. At 720p on real masks, 16, 32 and 48 rows take the same time; one bounding box is slower."""
 
 
 class Compositor:
-    """Puts subjects in front of the current backdrop.
+    """Composites subjects over the current backdrop.
 
-    ``compose`` and ``slate`` belong to one thread; ``next_backdrop`` and ``toggle_mirror`` may be called from
-    another one and take effect with the next picture. The backdrops stay the caller's to close.
+    Call ``compose`` and ``slate`` from one thread. ``next_backdrop`` and ``toggle_mirror`` may be called from another
+    thread and take effect with the next picture. The caller closes the backdrops.
 
     Args:
-        backdrops: shown one at a time, the first one first.
-        mirror: see ``toggle_mirror``.
-        refine: from a frame and its mask to the matte.
-        light_wrap: let the new background's light fall on the subject's rim.
+        backdrops: shown one at a time, starting with the first.
+        mirror: the initial state of ``toggle_mirror``.
+        refine: turns a frame and its mask into a matte.
+        light_wrap: let light from the new background spill over the subject's edge.
 
     Raises:
-        UsageError: there is no backdrop.
+        UsageError: ``backdrops`` is empty.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class Compositor:
         light_wrap: bool = False,
     ) -> None:
         if not backdrops:
-            raise UsageError("no background given: --bg takes a file, blur, #RRGGBB, transparent or none")
+            raise UsageError("no background given: use --bg with a file, blur, #RRGGBB, transparent or none")
         self._backdrops = tuple(backdrops)
         self._current = 0
         self._mirror = mirror
@@ -69,23 +68,23 @@ class Compositor:
         return isinstance(self._backdrops[self._current], Transparent)
 
     def next_backdrop(self) -> None:
-        """Show the next backdrop, after the last one the first again."""
+        """Show the next backdrop; the first one follows the last."""
         self._current = (self._current + 1) % len(self._backdrops)
 
     def toggle_mirror(self) -> None:
-        """Flip what comes from the camera, or no longer. A replaced background is never flipped: it may hold text."""
+        """Start or stop flipping frames horizontally. Other backgrounds are never flipped: they may contain text."""
         self._mirror = not self._mirror
 
     def compose(self, shown: Compositable, at: float, *, stands_for: Frame | None = None) -> Composited:
-        """The frame's subject in front of the current backdrop.
+        """Composite the frame's subject over the current backdrop.
 
         Args:
-            shown: a frame with its own mask, or with one carried to it.
-            at: seconds since the first frame; drives backgrounds that move.
-            stands_for: the later frame whose place in time the picture takes; its pixels are not looked at.
+            shown: a frame with its own mask, or with one propagated to it.
+            at: seconds since the first frame; drives moving backgrounds.
+            stands_for: a later frame, whose index and time the picture takes; its pixels are not used.
 
         Returns:
-            A picture of the frame's size that shares no memory with anything.
+            A picture of the frame's size, in memory of its own.
 
         Raises:
             SourceError: the background can no longer be read.
@@ -97,7 +96,7 @@ class Compositor:
         height, width = image.shape[:2]
         matte = self._refine(image, mask)
         alpha, front = matte.alpha, matte.foreground
-        cv2.threshold(alpha, LEAST_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=alpha)
+        cv2.threshold(alpha, MIN_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=alpha)
         match backdrop:
             case PassThrough():
                 picture = image.copy()
@@ -125,14 +124,14 @@ class Compositor:
         return blend(foreground, background, alpha)
 
     def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
-        """A picture without any camera pixel: the background alone, or a dark card where there is none.
+        """Make a picture without any camera pixel: the background alone, or a dark card where there is none.
 
         Args:
             width: pixels.
             height: pixels.
-            at: seconds since the first frame; drives backgrounds that move.
-            frame: the frame it stands for, so that a file's time line stays whole; its pixels are not looked at.
-            now: seconds of the clock that stamps frames, for a slate without frame.
+            at: seconds since the first frame; drives moving backgrounds.
+            frame: the frame it replaces, so that a file's timeline stays complete; its pixels are not used.
+            now: time of a slate that replaces no frame, in seconds of the clock that stamps frames.
 
         Raises:
             SourceError: the background can no longer be read.
@@ -160,7 +159,7 @@ class Compositor:
 def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
     """``alpha * foreground + (1 - alpha) * background``, rounded.
 
-    Alpha 0 gives exactly the background and 1 exactly the foreground; in between the result is within one level.
+    Alpha 0 gives exactly the background and alpha 1 exactly the foreground; in between, the result is within one level.
 
     Args:
         foreground: ``(H, W, 3)`` uint8.
@@ -171,34 +170,34 @@ def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
         ``(H, W, 3)`` uint8, owned by the caller.
     """
     result = background.copy()
-    # Blending costs ten times what copying does, and most of a picture is background: row band by row band, only
-    # the columns between the first and the last pixel of the subject are blended.
-    for top in range(0, alpha.shape[0], _BAND):
-        columns = np.flatnonzero(alpha[top : top + _BAND].max(axis=0))
+    # Blending costs ten times as much as copying, and most of a picture is background: in each band of rows, blend
+    # only the columns between the first and the last pixel of the subject.
+    for top in range(0, alpha.shape[0], _BAND_ROWS):
+        columns = np.flatnonzero(alpha[top : top + _BAND_ROWS].max(axis=0))
         if columns.size:
-            part = np.s_[top : top + _BAND, columns[0] : columns[-1] + 1]
+            part = np.s_[top : top + _BAND_ROWS, columns[0] : columns[-1] + 1]
             cv2.blendLinear(foreground[part], background[part], alpha[part], 1.0 - alpha[part], result[part])
     return result
 
 
 def blurred_background(image: Image, alpha: Alpha, sigma: float) -> Image:
-    """The picture out of focus, as if the subject were not in it.
+    """The picture, blurred as if the subject were not in it.
 
-    Normalised convolution (Knutsson and Westin, 1993): each pixel weighs as much as it is background, so that the
-    subject's colours do not run out into a halo. Behind the subject, out of the blur's reach, stands the mean colour
-    of the background.
+    Normalized convolution (Knutsson and Westin, 1993): each pixel is weighted by how much it belongs to the background,
+    so that the subject's colours do not bleed into a halo. Behind the subject, beyond the blur's reach, the result is
+    the background's mean colour.
 
     Args:
         image: ``(H, W, 3)`` uint8.
         alpha: ``(H, W)`` float32 in [0, 1].
-        sigma: see :class:`Blur`.
+        sigma: strength of the blur, as in :class:`~rtsod.interfaces.Blur`.
 
     Returns:
         ``(H, W, 3)`` uint8, owned by the caller.
     """
     height, width = image.shape[:2]
     sigma *= min(width, height) / 720.0
-    # A picture this much out of focus holds nothing finer than sigma / 3: it is blurred, much sooner, at that size.
+    # The result holds no detail finer than sigma / 3, so blur a picture of that resolution: it is much faster.
     factor = 2 ** max(1, math.floor(math.log2(sigma / 3.0)))
     size = (math.ceil(width / factor), math.ceil(height / factor))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -206,21 +205,21 @@ def blurred_background(image: Image, alpha: Alpha, sigma: float) -> Image:
     weighted = cv2.merge([*(channel * weight for channel in cv2.split(small)), weight])
     *mean, total = cv2.mean(weighted)
     blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
-    share = _MEAN_WEIGHT / total
+    share = _MEAN_COLOUR_WEIGHT / total
     blue, green, red, sums = (c + share * m for c, m in zip(cv2.split(blurred), (*mean, total), strict=True))
     soft = cv2.merge([np.rint(colour / sums).astype(np.uint8) for colour in (blue, green, red)])
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _background_weight(alpha: Alpha) -> Alpha:
-    """1 where there is background, 0 on the subject and on its rim, where the camera's lens has mixed the two."""
+    """1 on the background; 0 on the subject and along its edge, where the lens has mixed the two."""
     weight = cv2.erode(np.clip(1.0 - 4.0 * alpha, 0.0, 1.0), np.ones((3, 3), np.uint8))
-    # Where subject covers everything, its least certain part is the best guess at the background.
+    # Where the subject covers everything, its least certain part is the best guess at the background.
     return np.asarray(np.maximum(weight, 1e-6 * (1.0 - alpha) + 1e-9), np.float32)
 
 
 __all__ = [
-    "LEAST_ALPHA",
+    "MIN_ALPHA",
     "SLATE_BGR",
     "Backdrop",
     "Background",

@@ -1,1 +1,1 @@
-"""Pictures as arrays: geometry, the network's input, and untrusted media files."""
+"""Pictures as arrays: scaling, the network's input, and untrusted media files."""

@@ -1,4 +1,4 @@
-"""Bringing pictures to a size: pure functions of pixels."""
+"""Scales pictures to a given size, by cropping or by adding bars."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from rtsod.frames import Image
 
 
 def cover(image: Image, width: int, height: int) -> Image:
-    """Scale so that the picture covers ``width`` x ``height``, and cut off what sticks out evenly on both sides.
+    """Scale a picture to cover ``width`` x ``height``, cropping both overhanging sides evenly.
 
     Args:
         image: ``(h, w, 3)`` uint8.
-        width: of the result, pixels.
-        height: of the result, pixels.
+        width: of the result, in pixels.
+        height: of the result, in pixels.
 
     Returns:
-        ``(height, width, 3)`` uint8, contiguous; ``image`` itself when it has that size already.
+        ``(height, width, 3)`` uint8, contiguous; ``image`` itself if it already has that size.
     """
     h, w = image.shape[:2]
     if (w, h) == (width, height):
         return image
-    # Cut first, then scale: no pixel is resampled that is not shown.
+    # Crop before scaling, so that only visible pixels are resampled.
     scale = max(width / w, height / h)
     cut_w, cut_h = min(w, max(1, round(width / scale))), min(h, max(1, round(height / scale)))
     left, top = (w - cut_w) // 2, (h - cut_h) // 2
@@ -30,15 +30,15 @@ def cover(image: Image, width: int, height: int) -> Image:
 
 
 def fit(image: Image, width: int, height: int) -> Image:
-    """Scale so that the whole picture is seen in ``width`` x ``height``, with black bars where it does not reach.
+    """Scale a picture to fit inside ``width`` x ``height``, with black bars in the remaining space.
 
     Args:
         image: ``(h, w, 3)`` or ``(h, w)`` uint8.
-        width: of the result, pixels.
-        height: of the result, pixels.
+        width: of the result, in pixels.
+        height: of the result, in pixels.
 
     Returns:
-        ``(height, width, 3)`` or ``(height, width)`` uint8, contiguous; ``image`` itself when it has that size already.
+        ``(height, width, 3)`` or ``(height, width)`` uint8, contiguous; ``image`` itself if it already has that size.
     """
     h, w = image.shape[:2]
     if (w, h) == (width, height):

@@ -1,4 +1,4 @@
-"""A frame at the size the network sees, and a still's map back at the still's size."""
+"""Scales frames and photographs to the network's input size, and stretches the saliency maps of photographs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 
 from rtsod.frames import Alpha, Image
 
-_FLAT: float = 0.05
-"""A map whose highest and lowest values are closer than this shows nothing; stretching it would show noise."""
+_MIN_RANGE: float = 0.05
+"""A map whose highest and lowest values are closer than this contains no subject; stretching it would amplify noise."""
 
 
 def shrink(image: Image, size: int) -> Image:
-    """A frame of a stream for the engine: bilinear without antialiasing, aspect ratio not kept, as the authors test.
+    """Scale a video frame for the engine: bilinear, without antialiasing, ignoring the aspect ratio, as the authors do.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
-        size: S.
+        size: S, in pixels.
 
     Returns:
         ``(S, S, 3)`` uint8 BGR, contiguous.
@@ -25,16 +25,16 @@ def shrink(image: Image, size: int) -> Image:
 
 
 def shrink_still(image: Image, size: int) -> Image:
-    """A photograph for the engine by the authors' protocol: the same, then divided by its own maximum.
+    """Scale a photograph for the engine by the authors' protocol: like :func:`shrink`, then divide by its maximum.
 
-    Not for streams: one highlight entering the picture would change the input everywhere.
+    Do not use it for video: one highlight entering the picture would change the whole input.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
-        size: S.
+        size: S, in pixels.
 
     Returns:
-        ``(S, S, 3)`` uint8 BGR, contiguous, its highest value 255 (engines divide by 255). Rounded once.
+        ``(S, S, 3)`` uint8 BGR, contiguous, rounded once. Its maximum is 255, because engines divide by 255.
     """
     small = cv2.resize(image.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
     peak = float(small.max())
@@ -42,9 +42,9 @@ def shrink_still(image: Image, size: int) -> Image:
 
 
 def stretch_still(saliency: Alpha) -> Alpha:
-    """A photograph's map stretched to reach from 0 to 1, as the authors' test script does; a flat map is left alone.
+    """Stretch a photograph's map to the full range 0..1, as the authors' test script does. A flat map stays as it is.
 
-    Not for streams: an empty chair would become a subject, and the mask would pump.
+    Do not use it for video: an empty chair would become a subject, and the mask would pulsate.
 
     Args:
         saliency: ``(S, S)`` float32 in [0, 1].
@@ -53,7 +53,7 @@ def stretch_still(saliency: Alpha) -> Alpha:
         ``(S, S)`` float32 in [0, 1].
     """
     low, high = float(saliency.min()), float(saliency.max())
-    if not high - low >= _FLAT:  # also when not a number
+    if not high - low >= _MIN_RANGE:  # written so that NaN is caught, too
         return saliency
     stretched: Alpha = np.clip((saliency - low) / (high - low), 0, 1, dtype=np.float32)
     return stretched

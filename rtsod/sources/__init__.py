@@ -1,6 +1,6 @@
-"""Where frames come from: a camera, a file, a folder of stills, a stream, the built-in demo scene.
+"""Where frames come from: a camera, a video file, a network stream, photographs, or the built-in demo scene.
 
-Each kind lives in its own module, imported only when it is asked for.
+Each kind has its own module, which is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-# Before anything imports PyAV: both wheels bring their own X libraries, and OpenCV's windows hang on PyAV's.
+# Import OpenCV before PyAV: both wheels bundle X libraries, and OpenCV's windows hang with PyAV's.
 import cv2  # noqa: F401
 
 from rtsod.config import SourceConfig
@@ -25,12 +25,13 @@ from rtsod.system import v4l2
 
 __all__ = ["open_source"]
 
-_AUTO_CAMERAS: Final = 4
+_MAX_AUTO_CAMERAS: Final = 4
+"""How many cameras ``auto`` tries."""
 _CAMERA_PATH: Final = re.compile(r"/dev/video(\d{1,3})")
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://.+")
 _SCHEMES: Final = ("rtsp", "rtmp", "udp", "srt", "tcp", "http", "https")
-_MAY_END: Final = ("http", "https")
-"""What comes by these is often a file, whose end is no failure."""
+_FINITE_SCHEMES: Final = ("http", "https")
+"""These often serve a file, whose end is not a failure."""
 
 
 def open_source(
@@ -40,27 +41,27 @@ def open_source(
     on_event: Callable[[Event], None] = lambda event: None,
     demand: Callable[[], bool] | None = None,
 ) -> Source:
-    """Open what ``config.spec`` names; the caller closes it.
+    """Open the source that ``config.spec`` names. The caller closes it.
 
-    The words ``auto`` and ``demo`` and plain numbers come first, a camera's name last: a file called ``demo`` is given
-    as ``./demo``. Cameras and streams come supervised: they are opened again when they fail.
+    The words ``auto`` and ``demo`` and plain numbers take precedence over files, and files over camera names: write
+    ``./demo`` for a file called ``demo``. Cameras and streams are supervised: they are opened again when they fail.
 
     Args:
-        config: ``width``, ``height``, ``fps`` are asked of a camera and of the demo scene only.
+        config: ``width``, ``height`` and ``fps`` apply to cameras and to the demo scene.
         clock: stamps ``Frame.captured_at``.
-        on_event: told what happens to a camera or a stream.
-        demand: whether anybody looks: a camera or a stream is only open meanwhile.
+        on_event: called for every event of a camera or a stream.
+        demand: whether anybody is watching: a camera or a stream is open only while it returns True. None means always.
 
     Raises:
-        UsageError: the text is nothing that could be opened.
-        SourceError: it cannot be opened.
+        UsageError: ``config.spec`` cannot name a source.
+        SourceError: the source cannot be opened.
     """
     return _Opening(config, clock, on_event, demand).open(config.spec.strip())
 
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """What all ways of opening need."""
+    """The arguments of :func:`open_source`, which every kind of source needs."""
 
     config: SourceConfig
     clock: Clock
@@ -78,14 +79,14 @@ class _Opening:
             return self._url(spec, url[1].lower())
         if not spec or "\0" in spec or re.fullmatch(r"[+-]?[0-9]+", spec):
             raise UsageError(
-                f"--source {spec!r}: give a camera index (0, 1, ...), a camera's name, a file, a folder, a URL, 'demo' "
+                f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, 'demo' "
                 "or 'auto'"
             )
         return self._path(Path(spec).expanduser(), spec)
 
     def _auto(self) -> Source:
         linux = sys.platform == "linux"
-        indexes = v4l2.capture_devices()[:_AUTO_CAMERAS] if linux else [0]
+        indexes = v4l2.capture_devices()[:_MAX_AUTO_CAMERAS] if linux else [0]
         reason = ""
         for index in indexes:
             try:
@@ -111,26 +112,26 @@ class _Opening:
                 on_event=self.on_event,
             )
 
-        def open_again() -> Source:
-            now_at = v4l2.find(identity) if identity is not None else index
-            if now_at is None:
-                raise SourceGone(f"{first.info.name} is not connected: plug it in again")
-            return open_it(now_at)
+        def reopen() -> Source:
+            current = v4l2.find(identity) if identity is not None else index
+            if current is None:
+                raise SourceGone(f"{first.info.name} is not connected: reconnect it")
+            return open_it(current)
 
         first = open_it(index)
-        return SupervisedSource(first, open_again, on_event=self.on_event, demand=self.demand, clock=self.clock)
+        return SupervisedSource(first, reopen, on_event=self.on_event, demand=self.demand, clock=self.clock)
 
     def _url(self, url: str, scheme: str) -> Source:
         if scheme not in _SCHEMES:
             known = ", ".join(_SCHEMES)
-            raise UsageError(f"--source: {scheme}:// is not supported: use one of {known}, or a file's path")
+            raise UsageError(f"--source: {scheme}:// is not supported: use {known}, or the path of a file")
         from rtsod.sources.video import video_from_url
 
         def open_it() -> Source:
             return video_from_url(url, clock=self.clock)
 
         first = open_it()
-        if not first.info.live or scheme in _MAY_END:
+        if not first.info.live or scheme in _FINITE_SCHEMES:
             return first
         return SupervisedSource(
             first, open_it, on_event=self.on_event, may_freeze=False, demand=self.demand, clock=self.clock
@@ -158,12 +159,12 @@ class _Opening:
         except RuntimeError as error:  # a loop of symbolic links
             raise SourceError(f"cannot open {path}: {error}") from error
         if exists:
-            raise SourceError(f"{path} is neither a regular file nor a folder nor a camera")
+            raise SourceError(f"cannot open {path}: it is not a regular file, a folder or a camera")
         if cameras := v4l2.cameras_named(spec):
             return self._camera(cameras[0].index)
         raise SourceError(
-            f"there is no file or folder {path}, and no camera of that name: check it (rtsod devices lists the "
-            "cameras), or give 'demo'"
+            f"cannot open {path}: no file, folder or camera has this name; run 'rtsod devices' to list the cameras, or "
+            "use --source demo"
         )
 
 

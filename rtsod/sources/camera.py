@@ -1,4 +1,4 @@
-"""A camera, through ``cv2.VideoCapture``, whose answers are checked because they are often untrue."""
+"""Cameras, through ``cv2.VideoCapture``. What it reports is checked, because it is often wrong."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ from rtsod.sources.rate_check import RateCheck
 from rtsod.system import v4l2
 from rtsod.system.worker_thread import WorkerStopped, WorkerThread
 
-SELECT_SECONDS: Final = 1
-"""How long one V4L2 read waits for the driver; OpenCV's own default of 10 s would hold up every stop."""
+SELECT_TIMEOUT_SECONDS: Final = 1
+"""How long one V4L2 read waits for the driver. OpenCV's default of 10 s would delay every stop."""
 RELEASE_SECONDS: Final = 3.0
 """How long ``close`` waits for a camera that is still inside a read."""
-MAX_FAILURES: Final = 5
-"""Reads in a row without a picture after which the camera counts as gone."""
+MAX_FAILED_READS: Final = 5
+"""Consecutive reads without a picture after which the camera counts as gone."""
+_MAX_FPS: Final = 1000
+"""A driver that reports a higher frame rate than this is wrong."""
+_FPS_TOLERANCE: Final = 0.5
+"""Difference from the requested frame rate, in frames per second, that is not worth a note."""
 
 
 class Capture(Protocol):
-    """What is used of ``cv2.VideoCapture``."""
+    """The part of ``cv2.VideoCapture`` that is used here."""
 
     def isOpened(self) -> bool: ...  # noqa: N802
     def set(self, propId: int, value: float, /) -> bool: ...  # noqa: N803
@@ -42,8 +46,8 @@ class Capture(Protocol):
 
 
 def open_capture(index: int) -> Capture:
-    """The real one, quiet, and with reads that end."""
-    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(SELECT_SECONDS))
+    """Open ``cv2.VideoCapture``, silenced, with reads that time out."""
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(SELECT_TIMEOUT_SECONDS))
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2.VideoCapture(index, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
 
@@ -51,10 +55,19 @@ def open_capture(index: int) -> Capture:
 class CameraSource:
     """A live camera.
 
-    Frames may change size in mid-stream (some drivers do); ``info`` tells the size at the start.
+    Some drivers change the size of frames in mid-stream; ``info`` gives the size at the start.
+
+    Args:
+        index: of the camera: N of ``/dev/videoN`` on Linux.
+        width: requested, pixels.
+        height: requested, pixels.
+        fps: requested, frames per second.
+        clock: stamps ``Frame.captured_at``.
+        on_event: receives :attr:`rtsod.metrics.Event.SOURCE_SLOW`.
+        capture: opens the device.
 
     Raises:
-        SourceError: the camera cannot be opened or gives no picture; nothing is left open.
+        SourceError: the camera cannot be opened or delivers no picture. Nothing is left open.
     """
 
     def __init__(
@@ -88,12 +101,12 @@ class CameraSource:
 
     @property
     def info(self) -> SourceInfo:
-        """What the camera gives, read back from it."""
+        """What the camera really delivers, read back from it."""
         return self._info
 
     @property
     def skipped(self) -> int:
-        """How many frames came broken."""
+        """How many frames were broken so far."""
         return self._skipped
 
     def read(self) -> Frame | None:
@@ -117,23 +130,24 @@ class CameraSource:
         try:
             if not capture.isOpened():
                 raise _cannot_open(index)
-            # The format first: uncompressed, most cameras give 720p at 10 fps at best, and asking for the size while
-            # they are uncompressed would settle on that.
+            # Set the format first. Uncompressed, most cameras deliver 720p at 10 fps at best, and a size set before the
+            # format would select that mode.
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
             capture.set(cv2.CAP_PROP_FPS, fps)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             image = self._first_picture(index)
-            real_fps = _rate(capture.get(cv2.CAP_PROP_FPS))
+            real_fps = _plausible_fps(capture.get(cv2.CAP_PROP_FPS))
             pixel_format = _fourcc(capture.get(cv2.CAP_PROP_FOURCC))
         except cv2.error as error:
             raise _cannot_open(index) from error
         real_height, real_width = image.shape[:2]
         notes = []
-        if (real_width, real_height) != (width, height) or (real_fps is not None and abs(real_fps - fps) > 0.5):
-            gives = f"{real_width}x{real_height}" + (f" at {float(real_fps):.4g} fps" if real_fps else "")
-            notes.append(f"{self._name} gives {gives}, not the {width}x{height} at {fps} fps asked for")
+        other_fps = real_fps is not None and abs(real_fps - fps) > _FPS_TOLERANCE
+        if (real_width, real_height) != (width, height) or other_fps:
+            delivered = f"{real_width}x{real_height}" + (f" at {float(real_fps):.4g} fps" if real_fps else "")
+            notes.append(f"{self._name} delivers {delivered}, not the requested {width}x{height} at {fps} fps")
         return SourceInfo(
             name=self._name,
             width=real_width,
@@ -145,14 +159,14 @@ class CameraSource:
         )
 
     def _first_picture(self, index: int) -> NDArray[np.uint8]:
-        # Only a picture proves the size, and that no other program holds the camera: both open without complaint.
-        for _ in range(MAX_FAILURES):
+        # Only a picture proves the size, and that no other program holds the camera: opening it succeeds regardless.
+        for _ in range(MAX_FAILED_READS):
             if self._capture.grab() and (image := self._retrieve()) is not None:
                 return image
         raise _cannot_open(index)
 
     def _fetch(self) -> Frame | None:
-        for _ in range(MAX_FAILURES):
+        for _ in range(MAX_FAILED_READS):
             try:
                 grabbed = self._capture.grab()
                 captured_at = self._clock()
@@ -160,14 +174,14 @@ class CameraSource:
                     continue
                 image = self._retrieve()
             except cv2.error as error:
-                raise SourceError(f"{self._name} failed: plug it in again and restart") from error
+                raise SourceError(f"{self._name} failed: reconnect it and start again") from error
             index, self._index = self._index, self._index + 1
             if image is not None:
                 self._rate.frame(captured_at)
                 return Frame(image=image, index=index, captured_at=captured_at)
             self._skipped += 1
         raise SourceError(
-            f"{self._name} stopped delivering pictures: check its cable, or whether another program took it"
+            f"{self._name} stopped delivering pictures: check its cable, and whether another program uses it"
         )
 
     def _retrieve(self) -> NDArray[np.uint8] | None:
@@ -184,14 +198,14 @@ class CameraSource:
 def _cannot_open(index: int) -> SourceError:
     prefix = f"cannot open camera {index}: "
     if sys.platform != "linux":
-        return SourceError(f"{prefix}check that it is connected, that no other program uses it, and its permission")
+        return SourceError(f"{prefix}check that it is connected, that no other program uses it, and its permissions")
     path = v4l2.DEVICES / f"video{index}"
     kind = SourceGone if not path.exists() else SourceBusy if v4l2.holders(path) else SourceError
     return kind(prefix + v4l2.explain(index))
 
 
-def _rate(value: float) -> Fraction | None:
-    return Fraction(value).limit_denominator(1001) if math.isfinite(value) and 0 < value <= 1000 else None
+def _plausible_fps(value: float) -> Fraction | None:
+    return Fraction(value).limit_denominator(1001) if math.isfinite(value) and 0 < value <= _MAX_FPS else None
 
 
 def _fourcc(value: float) -> str | None:

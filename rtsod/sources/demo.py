@@ -1,4 +1,4 @@
-"""The demo scene as a source: a camera that is always there, or a file whose true masks are known."""
+"""The demo scene as a source: a camera that is always there, or a file with known masks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rtsod.interfaces import Clock
 class DemoSource:
     """Frames of a :class:`~rtsod.demo.scene.DemoScene`.
 
-    Live, it behaves like a camera: a frame comes when its moment has come, and whoever reads too slowly misses frames;
-    the indexes tell how many. Otherwise every frame comes, as fast as it is asked for, with its time. Either way
-    ``scene.render(frame.index)`` is that very frame with its alpha.
+    A live scene behaves like a camera: each frame arrives when it is due, and a slow reader misses frames, which leaves
+    gaps in the indexes. Otherwise it behaves like a file: every frame arrives, as fast as it is read, with a
+    presentation time. Either way, ``scene.render(frame.index)`` returns the same picture with its alpha.
 
     Args:
-        scene: what is shown.
-        live: see above.
-        frames: how many frames the scene lasts, None for no end.
-        clock: for the pace of a live scene, and for ``captured_at``.
-        wait: waits so many seconds; a pending wait ends with ``close``. For tests; the default is real.
-        notes: for ``info.notes``.
+        scene: the scene to show.
+        live: behave like a camera rather than like a file.
+        frames: length of the scene in frames; None means endless.
+        clock: paces a live scene and stamps ``Frame.captured_at``.
+        wait: waits for a number of seconds of ``clock``; by default for real ones, until ``close`` ends the wait.
+        notes: becomes ``info.notes``.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class DemoSource:
 
     @property
     def info(self) -> SourceInfo:
-        """What the scene gives."""
+        """What the scene delivers."""
         return self._info
 
     @property
     def skipped(self) -> int:
-        """Always 0: nothing can be undecodable."""
+        """Always 0: every frame can be drawn."""
         return 0
 
     def read(self) -> Frame | None:
         """The next frame; None after the last or after ``close``."""
-        index = self._await_moment() if self._info.live else self._next
+        index = self._await_due_frame() if self._info.live else self._next
         if self._closed.is_set() or (self._frames is not None and index >= self._frames):
             return None
         self._next = index + 1
@@ -79,7 +79,7 @@ class DemoSource:
         """Stop. Idempotent; from any thread."""
         self._closed.set()
 
-    def _await_moment(self) -> int:
+    def _await_due_frame(self) -> int:
         now = self._clock()
         if self._start is None:
             self._start = now

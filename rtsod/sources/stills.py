@@ -1,4 +1,4 @@
-"""Stills, through OpenCV: a folder of photographs, or a single one."""
+"""Photographs as a source: a folder of them, or a single one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
-    """The photographs that lie in a folder, hidden ones aside, in natural order: 2.jpg comes before 10.jpg.
+    """The photographs in a folder, in natural order: 2.jpg comes before 10.jpg. Hidden files are ignored.
+
+    Args:
+        folder: its subfolders are not searched.
+        clock: stamps ``Frame.captured_at``.
 
     Raises:
-        SourceError: the folder cannot be read, or there are none.
+        SourceError: the folder cannot be read or holds no photographs.
     """
     try:
         paths = [p for p in folder.iterdir() if has_still_suffix(p) and not p.name.startswith(".") and p.is_file()]
@@ -33,21 +37,31 @@ def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> Sti
 
 
 def still_from_file(path: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
-    """One photograph.
+    """A single photograph.
+
+    Args:
+        path: the file.
+        clock: stamps ``Frame.captured_at``.
 
     Raises:
-        SourceError: it cannot be read, or is absurdly large.
+        SourceError: the file cannot be read, or the picture is absurdly large.
     """
     load(path)
     return StillsSource([path], name=path.name, path=path, clock=clock)
 
 
 class StillsSource:
-    """Photographs of any sizes, one after another, turned upright as their EXIF data says.
+    """Photographs one after another, each at its own size and upright by its EXIF orientation.
 
-    Unreadable ones are logged, counted in ``skipped`` and leave a gap in the indexes. ``Frame.name`` is the file's
-    stem, so that a result is named like its photograph; of several files with one stem (``a.jpg`` and ``a.png``) all
-    but the first in order have their suffix in it too (``a.png``), so that no result overwrites another.
+    Unreadable files are logged, counted in ``skipped`` and leave gaps in the frame indexes. ``Frame.name`` is the
+    file's stem, so that a result is named like its photograph. Where several files share a stem (``a.jpg`` and
+    ``a.png``), all but the first keep their suffix (``a.png``), so that no result overwrites another.
+
+    Args:
+        paths: the files, in order.
+        name: of the source, for messages.
+        path: the file or folder they came from.
+        clock: stamps ``Frame.captured_at``.
     """
 
     def __init__(
@@ -64,31 +78,31 @@ class StillsSource:
 
     @property
     def info(self) -> SourceInfo:
-        """How many there are; each has its own size."""
+        """How many photographs there are. Width and height are None: each has its own size."""
         return self._info
 
     @property
     def skipped(self) -> int:
-        """How many could not be read so far."""
+        """How many files could not be read so far."""
         return self._skipped
 
     def read(self) -> Frame | None:
         """The next photograph; None at the end or after ``close``.
 
         Raises:
-            SourceError: the end is reached and not one could be read.
+            SourceError: the end is reached and no file could be read.
         """
         while self._pending and not self._closed.is_set():
             index, path = self._pending.pop()
             try:
                 image = load(path)
             except SourceError as error:
-                _log.warning("left out: %s", error)
+                _log.warning("skipped: %s", error)
                 self._skipped += 1
                 continue
             return Frame(image=image, index=index, captured_at=self._clock(), name=self._names[index])
         if self._skipped == self._info.frames and not self._closed.is_set():
-            raise SourceError(f"none of the {self._skipped} pictures in {self._info.name} can be read")
+            raise SourceError(f"cannot read any of the {self._skipped} pictures in {self._info.name}")
         return None
 
     def close(self) -> None:
@@ -98,7 +112,7 @@ class StillsSource:
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     pieces = re.findall(r"([0-9]+)|([^0-9]+)", path.name.casefold())
-    # Digits before letters, as in plain order; the name itself decides between 1.jpg, 01.jpg and 1.JPG.
+    # Digits sort before letters, as usual; the name itself decides between 1.jpg, 01.jpg and 1.JPG.
     return [(int(digits), "") if digits else (1 << 62, text) for digits, text in pieces], path.name
 
 
@@ -106,7 +120,7 @@ def _names(paths: Iterable[Path]) -> list[str]:
     names: list[str] = []
     taken: set[str] = set()
     for path in paths:
-        # Compared without case: on some file systems A.png and a.png are one file.
+        # Ignore case: on some file systems A.png and a.png are the same file.
         name = next(
             candidate
             for candidate in (path.stem, path.name, *(f"{path.name}.{n}" for n in range(2, 2 + len(names))))

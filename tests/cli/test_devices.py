@@ -111,7 +111,7 @@ def test_a_slow_camera_is_told_once_with_what_would_help(caplog: pytest.LogCaptu
 def test_uncompressed_pictures_are_the_first_suspect() -> None:
     info = SourceInfo("cam", 1280, 720, Fraction(30), live=True, pixel_format="YUYV")
     assert "MJPG" in advice(info, MODES)
-    assert advice(info, []) == "give it more light, or turn its automatic exposure off"
+    assert advice(info, []) == "give it more light, or turn off its automatic exposure"
 
 
 def test_devices_answers_everywhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

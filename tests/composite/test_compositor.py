@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.composite.compositor import LEAST_ALPHA, SLATE_BGR, Compositor, blend, blurred_background
+from rtsod.composite.compositor import MIN_ALPHA, SLATE_BGR, Compositor, blend, blurred_background
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
@@ -72,7 +72,7 @@ def test_the_picture_is_the_frames_own(size: tuple[int, int]) -> None:
 
 def test_doubt_below_half_a_level_is_none() -> None:
     card = Card(noise(1, 40, 30))
-    picture = Compositor([card]).compose(masked(noise(2, 40, 30), np.full((8, 8), LEAST_ALPHA, np.float32)), at=0)
+    picture = Compositor([card]).compose(masked(noise(2, 40, 30), np.full((8, 8), MIN_ALPHA, np.float32)), at=0)
     assert (picture.image == card.image).all()
     assert (picture.alpha8 == 0).all()
 

@@ -57,7 +57,7 @@ def on_demand_by_the_drivers_word_and_a_slow_camera() -> None:
         os.close(idle)
         set_control(CAMERA, "Percentage of Dropped Buffers", 50)
         with read_on_demand(program) as reader:
-            slow = "frames per second, not the 10 it promises: .*more light.*ask for --size 320x180, which it lists"
+            slow = "frames per second, not the 10 it promises: .*more light.*use --size 320x180, which it lists"
             program.wait_for_line(slow)
             set_control(CAMERA, "Percentage of Dropped Buffers", 0)
             begin = len(reader.seen)

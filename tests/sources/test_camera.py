@@ -34,7 +34,7 @@ def test_what_the_camera_really_gives_is_read_back() -> None:
     assert (source.info.width, source.info.height, source.info.fps) == (64, 48, Fraction(15))
     assert source.info.pixel_format == "MJPG"
     assert source.info.live
-    assert source.info.notes == ("camera 7 gives 64x48 at 15 fps, not the 1280x720 at 30 fps asked for",)
+    assert source.info.notes == ("camera 7 delivers 64x48 at 15 fps, not the requested 1280x720 at 30 fps",)
     source.close()
 
 

@@ -135,7 +135,7 @@ def test_none_readable_is_an_error_at_the_end(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"")
     (tmp_path / "1.png").write_text("text")
     source = stills_from_folder(tmp_path)
-    with pytest.raises(SourceError, match="none of the 2 pictures"):
+    with pytest.raises(SourceError, match="cannot read any of the 2 pictures"):
         source.read()
     source.close()
     assert source.read() is None

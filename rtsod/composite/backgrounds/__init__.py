@@ -1,4 +1,4 @@
-"""What ``--bg`` names: pictures, videos, colours, and what is made of the camera's own background."""
+"""Opens what ``--bg`` names: a picture, a video, a colour, or a way to treat the camera's own background."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BUNDLED: Final = Path(__file__).parents[2] / "assets" / "backgrounds"
 
 
 def bundled_backgrounds() -> list[Path]:
-    """The pictures that come with the program, by name."""
+    """The bundled pictures, sorted by name."""
     return sorted(_BUNDLED.glob("*.jpg"))
 
 
@@ -27,15 +27,15 @@ def open_background(spec: str) -> Backdrop:
     """Open what ``--bg`` names.
 
     Args:
-        spec: ``blur``, ``blur:SIGMA``, ``transparent``, ``none``, ``#RRGGBB``, ``#RGB``, or a picture or video file,
-            looked for first where its path says, then by name, with or without ``.jpg``, among the bundled ones.
+        spec: ``blur``, ``blur:SIGMA``, ``transparent``, ``none``, ``#RRGGBB``, ``#RGB``, or a picture or video file: a
+            path, or else the name of a bundled picture, with or without ``.jpg``.
 
     Returns:
-        A backdrop for the compositor; a :class:`rtsod.interfaces.Background` is the caller's to close.
+        A backdrop for the compositor. The caller closes it.
 
     Raises:
-        UsageError: ``spec`` means nothing, or there is no such file.
-        SourceError: the file is there and cannot be read as a picture or video.
+        UsageError: ``spec`` is not valid, or there is no such file.
+        SourceError: the file exists but cannot be read as a picture or video.
     """
     kind, colon, argument = spec.partition(":")
     if kind == "blur":
@@ -53,7 +53,7 @@ def _blur(spec: str, argument: str) -> Blur:
     try:
         sigma = float(argument)
     except ValueError as error:
-        raise UsageError(f"--bg {spec}: after 'blur:' comes a number of pixels, for example blur:25") from error
+        raise UsageError(f"--bg {spec}: give a number of pixels after 'blur:', for example blur:25") from error
     return Blur(sigma)
 
 
@@ -63,9 +63,9 @@ def _find(spec: str) -> Path:
         if path.is_file():
             return path
         if path.is_dir() and spec:
-            raise UsageError(f"--bg {spec}: that is a folder; name one picture or video")
+            raise UsageError(f"--bg {spec}: this is a folder; name one picture or video in it")
     except PermissionError as error:
-        raise UsageError(f"--bg {spec}: may not be looked at: {error.strerror}") from error
+        raise UsageError(f"--bg {spec}: cannot be accessed: {error.strerror}") from error
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL
         raise UsageError(f"--bg {spec!r}: not a file name") from error
     bundled = {name: path for path in bundled_backgrounds() for name in (path.stem, path.name)}
