@@ -1,1 +1,1 @@
-"""The same network as other people run it, side by side on the same frames."""
+"""Compares rtsod with other programs that run the same network, on the same frames."""

@@ -1,7 +1,7 @@
-"""rtsod beside what people use today: the same weights, the same frames, the same protocol, in one run.
+"""Compares rtsod with what people use today: the same weights, frames and protocol, in one run.
 
-Every contestant waits in a process of its own; in every round each takes the same frames once, one after the other, so
-that whatever else the machine does falls on all alike. What is reported is the median over rounds of the ratio.
+Every contestant has its own process. In each round the contestants process the same frames one after the other, so that
+load from other programs affects all of them equally. The reported ratio is the median over the rounds.
 
     python -m benchmarks.peers --json benchmarks/results/peers_lite.json
     python -m benchmarks.peers rembg rtsod:fp32 rtsod:bf16 rtsod:auto
@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -39,48 +39,52 @@ from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[2]
 CLIPS: Final = ROOT.parent / "shared" / "samples" / "clips"
-IN_PEERS_ENVIRONMENT: Final = ("rembg", "onnxruntime")
-LEAST_IOU: Final = 0.99
-DEFAULT: Final = (*worker.PEERS, f"{worker.OURS}:fp32", f"{worker.OURS}:auto")
+PEERS_ENVIRONMENT: Final = ("rembg", "onnxruntime")
+"""Contestants that run in the peers' environment; all others run in this one."""
+MIN_SAME_IOU: Final = 0.99
+"""Lowest IoU at which two contestants' masks count as the same."""
+DEFAULT_CONTESTANTS: Final = (*worker.PEERS, f"{worker.OURS}:fp32", f"{worker.OURS}:auto")
 
 
 @dataclass(slots=True)
 class Contestant:
-    """One waiting process, and what it answered."""
+    """One contestant's process and its results."""
 
     name: str
     process: subprocess.Popen[str]
     masks: Path
+    """File with its masks of the first round."""
     runs: str = ""
-    """What it says it runs on."""
+    """Engine and precision, as it reports them."""
     rounds_ms: list[float] = field(default_factory=list)
-    """Mean milliseconds per frame, round by round."""
+    """Mean milliseconds per frame of each round."""
 
-    @property
-    def input(self) -> IO[str]:
-        """Its stdin."""
-        assert self.process.stdin is not None
-        return self.process.stdin
+    def receive(self) -> Any:
+        """Its next message.
 
-    def answer(self) -> Any:
-        """What it says next."""
+        Raises:
+            EngineError: its process ended.
+        """
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise EngineError(f"{self.name} ended by itself (exit code {self.process.wait()}): see its message above")
+            raise EngineError(
+                f"{self.name}: its process ended (exit code {self.process.wait()}): see its message above"
+            )
         return json.loads(line)
 
-    def take_round(self) -> None:
-        """Let it take all frames once."""
-        self.input.write("go\n")
-        self.input.flush()
-        self.rounds_ms.append(float(np.mean(self.answer())))
+    def run_round(self) -> None:
+        """Make it process all frames once."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        self.rounds_ms.append(float(np.mean(self.receive())))
 
 
 def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
-    """Start a contestant; it is ready once it has answered for the first time."""
+    """Start a contestant. It is ready after its first message."""
     masks = folder / f"{name.replace(':', '-')}.npy"
-    python = peers_python() if name in IN_PEERS_ENVIRONMENT else sys.executable
+    python = peers_python() if name in PEERS_ENVIRONMENT else sys.executable
     command = [str(python), worker.__file__, name, model, str(weights), str(folder / "frames.npy"), str(masks)]
     environment = {**os.environ, "U2NET_HOME": str(weights_folder()), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
@@ -90,15 +94,20 @@ def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=folder,
-        start_new_session=True,  # Ctrl-C is for this process, which ends the others
+        start_new_session=True,  # Ctrl-C reaches this process only, which then ends the others
     )
     return Contestant(name, process, masks)
 
 
-def frames_to_show(count: int, *, stream: bool) -> tuple[str, list[Image]]:
-    """Frames of real webcam clips, evenly taken or, for a stream, one after the other; 640 x 480.
+def input_frames(count: int, *, stream: bool) -> tuple[str, list[Image]]:
+    """640x480 frames of webcam clips, or of the demo scene if there are no clips.
 
-    Where there are none, the demo scene's.
+    Args:
+        count: number of frames.
+        stream: take consecutive frames of one clip; otherwise spread them over all clips.
+
+    Returns:
+        A description of the input, and the frames.
     """
     clips = sorted(CLIPS.glob("*.mkv"))
     if not clips:
@@ -116,10 +125,10 @@ def iou(one: Path, other: Path) -> float:
 
 
 def measure(names: Sequence[str], model: ModelName, rounds: int, images: list[Image], record: dict[str, Any]) -> None:
-    """Run all contestants against each other, and fill the record with as many rounds as there were.
+    """Run all contestants in turn, and fill the record with the completed rounds.
 
     Raises:
-        RtsodError: one of them cannot be started or ends by itself.
+        RtsodError: a contestant cannot be started, or its process ends.
     """
     weights = fetch(model)
     contestants: list[Contestant] = []
@@ -129,32 +138,32 @@ def measure(names: Sequence[str], model: ModelName, rounds: int, images: list[Im
         for name in names:
             contestant = launch(name, model, weights, folder)
             opened.callback(_end, contestant.process)
-            contestant.runs = contestant.answer()  # one after the other, so that none warms up against another
+            contestant.runs = contestant.receive()  # wait, so that no two contestants warm up at the same time
             contestants.append(contestant)
         try:
             for number in range(rounds):
                 for contestant in contestants[:: 1 if number % 2 == 0 else -1]:
-                    contestant.take_round()
+                    contestant.run_round()
         finally:
-            whole = min(len(contestant.rounds_ms) for contestant in contestants)
-            if whole:
-                record["rounds"] = whole
-                record["contestants"] = {c.name: _summary(c, contestants, whole) for c in contestants}
+            completed = min(len(contestant.rounds_ms) for contestant in contestants)
+            if completed:
+                record["rounds"] = completed
+                record["contestants"] = {c.name: _summary(c, contestants, completed) for c in contestants}
 
 
-def _summary(contestant: Contestant, all_of_them: list[Contestant], rounds: int) -> dict[str, Any]:
-    mine = contestant.rounds_ms[:rounds]
-    others = [other for other in all_of_them if other is not contestant]
+def _summary(contestant: Contestant, contestants: list[Contestant], rounds: int) -> dict[str, Any]:
+    own = contestant.rounds_ms[:rounds]
+    others = [other for other in contestants if other is not contestant]
     return {
         "runs": contestant.runs,
-        "median_ms": round(median(mine), 2),
-        "fps": round(1e3 / median(mine), 3),
+        "median_ms": round(median(own), 2),
+        "fps": round(1e3 / median(own), 3),
         "rate_against": {
-            other.name: round(median(b / a for a, b in zip(mine, other.rounds_ms[:rounds], strict=True)), 3)
+            other.name: round(median(b / a for a, b in zip(own, other.rounds_ms[:rounds], strict=True)), 3)
             for other in others
         },
         "least_iou": {other.name: round(iou(contestant.masks, other.masks), 4) for other in others},
-        "rounds_ms": [round(ms, 2) for ms in mine],
+        "rounds_ms": [round(ms, 2) for ms in own],
     }
 
 
@@ -163,56 +172,64 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def lines(contestants: dict[str, dict[str, Any]]) -> list[str]:
-    """What was found, against the first contestant: all its masks are compared with the others' directly."""
+def result_lines(contestants: dict[str, dict[str, Any]]) -> list[str]:
+    """One line per contestant: its time, and its rate and masks compared with the first contestant's."""
     first = next(iter(contestants))
-    said = []
+    lines = []
     for name, numbers in contestants.items():
         line = f"{name:<14}{numbers['runs']:<16}{numbers['median_ms']:>9.1f} ms"
         if name != first:
             overlap = numbers["least_iou"][first]
-            line += f"{numbers['rate_against'][first]:>7.2f} x {first}, least mask IoU {overlap:.4f}"
-            line += "" if overlap >= LEAST_IOU else f" (below {LEAST_IOU:g}: not the same masks)"
-        said.append(line)
-    return said
+            line += f"{numbers['rate_against'][first]:>7.2f} x {first}, lowest mask IoU {overlap:.4f}"
+            line += "" if overlap >= MIN_SAME_IOU else f" (below {MIN_SAME_IOU:g}: the masks differ)"
+        lines.append(line)
+    return lines
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Fail on a contestant that does not exist, or is asked for twice.
+    """Check the contestants' names.
 
     Raises:
-        UsageError: likewise.
+        UsageError: a name is unknown or occurs twice.
     """
     ours = (f"{worker.OURS}:{precision}" for precision in PRECISIONS)
     known = (*worker.PEERS, *ours, *(f"{worker.REGION}:{size}" for size in REGION_SIZES))
     for name in names:
         if name not in known:
-            raise UsageError(f"{name}: is no contestant; there are {', '.join(known)}")
+            raise UsageError(f"{name}: unknown contestant: choose from {', '.join(known)}")
         if names.count(name) > 1:
-            raise UsageError(f"{name}: is named twice")
+            raise UsageError(f"{name}: name each contestant once")
 
 
 def main() -> int:
-    """Measure, print, keep."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "contestants", nargs="*", metavar="CONTESTANT", default=DEFAULT, help=f"(default: {' '.join(DEFAULT)})"
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", default="lite", choices=MODELS)
-    parser.add_argument("--rounds", type=positive_int, default=7)
-    parser.add_argument("--frames", type=positive_int, default=4)
-    parser.add_argument("--stream", action="store_true", help="frames that follow each other, as region:PIXELS needs")
-    parser.add_argument("--json", type=file_to_write)
+    parser.add_argument(
+        "contestants",
+        nargs="*",
+        metavar="CONTESTANT",
+        default=DEFAULT_CONTESTANTS,
+        help=f"(default: {' '.join(DEFAULT_CONTESTANTS)})",
+    )
+    parser.add_argument("--model", default="lite", choices=MODELS, help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=positive_int, default=7, help="(default: %(default)s)")
+    parser.add_argument("--frames", type=positive_int, default=4, help="frames per round (default: %(default)s)")
+    parser.add_argument("--stream", action="store_true", help="use consecutive frames, which region:PIXELS needs")
+    parser.add_argument("--json", type=file_to_write, help="save the result to this file")
     options = parser.parse_args()
 
-    def measure_and_say(record: dict[str, Any]) -> None:
+    def measure_and_print(record: dict[str, Any]) -> None:
         check_names(options.contestants)
-        shown, images = frames_to_show(options.frames, stream=options.stream)
-        record["input"] |= {"name": shown, "size": [images[0].shape[1], images[0].shape[0]]}
+        description, images = input_frames(options.frames, stream=options.stream)
+        record["input"] |= {"name": description, "size": [images[0].shape[1], images[0].shape[0]]}
         try:
             measure(options.contestants, options.model, options.rounds, images, record)
         finally:
-            for line in lines(record["contestants"]) if "contestants" in record else ():
+            for line in result_lines(record["contestants"]) if "contestants" in record else ():
                 print(line, flush=True)
 
     about = {
@@ -220,7 +237,7 @@ def main() -> int:
         "model": options.model,
         "input": {"frames": options.frames, "stream": options.stream},
     }
-    return run_study("benchmarks.peers", options.json, about, measure_and_say)
+    return run_study("benchmarks.peers", options.json, about, measure_and_print)
 
 
 if __name__ == "__main__":

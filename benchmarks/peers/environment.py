@@ -1,4 +1,4 @@
-"""The virtual environment that holds the peers, so that their pins touch nobody."""
+"""The virtual environment of the peers, which keeps their pinned versions out of yours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
 
 
 def peers_python() -> Path:
-    """The interpreter of the peers' environment in the user's cache folder, made on first use.
+    """The interpreter of the peers' environment, which is created in the user's cache folder on first use.
 
     Raises:
         EngineUnavailable: pip cannot install the peers.
@@ -27,21 +27,21 @@ def peers_python() -> Path:
     digest = sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
     folder = platformdirs.user_cache_path("rtsod") / "bench-peers" / digest
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    finished = folder / "finished"
+    complete = folder / "finished"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):  # two runs at once must not build it into each other
-        if not finished.exists():
-            _build(folder, python)
-            finished.touch()
+    with FileLock(f"{folder}.lock"):  # two runs at once must not create it together
+        if not complete.exists():
+            _create(folder, python)
+            complete.touch()
     return python
 
 
-def _build(folder: Path, python: Path) -> None:
-    print(f"installing the peers into {folder}, once", file=sys.stderr)
+def _create(folder: Path, python: Path) -> None:
+    print(f"installing the peers into {folder} (once)", file=sys.stderr)
     venv.create(folder, with_pip=True, clear=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
     if subprocess.run([*install, str(REQUIREMENTS)], check=False).returncode != 0:
-        raise EngineUnavailable(f"the peers cannot be installed: see pip's message, and {REQUIREMENTS.name}")
+        raise EngineUnavailable(f"the peers cannot be installed: see the message of pip above, and {REQUIREMENTS.name}")
 
 
 if __name__ == "__main__":

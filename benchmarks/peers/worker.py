@@ -1,16 +1,16 @@
-"""One contestant in a process of its own: frames in, masks out, as often as it is told.
+"""Runs one contestant in its own process: frames in, masks out, once per request.
 
     python worker.py CONTESTANT MODEL WEIGHTS FRAMES.npy MASKS.npy
 
-It answers first with what it runs on, as a line of JSON, then for every line on stdin it takes all frames once and
-answers with milliseconds per frame. The first round's masks are kept in ``MASKS.npy``.
+It first writes the engine and precision it runs on as a line of JSON. For every line on stdin it then processes all
+frames once and writes the milliseconds of each frame. The masks of the first pass are saved to ``MASKS.npy``.
 
-``rtsod:PRECISION`` is this program's library call, in any precision it knows, ``auto`` included. ``region:PIXELS`` is
-its way with a stream: the subject's region at so many pixels, the whole frame now and then. The worker runs in the
-peers' environment, too: what a contestant needs it imports itself.
+``rtsod:PRECISION`` is this program's library call in any of its precisions, including ``auto``. ``region:PIXELS`` is
+what the program does with a stream: the network sees the ROI at that size, and the full frame at intervals. The worker
+also runs in the peers' environment, so each contestant imports what it needs itself.
 
-All others follow the protocol of the authors' test script: the frame at 320 x 320, divided by its maximum, normalised,
-the map stretched from 0 to 1 and brought back to the frame's size.
+All others follow the protocol of the authors' test script: the frame is scaled to 320x320, divided by its maximum and
+normalised; the map is stretched to [0, 1] and scaled back to the frame's size.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ import numpy as np
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Contestant: TypeAlias = Callable[[Array], Array]
-"""``(H, W, 3)`` uint8 BGR to ``(H, W)``, uint8 or float in [0, 1]."""
+"""Maps ``(H, W, 3)`` uint8 BGR to ``(H, W)``, uint8 or float in [0, 1]."""
 
-SIZE: Final = 320
+INPUT_SIZE: Final = 320
 MEAN: Final = np.array((0.485, 0.456, 0.406), np.float32)
-DEVIATION: Final = np.array((0.229, 0.224, 0.225), np.float32)
+STANDARD_DEVIATION: Final = np.array((0.229, 0.224, 0.225), np.float32)
 
 
 def rembg(model: str, weights: Path) -> Contestant:
-    """Rembg as its manual says, asked for the mask alone. ``U2NET_HOME`` points to the weights."""
+    """Rembg as its manual describes, returning only the mask. ``U2NET_HOME`` points to the weights."""
     from rembg import new_session, remove
 
     session = new_session({"full": "u2net", "lite": "u2netp"}[model], providers=["CPUExecutionProvider"])
@@ -43,29 +43,29 @@ def rembg(model: str, weights: Path) -> Contestant:
 
 
 def onnxruntime(model: str, weights: Path) -> Contestant:
-    """ONNX Runtime, bare, asked for the fused map alone."""
+    """ONNX Runtime called directly, computing only the fused map."""
     import onnxruntime as ort
 
     session = ort.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     name, output = session.get_inputs()[0].name, session.get_outputs()[0].name
-    return _bare(lambda pixels: session.run([output], {name: pixels})[0])
+    return protocol_of_the_authors(lambda pixels: session.run([output], {name: pixels})[0])
 
 
 def openvino(model: str, weights: Path) -> Contestant:
-    """OpenVINO, bare, on the same ONNX file."""
+    """OpenVINO called directly, on the same ONNX file."""
     import openvino as ov
 
     compiled = ov.Core().compile_model(str(weights), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     if "f32" not in compiled.get_property("INFERENCE_PRECISION_HINT").to_string():
-        # Where the processor can, OpenVINO halves the precision unasked; all contestants compute in float32.
+        # On processors that support it OpenVINO uses bf16 by default, but all contestants compute in fp32.
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = ov.Core().compile_model(str(weights), "CPU", options)
     request, output = compiled.create_infer_request(), compiled.output(0)
-    return _bare(lambda pixels: request.infer([pixels], share_inputs=True)[output])
+    return protocol_of_the_authors(lambda pixels: request.infer([pixels], share_inputs=True)[output])
 
 
 def openvino_int8(model: str, weights: Path) -> Contestant:
-    """OpenVINO, bare, on the graph that ``rtsod:int8`` runs: what this program adds to it is the difference."""
+    """OpenVINO called directly on the graph of ``rtsod:int8``; the difference is what this program adds."""
     import cv2
     import openvino as ov
 
@@ -74,14 +74,14 @@ def openvino_int8(model: str, weights: Path) -> Contestant:
     from rtsod.model.calibration import calibration_for
     from rtsod.model.weights import resolve
 
-    core, config = ov.Core(), EngineConfig(model, "openvino", "int8", input_size=SIZE)  # type: ignore[arg-type]
+    core, config = ov.Core(), EngineConfig(model, "openvino", "int8", input_size=INPUT_SIZE)  # type: ignore[arg-type]
     graph = converted(core, config, resolve(config), calibration_for(resolve(config))).model
     request = core.compile_model(
         graph, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     ).create_infer_request()
 
     def segment(image: Array) -> Array:
-        pixels = cv2.resize(image, (SIZE, SIZE))
+        pixels = cv2.resize(image, (INPUT_SIZE, INPUT_SIZE))
         pixels = cv2.convertScaleAbs(pixels, alpha=255 / pixels.max())
         saliency = request.infer([pixels[None]], share_inputs=True)[0][0, 0]
         low, high = saliency.min(), saliency.max()
@@ -91,7 +91,7 @@ def openvino_int8(model: str, weights: Path) -> Contestant:
 
 
 def torch_loop(model: str, weights: Path) -> Contestant:
-    """OpenCV and PyTorch, as people write it: eager, NCHW, float32."""
+    """OpenCV and PyTorch as most people write it: eager, NCHW, fp32."""
     import torch
 
     from rtsod.model.checkpoints import load_network
@@ -102,11 +102,11 @@ def torch_loop(model: str, weights: Path) -> Contestant:
         with torch.no_grad():
             return torch.sigmoid(network(torch.from_numpy(pixels))).numpy()
 
-    return _bare(run)
+    return protocol_of_the_authors(run)
 
 
 def rtsod(model: str, precision: str) -> tuple[Contestant, str]:
-    """The library call, and what it says runs."""
+    """The library call of rtsod, with its engine and precision."""
     from rtsod import Segmenter
     from rtsod.app.run import leave_cores_to_the_network
 
@@ -116,7 +116,7 @@ def rtsod(model: str, precision: str) -> tuple[Contestant, str]:
 
 
 def region(model: str, size: int) -> tuple[Contestant, str]:
-    """A stream's masks as the program makes them with ``--region``, at the frame's size; and what runs."""
+    """Masks of a stream as the program makes them with ``--region``, with its engine and precision."""
     import cv2
 
     from rtsod.app.run import leave_cores_to_the_network
@@ -128,24 +128,31 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     from rtsod.model.weights import resolve
 
     leave_cores_to_the_network()
-    configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (SIZE, size)]  # type: ignore[arg-type]
+    configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (INPUT_SIZE, size)]  # type: ignore[arg-type]
     whole, part = (open_engine(config, resolve(config)) for config in configs)
     masker, indices = RegionMasker(whole, part, Metrics()), count()
 
     def segment(image: Array) -> Array:
-        masker.run_deferred()  # of the mask before
+        masker.run_deferred()  # work left over from the previous mask
         alpha = masker.mask(Frame(image, next(indices), time.perf_counter())).alpha
         return np.asarray(cv2.resize(alpha, image.shape[1::-1]))
 
     return segment, f"{part.info.name} {part.info.precision}"
 
 
-def _bare(run: Callable[[Array], Array]) -> Contestant:
+def protocol_of_the_authors(run: Callable[[Array], Array]) -> Contestant:
+    """A contestant that feeds a network as the authors' test script does.
+
+    Args:
+        run: maps ``(1, 3, 320, 320)`` float32 to ``(1, 1, 320, 320)``.
+    """
     import cv2
 
     def segment(image: Array) -> Array:
-        rgb = cv2.resize(image, (SIZE, SIZE))[..., ::-1].astype(np.float32)
-        pixels = np.ascontiguousarray(((rgb / rgb.max() - MEAN) / DEVIATION).transpose(2, 0, 1)[None], np.float32)
+        rgb = cv2.resize(image, (INPUT_SIZE, INPUT_SIZE))[..., ::-1].astype(np.float32)
+        pixels = np.ascontiguousarray(
+            ((rgb / rgb.max() - MEAN) / STANDARD_DEVIATION).transpose(2, 0, 1)[None], np.float32
+        )
         saliency = run(pixels)[0, 0]
         low, high = saliency.min(), saliency.max()
         return np.asarray(cv2.resize((saliency - low) / (high - low), image.shape[1::-1]))
@@ -157,27 +164,28 @@ PEERS: Final = {
     "rembg": (rembg, "fp32"), "torch": (torch_loop, "fp32"), "onnxruntime": (onnxruntime, "fp32"),
     "openvino": (openvino, "fp32"), "openvino-int8": (openvino_int8, "int8"),
 }  # fmt: skip
+"""Function that opens each contestant, and its precision."""
 OURS: Final = "rtsod"
 REGION: Final = "region"
 
 
 def open_contestant(contestant: str, model: str, weights: Path) -> tuple[Contestant, str]:
-    """A contestant ready to run, and what it runs on."""
-    name, _, how = contestant.partition(":")
+    """A contestant, ready to run, with its engine and precision."""
+    name, _, parameter = contestant.partition(":")
     if name == OURS:
-        return rtsod(model, how)
+        return rtsod(model, parameter)
     if name == REGION:
-        return region(model, int(how))
-    opened, runs = PEERS[name]
-    return opened(model, weights), runs
+        return region(model, int(parameter))
+    open_peer, runs = PEERS[name]
+    return open_peer(model, weights), runs
 
 
 def main(contestant: str, model: str, weights: str, frames: str, masks: str) -> None:
-    """Open, answer, until stdin ends."""
+    """Open the contestant and serve requests until stdin ends."""
     segment, runs = open_contestant(contestant, model, Path(weights))
     images = np.load(frames)
-    kept = [_as_bytes(segment(image)) for image in images]  # warms up, too
-    np.save(masks, np.stack(kept))
+    first_pass = [_as_bytes(segment(image)) for image in images]  # also warms up
+    np.save(masks, np.stack(first_pass))
     print(json.dumps(runs), flush=True)
     for _ in sys.stdin:
         milliseconds = []

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.support.study import positive_seconds, run_study
 from rtsod.bench.end_to_end import Case, EndToEndResult, Resources, measure_end_to_end
-from rtsod.bench.isolation import in_fresh_process
+from rtsod.bench.isolation import run_isolated
 from rtsod.bench.network import measure_network, prepare
 from rtsod.bench.target import Target
 from rtsod.config import MODELS, EngineConfig, SourceConfig
@@ -49,8 +49,8 @@ def over_input_size(study: Study) -> Iterator[dict[str, Any]]:
     """The network alone, by the size of its input."""
     for size in INPUT_SIZES:
         target = replace(study.target, config=replace(study.target.config, input_size=size))
-        in_fresh_process(prepare, target)
-        network = in_fresh_process(measure_network, target, study.seconds, time.time())
+        run_isolated(prepare, target)
+        network = run_isolated(measure_network, target, study.seconds, time.time())
         p50 = network.percentiles["p50"]
         # The work of convolutions grows with the number of pixels. If time does, too, the time per pixel is constant.
         per_pixel = round(p50 * 1e6 / size**2, 1)
@@ -62,7 +62,7 @@ def over_frame_size(study: Study) -> Iterator[dict[str, Any]]:
     """Everything but the network, from VGA to 4K: the engine returns a constant mask."""
     free = replace(study, target=replace(study.target, constant=True))
     for width, height in FRAME_SIZES:
-        run = in_fresh_process(measure_end_to_end, free.case(width, height, paced=False))
+        run = run_isolated(measure_end_to_end, free.case(width, height, paced=False))
         cpu = run.snapshot["stage_cpu_ms"]
         beside = cpu["preprocess"] + cpu["compose"] + cpu["write"]
         print(f"frame {width}x{height}: {beside:>7.2f} ms of CPU, {run.peak_memory_mb:>5.0f} MB", flush=True)
@@ -73,7 +73,7 @@ def over_sinks(study: Study) -> Iterator[dict[str, Any]]:
     """Everything but the network, by the number of sinks."""
     free = replace(study, target=replace(study.target, constant=True))
     for count in SINKS:
-        run = in_fresh_process(measure_end_to_end, free.case(paced=False, sinks=count))
+        run = run_isolated(measure_end_to_end, free.case(paced=False, sinks=count))
         print(
             f"sinks {count}: write {run.snapshot['stage_ms']['write']:.3f} ms, {run.peak_memory_mb:.0f} MB", flush=True
         )
@@ -82,7 +82,7 @@ def over_sinks(study: Study) -> Iterator[dict[str, Any]]:
 
 def over_length(study: Study) -> Iterator[dict[str, Any]]:
     """One long run at the pace of a camera; memory, threads and descriptors must not grow."""
-    run = in_fresh_process(measure_end_to_end, study.case(paced=True))
+    run = run_isolated(measure_end_to_end, study.case(paced=True))
     growth = growth_after_settling(run.resources)
     print(f"{run.snapshot['seconds']:.0f} s, {run.snapshot['composited']} pictures: {growth}", flush=True)
     stride = max(1, len(run.resources) // 60)

@@ -30,7 +30,7 @@ from benchmarks.support.study import positive_int, run_study
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
-from rtsod.bench.isolation import in_fresh_process
+from rtsod.bench.isolation import run_isolated
 from rtsod.bench.sources import DEFAULT_BACKGROUND, LoopedSource
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
@@ -220,11 +220,11 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
         else:
             clip_from_video(clip, options.input, 1280, 720, options.frames)
         job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)
-        cpu = record["cpu"] = in_fresh_process(cpu_per_frame, job)
+        cpu = record["cpu"] = run_isolated(cpu_per_frame, job)
         _report("CPU per frame without inference and decoding", cpu["median_ms"], "ms", MAX_CPU_MS)
-        rate = record["rate"] = in_fresh_process(rate_against_bare, job)
+        rate = record["rate"] = run_isolated(rate_against_bare, job)
         _report("time against the bare engine's", 100 / rate["median_share"], "%", 100 / MIN_RATE_SHARE)
-        file = record["file"] = in_fresh_process(rate_from_file, job)
+        file = record["file"] = run_isolated(rate_from_file, job)
         _report("peak memory from the file", file["peak_memory_mb"], "MB", MAX_MEMORY_MB)
 
 

@@ -31,7 +31,7 @@ from benchmarks.support.study import positive_int, positive_seconds, run_study
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.end_to_end import Case, measure_end_to_end
-from rtsod.bench.isolation import in_fresh_process
+from rtsod.bench.isolation import run_isolated
 from rtsod.bench.target import Target
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, SourceConfig
 from rtsod.errors import UsageError
@@ -218,7 +218,7 @@ def whole_path(study: Study) -> Iterator[dict[str, Any]]:
         for path in study.paths:
             clip = clip_from_video(Path(folder) / f"{path.stem}.mp4", path, 1280, 720, round(study.seconds * FPS), FPS)
             case = Case(target, SourceConfig(str(clip)), sync="auto", seconds=2 * study.seconds)
-            run = in_fresh_process(measure_end_to_end, case)
+            run = run_isolated(measure_end_to_end, case)
             numbers = run.snapshot
             lost = sum(count for reason, count in numbers["dropped"].items() if reason != Drop.STOPPED)
             share, latency = lost / numbers["captured"], numbers["latency_ms"]

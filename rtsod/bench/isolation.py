@@ -19,12 +19,12 @@ T = TypeVar("T")
 class CutShort(Interrupted):
     """A signal interrupted a measurement that had a partial result."""
 
-    def __init__(self, answer: object) -> None:
+    def __init__(self, partial_result: object) -> None:
         super().__init__()
-        self.answer = answer
+        self.partial_result = partial_result
 
 
-def in_fresh_process(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def run_isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call ``work`` in a new process and return its result.
 
     Args:

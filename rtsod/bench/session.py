@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rtsod.bench.console_report import network_lines, pipeline_lines, roofline_lines
 from rtsod.bench.interference import InterferenceMonitor
-from rtsod.bench.isolation import CutShort, in_fresh_process
+from rtsod.bench.isolation import CutShort, run_isolated
 from rtsod.bench.network import NetworkResult, measure_network, prepare
 from rtsod.bench.op_count import count_operations
 from rtsod.bench.record import write_json
@@ -93,22 +93,22 @@ class Session:
 
     def _measure_networks(self) -> None:
         for target in self._plan.targets:
-            info = in_fresh_process(prepare, target)
+            info = run_isolated(prepare, target)
             # Probe before, between and after the networks, so that a burst of other load spoils only one round.
             self._probe(info)
             monitor = InterferenceMonitor()
             try:
-                network = in_fresh_process(measure_network, target, self._plan.seconds, time.time())
+                network = run_isolated(measure_network, target, self._plan.seconds, time.time())
             except CutShort as cut:
-                if isinstance(cut.answer, NetworkResult):
-                    self._add(replace(cut.answer, others_cores=monitor.busy_cores()))
+                if isinstance(cut.partial_result, NetworkResult):
+                    self._add(replace(cut.partial_result, others_cores=monitor.busy_cores()))
                 raise
             self._add(replace(network, others_cores=monitor.busy_cores()))
             self._save()
         self._probe(self._result.networks[-1].engine)
         for target in self._plan.targets:
             if not target.constant:
-                count = in_fresh_process(count_operations, target.model, target.config.input_size)
+                count = run_isolated(count_operations, target.model, target.config.input_size)
                 self._result.op_counts[target.model] = count
         self._save()
         self._notify_all(roofline_lines(self._result))
@@ -121,7 +121,7 @@ class Session:
         """Run one round of probes. A device that cannot be probed gets no roofline; the benchmark goes on."""
         monitor = InterferenceMonitor()
         try:
-            measured = in_fresh_process(measure_roofline, device_to_probe(engine.device), self._plan.probe_seconds)
+            measured = run_isolated(measure_roofline, device_to_probe(engine.device), self._plan.probe_seconds)
         except EngineError as error:
             self._result.no_roofline_reason = str(error)
             return
@@ -138,7 +138,7 @@ class Session:
                 continue  # a source that waits for its masks runs locked in every mode
             monitor = InterferenceMonitor()
             case = Case(target, source, paced, sync, plan.background, plan.seconds)
-            run = replace(in_fresh_process(measure_end_to_end, case), others_cores=monitor.busy_cores())
+            run = replace(run_isolated(measure_end_to_end, case), others_cores=monitor.busy_cores())
             self._result.pipelines.append(run)
             self._notify_all(pipeline_lines(run, self._result.cores))
             self._save()
