@@ -156,6 +156,8 @@ def main() -> int:
     parser.add_argument("--frames", type=positive_int, default=24, help="frames of each scene (default: %(default)s)")
     parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
+    if options.frames <= MASK_INTERVAL:  # the first map is not timed, so there must be a second one
+        parser.error(f"argument --frames: {options.frames}: must be more than {MASK_INTERVAL}")
     about = {"frames": options.frames, "every": MASK_INTERVAL, "cores_used": 1}
     return run_study("benchmarks.studies.mask_cost", options.json, about, lambda record: _measure(options, record))
 

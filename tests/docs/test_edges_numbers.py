@@ -1,4 +1,4 @@
-"""docs/edges.md quotes the kept result, and the kept result keeps the promise."""
+"""docs/edges.md quotes the recorded result, and the result meets the promised bound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def result() -> Any:
 
 
 @pytest.mark.parametrize("kind", ["exact", "network"])
-def test_the_tables_are_the_results(result: Any, kind: str) -> None:
+def test_the_tables_quote_the_results(result: Any, kind: str) -> None:
     text = (ROOT / "docs" / "edges.md").read_text(encoding="utf-8")
     rows = result["mean"][kind]
     bilinear = rows["bilinear (--refine off)"]["gradient"]
@@ -27,7 +27,7 @@ def test_the_tables_are_the_results(result: Any, kind: str) -> None:
         assert f"| {name} | {mad} | {gradient} | {share} | {dtssd} | {fringe} |" in text
 
 
-def test_the_costs_are_the_results(result: Any) -> None:
+def test_the_costs_quote_the_results(result: Any) -> None:
     text = (ROOT / "docs" / "edges.md").read_text(encoding="utf-8")
     for size, row in result["cost_ms"].items():
         shown = " | ".join(f"{row[name]:.1f}" for name in ("off", "fast", "best", "fast, blend"))
@@ -35,7 +35,9 @@ def test_the_costs_are_the_results(result: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["exact", "network"])
-@pytest.mark.parametrize("way", ["--refine fast", "--refine best"])
-def test_the_gradient_error_is_at_most_sixty_percent_of_bilinear(result: Any, kind: str, way: str) -> None:
+@pytest.mark.parametrize("method", ["--refine fast", "--refine best"])
+def test_the_gradient_error_is_at_most_sixty_percent_of_bilinear_upsampling(
+    result: Any, kind: str, method: str
+) -> None:
     rows = result["mean"][kind]
-    assert rows[way]["gradient"] <= 0.6 * rows["bilinear (--refine off)"]["gradient"]
+    assert rows[method]["gradient"] <= 0.6 * rows["bilinear (--refine off)"]["gradient"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rtsod.frames import Alpha, Image
 from rtsod.motion import subject_lock
 from rtsod.motion.flow import HEIGHT, WIDTH, downscale_frame
-from rtsod.motion.subject_lock import Components, Division, SubjectLock
+from rtsod.motion.subject_lock import Components, Division, Region, SubjectLock
 from tests.motion.drawings import FPS, SIZE, disc, noise, room, small_with_discs, with_discs
 
 NOTHING: Final = np.zeros((SIZE, SIZE), np.float32)
@@ -202,7 +202,125 @@ def test_components_of_the_subject_among_the_others_become_theirs() -> None:
     assert (division.subject == (box(20, 100, 10, 60) | apart)).all(), "what touches nobody stays the subject's"
 
 
-@pytest.mark.parametrize(("left", "height", "expected"), [(63, 80, True), (66, 80, False), (63, 4, False)])
+def test_thin_others_that_do_not_touch_the_subject_stay_others() -> None:
+    away = box(20, 100, 130, 132)
+    assert (subject_lock._restore_order(Division(box(20, 100, 40, 120), away)).others == away).all()
+
+
+@pytest.mark.parametrize(("left", "height", "expected"), [(62, 17, True), (65, 17, False), (62, 15, False)])
 def test_a_person_is_adjacent_if_near_and_large(left: int, height: int, expected: bool) -> None:
-    division = Division(box(20, 100, 10, 60), box(20, 20 + height, left - 1, left + 9))
+    """The subject has 4000 pixels, 4 % of which are 160; three pixels to each side are adjacent."""
+    division = Division(box(20, 100, 10, 60), box(20, 20 + height, left, left + 10))
     assert subject_lock._has_person_adjacent(division) is expected
+
+
+# ------------------------------------------------------------------------------ newcomers
+
+SUBJECT: Final = box(10, 110, 10, 60)
+"""5000 pixels."""
+NOBODY: Final = box(0, 0, 0, 0)
+
+
+def locked(*, started: float = 10.0, person_adjacent: float = np.inf) -> SubjectLock:
+    """A lock at time 0 that started, and saw another person at the subject, so many seconds ago."""
+    lock = SubjectLock()
+    lock._started_at, lock._person_adjacent_at = -started, -person_adjacent
+    return lock
+
+
+@pytest.mark.parametrize(
+    ("newcomer", "foreign"),
+    [
+        (box(50, 60, 60, 90), False),  # 6 % of the subject
+        (box(50, 61, 60, 90), True),  # more than 6 %
+        (box(20, 100, 60, 70), False),  # more than 6 %, but only ten pixels far
+        (box(20, 100, 60, 72), True),  # more than 6 % and farther
+        (box(50, 54, 64, 70), True),  # small, but not at the subject
+    ],
+)
+def test_a_newcomer_is_foreign_if_too_large_and_too_far_or_apart(newcomer: Region, foreign: bool) -> None:
+    found = locked()._foreign(newcomer, Division(SUBJECT, NOBODY), 0.0)
+    assert (found == (newcomer if foreign else NOBODY)).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "newcomer", "foreign"),
+    [
+        (2.9, box(50, 53, 60, 64), True),  # 12 pixels
+        (2.9, box(50, 61, 60, 61), False),  # 11 pixels: a speck
+        (3.1, box(50, 53, 60, 64), False),
+    ],
+)
+def test_while_a_person_is_expected_anything_but_a_speck_is_foreign(
+    seconds: float, newcomer: Region, foreign: bool
+) -> None:
+    found = locked(person_adjacent=seconds)._foreign(newcomer, Division(SUBJECT, NOBODY), 0.0)
+    assert (found == (newcomer if foreign else NOBODY)).all()
+
+
+def test_while_a_person_is_expected_even_a_speck_at_them_is_foreign() -> None:
+    speck, person = box(50, 52, 60, 62), box(40, 60, 64, 90)
+    assert (locked(person_adjacent=1.0)._foreign(speck, Division(SUBJECT, person), 0.0) == speck).all()
+
+
+@pytest.mark.parametrize(("started", "foreign"), [(0.9, False), (1.1, True)])
+def test_within_the_first_second_no_newcomer_is_too_much(started: float, foreign: bool) -> None:
+    newcomer = box(20, 100, 60, 120)
+    found = locked(started=started)._foreign(newcomer, Division(SUBJECT, NOBODY), 0.0)
+    assert (found == (newcomer if foreign else NOBODY)).all()
+
+
+def test_between_the_subject_and_others_each_pixel_goes_to_the_nearer() -> None:
+    between, person = box(40, 60, 60, 70), box(40, 60, 70, 100)
+    found = locked(started=0.5)._foreign(between, Division(SUBJECT, person), 0.0)
+    assert not found[50, 60:65].any()
+    assert found[50, 66:70].all()
+
+
+def test_what_has_joined_is_on_probation_for_a_second() -> None:
+    """Two hands of 4 % each: both within a second are too much, one after the other are not."""
+    hand, second_hand = box(50, 60, 60, 80), box(60, 70, 60, 80)
+    for elapsed, together in ((0.9, True), (1.1, False)):
+        lock = locked()
+        division = lock._judge_newcomers(SUBJECT | hand, Division(SUBJECT, NOBODY), np.float32(0), 0.0)
+        assert (division.subject == (SUBJECT | hand)).all()
+        solid = SUBJECT | hand | second_hand
+        division = lock._judge_newcomers(solid, division, np.float32(elapsed), elapsed)
+        assert (division.others == ((hand | second_hand) if together else NOBODY)).all()
+
+
+# ------------------------------------------------------------------------------ fragments and memory
+
+
+@pytest.mark.parametrize(("fragment", "returned"), [(box(50, 60, 60, 84), True), (box(50, 60, 60, 86), False)])
+def test_a_fragment_below_5_percent_is_returned_after_six_tenths_of_a_second(fragment: Region, returned: bool) -> None:
+    lock, division = locked(), Division(SUBJECT, fragment)
+    for _ in range(2):
+        assert (lock._return_fragments(division, np.float32(0.25)).others == fragment).all()
+    after = lock._return_fragments(division, np.float32(0.25))
+    assert (after.others == (NOBODY if returned else fragment)).all()
+
+
+def test_faint_pixels_are_neither_the_subjects_nor_others() -> None:
+    lock, alpha = SubjectLock(), np.maximum(disc(60), disc(130, radius=15) * np.float32(0.4))
+    assert lock.apply(alpha, downscale_frame(room()), 0.0) is alpha
+
+
+def test_labels_are_lost_where_the_flow_is_not_believable() -> None:
+    lock = SubjectLock()
+    lock.apply(disc(60), downscale_frame(noise(1)), 0.0)
+    assert lock._labels[..., 0].max() == 1
+    lock.apply(NOTHING, downscale_frame(noise(2)), 0.1)
+    assert lock._labels[..., 0].mean() < 0.02
+
+
+def test_a_new_start_forgets_everything() -> None:
+    lock = locked(person_adjacent=0.5)
+    lock._labels[:], lock._probation_left[:] = 1, 1
+    lock._fragment_for[:] = 1
+    lock.apply(NOTHING, downscale_frame(room()), 5.0)
+    assert lock._person_adjacent_at == -np.inf
+    assert lock._started_at == 5.0
+    assert not lock._labels.any()
+    assert not lock._probation_left.any()
+    assert not lock._fragment_for.any()

@@ -1,7 +1,7 @@
-"""A scene in which every leak shows: the room alone is red, to the last pixel, and the subject never stands still.
+"""A scene in which every leak shows: every pixel of the room is red, nothing else is, and the subject always moves.
 
-Blending is linear and neither subject nor backdrop holds any red, so red in an output is room, however faint; and a
-mask that is laid over another frame than its own lays room bare, because the subject has moved on.
+Blending is linear, and neither the subject nor the new background holds any red. So any red in an output, however
+faint, is room. A mask laid over another frame than its own exposes some, because the subject has moved on.
 """
 
 from __future__ import annotations
@@ -16,42 +16,52 @@ from rtsod.frames import Alpha, Image
 
 WIDTH, HEIGHT = 96, 72
 RED: Final = 249
-"""Of every pixel of the room."""
+"""The red channel of every pixel of the room, 0 to 255."""
 BACKDROP: Final = "#00FF00"
-"""Without red."""
+"""The new background, which holds no red."""
 STRIDE: Final = 8
-"""Pixels that the subject moves from frame to frame: more than the rim that the engine leaves out."""
-_SUBJECT: Final = (40, 36)
+"""How far the subject moves from frame to frame, in pixels: more than the rim that :func:`mask` leaves out."""
+_SUBJECT_SIZE: Final = (40, 36)
+"""Height and width, in pixels."""
 _random: Final = np.random.default_rng(6)
 _ROOM: Final = _random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 _ROOM[:, :, 2] = RED
-_PERSON: Final = _random.integers(40, 256, (*_SUBJECT, 3), np.uint8)
+_PERSON: Final = _random.integers(40, 256, (*_SUBJECT_SIZE, 3), np.uint8)
 _PERSON[:, :, 2] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the subject moves, and what is around it."""
+    """How the subject moves, and what surrounds it."""
 
     stride: int = STRIDE
-    """Pixels from frame to frame."""
+    """How far it moves from frame to frame, in pixels."""
     band: int = 0
-    """So many pixels around the subject are black: for masks that may be a little off, as those are that were carried
-    to another frame. Passed within some frames, or nothing is proved."""
+    """Width in pixels of a black band around the subject, for propagated masks, which may be slightly off. A mask that
+    does not move must fail within some frames all the same, or nothing is proved."""
     margin: int = 0
-    """So many pixels inside the picture's edge it turns around."""
+    """How far from the edge of the frame the subject turns around, in pixels."""
 
 
 ABRUPT: Final = Manner()
-"""No mask of another frame fits; it would have to be followed over jumps of 8 % of the picture's width."""
+"""No mask of another frame fits, and the subject jumps too far to be followed: by 8 % of the frame's width."""
 GENTLE: Final = Manner(stride=1, band=3, margin=12)
-"""Motion can be followed; a mask that does not follow it is off by more than the band after some frames."""
+"""The subject can be followed. A mask that does not follow is off by more than the band after some frames."""
 
 
 def frame(index: int, manner: Manner = ABRUPT, *, scale: int = 1) -> Image:
-    """The picture of this number, ``(72, 96, 3)`` times the scale."""
+    """Draw a frame.
+
+    Args:
+        index: of the frame.
+        manner: how the subject moves.
+        scale: an integer factor for the size.
+
+    Returns:
+        ``(72 * scale, 96 * scale, 3)`` uint8 BGR.
+    """
     image = _ROOM.copy()
-    height, width = _SUBJECT
+    height, width = _SUBJECT_SIZE
     band, margin = manner.band, manner.margin
     left = margin + _there_and_back(index * manner.stride, WIDTH - width - 2 * margin)
     top = margin + _there_and_back(index * min(3, manner.stride), HEIGHT - height - 2 * margin)
@@ -60,21 +70,25 @@ def frame(index: int, manner: Manner = ABRUPT, *, scale: int = 1) -> Image:
     return np.ascontiguousarray(np.repeat(np.repeat(image, scale, axis=0), scale, axis=1))
 
 
-def _there_and_back(way: int, length: int) -> int:
-    return abs(way % (2 * length) - length)
+def _there_and_back(distance: int, length: int) -> int:
+    """The position on a line of this length after a distance, turning around at both ends."""
+    return abs(distance % (2 * length) - length)
 
 
 def mask(image: Image, rim: int = 1) -> Alpha:
-    """What a perfect network answers to a picture at its input size; a rim narrower than a stride is left out.
+    """The map of a perfect network, without a rim that is narrower than a stride.
 
     Args:
-        image: at the network's input size.
-        rim: of so many cells: one for each time that the mask is scaled until it is blended.
+        image: the frame at the network's input size, ``(S, S, 3)`` uint8 BGR.
+        rim: width of the rim in pixels of the map, one for each time that the mask is scaled before it is blended.
+
+    Returns:
+        ``(S, S)`` float32, 0 or 1.
     """
     subject = ((image[:, :, 2] < RED // 8) & (image[:, :, 0] > 20)).astype(np.uint8)
     return cv2.erode(subject, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)).astype(np.float32)
 
 
 def red(image: Image) -> int:
-    """How much of the room shows: the reddest pixel, 0 to 255."""
+    """How much of the room shows: the red channel of the reddest pixel, 0 to 255."""
     return int(image[:, :, 2].max())
