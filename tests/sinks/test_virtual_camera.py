@@ -15,7 +15,7 @@ import pytest
 from rtsod.errors import OutputError
 from rtsod.metrics import Event
 from rtsod.sinks import VirtualCameraSink, virtual_camera_available
-from rtsod.sinks.pyvirtualcam_backend import ForeignCamera
+from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera
 from rtsod.sinks.virtual_camera import HANG_SECONDS
 from tests.support.fakes import Ticks, hasten
 from tests.support.sink_fixtures import FakeDevice, composited, patches
@@ -113,8 +113,8 @@ def test_a_device_that_breaks_is_opened_again(caplog: pytest.LogCaptureFixture) 
     assert opener.made[0].closed == 1
     assert opener.made[-1].name == "fake", "the very device it had before"
     assert [record.getMessage() for record in caplog.records] == [
-        "virtual camera fake takes no pictures: No such device",
-        "virtual camera fake is back",
+        "virtual camera fake accepts no pictures: No such device",
+        "virtual camera fake works again",
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_device_that_stays_broken_ends_the_run() -> None:
     sink = _sink(opener)
     opener.error = OutputError("it is gone")
     opener.made[0].broken = OSError(22, "Invalid argument")
-    with pytest.raises(OutputError, match=r"it is gone \(given up after 10 s\)"):
+    with pytest.raises(OutputError, match=r"it is gone \(gave up after 10 s\)"):
         _write_until_refused(sink)
     sink.close()
 
@@ -182,7 +182,7 @@ class TestAWriterThatHangs:
         assert np.array_equal(device.shown[-1], patches())
         sink.close()
         assert caplog.messages == [
-            "virtual camera fake gets no pictures: a slate is shown", "virtual camera fake gets pictures again"
+            "virtual camera fake receives no pictures: showing a slate", "virtual camera fake receives pictures again"
         ]  # fmt: skip
 
     def test_without_any_slate_nothing_more_is_sent(self) -> None:
@@ -266,7 +266,7 @@ class TestElsewhere:
             VirtualCameraSink("Other Camera", width=96, height=64, fps=None)
 
     def test_a_refused_picture_is_noticed(self) -> None:
-        device = ForeignCamera(None, 64, 64, Fraction(30))
+        device = PyVirtualCamera(None, 64, 64, Fraction(30))
         with pytest.raises(OSError, match="gone"):
             device.send(device.prepare(patches()))
         device.close()

@@ -59,7 +59,8 @@ def test_what_it_prints_is_neither_answer_nor_shown(capfd: pytest.CaptureFixture
 def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import os\nfrom rtsod.system.subprocess_call import call_in_subprocess\nprint(call_in_subprocess('asking', os.getpid) != os.getpid())\n"
+        "import os\nfrom rtsod.system.subprocess_call import call_in_subprocess\n"
+        "print(call_in_subprocess('asking', os.getpid) != os.getpid())\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
@@ -82,7 +83,8 @@ def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, t
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     work = f"import time; out = open({str(pipe)!r}, 'w'); out.write('at it\\n'); out.flush(); time.sleep(100)"
-    script = "import sys\nfrom rtsod.system.subprocess_call import call_in_subprocess\nfrom rtsod.cli.common import carry_out\n"
+    script = "import sys\nfrom rtsod.cli.common import carry_out\n"
+    script += "from rtsod.system.subprocess_call import call_in_subprocess\n"
     script += f"sys.exit(carry_out('test', lambda: call_in_subprocess('sleeping', exec, {work!r})))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as caller:
