@@ -1,6 +1,6 @@
 """A virtual machine with a real V4L2 camera, a real loopback device and a view of the host's files.
 
-Its kernel and modules are packages of the running Debian, unpacked into a cache folder. Only QEMU must be installed, and
+Its kernel and modules are packages of the running Debian, unpacked into a cache folder. Only QEMU must be installed:
 the host's kernel is not touched. The processor is emulated, so KVM is not needed.
 """
 
