@@ -1,4 +1,4 @@
-"""Where pictures go: each file wraps one library, all take only :class:`rtsod.frames.Composited`."""
+"""Outputs: files, a preview window and virtual cameras. All accept only :class:`rtsod.frames.Composited`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-# Before anything imports PyAV: both wheels bring their own X libraries, and OpenCV's windows hang on PyAV's.
+# Must come before any import of PyAV: both wheels bundle X libraries, and OpenCV's windows hang with PyAV's.
 import cv2  # noqa: F401
 
 from rtsod.config import OutputConfig
@@ -45,20 +45,20 @@ def open_sinks(
     transparent: bool,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> list[Sink]:
-    """Open everything the configuration asks for: outputs, mask outputs, virtual camera, preview, in this order.
+    """Open all sinks of a configuration, in this order: outputs, mask outputs, virtual camera, preview.
 
     Args:
-        config: ``preview`` has been resolved; None opens no preview.
-        info: of the source that was opened.
-        transparent: pictures have no background.
-        on_event: told what happens to a virtual camera.
+        config: the outputs. ``preview`` must be resolved; None opens no preview.
+        info: describes the open source.
+        transparent: whether pictures have no background.
+        on_event: receives the events of a virtual camera.
 
     Returns:
-        The sinks, to be closed by the caller; none when nothing is asked for. Files are made with the first picture.
+        The sinks, which the caller must close. Files are created with the first picture.
 
     Raises:
-        UsageError: a combination that cannot be met.
-        OutputError: a folder, device or display that cannot be used. Nothing stays open.
+        UsageError: the outputs contradict each other or the source.
+        OutputError: a folder, device or display cannot be used. Nothing stays open.
     """
     check_outputs(config, info, transparent=transparent)
     sinks: list[Sink] = [_open_file(path, info, "picture", transparent) for path in config.outputs]
@@ -82,10 +82,20 @@ def open_sinks(
 
 
 def check_outputs(config: OutputConfig, info: SourceInfo, *, transparent: bool) -> None:
-    """Find out whether the outputs can be written, without touching them; raises as :func:`open_sinks`."""
+    """Check that the outputs can be written, without touching them.
+
+    Args:
+        config: the outputs.
+        info: describes the open source.
+        transparent: whether pictures have no background.
+
+    Raises:
+        UsageError: the outputs contradict each other or the source.
+        OutputError: a folder is missing or not writable.
+    """
     try:
         _check_outputs(config, info, transparent)
-    except OSError as error:  # a folder on the way that may not be looked into
+    except OSError as error:  # for example a parent folder without search permission
         raise OutputError(f"{error.filename}: cannot be reached: {error.strerror or error}") from error
 
 
@@ -93,10 +103,10 @@ def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) ->
     if config.virtual_camera is not None:
         if transparent:
             raise UsageError(
-                "--virtual-camera keeps no transparency: choose another --bg, or --output to .webm, .mov or a folder"
+                "--virtual-camera cannot show transparency: choose another --bg, or --output to .webm, .mov or a folder"
             )
         if info.width is None or info.height is None:
-            raise UsageError("--virtual-camera needs pictures of one size: give stills an --output folder")
+            raise UsageError("--virtual-camera needs pictures of one size: write stills to an --output folder")
     for path in config.outputs:
         if not _is_folder(path):
             recipe_for(path, transparent=transparent)
@@ -108,7 +118,7 @@ def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) ->
         if info.path is not None and _overwrites(path, info.path, info.stills):
             raise UsageError(f"{path}: would overwrite the input: choose another name")
         if any(_same(path, other) for other in paths[:i]):
-            raise UsageError(f"{path}: is given for two outputs: choose another name for one")
+            raise UsageError(f"{path}: is given for two outputs: choose different names")
         _check_place(path)
 
 
@@ -131,7 +141,7 @@ def _is_folder(path: Path) -> bool:
 
 def _overwrites(output: Path, source: Path, stills: bool) -> bool:
     if stills and _is_folder(output):
-        # A PNG of a still's stem, put beside it, may be the still itself.
+        # The PNG gets the still's stem, so in the same folder it may overwrite the still.
         return _same(output, source if source.is_dir() else source.parent)
     return _same(output, source)
 
@@ -148,8 +158,8 @@ def _check_place(path: Path) -> None:
     elif path.exists() and not path.is_file():
         raise OutputError(f"{path}: is neither a file nor a folder: choose another name")
     elif path.exists() and not path.suffix:
-        kinds = "a name with a suffix for a video, or a new folder"
-        raise OutputError(f"{path}: is a file, but a name without suffix is a folder for PNGs: give {kinds}")
+        fix = "a name with a suffix for a video, or a new folder"
+        raise OutputError(f"{path}: is a file, but a name without suffix means a folder of PNGs: give {fix}")
     else:
         folder = path.resolve().parent
     if not folder.is_dir():

@@ -1,9 +1,10 @@
-"""The sound of the source file, carried over to the output's time line, through PyAV."""
+"""Carries the sound of the source file over to the recording, through PyAV."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -14,76 +15,99 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
+from rtsod.errors import SourceError
+from rtsod.imaging.media import FAILURES, cause, open_media, video_stream
 from rtsod.sinks.encoders import Recipe
 
 BIT_RATE: Final = 160_000
-"""Bits per second where audio is encoded anew: transparent for stereo AAC and Opus alike."""
+"""Bits per second of re-encoded audio. Stereo AAC and Opus both are transparent at this rate."""
+
+_DEFAULT_SAMPLE_RATE: Final = 48_000
+"""Hz, for an encoder that does not support the source's rate."""
 
 _log = logging.getLogger(__name__)
 
 
 def open_audio(source: Path, output: OutputContainer, recipe: Recipe) -> AudioTrack | None:
-    """Add the source's default audio to a video file, as it is where the container takes it, else encoded anew.
+    """Add the default audio stream of a source file to an output, copied if the container allows it, else re-encoded.
 
     Args:
-        source: a video file. Time 0 is its first picture that can be decoded.
+        source: a video file. Its first picture that can be decoded is time 0.
         output: the container, before its header is written.
-        recipe: how it is written.
+        recipe: how the output is written.
 
     Returns:
-        None where the source has no audio that can be read. That fails no run: a warning is logged.
+        None if the source has no readable audio. An error is logged as a warning; it does not end the run.
 
     Raises:
-        av.error.FFmpegError: the output does not take the stream.
+        av.error.FFmpegError: the output does not accept the stream.
     """
-    try:
-        origin = _first_picture(source)
-        container = av.open(str(source))
-    except (av.error.FFmpegError, IndexError) as error:
-        _log.warning("no audio carried over from %s: %s", source, error)
-        return None
-    stream = container.streams.best("audio")
-    try:
-        if isinstance(stream, AudioStream) and stream.codec_context is not None:
-            return AudioTrack(container, stream, origin, output, recipe)
-    except BaseException:
-        container.close()
-        raise
-    container.close()
-    return None
+    opened = ExitStack()
+    with ExitStack() as undo:
+        undo.callback(opened.close)
+        try:
+            origin = _first_picture(source)
+            container = opened.enter_context(open_media(source))
+        except SourceError as error:
+            _log.warning("no audio carried over from %s: %s", source, error)
+            return None
+        except FAILURES as error:
+            _log.warning("no audio carried over from %s: %s", source, cause(error))
+            return None
+        stream = container.streams.best("audio")
+        if not isinstance(stream, AudioStream) or stream.codec_context is None:
+            return None
+        track = AudioTrack(container, stream, origin, output, recipe, opened)
+        undo.pop_all()
+    return track
 
 
 def _first_picture(source: Path) -> Fraction:
-    """When the first picture is shown, in seconds on the file's own clock; 0 where none can be decoded."""
-    with av.open(str(source)) as container:
-        for packet in container.demux(video=0):
+    """When the first picture is shown, in seconds of the file's clock; 0 if no picture can be decoded."""
+    with open_media(source) as container:
+        for packet in container.demux(video_stream(container, source.name)):
             for frame in _decoded(packet):
-                if frame.pts is not None and frame.time_base is not None:
+                if frame.pts is not None and frame.time_base:
                     return Fraction(frame.pts * frame.time_base)
     return Fraction(0)
 
 
 class AudioTrack:
-    """The second stream of a video file that is being written.
+    """The audio stream of a video file that is being written.
 
-    All times are seconds from the first picture: audio before it is left out.
+    All times are seconds from the first picture. Audio before that is dropped.
+
+    Args:
+        source: open for demuxing.
+        stream: the audio of ``source``.
+        origin: time of the first picture on the clock of ``source``, seconds.
+        output: the container, before its header is written.
+        recipe: how the output is written.
+        owned: closes ``source``.
     """
 
     def __init__(
-        self, source: InputContainer, stream: AudioStream, origin: Fraction, output: OutputContainer, recipe: Recipe
+        self,
+        source: InputContainer,
+        stream: AudioStream,
+        origin: Fraction,
+        output: OutputContainer,
+        recipe: Recipe,
+        owned: ExitStack,
     ) -> None:
         self._source = source
+        self._owned = owned
         self._output = output
         context = stream.codec_context
-        # Without its header (MPEG-TS repeats it in each packet) AAC cannot be copied.
-        headless = context.codec.canonical_name == "aac" and not context.extradata
+        # AAC in MPEG-TS repeats its header in each packet and has no global one, without which it cannot be copied.
+        without_header = context.codec.canonical_name == "aac" and not context.extradata
         self._stream: AudioStream
-        self._copies = context.codec.canonical_name in recipe.copied_audio and not headless
+        self._copies = context.codec.canonical_name in recipe.copied_audio and not without_header
         if self._copies:
             self._stream = output.add_stream_from_template(stream)
         else:
             rates = av.Codec(recipe.audio_codec, "w").audio_rates or []
-            rate = stream.sample_rate if stream.sample_rate in rates else 48_000
+            rate = stream.sample_rate if stream.sample_rate in rates else _DEFAULT_SAMPLE_RATE
             layout = "mono" if stream.channels == 1 else "stereo"
             encoded = output.add_stream(recipe.audio_codec, rate=rate, layout=layout, bit_rate=BIT_RATE)
             assert isinstance(encoded, AudioStream)
@@ -92,7 +116,7 @@ class AudioTrack:
         self._next = next(self._units, None)
 
     def write_until(self, end: Fraction) -> None:
-        """Write what begins before ``end``; to be called with times that grow.
+        """Write the audio that begins before ``end``. Call this with increasing times.
 
         Raises:
             av.error.FFmpegError: the output cannot be written.
@@ -107,40 +131,46 @@ class AudioTrack:
             self._next = next(self._units, None)
 
     def finish(self, end: Fraction) -> None:
-        """Write the rest up to ``end``; raises as :meth:`write_until`."""
+        """Write the rest up to ``end`` and flush the encoder.
+
+        Raises:
+            av.error.FFmpegError: the output cannot be written.
+        """
         self.write_until(end)
         if not self._copies:
             self._output.mux(self._stream.encode(None))
 
     def close(self) -> None:
-        """Release the source. Idempotent."""
-        self._source.close()
+        """Close the source. Idempotent."""
+        self._owned.close()
 
     def _read(
         self, stream: AudioStream, origin: Fraction
     ) -> Iterator[tuple[Fraction, AudioFrame | Packet[AudioStream]]]:
-        """Packets to copy or frames to encode, in order, with their times."""
+        """Packets to copy, or frames to encode, in order, each with its time."""
         newest = Fraction(-1)
         try:
             for packet in self._source.demux(stream):
                 for unit in [packet] if self._copies else _decoded(packet):
-                    if unit.pts is None or unit.dts is None or unit.time_base is None:
+                    # An unset time base is None up to PyAV 18, and 0/1 from PyAV 19 on.
+                    if unit.pts is None or unit.dts is None or not unit.time_base:
                         continue
-                    time = unit.pts * unit.time_base - origin
-                    # Files with a broken clock exist; a muxer given such a packet fails the whole run.
+                    tick = Fraction(unit.time_base)
+                    time = unit.pts * tick - origin
+                    # Some files have time stamps that go back; a muxer fails on such a packet and ends the run.
                     if time < 0 or time <= newest:
                         continue
                     newest = time
-                    shift = round(origin / unit.time_base)
+                    shift = round(origin / tick)
                     unit.pts -= shift
                     unit.dts -= shift
                     yield time, unit
-        except av.error.FFmpegError as error:
-            _log.warning("the audio of %s ends early: %s", self._source.name, error)
+        except FAILURES as error:
+            _log.warning("the audio of %s ends early: %s", self._source.name, cause(error))
 
 
 def _decoded(packet: Packet[Any]) -> list[Any]:
-    """The frames in one packet; none where it is broken."""
+    """The frames in one packet; none if it is damaged."""
     try:
         return packet.decode()
     except av.error.InvalidDataError:

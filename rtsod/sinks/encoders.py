@@ -1,4 +1,4 @@
-"""How each kind of video file is written: every encoder setting stands here, once."""
+"""Encoder settings for each kind of video file."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import av
 
 from rtsod.errors import UsageError
 
-# A file that is not finished (power cut, full disk) plays up to its last fragment of a second; once finished it is an
-# ordinary file. The header waits for the first fragment, since only then the audio encoder's delay is known. FFmpeg
-# before 8.1 makes unreadable files of these two together: there the finished file stays in fragments too.
+# An unfinished file (power cut, full disk) plays up to its last fragment, one second long; a finished one is an
+# ordinary, unfragmented file. The header waits for the first fragment, because the audio encoder's delay is not known
+# before. FFmpeg before 8.1 writes unreadable files when both flags are set: there, finished files stay fragmented.
 _HYBRID: Final = "hybrid_fragmented+delay_moov"
 _FRAGMENTED: Final = "frag_keyframe+delay_moov"
 _MOV_OPTIONS: Final = {
     "movflags": _HYBRID if av.library_versions["libavformat"] >= (62, 12, 0) else _FRAGMENTED,
     "frag_duration": "1000000",  # microseconds
 }
-# No B-frames: decode order is time order, so no time stamp needs an offset that a cut-off file would lack.
+# Without B-frames the decoding order is the display order, so no time stamp needs an offset, which a truncated file
+# would lack.
 _H264: Final = {"preset": "veryfast", "crf": "18", "bf": "0"}
-# Alpha forbids alternate reference frames, and without lag the file is complete up to the last picture given.
+# VP9 with alpha does not support alternate reference frames. Without lag the file is complete up to the last picture.
 _VP9: Final = {
     "deadline": "realtime",
     "cpu-used": "8",
@@ -36,32 +37,35 @@ _VP9: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One kind of video file."""
+    """The settings for one kind of video file."""
 
     container: str
     """FFmpeg's name of the muxer."""
     codec: str
+    """FFmpeg's name of the video encoder."""
     options: dict[str, str]
+    """Options of the video encoder."""
     pixels: str
+    """FFmpeg's name of the pixel format without alpha."""
     transparent_pixels: str | None
-    """None: the codec has no alpha."""
+    """The pixel format with alpha; None if the codec has no alpha."""
     needs_even: bool
-    """The encoder takes no odd sides."""
+    """Whether width and height must be even."""
     time_base: Fraction
-    """The finest the container keeps."""
+    """Unit of time stamps, seconds: the finest that the container can store."""
     audio_codec: str
-    """What other audio is encoded to."""
+    """FFmpeg's name of the encoder for audio that cannot be copied."""
     copied_audio: frozenset[str]
-    """Codecs carried over as they are."""
+    """Audio codecs that are copied without re-encoding."""
     container_options: dict[str, str] = field(default_factory=dict)
 
 
 _MP4_AUDIO: Final = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
-_FINE: Final = Fraction(1, 90_000)
-_MATROSKA_TICK: Final = Fraction(1, 1000)  # Matroska itself keeps no more than milliseconds
+_MPEG_TICK: Final = Fraction(1, 90_000)
+_MILLISECOND: Final = Fraction(1, 1000)
 
 RECIPES: Final[dict[str, Recipe]] = {
-    ".mp4": Recipe("mp4", "libx264", _H264, "yuv420p", None, True, _FINE, "aac", _MP4_AUDIO, _MOV_OPTIONS),
+    ".mp4": Recipe("mp4", "libx264", _H264, "yuv420p", None, True, _MPEG_TICK, "aac", _MP4_AUDIO, _MOV_OPTIONS),
     ".mkv": Recipe(
         "matroska",
         "libx264",
@@ -69,7 +73,7 @@ RECIPES: Final[dict[str, Recipe]] = {
         "yuv420p",
         None,
         True,
-        _MATROSKA_TICK,
+        _MILLISECOND,
         "aac",
         _MP4_AUDIO | {"opus", "vorbis", "flac", "pcm_s16le", "pcm_s24le"},
     ),
@@ -80,18 +84,18 @@ RECIPES: Final[dict[str, Recipe]] = {
         "yuv420p",
         "yuva420p",
         False,
-        _MATROSKA_TICK,
+        _MILLISECOND,
         "libopus",
         frozenset({"opus", "vorbis"}),
     ),
     ".mov": Recipe(
         "mov",
-        "prores_aw",  # a third of the time of prores_ks, at the same error
-        {},  # the pixel format alone makes it 4444
+        "prores_aw",  # takes a third of the time of prores_ks, with the same error
+        {},  # the pixel format selects the 4444 profile
         "yuv444p10le",
         "yuva444p10le",
         True,
-        _FINE,
+        _MPEG_TICK,
         "aac",
         _MP4_AUDIO | {"pcm_s16le", "pcm_s24le"},
         _MOV_OPTIONS,
@@ -100,15 +104,19 @@ RECIPES: Final[dict[str, Recipe]] = {
 
 
 def recipe_for(path: Path, *, transparent: bool) -> Recipe:
-    """How to write the file ``path`` is the name of.
+    """Choose the recipe by the suffix of a file.
+
+    Args:
+        path: of the file to write.
+        transparent: whether it must keep the alpha.
 
     Raises:
-        UsageError: no recipe has this suffix, or it keeps no transparency where that is needed.
+        UsageError: there is no recipe for this suffix, or it cannot keep the alpha.
     """
     recipe = RECIPES.get(path.suffix.lower())
     if recipe is None:
         kinds = ", ".join(RECIPES)
-        raise UsageError(f"{path}: cannot write '{path.suffix}': give {kinds}, or a folder for PNGs")
+        raise UsageError(f"{path}: cannot write '{path.suffix}': choose from {kinds}, or a folder for PNGs")
     if transparent and recipe.transparent_pixels is None:
-        raise UsageError(f"{path}: {path.suffix} keeps no transparency: give .webm, .mov or a folder for PNGs")
+        raise UsageError(f"{path}: {path.suffix} cannot keep transparency: choose .webm, .mov or a folder for PNGs")
     return recipe

@@ -1,4 +1,4 @@
-"""The sink that keeps nothing: for measuring and for tests."""
+"""A sink that discards every picture, for benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from rtsod.sinks.pixels import require_composited
 
 
 class NullSink:
-    """Counts pictures and lets them go.
+    """Counts pictures and discards them.
 
     Args:
-        live: whether it stands for a sink that somebody watches.
+        live: whether it stands for a live sink, such as a window, or for a file.
     """
 
     name = "null"
@@ -18,15 +18,15 @@ class NullSink:
     def __init__(self, *, live: bool = False) -> None:
         self.live = live
         self.written = 0
-        """Pictures taken so far, slates included."""
+        """Pictures received so far, including slates."""
         self.slates = 0
-        """How many of them were slates."""
+        """Slates received so far."""
 
     def write(self, picture: Composited) -> None:
-        """Count one picture."""
+        """Count one picture; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         self.written += 1
         self.slates += picture.is_slate
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""What several sinks do to pictures before they hand them on."""
+"""Conversions that several sinks share."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rtsod.imaging.fit import fit
 
 
 def require_composited(picture: object) -> Composited:
-    """Hold the one rule of every sink.
+    """Check that a picture comes from the compositor, so that no raw camera frame can reach an output.
 
     Raises:
-        TypeError: ``picture`` was not made by the compositor.
+        TypeError: ``picture`` is anything else.
     """
     if not isinstance(picture, Composited):
         raise TypeError(f"sinks take only Composited pictures, not {type(picture).__name__}")
@@ -21,10 +21,10 @@ def require_composited(picture: object) -> Composited:
 
 
 def with_alpha(picture: Composited) -> Image:
-    """The picture as ``(H, W, 4)`` uint8 BGRA, not premultiplied, cleared where its alpha is 0.
+    """Convert a picture to ``(H, W, 4)`` uint8 BGRA, straight alpha, with BGR = 0 wherever the alpha is 0.
 
-    Cleared here again, since an alpha below 1/510 rounds to 0 and would hide pixels that are not quite background.
-    A picture with a background of its own (they can be changed while running) is opaque.
+    The compositor clears pixels whose alpha is 0, but an alpha below 1/510 is rounded to 0 only here, and those pixels
+    would still hold some background. A picture with a background, which the user can select at any time, is opaque.
     """
     if not picture.transparent:
         return np.asarray(cv2.cvtColor(picture.image, cv2.COLOR_BGR2BGRA), np.uint8)
@@ -34,12 +34,12 @@ def with_alpha(picture: Composited) -> Image:
 
 
 def even(side: int) -> int:
-    """The even number at or above ``side``."""
+    """Round up to an even number."""
     return side + side % 2
 
 
 def bring_to(image: Image, width: int, height: int) -> Image:
-    """The picture in exactly this size: a missing last row or column repeats its neighbour, all else is fitted.
+    """Bring a picture to an exact size: repeat its last row or column if only that is missing, else fit it.
 
     Args:
         image: ``(h, w)`` or ``(h, w, channels)`` uint8.
@@ -47,7 +47,7 @@ def bring_to(image: Image, width: int, height: int) -> Image:
         height: of the result, pixels.
 
     Returns:
-        ``(height, width, ...)`` uint8; ``image`` itself when it has that size already.
+        ``(height, width, ...)`` uint8; ``image`` itself if it already has this size.
     """
     h, w = image.shape[:2]
     right, below = width - w, height - h

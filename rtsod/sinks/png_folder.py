@@ -1,4 +1,4 @@
-"""One PNG per picture, through OpenCV."""
+"""A folder with one PNG per picture, written by OpenCV."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rtsod.sinks.pixels import require_composited, with_alpha
 from rtsod.system.files import output_error, replace_file
 
 COMPRESSION: Final = 1
-"""zlib's fastest: higher levels cost several times the time for a few per cent of size."""
+"""zlib's level, the fastest. Higher levels take several times as long and save a few per cent of size."""
 
 
 class PngFolderSink:
-    """Writes each picture under its still's name, or its six-digit frame index, in the picture's own size.
+    """Writes each picture in its own size, named after its still, or by its six-digit frame index.
 
-    The folder is made with the first picture, so that a source that fails before leaves nothing behind. Each file
-    appears whole or not at all. A name that occurs twice in a run (``a.jpg`` and ``a.png``) gets ``-2``, ``-3``, ...
+    The folder is created with the first picture, so a source that fails before that leaves nothing behind. Files are
+    written atomically. If a name occurs again in a run (``a.jpg`` and ``a.png``), ``-2``, ``-3``, ... is appended.
 
     Args:
-        path: the folder; its parent must exist.
-        what: ``picture``, or ``alpha`` for the 8-bit grey alpha alone.
-        transparent: pictures are BGRA, cleared where the alpha is 0.
+        path: of the folder; its parent must exist.
+        what: ``picture``, or ``alpha`` for the alpha alone, 8-bit grey.
+        transparent: write BGRA, see :func:`rtsod.sinks.pixels.with_alpha`.
     """
 
     live = False
@@ -42,9 +42,9 @@ class PngFolderSink:
         """Write one file; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         if self._closed:
-            raise OutputError(f"{self._folder}: closed already")
+            raise OutputError(f"{self._folder}: is already closed")
         if picture.index < 0:
-            return  # a slate that only fills a gap in time, which a folder does not have
+            return  # a slate that fills a gap in time; a folder has no time
         image = self._pixels(picture)
         path = self._folder / f"{self._free_name(picture)}.png"
         try:
@@ -52,11 +52,11 @@ class PngFolderSink:
         except cv2.error as error:
             raise output_error(path, error) from error
         if not encoded:
-            raise OutputError(f"{path}: a picture of {image.shape[1]}x{image.shape[0]} cannot be a PNG")
+            raise OutputError(f"{path}: a picture of {image.shape[1]}x{image.shape[0]} cannot be encoded as PNG")
         self._put(path, data.tobytes())
 
     def close(self) -> None:
-        """Nothing is open between pictures."""
+        """Refuse further pictures. Idempotent."""
         self._closed = True
 
     def _pixels(self, picture: Composited) -> Image:

@@ -1,4 +1,4 @@
-"""The preview: a slot that the compositor's thread fills, and a window that the main thread shows, through OpenCV."""
+"""The preview: a sink that holds the newest picture, and an OpenCV window that shows it on the main thread."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from rtsod.frames import Availability, Composited, Image
 from rtsod.sinks.pixels import require_composited
 
 WINDOW_LIMIT: Final = (1280, 720)
-"""Pixels. The window opens no larger; the user may pull it to any size."""
+"""Largest size at which the window opens, pixels. The user can resize it freely."""
 PROBE_SECONDS: Final = 20.0
-"""How long a display may take to show a first window: a remote one is slow, a dead one never answers."""
+"""How long the display may take to show a first window: a remote one is slow, a dead one never answers."""
 
 _PROBE: Final = (
     "import cv2, numpy; cv2.namedWindow('rtsod'); cv2.imshow('rtsod', numpy.zeros((8, 8), numpy.uint8));"
     "cv2.waitKey(1); cv2.destroyAllWindows(); cv2.waitKey(1)"
 )
-_CHECKER_SIDE: Final = 16
+_CHECKER_SIDE_PX: Final = 16
 _CHECKER_GREYS: Final = (102, 153)
 _ESCAPE: Final = 27
 
 
 class Key(StrEnum):
-    """What the user asked for in the window."""
+    """What the user asks for by pressing a key in the window."""
 
     QUIT = "q"
-    """q, Escape, or the window's own button."""
+    """q, Escape, or the close button of the window."""
     BACKGROUND = "b"
     MIRROR = "m"
     PAUSE = "p"
@@ -44,7 +44,7 @@ class Key(StrEnum):
 
 
 class PreviewSink:
-    """Holds the newest picture until the window takes it. Older ones are let go: nobody waits for a window."""
+    """Holds the newest picture until the window takes it. Older pictures are dropped, so the window delays nothing."""
 
     name = "preview"
     live = True
@@ -55,29 +55,33 @@ class PreviewSink:
         self._closed = False
 
     def write(self, picture: Composited) -> None:
-        """Replace what waits to be shown; see :meth:`rtsod.interfaces.Sink.write`."""
+        """Replace the picture that is waiting; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         with self._lock:
             if not self._closed:
                 self._newest = picture
 
     def take(self) -> Composited | None:
-        """The newest picture, once; None when there is no newer one. From any thread."""
+        """Take the newest picture; None if there is none since the last call. From any thread."""
         with self._lock:
             picture, self._newest = self._newest, None
         return picture
 
     def close(self) -> None:
-        """Let the picture go. Idempotent; from any thread."""
+        """Drop the picture and refuse further ones. Idempotent; from any thread."""
         with self._lock:
             self._closed = True
             self._newest = None
 
 
 class PreviewWindow:
-    """Shows what a :class:`PreviewSink` holds. Made, pumped and closed on the main thread only.
+    """A window that shows the picture of a :class:`PreviewSink`. Use it on the main thread only.
 
-    Call :func:`display_available` first: without a display OpenCV may end the whole process.
+    Call :func:`display_available` first: without a display, OpenCV may abort the process.
+
+    Args:
+        sink: where the pictures come from.
+        title: of the window.
 
     Raises:
         OutputError: the window cannot be opened.
@@ -91,18 +95,19 @@ class PreviewWindow:
         try:
             cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
-            raise OutputError(f"preview: no window can be opened ({error.err}): use --no-preview") from error
+            raise OutputError(f"preview: the window cannot be opened ({error.err}): use --no-preview") from error
         self._open = True
 
     def pump(self, timeout: float, overlay: Sequence[str] = ()) -> Key | None:
         """Show the newest picture and wait for a key.
 
         Args:
-            timeout: seconds; at most a frame's time, since a picture that comes meanwhile is shown by the next call.
-            overlay: lines of plain ASCII drawn over what is shown.
+            timeout: seconds to wait. Give at most the duration of a frame: a picture that arrives meanwhile is shown by
+                the next call.
+            overlay: lines of ASCII text to draw over the picture.
 
         Returns:
-            What the user asked for: :attr:`Key.QUIT` also once the window has been closed; None for nothing.
+            What the user asks for, or None. Once the window is closed, always :attr:`Key.QUIT`.
         """
         if not self._open:
             return Key.QUIT
@@ -129,11 +134,11 @@ class PreviewWindow:
         if self._open:
             self._open = False
             cv2.destroyWindow(self._title)
-            cv2.waitKey(1)  # the window goes only when events are handled
+            cv2.waitKey(1)  # OpenCV removes the window while it handles events
 
 
 def view(picture: Composited) -> Image:
-    """The picture as people look at it, ``(H, W, 3)`` BGR: a transparent one over a checkerboard."""
+    """Render a picture for the window, ``(H, W, 3)`` uint8 BGR: a transparent one over a checkerboard."""
     if not picture.transparent:
         return picture.image
     height, width = picture.image.shape[:2]
@@ -142,14 +147,14 @@ def view(picture: Composited) -> Image:
 
 
 def with_lines(image: Image, lines: Sequence[str]) -> Image:
-    """A copy with lines of text in its upper left corner; ``image`` itself when there are none."""
+    """Copy an image and draw lines of text in its upper left corner; without lines, return ``image`` itself."""
     if not lines:
         return image
     image = image.copy()
     scale = max(0.5, image.shape[0] / 1200)
     step = round(32 * scale)
     widest = max(cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0] for line in lines)
-    image[: step * len(lines) + step // 2, : widest + step] //= 3  # to be read over anything
+    image[: step * len(lines) + step // 2, : widest + step] //= 3  # keeps the text readable on any picture
     for row, line in enumerate(lines, start=1):
         place = (step // 2, row * step)
         cv2.putText(image, line, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
@@ -158,18 +163,18 @@ def with_lines(image: Image, lines: Sequence[str]) -> Image:
 
 @functools.cache
 def display_available() -> Availability:
-    """Whether a window can be shown, found out in a process of its own: OpenCV aborts the one that has no display."""
+    """Find out whether a window can be shown. Tries in another process, since OpenCV aborts one without a display."""
     framework = cv2.currentUIFramework()
     if not framework:
-        reason = "this OpenCV has no windows: install opencv-python in place of opencv-python-headless"
+        reason = "this OpenCV has no windows: install opencv-python instead of opencv-python-headless"
         return Availability("display", False, reason)
     if sys.platform != "linux":
         return Availability("display", True, framework)
     if not os.environ.get("DISPLAY"):
         if os.environ.get("WAYLAND_DISPLAY"):
-            return Availability("display", False, "Wayland alone: OpenCV's windows need X, start Xwayland")
+            return Availability("display", False, "only Wayland is running: OpenCV's windows need X, start Xwayland")
         return Availability(
-            "display", False, "no display: DISPLAY is not set; start it in a desktop session, or use --output FILE"
+            "display", False, "no display: DISPLAY is not set; run in a desktop session, or use --output FILE"
         )
     display = os.environ["DISPLAY"]
     try:
@@ -180,8 +185,8 @@ def display_available() -> Availability:
         return Availability("display", False, f"display {display} does not answer")
     if probe.returncode == 0:
         return Availability("display", True, f"{framework} on display {display}")
-    said = [line for line in probe.stderr.splitlines() if line.strip()] or ["a window cannot be opened"]
-    return Availability("display", False, f"display {display}: {said[0].strip()}")
+    errors = [line for line in probe.stderr.splitlines() if line.strip()] or ["a window cannot be opened"]
+    return Availability("display", False, f"display {display}: {errors[0].strip()}")
 
 
 def _resize(title: str, image: Image) -> None:
@@ -192,7 +197,7 @@ def _resize(title: str, image: Image) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _checkerboard(width: int, height: int) -> Image:
-    rows, columns = np.arange(height) // _CHECKER_SIDE, np.arange(width) // _CHECKER_SIDE
+    rows, columns = np.arange(height) // _CHECKER_SIDE_PX, np.arange(width) // _CHECKER_SIDE_PX
     dark = (rows[:, None] + columns) % 2 == 0
     grey = np.where(dark, *_CHECKER_GREYS).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Virtual cameras other than v4l2loopback, through pyvirtualcam (the extra ``virtualcam``, GPL-2.0)."""
+"""Virtual cameras of Windows and macOS, through pyvirtualcam (the extra ``virtualcam``, GPL-2.0)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _SETUP: Final = {
 }
 
 
-class ForeignCamera:
-    """An open virtual camera.
+class PyVirtualCamera:
+    """An open virtual camera other than v4l2loopback.
 
     Args:
-        device: as pyvirtualcam names it (``OBS Virtual Camera``); None takes the first free one.
-        width: even, pixels.
-        height: likewise.
-        fps: announced to readers.
+        device: pyvirtualcam's name for it, such as ``OBS Virtual Camera``; None takes the first free one.
+        width: pixels, even.
+        height: pixels, even.
+        fps: the frame rate that readers are told.
 
     Raises:
-        OutputError: pyvirtualcam or the device is missing; the message says how to set it up.
+        OutputError: pyvirtualcam or the device is missing; the message says how to install it.
     """
 
     notes: tuple[str, ...] = ()
@@ -46,14 +46,14 @@ class ForeignCamera:
         self.name = str(self._camera.device)
 
     def prepare(self, image: Image) -> Image:
-        """The picture as the device takes it."""
+        """Fit a BGR picture to the device."""
         return bring_to(image, self.width, self.height)
 
     def send(self, prepared: Image) -> None:
-        """Show it.
+        """Show a prepared picture.
 
         Raises:
-            OSError: it was refused.
+            OSError: the device refused it.
         """
         try:
             self._camera.send(prepared)
@@ -67,12 +67,12 @@ class ForeignCamera:
             camera.close()
 
     def is_read(self) -> bool | None:
-        """None: these systems do not tell."""
+        """Return None: these systems do not report readers."""
         return None
 
 
-def foreign_camera_available() -> Availability:
-    """Whether one could be opened now, by opening one for a moment."""
+def pyvirtualcam_available() -> Availability:
+    """Find out whether a virtual camera can be opened, by opening one for a moment."""
     try:
         with _module().Camera(1280, 720, 30) as camera:
             return Availability("virtual camera", True, str(camera.device))
@@ -83,7 +83,7 @@ def foreign_camera_available() -> Availability:
 
 
 def pyvirtualcam_installed() -> bool:
-    """Whether the extra is there."""
+    """Whether pyvirtualcam is installed."""
     return find_spec("pyvirtualcam") is not None
 
 
@@ -100,7 +100,7 @@ def _missing(error: ImportError) -> str:
 
 
 def _setup() -> str:
-    return _SETUP.get(sys.platform, "this system has no virtual camera that pyvirtualcam knows")
+    return _SETUP.get(sys.platform, "pyvirtualcam supports no virtual camera on this system")
 
 
 def _line(error: Exception) -> str:

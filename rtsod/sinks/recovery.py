@@ -1,4 +1,4 @@
-"""What can be kept of a video file that could not be finished."""
+"""Recovers the playable part of a video file that could not be finished."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 import av
 
 
-def salvage(path: Path) -> bool:
-    """Make an unfinished file playable to its last byte, in place and without needing any space.
+def recover(path: Path) -> bool:
+    """Make an unfinished video file playable, in place and without any free disk space.
 
     Args:
-        path: an unfinished MP4 or MOV in fragments, or a Matroska file, which needs nothing done.
+        path: a fragmented MP4 or MOV file, which is cut after its last complete fragment; or a Matroska file, which is
+            playable as it is.
 
     Returns:
-        Whether it holds a picture; False also where it does not exist.
+        Whether the file holds at least one picture; False if it does not exist.
 
     Raises:
-        OSError: it cannot be read or cut.
+        OSError: it cannot be read or truncated.
     """
     try:
         with av.open(str(path)) as container:
@@ -32,7 +33,7 @@ def salvage(path: Path) -> bool:
 
 
 def _cut_to_whole_fragments(path: Path) -> None:
-    """Walk the boxes (ISO/IEC 14496-12, 4.2) and cut after the last one that is whole and of use by itself."""
+    """Walk the boxes (ISO/IEC 14496-12, 4.2) and truncate after the last complete fragment."""
     with path.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         position = whole = 0
@@ -44,6 +45,6 @@ def _cut_to_whole_fragments(path: Path) -> None:
             position += length
             if length < 8 or position > size:
                 break
-            if kind != b"moof":  # which only lists what the box after it holds
+            if kind != b"moof":  # describes the mdat box after it and is useless alone
                 whole = position
         file.truncate(whole)

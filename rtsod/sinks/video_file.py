@@ -1,4 +1,4 @@
-"""Video files, through PyAV."""
+"""Video files, written by PyAV."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from rtsod.frames import Composited, Image
 from rtsod.sinks.audio import AudioTrack, open_audio
 from rtsod.sinks.encoders import recipe_for
 from rtsod.sinks.pixels import bring_to, even, require_composited, with_alpha
-from rtsod.sinks.recovery import salvage
+from rtsod.sinks.recovery import recover
 from rtsod.system.files import UnfinishedFile, output_error
 
 STILL_SECONDS: Final = Fraction(1)
-"""How long each picture stands that has no time of its own."""
+"""How long each still is shown, seconds."""
 KEY_FRAME_SECONDS: Final = 2
-"""How far apart pictures lie that a player can jump to."""
+"""Interval between key frames, to which a player can seek."""
 
-_BT709: Final = 1  # the code point of its matrix, primaries and transfer characteristic alike (ITU-T H.273)
-# swscale's default way from BGR to YUV is a quick one that is off by up to 4 levels; this one stays within 2.
+_BT709: Final = 1  # code point of the matrix, the primaries and the transfer characteristic (ITU-T H.273)
+# swscale's default conversion from BGR to YUV is fast and off by up to 4 levels; this one is off by at most 2.
 _EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 class VideoFileSink:
-    """Writes pictures with their own time stamps, and the source's audio, into one file.
+    """Writes pictures with their time stamps, and the audio of the source, to one file: BT.709, limited range.
 
-    Nothing is touched before the first picture, whose size all others are brought to. The file grows under a hidden
-    name in the same folder and takes its own name in :meth:`close`, so an older file of that name is replaced only
-    by a finished one, or by the playable part of one that could not be finished. BT.709, limited range.
+    Nothing is created before the first picture, which sets the size of the video. The file is written under a hidden
+    name in the same folder and gets its final name in :meth:`close`. So an older file of that name is replaced only by
+    a finished one, or by the playable part of one that could not be finished.
 
     Args:
-        path: its suffix says how it is written: see :data:`rtsod.sinks.encoders.RECIPES`.
-        fps: what the source claims; None for stills, which stand ``STILL_SECONDS`` each.
-        audio_from: the source file whose audio is carried over.
+        path: of the file. The suffix selects the encoder: see :data:`rtsod.sinks.encoders.RECIPES`.
+        fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``.
+        audio_from: source file whose audio is carried over.
         transparent: keep the alpha.
-        what: ``picture``, or ``alpha`` for the alpha alone as a grey picture.
-        sample_aspect_ratio: width over height of one pixel; None means square. WebM does not keep it.
+        what: ``picture``, or ``alpha`` for the alpha alone, as a grey picture.
+        sample_aspect_ratio: width over height of one pixel; None means square. WebM does not store it.
 
     Raises:
-        UsageError: such a file cannot be written, or not with transparency.
+        UsageError: files of this suffix cannot be written, or cannot keep the alpha.
     """
 
     live = False
@@ -87,9 +87,9 @@ class VideoFileSink:
         """Encode one picture; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         if self._closed or self._failed:
-            raise OutputError(f"{self._path}: {'closed already' if self._closed else 'failed before'}")
+            raise OutputError(f"{self._path}: {'is already closed' if self._closed else 'has already failed'}")
         image, pixels = self._pixels(picture)
-        with self._reporting():
+        with self._mapping_errors():
             if self._container is None:
                 self._first_captured = picture.captured_at
                 self._container = self._open(image.shape[1], image.shape[0])
@@ -102,9 +102,9 @@ class VideoFileSink:
         self._written += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name; see :meth:`rtsod.interfaces.Sink.close`.
+        """Finish the file and give it its final name; see :meth:`rtsod.interfaces.Sink.close`.
 
-        After a write that failed this does not fail once more: what was written before is kept if it can be played.
+        After a failed write this does not raise again. What was written before is kept if it can be played.
         """
         if self._closed:
             return
@@ -114,7 +114,7 @@ class VideoFileSink:
             return
         failed_before = self._failed
         try:
-            with self._reporting():
+            with self._mapping_errors():
                 if not failed_before:
                     self._finish(container)
                 container.close()
@@ -123,7 +123,7 @@ class VideoFileSink:
                 raise
         finally:
             self._release(container)
-            self._settle()
+            self._finalize()
 
     def _open(self, width: int, height: int) -> OutputContainer:
         recipe = self._recipe
@@ -173,7 +173,7 @@ class VideoFileSink:
         )
 
     def _advance(self, picture: Composited) -> int:
-        """The picture's time stamp in ticks, later than the one before."""
+        """The picture's time stamp in ticks, later than the previous one."""
         if picture.pts is not None:
             seconds = picture.pts
         elif self._fps is None:
@@ -188,8 +188,8 @@ class VideoFileSink:
 
     def _encode(self, container: OutputContainer, frame: VideoFrame | None) -> None:
         for packet in self._video.encode(frame):
-            # Muxers reckon durations from the time stamps, but for the last picture, which stands as long as the
-            # one before it did.
+            # Muxers compute durations from the time stamps, except for the last picture: it is shown as long as the
+            # previous one.
             packet.duration = self._step
             container.mux(packet)
 
@@ -204,10 +204,10 @@ class VideoFileSink:
         with suppress(av.error.FFmpegError, OSError):
             container.close()
 
-    def _settle(self) -> None:
-        """Give the file its name if it is whole, or can be played; else leave nothing behind."""
+    def _finalize(self) -> None:
+        """Give the file its final name if it is complete or can be played, otherwise delete it."""
         try:
-            if self._failed and not salvage(self._file.path):
+            if self._failed and not recover(self._file.path):
                 self._file.discard()
             else:
                 self._file.finish()
@@ -215,7 +215,7 @@ class VideoFileSink:
             raise output_error(self._path, error) from error
 
     @contextmanager
-    def _reporting(self) -> Iterator[None]:
+    def _mapping_errors(self) -> Iterator[None]:
         try:
             yield
         except (av.error.FFmpegError, OSError) as error:

@@ -1,4 +1,4 @@
-"""A camera that other programs see, kept alive by a thread of its own."""
+"""A virtual camera that other programs read, fed by its own thread."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from rtsod.interfaces import Clock, Wait
 from rtsod.metrics import Event
 from rtsod.sinks.loopback import LoopbackCamera, setup_hint, virtual_cameras
 from rtsod.sinks.pixels import even, require_composited
-from rtsod.sinks.pyvirtualcam_backend import ForeignCamera, foreign_camera_available, pyvirtualcam_installed
+from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera, pyvirtualcam_available, pyvirtualcam_installed
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_FPS: Final = 30
-"""Announced where the source knows no rate of its own."""
+"""Frames per second that readers are told if the source has no known rate."""
 RETRY_SECONDS: Final = 1.0
+"""Interval between attempts to open a failed device again."""
 GIVE_UP_SECONDS: Final = 10.0
-"""How long a device that takes no picture is tried again before the run ends."""
-CLOSE_SECONDS: Final = 3.0
+"""How long a failed device is retried before the run ends."""
+CLOSE_TIMEOUT_SECONDS: Final = 3.0
+"""How long ``close`` waits for the device to take the last picture."""
 HANG_SECONDS: Final = 1.0
-"""So long after its last picture became too old, whoever writes is taken to hang. A writer that is only waiting for its
-source sends a slate by then."""
+"""How long after its last picture became too old the writing thread is considered hung. One that only waits for its
+source has sent a slate by then."""
 
 
 class CameraDevice(Protocol):
-    """A virtual camera of some system, open."""
+    """An open virtual camera, on any system."""
 
     name: str
     width: int
@@ -49,43 +51,49 @@ class CameraDevice(Protocol):
 
 
 def open_device(device: str | None, width: int, height: int, fps: Fraction) -> CameraDevice:
-    """The virtual camera of the system that this runs on.
+    """Open the virtual camera of this system.
 
-    v4l2loopback is written to directly, since pyvirtualcam does not tell of writes that fail there; all other
-    devices, on whatever system, are pyvirtualcam's.
+    v4l2loopback devices are written directly, because pyvirtualcam does not report failed writes to them. All other
+    devices go through pyvirtualcam.
+
+    Args:
+        device: its path or name; None takes the first that can be opened.
+        width: pixels, even.
+        height: pixels, even.
+        fps: the frame rate that readers are told.
 
     Raises:
-        OutputError: it cannot be had; the message tells why, and what to do.
+        OutputError: it cannot be opened; the message says why and what to do.
     """
     if sys.platform != "linux":
-        return ForeignCamera(device, width, height, fps)
+        return PyVirtualCamera(device, width, height, fps)
     named = device is not None and Path(device).is_absolute()
     if not named and not virtual_cameras() and pyvirtualcam_installed():
-        with suppress(OutputError):  # what is wrong on Linux is v4l2loopback, and is said below
-            return ForeignCamera(device, width, height, fps)
+        with suppress(OutputError):  # on Linux the error about v4l2loopback, below, is the useful one
+            return PyVirtualCamera(device, width, height, fps)
     return LoopbackCamera(Path(device).resolve() if device is not None else None, width, height, fps)
 
 
 class VirtualCameraSink:
-    """Shows the newest picture at a fixed size and a fixed rate, over and over, so that no reader ever waits.
+    """Repeats the newest picture at a fixed size and rate, so that readers never wait.
 
-    Opened at once, so that a missing device is known before anything else starts. A device that takes no picture any
-    more is opened again; if that does not help, the next :meth:`write` raises. Pictures of another size are fitted, an
-    odd side repeats its last row or column. Where nobody writes any more, the last slate that was written replaces a
-    picture that has become too old; see :meth:`limit_age`.
+    The device is opened by the constructor, so a missing one is reported before anything else starts. A device that
+    fails is opened again; if that does not help for ``GIVE_UP_SECONDS``, the next :meth:`write` raises. Pictures of
+    another size are fitted; an odd side is made even by repeating the last row or column. If the writing thread stops
+    writing, the last slate replaces a picture that has become too old: see :meth:`limit_age`.
 
     Args:
-        device: ``/dev/video10``, on other systems as pyvirtualcam names it; None takes the first that can be had.
+        device: ``/dev/video10``, or pyvirtualcam's name on other systems; None takes the first that can be opened.
         width: of the source, pixels.
         height: of the source, pixels.
-        fps: of the source; None where it knows none.
-        on_event: told when the device fails and when it is back.
-        clock: seconds that only grow.
-        wait: waits on a condition for so many seconds of that clock.
-        opener: :func:`open_device`, except in tests.
+        fps: of the source; None if unknown.
+        on_event: receives an event when the device fails, when it recovers, and when the writing thread hangs.
+        clock: monotonic, in seconds.
+        wait: waits on a condition, with a timeout in seconds of ``clock``.
+        opener: opens the device; tests replace it.
 
     Raises:
-        OutputError: the device cannot be had; the message says how to set it up.
+        OutputError: the device cannot be opened; the message says how to set it up.
     """
 
     live = True
@@ -118,7 +126,7 @@ class VirtualCameraSink:
         self._slate: Composited | None = None
         self._written_at = 0.0
         self._max_age: float | None = None
-        self._hangs = False
+        self._starved = False
         self._prepared: tuple[Composited, Image] | None = None
         self._failed_at: float | None = None
         self._retry_at = 0.0
@@ -128,32 +136,32 @@ class VirtualCameraSink:
         self._thread.start()
 
     def write(self, picture: Composited) -> None:
-        """Show this picture from now on; see :meth:`rtsod.interfaces.Sink.write`."""
+        """Show this picture until the next one; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
         with self._changed:
             if self._error is not None:
                 raise self._error
             if self._closing:
-                raise OutputError(f"{self.name}: closed already")
+                raise OutputError(f"{self.name}: is already closed")
             self._newest, self._written_at = picture, self._clock()
             if picture.is_slate:
                 self._slate = picture
             self._changed.notify_all()
 
     def limit_age(self, seconds: float) -> None:
-        """Show no picture, but slates, for longer than this after it was written, whatever became of its writer."""
+        """Replace any picture but a slate this many seconds after it was written, even if the writing thread hangs."""
         self._max_age = seconds
 
     def close(self) -> None:
-        """Show the last picture, then give the device back. Idempotent."""
+        """Show the last picture, then close the device. Idempotent."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(CLOSE_TIMEOUT_SECONDS)
 
     @property
     def is_read(self) -> bool:
-        """Whether another program reads it now; True where that cannot be told."""
+        """Whether another program reads the device now; True if the system does not report it."""
         device = self._device
         read = device.is_read() if device is not None else None
         return True if read is None else read
@@ -167,10 +175,10 @@ class VirtualCameraSink:
             due = self._clock()
             while not (closing := self._await(due)):
                 self._show()
-                due = max(due + self._period, self._clock())  # what is late is not caught up with
+                due = max(due + self._period, self._clock())  # a late picture is not made up for
             if closing and self._newest is not None:
                 self._show()
-        except BaseException as error:  # a bug, or memory ran out: the next write raises it
+        except BaseException as error:  # a bug, or out of memory: the next write raises it
             self._error = self._error or OutputError(f"{self.name}: {type(error).__name__}: {error}")
         finally:
             if self._device is not None:
@@ -181,28 +189,28 @@ class VirtualCameraSink:
             self._wait(self._changed, lambda: self._closing, max(0.0, due - self._clock()))
             return self._closing
 
-    def _fresh(self) -> Composited | None:
-        """What may be shown now: the newest picture, unless nobody has replaced it for too long."""
+    def _picture_to_show(self) -> Composited | None:
+        """The newest picture, or the last slate if that picture is too old."""
         with self._changed:
             newest, slate, limit = self._newest, self._slate, self._max_age
             too_old = self._clock() - self._written_at - limit if limit is not None else 0.0
         if newest is None or newest.is_slate or too_old <= 0.0:
-            if self._hangs:
-                _log.warning("%s gets pictures again", self.name)
-            self._hangs = False
+            if self._starved:
+                _log.warning("%s receives pictures again", self.name)
+            self._starved = False
             return newest
-        if too_old > HANG_SECONDS and not self._hangs:
-            self._hangs = True
+        if too_old > HANG_SECONDS and not self._starved:
+            self._starved = True
             self._on_event(Event.OUTPUT_STARVED)
-            _log.warning("%s gets no pictures: a slate is shown", self.name)
+            _log.warning("%s receives no pictures: showing a slate", self.name)
         return slate
 
     def _show(self) -> None:
-        picture = self._fresh()
+        picture = self._picture_to_show()
         if picture is None or self._error is not None:
             return
         try:
-            device = self._device or self._open_again()
+            device = self._device or self._reopen()
             if device is None:
                 return
             if self._prepared is None or self._prepared[0] is not picture:
@@ -214,10 +222,10 @@ class VirtualCameraSink:
         if self._failed_at is not None:
             self._failed_at = None
             self._on_event(Event.OUTPUT_RECOVERED)
-            _log.warning("%s is back", self.name)
+            _log.warning("%s works again", self.name)
 
-    def _open_again(self) -> CameraDevice | None:
-        """The device, now and then; None in between."""
+    def _reopen(self) -> CameraDevice | None:
+        """Try to open the device every ``RETRY_SECONDS``; None in between."""
         if self._clock() < self._retry_at:
             return None
         self._retry_at = self._clock() + RETRY_SECONDS
@@ -229,19 +237,19 @@ class VirtualCameraSink:
         if device is not None:
             device.close()
         now = self._clock()
-        reason = f"{self.name} takes no pictures: {getattr(error, 'strerror', None) or error}"
+        reason = f"{self.name} accepts no pictures: {getattr(error, 'strerror', None) or error}"
         if self._failed_at is None:
             self._failed_at, self._retry_at = now, now + RETRY_SECONDS
             self._on_event(Event.OUTPUT_FAILED)
             _log.warning("%s", reason)
         elif now - self._failed_at > GIVE_UP_SECONDS:
-            self._error = OutputError(f"{reason} (given up after {GIVE_UP_SECONDS:.0f} s)")
+            self._error = OutputError(f"{reason} (gave up after {GIVE_UP_SECONDS:.0f} s)")
 
 
 def virtual_camera_available() -> Availability:
-    """Whether a virtual camera could be opened now; on Windows and macOS by opening one for a moment."""
+    """Find out whether a virtual camera can be opened; on Windows and macOS by opening one for a moment."""
     if sys.platform != "linux":
-        return foreign_camera_available()
+        return pyvirtualcam_available()
     found = virtual_cameras()
     if not found:
         return Availability("virtual camera", False, setup_hint())

@@ -95,7 +95,7 @@ class VideoSource:
         self._live = live
         rate = self._stream.average_rate or self._stream.guessed_rate
         fps = Fraction(rate) if rate and 0 < rate <= _MAX_FPS else None
-        self._timeline = Timeline(self._stream.time_base or Fraction(1, 1000), 1 / (fps or _DEFAULT_FPS))
+        self._timeline = Timeline(Fraction(self._stream.time_base or Fraction(1, 1000)), 1 / (fps or _DEFAULT_FPS))
         self._decoded = self._decode()
         self._first = next(self._decoded, None)
         if self._first is None:

@@ -1,1 +1,1 @@
-"""Operating-system services: files, locks, signals, subprocesses, worker threads and V4L2 devices."""
+"""Services of the operating system: files, locks, signals, processes, threads and video devices."""

@@ -1,4 +1,4 @@
-"""One process at a time for work whose result all of them can use. The system frees what a process that dies held."""
+"""A lock between processes, so that only one does work whose result all can use."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 
-def locked(path: Path, patience: float, waiting: Callable[[], None]) -> AbstractContextManager[object]:
-    """Hold the lock, and free it at the end of the ``with``.
+def locked(path: Path, timeout: float, on_wait: Callable[[], None]) -> AbstractContextManager[object]:
+    """Take a lock and release it at the end of the ``with`` block. If the process dies, the system releases it.
 
     Args:
-        path: of the lock's file, in a folder that is there; it stays.
-        patience: seconds to wait for another process.
-        waiting: called when there is one to wait for.
+        path: of the lock file, in an existing folder. The file is not deleted.
+        timeout: seconds to wait for another process.
+        on_wait: called once if another process holds the lock.
 
     Raises:
-        TimeoutError: the other process did not come to an end.
-        OSError: the folder cannot be written, or its file system knows no locks.
+        TimeoutError: the other process still holds the lock.
+        OSError: the folder cannot be written, or its file system does not support locks.
     """
     lock = FileLock(path)
     try:
         try:
             return lock.acquire(timeout=0)
         except Timeout:
-            waiting()
-            return lock.acquire(timeout=patience)
+            on_wait()
+            return lock.acquire(timeout=timeout)
     except NotImplementedError as error:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from error

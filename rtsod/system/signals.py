@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a terminal that is closed, turned into an orderly end; and the end itself."""
+"""Handles Ctrl-C, SIGTERM and SIGHUP so that outputs are finished, and ends the process."""
 
 from __future__ import annotations
 
@@ -17,78 +17,77 @@ from rtsod.errors import ExitCode
 _CODES: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 if hasattr(signal, "SIGHUP"):  # not on Windows
     _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
-_FORCED_AFTER: Final = 3
-"""The signal that ends the process at once, outputs closed or not: nobody should need ``kill -9``."""
+_FORCED_SIGNALS: Final = 3
+"""This many signals end the process at once, even with open outputs, so that ``kill -9`` is never needed."""
 
-_LAST_WAIT: Final = 1.0
-"""Seconds for threads that are about to end."""
+_JOIN_SECONDS: Final = 1.0
+"""How long to wait for daemon threads that are about to end."""
 
 
 class Interrupted(BaseException):
-    """A signal came while something was being opened. Not an Exception, so that nothing on the way swallows it."""
+    """A signal arrived during startup. Not an :class:`Exception`, so that no handler on the way swallows it."""
 
 
 class StopSignals:
-    """While it is entered, SIGINT, SIGTERM and SIGHUP are noted instead of killing the process.
+    """A context manager in which SIGINT, SIGTERM and SIGHUP are recorded instead of killing the process.
 
-    Until :meth:`hold` they also raise :class:`Interrupted`, so that a download or a model being compiled is left at
-    once; from then on the pipeline asks :attr:`received` and ends by itself, and nothing interrupts the closing of
-    the outputs.
+    Until :meth:`hold` is called they also raise :class:`Interrupted`, which stops a download or a compilation at once.
+    After that the pipeline polls :attr:`received` and ends by itself, so nothing interrupts closing the outputs.
     """
 
     def __init__(self) -> None:
         self._received: list[int] = []
         self._holding = False
-        self._before: dict[int, object] = {}
+        self._previous: dict[int, object] = {}
 
     @property
     def received(self) -> bool:
-        """Whether one has come."""
+        """Whether a signal has arrived."""
         return bool(self._received)
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the first one means for the process, or 0."""
+        """The exit code for the first signal, or 0 if there was none."""
         return _CODES[signal.Signals(self._received[0])] if self._received else ExitCode.DONE
 
     def hold(self) -> None:
-        """From here on signals are only noted."""
+        """Only record signals from now on."""
         self._holding = True
 
     def __enter__(self) -> Self:
         for number in _CODES:
             if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # nohup: whoever started this wants it to go on
-            self._before[number] = signal.signal(number, self._on_signal)
+                continue  # nohup: the process is meant to outlive its terminal
+            self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._received.append(number)
-        if len(self._received) >= _FORCED_AFTER:
+        if len(self._received) >= _FORCED_SIGNALS:
             os._exit(self.exit_code)
         if not self._holding:
             raise Interrupted
-        if len(self._received) == _FORCED_AFTER - 1:
-            with suppress(OSError):  # the terminal may be what is gone
-                print("closing the outputs; once more to give them up", file=sys.stderr)
+        if len(self._received) == _FORCED_SIGNALS - 1:
+            with suppress(OSError):  # the terminal may be gone
+                print("closing the outputs; once more to quit at once", file=sys.stderr)
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with this exit code, also where a thread is stuck in a driver or a library.
+    """End the process with this exit code, even if a thread is stuck in a driver or a library.
 
-    Everything of ours is closed by now. But to unload a library under its own running thread may hang, or abort and
-    change the exit code (PyTorch: 134), so in that case nothing is unloaded.
+    Call this after everything has been closed. Unloading a library while one of its threads runs can hang, or abort and
+    change the exit code (PyTorch: 134), so if a daemon thread is still running nothing is unloaded.
     """
     for number in _CODES:
-        signal.signal(number, signal.SIG_IGN)  # all is done: one that comes now would only spoil the exit code
-    ends = time.monotonic() + _LAST_WAIT
+        signal.signal(number, signal.SIG_IGN)  # a late signal would only change the exit code
+    deadline = time.monotonic() + _JOIN_SECONDS
     stuck = [thread for thread in threading.enumerate() if thread.daemon and thread is not threading.current_thread()]
     for thread in stuck:
-        thread.join(max(0.0, ends - time.monotonic()))
+        thread.join(max(0.0, deadline - time.monotonic()))
     if any(thread.is_alive() for thread in stuck):
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):

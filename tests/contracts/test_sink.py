@@ -1,4 +1,4 @@
-"""What every sink holds."""
+"""The contract of every sink."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     sink.close()
 
 
-def test_takes_only_composited(case: Case) -> None:
+def test_only_composited_pictures_are_accepted(case: Case) -> None:
     for other in (Frame(patches(), 0, 0.0), patches(), None):
         with pytest.raises(TypeError, match="Composited"):
             case.sink.write(other)  # type: ignore[arg-type]
@@ -66,12 +66,12 @@ def test_takes_only_composited(case: Case) -> None:
     assert list(case.folder.iterdir()) == []
 
 
-def test_close_without_pictures_leaves_nothing(case: Case) -> None:
+def test_closing_without_pictures_leaves_nothing(case: Case) -> None:
     case.sink.close()
     assert list(case.folder.iterdir()) == []
 
 
-def test_close_is_idempotent(case: Case) -> None:
+def test_closing_is_idempotent(case: Case) -> None:
     case.sink.write(composited())
     case.sink.close()
     before = {path: path.stat().st_mtime_ns for path in case.folder.rglob("*")}
@@ -79,32 +79,32 @@ def test_close_is_idempotent(case: Case) -> None:
     assert {path: path.stat().st_mtime_ns for path in case.folder.rglob("*")} == before
 
 
-def test_live_flag_and_name(case: Case) -> None:
+def test_every_sink_has_a_live_flag_and_a_name(case: Case) -> None:
     assert case.sink.live is case.live
     assert case.sink.name
     assert "\n" not in case.sink.name
 
 
-def test_sizes_may_change_in_mid_stream(case: Case) -> None:
+def test_sizes_can_change_in_mid_stream(case: Case) -> None:
     for index, (width, height) in enumerate([(WIDTH, HEIGHT), (50, 120), (33, 17), (WIDTH, HEIGHT)]):
         case.sink.write(composited(index, image=patches(width, height)))
     case.sink.close()
 
 
-def test_takes_slates(case: Case) -> None:
+def test_slates_are_accepted(case: Case) -> None:
     alpha = np.zeros((HEIGHT, WIDTH), np.float32)
     case.sink.write(composited(-1, alpha=alpha, is_slate=True))
     case.sink.write(composited(0))
     case.sink.close()
 
 
-def test_leaves_no_hidden_files(case: Case) -> None:
+def test_no_hidden_files_remain(case: Case) -> None:
     case.sink.write(composited())
     case.sink.close()
     assert not [path for path in case.folder.rglob("*") if path.name.startswith(".")]
 
 
-def test_null_counts() -> None:
+def test_the_null_sink_counts() -> None:
     sink = NullSink()
     for index in range(3):
         sink.write(composited(index, is_slate=index == 0))

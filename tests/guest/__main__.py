@@ -1,6 +1,7 @@
-"""Boots the virtual machine and tries the program in it: ``python -m tests.guest``. Some minutes, no hardware, no KVM.
+"""Runs the program in a virtual machine with real V4L2 devices: ``python -m tests.guest [WORD...]``.
 
-Exit status: 0 passed, 1 failed, 77 where the machine cannot be had, with the reason.
+It takes some minutes, and needs neither hardware nor KVM. Exit status: 0 passed; 1 failed; 77 skipped because the
+machine cannot be built, with the reason.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from pathlib import Path
 
 from tests.guest.machine import Machine, NoMachineError
 
-SECONDS = 540
-"""Within which everything must be over; about three minutes on two free cores."""
+TIMEOUT_SECONDS = 540
+"""For everything. It takes about three minutes on two idle cores."""
 
 
 def main(*words: str) -> int:
-    """Run the cases whose names contain the words, or all."""
+    """Run all cases, or those whose names contain the words."""
     try:
         machine = Machine()
     except NoMachineError as error:
-        print(f"skipped, no virtual machine: {error}")
+        print(f"skipped: no virtual machine: {error}")
         return 77
     here = Path(__file__).parents[2]
     cases = [sys.executable, "-m", "tests.guest.cases", *words]
     home = f"HOME={shlex.quote(str(Path.home()))} PYTHONPATH={shlex.quote(str(here))} PYTHONDONTWRITEBYTECODE=1"
-    status = machine.run(f"cd {shlex.quote(str(here))} && {home} {shlex.join(cases)}", timeout=SECONDS)
+    status = machine.run(f"cd {shlex.quote(str(here))} && {home} {shlex.join(cases)}", timeout=TIMEOUT_SECONDS)
     return 1 if status else 0
 
 

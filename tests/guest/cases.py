@@ -1,9 +1,9 @@
-"""What is tried inside the virtual machine: the real program between a real camera and a real loopback device.
+"""The cases that run inside the virtual machine: the real program between a real camera and a real loopback device.
 
     python -m tests.guest.cases [WORD]
 
-With a word, only the cases whose names contain it. Each says ``pass`` or ``FAIL``; the exit status is the number of
-failures.
+With a word, only the cases whose names contain it run. Each prints ``pass`` or ``FAIL``; the exit status is the number
+of failures.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from tests.guest.faults import (
     a_disconnect_and_a_stream_that_does_not_start_again,
     a_fault,
     back_under_another_number,
-    it_ends_with_a_slate,
     killed_and_started_again_with_a_reader_attached,
+    the_last_picture_is_a_slate,
 )
 from tests.guest.on_demand import (
     NEWER,
-    on_demand_by_the_drivers_word_and_a_slow_camera,
-    on_demand_by_who_has_it_open,
+    on_demand_by_open_files,
+    on_demand_by_the_drivers_report_and_a_slow_camera,
 )
-from tests.guest.processes import Told
+from tests.guest.processes import Program
 from tests.guest.setting import (
     CAMERA,
     COMMON,
@@ -46,35 +46,35 @@ from tests.guest.setting import (
     PLAIN,
     ROOM,
     STATS,
-    leave_quietly,
     start,
-    start_with_the_network,
+    start_with_network,
+    stop_cleanly,
     wait_until,
 )
 from tests.guest.vivid import set_control
-from tests.guest.watching import Reader, call_client, near, seen_by_page
+from tests.guest.watching import Reader, call_client, colours_in, near
 
 BLACK = 5
-"""Of vivid's patterns."""
+"""Number of vivid's black test pattern."""
 
 T = TypeVar("T")
 
 
-def what_the_system_says() -> None:
+def the_system_lists_the_devices() -> None:
     names = [(device.name, device.captures, device.outputs) for device in v4l2.devices()]
     assert names == [("vivid", True, False), ("rtsod", False, True), ("plain", True, True)], names
     modes = v4l2.modes(CAMERA)
     assert any((mode.width, mode.height) == (320, 180) and mode.fps for mode in modes)
-    where = v4l2.identity(0)
-    assert where is not None
-    assert v4l2.find(where) == 0
-    assert v4l2.capture_devices() == [0], "virtual cameras are not for reading"
+    identity = v4l2.identity(0)
+    assert identity is not None
+    assert v4l2.find(identity) == 0
+    assert v4l2.capture_devices() == [0], "virtual cameras are not real cameras"
     lines = device_lines(v4l2.devices())
     assert re.search("YUYV .*320x180@", "\n".join(lines)), lines
     assert any("/dev/video10  rtsod, exclusive_caps=1, free" in line for line in lines), lines
 
 
-def what_the_doctor_says() -> None:
+def the_doctor_examines_the_devices() -> None:
     about = {finding.about: finding for finding in examine([video.cameras, video.virtual_cameras])}
     print("      ", *(f"{name}: {finding.found};" for name, finding in about.items()))
     assert re.fullmatch(r"vivid gives pictures, \d+x\d+ at .*", about["camera 0"].found)
@@ -84,30 +84,34 @@ def what_the_doctor_says() -> None:
 
 
 def is_the_square(corner: tuple[int, ...], middle: tuple[int, ...]) -> bool:
-    """A white thing in the middle is what stands out; the network is not all that sure of it."""
+    """The white square in the middle is the salient object; the network is only fairly sure of it."""
     return near(corner, ROOM, 8) and min(middle) > 150
 
 
-def the_real_network_read_by_a_program_and_by_a_call() -> None:
-    for name, value in (("Test Pattern", BLACK), ("Show Square", 1)):  # something that stands out
+def the_real_network_seen_by_a_program_and_by_a_call() -> None:
+    for name, value in (("Test Pattern", BLACK), ("Show Square", 1)):  # a salient object
         set_control(CAMERA, name, value)
-    with start_with_the_network(kernel.link_by_id("usb-vivid-video-index0", CAMERA)) as program:
+    with start_with_network(kernel.link_by_id("usb-vivid-video-index0", CAMERA)) as program:
         program.wait_for_line("output: virtual camera")
-        with Reader() as reader, call_client() as said:
-            reader.wait_for(lambda seen: seen.is_slate, "a slate while the network is loaded")
+        with Reader() as reader, call_client() as messages:
+            reader.wait_for(lambda seen: seen.is_slate, "a slate while the network loads")
             picture = reader.wait_for(lambda seen: seen.is_picture, "a picture")
             print("       a reader sees", picture.corner, picture.middle)
             assert is_the_square(picture.corner, picture.middle)
-            wait_until(lambda: any(is_the_square(*(seen_by_page(line) or ((), ()))) for line in said), "a call sees it")
-            print("       a call sees", said[-1])
-        leave_quietly(program)
+            wait_until(
+                lambda: any(is_the_square(*(colours_in(line) or ((), ()))) for line in messages), "a call sees it"
+            )
+            print("       a call sees", messages[-1])
+        stop_cleanly(program)
     numbers = json.loads(STATS.read_text())
     print("      ", numbers["engine"], numbers["composited"], "pictures", numbers["events"])
     assert numbers["engine"]["name"] == "openvino"
 
 
-def a_normal_run(program: Told, reader: Reader) -> None:
-    picture = reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "a picture, its colours right")
+def a_normal_run(program: Program, reader: Reader) -> None:
+    picture = reader.wait_for(
+        lambda seen: seen.is_picture and near(seen.corner, ROOM), "a picture with the right colours"
+    )
     assert picture.size == "320x180"
     begin = len(reader.seen)
     reader.wait(lambda: len(reader.seen) >= begin + 20, "five seconds")
@@ -117,27 +121,27 @@ def a_normal_run(program: Told, reader: Reader) -> None:
     assert 7 < rate < 13
 
 
-def a_reader_leaves_and_another_comes(program: Told, reader: Reader) -> None:
+def a_reader_leaves_and_another_comes(program: Program, reader: Reader) -> None:
     reader.end(signal.SIGKILL)
     again = Reader()
     again.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "a picture for the next reader")
     again.end(signal.SIGKILL)
 
 
-def a_busy_camera(program: Told) -> None:
+def a_busy_camera(program: Program) -> None:
     (found,) = examine([video.cameras])
     assert (found.verdict, found.fix) == (Verdict.FAILURE, "close that program")
     second = start(*COMMON, "--no-preview", "--stats", "/tmp/other.json")
-    assert second.ended() == 3
+    assert second.exit_status() == 3
     assert re.search(rf"/dev/video0 is in use by .*process {program.pid}", second.lines[-1]), second.lines
-    assert program.runs
+    assert program.running
 
 
-def a_busy_device(program: Told) -> None:
+def a_busy_device(program: Program) -> None:
     second = start("--source", "demo", "--size", "320x180", "--lite", "--virtual-camera", str(OURS))
-    assert second.ended() == 6
+    assert second.exit_status() == 6
     assert re.search(rf"busy.*process {program.pid}", second.lines[-1]), second.lines
-    assert program.runs
+    assert program.running
 
 
 def a_device_without_exclusive_caps_of_odd_size() -> None:
@@ -146,17 +150,17 @@ def a_device_without_exclusive_caps_of_odd_size() -> None:
     reader = Reader(PLAIN)
     reader.wait_for(lambda seen: seen.size == "322x182", "even sides")
     reader.end(signal.SIGKILL)
-    leave_quietly(odd)
+    stop_cleanly(odd)
 
 
-def a_device_that_keeps_another_format() -> None:
+def a_device_that_another_program_keeps_at_another_format() -> None:
     handle = os.open(PLAIN, os.O_RDWR)
     try:
         asked = struct.pack("<10I", 2, 0, 640, 480, v4l2.fourcc("YUYV"), 1, 1280, 640 * 480 * 2, 8, 0)
         fcntl.ioctl(handle, 0xC0D05605, asked.ljust(208, b"\0"))  # VIDIOC_S_FMT
         fcntl.ioctl(handle, 0x40045612, struct.pack("<i", 2))  # VIDIOC_STREAMON
         program = start("--source", "demo", "--size", "320x180", "--lite", "--virtual-camera", str(PLAIN))
-        assert program.ended() == 6
+        assert program.exit_status() == 6
     finally:
         os.close(handle)
     expected = rf"does not take 320x180 I420 \(it is kept at 640x480 YUYV\): close .*process {os.getpid()}.*modprobe -r"
@@ -165,11 +169,11 @@ def a_device_that_keeps_another_format() -> None:
 
 def a_missing_camera_or_module() -> None:
     program = start("--source", "7", "--lite", "--virtual-camera", str(OURS))
-    assert program.ended() == 3
+    assert program.exit_status() == 3
     assert "there is /dev/video0" in program.lines[-1], program.lines
     kernel.unload("v4l2loopback")
     program = start("--source", "demo", "--lite", "--virtual-camera")
-    assert program.ended() == 6
+    assert program.exit_status() == 6
     assert re.search("v4l2loopback is not (installed|loaded).*modprobe v4l2loopback", program.lines[-1]), program.lines
 
 
@@ -194,9 +198,9 @@ def main(only: str = "") -> int:
         print(f"pass  {name} ({time.monotonic() - started:.0f} s)", flush=True)
         return result
 
-    check(what_the_system_says)
-    check(what_the_doctor_says)
-    check(the_real_network_read_by_a_program_and_by_a_call)
+    check(the_system_lists_the_devices)
+    check(the_doctor_examines_the_devices)
+    check(the_real_network_seen_by_a_program_and_by_a_call)
     for name in ("Test Pattern", "Show Square"):
         set_control(CAMERA, name, 0)
     program = start()
@@ -207,26 +211,26 @@ def main(only: str = "") -> int:
     check(a_busy_camera, program)
     check(a_busy_device, program)
     check(a_device_without_exclusive_caps_of_odd_size)
-    check(a_device_that_keeps_another_format)
+    check(a_device_that_another_program_keeps_at_another_format)
     reader = Reader()
     check(a_fault("Inject V4L2_BUF_FLAG_ERROR", slate=False), program, reader)
-    check(a_fault("Inject Fatal Streaming Error", says="stopped delivering|failed|no picture"), program, reader)
-    check(a_fault("Percentage of Dropped Buffers", 100, says="no frame for"), program, reader)
+    check(a_fault("Inject Fatal Streaming Error", logs="stopped delivering|failed|no picture"), program, reader)
+    check(a_fault("Percentage of Dropped Buffers", 100, logs="no frame for"), program, reader)
     check(a_disconnect_and_a_stream_that_does_not_start_again, program, reader)
     program = check(killed_and_started_again_with_a_reader_attached, program, reader) or program
     check(back_under_another_number, program, reader)
-    check(it_ends_with_a_slate, program, reader)
+    check(the_last_picture_is_a_slate, program, reader)
     reader.end(signal.SIGKILL)
-    if program.runs:
+    if program.running:
         program.end(signal.SIGKILL)
     if ELSEWHERE.exists():
         kernel.unplug_camera()
         kernel.plug_camera_in()
-    check(on_demand_by_who_has_it_open)
+    check(on_demand_by_open_files)
     if NEWER.exists():
-        check(on_demand_by_the_drivers_word_and_a_slow_camera)
+        check(on_demand_by_the_drivers_report_and_a_slow_camera)
     else:
-        print("skip  on demand by the driver's word: no newer v4l2loopback")
+        print("skip  on demand by the driver's report: no newer v4l2loopback")
     check(a_missing_camera_or_module)
     print(f"{failures} failures, {time.monotonic() - began:.0f} s in the machine", flush=True)
     return failures

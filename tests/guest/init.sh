@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The first process of the guest: real V4L2 devices, the host's files read-only under a layer of memory, one command.
+# The first process of the guest: loads the V4L2 devices, mounts the host's files under a layer in memory, runs a command.
 /bin/busybox mkdir -p /proc /sys /dev /host /memory /root
 /bin/busybox --install -s /bin
 mount -t proc none /proc

@@ -1,4 +1,4 @@
-"""Kernel modules and devices of the guest: put in and taken out, while the program runs."""
+"""Loads and unloads kernel modules of the guest, and unplugs its camera, while the program runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final
 MODULES: Final = Path("/run/guest")
 _CAMERA: Final = Path("/sys/bus/platform/drivers/vivid")
 _BY_ID: Final = Path("/dev/v4l/by-id")
-_FINIT_MODULE, _DELETE_MODULE = 313, 176  # of x86-64
+_FINIT_MODULE, _DELETE_MODULE = 313, 176  # system calls of x86-64
 
 
 def load(name: str, options: str) -> None:
-    """Put a module in."""
+    """Load a module."""
     handle = os.open(MODULES / f"{name}.ko", os.O_RDONLY)
     try:
         _call(_FINIT_MODULE, handle, options.encode(), 0)
@@ -24,22 +24,22 @@ def load(name: str, options: str) -> None:
 
 
 def unload(name: str) -> None:
-    """Take a module out that nobody uses."""
+    """Unload a module that is not in use."""
     _call(_DELETE_MODULE, name.encode(), os.O_NONBLOCK)
 
 
 def unplug_camera() -> None:
-    """Take the camera out; its number stays taken for as long as anybody holds it open."""
+    """Unplug the camera. Its number stays taken while any program has it open."""
     (_CAMERA / "unbind").write_text("vivid.0")
 
 
 def plug_camera_in() -> None:
-    """Put it back, under the first number that is free."""
+    """Plug the camera in again. It gets the first free number."""
     (_CAMERA / "bind").write_text("vivid.0")
 
 
 def link_by_id(name: str, device: Path) -> Path:
-    """The link that udev would make for a camera."""
+    """Create the link that udev creates for a camera."""
     _BY_ID.mkdir(parents=True, exist_ok=True)
     link = _BY_ID / name
     with suppress(FileNotFoundError):

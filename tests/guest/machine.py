@@ -1,7 +1,7 @@
-"""A virtual machine with a real V4L2 camera and a real loopback device, and the host's files inside.
+"""A virtual machine with a real V4L2 camera, a real loopback device and a view of the host's files.
 
-Everything comes as packages of the running Debian, unpacked into a cache folder: nothing is installed but QEMU, nothing
-of the kernel touches the host. No KVM, no hardware: the processor is emulated.
+Its kernel and modules are packages of the running Debian, unpacked into a cache folder. Only QEMU must be installed:
+the host's kernel is not touched. The processor is emulated, so KVM is not needed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ CACHE: Final = Path(os.environ.get("RTSOD_GUEST_CACHE", Path.home() / ".cache" /
 MODULES: Final = ("virtio_pci", "9p", "9pnet_virtio", "overlay", "vivid")
 ENDED: Final = re.compile(r"guest: command ended with (\d+)")
 PROCESSOR: Final = "Nehalem"
-"""Without AVX: emulated, its wide registers make one inference take twenty times as long (80 s, not 4, at 64x64)."""
+"""A model without AVX: emulating wide registers makes one inference 20 times slower (80 s instead of 4 s, at 64x64)."""
 
 
 class NoMachineError(Exception):
-    """The machine cannot be had here; the message says why."""
+    """The machine cannot be built here; the message says why."""
 
 
 class Machine:
-    """A kernel and an initial file system that boot to a command in the host's own file tree.
+    """A kernel and an initial file system that boot and run one command in the host's file tree.
 
     Raises:
         NoMachineError: a package or a tool is missing.
@@ -52,14 +52,14 @@ class Machine:
         self._busybox = self._tree / "bin" / "busybox"
 
     def run(self, command: str, *, timeout: float) -> int:
-        """Boot, run a shell command as root in the host's file tree, power off; its output goes to stdout.
+        """Boot, run a shell command as root in the host's file tree, and power off. Its output goes to stdout.
 
         Args:
-            command: sees the host's files; what it writes is lost with the machine, except to stdout.
+            command: sees the host's files. Files that it writes disappear with the machine.
             timeout: seconds for everything.
 
         Returns:
-            The command's exit status; 124 when the time was over.
+            The command's exit status; 124 after the timeout.
         """
         arguments = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR, "-smp", "2", "-m", "6G",
@@ -119,7 +119,7 @@ class Machine:
 def _kernel_version() -> str:
     found = re.search(r"Depends: linux-image-(\S+)", _run("apt-cache", "depends", "linux-image-amd64"))
     if found is None:
-        raise NoMachineError("no package linux-image-amd64: this needs Debian's package lists (apt-get update)")
+        raise NoMachineError("there is no package linux-image-amd64: run apt-get update on Debian")
     return found[1]
 
 
@@ -140,15 +140,17 @@ def _unpack(version: str, tree: Path) -> None:
 
 def _build_loopback(version: str, tree: Path, source: Path, target: Path) -> None:
     headers = tree / "usr/src" / f"linux-headers-{version}"
-    makefile = headers / "Makefile"  # names its neighbour by its installed place
+    makefile = headers / "Makefile"  # refers to the other headers by their installed path
     makefile.write_text(re.sub(r"\S*/usr/src", str(tree / "usr/src"), makefile.read_text()))
     shutil.copytree(source, target)
     _run("make", "-C", str(headers), f"M={target}", "modules")
 
 
 def _newer_loopback(version: str, tree: Path) -> Path | None:
-    """v4l2loopback of the current stable Debian, whose driver tells who reads; None, and a line, where it is not to be
-    had. Its package lists come from the mirror that this machine uses, into a folder of their own."""
+    """Build v4l2loopback of the current stable Debian, whose driver reports readers.
+
+    The package comes from the mirror that this system uses. Returns None, and prints why, if it cannot be built.
+    """
     folder, built = tree / "newer", tree / "newer" / "built" / "v4l2loopback.ko"
     if built.exists():
         return built

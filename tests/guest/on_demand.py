@@ -1,4 +1,4 @@
-"""``--on-demand``: the camera is open while somebody reads, by either way to know."""
+"""``--on-demand``: the camera is open while a program reads, whichever way readers are detected."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rtsod.sinks.loopback import reports_readers
 from rtsod.sources.recovery import IDLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
-from tests.guest.processes import Told
-from tests.guest.setting import CAMERA, COMMON, OURS, ROOM, STATS, leave_quietly, start, wait_until
+from tests.guest.processes import Program
+from tests.guest.setting import CAMERA, COMMON, OURS, ROOM, STATS, start, stop_cleanly, wait_until
 from tests.guest.vivid import set_control
 from tests.guest.watching import Reader, near
 
@@ -21,39 +21,39 @@ NEWER = kernel.MODULES / "v4l2loopback-newer.ko"
 
 
 @contextmanager
-def on_demand(*options: str) -> Iterator[Told]:
-    """A run on demand: nobody reads, somebody does (inside), nobody does any more."""
+def on_demand(*options: str) -> Iterator[Program]:
+    """A run on demand: without a reader, with one (in the ``with`` block), and without one again."""
     program = start(*options, "--virtual-camera", str(OURS), "--on-demand", "--stats", str(STATS))
     with program:
         program.wait_for_line("network:")
-        wait_until(lambda: not v4l2.holders(CAMERA), "nobody reads: the camera is closed")
+        wait_until(lambda: not v4l2.holders(CAMERA), "without a reader the camera is closed")
         yield program
-        wait_until(lambda: not v4l2.holders(CAMERA), "the reader has gone: the camera is closed again")
-        leave_quietly(program)
+        wait_until(lambda: not v4l2.holders(CAMERA), "after the reader has gone the camera is closed again")
+        stop_cleanly(program)
 
 
-def read_on_demand(program: Told) -> Reader:
+def read_on_demand(program: Program) -> Reader:
     reader = Reader()
-    reader.wait_for(lambda seen: seen.is_picture, "a picture once somebody reads")
+    reader.wait_for(lambda seen: seen.is_picture, "a picture once a program reads")
     assert program.pid in v4l2.holders(CAMERA)
     return reader
 
 
-def on_demand_by_who_has_it_open() -> None:
-    assert not reports_readers(OURS), "this driver does not"
+def on_demand_by_open_files() -> None:
+    assert not reports_readers(OURS), "this driver does not report readers"
     with on_demand(*COMMON, "--source", "vivid") as program, read_on_demand(program):
         pass
     assert json.loads(STATS.read_text())["events"] == {}
 
 
-def on_demand_by_the_drivers_word_and_a_slow_camera() -> None:
+def on_demand_by_the_drivers_report_and_a_slow_camera() -> None:
     kernel.unload("v4l2loopback")
     kernel.load("v4l2loopback-newer", "devices=1 video_nr=10 exclusive_caps=1 card_label=rtsod")
     with on_demand(*COMMON, "--size", "640x360") as program:
         assert reports_readers(OURS)
-        idle = os.open(OURS, os.O_RDWR)  # looks, but does not read
+        idle = os.open(OURS, os.O_RDWR)  # has it open, but does not read
         time.sleep(IDLE_SECONDS)
-        assert not v4l2.holders(CAMERA), "the driver says that nobody reads"
+        assert not v4l2.holders(CAMERA), "the driver reports no reader"
         os.close(idle)
         set_control(CAMERA, "Percentage of Dropped Buffers", 50)
         with read_on_demand(program) as reader:
@@ -61,5 +61,5 @@ def on_demand_by_the_drivers_word_and_a_slow_camera() -> None:
             program.wait_for_line(slow)
             set_control(CAMERA, "Percentage of Dropped Buffers", 0)
             begin = len(reader.seen)
-            reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "the colours right", begin)
+            reader.wait_for(lambda seen: seen.is_picture and near(seen.corner, ROOM), "the right colours", begin)
     assert json.loads(STATS.read_text())["events"]["source_slow"] >= 1

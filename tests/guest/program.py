@@ -1,4 +1,4 @@
-"""The real program, but for its network: emulated, one inference takes a minute. An ellipse stands for the subject."""
+"""The real program without its network, since one emulated inference takes a minute: the mask is an ellipse."""
 
 from __future__ import annotations
 

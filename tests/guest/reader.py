@@ -1,8 +1,9 @@
-"""A program that reads the virtual camera, as a call client does: says every quarter second what it sees.
+"""A program that reads the virtual camera, as a call client does, and prints every quarter second what it sees.
 
     python -m tests.guest.reader /dev/video10 [seconds]
 
-One line each: the time, frames since the last line, size, the colour of a corner and of the middle, B G R.
+Each line holds the time, the number of frames since the last line, the size, and the colours of a corner and of the
+middle, B G R.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ import cv2
 
 
 def main(device: str, seconds: float) -> None:
-    """Read until the time is over; a device that gives nothing is waited for, not opened again."""
+    """Read for so many seconds. A device that delivers nothing is waited for, not opened again."""
     camera = cv2.VideoCapture(device, cv2.CAP_V4L2)
     print("open" if camera.isOpened() else "cannot open", flush=True)
-    ends, said, frames, image = time.monotonic() + seconds, time.monotonic(), 0, None
+    ends, printed_at, frames, image = time.monotonic() + seconds, time.monotonic(), 0, None
     while time.monotonic() < ends:
         got, picture = camera.read()
         if got:
             frames, image = frames + 1, picture
         now = time.monotonic()
-        if now - said >= 0.25:
+        if now - printed_at >= 0.25:
             seen = "nothing"
             if image is not None:
                 height, width = image.shape[:2]
                 corner, middle = image[4, 4].tolist(), image[height // 2, width // 2].tolist()
                 seen = f"{width}x{height} {corner} {middle}"
             print(f"{now:.2f} {frames} {seen}", flush=True)
-            said, frames, image = now, 0, None
+            printed_at, frames, image = now, 0, None
     camera.release()
 
 

@@ -1,4 +1,4 @@
-"""The devices of the guest, and the program between them."""
+"""The devices of the guest, and the program that runs between them."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.guest.processes import PATIENCE, Told
+from tests.guest.processes import TIMEOUT_SECONDS, Program
 
 CAMERA, OURS, PLAIN = Path("/dev/video0"), Path("/dev/video10"), Path("/dev/video11")
 STATS: Final = Path("/tmp/guest-stats.json")
 ROOM: Final = (64, 160, 32)
-"""B G R of the background the program is given: #20A040."""
-LOOKS: Final = ("--size", "320x180", "--fps", "10", "--bg", "#20A040", "--lite")
-COMMON: Final = (*LOOKS, "--source", "0", "--max-mask-age", "0.6")
-"""The age is such that the second until the first new attempt is seen as slates."""
+"""The background, #20A040, as B G R."""
+PICTURE_OPTIONS: Final = ("--size", "320x180", "--fps", "10", "--bg", "#20A040", "--lite")
+COMMON: Final = (*PICTURE_OPTIONS, "--source", "0", "--max-mask-age", "0.6")
+"""With this age, slates are seen in the second before the first attempt to open the camera again."""
 
 
-def start(*options: str) -> Told:
-    """The real program, but for its network; by default from the camera to the virtual camera."""
-    return Told("tests.guest.program", *(options or (*COMMON, "--virtual-camera", str(OURS))))
+def start(*options: str) -> Program:
+    """Start the program without its network; by default from the camera to the virtual camera."""
+    return Program("tests.guest.program", *(options or (*COMMON, "--virtual-camera", str(OURS))))
 
 
-def start_with_the_network(source: Path) -> Told:
-    """As a user does, with nothing replaced; the smallest input, since one inference takes four seconds here.
+def start_with_network(source: Path) -> Program:
+    """Start the program as a user does, with the smallest input: one inference takes four seconds here.
 
-    The network is only half sure of the camera's square, which is no subject then: its map is shown as it is.
+    The network is only half sure of the camera's square, so everything that would reject or sharpen its map is off.
     """
     script = Path(__file__).parents[2] / "run_camera.py"
     small = ("--input-size", "64", "--source", str(source), "--stats", str(STATS))
     bare = ("--precision", "fp32", "--sync", "locked", "--quality", "fixed", "--no-steady", "--refine", "off")
-    return Told(script, *LOOKS, *small, *bare, "--virtual-camera", str(OURS))
+    return Program(script, *PICTURE_OPTIONS, *small, *bare, "--virtual-camera", str(OURS))
 
 
-def leave_quietly(program: Told, code: int = 143) -> None:
-    """End it by a signal."""
+def stop_cleanly(program: Program, code: int = 143) -> None:
+    """End a program with a signal and check that it ends without a traceback."""
     assert program.end() == code, program.lines[-3:]
     assert not any("Traceback" in line for line in program.lines), program.lines
 
 
 def wait_until(ready: Callable[[], bool], what: str) -> None:
-    """For what tells nobody when it changes."""
-    ends = time.monotonic() + PATIENCE
+    """Poll for a condition that nothing signals."""
+    ends = time.monotonic() + TIMEOUT_SECONDS
     while not ready():
         assert time.monotonic() < ends, what
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The test camera of the kernel, made to fail on request through its controls."""
+"""The controls of vivid, the kernel's test camera, which can make it fail on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NEXT: Final = 0x80000000
 
 
 def controls(camera: Path) -> dict[str, int]:
-    """Names and numbers of the controls."""
+    """Read the numbers of all controls, by name."""
     found: dict[str, int] = {}
     handle = os.open(camera, os.O_RDWR | os.O_NONBLOCK)
     try:
@@ -31,7 +31,7 @@ def controls(camera: Path) -> dict[str, int]:
 
 
 def set_control(camera: Path, name: str, value: int = 1) -> None:
-    """Set one; a button is pressed by any value."""
+    """Set a control. Any value presses a button."""
     number = controls(camera)[name]
     handle = os.open(camera, os.O_RDWR | os.O_NONBLOCK)
     try:

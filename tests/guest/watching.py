@@ -1,4 +1,4 @@
-"""Programs that watch the virtual camera: a plain reader, and a call client in a browser."""
+"""Programs that read the virtual camera: a plain reader, and a call client in a browser."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.guest.processes import Told
+from tests.guest.processes import Program
 from tests.guest.setting import OURS, ROOM
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What came within a quarter of a second, and the newest of it."""
+    """What a reader received within a quarter of a second. Size and colours are those of the newest picture."""
 
     at: float
     frames: int
@@ -36,8 +36,8 @@ class Seen:
         return bool(self.middle) and not self.is_slate
 
 
-class Reader(Told):
-    """Another program that watches the virtual camera."""
+class Reader(Program):
+    """Another program that reads the virtual camera."""
 
     def __init__(self, device: Path = OURS) -> None:
         super().__init__("tests.guest.reader", str(device))
@@ -52,7 +52,7 @@ class Reader(Told):
         return found
 
     def wait_for(self, ready: Callable[[Seen], bool], what: str, since: int = 0) -> Seen:
-        """The first thing seen that is so, after so many others."""
+        """Wait for an observation after the first ``since`` ones, and return it."""
         self.wait(lambda: any(ready(seen) for seen in self.seen[since:]), what)
         return next(seen for seen in self.seen[since:] if ready(seen))
 
@@ -63,14 +63,14 @@ def near(a: tuple[int, ...], b: tuple[int, ...], levels: int = 2) -> bool:
 
 @contextmanager
 def call_client() -> Iterator[list[str]]:
-    """Headless Chromium with a page that opens the camera it finds by its name; what the page says it sees."""
-    said: list[str] = []
+    """Run headless Chromium with a page that opens the camera by name; yields the messages of that page."""
+    messages: list[str] = []
     page = (Path(__file__).parent / "call.html").read_bytes()
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path.startswith("/say?"):
-                said.append(unquote(self.path[5:]))
+                messages.append(unquote(self.path[5:]))
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
@@ -90,14 +90,14 @@ def call_client() -> Iterator[list[str]]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        yield said
+        yield messages
     finally:
         client.kill()
         server.shutdown()
 
 
-def seen_by_page(line: str) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """The colours of a corner and of the middle, B G R, of a line that the page said."""
+def colours_in(line: str) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Parse the colours of a corner and of the middle, B G R, in a message of the page; None if there are none."""
     seen = re.fullmatch(r"rtsod.*: 320x180 \[(.*)\] \[(.*)\]", line)
     if seen is None:
         return None

@@ -1,18 +1,25 @@
-"""The source's sound in the output: a beep and a flash at the same moment stay together."""
+"""The sound of the source in the recording: a beep and a flash at the same moment stay together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from rtsod.sinks import VideoFileSink
-from tests.support.sink_fixtures import composited, read_film
+from rtsod.sinks.audio import AudioTrack
+from rtsod.sinks.encoders import RECIPES
+from tests.support.sink_fixtures import composited, read_recording
 
 FPS = 30
 PICTURES = 60
@@ -23,7 +30,7 @@ BEEP_AT = Fraction(3, 2)
 def _make(
     path: Path, audio: str, rate: int, *, start: Fraction = Fraction(0), video: str = "libx264", channels: int = 1
 ) -> Path:
-    """A black film that flashes and beeps; the sound begins at 0 and the pictures at ``start``."""
+    """Write a black video with one flash and one beep. The sound begins at 0, the pictures at ``start``."""
     with av.open(str(path), "w") as container:
         options = {"preset": "ultrafast"} if video == "libx264" else {"deadline": "realtime", "cpu-used": "8"}
         pictures = container.add_stream(video, rate=FPS, options=options, time_base=Fraction(1, 90_000))
@@ -82,8 +89,8 @@ def _beep_and_end(path: Path) -> tuple[float | None, float]:
 
 
 def _flash(path: Path) -> float:
-    film = read_film(path)
-    return float(film.times[int(np.argmax([image.mean() for image in film.images]))])
+    recording = read_recording(path)
+    return float(recording.times[int(np.argmax([image.mean() for image in recording.images]))])
 
 
 @pytest.mark.parametrize(
@@ -127,10 +134,12 @@ def test_beep_and_flash_stay_together(
         ("a.mkv", "libopus", ".webm", "opus"),
     ],
 )
-def test_copied_where_the_container_takes_it(tmp_path: Path, source: str, audio: str, suffix: str, kept: str) -> None:
+def test_audio_is_copied_if_the_container_supports_it(
+    tmp_path: Path, source: str, audio: str, suffix: str, kept: str
+) -> None:
     output = tmp_path / f"out{suffix}"
     _rewrite(_make(tmp_path / source, audio, 48_000), output)
-    assert read_film(output).audio == kept
+    assert read_recording(output).audio == kept
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
@@ -142,18 +151,18 @@ def test_sound_ends_with_a_run_cut_short(tmp_path: Path, suffix: str) -> None:
     assert end == pytest.approx(0.5, abs=0.1)
 
 
-def test_no_sound_for_the_mask_or_without_any(tmp_path: Path) -> None:
+def test_masks_and_silent_sources_have_no_sound(tmp_path: Path) -> None:
     source = _make(tmp_path / "a.mp4", "aac", 48_000)
     mask = VideoFileSink(tmp_path / "mask.mp4", fps=Fraction(FPS), audio_from=source, what="alpha")
     mask.write(composited())
     mask.close()
-    assert read_film(tmp_path / "mask.mp4").audio is None
+    assert read_recording(tmp_path / "mask.mp4").audio is None
     _rewrite(tmp_path / "mask.mp4", tmp_path / "silent.mp4")
-    assert read_film(tmp_path / "silent.mp4").audio is None
+    assert read_recording(tmp_path / "silent.mp4").audio is None
 
 
-def test_broken_sound_costs_no_picture(tmp_path: Path) -> None:
-    """A source that can no longer be read, or that ends in the middle, still gives every picture."""
+def test_damaged_sound_costs_no_picture(tmp_path: Path) -> None:
+    """Every picture is written even if the source has gone, is not a video, or ends in the middle."""
     whole = _make(tmp_path / "a.mkv", "aac", 48_000)
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
@@ -165,4 +174,28 @@ def test_broken_sound_costs_no_picture(tmp_path: Path) -> None:
         for index in range(PICTURES):
             sink.write(composited(index, pts=Fraction(index, FPS)))
         sink.close()
-        assert len(read_film(output).times) == PICTURES
+        assert len(read_recording(output).times) == PICTURES
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"], ids=["copied", "re-encoded"])
+def test_a_packet_without_a_time_base_is_skipped(tmp_path: Path, suffix: str) -> None:
+    """PyAV up to 18 reports it as None, and PyAV 19 as a false 0/1, by which nothing can be divided."""
+    with av.open(str(_make(tmp_path / "a.mkv", "pcm_s16le", 48_000))) as source:
+        stream = source.streams.audio[0]
+        packets = [packet for packet in source.demux(stream) if packet.pts is not None]
+
+    def demux(_: Any) -> Iterator[Packet[AudioStream]]:
+        for index, packet in enumerate(packets):
+            if index % 2 == 0:
+                packet.time_base = Fraction(0)
+            yield packet
+
+    output = tmp_path / f"out{suffix}"
+    with av.open(str(output), "w") as container, av.open(str(tmp_path / "a.mkv")) as again:
+        damaged: Any = SimpleNamespace(name="damaged", demux=demux)
+        track = AudioTrack(damaged, again.streams.audio[0], Fraction(0), container, RECIPES[suffix], ExitStack())
+        assert track._next is not None
+        assert packets[1].pts is not None
+        assert track._next[0] == packets[1].pts * Fraction(1, 1000), "the first packet with a time base comes first"
+        track.finish(Fraction(PICTURES, FPS))
+        track.close()

@@ -1,4 +1,4 @@
-"""What is left when the disk is full. Limits hold for a whole process, so each run has its own."""
+"""What remains when the disk is full. The limits apply to a whole process, so each run has its own."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sink_fixtures import read_film
+from tests.support.sink_fixtures import read_recording
 
 resource = pytest.importorskip("resource", reason="this system has no limits on file size")
 
-# Writes noise, which no codec makes small, until the limit is met. Prints what happened.
+# Writes noise, which no codec can compress, up to the limit, and prints what happened.
 _WRITE = """
 import resource, signal, sys
 from fractions import Fraction
@@ -65,33 +65,33 @@ def _run(path: Path, limit: int, pictures: int = 60) -> list[str]:
 @pytest.mark.parametrize(
     ("suffix", "limit"), [(".mp4", 500_000), (".mkv", 500_000), (".webm", 500_000), (".mov", 2_000_000)]
 )
-def test_a_cut_off_video_plays(tmp_path: Path, suffix: str, limit: int) -> None:
+def test_a_truncated_video_is_playable(tmp_path: Path, suffix: str, limit: int) -> None:
     path = tmp_path / f"film{suffix}"
     path.write_bytes(b"old")
     said = _run(path, limit)
-    assert len(said) == 2  # one error, however often it failed
+    assert len(said) == 2  # one error, however many writes failed
     assert "disk full" in said[0]
     assert str(path) in said[0]
     assert os.listdir(tmp_path) == [path.name]
-    film = read_film(path)
-    assert 10 <= len(film.times) <= 60
-    assert film.times[0] == 0
+    recording = read_recording(path)
+    assert 10 <= len(recording.times) <= 60
+    assert recording.times[0] == 0
 
 
 @pytest.mark.parametrize(("suffix", "short"), [(".mp4", 10), (".mp4", 1500), (".mov", 1500), (".mkv", 10)])
-def test_a_disk_that_fills_up_with_the_very_end(tmp_path: Path, suffix: str, short: int) -> None:
-    """The index at the end does not fit any more: the pictures are still there."""
+def test_a_disk_that_is_full_at_the_very_end(tmp_path: Path, suffix: str, short: int) -> None:
+    """If the index at the end does not fit, the pictures are still there."""
     whole = tmp_path / f"whole{suffix}"
     assert _run(whole, 0, 30) == ["written: 30"]
     path = tmp_path / f"film{suffix}"
     said = _run(path, whole.stat().st_size - short, 30)
     assert len(said) == 2
     assert "disk full" in said[0]
-    assert len(read_film(path).times) >= 10
+    assert len(read_recording(path).times) >= 10
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
-def test_nothing_is_left_when_nothing_fitted(tmp_path: Path, suffix: str) -> None:
+def test_nothing_remains_if_nothing_fits(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"film{suffix}"
     path.write_bytes(b"old")
     said = _run(path, 100)
@@ -101,7 +101,7 @@ def test_nothing_is_left_when_nothing_fitted(tmp_path: Path, suffix: str) -> Non
     assert path.read_bytes() == b"old"
 
 
-def test_png_folder(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_png(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     said = _run(folder, 1000)
     assert "disk full" in said[0]
@@ -125,6 +125,6 @@ def test_a_really_full_disk(tmp_path: Path, suffix: str) -> None:
         assert "disk full" in said[0]
         assert len(said) == 2
         assert os.listdir(mounted) == [f"film{suffix}"]
-        assert len(read_film(mounted / f"film{suffix}").times) >= 10
+        assert len(read_recording(mounted / f"film{suffix}").times) >= 10
     finally:
         subprocess.run(["umount", str(mounted)], check=True)

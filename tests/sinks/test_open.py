@@ -1,4 +1,4 @@
-"""What may be asked for together, and that a refusal leaves no trace."""
+"""Which outputs can be combined, and that a refusal leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rtsod.sinks import PngFolderSink, PreviewSink, VideoFileSink, open_sinks
 from tests.support.sink_fixtures import info
 
 
-def test_order_and_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sinks_are_opened_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sinks, "display_available", lambda: Availability("display", True, "here"))
     config = OutputConfig(
         preview=True,
@@ -32,7 +32,7 @@ def test_order_and_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert os.listdir(tmp_path) == []
 
 
-def test_nothing_asked_for() -> None:
+def test_no_outputs_are_no_sinks() -> None:
     assert open_sinks(OutputConfig(), info(), transparent=False) == []
 
 
@@ -51,7 +51,7 @@ def test_nothing_asked_for() -> None:
         ({"virtual_camera": "auto"}, True, "transparency"),
     ],
 )
-def test_combinations_that_cannot_be_met(
+def test_impossible_combinations_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], transparent: bool, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -82,32 +82,32 @@ def test_stills_cannot_go_to_a_virtual_camera() -> None:
         open_sinks(OutputConfig(virtual_camera="auto"), info(width=None, height=None, stills=True), transparent=False)
 
 
-def test_transparent_needs_no_transparent_mask(tmp_path: Path) -> None:
+def test_masks_of_transparent_pictures_need_no_alpha(tmp_path: Path) -> None:
     config = OutputConfig(outputs=(tmp_path / "a.webm",), mask_outputs=(tmp_path / "m.mp4",))
     assert len(open_sinks(config, info(), transparent=True)) == 2
 
 
-def test_places_that_do_not_take_it(tmp_path: Path) -> None:
+def test_unusable_paths_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for path, words in ((tmp_path / "no/a.mp4", "does not exist"), (tmp_path / "file", "is a file")):
         with pytest.raises(OutputError, match=words):
             open_sinks(OutputConfig(outputs=(path,)), info(), transparent=False)
 
 
-def test_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(OutputError, match="not writable"):
         open_sinks(OutputConfig(outputs=(tmp_path / "a.mp4",)), info(), transparent=False)
 
 
-def test_no_display_is_an_error_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_display_is_an_error_only_for_the_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sinks, "display_available", lambda: Availability("display", False, "no display: none here"))
     with pytest.raises(OutputError, match=r"none here.*--no-preview"):
         open_sinks(OutputConfig(preview=True), info(), transparent=False)
     assert len(open_sinks(OutputConfig(preview=False, outputs=(tmp_path / "a.mp4",)), info(), transparent=False)) == 1
 
 
-def test_failed_virtual_camera_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_virtual_camera_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OutputError("virtual camera: no device")
 

@@ -1,4 +1,4 @@
-"""Folders of PNGs, read back."""
+"""Folders of PNGs: write pictures and read them back."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_stills_keep_name_and_size(tmp_path: Path) -> None:
         assert np.array_equal(got, np.rint(alpha * 255))
 
 
-def test_a_name_twice_loses_nothing(tmp_path: Path) -> None:
+def test_a_repeated_name_loses_nothing(tmp_path: Path) -> None:
     sink = PngFolderSink(tmp_path, what="picture", transparent=False)
     for index in range(3):
         sink.write(composited(index, name="bike"))
     assert sorted(os.listdir(tmp_path)) == ["bike-2.png", "bike-3.png", "bike.png"]
 
 
-def test_transparent_pictures_hide_nothing(tmp_path: Path) -> None:
+def test_transparent_pictures_leak_no_background(tmp_path: Path) -> None:
     alpha = np.zeros((64, 96), np.float32)
     alpha[:, :32], alpha[:, 32:64], alpha[:, 64:] = 1, 0.25, 0.001
     sink = PngFolderSink(tmp_path, what="picture", transparent=True)
@@ -53,11 +53,11 @@ def test_transparent_pictures_hide_nothing(tmp_path: Path) -> None:
     image = _read(tmp_path / "000000.png")
     assert image.shape == (64, 96, 4)
     assert np.array_equal(np.unique(image[:, :, 3]), [0, 64, 255])
-    assert np.array_equal(image[:, :64, :3], patches()[:, :64])  # not premultiplied
+    assert np.array_equal(image[:, :64, :3], patches()[:, :64])  # straight alpha
     assert not image[:, 64:].any()
 
 
-def test_parent_must_exist(tmp_path: Path) -> None:
+def test_the_parent_folder_must_exist(tmp_path: Path) -> None:
     sink = PngFolderSink(tmp_path / "a/b", what="picture", transparent=False)
     with pytest.raises(OutputError, match="folder does not exist"):
         sink.write(composited())

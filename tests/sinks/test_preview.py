@@ -1,4 +1,4 @@
-"""The preview: its slot anywhere, its window where Xvfb (and xdotool, for keys) is installed."""
+"""The preview: its sink everywhere, its window where Xvfb (and xdotool, for keys) is installed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.wait(10)
 
 
-def test_slot_holds_the_newest_once() -> None:
+def test_the_newest_picture_is_taken_once() -> None:
     sink = PreviewSink()
     assert sink.take() is None
     for index in range(3):
@@ -58,7 +58,7 @@ def test_slot_holds_the_newest_once() -> None:
     assert sink.take() is None
 
 
-def test_transparent_pictures_lie_over_a_checkerboard() -> None:
+def test_transparent_pictures_are_shown_over_a_checkerboard() -> None:
     shown = view(composited(transparent=True))
     assert np.abs(shown[:, :48].astype(int) - patches()[:, :48]).max() <= 1
     assert {int(value) for value in np.unique(shown[:, 48:])} == {102, 153}
@@ -76,7 +76,7 @@ def test_lines_are_drawn_on_a_copy() -> None:
 
 
 @LINUX
-def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_display_the_probe_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     found = display_available()
@@ -85,7 +85,7 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @LINUX
-def test_wayland_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wayland_without_x_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     found = display_available()
@@ -94,7 +94,7 @@ def test_wayland_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @LINUX
-def test_dead_display(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_display_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4242")
     found = display_available()
     assert not found.available
@@ -104,13 +104,13 @@ def test_dead_display(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("module", ["rtsod.sinks", "rtsod.composite.backgrounds", "rtsod.app.run"])
 def test_opencv_is_loaded_before_pyav(module: str) -> None:
-    """The other way round OpenCV's windows hang: see :mod:`rtsod.sinks`."""
+    """In the other order OpenCV's windows hang: see :mod:`rtsod.sinks`."""
     script = f"import sys, {module}; loaded = list(sys.modules); print(loaded.index('cv2') < loaded.index('av'))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert run.stdout.strip() == "True", run.stderr
 
 
-# The window runs in a process of its own: Qt takes the display it first sees and keeps it.
+# The window needs its own process: Qt keeps the first display that it sees.
 _WINDOW = """
 import subprocess, sys
 import cv2
@@ -139,7 +139,7 @@ def answer():
 for key in sys.argv[1:]:
     press(key)
     print(answer(), flush=True)
-cv2.destroyAllWindows()  # what the window's own button comes to
+cv2.destroyAllWindows()  # has the same effect as the close button
 print(answer())
 window.close()
 window.close()

@@ -1,4 +1,4 @@
-"""Video files, read back."""
+"""Video files: write pictures and read them back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rtsod.errors import OutputError, UsageError
 from rtsod.sinks import VideoFileSink
-from tests.support.sink_fixtures import HEIGHT, WIDTH, composited, patches, read_film, stripe_errors
+from tests.support.sink_fixtures import HEIGHT, WIDTH, composited, patches, read_recording, stripe_errors
 
 SUFFIXES = [".mp4", ".mkv", ".webm", ".mov"]
 TICK = {".mp4": Fraction(1, 90000), ".mov": Fraction(1, 90000), ".mkv": Fraction(1, 1000), ".webm": Fraction(1, 1000)}
@@ -27,11 +27,11 @@ def _times(tmp_path: Path, suffix: str, times: list[Fraction], fps: Fraction | N
     for index, time in enumerate(times):
         with_time.write(composited(index, pts=time))
     with_time.close()
-    return read_film(path).times
+    return read_recording(path).times
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_picture_keeps_its_own_time(tmp_path: Path, suffix: str) -> None:
+def test_every_picture_keeps_its_time_stamp(tmp_path: Path, suffix: str) -> None:
     uneven = [Fraction(0), Fraction(1, 30), Fraction(1, 24), Fraction(1001, 2000), Fraction(5, 4), Fraction(7, 3)]
     read = _times(tmp_path, suffix, uneven)
     assert len(read) == len(uneven)
@@ -40,8 +40,8 @@ def test_every_picture_keeps_its_own_time(tmp_path: Path, suffix: str) -> None:
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 4_000_000), min_size=1, max_size=12))
-def test_times_always_grow(tmp_path: Path, microseconds: list[int]) -> None:
-    """Whatever time stamps a broken source gives, every picture is kept, in order."""
+def test_time_stamps_always_increase(tmp_path: Path, microseconds: list[int]) -> None:
+    """Whatever time stamps a broken source has, every picture is written, in order."""
     for suffix in (".mp4", ".mkv"):
         read = _times(tmp_path, suffix, [Fraction(value, 1_000_000) for value in microseconds])
         assert len(read) == len(microseconds)
@@ -49,13 +49,13 @@ def test_times_always_grow(tmp_path: Path, microseconds: list[int]) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_last_picture_stands_as_long_as_the_one_before(tmp_path: Path, suffix: str) -> None:
+def test_the_last_picture_lasts_as_long_as_the_previous_one(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"film{suffix}"
     sink = VideoFileSink(path, fps=Fraction(30))
     for index, time in enumerate((Fraction(0), Fraction(1, 2), Fraction(1))):
         sink.write(composited(index, pts=time))
     sink.close()
-    assert read_film(path).seconds == pytest.approx(1.5, abs=0.002)
+    assert read_recording(path).seconds == pytest.approx(1.5, abs=0.002)
 
 
 def test_live_pictures_are_timed_from_the_first_capture(tmp_path: Path) -> None:
@@ -64,18 +64,18 @@ def test_live_pictures_are_timed_from_the_first_capture(tmp_path: Path) -> None:
     for index, captured_at in enumerate((5000.0, 5000.25, 5001.5)):
         sink.write(composited(index, captured_at=captured_at))
     sink.close()
-    assert [float(time) for time in read_film(path).times] == pytest.approx([0, 0.25, 1.5], abs=1e-4)
+    assert [float(time) for time in read_recording(path).times] == pytest.approx([0, 0.25, 1.5], abs=1e-4)
 
 
-def test_stills_stand_a_second_each(tmp_path: Path) -> None:
+def test_each_still_lasts_one_second(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     sink = VideoFileSink(path, fps=None)
     for index in range(3):
         sink.write(composited(index, name=f"still{index}"))
     sink.close()
-    film = read_film(path)
-    assert film.times == [0, 1, 2]
-    assert film.seconds == pytest.approx(3)
+    recording = read_recording(path)
+    assert recording.times == [0, 1, 2]
+    assert recording.seconds == pytest.approx(3)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -85,9 +85,9 @@ def test_colours_and_tags(tmp_path: Path, suffix: str) -> None:
     for index in range(6):
         sink.write(composited(index, image=patches(192, 64), pts=Fraction(index, 30)))
     sink.close()
-    film = read_film(path)
-    assert film.tags == (1, 1, 1, 1)  # BT.709 thrice, limited range
-    assert max(max(stripe_errors(image)) for image in film.images) <= 3
+    recording = read_recording(path)
+    assert recording.tags == (1, 1, 1, 1)  # BT.709 matrix, primaries and transfer; limited range
+    assert max(max(stripe_errors(image)) for image in recording.images) <= 3
     capture = cv2.VideoCapture(str(path))
     read, image = capture.read()
     capture.release()
@@ -96,8 +96,8 @@ def test_colours_and_tags(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".mov"])
-def test_transparent(tmp_path: Path, suffix: str) -> None:
-    """The alpha comes back, and nothing of the picture is left where it is 0."""
+def test_transparent_pictures_keep_their_alpha(tmp_path: Path, suffix: str) -> None:
+    """The alpha can be read back, and pixels with alpha 0 hold nothing of the picture."""
     path = tmp_path / f"film{suffix}"
     alpha = np.zeros((64, 192), np.float32)
     alpha[:, 32:96], alpha[:, 96:128] = 1, 0.5
@@ -107,9 +107,9 @@ def test_transparent(tmp_path: Path, suffix: str) -> None:
         image = patches(192, 64)
         sink.write(composited(index, image=image, alpha=alpha, pts=Fraction(index, 30), transparent=True))
     sink.close()
-    film = read_film(path)
-    assert len(film.alphas) == 3
-    for got, image in zip(film.alphas, film.images, strict=True):
+    recording = read_recording(path)
+    assert len(recording.alphas) == 3
+    for got, image in zip(recording.alphas, recording.images, strict=True):
         for columns, want in ((slice(40, 88), 255), (slice(104, 120), 128), (slice(140, 190), 0)):
             assert np.abs(np.median(got[8:-8, columns]) - want) <= 3
         assert image[8:-8, 168:184].max() <= 3
@@ -123,7 +123,7 @@ def test_alpha_alone_is_grey(tmp_path: Path, suffix: str) -> None:
     sink = VideoFileSink(path, fps=Fraction(30), what="alpha", transparent=True)
     sink.write(composited(0, image=patches(128, 64), alpha=ramp))
     sink.close()
-    image = read_film(path).images[0].astype(int)
+    image = read_recording(path).images[0].astype(int)
     assert np.ptp(image, axis=2).max() <= 3
     assert np.abs(np.median(image[:, :, 1], 0) - np.linspace(0, 255, 128)).max() <= 4
 
@@ -134,43 +134,43 @@ def test_odd_sizes_repeat_the_edge(tmp_path: Path, suffix: str, size: tuple[int,
     sink = VideoFileSink(path, fps=Fraction(30))
     sink.write(composited(image=np.full((65, 97, 3), (40, 200, 90), np.uint8)))
     sink.close()
-    (image,) = read_film(path).images
+    (image,) = read_recording(path).images
     assert image.shape[1::-1] == size
     assert np.abs(image.astype(int) - (40, 200, 90)).max() <= 4
 
 
-def test_first_picture_fixes_the_size(tmp_path: Path) -> None:
+def test_the_first_picture_sets_the_size(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     sink = VideoFileSink(path, fps=Fraction(30))
     sink.write(composited(0))
     sink.write(composited(1, image=np.full((HEIGHT, HEIGHT, 3), 200, np.uint8)))
     sink.close()
-    images = read_film(path).images
+    images = read_recording(path).images
     assert {image.shape for image in images} == {(HEIGHT, WIDTH, 3)}
     assert images[1][:, :8].max() < 16  # black bars left and right
     assert images[1][:, WIDTH // 2].min() > 180
 
 
-def test_sample_aspect_ratio(tmp_path: Path) -> None:
+def test_the_sample_aspect_ratio_is_kept(tmp_path: Path) -> None:
     for suffix in (".mp4", ".mkv", ".mov"):
         path = tmp_path / f"film{suffix}"
         sink = VideoFileSink(path, fps=Fraction(25), sample_aspect_ratio=Fraction(16, 15))
         sink.write(composited())
         sink.close()
-        assert read_film(path).sample_aspect_ratio == Fraction(16, 15)
+        assert read_recording(path).sample_aspect_ratio == Fraction(16, 15)
 
 
-def test_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(b"old")
     sink = VideoFileSink(path, fps=Fraction(30))
     sink.write(composited())
     assert path.read_bytes() == b"old"
     sink.close()
-    assert len(read_film(path).times) == 1
+    assert len(read_recording(path).times) == 1
 
 
-def test_two_runs_on_one_name_each_leave_a_whole_file(tmp_path: Path) -> None:
+def test_two_runs_with_one_name_each_write_a_complete_file(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     first, second = (VideoFileSink(path, fps=Fraction(30)) for _ in range(2))
     for index in range(4):
@@ -178,13 +178,13 @@ def test_two_runs_on_one_name_each_leave_a_whole_file(tmp_path: Path) -> None:
         if index < 2:
             second.write(composited(index))
     first.close()
-    assert len(read_film(path).times) == 4
+    assert len(read_recording(path).times) == 4
     second.close()
-    assert len(read_film(path).times) == 2
+    assert len(read_recording(path).times) == 2
     assert os.listdir(tmp_path) == ["film.mp4"]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     target, link = tmp_path / "target.mp4", tmp_path / "link.mp4"
     target.write_bytes(b"old")
     link.symlink_to(target)
@@ -192,10 +192,10 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     sink.write(composited())
     sink.close()
     assert link.is_symlink()
-    assert len(read_film(target).times) == 1
+    assert len(read_recording(target).times) == 1
 
 
-def test_folder_that_vanished(tmp_path: Path) -> None:
+def test_a_vanished_folder_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     sink = VideoFileSink(folder / "film.mp4", fps=Fraction(30))
@@ -206,7 +206,7 @@ def test_folder_that_vanished(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_refuses_what_it_cannot_write() -> None:
+def test_unsupported_files_are_refused() -> None:
     with pytest.raises(UsageError, match=r"\.mp4, \.mkv, \.webm, \.mov"):
         VideoFileSink(Path("film.avi"), fps=None)
     with pytest.raises(UsageError, match=r"\.webm, \.mov"):

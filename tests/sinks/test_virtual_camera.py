@@ -1,4 +1,4 @@
-"""The virtual camera: the thread that keeps it alive, against a device that is scripted."""
+"""The virtual camera: the thread that feeds it, with a scripted device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from rtsod.errors import OutputError
 from rtsod.metrics import Event
 from rtsod.sinks import VirtualCameraSink, virtual_camera_available
-from rtsod.sinks.pyvirtualcam_backend import ForeignCamera
+from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera
 from rtsod.sinks.virtual_camera import HANG_SECONDS
 from tests.support.fakes import Ticks, hasten
 from tests.support.sink_fixtures import FakeDevice, composited, patches
@@ -24,7 +24,7 @@ SPEED = 50.0
 
 
 class Opener:
-    """Makes fake devices, and may be told that there is none."""
+    """Opens fake devices, or raises the error that a test sets."""
 
     def __init__(self) -> None:
         self.made: list[FakeDevice] = []
@@ -46,7 +46,7 @@ def _sink(opener: Opener, width: int = 96, height: int = 64, **options: Any) -> 
     )
 
 
-def test_the_newest_picture_is_shown_over_and_over() -> None:
+def test_the_newest_picture_is_repeated() -> None:
     opener = Opener()
     sink = _sink(opener)
     (device,) = opener.made
@@ -61,7 +61,7 @@ def test_the_newest_picture_is_shown_over_and_over() -> None:
     assert device.closed == 1
 
 
-def test_nothing_is_shown_before_the_first_picture_and_the_last_one_always() -> None:
+def test_nothing_is_shown_before_the_first_picture_and_the_last_one_is_never_lost() -> None:
     opener = Opener()
     sink = _sink(opener)
     sink.close()
@@ -75,7 +75,7 @@ def test_nothing_is_shown_before_the_first_picture_and_the_last_one_always() -> 
         assert np.array_equal(opener.made[-1].shown[-1], last.image)
 
 
-def test_size_is_fixed_and_even() -> None:
+def test_the_size_is_fixed_and_even() -> None:
     opener = Opener()
     sink = _sink(opener, 95, 63)
     (device,) = opener.made
@@ -91,7 +91,7 @@ def test_size_is_fixed_and_even() -> None:
     assert last[10:50, 46:50].min() == 200
 
 
-def test_a_device_that_breaks_is_opened_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_device_is_opened_again(caplog: pytest.LogCaptureFixture) -> None:
     opener, events, back = Opener(), [], threading.Event()
 
     def on_event(event: Event) -> None:
@@ -111,10 +111,10 @@ def test_a_device_that_breaks_is_opened_again(caplog: pytest.LogCaptureFixture) 
     sink.close()
     assert events == [Event.OUTPUT_FAILED, Event.OUTPUT_RECOVERED]
     assert opener.made[0].closed == 1
-    assert opener.made[-1].name == "fake", "the very device it had before"
+    assert opener.made[-1].name == "fake", "the same device as before"
     assert [record.getMessage() for record in caplog.records] == [
-        "virtual camera fake takes no pictures: No such device",
-        "virtual camera fake is back",
+        "virtual camera fake accepts no pictures: No such device",
+        "virtual camera fake works again",
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_device_that_stays_broken_ends_the_run() -> None:
     sink = _sink(opener)
     opener.error = OutputError("it is gone")
     opener.made[0].broken = OSError(22, "Invalid argument")
-    with pytest.raises(OutputError, match=r"it is gone \(given up after 10 s\)"):
+    with pytest.raises(OutputError, match=r"it is gone \(gave up after 10 s\)"):
         _write_until_refused(sink)
     sink.close()
 
@@ -134,8 +134,8 @@ def _write_until_refused(sink: VirtualCameraSink) -> None:
         threading.Event().wait(0.001)
 
 
-class TestAWriterThatHangs:
-    """What was written last is shown for so long and no longer."""
+class TestHungWriter:
+    """The last picture is shown up to its age limit, and then replaced by a slate."""
 
     LIMIT = 2.0
 
@@ -155,25 +155,25 @@ class TestAWriterThatHangs:
         return sink, opener.made[0], clock, events
 
     def _at(self, clock: Ticks, moment: float) -> None:
-        """Let the clock say this, and the sink's thread go round some times."""
+        """Set the clock, and wait until the sink's thread has gone through its loop a few times."""
         clock.now = moment
         while self._rounds.acquire(blocking=False):
             pass
         for _ in range(3):
             assert self._rounds.acquire(timeout=10)
 
-    def test_the_slate_takes_its_place_in_time(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_slate_replaces_a_picture_that_is_too_old(self, caplog: pytest.LogCaptureFixture) -> None:
         sink, device, clock, events = self._open()
         slate = np.full((64, 96, 3), 60, np.uint8)
         sink.write(composited(-1, image=slate, is_slate=True))
         self._at(clock, 50.0)
-        assert np.array_equal(device.shown[-1], slate), "a slate never grows too old"
+        assert np.array_equal(device.shown[-1], slate), "a slate is never too old"
         sink.write(composited(0))
         self._at(clock, 50.0 + self.LIMIT)
         assert np.array_equal(device.shown[-1], patches())
         self._at(clock, 50.001 + self.LIMIT)
         assert np.array_equal(device.shown[-1], slate)
-        assert events == [], "who waits for a source sends a slate about now"
+        assert events == [], "a writer that waits for its source sends a slate about now"
         self._at(clock, 50.001 + self.LIMIT + HANG_SECONDS)
         self._at(clock, 90.0)
         assert events == [Event.OUTPUT_STARVED]
@@ -182,10 +182,10 @@ class TestAWriterThatHangs:
         assert np.array_equal(device.shown[-1], patches())
         sink.close()
         assert caplog.messages == [
-            "virtual camera fake gets no pictures: a slate is shown", "virtual camera fake gets pictures again"
+            "virtual camera fake receives no pictures: showing a slate", "virtual camera fake receives pictures again"
         ]  # fmt: skip
 
-    def test_without_any_slate_nothing_more_is_sent(self) -> None:
+    def test_without_a_slate_nothing_more_is_sent(self) -> None:
         sink, device, clock, _ = self._open()
         sink.write(composited(0))
         device.wait_for(1)
@@ -196,7 +196,7 @@ class TestAWriterThatHangs:
         assert len(device.shown) == shown
 
 
-def test_closed_once() -> None:
+def test_the_device_is_closed_once() -> None:
     opener = Opener()
     sink = _sink(opener)
     sink.close()
@@ -207,7 +207,7 @@ def test_closed_once() -> None:
 
 
 class Recorder:
-    """A backend of the real pyvirtualcam that keeps what it is sent."""
+    """A backend for the real pyvirtualcam that stores what it is sent."""
 
     made: ClassVar[list[Recorder]] = []
 
@@ -231,8 +231,8 @@ class Recorder:
         return "recorder"
 
 
-class TestElsewhere:
-    """Windows and macOS, where pyvirtualcam knows the cameras."""
+class TestPyVirtualCamera:
+    """Windows and macOS, and devices on Linux other than v4l2loopback."""
 
     @pytest.fixture(autouse=True)
     def _backend(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ class TestElsewhere:
         pyvirtualcam.register_backend("recorder", Recorder)
         Recorder.made.clear()
 
-    def test_pictures_arrive_as_they_are(self) -> None:
+    def test_pictures_arrive_unchanged(self) -> None:
         sink = VirtualCameraSink(None, width=96, height=64, fps=Fraction(30000, 1001))
         sink.write(composited())
         sink.close()
@@ -253,9 +253,9 @@ class TestElsewhere:
         assert made.fourcc == importlib.import_module("pyvirtualcam.util").encode_fourcc("24BG")
         assert made.closed == 1
         assert sink.name == "virtual camera recorder"
-        assert sink.is_read, "where it cannot be told, somebody reads"
+        assert sink.is_read, "a system that does not report readers counts as read"
 
-    def test_on_linux_a_device_that_is_no_v4l2loopback_is_pyvirtualcams(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_on_linux_other_devices_go_through_pyvirtualcam(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "platform", "linux")
         monkeypatch.setattr("rtsod.sinks.virtual_camera.virtual_cameras", list)
         sink = VirtualCameraSink(None, width=96, height=64, fps=None)
@@ -265,20 +265,20 @@ class TestElsewhere:
         with pytest.raises(OutputError, match="v4l2loopback"):
             VirtualCameraSink("Other Camera", width=96, height=64, fps=None)
 
-    def test_a_refused_picture_is_noticed(self) -> None:
-        device = ForeignCamera(None, 64, 64, Fraction(30))
+    def test_a_refused_picture_is_an_error(self) -> None:
+        device = PyVirtualCamera(None, 64, 64, Fraction(30))
         with pytest.raises(OSError, match="gone"):
             device.send(device.prepare(patches()))
         device.close()
 
     @pytest.mark.parametrize("platform", ["win32", "darwin"])
-    def test_missing_device_says_how_to_set_it_up(self, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    def test_a_missing_device_says_how_to_set_it_up(self, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
         monkeypatch.setattr(sys, "platform", platform)
         with pytest.raises(OutputError, match=r"Other Camera.*OBS") as raised:
             VirtualCameraSink("Other Camera", width=96, height=64, fps=None)
         assert "\n" not in str(raised.value)
 
-    def test_missing_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_library_says_how_to_install_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
         with pytest.raises(OutputError, match=r"pip install.*virtualcam"):
             VirtualCameraSink(None, width=96, height=64, fps=None)

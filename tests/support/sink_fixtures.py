@@ -1,4 +1,4 @@
-"""Pictures to write and readers to read them back, for the tests of all sinks."""
+"""Pictures to write, and readers to read them back, for the tests of the sinks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rtsod.sinks.pixels import bring_to
 
 WIDTH, HEIGHT = 96, 64
 COLOURS = ((200, 60, 30), (30, 180, 60), (40, 60, 210), (128, 128, 128), (250, 250, 250), (10, 10, 10))
-"""BGR, in the columns of :func:`patches`."""
+"""BGR, the stripes of :func:`patches` from left to right."""
 
 
 def patches(width: int = WIDTH, height: int = HEIGHT) -> Image:
@@ -28,7 +28,7 @@ def patches(width: int = WIDTH, height: int = HEIGHT) -> Image:
 
 
 def stripe_errors(image: NDArray[np.uint8]) -> list[int]:
-    """How far the middle of each stripe is off, in levels."""
+    """The error in the middle of each stripe of :func:`patches`, in levels of 255."""
     width = image.shape[1] / len(COLOURS)
     middles = [image[8:-8, round((i + 0.35) * width) : round((i + 0.65) * width)] for i in range(len(COLOURS))]
     pairs = zip(middles, COLOURS, strict=True)
@@ -46,7 +46,7 @@ def composited(
     transparent: bool = False,
     is_slate: bool = False,
 ) -> Composited:
-    """A picture for a sink; its alpha is 1 on the left half unless given."""
+    """A picture for a sink. By default its alpha is 1 in the left half and 0 in the right."""
     image = patches() if image is None else image
     if alpha is None:
         alpha = np.zeros(image.shape[:2], np.float32)
@@ -64,20 +64,20 @@ def composited(
 
 
 def info(**fields: Any) -> SourceInfo:
-    """A source of :data:`WIDTH` x :data:`HEIGHT` at 30 fps."""
+    """Describes a source of :data:`WIDTH` x :data:`HEIGHT` pixels at 30 fps."""
     known: dict[str, Any] = {"name": "test", "width": WIDTH, "height": HEIGHT, "fps": Fraction(30), "live": False}
     return SourceInfo(**{**known, **fields})
 
 
 @dataclass
-class Film:
-    """A video file, read back whole by PyAV."""
+class Recording:
+    """A video file, decoded completely."""
 
     times: list[Fraction] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     """BGR."""
     alphas: list[Image] = field(default_factory=list)
-    """Empty where the file has no alpha."""
+    """Empty if the file has no alpha."""
     seconds: float = 0.0
     tags: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Colour space, primaries, transfer characteristic, range."""
@@ -85,33 +85,34 @@ class Film:
     audio: str | None = None
 
 
-def read_film(path: Path) -> Film:
-    """Decode every picture of a file; VP9 by libvpx, the one decoder that knows its alpha."""
-    film = Film()
+def read_recording(path: Path) -> Recording:
+    """Decode every picture of a file. VP9 is decoded by libvpx, the only decoder that supports its alpha."""
+    recording = Recording()
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
-        film.tags = (context.colorspace, context.color_primaries, context.color_trc, context.color_range)
-        film.sample_aspect_ratio = stream.sample_aspect_ratio
-        film.seconds = (container.duration or 0) / 1e6
+        recording.tags = (context.colorspace, context.color_primaries, context.color_trc, context.color_range)
+        ratio = stream.sample_aspect_ratio
+        recording.sample_aspect_ratio = Fraction(ratio) if ratio else None
+        recording.seconds = (container.duration or 0) / 1e6
         sound = container.streams.best("audio")
-        film.audio = sound.codec_context.codec.canonical_name if sound is not None else None
+        recording.audio = sound.codec_context.codec.canonical_name if sound is not None else None
         decoder = av.CodecContext.create("libvpx-vp9", "r") if context.name.startswith("vp9") else context
         for packet in container.demux(stream):
-            assert packet.time_base is not None
+            assert packet.time_base
             for frame in decoder.decode(packet):
                 assert isinstance(frame, av.VideoFrame)
                 assert frame.pts is not None
-                film.times.append(frame.pts * packet.time_base)
-                film.images.append(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
+                recording.times.append(frame.pts * packet.time_base)
+                recording.images.append(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
                 if "a" in frame.format.name.removeprefix("g"):
-                    film.alphas.append(np.asarray(frame.to_ndarray(format="bgra"), np.uint8)[:, :, 3])
-    return film
+                    recording.alphas.append(np.asarray(frame.to_ndarray(format="bgra"), np.uint8)[:, :, 3])
+    return recording
 
 
 class FakeDevice:
-    """A virtual camera that keeps what it is shown, and may refuse."""
+    """A virtual camera that stores what it is sent, or fails when a test says so."""
 
     def __init__(self, device: str | None, width: int, height: int, fps: Fraction) -> None:
         self.name = device or "fake"
@@ -139,6 +140,6 @@ class FakeDevice:
         return None
 
     def wait_for(self, count: int) -> None:
-        """Until so many pictures have been shown."""
+        """Wait until so many pictures have been shown."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.shown) >= count, 10)

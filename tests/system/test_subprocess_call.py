@@ -1,4 +1,4 @@
-"""A call in a process of its own gives back what it gives, ends with its caller, and says nothing by itself."""
+"""A call in another process returns its result, ends with its caller, and prints nothing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ROOT = Path(__file__).parents[2]
 needs_fifo = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in the file system")
 
 
-def test_the_answer_comes_back_from_another_process() -> None:
+def test_the_result_comes_from_another_process() -> None:
     assert call_in_subprocess("asking", os.getpid) != os.getpid()
     assert call_in_subprocess("joining", "-".join, ["a", "b"]) == "a-b"
     large = bytes(1 << 20)  # more than a pipe holds
     assert call_in_subprocess("copying", bytes, large) == large
 
 
-def test_its_modules_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_imports_the_modules_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "of_the_caller.py").write_text("def answer():\n    return 42\n")
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "pickle.py").write_text("raise ImportError('a stranger in the current folder')\n")
+    (tmp_path / "elsewhere" / "pickle.py").write_text("raise ImportError('a module of the current folder')\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path / "elsewhere")
     import of_the_caller  # type: ignore[import-not-found]
@@ -36,37 +36,38 @@ def test_its_modules_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest
     assert call_in_subprocess("asking", of_the_caller.answer) == 42
 
 
-def test_errors_of_the_program_come_back_as_they_are() -> None:
+def test_errors_of_the_program_are_raised_unchanged() -> None:
     with pytest.raises(UsageError, match=r"^--model none: is none of full, lite$"):
         call_in_subprocess("configuring", EngineConfig, model="none")  # type: ignore[arg-type]
 
 
-def test_other_errors_are_one_line_with_their_place() -> None:
+def test_other_errors_become_one_line_with_their_place() -> None:
     with pytest.raises(EngineError, match=r"^counting: internal error: ValueError: .*'x' at subprocess_call\.py:\d+$"):
         call_in_subprocess("counting", int, "x")
 
 
-def test_a_death_is_an_error_with_the_last_words() -> None:
+def test_the_death_of_the_process_is_an_error_with_its_last_line() -> None:
     with pytest.raises(EngineError, match=r"^dying: its process died \(exit code 3\): the end$"):
         call_in_subprocess("dying", exec, "import os; os.write(2, b'once\\nthe end\\n'); os._exit(3)")
 
 
-def test_what_it_prints_is_neither_answer_nor_shown(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_it_prints_is_neither_its_result_nor_shown(capfd: pytest.CaptureFixture[str]) -> None:
     assert call_in_subprocess("printing", os.system, "echo out; echo err >&2") == 0
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import os\nfrom rtsod.system.subprocess_call import call_in_subprocess\nprint(call_in_subprocess('asking', os.getpid) != os.getpid())\n"
+        "import os\nfrom rtsod.system.subprocess_call import call_in_subprocess\n"
+        "print(call_in_subprocess('asking', os.getpid) != os.getpid())\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
-def test_without_a_python_to_start_there_is_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_python_to_start_it_fails_with_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(OSError, match="no Python"):
         call_in_subprocess("asking", os.getpid)
@@ -82,7 +83,8 @@ def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, t
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     work = f"import time; out = open({str(pipe)!r}, 'w'); out.write('at it\\n'); out.flush(); time.sleep(100)"
-    script = "import sys\nfrom rtsod.system.subprocess_call import call_in_subprocess\nfrom rtsod.cli.common import carry_out\n"
+    script = "import sys\nfrom rtsod.cli.common import carry_out\n"
+    script += "from rtsod.system.subprocess_call import call_in_subprocess\n"
     script += f"sys.exit(carry_out('test', lambda: call_in_subprocess('sleeping', exec, {work!r})))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as caller:
