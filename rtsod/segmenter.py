@@ -57,7 +57,7 @@ class Segmenter:
             RtsodError: what was asked for is not to be had here; the message says why.
         """
         config = EngineConfig(model, engine, precision, device, input_size, Path(weights) if weights else None)
-        return cls(open_engine(config, resolve(config, progress)))
+        return cls(open_engine(config, resolve(config), report=progress))
 
     @property
     def info(self) -> EngineInfo:

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from rtsod.errors import WeightsError
-from rtsod.model.weights import PUBLISHED, fetch
+from rtsod.model.weights import PUBLISHED, fetch, published
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared"
 
@@ -33,7 +33,7 @@ def samples() -> Path:
 def published_weights() -> dict[str, Path]:
     """The authors' weights of both models, fetched as the program fetches them."""
     try:
-        return {model: fetch(model) for model in PUBLISHED}
+        return {model: fetch(published(model)) for model in PUBLISHED}
     except WeightsError as error:
         pytest.skip(f"no weights: {error}")
 

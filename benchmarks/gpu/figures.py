@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from rtsod.imaging.iou import iou_of_all
+
 Times: TypeAlias = dict[str, float]
 
 _MAX_KERNELS: Final = 25
@@ -32,13 +34,11 @@ def times(work: Callable[[], object], repeats: int) -> Times:
 def parity(maps: list[tuple[Any, Any]]) -> dict[str, float]:
     """Compare computed maps with float32 ones: mean absolute difference, and IoU of the masks at 0.5 over all pairs."""
     errors = [float(np.abs(got - want).mean()) for got, want in maps]
-    both = sum(int(np.count_nonzero((got > 0.5) & (want > 0.5))) for got, want in maps)
-    either = sum(int(np.count_nonzero((got > 0.5) | (want > 0.5))) for got, want in maps)
     return {
         "pictures": len(errors),
         "mean_error": float(np.mean(errors)),
         "worst_error": max(errors),
-        "iou": both / either if either else 1.0,
+        "iou": iou_of_all(maps),
     }
 
 

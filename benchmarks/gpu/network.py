@@ -163,13 +163,12 @@ def weights_of(model: str, given: Path | None, folder: Path) -> tuple[Path, str,
     if given is not None:
         return given, given.name, True
     try:
-        from rtsod.config import EngineConfig
         from rtsod.errors import WeightsError
-        from rtsod.model.weights import resolve
+        from rtsod.model.weights import fetch, published
 
-        resolved = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
+        authors = published(model)  # type: ignore[arg-type]
         try:
-            return resolved.file(), resolved.label, True
+            return fetch(authors), authors.label, True
         except WeightsError as error:
             reason = str(error)
     except ImportError as error:

@@ -33,8 +33,9 @@ from rtsod.bench.sources import demo_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Image
+from rtsod.imaging.iou import iou
 from rtsod.masking.initial_quality import REGION_SIZES
-from rtsod.model.weights import fetch, weights_folder
+from rtsod.model.weights import fetch, published, weights_folder
 from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[2]
@@ -118,10 +119,9 @@ def input_frames(count: int, *, stream: bool) -> tuple[str, list[Image]]:
     return "webcam clips", images[:: max(1, len(images) // count)][:count]
 
 
-def iou(one: Path, other: Path) -> float:
-    """Least intersection over union, at one half, of two contestants' masks."""
-    pairs = zip(np.load(one) >= 128, np.load(other) >= 128, strict=True)
-    return min(float((a & b).sum() / max(1, (a | b).sum())) for a, b in pairs)
+def least_iou(one: Path, other: Path) -> float:
+    """Least intersection over union of two contestants' masks."""
+    return min(iou(a / np.float32(255), b / np.float32(255)) for a, b in zip(np.load(one), np.load(other), strict=True))
 
 
 def measure(names: Sequence[str], model: ModelName, rounds: int, images: list[Image], record: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ def measure(names: Sequence[str], model: ModelName, rounds: int, images: list[Im
     Raises:
         RtsodError: a contestant cannot be started, or its process ends.
     """
-    weights = fetch(model)
+    weights = fetch(published(model))
     contestants: list[Contestant] = []
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="rtsod-peers-")))
@@ -162,7 +162,7 @@ def _summary(contestant: Contestant, contestants: list[Contestant], rounds: int)
             other.name: round(median(b / a for a, b in zip(own, other.rounds_ms[:rounds], strict=True)), 3)
             for other in others
         },
-        "least_iou": {other.name: round(iou(contestant.masks, other.masks), 4) for other in others},
+        "least_iou": {other.name: round(least_iou(contestant.masks, other.masks), 4) for other in others},
         "rounds_ms": [round(ms, 2) for ms in own],
     }
 

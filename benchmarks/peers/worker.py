@@ -67,15 +67,15 @@ def openvino(model: str, weights: Path) -> Contestant:
 def openvino_int8(model: str, weights: Path) -> Contestant:
     """OpenVINO called directly on the graph of ``rtsod:int8``; the difference is what this program adds."""
     import cv2
-    import openvino as ov
 
-    from rtsod.backends.openvino.cache import converted
+    from rtsod.backends.openvino.cache import ModelCache
+    from rtsod.backends.openvino.core import ov
     from rtsod.config import EngineConfig
     from rtsod.model.calibration import calibration_for
     from rtsod.model.weights import resolve
 
     core, config = ov.Core(), EngineConfig(model, "openvino", "int8", input_size=INPUT_SIZE)  # type: ignore[arg-type]
-    graph = converted(core, config, resolve(config), calibration_for(resolve(config))).model
+    graph = ModelCache(core).model(config, resolve(config), calibration_for(resolve(config))).model
     request = core.compile_model(
         graph, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     ).create_infer_request()

@@ -20,9 +20,8 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-import openvino as ov
-from openvino import opset13 as ops
 
+from rtsod.backends.openvino.core import ops, ov
 from rtsod.backends.openvino.dynamic_shapes import fix_size
 from rtsod.backends.openvino.model_from_torch import openvino_from_torch
 from rtsod.bench.machine import describe
@@ -35,7 +34,7 @@ from rtsod.model.calibration import calibration_for
 from rtsod.model.checkpoints import load_network
 from rtsod.model.int8 import FUSION, int8_from_fp32
 from rtsod.model.u2net import U2Net, convolutions
-from rtsod.model.weights import resolve
+from rtsod.model.weights import fetch, resolve
 
 _SIZE: Final = 320
 """Input size of the network, in pixels."""
@@ -55,8 +54,8 @@ class Study:
 
     def __init__(self, model: str, samples: Path) -> None:
         weights = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
-        self.network: U2Net = load_network(weights.file(), weights.model)
-        everything = replace(calibration_for(weights), floats=(), steady={})
+        self.network: U2Net = load_network(fetch(weights), weights.model)
+        everything = replace(calibration_for(weights), floats=(), outliers={})
         self.graph = fix_size(openvino_from_torch(int8_from_fp32(self.network, everything, "unsigned"), _SIZE), _SIZE)
         modules = {module: name for name, module in self.network.named_modules()}
         self.names = [modules[conv].removesuffix(".conv_s1") for conv in convolutions(self.network)]

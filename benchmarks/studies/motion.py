@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.support.clips import read_clip
-from benchmarks.support.measures import Maps, dtssd, flicker, iou, lag, static_parts
+from benchmarks.support.measures import Maps, dtssd, flicker, lag, static_parts
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
@@ -37,6 +37,7 @@ from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
 from rtsod.demo.scene import DemoScene
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
+from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
 from rtsod.model.weights import resolve
 from rtsod.motion.flow import warp

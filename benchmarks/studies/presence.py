@@ -41,13 +41,13 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from benchmarks.support.measures import iou
 from benchmarks.support.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
 from benchmarks.support.photographs import bundled
 from benchmarks.support.study import positive_int, run_study
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
+from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve

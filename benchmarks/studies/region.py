@@ -26,7 +26,6 @@ import numpy as np
 import rtsod.masking.roi
 import rtsod.masking.roi_masker
 from benchmarks.support.clips import clip_from_video, read_clip
-from benchmarks.support.measures import iou
 from benchmarks.support.study import positive_int, positive_seconds, run_study
 from rtsod.app.run import leave_cores_to_the_network
 from rtsod.backends import open_engine
@@ -36,6 +35,7 @@ from rtsod.bench.target import Target
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig, Precision, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image
+from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Masker
 from rtsod.masking.roi_masker import RegionMasker

@@ -27,9 +27,9 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.support.study import positive_int, positive_seconds, run_study
-from rtsod.config import MODELS, EngineConfig
+from rtsod.config import MODELS
 from rtsod.errors import EngineError
-from rtsod.model.weights import PUBLISHED, resolve, weights_folder
+from rtsod.model.weights import PUBLISHED, fetch, published, weights_folder
 from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[2]
@@ -130,7 +130,7 @@ def main() -> int:
 
 def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
     """Alternate cold and warm starts; fill the record and print it."""
-    weights = resolve(EngineConfig(model=options.model)).file()
+    weights = fetch(published(options.model))
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory(prefix="rtsod-startup-") as folder:
             cache = Path(folder)

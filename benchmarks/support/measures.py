@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.frames import Alpha, Image
+from rtsod.frames import Image
 from rtsod.motion.flow import downscale_frame
 
 Maps: TypeAlias = NDArray[np.float32]
@@ -17,13 +17,6 @@ STATIC_FRAMES: Final = 5
 """How many frames before a frame must look like it for a pixel to count as static."""
 STATIC_LEVELS: Final = 6
 """Colour change in the worst channel, in levels of 255, from which a pixel is not static."""
-
-
-def iou(one: Alpha, other: Alpha) -> float:
-    """Intersection over union of two masks of one size at 0.5; 1 if both are empty."""
-    a, b = one > 0.5, other > 0.5
-    union = np.count_nonzero(a | b)
-    return float(np.count_nonzero(a & b) / union) if union else 1.0
 
 
 def static_parts(images: list[Image], size: int) -> NDArray[np.bool_]:

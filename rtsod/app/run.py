@@ -217,8 +217,8 @@ class _Run:
     def _open_engines(self, config: EngineConfig) -> EnginePool:
         fetching = f"fetching the weights of the {config.model} model, once"
         with self._reporter.download(fetching) as fetched, self._reporter.build() as built:
-            weights = resolve(config, fetched)
-            first = open_engine(config, weights, self._reporter.notify, built)  # fetches them, where needed
+            weights = resolve(config)
+            first = open_engine(config, weights, self._reporter.notify, built, fetched)
 
         info, settled = first.info, like(config, first.info)
 

@@ -1,7 +1,7 @@
-"""Runtimes that run the network, behind the one protocol :class:`rtsod.interfaces.Engine`.
+"""The engines that run the network, behind one protocol: :class:`rtsod.interfaces.Engine`.
 
-Each file wraps one library and imports it only when opened. Only ``auto`` chooses; what was asked for by name is
-opened or is an error, never replaced.
+Each library is imported only when its engine is opened. ``auto`` is the only name that chooses: an engine requested by
+name opens or is an error, and is never replaced by another.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ctypes
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, TypeAlias
 
 from rtsod.backends.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
@@ -18,31 +18,38 @@ from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
-from rtsod.model.weights import Weights
+from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import BuildProgress, Notify
 
-# OpenVINO reports its use to its makers wherever this package is found. Nothing of a run leaves the machine.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-Opener = Callable[[EngineConfig, Weights, Notify, BuildProgress | None], Engine]
+Opener: TypeAlias = Callable[[EngineConfig, Weights, Notify, BuildProgress | None, ReportBytes], Engine]
 
 
-def _open_openvino(config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None) -> Engine:
+def _open_openvino(
+    config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None, report: ReportBytes
+) -> Engine:
+    from rtsod.backends.openvino.cache import model_cache
+    from rtsod.backends.openvino.compiled_from_weights import compiled_from_weights
     from rtsod.backends.openvino.engine import OpenVinoEngine
 
-    return OpenVinoEngine(config, weights, notify)
+    built = compiled_from_weights(config, weights, model_cache(), notify, report)
+    return OpenVinoEngine(built.compiled, built.info)
 
 
-def _open_torch(config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None) -> Engine:
+def _open_torch(
+    config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None, report: ReportBytes
+) -> Engine:
     from rtsod.backends.torch.engine import TorchEngine
+    from rtsod.backends.torch.graph_from_weights import graph_from_weights
 
-    return TorchEngine(config, weights)
+    return TorchEngine(graph_from_weights(config, weights, report))
 
 
-def _open_tensorrt(config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None) -> Engine:
+def _open_tensorrt(
+    config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None, report: ReportBytes
+) -> Engine:
     from rtsod.backends.tensorrt.open import open_tensorrt
 
-    return open_tensorrt(config, weights, notify, progress)
+    return open_tensorrt(config, weights, notify, progress, report)
 
 
 OPENERS: Final[dict[str, Opener]] = {
@@ -57,48 +64,51 @@ def open_engine(
     weights: Weights,
     notify: Notify = lambda line: None,
     progress: BuildProgress | None = None,
+    report: ReportBytes = lambda done, total: None,
 ) -> Engine:
-    """The engine a configuration means, ready to run.
+    """Build the network that a configuration asks for, if necessary, and open the engine that runs it.
 
     Args:
-        config: ``config.engine`` is a name, or ``auto`` to choose by :func:`choose`.
-        weights: what it is to run.
+        config: ``config.engine`` is a name, or ``auto`` to let :func:`choose` decide.
+        weights: of the network. They are downloaded and read only if the engine must be built from them.
         notify: told, in one line each, what ``auto`` chose and why, and why an engine must be built first.
-        progress: told how far such a build is; without it ``say`` is, now and then.
+        progress: told how far such a build is; None to have ``notify`` told from time to time.
+        report: told how far a download of the weights is.
 
     Raises:
-        EngineUnavailable: the engine, device or precision asked for is not to be had here.
-        WeightsError: the weights cannot be had.
+        EngineUnavailable: this machine does not offer the requested engine, device or precision.
+        EngineError: building or checking the network failed.
+        WeightsError: the weights cannot be downloaded or read.
     """
     name: str = config.engine
     if name == "auto":
-        name, why = choose(config)
-        notify(f"engine auto: {name}, because {why}")
-    return OPENERS[name](config, weights, notify, progress)
+        name, reason = choose(config)
+        notify(f"engine auto: {name}, because {reason}")
+    return OPENERS[name](config, weights, notify, progress, report)
 
 
 def choose(config: EngineConfig) -> tuple[str, str]:
-    """What ``auto`` takes for this device and precision, and why.
+    """The engine that ``auto`` takes for this device and precision.
 
     Returns:
-        The engine's name, and the reason, to be read after "because".
+        Its name, and the reason, worded to follow "because".
 
     Raises:
         EngineUnavailable: no engine is installed.
     """
     probes = {probe.name: probe for probe in probe_engines()}
     cuda = nvidia_driver()
-    tensorrt = _tensorrt_here(config) if cuda.available else cuda
+    tensorrt = _probe_tensorrt_on_this_gpu(config) if cuda.available else cuda
     if tensorrt.available and (config.device == "auto" or config.device.startswith("cuda")):
         return "tensorrt", tensorrt.reason
     if config.device.startswith("cuda"):
-        return "torch", f"--device {config.device} was asked for, and {tensorrt.reason}"
-    # PyTorch has no 8-bit convolutions, on any device.
+        return "torch", f"you asked for --device {config.device}, and {tensorrt.reason}"
+    # PyTorch has no int8 convolutions, on any device.
     if config.device == "auto" and cuda.available and probes["torch"].available and config.precision != "int8":
-        import torch  # costs a second: only where there is a reason to ask it
+        import torch  # takes a second to import: only where there is an NVIDIA driver
 
         if torch.cuda.is_available():
-            return "torch", f"it reaches the GPU ({torch.cuda.get_device_name()}), and {tensorrt.reason}"
+            return "torch", f"it supports the GPU ({torch.cuda.get_device_name()}), and {tensorrt.reason}"
         cuda = Availability("cuda", False, "there is an NVIDIA driver, but this PyTorch cannot use it")
     if probes["openvino"].available:
         return "openvino", f"{cuda.reason} and it is the fastest on a CPU"
@@ -108,12 +118,12 @@ def choose(config: EngineConfig) -> tuple[str, str]:
 
 
 def probe_engines() -> list[Availability]:
-    """For each engine, whether its library is installed. Imports nothing."""
-    return [_installed("openvino"), _installed("torch"), _tensorrt_installed()]
+    """For each engine, whether its libraries are installed. Imports none of them."""
+    return [_probe_library("openvino"), _probe_library("torch"), _probe_tensorrt_installation()]
 
 
-def _tensorrt_installed() -> Availability:
-    """Whether all that TensorRT takes is installed: itself, a library for GPU memory, and the ONNX exporter."""
+def _probe_tensorrt_installation() -> Availability:
+    """Whether everything for TensorRT is installed: TensorRT, a library for GPU memory, and the ONNX exporter."""
     exporter = Availability("onnxscript", find_spec("onnxscript") is not None, "onnxscript is not installed")
     for probe in (probe_tensorrt(), probe_cuda_memory(), exporter):
         if not probe.available:
@@ -121,13 +131,13 @@ def _tensorrt_installed() -> Availability:
     return Availability("tensorrt", True, "installed")
 
 
-def _tensorrt_here(config: EngineConfig) -> Availability:
-    """Whether TensorRT can run this configuration on the GPU that is here. Asks the driver."""
-    installed = _tensorrt_installed()
-    if not installed.available:
-        return installed
+def _probe_tensorrt_on_this_gpu(config: EngineConfig) -> Availability:
+    """Whether TensorRT can run this configuration on this machine's GPU. Asks the driver."""
+    installation = _probe_tensorrt_installation()
+    if not installation.available:
+        return installation
     if config.precision == "bf16":
-        return Availability("tensorrt", False, "TensorRT is set up for fp16 and fp32 here, not for bf16")
+        return Availability("tensorrt", False, "TensorRT supports fp16, int8 and fp32 here, not bf16")
     if config.too_small_for_half is not None:
         return Availability("tensorrt", False, config.too_small_for_half)
     try:
@@ -143,7 +153,7 @@ def _tensorrt_here(config: EngineConfig) -> Availability:
 
 
 def nvidia_driver() -> Availability:
-    """Whether this machine has NVIDIA's driver library, without loading any CUDA runtime."""
+    """Whether this machine has NVIDIA's driver library. Loads no CUDA runtime."""
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -151,7 +161,7 @@ def nvidia_driver() -> Availability:
     return Availability("cuda", True, "there is an NVIDIA driver")
 
 
-def _installed(library: str) -> Availability:
-    if find_spec(library) is not None:
-        return Availability(library, True, "installed")
-    return Availability(library, False, f"{library} is not installed: pip install {library}")
+def _probe_library(name: str) -> Availability:
+    if find_spec(name) is not None:
+        return Availability(name, True, "installed")
+    return Availability(name, False, f"{name} is not installed: pip install {name}")

@@ -1,4 +1,4 @@
-"""An engine that knows its answer beforehand: for tests, and for measuring everything but inference."""
+"""An engine whose output is known in advance: for tests, and to measure everything except inference."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rtsod.frames import Alpha, EngineInfo, Image
 
 
 class ConstantEngine:
-    """See :class:`rtsod.interfaces.Engine`. Gives what ``answer`` makes of the picture; by default an ellipse.
+    """See :class:`rtsod.interfaces.Engine`. Has no configuration: ``info.config`` is None.
 
     Args:
         input_size: S.
-        answer: ``(S, S, 3)`` uint8 to ``(S, S)`` float32.
-        name: of the engine it stands for, where the program is to ask for another one like it.
+        answer: maps the image, ``(S, S, 3)`` uint8, to ``(S, S)`` float32; None for an ellipse.
+        name: of the engine it stands in for.
     """
 
     def __init__(
@@ -34,4 +34,4 @@ class ConstantEngine:
         return self._answer(image)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the engine holds no resources."""

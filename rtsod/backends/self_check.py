@@ -1,4 +1,8 @@
-"""Does an engine that was just opened answer as float32 PyTorch did when it was built? Asked before the first frame."""
+"""Checks a newly opened engine against the float32 PyTorch network it was built from, before the first frame.
+
+When an engine is built, PyTorch's output for a fixed image, the *golden input*, is stored with it as its *golden
+output*. When it is opened, its own output for that image must match.
+"""
 
 from __future__ import annotations
 
@@ -14,60 +18,63 @@ from rtsod.errors import EngineError
 from rtsod.frames import Alpha, Image
 from rtsod.model.golden_input import golden_input
 
-_SIDE: Final = 32
-"""The stored answer is the map averaged down to this many pixels a side."""
+_STORED_SIDE_PX: Final = 32
+"""The golden output is stored averaged down to this many pixels a side."""
 TOLERANCE: Final = 0.01
-"""Of the mean absolute difference. Half precision is off by less than .0005; a wrong engine by .1 and more."""
+"""The largest mean absolute error that passes. fp16 is off by less than 0.0005, a wrong engine by 0.1 and more."""
 
 
 def golden_output(infer: Callable[[Image], Alpha], size: int) -> str:
-    """The answer to the known picture, as text for the manifest.
+    """A network's output for the golden input, encoded as text to be stored with an engine.
 
     Args:
-        infer: the network in float32.
+        infer: the network in float32, ``(S, S, 3)`` uint8 BGR to ``(S, S)`` float32.
         size: S.
     """
-    return base64.b64encode(_reduced(infer(golden_input(size))).tobytes()).decode("ascii")
+    return base64.b64encode(_shrink(infer(golden_input(size))).tobytes()).decode("ascii")
 
 
 def check_golden_output(
     infer: Callable[[Image], Alpha],
     size: int,
-    answer: str | None,
+    expected: str | None,
     engine: str,
     *,
     tolerance: float = TOLERANCE,
-    remedy: str = "delete it to have it built anew, or run with --engine torch",
+    remedy: str = "delete it to build it again, or run with --engine torch",
 ) -> float:
-    """Ask an engine, and compare.
+    """Compare an engine's output for the golden input with the stored one.
 
     Args:
         infer: the engine.
         size: S.
-        answer: what :func:`golden_output` gave.
-        engine: for the message.
-        tolerance: how far the mean may be off.
+        expected: from :func:`golden_output`.
+        engine: its name, for the message.
+        tolerance: the largest mean absolute error that passes.
         remedy: for the message: what the user can do.
 
     Returns:
-        The mean absolute difference.
+        The mean absolute error.
 
     Raises:
-        EngineError: the answers differ, or are not numbers, or there is none to compare with.
+        EngineError: the outputs differ, the engine's is not finite, or there is no valid stored output.
     """
     try:
-        expected = np.frombuffer(base64.b64decode(answer or "", validate=True), np.float32).reshape(_SIDE, _SIDE)
+        stored = np.frombuffer(base64.b64decode(expected or "", validate=True), np.float32)
+        stored = stored.reshape(_STORED_SIDE_PX, _STORED_SIDE_PX)
     except (binascii.Error, ValueError) as error:
-        raise EngineError(f"{engine}: the answer stored for its self-check is damaged: delete it") from error
-    got = infer(golden_input(size))
-    difference = float(np.abs(_reduced(got) - expected).mean()) if got.shape == (size, size) else float("nan")
-    if not difference <= tolerance:  # also when not a number
+        raise EngineError(f"{engine}: the output stored for its self-check is damaged: delete it") from error
+    actual = infer(golden_input(size))
+    difference = float(np.abs(_shrink(actual) - stored).mean()) if actual.shape == (size, size) else float("nan")
+    if not difference <= tolerance:  # also true for NaN
         raise EngineError(
-            f"{engine} failed its self-check: its answer to a known picture is off by {difference:.4f}, where "
-            f"{tolerance} is allowed. It is not used: {remedy}"
+            f"{engine} failed its self-check: its mask of the test picture is off by {difference:.4f}, more than the "
+            f"{tolerance} allowed, so it is not used: {remedy}"
         )
     return difference
 
 
-def _reduced(saliency: Alpha) -> Alpha:
-    return np.asarray(cv2.resize(saliency, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.float32)
+def _shrink(saliency: Alpha) -> Alpha:
+    return np.asarray(
+        cv2.resize(saliency, (_STORED_SIDE_PX, _STORED_SIDE_PX), interpolation=cv2.INTER_AREA), np.float32
+    )

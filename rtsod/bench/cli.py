@@ -20,7 +20,7 @@ from rtsod.cli.common import Parser, answer, complain
 from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
-from rtsod.model.weights import resolve
+from rtsod.model.weights import fetch, resolve
 from rtsod.system.files import check_writable, file_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -241,7 +241,7 @@ def _fetch_weights(plan: BenchmarkPlan) -> None:
     for target in plan.targets:
         if not target.constant:
             with Reporter().download(f"downloading the {target.model} weights (once)") as progress:
-                resolve(target.config, progress).file()
+                fetch(resolve(target.config), progress)
 
 
 def _require(library: str, option: str) -> None:

@@ -76,16 +76,14 @@ def _build(options: argparse.Namespace) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     with _target(options) as target, shown(console, notify) as progress:
-        weights = resolve(
-            config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000)
-        )
         kept = find_or_build(
-            Recipe(config, weights, library, target),
+            Recipe(config, resolve(config), library, target),
             cache=PlanCache(options.output),
             pictures=pictures,
             rebuild=options.rebuild,
             notify=notify,
             progress=progress,
+            report=lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000),
         )
     answer(str(kept.path))
 

@@ -73,19 +73,20 @@ def _calibration(options: argparse.Namespace, notify: Notify, progress: BuildPro
     from rtsod.export.parity import compare, pictures_in
     from rtsod.model.calibration import Calibration, user_calibration_path
     from rtsod.model.checkpoints import load_network
-    from rtsod.model.int8 import int8_from_fp32, left_in_float, measure_ranges
+    from rtsod.model.int8 import int8_from_fp32, layers_left_in_float, measure_ranges
     from rtsod.model.saliency import SaliencyGraph
-    from rtsod.model.weights import resolve
+    from rtsod.model.weights import fetch, resolve
 
     config = EngineConfig(options.model, weights=options.weights, input_size=options.input_size)
     pictures = [torch.from_numpy(picture)[None] for picture in pictures_in(options.images, config.input_size)]
-    weights = resolve(config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000))
-    network = load_network(weights.file(), config.model)
+    weights = resolve(config)
+    path = fetch(weights, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000))
+    network = load_network(path, config.model)
     notify(f"measuring the ranges on {len(pictures)} picture(s)")
-    maxima, steady = measure_ranges(network, _counted("measuring", pictures, progress))
+    maxima, outliers = measure_ranges(network, _counted("measuring", pictures, progress))
 
-    floats = left_in_float(network, steady)
-    calibration = Calibration(config.model, weights.sha256, maxima, steady, floats, f"{len(pictures)} pictures")
+    floats = layers_left_in_float(network, outliers)
+    calibration = Calibration(config.model, weights.sha256, maxima, outliers, floats, f"{len(pictures)} pictures")
     compared = pictures[:: -(-len(pictures) // _COMPARED)]
     notify(f"comparing with float32 on {len(compared)} picture(s)")
     exact, rounded = SaliencyGraph(network).eval(), int8_from_fp32(network, calibration, "unsigned")
@@ -99,13 +100,13 @@ def _calibration(options: argparse.Namespace, notify: Notify, progress: BuildPro
             f"8 bits are too coarse for these weights: {parity}, {parity.worst_error:.1e} on one of them, where "
             f"{MEAN_BOUND} and {WORST_BOUND} are allowed; nothing is written. Use --precision fp32"
         )
-    path = options.output or user_calibration_path(weights)
+    target = options.output or user_calibration_path(weights)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent}: cannot be made: {error.strerror or error}") from error
-    write_text(path, calibration.text())
-    return f"{path}: {parity}; left in float: {', '.join(floats) or 'nothing'}"
+        raise OutputError(f"{target.parent}: cannot be made: {error.strerror or error}") from error
+    write_text(target, calibration.text())
+    return f"{target}: {parity}; left in float: {', '.join(floats) or 'nothing'}"
 
 
 def _counted(phase: str, pictures: Sequence[T], progress: BuildProgress) -> Iterator[T]:

@@ -69,8 +69,14 @@ def _export_to(output: Path, config: EngineConfig, images: Path | None, notify: 
     from rtsod.model.weights import resolve
 
     pictures = None if images is None else pictures_in(images, config.input_size)
-    weights = resolve(config, lambda done, total: notify(f"fetching the weights, {done / 1e6:.0f} MB"))
-    onnx = export_checked(weights, export_precision(config.precision), config.input_size, pictures, notify)
+    onnx = export_checked(
+        resolve(config),
+        export_precision(config.precision),
+        config.input_size,
+        pictures,
+        notify,
+        report=lambda done, total: notify(f"fetching the weights, {done / 1e6:.0f} MB"),
+    )
     write_bytes(output, onnx.content)
     return f"{output}: {len(onnx.content) / 1e6:.1f} MB, {onnx.parity}"
 

@@ -21,7 +21,7 @@ from rtsod.model.calibration import calibration_for
 from rtsod.model.checkpoints import load_network
 from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
-from rtsod.model.weights import Weights
+from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.progress import BuildProgress, Notify
 
 _SCENE_SIZE_PX: Final = (640, 480)
@@ -64,6 +64,7 @@ def export_checked(
     pictures: list[Image] | None = None,
     notify: Notify = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
+    report: ReportBytes = lambda done, total: None,
 ) -> CheckedOnnx:
     """Export the network, and compare the graph with float32 PyTorch on pictures.
 
@@ -74,6 +75,7 @@ def export_checked(
         pictures: ``(S, S, 3)`` uint8 BGR each; None uses :func:`bundled_pictures`.
         notify: called with one line per step.
         progress: called with the steps of the export and the check.
+        report: called with the bytes of a download of the weights.
 
     Raises:
         WeightsError: the weights cannot be fetched or read.
@@ -81,7 +83,7 @@ def export_checked(
         EngineError: the export failed, or the graph's output differs too much from PyTorch's.
     """
     calibration = calibration_for(weights) if precision == "int8" else None
-    network = load_network(weights.file(), weights.model)
+    network = load_network(fetch(weights, report), weights.model)
     notify(f"exporting the {weights.model} model to ONNX, {precision}, {input_size} x {input_size}")
     progress("exporting", 0, 1)
     graph = onnx_from_torch(network, precision, input_size, calibration)

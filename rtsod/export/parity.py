@@ -24,6 +24,7 @@ from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.image_file import STILL_SUFFIXES, has_still_suffix, load
+from rtsod.imaging.iou import iou_of_all
 from rtsod.imaging.network_input import shrink
 
 LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3, "int8": 4e-3}
@@ -84,14 +85,9 @@ def check_parity(
 
 def compare(maps: Iterable[tuple[NDArray[Any], Alpha]]) -> Parity:
     """Compare pairs of saliency maps of one shape: the computed one, and the reference."""
-    errors: list[float] = []
-    both = either = 0
-    for computed, expected in maps:
-        errors.append(float(np.abs(computed.astype(np.float64) - expected).mean()))
-        one, other = computed > 0.5, expected > 0.5
-        both += int(np.count_nonzero(one & other))
-        either += int(np.count_nonzero(one | other))
-    return Parity(len(errors), float(np.mean(errors)), float(np.max(errors)), both / either if either else 1.0)
+    maps = list(maps)
+    errors = [float(np.abs(computed.astype(np.float64) - expected).mean()) for computed, expected in maps]
+    return Parity(len(errors), float(np.mean(errors)), float(np.max(errors)), iou_of_all(maps))
 
 
 def pictures_in(folder: Path, size: int) -> list[Image]:

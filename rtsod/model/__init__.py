@@ -1,1 +1,1 @@
-"""The network: its graph, its checkpoints, and where the authors' weights come from. Wraps PyTorch and onnx."""
+"""The network: its graph, its checkpoints, its number formats, and the download of the authors' weights."""

@@ -1,8 +1,8 @@
-"""What 8-bit inference must know of the weights beforehand: how large each activation gets.
+"""Activation ranges for int8 inference, measured once per file of weights.
 
-A few numbers per model, measured once by ``python -m rtsod.cli.calibrate`` and kept as JSON: for the authors' weights
-within the package, for others in the user's cache folder. They are bound to the weights' sha256: ranges of other
-weights would give a mask that is wrong without looking broken.
+``python -m rtsod calibrate`` measures them and stores them as JSON: the authors' weights have theirs in the package,
+your own have theirs in the user's cache folder. They are bound to the SHA-256 of the weights, because the ranges of
+other weights would give masks that are wrong without looking broken.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -23,89 +23,101 @@ from rtsod.model.weights import Weights
 from rtsod.system.files import json_from_text
 
 VERSION: Final = 2
-"""Raised whenever the meaning of the file changes."""
+"""Increased whenever the meaning of the file changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
-    """Channels of a brick's output that are large wherever one looks: constants rather than activations."""
+class OutlierChannels:
+    """The outlier channels of a layer's output: see :mod:`rtsod.model.outlier_channels`."""
 
     channels: tuple[int, ...]
-    others: float
-    """The largest value of the other channels."""
+    """Their indices."""
+    others_max: float
+    """The largest value of all other channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The ranges of one file of weights."""
+    """The activation ranges of one file of weights."""
 
     model: ModelName
     weights_sha256: str
     maxima: Mapping[str, float]
-    """The largest output of every brick (``stage1.rebnconvin``) and every stage (``stage1``) over the pictures. All are
-    0 or more, by their ReLU."""
-    steady: Mapping[str, Steady]
-    """By brick. Whoever they feed takes them in float, beside the others in 8 bits."""
+    """The largest output of every ConvBNReLU layer (``stage1.rebnconvin``) and every stage (``stage1``) over all
+    calibration pictures. The smallest is 0 or more, because of the ReLU."""
+    outliers: Mapping[str, OutlierChannels]
+    """Layers whose output has outlier channels. The layers they feed compute those in float, the rest in int8."""
     floats: tuple[str, ...]
-    """Bricks that 8 bits are too coarse for all the same: see :func:`rtsod.model.int8.left_in_float`."""
+    """Layers that int8 is too coarse for even so: see :func:`rtsod.model.int8.layers_left_in_float`."""
     pictures: str
-    """What it was measured on, for people."""
+    """What the ranges were measured on, for people."""
     version: int = VERSION
 
     def text(self) -> str:
-        """As JSON."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+        """The calibration as JSON."""
+        data = {
+            "model": self.model,
+            "weights_sha256": self.weights_sha256,
+            "maxima": dict(self.maxima),
+            "steady": {
+                name: {"channels": found.channels, "others": found.others_max} for name, found in self.outliers.items()
+            },
+            "floats": self.floats,
+            "pictures": self.pictures,
+            "version": self.version,
+        }
+        return json.dumps(data, indent=1) + "\n"
 
 
 def calibration_from_text(text: str) -> Calibration:
     """Read what :meth:`Calibration.text` wrote.
 
     Raises:
-        ValueError: it is something else, damaged, or of another version.
+        ValueError: the text is damaged, of another version, or not a calibration.
     """
     data = json_from_text(text)
     if not isinstance(data, dict) or data.get("version") != VERSION:
-        raise ValueError(f"is no calibration of version {VERSION}")
+        raise ValueError(f"not a calibration of version {VERSION}")
     try:
         maxima = {str(name): float(value) for name, value in data.pop("maxima").items()}
-        steady = {
-            str(name): Steady(tuple(map(int, found["channels"])), float(found["others"]))
+        outliers = {
+            str(name): OutlierChannels(tuple(map(int, found["channels"])), float(found["others"]))
             for name, found in data.pop("steady").items()
         }
-        made = Calibration(maxima=maxima, steady=steady, floats=tuple(data.pop("floats")), **data)
+        calibration = Calibration(maxima=maxima, outliers=outliers, floats=tuple(data.pop("floats")), **data)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("is no calibration") from error
-    ranges = [*maxima.values(), *(found.others for found in steady.values())]
+        raise ValueError("not a calibration") from error
+    ranges = [*maxima.values(), *(found.others_max for found in outliers.values())]
     if not all(math.isfinite(value) and value >= 0 for value in ranges):
-        raise ValueError("holds ranges that are no ranges")
-    return made
+        raise ValueError("holds invalid ranges")
+    return calibration
 
 
 def user_calibration_path(weights: Weights) -> Path:
-    """Where the calibration of the user's own weights is kept."""
+    """Where the calibration of the user's own weights is stored."""
     return platformdirs.user_cache_path("rtsod") / "calibration" / f"{weights.model}-{weights.sha256[:16]}.json"
 
 
 def calibration_for(weights: Weights) -> Calibration:
-    """The calibration of these very weights.
+    """The calibration of these weights.
 
     Raises:
-        EngineUnavailable: there is none, or it is damaged; the message names the command that makes one.
+        EngineUnavailable: there is none, or it is damaged; the message names the command that creates one.
     """
     option = "--model full" if weights.model == "full" else "--model lite"
-    command = f"python -m rtsod.cli.calibrate {option} --images FOLDER"
-    if weights.given is not None:
-        command += f" --weights {weights.given}"
+    command = f"python -m rtsod calibrate {option} --images FOLDER"
+    if weights.path is not None:
+        command += f" --weights {weights.path}"
     for place in (files("rtsod") / "assets" / "calibration" / f"{weights.model}.json", user_calibration_path(weights)):
         try:
             found = calibration_from_text(place.read_text(encoding="utf-8"))
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise EngineUnavailable(f"{place}: the calibration cannot be used ({error}): {command}") from error
+            raise EngineUnavailable(f"{place}: cannot use this calibration ({error}): {command}") from error
         if found.weights_sha256 == weights.sha256:
             return found
     raise EngineUnavailable(
-        f"int8 needs the ranges of the activations, and there are none for {weights.label}. To measure them on "
-        f"pictures of yours: {command}"
+        f"int8 needs activation ranges, and there are none for {weights.label}. To measure them on your own pictures: "
+        f"{command}"
     )

@@ -1,7 +1,8 @@
-"""Reading weights from a file: the authors' checkpoints, safetensors, and the batch-norm-folded ONNX.
+"""Loads weights from a file: the authors' checkpoints, safetensors, and ONNX with batch norm folded.
 
-Pickled files are read by ``torch.load(weights_only=True)`` alone, on the torch >= 2.10 that this project requires: with
-older ones even that is unsafe (CVE-2026-24747). ONNX files with external data are refused (path traversal).
+Pickled files are only read with ``torch.load(weights_only=True)``, on torch >= 2.10, which this project requires: in
+older versions even that is unsafe (CVE-2026-24747). ONNX files with external data are refused, because they can name
+any path.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from rtsod.errors import WeightsError
 from rtsod.model.u2net import TABLES, U2Net, convolutions, fold_batch_norm
 
 MAX_BYTES: Final = 1 << 30
-"""Of a weights file: the full model has 176 MB, an optimiser's state beside it twice that."""
+"""The largest file that is read. The full model has 176 MB, and an optimizer's state beside it twice that."""
 
 
 def load_network(path: Path, model: ModelName) -> U2Net:
-    """The network with these weights, evaluating, batch norm folded, float32, on the CPU.
+    """The network with these weights: in evaluation mode, batch norm folded, float32, on the CPU.
 
     Args:
         path: ``.pth``/``.pt`` or ``.safetensors`` with the authors' keys (batch norm folded or not), or the folded
             ``.onnx``.
-        model: which of the two networks the file is meant to be.
+        model: which of the two networks the file should hold.
 
     Raises:
-        WeightsError: the file is missing, broken, or not this model's weights.
+        WeightsError: the file is missing, damaged, or does not hold this model's weights.
     """
     readers: dict[str, Callable[[Path], Mapping[str, Tensor] | list[Tensor]]] = {
         ".pth": _read_pickle,
@@ -46,7 +47,7 @@ def load_network(path: Path, model: ModelName) -> U2Net:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise WeightsError(
-            f"{path}: weights are read from {', '.join(readers)} files, not from {path.suffix or 'this'}"
+            f"{path}: weights must be a {', '.join(readers)} file, not {path.suffix or 'a file without suffix'}"
         )
     try:
         size = path.stat().st_size
@@ -57,10 +58,10 @@ def load_network(path: Path, model: ModelName) -> U2Net:
     if size == 0:
         raise WeightsError(f"{path}: is empty")
     if size > MAX_BYTES:
-        raise WeightsError(f"{path}: {size / 1e6:.0f} MB are more than weights of this network can have")
+        raise WeightsError(f"{path}: {size / 1e6:.0f} MB, more than the weights of this network can have")
     tensors = reader(path)
 
-    with torch.device("meta"):  # no time for random weights that are overwritten at once
+    with torch.device("meta"):  # skips random weights, which would be overwritten at once
         network = U2Net(TABLES[model])
     network.to_empty(device="cpu").eval()
     if isinstance(tensors, list):
@@ -68,38 +69,38 @@ def load_network(path: Path, model: ModelName) -> U2Net:
     else:
         _fill_by_name(network, tensors, path, model)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
-        raise WeightsError(f"{path}: holds numbers that are not finite: the file is damaged")
+        raise WeightsError(f"{path}: holds values that are not finite: the file is damaged")
     return network.requires_grad_(False)
 
 
 def _read_pickle(path: Path) -> Mapping[str, Tensor]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what foreign pickles look like to PyTorch is said below
+            warnings.simplefilter("ignore")  # the error below is clearer than PyTorch's warnings
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler raises whatever the bytes provoke
-        raise WeightsError(f"{path}: is not a PyTorch checkpoint of plain tensors, or it is damaged") from error
-    # Training scripts wrap the weights in a dictionary, data-parallel ones prefix every key.
+    except Exception as error:  # damaged bytes can make the unpickler raise anything
+        raise WeightsError(f"{path}: not a PyTorch checkpoint of plain tensors, or damaged") from error
+    # Training scripts wrap the weights in a dictionary; data-parallel ones also prefix every key.
     while isinstance(loaded, Mapping) and isinstance(inner := loaded.get("state_dict", loaded.get("model")), Mapping):
         loaded = inner
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise WeightsError(f"{path}: is a PyTorch file, but not a state dict of tensors")
+        raise WeightsError(f"{path}: a PyTorch file, but not a state dict of tensors")
     return {str(key).removeprefix("module."): value for key, value in loaded.items()}
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
-    except Exception as error:  # SafetensorError is not public in every version
-        raise WeightsError(f"{path}: is not a safetensors file, or it is damaged") from error
+    except Exception as error:  # SafetensorError is not public in all versions
+        raise WeightsError(f"{path}: not a safetensors file, or damaged") from error
 
 
 def _read_onnx(path: Path) -> list[Tensor]:
-    """Weight and bias of every convolution, in graph order."""
+    """Weight and bias of every convolution, alternating, in graph order."""
     try:
         graph = onnx.load(path, load_external_data=False).graph
     except Exception as error:  # protobuf's errors are not public
-        raise WeightsError(f"{path}: is not an ONNX model, or it is damaged") from error
+        raise WeightsError(f"{path}: not an ONNX model, or damaged") from error
     stored = {tensor.name: tensor for tensor in graph.initializer}
     tensors: list[Tensor] = []
     for node in graph.node:
@@ -107,18 +108,20 @@ def _read_onnx(path: Path) -> list[Tensor]:
             continue
         inputs = [stored.get(name) for name in node.input[1:]]
         if len(inputs) != 2 or any(tensor is None for tensor in inputs):
-            raise WeightsError(f"{path}: is an ONNX model, but not U²-Net with batch norm folded")
+            raise WeightsError(f"{path}: an ONNX model, but not U²-Net with batch norm folded")
         for tensor in inputs:
             assert tensor is not None
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
-                raise WeightsError(f"{path}: keeps its weights in other files; only self-contained ONNX is read")
+                raise WeightsError(
+                    f"{path}: stores its weights in other files; only self-contained ONNX files are supported"
+                )
             try:
                 array = onnx.numpy_helper.to_array(tensor)
-            except Exception as error:  # a size that does not match its bytes
+            except Exception as error:  # the shape does not match the bytes
                 raise WeightsError(f"{path}: is damaged") from error
             tensors.append(torch.from_numpy(np.array(array, np.float32)))
     if not tensors:
-        raise WeightsError(f"{path}: is not an ONNX model, or one without convolutions")
+        raise WeightsError(f"{path}: not an ONNX model, or one without convolutions")
     return tensors
 
 
@@ -137,7 +140,7 @@ def _fill_by_name(network: U2Net, tensors: Mapping[str, Tensor], path: Path, mod
     folded = not any(".bn_s1." in key for key in tensors)
     if folded:
         fold_structure(network)
-    # Counts of batches seen are not weights, and checkpoints from before PyTorch 0.4.1 have none.
+    # Batch counters are not weights, and checkpoints written before PyTorch 0.4.1 have none.
     given = {key: value for key, value in tensors.items() if not key.endswith("num_batches_tracked")}
     expected = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
     probe = given.get("stage1.rebnconv1.conv_s1.weight")
@@ -150,16 +153,16 @@ def _fill_by_name(network: U2Net, tensors: Mapping[str, Tensor], path: Path, mod
 
 
 def fold_structure(network: U2Net) -> None:
-    """Take the batch norms out of a network about to receive folded weights."""
+    """Remove the batch norms of a network that is about to receive folded weights, in place."""
     for module in network.modules():
         if hasattr(module, "bn_s1"):
             module.bn_s1 = torch.nn.Identity()
 
 
 def _not_this_model(path: Path, model: ModelName, second_conv: torch.Size | None) -> str:
-    """Which model is it instead, judged by its second convolution: 64 to M channels."""
+    """The message for a file of other weights. The second convolution, 64 to M channels, tells the two models apart."""
     for name, table in TABLES.items():
         if second_conv is not None and tuple(second_conv[:2]) == (table[0].mid_channels, 64) and name != model:
             option = "--model full" if name == "full" else "--model lite"
             return f"{path}: holds the {name} model, not the {model} one: run with {option}"
-    return f"{path}: does not hold the weights of U²-Net ({model}): other layers or other shapes"
+    return f"{path}: does not hold the weights of U²-Net ({model}): its layers or shapes differ"

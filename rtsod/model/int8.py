@@ -1,17 +1,18 @@
-"""The network in 8 bits: one graph with its quantisers written into it, for OpenVINO and for TensorRT.
+"""The network in int8: one graph with its quantisers written into it, for OpenVINO and for TensorRT.
 
 Post-training quantisation as in Nagel et al., arXiv:2106.08295: weights symmetric per output channel, activations per
-tensor. A quantiser is PyTorch's own ``fake_quantize``, which OpenVINO's converter reads as FakeQuantize and the ONNX
-exporter writes as QuantizeLinear and DequantizeLinear; both then compute between two of them in 8 bits.
+tensor. A quantiser is PyTorch's own ``fake_quantize``. OpenVINO's converter reads it as FakeQuantize, and the ONNX
+exporter writes it as QuantizeLinear and DequantizeLinear; both runtimes then compute in int8 between two of them.
 
-Where the quantisers stand decides the speed. One stands behind each ReLU, each sum and each upsampling that feeds a
-convolution, before any pooling or concatenation, so that those only move bytes; and all that meet in a concatenation
-have one scale, so that none is scaled again. What a stage adds to its own input at the end is bytes, too: the runtime
-then adds within the convolution, and the largest maps are not written in float and read again.
+The placement of the quantisers decides the speed. One follows each ReLU, each sum and each upsampling that feeds a
+convolution, before any pooling or concatenation, so that those only move bytes. All inputs of a concatenation share one
+scale, so that none is rescaled. What a stage adds to its own input at the end is also quantised: the runtime then adds
+within the convolution, instead of writing the largest maps in float and reading them again.
 
-Bytes are too coarse where a convolution takes a large constant away from a large sum. Nearly all of such a sum comes
-from a few channels that are always the same, 226 in lite, while the others reach 70: those few go through a convolution
-of their own, in float, which is added before the activation. It costs a small part of the whole convolution in float.
+int8 is too coarse where a convolution subtracts a large constant from a large sum. Nearly all of such a sum comes from
+a few outlier channels, 226 in lite, while the others reach 70. Those few go through a convolution of their own, in
+float, which is added before the activation (:mod:`rtsod.model.outlier_channels`). It costs a small part of the whole
+convolution in float.
 """
 
 from __future__ import annotations
@@ -26,101 +27,105 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node, symbolic_trace
 
-from rtsod.model.calibration import Calibration, Steady
+from rtsod.model.calibration import Calibration, OutlierChannels
 from rtsod.model.fp16 import cancels
-from rtsod.model.outlier_channels import Aside
+from rtsod.model.outlier_channels import OutlierSplitter
 from rtsod.model.saliency import DEVIATION, MEAN, SaliencyGraph
-from rtsod.model.u2net import RSU, RSU4F, ConvBNReLU, U2Net
+from rtsod.model.u2net import RSU, ConvBNReLU, U2Net
 
-Bytes: TypeAlias = Literal["unsigned", "signed"]
-"""Of activations. All but the network's input are 0 or more, so unsigned ones are twice as fine; TensorRT has only
-signed ones, around zero."""
+Int8Range: TypeAlias = Literal["unsigned", "signed"]
+"""The integers that activations become. Unsigned ones are twice as fine, because all activations except the network's
+input are 0 or more. TensorRT supports only signed ones, symmetric around zero."""
 
 FUSION: Final = "outconv"
-"""Its six inputs are logits of any sign, its work is nothing: it always stays in float."""
-_LIMITS: Final[dict[Bytes, tuple[int, int]]] = {"unsigned": (0, 255), "signed": (-128, 127)}
+"""Always left in float: its six inputs are logits of any sign, and it costs next to nothing."""
+OUTLIER_MIN: Final = 32.0
+"""A channel that is never smaller than this is an outlier channel. Other channels reach 20 to 70 and come down to 0."""
+_LIMITS: Final[dict[Int8Range, tuple[int, int]]] = {"unsigned": (0, 255), "signed": (-128, 127)}
 _INPUT: Final = "input"
-_STEADY: Final = 32.0
-"""A channel that is never less is steady. Other channels reach 20 to 70 and come down to 0."""
-_LEAST: Final = 1e-6
-"""No scale is smaller, so that a channel that is always 0 divides by something."""
+_MIN_SCALE: Final = 1e-6
+"""Keeps the scale of a channel that is always 0 from being 0."""
 
 
-def measure_ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float], dict[str, Steady]]:
-    """The largest output of every brick and every stage, and which channels of a brick are steady.
+def measure_ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float], dict[str, OutlierChannels]]:
+    """Measure the largest output of every ConvBNReLU layer and every stage, and find the outlier channels of layers.
 
     Args:
-        network: evaluating, batch norm folded, float32.
+        network: in evaluation mode, batch norm folded, float32.
         pictures: ``(1, S, S, 3)`` uint8 BGR each.
-    """
-    most: dict[str, Tensor] = {}
-    least: dict[str, Tensor] = {}
 
-    def watch(name: str, module: nn.Module) -> torch.utils.hooks.RemovableHandle:
+    Returns:
+        The largest outputs by the name of the layer or stage, and the outlier channels by the name of the layer.
+    """
+    largest: dict[str, Tensor] = {}
+    smallest: dict[str, Tensor] = {}
+
+    def record(name: str, module: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def hook(_: nn.Module, __: object, out: Tensor) -> None:
             high, low = out.amax((0, 2, 3)), out.amin((0, 2, 3))
-            most[name] = torch.maximum(most.get(name, high), high)
-            least[name] = torch.minimum(least.get(name, low), low)
+            largest[name] = torch.maximum(largest.get(name, high), high)
+            smallest[name] = torch.minimum(smallest.get(name, low), low)
 
         return module.register_forward_hook(hook)
 
     modules = dict(network.named_modules())
-    watched = [watch(name, each) for name, each in modules.items() if isinstance(each, ConvBNReLU | RSU | RSU4F)]
+    hooks = [record(name, each) for name, each in modules.items() if isinstance(each, ConvBNReLU | RSU)]
     graph = SaliencyGraph(network).eval()
     try:
         with torch.inference_mode():
             for picture in pictures:
                 graph(picture)
     finally:
-        for handle in watched:
+        for handle in hooks:
             handle.remove()
-    steady = {}
-    for name, low in least.items():
-        channels = low >= _STEADY
+    outliers = {}
+    for name, low in smallest.items():
+        channels = low >= OUTLIER_MIN
         if isinstance(modules[name], ConvBNReLU) and channels.any() and not channels.all():
-            steady[name] = Steady(tuple(map(int, channels.nonzero().flatten())), float(most[name][~channels].max()))
-    return {name: float(high.max()) for name, high in most.items()}, steady
+            indices = tuple(map(int, channels.nonzero().flatten()))
+            outliers[name] = OutlierChannels(indices, float(largest[name][~channels].max()))
+    return {name: float(high.max()) for name, high in largest.items()}, outliers
 
 
 class Int8Conv(nn.Module):
-    """A convolution whose weights, (C', C, 3, 3), are quantised with a scale for each output channel.
+    """A convolution whose weights, (C', C, 3, 3), are quantised with one scale per output channel.
 
     Args:
         conv: left as it is.
-        without: input channels that it is not to see.
+        ignored: input channels that it is to ignore.
     """
 
     scale: Tensor
     zero: Tensor
 
-    def __init__(self, conv: nn.Conv2d, without: Sequence[int] = ()) -> None:
+    def __init__(self, conv: nn.Conv2d, ignored: Sequence[int] = ()) -> None:
         super().__init__()
         self.conv = copy.deepcopy(conv)
         with torch.no_grad():
-            self.conv.weight[:, list(without)] = 0
+            self.conv.weight[:, list(ignored)] = 0
         peaks = self.conv.weight.detach().abs().amax((1, 2, 3))  # (C',)
-        self.register_buffer("scale", (peaks / 127).clamp_min(_LEAST))
+        self.register_buffer("scale", (peaks / 127).clamp_min(_MIN_SCALE))
         self.register_buffer("zero", torch.zeros(len(peaks), dtype=torch.int32))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H, W)."""
-        # No weight is beyond 127 scales, so -128, which the ONNX exporter insists on, never occurs.
+        # The ONNX exporter insists on -128, but it never occurs: no weight is beyond 127 scales.
         weight = torch.fake_quantize_per_channel_affine(self.conv.weight, self.scale, self.zero, 0, -128, 127)
         out: Tensor = self.conv._conv_forward(x, weight, self.conv.bias)
         return out
 
 
-def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Bytes) -> GraphModule:
-    """The whole graph from pixels to saliency with its quantisers.
+def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Int8Range) -> GraphModule:
+    """The whole graph, from pixels to saliency, with its quantisers.
 
     Args:
-        network: evaluating, batch norm folded, float32; left as it is.
+        network: in evaluation mode, batch norm folded, float32; left as it is.
         calibration: of these weights.
-        activations: which bytes the runtime takes.
+        activations: the integers that the runtime supports.
 
     Returns:
-        A module like :class:`rtsod.model.saliency.SaliencyGraph`. In PyTorch it computes what the 8-bit runtimes
-        compute, slowly.
+        A module like :class:`rtsod.model.saliency.SaliencyGraph`. In PyTorch it computes, slowly, what the int8
+        runtimes compute.
     """
     traced = symbolic_trace(SaliencyGraph(network).eval())
     chosen = {
@@ -128,24 +133,25 @@ def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Bytes)
         for node in traced.graph.nodes
         if node.op == "call_module"
         and isinstance(conv := traced.get_submodule(node.target), nn.Conv2d)
-        and _brick(node) not in (FUSION, *calibration.floats)
+        and _layer_name(node) not in (FUSION, *calibration.floats)
     }
-    largest = dict(calibration.maxima) | {name: found.others for name, found in calibration.steady.items()}
-    scales = _shared_scales([_feeding(node.args[0]) for node in chosen], largest, activations)
-    for added in _added(traced, {_brick(node) for node in chosen}):
-        scales.setdefault(added, _scale(largest[_range_name(added)], activations))
+    largest = dict(calibration.maxima) | {name: found.others_max for name, found in calibration.outliers.items()}
+    scales = _shared_scales([_sources(node.args[0]) for node in chosen], largest, activations)
+    for summand in _stage_summands(traced, {_layer_name(node) for node in chosen}):
+        scales.setdefault(summand, _scale(largest[_range_name(summand)], activations))
     channels = {
-        source: calibration.steady[name].channels
+        source: calibration.outliers[name].channels
         for source in scales
-        if (name := _range_name(source)) in calibration.steady
+        if (name := _range_name(source)) in calibration.outliers
     }
-    aside = Aside(traced, channels) if channels else None
+    splitter = OutlierSplitter(traced, channels) if channels else None
     for node, conv in chosen.items():
-        without = () if aside is None else aside.take(node, conv)
-        traced.set_submodule(str(node.target), Int8Conv(conv, without))
+        ignored = () if splitter is None else splitter.split(node, conv)
+        traced.set_submodule(str(node.target), Int8Conv(conv, ignored))
     for source, (scale, zero) in scales.items():
         with traced.graph.inserting_after(source):
             quantiser = traced.graph.call_function(torch.fake_quantize_per_tensor_affine)
+        # The outlier channels are taken, by getitem, from the source itself: they stay in float.
         source.replace_all_uses_with(quantiser, lambda user: user.target is not operator.getitem)
         quantiser.args = (source, scale, zero, *_LIMITS[activations])
     traced.graph.lint()
@@ -153,45 +159,47 @@ def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Bytes)
     return traced
 
 
-def _added(graph: GraphModule, bricks: Collection[str]) -> list[Node]:
-    """What each stage adds to its own input, where it comes from one of these bricks."""
+def _stage_summands(graph: GraphModule, layers: Collection[str]) -> list[Node]:
+    """What each stage adds to the output of its first layer, where one of ``layers`` computes it."""
     sums = [node for node in graph.graph.nodes if node.target is operator.add]
     return [
-        last for last, _ in (node.args for node in sums) if last.target is F.relu and _brick(last.args[0]) in bricks
+        last
+        for last, _ in (node.args for node in sums)
+        if last.target is F.relu and _layer_name(last.args[0]) in layers
     ]
 
 
-def _feeding(node: Node) -> list[Node]:
-    """What a convolution's input is pooled or put together from: where its quantisers stand."""
+def _sources(node: Node) -> list[Node]:
+    """The nodes that a convolution's input is pooled or concatenated from: where its quantisers go."""
     if node.target is torch.cat:
-        return [source for part in node.args[0] for source in _feeding(part)]  # type: ignore[union-attr, arg-type]
+        return [source for part in node.args[0] for source in _sources(part)]  # type: ignore[union-attr, arg-type]
     if node.target is F.max_pool2d:
-        return _feeding(node.args[0])  # type: ignore[arg-type]
+        return _sources(node.args[0])  # type: ignore[arg-type]
     return [node]
 
 
-def _brick(node: Node) -> str:
-    """The name of a module's brick, or its own where it is none's."""
+def _layer_name(node: Node) -> str:
+    """The name of the ConvBNReLU layer that a module belongs to, or its own name if it belongs to none."""
     return str(node.target).removeprefix("network.").removesuffix(".conv_s1").removesuffix(".bn_s1")
 
 
 def _range_name(source: Node) -> str:
-    """Which of the calibration's ranges holds for a source."""
+    """The name of the calibrated range of a source."""
     before = source.args[0]
     assert isinstance(before, Node)
     if source.target is F.relu:
-        return _brick(before)
-    if source.target is F.interpolate:  # no value between two is larger than both
+        return _layer_name(before)
+    if source.target is F.interpolate:  # interpolated values stay within the range
         return _range_name(before)
-    if source.target is operator.add and before.target is F.relu:  # a stage's last brick, and its first
+    if source.target is operator.add and before.target is F.relu:  # the sum at the end of a stage
         return _range_name(before).split(".")[0]
     return _INPUT
 
 
 def _shared_scales(
-    meetings: list[list[Node]], maxima: Mapping[str, float], activations: Bytes
+    meetings: list[list[Node]], maxima: Mapping[str, float], activations: Int8Range
 ) -> dict[Node, tuple[float, int]]:
-    """Scale and zero point of each source: one pair for all that meet, directly or through others."""
+    """Scale and zero point of each source; one pair for all sources that meet, directly or through others."""
     groups: dict[Node, set[Node]] = {}
     for sources in meetings:
         together = set(sources).union(*(groups.get(source, set()) for source in sources))
@@ -206,13 +214,13 @@ def _shared_scales(
     return scales
 
 
-def _scale(maximum: float, activations: Bytes) -> tuple[float, int]:
-    """Scale and zero point of what lies between 0 and a maximum."""
-    return max(maximum / _LIMITS[activations][1], _LEAST), 0
+def _scale(maximum: float, activations: Int8Range) -> tuple[float, int]:
+    """Scale and zero point of values between 0 and a maximum."""
+    return max(maximum / _LIMITS[activations][1], _MIN_SCALE), 0
 
 
-def _input_scale(activations: Bytes) -> tuple[float, int]:
-    """Of the normalised pixels, whose range is known: (0 - mean) / deviation to (1 - mean) / deviation."""
+def _input_scale(activations: Int8Range) -> tuple[float, int]:
+    """Scale and zero point of the normalised pixels: from (0 - mean) / deviation to (1 - mean) / deviation."""
     low = min(-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True))
     high = max((1 - mean) / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True))
     if activations == "signed":
@@ -221,28 +229,28 @@ def _input_scale(activations: Bytes) -> tuple[float, int]:
     return scale, round(-low / scale)
 
 
-def left_in_float(network: U2Net, steady: Mapping[str, Steady]) -> tuple[str, ...]:
-    """The bricks that cancel (see :func:`cancelling`) and that no steady channel feeds: taking it aside does not help.
+def layers_left_in_float(network: U2Net, outliers: Mapping[str, OutlierChannels]) -> tuple[str, ...]:
+    """The layers that cancel (see :func:`cancelling_layers`) but read no outlier channel: splitting does not help them.
 
     Args:
-        network: evaluating, batch norm folded, float32.
-        steady: by the brick that has such channels.
+        network: in evaluation mode, batch norm folded, float32.
+        outliers: by the layer that outputs them.
     """
     traced = symbolic_trace(SaliencyGraph(network).eval())
     helped = {
-        _brick(node)
+        _layer_name(node)
         for node in traced.graph.nodes
         if node.op == "call_module"
         and isinstance(traced.get_submodule(node.target), nn.Conv2d)
-        and any(_range_name(source) in steady for source in _feeding(node.args[0]))
+        and any(_range_name(source) in outliers for source in _sources(node.args[0]))
     }
-    return tuple(name for name in cancelling(network) if name not in helped)
+    return tuple(name for name in cancelling_layers(network) if name not in helped)
 
 
-def cancelling(network: U2Net) -> list[str]:
-    """The bricks that take a large constant away from a large sum (:func:`rtsod.model.fp16.cancels`), largest first.
+def cancelling_layers(network: U2Net) -> list[str]:
+    """The layers that subtract a large constant from a large sum (:func:`rtsod.model.fp16.cancels`), largest first.
 
-    Where such a constant is an activation's, its range is wide and what matters in it is narrow: 8 bits lose it first.
+    The activations behind such a sum have a wide range of which only a narrow part matters: int8 loses it first.
     """
     biases = {
         name: float(module.conv_s1.bias.abs().max())

@@ -1,4 +1,4 @@
-"""From pixels to a saliency map in one graph: what every backend compiles, so that none has its own normalisation."""
+"""From pixels to a saliency map in one graph. Every backend compiles it, so that none has its own normalisation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from torch import Tensor, nn
 
 from rtsod.model.u2net import U2Net
 
-# Of ImageNet, RGB, for pixels in [0, 1]: what the authors trained with.
 MEAN: Final = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's pixels, RGB in [0, 1]: what the authors trained with."""
 DEVIATION: Final = (0.229, 0.224, 0.225)
+"""Their standard deviation."""
 
 
 class SaliencyGraph(nn.Module):
     """uint8 pixels in, saliency in [0, 1] out.
 
     Args:
-        network: evaluating, batch norm folded; in the precision it is to run in.
+        network: in evaluation mode, batch norm folded, in the precision to run in.
     """
 
     gain: Tensor
@@ -36,8 +37,8 @@ class SaliencyGraph(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(1, S, S, 3) uint8 BGR to (1, 1, S, S) float32 in [0, 1].
 
-        Normalisation and sigmoid are in float32 whatever the network runs in: both are free, and the sigmoid's ends
-        are where half precision is coarsest.
+        Normalisation and sigmoid are computed in float32 in any precision: both are free, and near 1, where the sigmoid
+        saturates, fp16 is coarsest.
         """
         x = self.normalised(image)
         logits = self.network(x.to(self.network.outconv.weight.dtype))
@@ -45,17 +46,17 @@ class SaliencyGraph(nn.Module):
         return saliency
 
     def normalised(self, image: Tensor) -> Tensor:
-        """(1, S, S, 3) uint8 BGR to (1, 3, S, S) float32 RGB, as the network is trained to see it."""
-        # First of all the cast: TensorRT takes bytes into no other operation.
+        """(1, S, S, 3) uint8 BGR to (1, 3, S, S) float32 RGB, normalised as in training."""
+        # The cast comes first: TensorRT accepts uint8 in no other operation.
         x = image.float().permute(0, 3, 1, 2).flip(1)
         return x * self.gain + self.offset
 
 
 class FrameGraph(nn.Module):
-    """A whole frame in, its map out: scaling, too, is the graph's.
+    """A frame of any size in, its saliency map out: the graph also scales.
 
     Args:
-        saliency: what to run.
+        saliency: the graph for scaled images.
         size: S.
     """
 
@@ -67,8 +68,8 @@ class FrameGraph(nn.Module):
     def forward(self, frame: Tensor) -> Tensor:
         """(1, H, W, 3) uint8 BGR to (1, 1, S, S) float32 in [0, 1].
 
-        Bilinear without antialiasing, rounded to bytes: :func:`rtsod.imaging.network_input.shrink`, but for OpenCV's coefficients
-        of 11 bits, which is one level of 255 at most.
+        Bilinear without antialiasing, rounded to uint8: what :func:`rtsod.imaging.network_input.shrink` computes, to
+        within one level of 255. OpenCV's coefficients have only 11 bits.
         """
         pixels = frame.permute(0, 3, 1, 2).float()
         small = F.interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)

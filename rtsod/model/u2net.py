@@ -1,10 +1,11 @@
-"""U²-Net and U²-Net-lite: a U of residual U-blocks, to be read beside figure 5 and table 1 of arXiv:2005.09007.
+"""U²-Net and U²-Net-lite: a U of residual U-blocks. Read it beside figure 5 and table 1 of arXiv:2005.09007.
 
-Module names are the names in the authors' checkpoints (``stage1.rebnconvin.conv_s1.weight``, ..., ``side1``,
-``outconv``), and modules are registered in the order they run, so that a list of convolutions in graph order
-(:mod:`rtsod.model.checkpoints`) meets them one to one.
+Modules have their names in the authors' checkpoints (``stage1.rebnconvin.conv_s1.weight``, ..., ``side1``,
+``outconv``). They are registered in the order they run, so that the convolutions of an ONNX graph, listed in graph
+order, match them one to one (:mod:`rtsod.model.checkpoints`).
 
-Shapes in comments: B batch, H and W of the input, C, M, C' a block's in, mid and out channels.
+Shapes in comments: B is the batch, H and W are the input's height and width. C, M and C' are a block's input, middle
+and output channels; C_n and C_n' are the output channels of the n-th encoder and decoder stage.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from torch import Tensor, nn
 
 
 class Block(NamedTuple):
-    """One line of the paper's table: RSU-``height`` (``in_channels``, ``mid_channels``, ``out_channels``)."""
+    """One entry of the paper's table 1: RSU-``height`` (``in_channels``, ``mid_channels``, ``out_channels``)."""
 
     height: int
     in_channels: int
     mid_channels: int
     out_channels: int
     dilated: bool = False
-    """True for RSU-4F: dilations in place of pooling."""
+    """True for RSU-4F: dilated convolutions instead of pooling."""
 
 
 #                                En_1 .. En_6, then De_5 .. De_1
@@ -58,13 +59,23 @@ LITE: Final[tuple[Block, ...]] = (
 TABLES: Final = {"full": FULL, "lite": LITE}
 
 
+def pool(x: Tensor) -> Tensor:
+    """Halve height and width, rounding up, by their 2x2 maximum."""
+    return F.max_pool2d(x, 2, stride=2, ceil_mode=True)
+
+
 def upsample_like(x: Tensor, like: Tensor) -> Tensor:
     """Bilinear, to the height and width of ``like``; pixel centres as in the authors' code (``align_corners`` off)."""
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
+def upsample_and_cat(below: Tensor, beside: Tensor) -> Tensor:
+    """Upsample a deeper stage's output to the size of the encoder's beside it, and join the two."""
+    return torch.cat((upsample_like(below, beside), beside), 1)
+
+
 class ConvBNReLU(nn.Module):
-    """3x3 convolution, batch norm, ReLU: the paper's only building brick. Keeps height and width."""
+    """3x3 convolution, batch norm, ReLU. Keeps height and width."""
 
     def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
         super().__init__()
@@ -77,77 +88,57 @@ class ConvBNReLU(nn.Module):
         return out
 
 
-class _ResidualUBlock(nn.Module):
-    """What RSU-L and RSU-4F share: the bricks ``rebnconvin``, ``rebnconv1`` .. ``L``, ``L-1 d`` .. ``1d``."""
+class RSU(nn.Module):
+    """Residual U-block, RSU-L in figure 4: a U of L levels whose output is added to its first layer's.
 
-    def __init__(self, block: Block, dilations: Sequence[int]) -> None:
+    RSU-4F, for maps that are already small, keeps one size and dilates its convolutions instead of pooling.
+
+    Args:
+        block: its line in the table.
+    """
+
+    def __init__(self, block: Block) -> None:
         super().__init__()
-        height, c, m, c_out = block.height, block.in_channels, block.mid_channels, block.out_channels
-        self.height = height
+        levels, c, m, c_out = block.height, block.in_channels, block.mid_channels, block.out_channels
+        dilations = [1, 2, 4, 8] if block.dilated else [1] * (levels - 1) + [2]
+        self.levels, self.dilated = levels, block.dilated
+        # Registered in the order they run: forward() relies on it.
         self.rebnconvin = ConvBNReLU(c, c_out)
-        for level in range(1, height + 1):
-            brick = ConvBNReLU(c_out if level == 1 else m, m, dilations[level - 1])
-            self.add_module(f"rebnconv{level}", brick)
-        for level in range(height - 1, 0, -1):
-            brick = ConvBNReLU(2 * m, c_out if level == 1 else m, dilations[level - 1])
-            self.add_module(f"rebnconv{level}d", brick)
-
-    def encoder(self, level: int) -> nn.Module:
-        return self.get_submodule(f"rebnconv{level}")
-
-    def decoder(self, level: int) -> nn.Module:
-        return self.get_submodule(f"rebnconv{level}d")
-
-
-class RSU(_ResidualUBlock):
-    """RSU-L: a U-Net of ``height`` levels inside one block, added to the block's own first convolution."""
-
-    def __init__(self, block: Block) -> None:
-        super().__init__(block, dilations=[1] * (block.height - 1) + [2])  # the bottom sees twice as far
+        for level in range(1, levels + 1):
+            self.add_module(f"rebnconv{level}", ConvBNReLU(c_out if level == 1 else m, m, dilations[level - 1]))
+        for level in range(levels - 1, 0, -1):
+            layer = ConvBNReLU(2 * m, c_out if level == 1 else m, dilations[level - 1])
+            self.add_module(f"rebnconv{level}d", layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H, W)."""
-        inside = self.rebnconvin(x)  # (B, C', H, W)
+        first, *layers = self.children()
+        encoder, bottom, decoder = layers[: self.levels - 1], layers[self.levels - 1], layers[self.levels :]
 
-        down = [self.encoder(1)(inside)]  # (B, M, H, W)
-        for level in range(2, self.height):
-            pooled = F.max_pool2d(down[-1], 2, stride=2, ceil_mode=True)
-            down.append(self.encoder(level)(pooled))  # (B, M, H / 2^(level-1), ...)
+        inside: Tensor = first(x)  # (B, C', H, W)
 
-        up = self.encoder(self.height)(down[-1])  # the bottom keeps its size, by dilation
-        for level in range(self.height - 1, 0, -1):
-            up = self.decoder(level)(torch.cat((up, down[level - 1]), 1))  # (B, M, ...), last (B, C', H, W)
-            if level > 1:
-                up = upsample_like(up, down[level - 2])
+        down = [encoder[0](inside)]  # (B, M, H, W)
+        for layer in encoder[1:]:
+            down.append(layer(self._pool(down[-1])))  # (B, M, H / 2, W / 2), a quarter, ...
+
+        up = bottom(down[-1])  # dilated, so the bottom level keeps the size above it
+        for layer, skip in zip(decoder, reversed(down), strict=True):
+            if skip is not down[-1]:
+                up = self._upsample(up, skip)
+            up = layer(torch.cat((up, skip), 1))  # (B, M, ...), last (B, C', H, W)
 
         out: Tensor = up + inside
         return out
 
+    def _pool(self, x: Tensor) -> Tensor:
+        return x if self.dilated else pool(x)
 
-class RSU4F(_ResidualUBlock):
-    """RSU-4F: four levels at one size, seeing wider by dilation instead of pooling, for maps already small."""
-
-    def __init__(self, block: Block) -> None:
-        super().__init__(block, dilations=[1, 2, 4, 8])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, C', H, W)."""
-        inside = self.rebnconvin(x)  # (B, C', H, W)
-
-        down = [self.encoder(1)(inside)]  # (B, M, H, W), as all below
-        for level in range(2, self.height):
-            down.append(self.encoder(level)(down[-1]))
-
-        up = self.encoder(self.height)(down[-1])
-        for level in range(self.height - 1, 0, -1):
-            up = self.decoder(level)(torch.cat((up, down[level - 1]), 1))
-
-        out: Tensor = up + inside
-        return out
+    def _upsample(self, x: Tensor, like: Tensor) -> Tensor:
+        return x if self.dilated else upsample_like(x, like)
 
 
 class U2Net(nn.Module):
-    """The two-level nested U: six encoder and five decoder blocks, six side maps fused into one.
+    """The two-level nested U: six encoder and five decoder stages, and six side maps fused into one (figure 5).
 
     Args:
         table: :data:`FULL` or :data:`LITE`.
@@ -155,12 +146,13 @@ class U2Net(nn.Module):
 
     def __init__(self, table: Sequence[Block] = FULL) -> None:
         super().__init__()
-        names = [f"stage{n}" for n in range(1, 7)] + [f"stage{n}d" for n in range(5, 0, -1)]
-        for name, block in zip(names, table, strict=True):
-            self.add_module(name, RSU4F(block) if block.dilated else RSU(block))
-        outs = {name: block.out_channels for name, block in zip(names, table, strict=True)}
-        for n in range(1, 7):
-            self.add_module(f"side{n}", nn.Conv2d(outs["stage6" if n == 6 else f"stage{n}d"], 1, 3, padding=1))
+        en_1, en_2, en_3, en_4, en_5, en_6, de_5, de_4, de_3, de_2, de_1 = table
+        self.stage1, self.stage2, self.stage3 = RSU(en_1), RSU(en_2), RSU(en_3)
+        self.stage4, self.stage5, self.stage6 = RSU(en_4), RSU(en_5), RSU(en_6)
+        self.stage5d, self.stage4d, self.stage3d = RSU(de_5), RSU(de_4), RSU(de_3)
+        self.stage2d, self.stage1d = RSU(de_2), RSU(de_1)
+        self.side1, self.side2, self.side3 = _side(de_1), _side(de_2), _side(de_3)
+        self.side4, self.side5, self.side6 = _side(de_4), _side(de_5), _side(en_6)
         self.outconv = nn.Conv2d(6, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -173,50 +165,61 @@ class U2Net(nn.Module):
             Evaluating: the fused map, (B, 1, H, W), before its sigmoid. Training: that and the six side maps
             ``side1`` .. ``side6``, all of the same shape, for deep supervision.
         """
-        # Encoder: En_1 .. En_6, each at half the size of the one before
-        down: list[Tensor] = []
-        for n in range(1, 7):
-            inward = F.max_pool2d(down[-1], 2, stride=2, ceil_mode=True) if down else x
-            down.append(self.get_submodule(f"stage{n}")(inward))  # (B, C_n, H / 2^(n-1), ...)
+        # Encoder
+        en_1 = self.stage1(x)  # (B, C_1, H, W)
+        en_2 = self.stage2(pool(en_1))  # (B, C_2, H / 2, W / 2)
+        en_3 = self.stage3(pool(en_2))  # (B, C_3, H / 4, W / 4)
+        en_4 = self.stage4(pool(en_3))  # (B, C_4, H / 8, W / 8)
+        en_5 = self.stage5(pool(en_4))  # (B, C_5, H / 16, W / 16)
+        en_6 = self.stage6(pool(en_5))  # (B, C_6, H / 32, W / 32)
 
-        # Decoder: De_5 .. De_1, each fed by the one below and the encoder beside it
-        up = [down[5]]  # deepest first
-        for n in range(5, 0, -1):
-            beside = down[n - 1]
-            up.append(self.get_submodule(f"stage{n}d")(torch.cat((upsample_like(up[-1], beside), beside), 1)))
+        # Decoder: each stage sees the one below it and the encoder stage beside it
+        de_5 = self.stage5d(upsample_and_cat(en_6, en_5))  # (B, C_5, H / 16, W / 16)
+        de_4 = self.stage4d(upsample_and_cat(de_5, en_4))  # (B, C_4', H / 8, W / 8)
+        de_3 = self.stage3d(upsample_and_cat(de_4, en_3))  # (B, C_3', H / 4, W / 4)
+        de_2 = self.stage2d(upsample_and_cat(de_3, en_2))  # (B, C_2', H / 2, W / 2)
+        de_1 = self.stage1d(upsample_and_cat(de_2, en_1))  # (B, C_1', H, W)
 
-        # Side maps, shallowest first, all at the input's size, and their fusion
-        sides: list[Tensor] = []
-        for n, features in enumerate(reversed(up), start=1):
-            side = self.get_submodule(f"side{n}")(features)  # (B, 1, H / 2^(n-1), ...)
-            sides.append(upsample_like(side, sides[0]) if sides else side)
+        # Side maps at the input's size, and their fusion
+        side_1 = self.side1(de_1)  # (B, 1, H, W), as all of these
+        side_2 = upsample_like(self.side2(de_2), side_1)
+        side_3 = upsample_like(self.side3(de_3), side_1)
+        side_4 = upsample_like(self.side4(de_4), side_1)
+        side_5 = upsample_like(self.side5(de_5), side_1)
+        side_6 = upsample_like(self.side6(en_6), side_1)
+        sides = (side_1, side_2, side_3, side_4, side_5, side_6)
         fused: Tensor = self.outconv(torch.cat(sides, 1))  # (B, 1, H, W)
 
         return (fused, *sides) if self.training else fused
 
 
+def _side(block: Block) -> nn.Conv2d:
+    """The convolution that makes a side map of a stage's output."""
+    return nn.Conv2d(block.out_channels, 1, 3, padding=1)
+
+
 def convolutions(network: nn.Module) -> list[nn.Conv2d]:
-    """All convolutions in the order they run: 112 of the blocks, six side maps, one fusion."""
+    """All convolutions in the order they run: 112 in the stages, six side maps, one fusion."""
     return [module for module in network.modules() if isinstance(module, nn.Conv2d)]
 
 
 def fold_batch_norm(network: nn.Module) -> None:
-    """Fold every batch norm into the convolution before it, in place and in float32.
+    """Fold every batch norm into the convolution before it, in place.
 
     With running mean m, variance v, scale g and shift b, a convolution of weight w and bias c becomes one of weight
-    w g / sqrt(v + eps) and bias (c - m) g / sqrt(v + eps) + b. Done in float32 before any cast: in half precision the
-    product of small variances and large scales loses what the cast alone would keep.
+    w g / sqrt(v + eps) and bias (c - m) g / sqrt(v + eps) + b. Fold in float32, before any cast: in fp16 the product of
+    small variances and large scales loses precision that the cast alone would keep.
 
     Raises:
-        ValueError: the network trains, or is not in float32.
+        ValueError: the network is in training mode, or not in float32.
     """
     if network.training:
         raise ValueError("batch norm can be folded in evaluation mode only: call network.eval() first")
     with torch.no_grad():
-        for brick in network.modules():
-            if not (isinstance(brick, ConvBNReLU) and isinstance(brick.bn_s1, nn.BatchNorm2d)):
+        for layer in network.modules():
+            if not (isinstance(layer, ConvBNReLU) and isinstance(layer.bn_s1, nn.BatchNorm2d)):
                 continue
-            conv, norm = brick.conv_s1, brick.bn_s1
+            conv, norm = layer.conv_s1, layer.bn_s1
             if conv.weight.dtype != torch.float32:
                 raise ValueError("batch norm is folded in float32, before any cast")
             assert norm.running_mean is not None
@@ -225,4 +228,4 @@ def fold_batch_norm(network: nn.Module) -> None:
             gain = norm.weight * torch.rsqrt(norm.running_var + norm.eps)  # (C',)
             conv.weight.mul_(gain[:, None, None, None])
             conv.bias.copy_((conv.bias - norm.running_mean) * gain + norm.bias)
-            brick.bn_s1 = nn.Identity()
+            layer.bn_s1 = nn.Identity()

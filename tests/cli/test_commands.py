@@ -71,7 +71,7 @@ def test_half_precision_is_refused_nowhere_else() -> None:
 def test_auto_leaves_tensorrt_where_it_could_not_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
     here = Availability("x", True, "is here")
     monkeypatch.setattr("rtsod.backends.nvidia_driver", lambda: here)
-    monkeypatch.setattr("rtsod.backends._tensorrt_installed", lambda: here)
+    monkeypatch.setattr("rtsod.backends._probe_tensorrt_installation", lambda: here)
     name, why = choose(EngineConfig(device="cuda", input_size=96))
     assert name == "torch"
     assert str(LEAST_HALF_SIZE) in why

@@ -329,9 +329,9 @@ def test_a_cache_that_cannot_be_written_only_costs_time(
 ) -> None:
     import platformdirs
 
-    from rtsod.model.weights import fetch
+    from rtsod.model.weights import fetch, published
 
-    weights = fetch("lite")
+    weights = fetch(published("lite"))
     (tmp_path / "file").touch()
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "file" / name)
     arguments: list[str | Path] = [

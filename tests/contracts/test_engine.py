@@ -1,4 +1,4 @@
-"""One suite over every engine: what :class:`rtsod.interfaces.Engine` promises holds for each."""
+"""One suite for every engine: each keeps the promises of :class:`rtsod.interfaces.Engine`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 
 NAMES = ["constant", "openvino", "openvino-int8", "torch", "tensorrt"]
-"""OpenVINO is asked for its precision; what ``auto`` takes depends on the processor."""
+"""OpenVINO is opened in a fixed precision: what ``auto`` takes depends on the processor."""
 
 
 def _open(name: str, **options: object) -> Engine:
@@ -59,11 +59,11 @@ def test_the_caller_owns_the_map(engine: Engine) -> None:
     first = engine.infer(_noise(160, seed=1))
     kept = first.copy()
     engine.infer(_noise(160, seed=2))
-    assert np.array_equal(first, kept), "the next inference wrote into the last one's answer"
-    first[:] = 0  # and it may be written
+    assert np.array_equal(first, kept), "the next inference overwrote the map"
+    first[:] = 0  # the caller may write into it
 
 
-def test_the_picture_is_not_touched_and_may_be_read_only(engine: Engine) -> None:
+def test_the_image_is_not_modified_and_may_be_read_only(engine: Engine) -> None:
     image = _noise(160)
     kept = image.copy()
     image.setflags(write=False)
@@ -71,18 +71,54 @@ def test_the_picture_is_not_touched_and_may_be_read_only(engine: Engine) -> None
     assert np.array_equal(image, kept)
 
 
-def test_the_answer_depends_on_the_picture_alone(engine: Engine) -> None:
+def test_the_map_depends_on_the_image_alone(engine: Engine) -> None:
     first = engine.infer(_noise(160, seed=3))
     engine.infer(_noise(160, seed=4))
     assert np.array_equal(engine.infer(_noise(160, seed=3)), first)
 
 
-def test_it_says_what_runs(engine: Engine) -> None:
+def test_info_describes_what_runs(engine: Engine) -> None:
     info = engine.info
     assert info.input_size == 160
     assert info.name in NAMES
     assert info.precision in ("fp16", "fp32", "int8")
     assert info.device
+    assert info.slow_to_open == (info.name == "tensorrt")
+
+
+def test_its_configuration_is_decided_and_reopens_the_same_engine(engine: Engine) -> None:
+    config = engine.info.config
+    if config is None:
+        assert isinstance(engine, ConstantEngine), "every configured engine says how"
+        return
+    assert "auto" not in (config.engine, config.precision, config.device)
+    assert (config.engine, config.precision) == (engine.info.name, engine.info.precision)
+    lines: list[str] = []
+    again = open_engine(config, resolve(config), lines.append)
+    try:
+        assert again.info == engine.info
+        assert not lines, "nothing was left to choose or build"
+        assert np.array_equal(again.infer(_noise(160)), engine.infer(_noise(160)))
+    finally:
+        again.close()
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_auto_is_decided_once(name: str, published_weights: dict[str, Path]) -> None:
+    config = EngineConfig(model="lite", engine=name, input_size=96)  # type: ignore[arg-type]
+    try:
+        opened = open_engine(config, resolve(config))
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    info = opened.info
+    opened.close()
+    assert info.config is not None
+    assert "auto" not in (info.config.engine, info.config.precision, info.config.device)
+    lines: list[str] = []
+    again = open_engine(info.config, resolve(config), lines.append)
+    again.close()
+    assert again.info == info
+    assert not lines
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,7 +135,7 @@ def test_engines_agree_at_any_input_size(size: int, samples: Path, published_wei
     image = cv2.resize(cv2.imread(str(samples / "images" / "girl.png")), (size, size))  # type: ignore[arg-type]
     one, other = (_open(name, input_size=size).infer(np.asarray(image, np.uint8)) for name in ("openvino", "torch"))
     assert np.abs(one - other).max() < 2e-3
-    assert one.max() > 0.5, "a picture of a girl holds a subject"
+    assert one.max() > 0.5, "the photograph of a girl has a subject"
 
 
 def test_colours_are_taken_as_bgr(samples: Path, published_weights: dict[str, Path]) -> None:
@@ -112,7 +148,7 @@ def test_colours_are_taken_as_bgr(samples: Path, published_weights: dict[str, Pa
 
 
 class TestExplicitRequests:
-    """What was asked for by name is met or refused, never replaced."""
+    """What you request by name opens or is an error; it is never replaced."""
 
     def _refused(self, match: str, **options: object) -> None:
         config = EngineConfig(model="lite", **options)  # type: ignore[arg-type]
@@ -120,24 +156,24 @@ class TestExplicitRequests:
             open_engine(config, resolve(config))
         assert "\n" not in str(caught.value)
 
-    def test_half_precision_on_a_cpu(self) -> None:
+    def test_fp16_on_a_cpu(self) -> None:
         self._refused("fp32 or bf16", engine="torch", device="cpu", precision="fp16")
 
-    def test_a_gpu_that_is_not_there(self) -> None:
+    def test_a_missing_gpu(self) -> None:
         import torch
 
         if torch.cuda.is_available():
-            pytest.skip("there is one")
+            pytest.skip("this machine has a GPU")
         self._refused("CUDA", engine="torch", device="cuda")
         self._refused("CUDA", engine="auto", device="cuda:1")
         self._refused("--engine torch", engine="openvino", device="cuda")
 
-    def test_a_device_of_the_other_engine(self) -> None:
+    def test_a_device_of_another_engine(self) -> None:
         self._refused("--device npu", engine="openvino", device="npu")
         self._refused("--engine openvino", engine="torch", device="gpu")
 
 
-def test_auto_chooses_among_what_is_installed_and_says_why() -> None:
+def test_auto_chooses_an_installed_engine_and_says_why() -> None:
     said: list[str] = []
     config = EngineConfig(model="lite", input_size=64)
     opened = open_engine(config, resolve(config), said.append)
@@ -168,8 +204,11 @@ def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch:
         choose(config)
 
 
-def test_openvino_reports_to_nobody() -> None:
+@pytest.mark.parametrize("module", ["engine", "conversion", "model_from_torch", "dynamic_shapes", "int8_probe"])
+def test_openvino_sends_no_telemetry(module: str) -> None:
+    """Whichever module is imported first: in a subprocess that converts it is another one."""
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
-    code = "import sys, rtsod.backends.openvino.engine; print(sys.modules['openvino_telemetry'])"
+    code = f"import sys, rtsod.backends.openvino.{module}; from openvino.tools.ovc import telemetry_utils; "
+    code += "print('openvino_telemetry' in sys.modules, telemetry_utils.tm.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "None"
+    assert done.stdout.strip() == "False openvino.tools.ovc.telemetry_stub"

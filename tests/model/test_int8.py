@@ -1,4 +1,4 @@
-"""Eight bits keep the mask, are refused where they cannot, and are never taken quietly."""
+"""int8 keeps the mask, is refused where it cannot, and is never chosen silently."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import operator
 from collections import Counter
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ from torch import nn
 from torch.fx import GraphModule, Node, symbolic_trace
 
 from rtsod.backends import open_engine
-from rtsod.backends.openvino import engine
+from rtsod.backends.openvino import compiled_from_weights
 from rtsod.cli.calibrate import MEAN_BOUND, WORST_BOUND, main
 from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
@@ -29,15 +30,15 @@ from rtsod.interfaces import Engine
 from rtsod.model.calibration import Calibration, calibration_for, calibration_from_text
 from rtsod.model.checkpoints import load_network
 from rtsod.model.golden_input import golden_input
-from rtsod.model.int8 import FUSION, cancelling, int8_from_fp32, left_in_float, measure_ranges
-from rtsod.model.outlier_channels import ASIDE, Aside
+from rtsod.model.int8 import FUSION, cancelling_layers, int8_from_fp32, layers_left_in_float, measure_ranges
+from rtsod.model.outlier_channels import OUTLIER_PREFIX, OutlierSplitter
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.model.weights import resolve
 from tests.support.trt_fixtures import exported
 
 SMALL = EngineConfig(model="lite", engine="openvino", input_size=96, device="cpu")
-"""At 64 the network sees nothing in the known picture, rightly or wrongly."""
+"""At 64 pixels the network finds nothing in the golden input, so the self-check would compare empty maps."""
 
 
 def _open(precision: str, said: list[str] | None = None, **options: object) -> Engine:
@@ -48,7 +49,7 @@ def _open(precision: str, said: list[str] | None = None, **options: object) -> E
 
 @pytest.fixture
 def int8() -> None:
-    """Skips on processors without it."""
+    """Skip on processors without int8."""
     try:
         _open("int8").close()
     except EngineUnavailable as error:
@@ -66,15 +67,15 @@ def _is_quantiser(node: object) -> bool:
 
 
 class TestGraph:
-    def test_every_chosen_convolution_sees_bytes_of_one_scale(self, lite: GraphModule) -> None:
+    def test_every_int8_convolution_reads_bytes_of_one_scale(self, lite: GraphModule) -> None:
         floats = {*calibration_for(resolve(EngineConfig(model="lite"))).floats, FUSION}
-        chosen = asides = 0
+        chosen = splits = 0
         for node in lite.graph.nodes:
             if node.op != "call_module" or str(node.target).endswith("bn_s1"):
                 continue
-            if str(node.target).startswith(ASIDE):
+            if str(node.target).startswith(OUTLIER_PREFIX):
                 assert not any(map(_is_quantiser, node.all_input_nodes))
-                asides += 1
+                splits += 1
                 continue
             if any(name in str(node.target) for name in floats):
                 continue
@@ -83,26 +84,26 @@ class TestGraph:
                 source = source.args[0]
             parts = source.args[0] if source.target is torch.cat else [source]
             assert all(map(_is_quantiser, parts)), node.target
-            assert len({part.args[1:3] for part in parts}) == 1, f"{node.target}: scaled again before each inference"
+            assert len({part.args[1:3] for part in parts}) == 1, f"{node.target}: its inputs are rescaled"
             chosen += 1
-        assert (chosen, asides) == (119 - len(floats), 2)
+        assert (chosen, splits) == (119 - len(floats), 2)
 
-    def test_what_stages_add_to_their_input_is_bytes(self, lite: GraphModule) -> None:
+    def test_stages_add_bytes_to_their_input(self, lite: GraphModule) -> None:
         _normalisation, *sums = (node for node in lite.graph.nodes if node.target is operator.add)
         assert len(sums) == 11
         assert all(_is_quantiser(summand) for node in sums for summand in node.args)
 
     @pytest.mark.parametrize("model", MODELS)
-    def test_steady_channels_spare_the_bricks_they_feed(
+    def test_splitting_outlier_channels_keeps_the_layers_they_feed_in_int8(
         self, model: ModelName, published_weights: dict[str, Path]
     ) -> None:
         network, known = load_network(published_weights[model], model), calibration_for(resolve(EngineConfig(model)))
-        assert {*known.steady} == {"stage1d.rebnconv3d", "stage2d.rebnconv2d"}
-        assert left_in_float(network, known.steady) == known.floats
-        assert {*left_in_float(network, {})} - {*known.floats} == {"stage1d.rebnconv2d", "stage2d.rebnconv1d"}
+        assert {*known.outliers} == {"stage1d.rebnconv3d", "stage2d.rebnconv2d"}
+        assert layers_left_in_float(network, known.outliers) == known.floats
+        assert {*layers_left_in_float(network, {})} - {*known.floats} == {"stage1d.rebnconv2d", "stage2d.rebnconv1d"}
 
-    def test_what_goes_aside_is_the_convolution_of_those_channels(self) -> None:
-        """Whatever the others are, however the channels come in: put together, enlarged, pooled."""
+    def test_a_split_convolution_computes_the_same(self) -> None:
+        """However its outlier channels arrive: concatenated, upsampled, pooled."""
 
         class Net(nn.Module):
             def __init__(self) -> None:
@@ -123,21 +124,21 @@ class TestGraph:
             exact = network(picture)
             traced = symbolic_trace(network)
             nodes = {node.name: node for node in traced.graph.nodes}
-            aside = Aside(traced, {nodes["interpolate"]: [2], nodes["relu_1"]: [0, 3]})
-            places = aside.take(nodes["end"], network.end)
+            splitter = OutlierSplitter(traced, {nodes["interpolate"]: [2], nodes["relu_1"]: [0, 3]})
+            places = splitter.split(nodes["end"], network.end)
             assert places == [2, 4, 7]
             network.end.weight[:, places] = 0
             traced.recompile()
             torch.testing.assert_close(traced(picture), exact)
 
-    def test_the_network_is_left_as_it_is(self, published_weights: dict[str, Path]) -> None:
+    def test_the_float_network_is_not_modified(self, published_weights: dict[str, Path]) -> None:
         network = load_network(published_weights["lite"], "lite")
         before = [conv.weight.clone() for conv in convolutions(network)]
         int8_from_fp32(network, calibration_for(resolve(EngineConfig(model="lite"))), "signed")
         assert all(torch.equal(a, b.weight) for a, b in zip(before, convolutions(network), strict=True))
 
-    def test_a_brick_that_cancels_is_found_by_its_bias(self, published_weights: dict[str, Path]) -> None:
-        assert cancelling(load_network(published_weights["lite"], "lite"))[0] == "stage2d.rebnconv1d"
+    def test_a_layer_that_cancels_is_found_by_its_bias(self, published_weights: dict[str, Path]) -> None:
+        assert cancelling_layers(load_network(published_weights["lite"], "lite"))[0] == "stage2d.rebnconv1d"
 
     def test_ranges_are_the_largest_outputs(self, published_weights: dict[str, Path]) -> None:
         network = load_network(published_weights["lite"], "lite")
@@ -149,7 +150,7 @@ class TestGraph:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_mask_is_kept_on_pictures_that_were_not_calibrated_on(
+def test_masks_stay_accurate_on_pictures_outside_the_calibration_set(
     model: str, int8: None, samples: Path, published_weights: dict[str, Path]
 ) -> None:
     exact, rounded = (_open(precision, model=model, input_size=320) for precision in ("fp32", "int8"))
@@ -173,19 +174,19 @@ def _frames(clip: Path, mask_interval: int = 15) -> list[Image]:
 
 
 class TestChoice:
-    """``auto`` takes 8 bits only where they are fast and right; asked for by name they are had or refused."""
+    """``auto`` takes int8 only where it is fast and accurate; requested by name it opens or is an error."""
 
     @pytest.fixture(autouse=True)
     def _needs_it(self, int8: None) -> None:
         return None
 
-    def test_auto_takes_it_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "int8_speedup", lambda core: 3.0)  # whatever else the machine does
+    def test_auto_takes_int8_and_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compiled_from_weights, "int8_speedup", lambda core: 3.0)  # whatever this machine measures
         said: list[str] = []
         assert _open("auto", said).info.precision == "int8"
         assert said[-1].startswith("precision auto: int8, because")
 
-    def _not_had(self, why: str) -> None:
+    def _is_refused(self, why: str) -> None:
         with pytest.raises(EngineError, match=why) as caught:
             _open("int8")
         assert "\n" not in str(caught.value)
@@ -193,63 +194,67 @@ class TestChoice:
         assert _open("auto", said).info.precision == "fp32"
         assert said[-1].startswith("precision auto: fp32, because")
 
-    def test_not_where_the_library_computes_in_floats_after_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "_kernels", lambda compiled: Counter({"brgconv_avx2_f32": 119}))
-        self._not_had("0 of 119")
+    def test_int8_is_refused_where_openvino_computes_in_float(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            compiled_from_weights, "_convolution_kernels", lambda compiled: Counter({"brgconv_avx2_f32": 119})
+        )
+        self._is_refused("0 of 119")
 
-    def test_auto_does_not_on_a_processor_that_is_no_faster_with_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "int8_speedup", lambda core: 1.1)
+    def test_auto_takes_fp32_on_a_processor_that_is_no_faster_in_int8(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compiled_from_weights, "int8_speedup", lambda core: 1.1)
         said: list[str] = []
         assert _open("auto", said).info.precision == "fp32"
         assert "only 1.1 times as fast" in said[-1]
-        assert _open("int8").info.precision == "int8", "who asks for it gets it"
+        assert _open("int8").info.precision == "int8", "int8 was requested"
 
-    def test_not_with_ranges_that_are_wrong(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_int8_is_refused_with_wrong_ranges(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         right = calibration_for(resolve(SMALL))
         wrong = replace(right, maxima={name: value / 8 for name, value in right.maxima.items()})
-        monkeypatch.setattr(engine, "calibration_for", lambda weights: wrong)
-        self._not_had("failed its self-check.*--precision fp32")
+        monkeypatch.setattr(compiled_from_weights, "calibration_for", lambda weights: wrong)
+        self._is_refused("failed its self-check.*--precision fp32")
 
-    def test_not_for_weights_nobody_calibrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def nobody(weights: object) -> Calibration:
-            raise EngineUnavailable("none: python -m rtsod.cli.calibrate")
+    def test_int8_is_refused_without_a_calibration(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def missing(weights: object) -> Calibration:
+            raise EngineUnavailable("none: python -m rtsod calibrate")
 
-        monkeypatch.setattr(engine, "calibration_for", nobody)
-        self._not_had("rtsod.cli.calibrate")
+        monkeypatch.setattr(compiled_from_weights, "calibration_for", missing)
+        self._is_refused("rtsod calibrate")
 
 
 class TestCalibration:
     @pytest.mark.parametrize("model", MODELS)
-    def test_the_bundled_ones_are_of_the_authors_weights(self, model: str) -> None:
+    def test_the_bundled_calibrations_belong_to_the_authors_weights(self, model: str) -> None:
         found = calibration_for(resolve(EngineConfig(model=model)))  # type: ignore[arg-type]
         assert found.model == model
         assert calibration_from_text(found.text()) == found
+        stored = files("rtsod") / "assets" / "calibration" / f"{model}.json"
+        assert found.text() == stored.read_text(encoding="utf-8"), "conversions are stored under the text's digest"
 
     @pytest.mark.parametrize("spoil", ["{", "[]", '{"version": 1}', '{"version": 2}', '{"version": 2, "maxima": 3}'])
-    def test_a_damaged_one_is_no_calibration(self, spoil: str) -> None:
+    def test_a_damaged_calibration_is_refused(self, spoil: str) -> None:
         with pytest.raises(ValueError, match=r"."):
             calibration_from_text(spoil)
 
-    def test_a_range_that_is_no_number_is_refused(self) -> None:
+    def test_a_range_that_is_not_finite_is_refused(self) -> None:
         data = json.loads(calibration_for(resolve(SMALL)).text())
         for place, name in ((data["maxima"], "stage1"), (data["steady"]["stage2d.rebnconv2d"], "others")):
             right, place[name] = place[name], float("nan")
-            with pytest.raises(ValueError, match="no ranges"):
+            with pytest.raises(ValueError, match="invalid ranges"):
                 calibration_from_text(json.dumps(data))
             place[name] = right
         calibration_from_text(json.dumps(data))
 
-    def test_weights_of_ones_own_are_calibrated_by_the_command_the_refusal_names(
+    def test_the_command_that_the_refusal_names_calibrates_your_own_weights(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path],
         capsys: pytest.CaptureFixture[str],
     ) -> None:  # fmt: skip
         import platformdirs
 
         mine = tmp_path / "mine.onnx"
-        mine.write_bytes(published_weights["lite"].read_bytes() + b"\x52\x00")  # an empty field more: another sha256
+        mine.write_bytes(published_weights["lite"].read_bytes() + b"\x52\x00")  # one more empty field: another sha256
         monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
         weights = resolve(replace(SMALL, weights=mine))
-        with pytest.raises(EngineUnavailable, match=r"python -m rtsod\.calibrate --model lite .* --weights") as caught:
+        with pytest.raises(EngineUnavailable, match=r"python -m rtsod calibrate --model lite .* --weights") as caught:
             calibration_for(weights)
         assert "\n" not in str(caught.value)
         (tmp_path / "pictures").mkdir()
@@ -269,14 +274,14 @@ class TestCalibration:
 class TestOnnx:
     """The same graph for TensorRT, with signed bytes."""
 
-    def test_its_quantisers_are_explicit_and_none_is_missing(self, published_weights: dict[str, Path]) -> None:
+    def test_every_quantiser_is_in_the_graph(self, published_weights: dict[str, Path]) -> None:
         graph = exported(published_weights["lite"], "lite", "int8", 64)
         counts = Counts(119 + 2, UPSAMPLINGS + 2, 119 - 1 - len(calibration_for(resolve(SMALL)).floats))
         assert typing_fault(graph, "int8", counts) is None
         assert typing_fault(graph, "int8", replace(counts, in_bytes=counts.in_bytes - 1)) is not None
         zeros = {node.input[2] for node in graph.graph.node if node.op_type == "QuantizeLinear"}
         stored = {tensor.name: tensor for tensor in graph.graph.initializer}
-        assert {stored[name].data_type for name in zeros} == {3}, "TensorRT takes signed bytes only"
+        assert {stored[name].data_type for name in zeros} == {3}, "TensorRT supports signed bytes only"
 
     def test_it_computes_what_pytorch_does(self, published_weights: dict[str, Path]) -> None:
         from rtsod.export.parity import check_parity

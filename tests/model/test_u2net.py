@@ -4,18 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from rtsod.model.u2net import FULL, LITE, RSU, RSU4F, TABLES, Block, ConvBNReLU, U2Net, convolutions, fold_batch_norm
+from rtsod.model.u2net import FULL, LITE, RSU, TABLES, Block, ConvBNReLU, U2Net, convolutions, fold_batch_norm
 
 
 @pytest.mark.parametrize(("model", "parameters"), [("full", 44_009_869), ("lite", 1_131_181)])
-def test_parameters_are_the_papers(model: str, parameters: int) -> None:
+def test_the_network_has_the_papers_parameters(model: str, parameters: int) -> None:
     network = U2Net(TABLES[model])
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
     assert len(convolutions(network)) == 119
 
 
 @pytest.mark.parametrize("table", [FULL, LITE])
-def test_checkpoint_keys_are_the_authors(table: tuple[Block, ...]) -> None:
+def test_checkpoint_keys_match_the_authors(table: tuple[Block, ...]) -> None:
     keys = set(U2Net(table).state_dict())
     blocks = {
         "stage1": 7, "stage2": 6, "stage3": 5, "stage4": 4, "stage5": 4, "stage6": 4,
@@ -25,10 +25,10 @@ def test_checkpoint_keys_are_the_authors(table: tuple[Block, ...]) -> None:
     for stage, height in blocks.items():
         levels = ["in", *map(str, range(1, height + 1)), *(f"{level}d" for level in range(1, height))]
         for level in levels:
-            brick = f"{stage}.rebnconv{level}"
-            expected |= {f"{brick}.conv_s1.{part}" for part in ("weight", "bias")}
+            layer_name = f"{stage}.rebnconv{level}"
+            expected |= {f"{layer_name}.conv_s1.{part}" for part in ("weight", "bias")}
             expected |= {
-                f"{brick}.bn_s1.{part}"
+                f"{layer_name}.bn_s1.{part}"
                 for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
             }
     for head in (*(f"side{n}" for n in range(1, 7)), "outconv"):
@@ -61,15 +61,15 @@ def test_every_parameter_is_trained() -> None:
     assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
 
 
-def test_dilations_are_the_papers() -> None:
+def test_dilations_match_the_paper() -> None:
     def dilations(block: nn.Module) -> list[int]:
         return [conv.dilation[0] for conv in convolutions(block)]
 
     assert dilations(RSU(Block(5, 8, 4, 8))) == [1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
-    assert dilations(RSU4F(Block(4, 8, 4, 8, dilated=True))) == [1, 1, 2, 4, 8, 4, 2, 1]
+    assert dilations(RSU(Block(4, 8, 4, 8, dilated=True))) == [1, 1, 2, 4, 8, 4, 2, 1]
 
 
-def test_a_block_adds_what_it_computes_to_its_first_convolution() -> None:
+def test_a_block_adds_its_u_to_its_first_layer() -> None:
     block = RSU(Block(4, 3, 4, 8)).eval()
     last = block.get_submodule("rebnconv1d")
     assert isinstance(last, ConvBNReLU)
@@ -83,7 +83,7 @@ def test_folding_batch_norm_changes_the_map_by_rounding_only() -> None:
     torch.manual_seed(0)
     network = U2Net(LITE).train()
     with torch.no_grad():
-        for module in network.modules():  # statistics and scales that a forgotten term would show in
+        for module in network.modules():  # values that expose a forgotten term
             if isinstance(module, nn.BatchNorm2d):
                 module.weight.uniform_(0.5, 1.5)
                 module.bias.uniform_(-0.2, 0.2)
@@ -98,7 +98,7 @@ def test_folding_batch_norm_changes_the_map_by_rounding_only() -> None:
     assert torch.allclose(before, after, rtol=1e-3, atol=1e-3 * float(before.abs().max()))
 
 
-def test_folding_is_refused_while_training_and_in_half_precision() -> None:
+def test_folding_is_refused_in_training_mode_and_in_fp16() -> None:
     with pytest.raises(ValueError, match="evaluation"):
         fold_batch_norm(U2Net(LITE).train())
     with pytest.raises(ValueError, match="float32"):

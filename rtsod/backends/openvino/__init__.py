@@ -1,1 +1,1 @@
-"""U²-Net on OpenVINO."""
+"""U²-Net on OpenVINO: converted once, compiled and checked on opening, then run."""

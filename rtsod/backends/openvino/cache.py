@@ -1,4 +1,8 @@
-"""OpenVINO's form of the network, converted once and kept in the user's cache folder with its digest and an answer."""
+"""Finds the converted network in the user's cache folder, or converts it and stores it there.
+
+A conversion is a folder: the model, the golden outputs for its self-check, and a digest of both. OpenVINO adds its
+compiled form to the same folder.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,27 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import openvino as ov
 import platformdirs
 
-from rtsod.backends.openvino.conversion import ANSWERS, GRAPH, SIZES, Order, Written, convert, convert_into
+from rtsod.backends.openvino.conversion import (
+    GOLDEN_OUTPUTS_FILE,
+    GRAPH_FILES,
+    SHARED_SIZES,
+    ConversionRequest,
+    ConversionResult,
+    convert,
+    convert_and_save,
+)
+from rtsod.backends.openvino.core import openvino_core, ov
 from rtsod.backends.openvino.dynamic_shapes import fix_size
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
-from rtsod.model.weights import Weights
+from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.progress import Notify
 from rtsod.system.file_lock import locked
 from rtsod.system.subprocess_call import call_in_subprocess
@@ -31,167 +43,193 @@ from rtsod.system.subprocess_call import call_in_subprocess
 _log = logging.getLogger(__name__)
 
 _GRAPH_VERSION: Final = 4
-"""Raised whenever what the graph computes changes, so that older conversions are not used."""
-_DIGEST: Final = "graph.sha256"
-_unkept: Final[dict[Path, tuple[ov.Model, dict[str, str]]]] = {}
-"""By where they belong: models of any size and their answers that could not be kept there, for the other sizes."""
-_PATIENCE: Final = 120.0
-"""Seconds to wait for another process that converts the same; one that takes longer hangs, and is not needed."""
+"""Increased whenever what the graph computes changes, so that older conversions are not used."""
+_DIGEST_FILE: Final = "graph.sha256"
+_LOCK_TIMEOUT_SECONDS: Final = 120.0
+"""A conversion takes about 15 seconds. One that takes longer than this hangs, and nothing waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedModel:
     """A model ready to be compiled."""
 
     model: ov.Model
-    """Of this very size."""
-    answer: str
-    """Float32 PyTorch's answer to the known picture: see :mod:`rtsod.backends.self_check`."""
+    """Fixed to the requested input size."""
+    golden_output: str
+    """Float32 PyTorch's output for the golden input: see :mod:`rtsod.backends.self_check`."""
     folder: Path | None
-    """Where it is kept, and compiled forms may be; None where nothing can be written."""
+    """Where it is stored, and where compiled forms may be; None if nothing could be written."""
 
 
-def converted(
-    core: ov.Core,
-    config: EngineConfig,
-    weights: Weights,
-    calibration: Calibration | None,
-    notify: Notify = lambda line: None,
-) -> Converted:
-    """The model for this configuration, converted if need be: by one process at a time, and apart from this one.
-
-    A folder that cannot be written costs the conversion at every start, which is said, and nothing else.
+class ModelCache:
+    """Converted networks on disk. Those that cannot be stored there stay in memory, for engines of other sizes.
 
     Args:
         core: OpenVINO.
-        config: model and input size.
-        weights: of the network.
-        calibration: its ranges, for 8 bits; None for a float graph.
-        notify: told, in one line, that a conversion begins and what it takes, or that another process is at it.
-
-    Raises:
-        WeightsError: the weights cannot be had.
-        EngineUnavailable: PyTorch, which converts, is not installed.
-        EngineError: OpenVINO cannot convert the model.
+        root: the folder for conversions; None for the one in the user's cache.
+        lock_timeout: seconds to wait for another process that converts the same network.
     """
-    size = config.input_size
-    sizes = SIZES if size in SIZES else (size,)
-    kind = "float" if calibration is None else f"int8-{hashlib.sha256(calibration.text().encode()).hexdigest()[:8]}"
-    parts = [config.model, str(sizes[0]), weights.sha256[:16], kind, f"v{_GRAPH_VERSION}"]
-    folder = platformdirs.user_cache_path("rtsod") / "openvino" / "-".join([*parts, ov.__version__.split("-")[0]])
-    if _intact(folder):
-        return _kept(core, folder, size)
-    if folder in _unkept:
-        return _held(folder, size)
-    order = Order(config.model, sizes, weights.file(), calibration)
-    with _alone(folder, notify):
-        if _intact(folder):  # another process has converted it meanwhile
-            return _kept(core, folder, size)
-        if folder.exists():
-            _log.warning("%s: the converted model there is damaged and is made anew", folder)
-            shutil.rmtree(folder, ignore_errors=True)
-        notify(f"converting the {config.model} network for OpenVINO, once: about a quarter of a minute")
-        return _made(core, order, folder, size)
+
+    def __init__(self, core: ov.Core, root: Path | None = None, *, lock_timeout: float = _LOCK_TIMEOUT_SECONDS) -> None:
+        self.core = core
+        self._root, self._lock_timeout = root, lock_timeout
+        self._unsaved: dict[Path, tuple[ov.Model, dict[str, str]]] = {}
+        """Models of any size and their golden outputs, by the folder they belong in."""
+
+    def model(
+        self,
+        config: EngineConfig,
+        weights: Weights,
+        calibration: Calibration | None,
+        notify: Notify = lambda line: None,
+        report: ReportBytes = lambda done, total: None,
+    ) -> ConvertedModel:
+        """The model for a configuration. Reads the weights, and downloads them, only if it must convert.
+
+        One process converts at a time, in a subprocess that returns PyTorch's memory. If the folder cannot be written,
+        every start converts again, with a warning.
+
+        Args:
+            config: model and input size.
+            weights: of the network.
+            calibration: its activation ranges, for int8; None for a float graph.
+            notify: told, in one line, that a conversion begins and how long it takes, or that it waits for another.
+            report: told how far a download of the weights is.
+
+        Raises:
+            WeightsError: the weights cannot be downloaded or read.
+            EngineUnavailable: PyTorch, which converts, is not installed.
+            EngineError: OpenVINO cannot convert the model.
+        """
+        size = config.input_size
+        sizes = SHARED_SIZES if size in SHARED_SIZES else (size,)
+        folder = self._folder(weights, sizes[0], calibration)
+        if _is_intact(folder):
+            return self._load_cached(folder, size)
+        if folder in self._unsaved:
+            return self._load_unsaved(folder, size)
+        request = ConversionRequest(config.model, sizes, fetch(weights, report), calibration)
+        with _exclusive(folder, self._lock_timeout, notify):
+            if _is_intact(folder):  # another process has converted it by now
+                return self._load_cached(folder, size)
+            if folder.exists():
+                _log.warning("%s: the converted model is damaged: converting again", folder)
+                shutil.rmtree(folder, ignore_errors=True)
+            notify(f"converting the {config.model} network for OpenVINO, once: about 15 seconds")
+            return self._convert(request, folder, size)
+
+    def _folder(self, weights: Weights, size: int, calibration: Calibration | None) -> Path:
+        kind = "float" if calibration is None else f"int8-{hashlib.sha256(calibration.text().encode()).hexdigest()[:8]}"
+        parts = [weights.model, str(size), weights.sha256[:16], kind, f"v{_GRAPH_VERSION}"]
+        root = self._root or platformdirs.user_cache_path("rtsod") / "openvino"
+        return root / "-".join([*parts, ov.__version__.split("-")[0]])
+
+    def _convert(self, request: ConversionRequest, folder: Path, size: int) -> ConvertedModel:
+        with ExitStack() as stack:
+            places: list[Path] = []
+            faults: list[str] = []
+            for parent in (folder.parent, None):  # beside its final place, to be renamed into it; or in any other
+                try:
+                    if parent is not None:
+                        parent.mkdir(parents=True, exist_ok=True)
+                    unfinished = TemporaryDirectory(
+                        prefix=_unfinished_prefix(folder), dir=parent, ignore_cleanup_errors=True
+                    )
+                except FileExistsError:  # a file is where a folder should be
+                    faults.append(os.strerror(errno.ENOTDIR))
+                except OSError as error:
+                    faults.append(error.strerror or str(error))
+                else:
+                    places.append(Path(stack.enter_context(unfinished)))
+            result = _run_conversion(request, places)
+            faults += result.faults
+            if result.folder is not None and result.folder.parent == folder.parent:
+                try:
+                    _move_into_place(result.folder, folder)
+                    return self._load_cached(folder, size)
+                except OSError as error:
+                    faults.append(error.strerror or str(error))
+            _log.warning("%s: cannot store the converted model (%s): every start converts it again", folder, faults[0])
+            if result.folder is None:  # converting in this process writes no file
+                model, golden_outputs = convert(request)
+                self._unsaved[folder] = model, {str(each): output for each, output in golden_outputs.items()}
+            else:
+                graph, constants = ((result.folder / name).read_bytes() for name in GRAPH_FILES)
+                self._unsaved[folder] = self.core.read_model(graph, constants), _golden_outputs(result.folder)
+            return self._load_unsaved(folder, size)
+
+    def _load_cached(self, folder: Path, size: int) -> ConvertedModel:
+        model = fix_size(self.core.read_model(folder / GRAPH_FILES[0]), size)
+        return ConvertedModel(model, _golden_outputs(folder)[str(size)], folder)
+
+    def _load_unsaved(self, folder: Path, size: int) -> ConvertedModel:
+        model, golden_outputs = self._unsaved[folder]
+        return ConvertedModel(fix_size(model.clone(), size), golden_outputs[str(size)], None)
+
+
+@cache
+def model_cache() -> ModelCache:
+    """The model cache of this process, in the user's cache folder."""
+    return ModelCache(openvino_core())
 
 
 @contextmanager
-def _alone(folder: Path, notify: Notify) -> Iterator[None]:
-    """No two processes convert the same at once, as far as that can be had: it only saves work."""
+def _exclusive(folder: Path, lock_timeout: float, notify: Notify) -> Iterator[None]:
+    """Keep other processes from converting the same network, where a lock can be taken. It only saves work."""
     waiting = partial(notify, "another process is converting the network: waiting for it")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = locked(folder.with_name(f".{folder.name}.lock"), _PATIENCE, waiting)
+        lock = locked(folder.with_name(f".{folder.name}.lock"), lock_timeout, waiting)
     except OSError as error:
-        _log.info("no lock on the conversion: %s", error)
+        _log.info("converting without a lock: %s", error)
         yield
         return
     with lock:
-        for left in folder.parent.glob(f"{_unfinished(folder)}*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for abandoned in folder.parent.glob(f"{_unfinished_prefix(folder)}*"):  # by a process that was killed
+            shutil.rmtree(abandoned, ignore_errors=True)
         yield
 
 
-def _made(core: ov.Core, order: Order, folder: Path, size: int) -> Converted:
-    with ExitStack() as stack:
-        places: list[Path] = []
-        faults: list[str] = []
-        for parent in (folder.parent, None):  # beside its place, to be moved there whole; or anywhere
-            try:
-                if parent is not None:
-                    parent.mkdir(parents=True, exist_ok=True)
-                unfinished = TemporaryDirectory(prefix=_unfinished(folder), dir=parent, ignore_cleanup_errors=True)
-            except FileExistsError:  # a file stands where a folder should
-                faults.append(os.strerror(errno.ENOTDIR))
-            except OSError as error:
-                faults.append(error.strerror or str(error))
-            else:
-                places.append(Path(stack.enter_context(unfinished)))
-        written = _written(order, places)
-        faults += written.faults
-        if written.folder is not None and written.folder.parent == folder.parent:
-            try:
-                _move_in(written.folder, folder)
-                return _kept(core, folder, size)
-            except OSError as error:
-                faults.append(error.strerror or str(error))
-        _log.warning("%s: the converted model cannot be kept there (%s): every start converts it", folder, faults[0])
-        if written.folder is None:  # PyTorch has to work here then, where nothing need be written
-            model, answers = convert(order)
-            _unkept[folder] = model, {str(each): answer for each, answer in answers.items()}
-        else:
-            graph, constants = ((written.folder / name).read_bytes() for name in GRAPH)
-            _unkept[folder] = core.read_model(graph, constants), _answers(written.folder)
-        return _held(folder, size)
-
-
-def _written(order: Order, places: list[Path]) -> Written:
+def _run_conversion(request: ConversionRequest, places: list[Path]) -> ConversionResult:
+    """Convert into the first writable place, in a subprocess if one can be started."""
     if not places:
-        return Written(None, ())
+        return ConversionResult(None, ())
     try:
-        return call_in_subprocess("converting the network", convert_into, order, places)
+        return call_in_subprocess("converting the network", convert_and_save, request, places)
     except OSError as error:
-        _log.info("converting without a process for it: %s", error)
-        return convert_into(order, places)
+        _log.info("converting without a subprocess: %s", error)
+        return convert_and_save(request, places)
 
 
-def _move_in(unfinished: Path, folder: Path) -> None:
-    """Put a whole conversion in its place."""
-    (unfinished / _DIGEST).write_text(_digest(unfinished))
+def _move_into_place(unfinished: Path, folder: Path) -> None:
+    """Add the digest to a complete conversion and rename its folder."""
+    (unfinished / _DIGEST_FILE).write_text(_digest(unfinished))
     try:
         os.replace(unfinished, folder)
     except OSError:
-        if not _intact(folder):  # else another process was faster, and its work is as good
+        if not _is_intact(folder):  # if it is, another process was faster, and its conversion is the same
             raise
 
 
-def _kept(core: ov.Core, folder: Path, size: int) -> Converted:
-    return Converted(fix_size(core.read_model(folder / GRAPH[0]), size), _answers(folder)[str(size)], folder)
+def _golden_outputs(folder: Path) -> dict[str, str]:
+    outputs: dict[str, str] = json.loads((folder / GOLDEN_OUTPUTS_FILE).read_text())
+    return outputs
 
 
-def _held(folder: Path, size: int) -> Converted:
-    model, answers = _unkept[folder]
-    return Converted(fix_size(model.clone(), size), answers[str(size)], None)
-
-
-def _answers(folder: Path) -> dict[str, str]:
-    answers: dict[str, str] = json.loads((folder / ANSWERS).read_text())
-    return answers
-
-
-def _unfinished(folder: Path) -> str:
+def _unfinished_prefix(folder: Path) -> str:
     return f".{folder.name}-"
 
 
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for name in (*GRAPH, ANSWERS):
+    for name in (*GRAPH_FILES, GOLDEN_OUTPUTS_FILE):
         with (folder / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def _intact(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     try:
-        return (folder / _DIGEST).read_bytes() == _digest(folder).encode()
+        return (folder / _DIGEST_FILE).read_bytes() == _digest(folder).encode()
     except OSError:
         return False

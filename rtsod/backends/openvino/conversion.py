@@ -1,4 +1,4 @@
-"""From weights to OpenVINO's form of the network, by PyTorch: the work, wherever it is done."""
+"""Converts weights to an OpenVINO model, with PyTorch. :mod:`rtsod.backends.openvino.cache` decides when and where."""
 
 from __future__ import annotations
 
@@ -8,54 +8,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import openvino as ov
-
+from rtsod.backends.openvino.core import ov
 from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.model.calibration import Calibration
 
-GRAPH: Final = ("graph.xml", "graph.bin")
-ANSWERS: Final = "answers.json"
-SIZES: Final = (320, 256, 224, 192, 160, 128)
-"""Input sizes that the program chooses among by itself: one conversion serves all of them."""
+GRAPH_FILES: Final = ("graph.xml", "graph.bin")
+GOLDEN_OUTPUTS_FILE: Final = "answers.json"
+SHARED_SIZES: Final = (320, 256, 224, 192, 160, 128)
+"""Input sizes, in pixels, that the program chooses among by itself. One conversion serves all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be converted."""
+class ConversionRequest:
+    """What to convert."""
 
     model: ModelName
     sizes: tuple[int, ...]
-    """At which it is to run, the one to export it at first."""
+    """The input sizes it will run at, in pixels. The graph is exported at the first."""
     weights: Path
     calibration: Calibration | None
-    """For 8 bits; None for a float graph."""
+    """Activation ranges for int8; None for a float graph."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """Where the result lies."""
+class ConversionResult:
+    """Where a conversion was saved."""
 
     folder: Path | None
-    """The one that took it; None: none did."""
+    """The folder it was saved to; None if none could be written."""
     faults: tuple[str, ...]
-    """What was wrong with those before it."""
+    """Why the folders tried before that one could not be written."""
 
 
-def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
-    """The model, of any size, and float32 PyTorch's answers to the known picture, by the size.
+def convert(request: ConversionRequest) -> tuple[ov.Model, dict[int, str]]:
+    """Convert a network.
 
-    See :func:`rtsod.backends.openvino.dynamic_shapes.fix_size` and :mod:`rtsod.backends.self_check`.
+    Returns:
+        The model, of any input size (see :func:`rtsod.backends.openvino.dynamic_shapes.fix_size`), and float32
+        PyTorch's golden outputs by input size (see :mod:`rtsod.backends.self_check`).
 
     Raises:
-        WeightsError: the file is not this model's weights.
+        WeightsError: the file does not hold this model's weights.
         EngineUnavailable: PyTorch is not installed.
         EngineError: OpenVINO cannot convert the model.
     """
     try:
-        import torch  # a second to import, and needed once only
+        import torch  # takes a second to import and is needed only here
     except ImportError as error:
-        raise EngineUnavailable("PyTorch converts the model at the first start: pip install torch") from error
+        raise EngineUnavailable("PyTorch converts the model on the first start: pip install torch") from error
 
     from rtsod.backends.openvino.model_from_torch import openvino_from_torch
     from rtsod.backends.self_check import golden_output
@@ -64,34 +65,34 @@ def convert(order: Order) -> tuple[ov.Model, dict[int, str]]:
     from rtsod.model.int8 import int8_from_fp32
     from rtsod.model.saliency import SaliencyGraph
 
-    network = load_network(order.weights, order.model)
+    network = load_network(request.weights, request.model)
     exact = SaliencyGraph(network).eval()
 
-    def reference(picture: Image) -> Alpha:
+    def reference(image: Image) -> Alpha:
         with torch.inference_mode():
-            answer: Alpha = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
-        return answer
+            saliency: Alpha = exact(torch.from_numpy(image)[None])[0, 0].numpy()
+        return saliency
 
-    graph = exact if order.calibration is None else int8_from_fp32(network, order.calibration, "unsigned")
-    answers = {size: golden_output(reference, size) for size in order.sizes}
-    return openvino_from_torch(graph, order.sizes[0]), answers
+    graph = exact if request.calibration is None else int8_from_fp32(network, request.calibration, "unsigned")
+    golden_outputs = {size: golden_output(reference, size) for size in request.sizes}
+    return openvino_from_torch(graph, request.sizes[0]), golden_outputs
 
 
-def write(model: ov.Model, answers: Mapping[int, str], folders: Sequence[Path]) -> Written:
-    """Into the first of the folders that takes it."""
+def save(model: ov.Model, golden_outputs: Mapping[int, str], folders: Sequence[Path]) -> ConversionResult:
+    """Save a conversion to the first of the folders that can be written."""
     faults = []
     for folder in folders:
         try:
-            ov.save_model(model, folder / GRAPH[0], compress_to_fp16=False)
-            (folder / ANSWERS).write_text(json.dumps(answers))
-        except (OSError, RuntimeError) as error:  # OpenVINO reports a full disk as the latter
+            ov.save_model(model, folder / GRAPH_FILES[0], compress_to_fp16=False)
+            (folder / GOLDEN_OUTPUTS_FILE).write_text(json.dumps(golden_outputs))
+        except (OSError, RuntimeError) as error:  # OpenVINO raises RuntimeError when the disk is full
             reason = error.strerror if isinstance(error, OSError) else None
-            faults.append(reason or "the disk is full, perhaps")
+            faults.append(reason or "the disk may be full")
         else:
-            return Written(folder, tuple(faults))
-    return Written(None, tuple(faults))
+            return ConversionResult(folder, tuple(faults))
+    return ConversionResult(None, tuple(faults))
 
 
-def convert_into(order: Order, folders: Sequence[Path]) -> Written:
-    """Both, for a process of its own."""
-    return write(*convert(order), folders)
+def convert_and_save(request: ConversionRequest, folders: Sequence[Path]) -> ConversionResult:
+    """:func:`convert`, then :func:`save`: what runs in a subprocess."""
+    return save(*convert(request), folders)

@@ -1,47 +1,51 @@
-"""One converted network at every input size: PyTorch exports it for one, and need not be asked again.
+"""One converted network for every input size: PyTorch exports it at one size, and need not be asked again.
 
-The fusion of the six side maps is linear, and so is upsampling: instead of six full-size maps put together and weighed,
-each is weighed at its own size, enlarged by two small matrix products and added. At 320 x 320 that takes 0.3 ms, not 4.
-Those matrices are of one size, so that is done last.
+The fusion of the six side maps is linear, and so is upsampling. Instead of concatenating six full-size maps and
+convolving them, each map is weighted at its own size, enlarged by two small matrix products, and added up. At 320 x 320
+that takes 0.3 ms instead of 4. The matrices depend on the size, so this step comes last.
 """
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as ops
+
+from rtsod.backends.openvino.core import ops, ov
 
 
 def make_size_dynamic(model: ov.Model) -> None:
-    """Make a model of one size one of any size.
+    """Turn a model of one input size into a model of any, in place.
 
-    PyTorch's exporter wrote down to how many pixels each map is enlarged. It is always the size of a level on the way
-    down (:func:`rtsod.model.u2net.upsample_like`), so that is written instead. The model must have been
-    exported at a size that gives each level another one.
+    PyTorch's exporter hard-codes the target size of every upsampling. That size is always the size of an encoder level
+    (:func:`rtsod.model.u2net.upsample_like`), so the graph is changed to read it from there.
+
+    Args:
+        model: exported at an input size that gives each level a different size.
     """
     levels: dict[tuple[int, int], ov.Output] = {}
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Convolution":
-            levels.setdefault(_pixels(node), node.output(0))
+            levels.setdefault(_height_width(node), node.output(0))
         elif node.get_type_name() == "Interpolate":
-            size = ops.gather(ops.shape_of(levels[_pixels(node)], "i64"), np.array([2, 3]), np.array(0))
+            size = ops.gather(ops.shape_of(levels[_height_width(node)], "i64"), np.array([2, 3]), np.array(0))
             node.input(1).replace_source_output(size.output(0))
 
 
-def _pixels(node: ov.Node) -> tuple[int, int]:
-    """Height and width."""
+def _height_width(node: ov.Node) -> tuple[int, int]:
     height, width = (int(side.get_length()) for side in list(node.get_output_partial_shape(0))[2:])
     return height, width
 
 
 def fix_size(model: ov.Model, size: int) -> ov.Model:
-    """Settle the size.
+    """Fix the input size of a model, and fuse its side maps before they are upsampled.
 
     Args:
-        model: as :func:`rtsod.backends.openvino.model_from_torch.openvino_from_torch` gives it; changed, and given back.
-        size: S, pixels.
+        model: from :func:`rtsod.backends.openvino.model_from_torch.openvino_from_torch`; modified in place.
+        size: S, in pixels.
+
+    Returns:
+        The same model.
     """
     model.reshape([1, size, size, 3])
     _fuse_before_upsampling(model)
@@ -62,13 +66,14 @@ def _fuse_before_upsampling(model: ov.Model) -> None:
     for side, gain in zip(sides[1:], gains[1:], strict=True):
         small = side.get_node().input_value(0)
         rows, columns = (
-            _upsampling(have, want) for have, want in zip(list(small.get_shape())[2:], (height, width), strict=True)
+            _upsampling_matrix(source, target)
+            for source, target in zip(list(small.get_shape())[2:], (height, width), strict=True)
         )
         total = ops.add(total, ops.matmul(ops.matmul(gain * rows, small, False, False), columns, False, True))
     fusion.output(0).replace(total.output(0))
 
 
-def _upsampling(have: int, want: int) -> NDArray[np.float32]:
-    """The (want, have) matrix that enlarges a column bilinearly, pixel centres at halves."""
-    units = np.eye(have, dtype=np.float32)  # each column enlarged shows what one pixel gives to each
-    return np.asarray(cv2.resize(units, (have, want), interpolation=cv2.INTER_LINEAR), np.float32)
+def _upsampling_matrix(source: int, target: int) -> NDArray[np.float32]:
+    """The (target, source) matrix that enlarges a column bilinearly, with pixel centres at half-integers."""
+    units = np.eye(source, dtype=np.float32)  # enlarging a unit vector gives one column of the matrix
+    return np.asarray(cv2.resize(units, (source, target), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -1,7 +1,7 @@
-"""Is this processor faster with bytes than with floats? Asked of itself, in a third of a second.
+"""Measures, in a third of a second, whether this processor convolves faster in int8 than in float32.
 
-VNNI, AMX and their like multiply four bytes where there was one float; older processors only pretend to. The names of
-OpenVINO's kernels do not tell the two apart, and Python cannot ask a processor for its features on every system.
+VNNI, AMX and similar instructions multiply four bytes in the time of one float; older processors emulate them. The
+names of OpenVINO's kernels do not tell the two apart, and Python cannot read a processor's features on every system.
 """
 
 from __future__ import annotations
@@ -10,46 +10,46 @@ import time
 from typing import Final
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as ops
+
+from rtsod.backends.openvino.core import ops, ov
 
 _CHANNELS: Final = 64
-_SIDE: Final = 80
+_SIDE_PX: Final = 80
 _LAYERS: Final = 3
-_TIMES: Final = 5
+_RUNS: Final = 5
 
 
 def int8_speedup(core: ov.Core) -> float:
-    """How many times as fast as in float32 a few convolutions, like this network's, run in 8 bits."""
-    in_float, in_bytes = (_seconds(core, _convolutions(int8=int8)) for int8 in (False, True))
-    return in_float / in_bytes
+    """The time of a few convolutions like this network's in float32, divided by their time in int8."""
+    in_float, in_int8 = (_shortest_seconds(core, _convolutions(int8=int8)) for int8 in (False, True))
+    return in_float / in_int8
 
 
 def _convolutions(*, int8: bool) -> ov.Model:
-    """(1, C, S, S) through some 3x3 convolutions with ReLU."""
+    """(1, C, S, S) float32 through a few 3x3 convolutions with ReLU."""
     weights = np.random.default_rng(0).uniform(-1, 1, (_CHANNELS, _CHANNELS, 3, 3)).astype(np.float32)
-    picture = x = ops.parameter([1, _CHANNELS, _SIDE, _SIDE], np.float32)
+    image = x = ops.parameter([1, _CHANNELS, _SIDE_PX, _SIDE_PX], np.float32)
     for _ in range(_LAYERS):
         kernel = ops.constant(weights)
         if int8:
-            x = _rounded(x, 0, 1, 256)
-            kernel = _rounded(kernel, -1, 1, 255)  # symmetric, or OpenVINO stays in float
+            x = _fake_quantize(x, 0, 1, 256)
+            kernel = _fake_quantize(kernel, -1, 1, 255)  # OpenVINO stays in float unless weights are symmetric
         x = ops.relu(ops.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1]))
-    return ov.Model([x], [picture])
+    return ov.Model([x], [image])
 
 
-def _rounded(x: ov.Node, low: float, high: float, levels: int) -> ov.Node:
+def _fake_quantize(x: ov.Node, low: float, high: float, levels: int) -> ov.Node:
     return ops.fake_quantize(x, *(np.float32(bound) for bound in (low, high, low, high)), levels)
 
 
-def _seconds(core: ov.Core, model: ov.Model) -> float:
-    """The shortest of several runs: what else the machine does can only lengthen one."""
+def _shortest_seconds(core: ov.Core, model: ov.Model) -> float:
+    """The shortest of several runs: other work on the machine can only lengthen one."""
     options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     request = core.compile_model(model, "CPU", options).create_infer_request()
-    picture = np.random.default_rng(1).uniform(0, 1, (1, _CHANNELS, _SIDE, _SIDE)).astype(np.float32)
-    times = []
-    for _ in range(_TIMES):
+    image = np.random.default_rng(1).uniform(0, 1, (1, _CHANNELS, _SIDE_PX, _SIDE_PX)).astype(np.float32)
+    seconds = []
+    for _ in range(_RUNS):
         started = time.perf_counter()
-        request.infer([picture])
-        times.append(time.perf_counter() - started)
-    return min(times)
+        request.infer([image])
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

@@ -1,52 +1,55 @@
-"""The PyTorch graph as an OpenVINO model of any size, with pooling said in the way OpenVINO is fast at."""
+"""The PyTorch graph as an OpenVINO model of any input size, with the pooling operator that OpenVINO runs fastest."""
 
 from __future__ import annotations
 
 import warnings
 
-import openvino as ov
 import torch
 from torch import nn
 
+from rtsod.backends.openvino.core import ov
 from rtsod.backends.openvino.dynamic_shapes import make_size_dynamic
 from rtsod.errors import EngineError
 
 
 def openvino_from_torch(graph: nn.Module, size: int) -> ov.Model:
-    """Convert.
+    """Convert a PyTorch graph.
 
     Args:
         graph: (1, S, S, 3) uint8 to (1, 1, S, S) float32: the network of :mod:`rtsod.model.saliency` or
             :mod:`rtsod.model.int8`.
-        size: S, of the example that PyTorch traces it by.
+        size: S of the example input that PyTorch traces the graph with.
 
     Returns:
-        A model to be brought to its size by :func:`rtsod.backends.openvino.dynamic_shapes.fix_size`.
+        A model of any size; pass it to :func:`rtsod.backends.openvino.dynamic_shapes.fix_size`.
 
     Raises:
-        EngineError: OpenVINO cannot convert it.
+        EngineError: OpenVINO cannot convert the graph.
     """
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # about PyTorch's own code, from PyTorch's own code
+            warnings.simplefilter("ignore", FutureWarning)  # raised by PyTorch's code about PyTorch's code
             model = ov.convert_model(torch.export.export(graph, (example,)))
         model.reshape([1, size, size, 3])
         make_size_dynamic(model)
-        _pool_without_indices(model)
+        _drop_pooling_indices(model)
         model.validate_nodes_and_infer_types()
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot convert the model: {str(error).splitlines()[0]}") from error
     return model
 
 
-def _pool_without_indices(model: ov.Model) -> None:
-    """PyTorch's pooling also gives where each maximum stood; that keeps OpenVINO from pooling bytes."""
+def _drop_pooling_indices(model: ov.Model) -> None:
+    """Replace PyTorch's pooling, which also returns the index of each maximum, by pooling that does not.
+
+    OpenVINO does not pool bytes while indices are asked for.
+    """
     for node in model.get_ordered_ops():
         if node.get_type_name() != "MaxPool":
             continue
-        asked = node.get_attributes()
-        rounding = "ceil" if "ceil" in asked["rounding_type"] else "floor"
-        edges = (asked["strides"], asked["pads_begin"], asked["pads_end"], asked["kernel"])
-        pooled = ov.opset1.max_pool(node.input_value(0), *edges, rounding)  # the version that has no indices
+        attributes = node.get_attributes()
+        rounding = "ceil" if "ceil" in attributes["rounding_type"] else "floor"
+        window = (attributes["strides"], attributes["pads_begin"], attributes["pads_end"], attributes["kernel"])
+        pooled = ov.opset1.max_pool(node.input_value(0), *window, rounding)  # opset 1 has no indices output
         node.output(0).replace(pooled.output(0))

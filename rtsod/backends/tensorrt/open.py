@@ -18,7 +18,7 @@ from rtsod.backends.tensorrt.target import Target, require_buildable
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import EngineInfo, Image
-from rtsod.model.weights import Weights
+from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import BuildProgress, Notify, spoken
 
 _log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ def open_tensorrt(
     weights: Weights,
     notify: Notify = lambda line: None,
     progress: BuildProgress | None = None,
+    report: ReportBytes = lambda done, total: None,
 ) -> TensorRtEngine:
     """Open the engine. The first time, this builds it. It never falls back to another engine.
 
@@ -37,6 +38,7 @@ def open_tensorrt(
         weights: the network's weights.
         notify: called with one line when and why an engine is built.
         progress: called with the steps of a build; None passes a line to ``notify`` now and then instead.
+        report: called with the bytes of a download of the weights.
 
     Raises:
         EngineUnavailable: TensorRT or a CUDA library is missing, or there is no GPU that TensorRT supports.
@@ -50,7 +52,7 @@ def open_tensorrt(
         undo.callback(cuda.close)
         require_supported(str(cuda.gpu), cuda.gpu.capability)
         recipe = Recipe(config, weights, library, Target.of(cuda))
-        cached = find_or_build(recipe, notify=notify, progress=progress or spoken(notify))
+        cached = find_or_build(recipe, notify=notify, progress=progress or spoken(notify), report=report)
         precision = cached.manifest.precision
         info = EngineInfo(
             name="tensorrt",
@@ -83,6 +85,7 @@ def find_or_build(
     rebuild: bool = False,
     notify: Notify = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
+    report: ReportBytes = lambda done, total: None,
 ) -> CachedPlan:
     """Return the cached plan, or build and store it. Other processes that want the same plan wait for the first one.
 
@@ -93,6 +96,7 @@ def find_or_build(
         rebuild: build even if a fitting plan is cached.
         notify: called with one line per step of a build: why, how long it takes, the result.
         progress: called with the steps of a build.
+        report: called with the bytes of a download of the weights.
 
     Raises:
         EngineUnavailable: TensorRT does not support the GPU or the precision, or a library for building is missing.
@@ -113,7 +117,7 @@ def find_or_build(
         notify(f"building the TensorRT engine ({found}); this usually takes {duration} and happens once")
         timing_cache = cache.folder / f"{library.name}-sm{wanted.compute_capability.replace('.', '')}.timing"
         plan, manifest = plan_from_weights(
-            recipe, pictures=pictures, timing_cache=timing_cache, notify=notify, progress=progress
+            recipe, pictures=pictures, timing_cache=timing_cache, notify=notify, progress=progress, report=report
         )
         stored = cache.store(plan, manifest)
         notify(f"engine built: {stored.path} ({len(plan) / 1e6:.1f} MB)")

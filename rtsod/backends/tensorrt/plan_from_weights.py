@@ -15,7 +15,7 @@ from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import GRAPH_VERSION
 from rtsod.frames import Image
-from rtsod.model.weights import Weights
+from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import BuildProgress, Notify
 
 
@@ -53,6 +53,7 @@ def plan_from_weights(
     timing_cache: Path | None = None,
     notify: Notify = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
+    report: ReportBytes = lambda done, total: None,
 ) -> tuple[bytes, Manifest]:
     """Export, check and compile. Takes half a minute to five minutes.
 
@@ -62,6 +63,7 @@ def plan_from_weights(
         timing_cache: see :func:`plan_from_onnx`.
         notify: called with one line per step.
         progress: called with the steps of the export and the build.
+        report: called with the bytes of a download of the weights.
 
     Returns:
         The plan, and its manifest without the plan's own hash.
@@ -73,7 +75,7 @@ def plan_from_weights(
     """
     config, library = recipe.config, recipe.library
     precision = export_precision(config.precision)
-    onnx = export_checked(recipe.weights, precision, config.input_size, pictures, notify, progress)
+    onnx = export_checked(recipe.weights, precision, config.input_size, pictures, notify, progress, report)
     notify(f"the ONNX graph matches PyTorch ({onnx.parity}); building the engine with {library.name} {library.version}")
     plan = plan_from_onnx(library, onnx.content, recipe.target, timing_cache=timing_cache, progress=progress)
     manifest = replace(

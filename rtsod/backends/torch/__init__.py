@@ -1,1 +1,1 @@
-"""U²-Net on PyTorch."""
+"""U²-Net on PyTorch: the graph itself, without conversion."""

@@ -1,0 +1,201 @@
+"""Builds what :class:`rtsod.backends.openvino.engine.OpenVinoEngine` runs, and decides its precision.
+
+Building finds or converts the network (:mod:`rtsod.backends.openvino.cache`), compiles it and checks its output. Once
+the network is converted, that needs neither PyTorch nor the weights.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from rtsod.backends.openvino.cache import ConvertedModel, ModelCache
+from rtsod.backends.openvino.core import ov
+from rtsod.backends.openvino.engine import OpenVinoEngine, first_line
+from rtsod.backends.openvino.int8_probe import int8_speedup
+from rtsod.backends.self_check import TOLERANCE, check_golden_output
+from rtsod.config import EngineConfig, Precision
+from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.frames import EngineInfo
+from rtsod.model.calibration import calibration_for
+from rtsod.model.weights import ReportBytes, Weights
+from rtsod.progress import Notify
+
+_log = logging.getLogger(__name__)
+
+_HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+"""OpenVINO's precision for operations without quantizers. In an int8 graph those are a few layers that need float32."""
+_CAPABILITIES: Final = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
+_AUTO_TOLERANCE: Final = 0.004
+"""The largest mean absolute error of the golden output at which ``auto`` takes int8: nobody sees a smaller one."""
+_MIN_INT8_SPEEDUP: Final = 1.5
+"""How many times faster than float32 int8 must be for ``auto`` to take it. VNNI gives about 3, AMX 10."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltNetwork:
+    """A compiled network whose output has been checked."""
+
+    compiled: ov.CompiledModel
+    info: EngineInfo
+    output_error: float
+    """Mean absolute error of its golden output: see :mod:`rtsod.backends.self_check`."""
+
+
+def compiled_from_weights(
+    config: EngineConfig,
+    weights: Weights,
+    cache: ModelCache,
+    notify: Notify = lambda line: None,
+    report: ReportBytes = lambda done, total: None,
+) -> BuiltNetwork:
+    """Build the network for a configuration.
+
+    Args:
+        config: model, precision, device and input size. On a CPU ``auto`` takes int8 where that is faster and accurate
+            enough, else fp32.
+        weights: of the network; read only if it must be converted.
+        cache: where conversions are.
+        notify: told of a conversion, and what ``auto`` chose as precision and why.
+        report: told how far a download of the weights is.
+
+    Raises:
+        EngineUnavailable: OpenVINO does not offer the device or the precision on this machine, or there is no int8
+            calibration for the weights.
+        EngineError: the model does not compile, or its golden output is wrong.
+        WeightsError: the weights cannot be downloaded or read.
+    """
+    device = _device(cache.core, config.device)
+    try:
+        device_name = " ".join(str(cache.core.get_property(device, "FULL_DEVICE_NAME")).split())
+    except RuntimeError as error:
+        raise EngineError(f"OpenVINO cannot use {device}: {first_line(error)}") from error
+    builder = _Builder(config, weights, cache, device, device_name, notify, report)
+    if config.precision == "auto":
+        return builder.fastest() if device == "CPU" else builder.build("fp32")
+    return builder.build(config.precision)
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    config: EngineConfig
+    weights: Weights
+    cache: ModelCache
+    device: str
+    device_name: str
+    notify: Notify
+    report: ReportBytes
+
+    def fastest(self) -> BuiltNetwork:
+        # bf16 is not tried: its error is larger than that of int8, see docs/decisions/network.md.
+        try:
+            speedup = int8_speedup(self.cache.core)
+            if speedup < _MIN_INT8_SPEEDUP:
+                raise EngineUnavailable(f"this CPU is only {speedup:.1f} times as fast in int8 as in fp32")
+            built = self.build("int8", _AUTO_TOLERANCE)
+        except EngineError as error:
+            built = self.build("fp32")
+            self.notify(f"precision auto: fp32, because int8 is not available: {error}")
+        else:
+            self.notify(
+                f"precision auto: int8, because this CPU is {speedup:.1f} times as fast in int8 as in fp32, "
+                f"and the mask of the test picture is off by only {built.output_error:.4f}"
+            )
+        return built
+
+    def build(self, precision: str, tolerance: float = TOLERANCE) -> BuiltNetwork:
+        capabilities = self.cache.core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
+        if _CAPABILITIES[precision] not in capabilities:
+            able = [name for name, capability in _CAPABILITIES.items() if capability in capabilities]
+            raise EngineUnavailable(
+                f"--precision {precision}: {self.device} on this machine computes in {', '.join(able)} only: "
+                "choose one of these"
+            )
+        calibration = calibration_for(self.weights) if precision == "int8" else None
+        converted = self.cache.model(self.config, self.weights, calibration, self.notify, self.report)
+        compiled = self._compile(converted, precision)
+        info = self._info(precision)
+        error = check_golden_output(
+            OpenVinoEngine(compiled, info).infer,
+            self.config.input_size,
+            converted.golden_output,
+            f"OpenVINO in {precision}",
+            tolerance=tolerance,
+            remedy="run with --precision fp32, or with --engine torch",
+        )
+        del converted
+        _return_freed_memory()
+        _log.info("OpenVINO in %s, self-check off by %.5f", precision, error)
+        return BuiltNetwork(compiled, info, error)
+
+    def _info(self, precision: str) -> EngineInfo:
+        return EngineInfo(
+            name="openvino",
+            model=self.config.model,
+            precision=precision,
+            device=f"{self.device} ({self.device_name})",
+            input_size=self.config.input_size,
+            weights=self.weights.label,
+            config=replace(
+                self.config,
+                engine="openvino",
+                precision=cast("Precision", precision),
+                device=self.device.lower(),
+            ),
+        )
+
+    def _compile(self, converted: ConvertedModel, precision: str) -> ov.CompiledModel:
+        options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        if converted.folder is not None and os.access(converted.folder, os.W_OK):
+            options["CACHE_DIR"] = str(converted.folder)
+        try:
+            compiled = self.cache.core.compile_model(converted.model, self.device, options)
+            used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+            kernels = _convolution_kernels(compiled) if precision == "int8" else Counter()
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot compile the model for {self.device}: {first_line(error)}") from error
+        if used != _HINTS[precision]:
+            actual = {hint: name for name, hint in _HINTS.items() if name != "int8"}.get(used, used)
+            raise EngineUnavailable(
+                f"OpenVINO runs {actual} on {self.device} ({self.device_name}) instead of {precision}"
+            )
+        in_int8 = sum(count for name, count in kernels.items() if name.lower().endswith("i8"))
+        if precision == "int8" and in_int8 <= kernels.total() / 2:
+            raise EngineUnavailable(
+                f"--precision int8: OpenVINO runs only {in_int8} of {kernels.total()} convolutions in int8 on "
+                f"{self.device_name}: run with --precision fp32"
+            )
+        return compiled
+
+
+def _device(core: ov.Core, requested: str) -> str:
+    if requested in ("auto", "cpu"):
+        return "CPU"
+    available = [str(device) for device in core.available_devices]
+    if requested.upper() not in available:
+        hint = "for CUDA use --engine torch" if requested.startswith("cuda") else "drop --device, or name one of these"
+        names = ", ".join(device.lower() for device in available) or "no device"
+        raise EngineUnavailable(f"--device {requested}: OpenVINO has {names} on this machine: {hint}")
+    return requested.upper()
+
+
+def _convolution_kernels(compiled: ov.CompiledModel) -> Counter[str]:
+    """The kernels that run the convolutions of a compiled model, such as ``brgconv_avx512_amx_I8``, counted."""
+    return Counter(
+        str(node.get_rt_info()["primitiveType"].value)
+        for node in compiled.get_runtime_model().get_ops()
+        if str(node.get_rt_info()["layerType"].value) == "Convolution"
+    )
+
+
+def _return_freed_memory() -> None:
+    """Return to the system the 20 to 30 MB that compiling used and freed. glibc keeps them otherwise."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if trim is not None:
+            trim(0)

@@ -1,0 +1,50 @@
+"""The probe measures real convolutions; its verdict is a ratio of their times."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("openvino", reason="OpenVINO is not installed")
+
+from rtsod.backends.openvino import int8_probe
+from rtsod.backends.openvino.core import openvino_core, ov
+from rtsod.backends.openvino.int8_probe import int8_speedup
+
+
+def test_the_speedup_is_the_time_in_float_over_the_time_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    models: list[ov.Model] = []
+
+    def seconds(core: ov.Core, model: ov.Model) -> float:
+        models.append(model)
+        return 0.006 if _quantisers(model) == 0 else 0.002
+
+    monkeypatch.setattr(int8_probe, "_shortest_seconds", seconds)
+    assert int8_speedup(openvino_core()) == pytest.approx(3)
+    assert [_quantisers(model) for model in models] == [0, 6], "three layers, each with quantised input and weights"
+
+
+def _quantisers(model: ov.Model) -> int:
+    return sum(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
+
+
+def test_both_networks_run_here() -> None:
+    assert 0.05 < int8_speedup(openvino_core()) < 100
+
+
+def test_the_int8_network_runs_in_int8_where_the_processor_can() -> None:
+    core = openvino_core()
+    if "INT8" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor has no int8")
+    options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    kernels = []
+    for int8 in (False, True):
+        compiled = core.compile_model(int8_probe._convolutions(int8=int8), "CPU", options)
+        kernels.append([
+            str(node.get_rt_info()["primitiveType"].value).lower()
+            for node in compiled.get_runtime_model().get_ops()
+            if str(node.get_rt_info()["layerType"].value) == "Convolution"
+        ])  # fmt: skip
+    in_float, in_int8 = kernels
+    assert len(in_float) == len(in_int8) == 3
+    assert not any(name.endswith("i8") for name in in_float)
+    assert all(name.endswith("i8") for name in in_int8)
