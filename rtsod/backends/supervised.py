@@ -1,7 +1,7 @@
-"""An engine that outlives a crash and a hang.
+"""An engine that survives crashes and hangs of the engine it wraps.
 
-It is itself an engine, so the pipeline knows nothing of it: while it is being opened again no mask comes, and those
-who watch get slates.
+It is itself an engine, so the pipeline does not know about it. While the wrapped engine is reopened there are no masks,
+and live outputs show slates.
 """
 
 from __future__ import annotations
@@ -21,27 +21,30 @@ from rtsod.system.worker_thread import CallTimeout, WorkerStopped, WorkerThread
 
 _log = logging.getLogger(__name__)
 
-RESTARTS: Final = 3
-"""So often within ``RESTART_SECONDS``, or without a single answer in between, an engine is opened again."""
-RESTART_SECONDS: Final = 60.0
-LEAST_PATIENCE: Final = 10.0
-"""Seconds after which an inference counts as stuck; more where inferences take more than a second."""
-FIRST_PATIENCE: Final = 120.0
-"""Seconds for opening an engine again, and for its first inference, which may compile."""
+MAX_RESTARTS: Final = 3
+"""How often an engine is reopened within ``RESTART_WINDOW_SECONDS``, or without one successful inference in between."""
+RESTART_WINDOW_SECONDS: Final = 60.0
+"""Restarts longer ago than this do not count."""
+MIN_TIMEOUT_SECONDS: Final = 10.0
+"""An inference that takes longer is stuck, unless it takes less than ``TIMEOUT_RATIO`` times the slowest one so far."""
+TIMEOUT_RATIO: Final = 10.0
+"""How many times longer than the slowest inference so far one may take."""
+OPEN_TIMEOUT_SECONDS: Final = 120.0
+"""The timeout for reopening an engine, and for its first inference, which may compile."""
 
 
 class SupervisedEngine:
-    """An engine that is opened again when it fails or gets stuck, within a budget; the picture is then tried again.
+    """Reopens an engine that fails or hangs, within a budget of restarts, and repeats the inference that failed.
 
-    It runs on a thread of its own. One that is stuck in native code cannot be ended: it is left behind, and closed
-    should it ever come back; :func:`rtsod.system.signals.leave` ends the process all the same.
+    The engine runs on its own thread. A thread that hangs in native code cannot be ended: it is abandoned, and its
+    engine is closed if the call ever returns. :func:`rtsod.system.signals.leave` ends the process even so.
 
     Args:
-        first: opened already.
+        first: the open engine.
         reopen: opens it again.
-        on_event: told of every event, once.
-        clock: seconds that only grow.
-        wait: waits on a condition for so many seconds of that clock.
+        on_event: told once of every event.
+        clock: monotonic time in seconds.
+        wait: waits on a condition, with a timeout in seconds of that clock.
     """
 
     def __init__(
@@ -64,61 +67,63 @@ class SupervisedEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """Of the engine that runs, or ran last."""
+        """Describes the engine that runs, or ran last."""
         return self._info
 
     def infer(self, image: Image) -> Alpha:
-        """As every engine's; raises once the budget of restarts is spent."""
+        """See :class:`rtsod.interfaces.Engine`. Raises only when the budget of restarts is spent."""
         while True:
             try:
-                return self._answer(image)
+                return self._infer_once(image)
             except WorkerStopped as error:
                 raise EngineError("the engine was closed") from error
             except CallTimeout as error:
                 if self._closed:
-                    raise EngineError(f"{self._info.name} is stuck: it was left behind") from error
+                    raise EngineError(f"{self._info.name} is stuck: its thread was abandoned") from error
                 self._on_event(Event.ENGINE_STUCK)
-                self._leave()
+                self._abandon()
                 self._worker = self._new_worker()
-                self._spend(EngineError(f"{self._info.name} is stuck: an inference does not end"))
+                self._count_restart(EngineError(f"{self._info.name} is stuck: an inference does not return"))
             except EngineError as error:
                 if self._closed:
                     raise
                 self._on_event(Event.ENGINE_FAILED)
                 reopening = self._engine is None
                 self._discard()
-                self._spend(error, reopening=reopening)
+                self._count_restart(error, reopening=reopening)
 
     def close(self) -> None:
-        """Free the device, or leave it to the engine's thread where that is still busy. Idempotent."""
+        """Free the device. If the engine's thread is still busy, it does so when its call returns. Idempotent."""
         self._closed = True
-        self._leave()
+        self._abandon()
         if not self._worker.busy:  # a call may be stuck
-            self._worker.join(LEAST_PATIENCE)
+            self._worker.join(MIN_TIMEOUT_SECONDS)
 
-    def _answer(self, image: Image) -> Alpha:
+    def _infer_once(self, image: Image) -> Alpha:
         if self._engine is None:
-            self._engine = self._worker.call(self._reopen, FIRST_PATIENCE)
+            self._engine = self._worker.call(self._reopen, OPEN_TIMEOUT_SECONDS)
             self._info, self._slowest = self._engine.info, None
         engine, started = self._engine, self._clock()
-        patience = FIRST_PATIENCE if self._slowest is None else max(LEAST_PATIENCE, 10 * self._slowest)
-        alpha = self._worker.call(lambda: engine.infer(image), patience)
+        timeout = (
+            OPEN_TIMEOUT_SECONDS if self._slowest is None else max(MIN_TIMEOUT_SECONDS, TIMEOUT_RATIO * self._slowest)
+        )
+        alpha = self._worker.call(lambda: engine.infer(image), timeout)
         size = engine.info.input_size
         if alpha.shape != (size, size):
             raise EngineError(f"{self._info.name} gave a map of shape {alpha.shape}, not {size}x{size}")
         now = self._clock()
         if self._slowest is None or now - started > self._slowest:
             self._slowest = now - started
-        while self._restarts and now - self._restarts[0] > RESTART_SECONDS:
+        while self._restarts and now - self._restarts[0] > RESTART_WINDOW_SECONDS:
             self._restarts.popleft()
         return alpha
 
-    def _spend(self, error: EngineError, *, reopening: bool = False) -> None:
+    def _count_restart(self, error: EngineError, *, reopening: bool = False) -> None:
         if not reopening:
-            self._cause = error  # what follows from it, that there is no GPU any more, explains less
-        if len(self._restarts) >= RESTARTS:
-            last = f", the last: {error}" if reopening else ""
-            raise EngineError(f"{self._cause} (given up after {RESTARTS} restarts{last})") from error
+            self._cause = error  # errors of reopening, such as a missing GPU, explain less
+        if len(self._restarts) >= MAX_RESTARTS:
+            last = f", last error: {error}" if reopening else ""
+            raise EngineError(f"{self._cause} (given up after {MAX_RESTARTS} restarts{last})") from error
         self._restarts.append(self._clock())
         _log.warning("%s: restarting it", error)
 
@@ -127,15 +132,15 @@ class SupervisedEngine:
         if engine is None:
             return
         try:
-            self._worker.call(engine.close, LEAST_PATIENCE)
+            self._worker.call(engine.close, MIN_TIMEOUT_SECONDS)
         except CallTimeout:
-            _log.info("closing %s takes too long: its thread is left behind", self._info.name)
+            _log.info("closing %s takes too long: abandoning its thread", self._info.name)
             self._worker.stop()
             self._worker = self._new_worker()
         except (EngineError, WorkerStopped) as error:
             _log.info("closing %s failed: %s", self._info.name, error)
 
-    def _leave(self) -> None:
+    def _abandon(self) -> None:
         engine, self._engine = self._engine, None
 
         def release() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtsod.backends.supervised import RESTARTS
+from rtsod.backends.supervised import MAX_RESTARTS
 from rtsod.cli.main import main
 from rtsod.errors import ExitCode
 from rtsod.frames import Alpha, Image
@@ -77,7 +77,7 @@ def test_it_is_named_the_slate_is_shown_and_the_exit_code_says_so(
     complaint = capsys.readouterr().err.strip().splitlines()[-1]
     assert "cuda:0 (Fake RTX)" in complaint
     assert told in complaint
-    assert f"given up after {RESTARTS} restarts" in complaint
+    assert f"given up after {MAX_RESTARTS} restarts" in complaint
 
     slates = [picture.is_slate for picture in rig.sink.pictures]
     assert slates[0], "before the network is loaded"
@@ -86,7 +86,7 @@ def test_it_is_named_the_slate_is_shown_and_the_exit_code_says_so(
     assert np.array_equal(rig.sink.pictures[-1].image, rig.sink.pictures[0].image)
     assert not rig.driver.taken or "cudaFree" in fails, "what the GPU still takes back was given back"
     record = json.loads(Path("stats.json").read_text())
-    assert record["events"]["engine_failed"] == RESTARTS + 1
+    assert record["events"]["engine_failed"] == MAX_RESTARTS + 1
     assert told in record["end"]
 
 

@@ -1,4 +1,4 @@
-"""An engine that outlives a crash and a hang."""
+"""A supervised engine survives crashes and hangs of the engine it wraps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtsod.backends.supervised import RESTART_SECONDS, RESTARTS, SupervisedEngine
+from rtsod.backends.supervised import MAX_RESTARTS, RESTART_WINDOW_SECONDS, SupervisedEngine
 from rtsod.errors import EngineError, EngineUnavailable, ExitCode
 from rtsod.frames import Alpha, Image
 from rtsod.metrics import Event, Metrics
@@ -24,7 +24,7 @@ PICTURE: Image = np.zeros((64, 64, 3), np.uint8)
 
 
 class Crashing(FakeEngine):
-    """Answers so often, then fails as it is told."""
+    """Answers ``good`` times, then calls ``then``."""
 
     def __init__(self, good: int, then: Callable[[], None]) -> None:
         super().__init__(self._next)
@@ -49,7 +49,7 @@ def _infer_often(engine: SupervisedEngine) -> None:
         engine.infer(PICTURE)
 
 
-def test_a_crash_loses_no_picture() -> None:
+def test_after_a_crash_the_same_image_is_inferred_again() -> None:
     metrics, engines = Metrics(), [Crashing(3, _fail), Crashing(1000, _fail)]
     engine = SupervisedEngine(engines[0], lambda: engines[1], on_event=metrics.event)
     for _ in range(6):
@@ -61,7 +61,7 @@ def test_a_crash_loses_no_picture() -> None:
     assert engines[1].calls == 3
 
 
-def test_a_hang_is_left_behind() -> None:
+def test_an_engine_that_hangs_is_abandoned_and_replaced() -> None:
     let_go = threading.Event()
 
     def hang() -> None:
@@ -75,11 +75,11 @@ def test_a_hang_is_left_behind() -> None:
     assert metrics.snapshot()["events"] == {Event.ENGINE_STUCK: 1}
     assert not stuck.closed.is_set()
     let_go.set()
-    assert stuck.closed.wait(10), "should it ever come back, it is closed"
+    assert stuck.closed.wait(10), "it is closed if its call ever returns"
     engine.close()
 
 
-def test_closing_waits_for_no_engine_that_is_stuck() -> None:
+def test_closing_does_not_wait_for_a_stuck_engine() -> None:
     let_go, reached = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -101,14 +101,14 @@ def test_closing_waits_for_no_engine_that_is_stuck() -> None:
     assert reached.wait(10)
     engine.close()
     inference.join(10)
-    assert not inference.is_alive(), "who waits for it is let go"
+    assert not inference.is_alive(), "the caller of infer is released"
     assert "closed" in str(errors[0])
     assert not stuck.closed.is_set()
     let_go.set()
-    assert stuck.closed.wait(10), "it is closed should it ever come back"
+    assert stuck.closed.wait(10), "it is closed if its call ever returns"
 
 
-def test_an_engine_that_was_never_asked_is_closed() -> None:
+def test_an_engine_that_never_ran_is_closed() -> None:
     unused = Crashing(1, _fail)
     engine = SupervisedEngine(unused, FakeEngine, on_event=lambda event: None)
     engine.close()
@@ -126,8 +126,8 @@ from rtsod.system import signals
 from rtsod.backends.constant import ConstantEngine
 
 pipeline.JOIN_TIMEOUT = 0.5
-supervised.LEAST_PATIENCE = supervised.FIRST_PATIENCE = float(sys.argv[1])
-atexit.register(threading.Event().wait)  # as the libraries do that wait for their own threads
+supervised.MIN_TIMEOUT_SECONDS = supervised.OPEN_TIMEOUT_SECONDS = float(sys.argv[1])
+atexit.register(threading.Event().wait)  # as libraries do that wait for their own threads at exit
 
 
 class Stuck(ConstantEngine):
@@ -138,7 +138,7 @@ class Stuck(ConstantEngine):
         if self.calls > 5:
             print("stuck", flush=True)
             while True:
-                ctypes.CDLL(None).pause()  # in native code, for ever
+                ctypes.CDLL(None).pause()  # in native code, forever
         return super().infer(image)
 
 
@@ -148,44 +148,44 @@ signals.leave(main.main(arguments))
 """
 
 
-def _stuck_process(patience: float, folder: Path) -> subprocess.Popen[str]:
+def _stuck_process(timeout: float, folder: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
-        [sys.executable, "-c", STUCK, str(patience)],
+        [sys.executable, "-c", STUCK, str(timeout)],
         cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def _last_words(process: subprocess.Popen[str]) -> str:
+def _stderr(process: subprocess.Popen[str]) -> str:
     try:
         return process.communicate(timeout=60)[1]
     finally:
         process.kill()
 
 
-def test_the_process_ends_in_order_although_its_threads_are_stuck_in_native_code(tmp_path: Path) -> None:
+def test_the_process_ends_properly_while_threads_hang_in_native_code(tmp_path: Path) -> None:
     process = _stuck_process(0.2, tmp_path)
-    said = _last_words(process)
+    said = _stderr(process)
     assert process.returncode == ExitCode.ENGINE
-    assert said.splitlines()[-1].endswith("is stuck: an inference does not end (given up after 3 restarts)")
+    assert said.splitlines()[-1].endswith("is stuck: an inference does not return (given up after 3 restarts)")
     assert "Traceback" not in said
     assert json.loads((tmp_path / "s.json").read_text())["events"] == {"engine_stuck": 4}
     assert (tmp_path / "o.mkv").stat().st_size > 0, "the recording is complete"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a signal to itself is POSIX's")
-def test_a_signal_ends_it_while_it_is_stuck(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals only")
+def test_a_signal_ends_the_process_while_its_engine_hangs(tmp_path: Path) -> None:
     process = _stuck_process(1e6, tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "stuck\n"
     process.send_signal(signal.SIGTERM)
-    said = _last_words(process)
+    said = _stderr(process)
     assert process.returncode == ExitCode.ENGINE
     assert "did not end within" in said.splitlines()[-1]
     assert (tmp_path / "o.mkv").stat().st_size > 0
 
 
-def test_the_budget_is_spent_once() -> None:
+def test_the_engine_is_given_up_when_the_budget_is_spent() -> None:
     clock, opened = Ticks(), 0
 
     def reopen() -> FakeEngine:
@@ -196,20 +196,20 @@ def test_the_budget_is_spent_once() -> None:
     engine = SupervisedEngine(Crashing(1, _fail), reopen, on_event=lambda event: None, clock=clock)
     with pytest.raises(EngineError, match=r"the GPU fell out \(given up after 3 restarts\)"):
         _infer_often(engine)
-    assert opened == RESTARTS
+    assert opened == MAX_RESTARTS
     engine.close()
 
 
-def test_the_budget_grows_again_while_it_works() -> None:
+def test_old_restarts_leave_the_budget() -> None:
     clock = Ticks()
     engine = SupervisedEngine(Crashing(2, _fail), lambda: Crashing(2, _fail), on_event=lambda event: None, clock=clock)
     for _ in range(40):
-        clock.now += RESTART_SECONDS / 4
+        clock.now += RESTART_WINDOW_SECONDS / 4
         engine.infer(PICTURE)
     engine.close()
 
 
-def test_what_cannot_be_opened_again_is_given_up() -> None:
+def test_an_engine_that_cannot_be_reopened_is_given_up() -> None:
     def refuse() -> FakeEngine:
         raise EngineUnavailable("there is no GPU any more")
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_opened_again_is_given_up() -> None:
     engine.close()
 
 
-def test_other_errors_are_bugs() -> None:
+def test_errors_other_than_engine_errors_are_not_caught() -> None:
     def bug() -> None:
         raise ZeroDivisionError
 
