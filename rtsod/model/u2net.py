@@ -89,7 +89,7 @@ class ConvBNReLU(nn.Module):
 
 
 class RSU(nn.Module):
-    """Residual U-block, RSU-L in figure 4: a U of L levels whose output is added to its first layer's.
+    """Residual U-block, the paper's RSU-L: a U of L levels, whose output is added to that of its first layer.
 
     RSU-4F, for maps that are already small, keeps one size and dilates its convolutions instead of pooling.
 

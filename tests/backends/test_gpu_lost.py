@@ -1,4 +1,4 @@
-"""A GPU that fails in mid-run, from the driver's call to the exit code: the whole program, on a faked driver."""
+"""A GPU that fails during a run, from the driver call to the exit code: the whole program, on a fake driver."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.support.fakes import CollectingSink
 from tests.support.trt_fixtures import FakeEngine, pretend_built, red, rtx
 
 GOOD = 6
-"""Answers before the GPU fails: one to the self-check, recording, warming up, and a few pictures."""
+"""Inferences before the GPU fails: the self-check, the recording, the warm-up, and a few frames."""
 ARGUMENTS = ["run", "--lite", "--engine", "tensorrt", "--precision", "fp32", "--input-size", "64",
              "--source", "demo", "--size", "96x64", "--bg", "#00FF00",
              "--no-preview", "--verbose", "--stats", "stats.json"]  # fmt: skip
 
 
 class Rig:
-    """A GPU that answers ``GOOD`` times before ``fails`` befalls it, and a live output that keeps what it is shown."""
+    """A GPU that infers ``GOOD`` times before the calls in ``fails`` fail, and a live sink that collects pictures."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: dict[str, str]) -> None:
         self.driver: FakeDriver = fake_driver(monkeypatch)
@@ -52,7 +52,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("fails", "told"),
+    ("fails", "reason"),
     [
         (
             dict.fromkeys(
@@ -69,28 +69,28 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     ],
     ids=["lost", "gone from the bus", "out of memory"],
 )
-def test_it_is_named_the_slate_is_shown_and_the_exit_code_says_so(
-    fails: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_lost_gpu_is_named_and_ends_the_run_with_a_slate_and_its_exit_code(
+    fails: dict[str, str], reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rig = Rig(monkeypatch, fails)
     assert rig.run() == ExitCode.ENGINE
     complaint = capsys.readouterr().err.strip().splitlines()[-1]
     assert "cuda:0 (Fake RTX)" in complaint
-    assert told in complaint
+    assert reason in complaint
     assert f"given up after {MAX_RESTARTS} restarts" in complaint
 
     slates = [picture.is_slate for picture in rig.sink.pictures]
     assert slates[0], "before the network is loaded"
     assert not all(slates), "it worked for a while"
-    assert slates[-1], "nothing of the room stays on a virtual camera"
+    assert slates[-1], "a virtual camera must not keep showing the room"
     assert np.array_equal(rig.sink.pictures[-1].image, rig.sink.pictures[0].image)
-    assert not rig.driver.taken or "cudaFree" in fails, "what the GPU still takes back was given back"
+    assert not rig.driver.taken or "cudaFree" in fails, "everything the GPU can still free was freed"
     record = json.loads(Path("stats.json").read_text())
     assert record["events"]["engine_failed"] == MAX_RESTARTS + 1
-    assert told in record["end"]
+    assert reason in record["end"]
 
 
-def test_one_failure_is_outlived(
+def test_the_run_survives_one_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = Rig(monkeypatch, {"cudaGraphLaunch": "cudaErrorLaunchFailure"})
@@ -103,6 +103,6 @@ def test_one_failure_is_outlived(
     monkeypatch.setattr(rig.driver, "cudaStreamDestroy", destroyed)
     assert rig.run("--max-frames", "15") == ExitCode.DONE
     assert "cuda:0 (Fake RTX, compute capability 8.6)" in capsys.readouterr().err
-    assert "cuda-python is installed" in caplog.text, "--verbose tells which library reaches the GPU"
+    assert "cuda-python is installed" in caplog.text, "--verbose names the library that accesses the GPU"
     assert json.loads(Path("stats.json").read_text())["events"] == {"engine_failed": 1}
     assert not rig.driver.taken

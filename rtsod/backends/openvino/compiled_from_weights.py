@@ -29,7 +29,7 @@ from rtsod.progress import Notify
 _log = logging.getLogger(__name__)
 
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
-"""OpenVINO's precision for operations without quantizers. In an int8 graph those are a few layers that need float32."""
+"""OpenVINO's precision for operations without quantisers. In an int8 graph those are a few layers that need float32."""
 _CAPABILITIES: Final = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 _AUTO_TOLERANCE: Final = 0.004
 """The largest mean absolute error of the golden output at which ``auto`` takes int8: nobody sees a smaller one."""
