@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, answer, carry_out
+from rtsod.cli.common import Parser, answer, run_command
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.signals import leave
@@ -33,7 +33,7 @@ Exit codes: 0 done, 2 wrong usage, 4 weights, 5 no TensorRT, no GPU, or the buil
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    return carry_out(_PROGRAM, lambda: _build(_parser().parse_args(arguments)))
+    return run_command(_PROGRAM, lambda _: _build(_parser().parse_args(arguments)))
 
 
 def _parser() -> Parser:

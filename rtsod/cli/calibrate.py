@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from rtsod.cli.common import Parser, answer, carry_out
+from rtsod.cli.common import Parser, answer, run_command
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import EngineError, OutputError
 from rtsod.progress import BuildProgress, Notify
@@ -39,7 +39,7 @@ Exit codes: 0 done, 2 wrong usage, 4 weights, 5 8 bits are too coarse, 6 cannot 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    return carry_out("rtsod.cli.calibrate", lambda: _calibrate(_parser().parse_args(arguments)))
+    return run_command("rtsod.cli.calibrate", lambda _: _calibrate(_parser().parse_args(arguments)))
 
 
 def _parser() -> Parser:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rtsod.cli.common import Parser, answer, carry_out
+from rtsod.cli.common import Parser, answer, run_command
 from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Notify
@@ -32,7 +32,7 @@ Exit codes: 0 done, 2 wrong usage, 4 weights, 5 export or check failed, 6 cannot
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    return carry_out(_PROGRAM, lambda: _export(_parser().parse_args(arguments)))
+    return run_command(_PROGRAM, lambda _: _export(_parser().parse_args(arguments)))
 
 
 def _parser() -> Parser:

@@ -18,11 +18,12 @@ from rtsod.bench import cli as bench
 from rtsod.cli import build as build
 from rtsod.cli import calibrate, main
 from rtsod.cli import export as export
-from rtsod.cli.common import answer, carry_out
+from rtsod.cli.common import answer, run_command
 from rtsod.config import LEAST_HALF_SIZE, EngineConfig
 from rtsod.errors import ExitCode, OutputError
 from rtsod.frames import Availability
 from rtsod.system.files import file_to_write, json_from_text, read_text
+from rtsod.system.signals import StopSignals
 
 ROOT = Path(__file__).parents[2]
 MAINS: dict[str, Callable[[list[str]], int]] = {
@@ -83,11 +84,11 @@ def _python(code: str, stdout: Any) -> subprocess.CompletedProcess[str]:
 
 
 _ANSWER = """
-from rtsod.cli.common import answer, carry_out
+from rtsod.cli.common import answer, run_command
 from rtsod.system.signals import leave
-def work():
+def work(signals):
     for _ in range(3): answer("x" * 100)
-leave(carry_out("prog", work))
+leave(run_command("prog", work))
 """
 
 
@@ -121,7 +122,7 @@ def test_an_answer_that_nobody_reads_is_no_error() -> None:
 def test_a_signal_is_one_line_and_its_code(
     number: signal.Signals, code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert carry_out("prog", lambda: signal.raise_signal(number)) == code
+    assert run_command("prog", lambda _: signal.raise_signal(number)) == code
     assert capsys.readouterr().err == "prog: interrupted\n"
 
 
@@ -132,16 +133,16 @@ def test_a_signal_at_the_very_end_does_not_spoil_the_exit_code() -> None:
 
 
 def test_errors_have_their_code_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    def fail() -> None:
+    def fail(signals: StopSignals) -> None:
         raise OutputError("the disk is full")
 
-    assert carry_out("prog", fail) == ExitCode.OUTPUT
+    assert run_command("prog", fail) == ExitCode.OUTPUT
     assert capsys.readouterr().err == "prog: the disk is full\n"
-    assert carry_out("prog", lambda: print(1 // 0)) == ExitCode.INTERNAL
+    assert run_command("prog", lambda _: print(1 // 0)) == ExitCode.INTERNAL
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("prog: internal error: ZeroDivisionError: ")
     assert "at test_commands.py:" in line
-    assert carry_out("prog", lambda: answer("fine")) == ExitCode.DONE
+    assert run_command("prog", lambda _: answer("fine")) == ExitCode.DONE
     assert capsys.readouterr().out == "fine\n"
 
 
