@@ -128,8 +128,8 @@ def _tensorrt_here(config: EngineConfig) -> Availability:
         return installed
     if config.precision == "bf16":
         return Availability("tensorrt", False, "TensorRT is set up for fp16 and fp32 here, not for bf16")
-    if config.too_small_for_half is not None:
-        return Availability("tensorrt", False, config.too_small_for_half)
+    if config.fp16_size_error is not None:
+        return Availability("tensorrt", False, config.fp16_size_error)
     try:
         library, cuda = load_library(), open_cuda(config.device)
         gpu = cuda.gpu

@@ -62,7 +62,7 @@ def _bench(argv: Sequence[str] | None, signals: StopSignals) -> ExitCode:
         saved = [] if result.empty else [str(path) for path in (plan.json, plan.report) if path]
         raise Interrupted(*([f"completed measurements are in {' and '.join(saved)}"] if saved else [])) from None
     console.check()
-    return ExitCode.BELOW_TARGET if options.check and not result.reached else ExitCode.DONE
+    return ExitCode.CHECK_FAILED if options.check and not result.reached else ExitCode.DONE
 
 
 class _Console:

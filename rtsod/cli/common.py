@@ -8,8 +8,10 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
+from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -26,6 +28,22 @@ class Parser(argparse.ArgumentParser):
             UsageError: always.
         """
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def add_weights_options(parser: Parser) -> None:
+    """Add the options that say which network a command works on: ``--model``, ``--weights`` and ``--input-size``."""
+    default = EngineConfig()
+    parser.add_argument("--model", choices=MODELS, default=default.model, help="which network (default: %(default)s)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="your own weights (default: the authors' weights, downloaded once)"
+    )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        default=default.input_size,
+        metavar="S",
+        help="the network's input is SxS pixels (default: %(default)s)",
+    )
 
 
 def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) -> int:

@@ -1,6 +1,6 @@
 """What 8-bit inference must know of the weights beforehand: how large each activation gets.
 
-A few numbers per model, measured once by ``python -m rtsod.cli.calibrate`` and kept as JSON: for the authors' weights
+A few numbers per model, measured once by ``rtsod calibrate`` and kept as JSON: for the authors' weights
 within the package, for others in the user's cache folder. They are bound to the weights' sha256: ranges of other
 weights would give a mask that is wrong without looking broken.
 """
@@ -93,7 +93,7 @@ def calibration_for(weights: Weights) -> Calibration:
         EngineUnavailable: there is none, or it is damaged; the message names the command that makes one.
     """
     option = "--model full" if weights.model == "full" else "--model lite"
-    command = f"python -m rtsod.cli.calibrate {option} --images FOLDER"
+    command = f"rtsod calibrate {option} --images FOLDER"
     if weights.given is not None:
         command += f" --weights {weights.given}"
     for place in (files("rtsod") / "assets" / "calibration" / f"{weights.model}.json", user_calibration_path(weights)):
