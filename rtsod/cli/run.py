@@ -63,8 +63,9 @@ keys in the window:
   q quit   b next background   m mirror   p pause (shows a slate)   s statistics
 
 exit codes:
-  0 done   2 usage   3 source   4 weights   5 engine   6 output   70 internal error
-  129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; recordings are closed and play
+  0 done   2 usage   3 source   4 weights   5 engine   6 output
+  70 internal error   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
+  A recording that a signal ends is complete up to that moment, and plays.
 """
 
 
