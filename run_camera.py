@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
-"""The main job from a checkout: ``python run_camera.py --lite --bg beach.jpg``. Installed, it is ``rtsod run``."""
-
-import sys
+"""``rtsod run`` from a checkout, without installing: ``python run_camera.py --lite --bg beach.jpg``."""
 
 if __name__ == "__main__":
     try:
-        from rtsod.cli.main import main
+        from rtsod.cli.run import main
         from rtsod.system.signals import leave
-    except KeyboardInterrupt:  # an impatient Ctrl-C while Python still imports
+    except KeyboardInterrupt:  # Ctrl-C while Python is still importing
         raise SystemExit(130) from None
-    leave(main(["run", *sys.argv[1:]], program="run_camera.py"))
+    leave(main(program="run_camera.py"))

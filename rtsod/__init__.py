@@ -1,8 +1,35 @@
-"""Real-time salient-object segmentation and background replacement with U²-Net.
+"""Real-time background replacement with U²-Net.
 
->>> import rtsod
->>> with rtsod.Segmenter.open(model="lite") as s:  # doctest: +SKIP
-...     alpha = s(image_bgr)  # (H, W) float32 in [0, 1]
+Segment one picture::
+
+    import cv2
+    import rtsod
+
+    with rtsod.Segmenter.open(model="lite") as segmenter:
+        alpha = segmenter(cv2.imread("photo.jpg"))  # (H, W) float32 in [0, 1]
+
+Run what the command line runs::
+
+    config = rtsod.AppConfig(
+        source=rtsod.SourceConfig("talk.mp4"),
+        picture=rtsod.PictureConfig(backgrounds=("beach",)),
+        output=rtsod.OutputConfig(preview=False, outputs=(Path("talk-beach.mp4"),)),
+    )
+    rtsod.run(config)
+
+The public API:
+
+* :class:`Segmenter` computes the mask of one picture; :class:`EngineInfo` describes the engine that it uses.
+* :func:`run` runs an :class:`AppConfig`, which is made of :class:`SourceConfig`, :class:`EngineConfig`,
+  :class:`QualityConfig`, :class:`PictureConfig`, :class:`OutputConfig` and :class:`RunConfig`. Call it from the main
+  thread: it handles SIGINT, SIGTERM and SIGHUP until it returns. It reports on stderr and returns an
+  :class:`ExitCode`.
+* :class:`RtsodError` is the base class of all errors: :class:`UsageError`, :class:`SourceError`
+  (:class:`SourceGone`, :class:`SourceBusy`), :class:`WeightsError`, :class:`EngineError`
+  (:class:`EngineUnavailable`), :class:`OutputError` and :class:`MaskError`.
+
+Everything else is internal and may change in any version. Importing ``rtsod`` is cheap: OpenCV, PyTorch and the other
+libraries are imported when a name that needs them is used for the first time.
 """
 
 from importlib import import_module
@@ -11,17 +38,69 @@ from typing import TYPE_CHECKING
 from rtsod.version import __version__
 
 if TYPE_CHECKING:
-    from rtsod.errors import RtsodError
+    from rtsod.app.run import run
+    from rtsod.config import (
+        AppConfig,
+        EngineConfig,
+        OutputConfig,
+        PictureConfig,
+        QualityConfig,
+        RunConfig,
+        SourceConfig,
+    )
+    from rtsod.errors import (
+        EngineError,
+        EngineUnavailable,
+        ExitCode,
+        MaskError,
+        OutputError,
+        RtsodError,
+        SourceBusy,
+        SourceError,
+        SourceGone,
+        UsageError,
+        WeightsError,
+    )
     from rtsod.frames import EngineInfo
     from rtsod.segmenter import Segmenter
 
-__all__ = ["EngineInfo", "RtsodError", "Segmenter", "__version__"]
+__all__ = [
+    "AppConfig",
+    "EngineConfig",
+    "EngineError",
+    "EngineInfo",
+    "EngineUnavailable",
+    "ExitCode",
+    "MaskError",
+    "OutputConfig",
+    "OutputError",
+    "PictureConfig",
+    "QualityConfig",
+    "RtsodError",
+    "RunConfig",
+    "Segmenter",
+    "SourceBusy",
+    "SourceConfig",
+    "SourceError",
+    "SourceGone",
+    "UsageError",
+    "WeightsError",
+    "__version__",
+    "run",
+]
 
-_HOME = {"EngineInfo": "rtsod.frames", "RtsodError": "rtsod.errors", "Segmenter": "rtsod.segmenter"}
+_MODULES = {"EngineInfo": "rtsod.frames", "Segmenter": "rtsod.segmenter", "run": "rtsod.app.run"}
+"""Where a public name is defined, if not in ``rtsod.config`` (``...Config``) or ``rtsod.errors``."""
 
 
 def __getattr__(name: str) -> object:
-    # Late, so that `import rtsod` and `--help` do not wait for OpenCV.
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'rtsod' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _MODULES.get(name, "rtsod.config" if name.endswith("Config") else "rtsod.errors")
+    found: object = getattr(import_module(module), name)
+    globals()[name] = found  # the next access does not come here
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

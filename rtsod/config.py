@@ -1,12 +1,16 @@
-"""What a run is asked to do. Frozen, validated once; the command line only fills these.
+"""The configuration of a run: frozen dataclasses that validate themselves when they are created.
 
-Each default is written here and nowhere else.
+:class:`AppConfig` describes a whole run and is made of one part per stage. Invalid values raise
+:class:`~rtsod.errors.UsageError`, whose message names the command-line option. Every default stands here and nowhere
+else; the command line only fills these classes.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -26,118 +30,142 @@ QUALITIES: Final[tuple[str, ...]] = get_args(Quality)
 SYNCS: Final[tuple[str, ...]] = get_args(Sync)
 REFINES: Final[tuple[str, ...]] = get_args(RefineName)
 
+DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "gpu", "npu")
+"""What ``--device`` takes, for messages; N is a CUDA device's index."""
 INPUT_SIZE_RANGE: Final = (64, 1024)
-"""Pixels. Below 64 the poolings leave nothing at the bottom of the blocks; above 1024 a CPU needs seconds."""
-LEAST_HALF_SIZE: Final = 128
-"""Pixels: the smallest input at which TensorRT's graph in half precision is the network still, by the check that every
-export passes. With the authors' lite weights masks overlap by .940 at 64, .990 at 96, .999 at 128, where .995 is
-demanded."""
+"""Smallest and largest side of the network's square input, in pixels. Below 64 the pooling layers leave nothing at the
+bottom of the blocks; above 1024 a CPU needs seconds per mask."""
+MIN_FP16_INPUT_SIZE: Final = 128
+"""Smallest side of the network's input, in pixels, at which TensorRT's fp16 graph is accurate enough.
+
+Every exported graph must reach a mask IoU of .995 against float32. With the authors' lite weights the IoU is .940 at
+64 pixels, .990 at 96, and .999 at 128."""
+MIN_FRAME_SIDE: Final = 16
+"""Smallest side of a camera's or the demo scene's frame, in pixels."""
 MAX_FRAME_SIDE: Final = 16384
-"""Pixels. A picture with a longer side, or with more than ``MAX_FRAME_PIXELS``, is refused before it is decoded."""
+"""Largest side of a frame, in pixels. A larger image file is refused before it is decoded."""
 MAX_FRAME_PIXELS: Final = 100_000_000
+"""Largest area of a frame, in pixels. A larger image file is refused before it is decoded."""
+MAX_CAMERA_FPS: Final = 240
+"""Highest frame rate that may be requested from a camera or the demo scene, in frames per second."""
+MAX_TARGET_FPS: Final = 1000
+"""Highest mask rate that may be asked for, in masks per second."""
 _DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
+
+
+def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{option} {value}: choose from {', '.join(choices)}")
+
+
+def _check_seconds(option: str, seconds: float | None) -> None:
+    if seconds is not None and not 0 < seconds < inf:
+        raise UsageError(f"{option} {seconds:g}: must be more than 0 seconds, and finite")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """Where frames come from, and what a camera is asked for.
-
-    ``spec`` is ``auto``, ``demo``, a camera index, ``/dev/videoN``, a file, a folder of stills, or a URL.
-    """
+    """Where frames come from."""
 
     spec: str = "auto"
+    """A camera's index, path (``/dev/videoN``) or name, a video or image file, a folder of photographs, a URL,
+    ``demo`` for the built-in scene, or ``auto`` for a camera, or else the demo scene."""
     width: int = 1280
-    """Asked of a camera and of the demo scene; files have their own size."""
+    """Pixels to request from a camera, or of the demo scene. Files keep their own size."""
     height: int = 720
+    """Pixels; see ``width``."""
     fps: int = 30
+    """Frames per second to request from a camera, or of the demo scene. Files keep their own rate."""
     seed: int = 0
-    """Of the demo scene."""
+    """Seed of the demo scene; 0 or more."""
 
     def __post_init__(self) -> None:
         if not self.spec:
             raise UsageError("--source is empty: give a camera index, a file, a folder, a URL, 'demo' or 'auto'")
-        if not (16 <= self.width <= MAX_FRAME_SIDE and 16 <= self.height <= MAX_FRAME_SIDE):
-            raise UsageError(f"--size {self.width}x{self.height}: each side must be 16 to {MAX_FRAME_SIDE} pixels")
+        size = f"{self.width}x{self.height}"
+        if not all(MIN_FRAME_SIDE <= side <= MAX_FRAME_SIDE for side in (self.width, self.height)):
+            raise UsageError(f"--size {size}: each side must be {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} pixels")
         if self.width * self.height > MAX_FRAME_PIXELS:
-            raise UsageError(f"--size {self.width}x{self.height}: more than {MAX_FRAME_PIXELS // 1_000_000} megapixels")
+            raise UsageError(f"--size {size}: must be at most {MAX_FRAME_PIXELS // 1_000_000} megapixels")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: must be 0 or more")
-        if not 1 <= self.fps <= 240:
-            raise UsageError(f"--fps {self.fps}: must be 1 to 240")
+        if not 1 <= self.fps <= MAX_CAMERA_FPS:
+            raise UsageError(f"--fps {self.fps}: must be 1 to {MAX_CAMERA_FPS}")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Which network runs, on what."""
+    """Which network runs, and on what."""
 
     model: ModelName = "full"
+    """``full`` is finer, ``lite`` is faster."""
     engine: EngineName = "auto"
+    """The inference engine; ``auto`` chooses the fastest one that is installed and works."""
     precision: Precision = "auto"
+    """Number format of the computation. ``fp32`` gives the authors' own maps; ``auto`` may trade a little accuracy for
+    speed."""
     device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` (torch), ``gpu``, ``npu`` (Intel's, openvino)."""
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` (NVIDIA), ``gpu`` or ``npu`` (Intel, with OpenVINO)."""
     input_size: int = 320
-    """The paper's. Smaller is faster and coarser."""
+    """Side of the network's square input, in pixels. 320 is the paper's size; smaller is faster and coarser."""
     weights: Path | None = None
-    """A file of the user's; None fetches the authors' once and keeps them."""
+    """Your own weights file; None downloads the authors' weights once and caches them."""
 
     def __post_init__(self) -> None:
-        for option, value, known in (
-            ("--model", self.model, MODELS),
-            ("--engine", self.engine, ENGINES),
-            ("--precision", self.precision, PRECISIONS),
-        ):
-            if value not in known:
-                raise UsageError(f"{option} {value}: is none of {', '.join(known)}")
+        _check_choice("--model", self.model, MODELS)
+        _check_choice("--engine", self.engine, ENGINES)
+        _check_choice("--precision", self.precision, PRECISIONS)
         if not _DEVICE.fullmatch(self.device):
-            raise UsageError(f"--device {self.device}: is none of auto, cpu, cuda, cuda:N, gpu, npu")
+            raise UsageError(f"--device {self.device}: choose from {', '.join(DEVICES)}")
         low, high = INPUT_SIZE_RANGE
         if not low <= self.input_size <= high:
             raise UsageError(f"--input-size {self.input_size}: must be {low} to {high} pixels")
         if self.precision == "int8" and self.engine == "torch":
             raise UsageError("--precision int8: PyTorch has no 8-bit convolutions: use --engine openvino or tensorrt")
-        if self.engine == "tensorrt" and self.too_small_for_half is not None:
-            raise UsageError(f"--input-size {self.input_size}: {self.too_small_for_half}")
+        if self.engine == "tensorrt" and self.fp16_size_error is not None:
+            raise UsageError(f"--input-size {self.input_size}: {self.fp16_size_error}")
 
     @property
-    def too_small_for_half(self) -> str | None:
-        """Why TensorRT cannot run this faithfully, and what can be done; None where it can.
+    def fp16_size_error(self) -> str | None:
+        """Why TensorRT cannot run this input size accurately, and what to do about it; None if it can.
 
-        Its graph is in half precision unless asked otherwise.
+        TensorRT's graph is in fp16 unless another precision is asked for.
         """
-        if self.precision not in ("auto", "fp16") or self.input_size >= LEAST_HALF_SIZE:
+        if self.precision not in ("auto", "fp16") or self.input_size >= MIN_FP16_INPUT_SIZE:
             return None
         return (
-            f"below {LEAST_HALF_SIZE} pixels TensorRT's graph in fp16 is not faithful: "
-            f"--input-size {LEAST_HALF_SIZE}, or --precision fp32"
+            f"below {MIN_FP16_INPUT_SIZE} pixels TensorRT in fp16 is not accurate enough: "
+            f"use --input-size {MIN_FP16_INPUT_SIZE}, or --precision fp32"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class QualityConfig:
-    """What may be given up for speed."""
+    """How much quality may be traded for speed."""
 
     quality: Quality = "auto"
-    """``auto``: with live input, as much as the machine asks for, step by step; ``fixed``: masks are made in one way
-    throughout, as they always are for files."""
+    """``auto`` lowers the quality of live masks step by step until they keep up, and raises it again when there is
+    time. ``fixed`` never changes it. Files always use ``fixed``."""
     region: Literal["auto", "off"] | int = "auto"
-    """Pixels, squared, at which the network sees the subject's region instead of the whole frame; ``auto``: where the
-    whole frame does not keep up; ``off``: never."""
+    """Side, in pixels, of the square at which the network sees the subject's region (its ROI) instead of the full
+    frame. ``auto`` uses a region if the full frame is too slow; ``off`` never does."""
     target_fps: float | None = None
-    """Masks per second to make; None: live, as many as the camera gives frames, for files as many as it makes."""
+    """Masks per second to reach. None: for live input the camera's frame rate, for files as many as possible."""
 
     def __post_init__(self) -> None:
-        if self.quality not in QUALITIES:
-            raise UsageError(f"--quality {self.quality}: is none of {', '.join(QUALITIES)}")
+        _check_choice("--quality", self.quality, QUALITIES)
+        low, high = INPUT_SIZE_RANGE
         if isinstance(self.region, int):
-            low, high = INPUT_SIZE_RANGE
             if not low <= self.region <= high:
                 raise UsageError(f"--region {self.region}: must be {low} to {high} pixels, auto or off")
             if self.target_fps is not None:
-                raise UsageError(f"--region {self.region}: --target-fps chooses the size: leave one of them out")
+                raise UsageError(
+                    f"--region {self.region}: --target-fps chooses the region's size itself: drop one of the two"
+                )
         elif self.region not in ("auto", "off"):
-            raise UsageError(f"--region {self.region}: is no number of pixels, nor auto or off")
-        if self.target_fps is not None and not 0 < self.target_fps <= 1000:
-            raise UsageError(f"--target-fps {self.target_fps:g}: must be more than 0 and at most 1000")
+            raise UsageError(f"--region {self.region}: choose from auto, off, or {low} to {high} pixels")
+        if self.target_fps is not None and not 0 < self.target_fps <= MAX_TARGET_FPS:
+            raise UsageError(f"--target-fps {self.target_fps:g}: must be more than 0 and at most {MAX_TARGET_FPS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,90 +173,92 @@ class PictureConfig:
     """What the output looks like."""
 
     backgrounds: tuple[str, ...] = ("blur",)
-    """Files, ``blur``, ``blur:SIGMA``, ``#RRGGBB``, ``transparent``, ``none``; the first is shown, ``b`` cycles."""
+    """Image or video files, names of bundled backgrounds, ``blur``, ``blur:SIGMA``, ``#RRGGBB``, ``transparent``, or
+    ``none`` (the camera's own background). The first one is shown; the ``b`` key switches to the next."""
     mirror: bool = False
+    """Mirror the camera's picture, but not the background."""
     refine: RefineName = "auto"
-    """How the map gets its edges: ``off`` scales it as the authors do, ``fast`` and ``best`` let the picture guide it;
-    ``auto`` is ``fast`` for streams, and ``off`` for photographs, whose masks are the authors'."""
+    """How edges are made. ``off`` enlarges the network's map, as the authors do; ``fast`` and ``best`` let edges follow
+    the picture. ``auto`` is ``fast`` for streams and ``off`` for photographs."""
     light_wrap: bool = False
-    """A little of the new background's light on the subject's rim."""
+    """Let light from the new background fall on the subject's edge."""
     steady: bool = True
-    """Masks of a stream are held still where the picture is still, and what is no subject is left out."""
+    """Stabilize the masks of a stream where the picture is static, and remove what is not the subject."""
     subject_lock: bool = False
-    """Keep to the subject that was there first."""
+    """Stay with the subject that was there first."""
 
     def __post_init__(self) -> None:
-        if self.refine not in REFINES:
-            raise UsageError(f"--refine {self.refine}: is none of {', '.join(REFINES)}")
+        _check_choice("--refine", self.refine, REFINES)
         if self.light_wrap and not {*self.backgrounds} - {"transparent", "none"}:
             raise UsageError(
-                f"--light-wrap: --bg {self.backgrounds[0]} has no light of its own: choose another, or leave it out"
+                f"--light-wrap: --bg {self.backgrounds[0]} gives no light: choose another background, or drop "
+                "--light-wrap"
             )
         if self.subject_lock and not self.steady:
-            raise UsageError("--subject-lock: follows one subject from mask to mask: leave --no-steady out")
+            raise UsageError("--subject-lock: needs stabilized masks: drop --no-steady")
 
 
 @dataclass(frozen=True, slots=True)
 class OutputConfig:
-    """Where pictures go. Any number at once."""
+    """Where the result goes: any number of outputs at once."""
 
     preview: bool | None = None
-    """True: must; False: must not; None: when there is a display and nothing else was asked for."""
+    """True requires a window, False forbids one, None shows one if there is a display and no other output."""
     virtual_camera: str | None = None
-    """A device, ``auto`` for the first free one, None for none."""
+    """The virtual camera's device, ``auto`` for the first free one, None for no virtual camera."""
     on_demand: bool = False
-    """The camera is open, and the network runs, only while another program reads the virtual camera."""
+    """Open the camera and run the network only while another program reads the virtual camera."""
     outputs: tuple[Path, ...] = ()
-    """Video files (.mp4 .mkv .webm .mov) or folders for PNGs."""
+    """Video files (``.mp4``, ``.mkv``, ``.webm``, ``.mov``), or folders for PNG files."""
     mask_outputs: tuple[Path, ...] = ()
-    """The same, for the alpha alone."""
+    """The same for the alpha alone."""
 
     def __post_init__(self) -> None:
         if self.on_demand and self.virtual_camera is None:
-            raise UsageError("--on-demand: it is the virtual camera's readers that ask: add --virtual-camera")
+            raise UsageError("--on-demand: waits for readers of the virtual camera: add --virtual-camera")
         if self.on_demand and (self.preview or self.outputs or self.mask_outputs):
-            raise UsageError("--on-demand: a window or a recording always wants pictures: leave one of them out")
+            raise UsageError(
+                "--on-demand: a window or a recording needs frames all the time: drop it, or drop --on-demand"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """How long a run lasts, how it is kept in step, and what is reported."""
+    """How masks are synchronized with frames, how long the run lasts, and what it reports."""
 
     sync: Sync = "auto"
-    """``locked``: each mask with the very frame it was computed from. ``tracked``: live, every frame with the newest
-    mask carried to it; a file, the frames between every ``mask_every``-th. ``auto``: what keeps up."""
+    """``locked`` shows each frame with its own mask. ``tracked`` shows each live frame at once, with the newest mask
+    propagated to it; for a file, it tracks the frames between two masks. ``auto`` is ``locked`` if the network keeps up
+    with the camera, else ``tracked``."""
     mask_interval: int = 1
-    """Frames; more than 1 infers only every so many-th and tracks between them."""
+    """Run the network on every Nth frame and track the subject in between. 1 runs it on every frame."""
     duration: float | None = None
-    """Seconds of input time, None for no bound."""
+    """Seconds of input after which the run stops; None for no limit."""
     max_frames: int | None = None
-    """Frames captured, None for no bound."""
+    """Captured frames after which the run stops; None for no limit."""
     max_mask_age: float | None = None
-    """Seconds from capture to compositing after which a live mask counts as too old; None derives it from the
-    engine's speed at start."""
+    """Seconds after its capture at which a live frame's mask is too old to be shown. None derives the limit from the
+    engine's speed when the run starts."""
     stats: Path | None = None
+    """JSON file for the run's statistics."""
     verbose: bool = False
+    """Log details to stderr. Only the command line acts on it."""
 
     def __post_init__(self) -> None:
-        if self.sync not in SYNCS:
-            raise UsageError(f"--sync {self.sync}: is none of {', '.join(SYNCS)}")
+        _check_choice("--sync", self.sync, SYNCS)
         if self.mask_interval < 1:
             raise UsageError(f"--mask-every {self.mask_interval}: must be at least 1")
         if self.mask_interval > 1 and self.sync == "locked":
-            raise UsageError(
-                f"--mask-every {self.mask_interval}: frames between masks are tracked: leave --sync locked out"
-            )
-        if self.duration is not None and not 0 < self.duration < float("inf"):
-            raise UsageError(f"--duration {self.duration:g}: must be more than 0 seconds, and finite")
+            raise UsageError(f"--mask-every {self.mask_interval}: tracks the frames between masks: drop --sync locked")
+        _check_seconds("--duration", self.duration)
         if self.max_frames is not None and self.max_frames < 1:
             raise UsageError(f"--max-frames {self.max_frames}: must be at least 1")
-        if self.max_mask_age is not None and not 0 < self.max_mask_age < float("inf"):
-            raise UsageError(f"--max-mask-age {self.max_mask_age:g}: must be more than 0 seconds, and finite")
+        _check_seconds("--max-mask-age", self.max_mask_age)
 
 
 @dataclass(frozen=True, slots=True)
 class AppConfig:
-    """One whole run."""
+    """A whole run, as :func:`rtsod.run` takes it."""
 
     source: SourceConfig = field(default_factory=SourceConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -240,4 +270,4 @@ class AppConfig:
     def __post_init__(self) -> None:
         region, size = self.quality.region, self.engine.input_size
         if isinstance(region, int) and region >= size:
-            raise UsageError(f"--region {region}: must be less than the whole frame's {size} pixels (--input-size)")
+            raise UsageError(f"--region {region}: must be less than the full frame's {size} pixels (--input-size)")

@@ -1,20 +1,20 @@
-"""Every error that a user can see, with the exit code it leads to.
+"""All errors that reach the user, each with the exit code of the command line.
 
 ::
 
     RtsodError
-    ├── UsageError          2   an option or a combination of options that cannot be met
+    ├── UsageError          2   an option, or a combination of options, is invalid
     ├── SourceError         3   the input cannot be opened or read
-    │   ├── SourceGone          the camera is not there
-    │   └── SourceBusy          another program has the camera
-    ├── WeightsError        4   the weights cannot be fetched, read, or are not this model's
-    ├── EngineError         5   inference cannot start or failed
-    │   └── EngineUnavailable   the engine asked for is not on this machine
+    │   ├── SourceGone          the camera is not connected
+    │   └── SourceBusy          another program uses the camera
+    ├── WeightsError        4   the weights cannot be downloaded or read, or belong to another model
+    ├── EngineError         5   inference cannot start, or failed
+    │   └── EngineUnavailable   the engine, device or precision is not available on this machine
     ├── OutputError         6   an output cannot be opened or written
-    └── MaskError           -   one mask is unusable: its frame becomes a slate, the run goes on
+    └── MaskError           -   one mask is unusable: a slate replaces its frame, and the run goes on
 
-A message is one line, says what is wrong and how to mend it. Errors of other libraries are turned
-into these where the library is wrapped, with ``raise ... from``.
+Each message is one line that says what is wrong and how to fix it. Errors of other libraries are converted to these
+where the library is wrapped, with ``raise ... from``.
 """
 
 from __future__ import annotations
@@ -25,30 +25,35 @@ from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What the process returns; part of the public interface, listed in the README."""
+    """The exit codes of the command line."""
 
     DONE = 0
-    BELOW_TARGET = 1
-    """Of ``python -m rtsod.bench --check`` only."""
+    CHECK_FAILED = 1
+    """``rtsod bench --check``: a network is slower than its target. ``rtsod doctor``: the main job would not run."""
     USAGE = 2
     SOURCE = 3
     WEIGHTS = 4
     ENGINE = 5
     OUTPUT = 6
     INTERNAL = 70
+    """A bug in rtsod."""
     HUNG_UP = 129
+    """Ended by SIGHUP."""
     INTERRUPTED = 130
+    """Ended by SIGINT (Ctrl-C)."""
     TERMINATED = 143
+    """Ended by SIGTERM."""
 
 
 class RtsodError(Exception):
-    """Base of all errors shown to the user as one line."""
+    """Base class of all errors. Its text is one line for the user."""
 
     exit_code: ExitCode = ExitCode.INTERNAL
+    """The exit code of the command line after this error."""
 
 
 class UsageError(RtsodError):
-    """An option, or a combination of options, cannot be met."""
+    """An option, or a combination of options, is invalid."""
 
     exit_code = ExitCode.USAGE
 
@@ -60,27 +65,27 @@ class SourceError(RtsodError):
 
 
 class SourceGone(SourceError):
-    """The camera is not connected, or not any more."""
+    """The camera is not connected, or was unplugged."""
 
 
 class SourceBusy(SourceError):
-    """Another program has the camera."""
+    """Another program uses the camera."""
 
 
 class WeightsError(RtsodError):
-    """The weights cannot be fetched, cannot be read, or belong to another model."""
+    """The weights cannot be downloaded or read, or belong to another model."""
 
     exit_code = ExitCode.WEIGHTS
 
 
 class EngineError(RtsodError):
-    """Inference cannot start or failed."""
+    """Inference cannot start, or failed."""
 
     exit_code = ExitCode.ENGINE
 
 
 class EngineUnavailable(EngineError):
-    """The engine, device or precision that was asked for is not on this machine."""
+    """The engine, device or precision is not available on this machine."""
 
 
 class OutputError(RtsodError):
@@ -90,11 +95,11 @@ class OutputError(RtsodError):
 
 
 class MaskError(RtsodError):
-    """One mask is unusable (not finite, out of range, of another frame)."""
+    """One mask is unusable: its values are not finite or out of range, or it belongs to another frame."""
 
 
 def internal_error(error: Exception) -> str:
-    """A bug in one line, with the place it came from, for a report."""
+    """Describe a bug in one line, with the place where it occurred."""
     places = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}{where}"

@@ -1,10 +1,10 @@
-"""The pieces as a library: one picture in, its alpha out."""
+"""The network as a library: one picture in, its alpha out."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -17,12 +17,16 @@ from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, resolve
 from rtsod.refine import refiner
 
+_DEFAULTS: Final = EngineConfig()
+
 
 class Segmenter:
-    """A network ready to separate pictures. Use it as a context manager, from one thread.
+    """An open network that computes the mask of one picture at a time.
 
-    >>> with rtsod.Segmenter.open(model="lite") as s:  # doctest: +SKIP
-    ...     alpha = s(cv2.imread("photo.jpg"))
+    Use it as a context manager, and from one thread::
+
+        with rtsod.Segmenter.open(model="lite") as segmenter:
+            alpha = segmenter(cv2.imread("photo.jpg"))
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -32,57 +36,63 @@ class Segmenter:
     @classmethod
     def open(
         cls,
-        model: ModelName = "full",
+        model: ModelName = _DEFAULTS.model,
         *,
-        engine: EngineName = "auto",
+        engine: EngineName = _DEFAULTS.engine,
         precision: Precision = "fp32",
-        device: str = "auto",
-        input_size: int = 320,
+        device: str = _DEFAULTS.device,
+        input_size: int = _DEFAULTS.input_size,
         weights: str | Path | None = None,
         progress: ReportBytes = lambda done, total: None,
     ) -> Self:
-        """Load a network; the authors' weights are fetched on first use.
+        """Open a network. The authors' weights are downloaded on first use.
 
         Args:
-            model: ``"full"`` or ``"lite"``.
-            engine: ``"openvino"``, ``"torch"``, or ``"auto"`` to choose.
-            precision: ``"fp32"`` gives the authors' own maps; ``"fp16"``, ``"bf16"``, ``"int8"``, or
-                ``"auto"``, which may give up a little of them for speed.
-            device: ``"cpu"``, ``"cuda"``, ``"cuda:0"``, ``"gpu"`` (Intel), or ``"auto"``.
-            input_size: S, pixels; the network sees S x S.
-            weights: a file of one's own (``.pth``, ``.safetensors``, folded ``.onnx``).
-            progress: called with bytes done and bytes in all while weights are fetched.
+            model: ``"full"`` is finer, ``"lite"`` is faster.
+            engine: ``"openvino"``, ``"torch"``, ``"tensorrt"``, or ``"auto"`` to choose by what is installed and
+                whether there is a GPU.
+            precision: ``"fp32"`` gives the authors' own maps. ``"fp16"``, ``"bf16"`` and ``"int8"`` are faster;
+                ``"auto"`` may trade a little accuracy for speed.
+            device: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"gpu"`` or ``"npu"`` (Intel), or ``"auto"``.
+            input_size: side of the network's square input, in pixels.
+            weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.
+            progress: called with the bytes done and the total bytes while the weights are downloaded.
 
         Raises:
-            RtsodError: what was asked for is not to be had here; the message says why.
+            UsageError: an argument is invalid. The message names the command-line option.
+            WeightsError: the weights cannot be downloaded or read, or belong to another model.
+            EngineUnavailable: the engine, device or precision is not available on this machine.
+            EngineError: the engine cannot be built or started.
         """
         config = EngineConfig(model, engine, precision, device, input_size, Path(weights) if weights else None)
         return cls(open_engine(config, resolve(config), report=progress))
 
     @property
     def info(self) -> EngineInfo:
-        """What really runs."""
+        """The engine that runs, with its precision, device and input size."""
         return self._engine.info
 
     def __call__(self, image: Image, *, stream: bool = False, refine: RefineName = "off") -> Alpha:
-        """The saliency map of one picture, at its size.
+        """Compute the alpha of one picture.
 
         Args:
-            image: ``(H, W, 3)`` uint8 BGR.
-            stream: False: a photograph, by the authors' protocol (scaled by its own maximum, map stretched to 0..1).
-                True: a frame of a stream, scaled alike for all frames, so that the map does not pump.
-            refine: ``"off"``: the map, scaled, as the authors do. ``"fast"``, ``"best"``: edges guided by the picture.
+            image: ``(H, W, 3)`` uint8 BGR, as OpenCV reads it.
+            stream: False for a photograph. It follows the authors' protocol: the picture is divided by its own maximum
+                and the map is stretched to 0..1. True for a frame of a video: all frames are scaled alike, so that the
+                mask does not flicker.
+            refine: ``"off"`` enlarges the network's map, as the authors do. ``"fast"`` and ``"best"`` let edges follow
+                the picture. ``"auto"`` is ``"fast"`` for a stream, ``"off"`` for a photograph.
 
         Returns:
-            ``(H, W)`` float32 in [0, 1].
+            ``(H, W)`` float32 in [0, 1]: 1 is the subject.
 
         Raises:
             ValueError: ``image`` is not ``(H, W, 3)`` uint8.
             EngineError: inference failed, or the segmenter is closed.
-            MaskError: the network's answer is not a valid map.
+            MaskError: the network's output is not a valid map.
         """
         if self._closed:
-            raise EngineError("this Segmenter is closed: open another")
+            raise EngineError("this Segmenter is closed: open another one")
         if not isinstance(image, np.ndarray):
             raise ValueError(f"image must be (H, W, 3) uint8 BGR, not {type(image).__name__}")
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -95,7 +105,7 @@ class Segmenter:
         return refiner(refine, stills=not stream)(image, Mask(saliency, 0, 0.0).alpha).alpha
 
     def close(self) -> None:
-        """Free the device. Idempotent."""
+        """Release the device. Idempotent."""
         self._closed = True
         self._engine.close()
 

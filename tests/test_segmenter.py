@@ -1,3 +1,5 @@
+"""The Segmenter: one picture in, its alpha out, and plain errors."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,30 +13,30 @@ from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import EngineError, MaskError, UsageError
 
 
-def test_the_readmes_example(published_weights: dict[str, Path]) -> None:
+def test_it_finds_a_square_on_a_plain_background(published_weights: dict[str, Path]) -> None:
     image = np.zeros((90, 120, 3), np.uint8)
     image[20:70, 30:80] = (30, 60, 220)
-    with rtsod.Segmenter.open(model="lite", input_size=160) as s:
-        alpha = s(image)
+    with rtsod.Segmenter.open(model="lite", input_size=160) as segmenter:
+        alpha = segmenter(image)
     assert alpha.shape == (90, 120)
     assert alpha.dtype == np.float32
     assert alpha[45, 55] > 0.9
     assert alpha[5, 5] < 0.1
 
 
-def test_a_stream_is_not_stretched_and_a_still_is() -> None:
+def test_a_photograph_is_stretched_and_a_frame_of_a_stream_is_not() -> None:
     faint = np.linspace(0.2, 0.6, 64 * 64, dtype=np.float32).reshape(64, 64)
-    s = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: faint.copy()))
+    segmenter = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: faint.copy()))
     image = np.full((64, 64, 3), 100, np.uint8)
-    assert np.allclose(s(image, stream=True), faint, atol=1e-6)
-    assert (float(s(image).min()), float(s(image).max())) == (0.0, 1.0)
+    assert np.allclose(segmenter(image, stream=True), faint, atol=1e-6)
+    assert (float(segmenter(image).min()), float(segmenter(image).max())) == (0.0, 1.0)
 
 
 def test_a_flat_map_is_not_stretched_to_noise() -> None:
     rng = np.random.default_rng(0)
     noise = (0.001 * rng.random((64, 64))).astype(np.float32)
-    s = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: noise.copy()))
-    assert s(np.full((64, 64, 3), 100, np.uint8)).max() < 0.01
+    segmenter = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: noise.copy()))
+    assert segmenter(np.full((64, 64, 3), 100, np.uint8)).max() < 0.01
 
 
 @pytest.mark.parametrize(
@@ -42,16 +44,16 @@ def test_a_flat_map_is_not_stretched_to_noise() -> None:
     [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32),
      np.zeros((0, 4, 3), np.uint8), None],
 )  # fmt: skip
-def test_what_is_not_a_bgr_picture_is_refused(image: Any) -> None:
+def test_an_image_of_another_shape_or_type_is_refused(image: Any) -> None:
     with pytest.raises(ValueError, match="BGR"):
         rtsod.Segmenter(ConstantEngine(64))(image)
 
 
 def test_a_closed_segmenter_says_so() -> None:
-    with rtsod.Segmenter(ConstantEngine(64)) as s:
+    with rtsod.Segmenter(ConstantEngine(64)) as segmenter:
         pass
     with pytest.raises(EngineError, match="closed"):
-        s(np.zeros((8, 8, 3), np.uint8))
+        segmenter(np.zeros((8, 8, 3), np.uint8))
 
 
 @pytest.mark.parametrize("option", ["model", "engine", "precision", "device"])
@@ -63,13 +65,6 @@ def test_an_unknown_choice_is_a_usage_error(option: str) -> None:
 
 def test_an_invalid_map_is_refused() -> None:
     nan = np.full((64, 64), np.nan, np.float32)
-    s = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: nan.copy()))
+    segmenter = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: nan.copy()))
     with pytest.raises(MaskError):
-        s(np.zeros((8, 8, 3), np.uint8))
-
-
-def test_every_public_name_exists() -> None:
-    for name in rtsod.__all__:
-        assert getattr(rtsod, name)
-    with pytest.raises(AttributeError, match="no attribute"):
-        _ = rtsod.nonsense
+        segmenter(np.zeros((8, 8, 3), np.uint8))

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from rtsod.cli.main import main as run_program
+from rtsod.cli.run import main as run_program
 from rtsod.frames import Compositable
 from rtsod.metrics import Metrics
 
@@ -29,7 +29,7 @@ def run(note: Path, arguments: list[str]) -> int:
         count(metrics, shown, composed_at)
 
     Metrics.composited = noted  # type: ignore[assignment, method-assign]
-    return run_program(["run", *arguments])
+    return run_program(arguments)
 
 
 def main() -> int:

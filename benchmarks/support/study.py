@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +10,10 @@ from typing import Any, Final
 from rtsod.bench.interference import InterferenceMonitor, interference_warning
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line, write_json
-from rtsod.errors import ExitCode, RtsodError
+from rtsod.cli.common import complain, run_command
+from rtsod.errors import RtsodError
 from rtsod.system.files import check_writable
+from rtsod.system.signals import Interrupted, StopSignals
 
 MAX_SECONDS: Final = 86_400.0
 """The longest time that an option may ask for: a day."""
@@ -20,7 +21,7 @@ MAX_SECONDS: Final = 86_400.0
 
 def run_study(
     module: str, output: Path | None, about: dict[str, Any], measure: Callable[[dict[str, Any]], None]
-) -> ExitCode:
+) -> int:
     """Run a study and save its record, with the machine it ran on, its load and the command.
 
     If the study fails or is interrupted, what was measured by then is saved. If nothing was, an older result stays.
@@ -35,35 +36,49 @@ def run_study(
     Returns:
         The exit code of the process.
     """
+    return run_command(module, lambda signals: _measure_and_save(module, output, about, measure, signals))
+
+
+def _measure_and_save(
+    module: str,
+    output: Path | None,
+    about: dict[str, Any],
+    measure: Callable[[dict[str, Any]], None],
+    signals: StopSignals,
+) -> None:
     machine = describe()
     record = {"command": command_line(module), "end": "done", "machine": machine, "others_cores": None, **about}
     heading = len(record)
-    code = ExitCode.DONE
     monitor = InterferenceMonitor()
+    ended: RtsodError | Interrupted | None = None
     try:
         if output is not None:
             check_writable("--json", output)
         measure(record)
     except RtsodError as error:
-        record["end"], code = str(error), error.exit_code
-    except KeyboardInterrupt:
-        record["end"], code = "interrupted", ExitCode.INTERRUPTED
+        record["end"], ended = str(error), error
+    except Interrupted as interrupted:
+        record["end"], ended = "interrupted", interrupted
+    signals.hold()
     record["others_cores"] = monitor.busy_cores()
-    messages = [] if code is ExitCode.DONE else [record["end"]]
-    if output is not None and len(record) > heading:
+    measured = len(record) > heading
+    where = []
+    if output is not None and measured:
         try:
             write_json(output, record)
-            messages = [f"{message}; what was measured is in {output}" for message in messages]
-        except RtsodError as error:
-            messages, code = [*messages, str(error)], error.exit_code
+        except RtsodError:
+            if ended is not None:
+                complain(module, record["end"])
+            raise
+        where = [f"what was measured is in {output}"]
     cores = machine["cores"]
     assert isinstance(cores, int)
-    warning = interference_warning(record["others_cores"], cores)
-    if warning is not None and len(record) > heading:
-        messages.append(warning)
-    for message in messages:
-        print(f"{module}: {message}", file=sys.stderr)
-    return code
+    if measured and (warning := interference_warning(record["others_cores"], cores)) is not None:
+        complain(module, warning)
+    if isinstance(ended, RtsodError):
+        raise type(ended)("; ".join([str(ended), *where])) from ended
+    if ended is not None:
+        raise Interrupted(*where) from ended
 
 
 def positive_int(text: str) -> int:

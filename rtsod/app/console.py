@@ -88,6 +88,12 @@ class Reporter:
         finally:
             progress.stop()
 
+    @contextmanager
+    def status(self, line: str) -> Iterator[Notify]:
+        """A spinner beside the newest line; nothing without a terminal."""
+        with self._console.status(line) as status:
+            yield status.update
+
     def build(self) -> AbstractContextManager[BuildProgress]:
         """Bars for the phases of an engine's build, from its first report on; without a terminal, lines."""
         return shown(self._console, self.notify)

@@ -138,8 +138,8 @@ def _probe_tensorrt_on_this_gpu(config: EngineConfig) -> Availability:
         return installation
     if config.precision == "bf16":
         return Availability("tensorrt", False, "TensorRT supports fp16, int8 and fp32 here, not bf16")
-    if config.too_small_for_half is not None:
-        return Availability("tensorrt", False, config.too_small_for_half)
+    if config.fp16_size_error is not None:
+        return Availability("tensorrt", False, config.fp16_size_error)
     try:
         library, cuda = load_library(), open_cuda(config.device)
         gpu = cuda.gpu

@@ -16,14 +16,15 @@ from rtsod.bench.result import Result
 from rtsod.bench.session import BenchmarkPlan, Session
 from rtsod.bench.sources import DEFAULT_BACKGROUND
 from rtsod.bench.target import Target
-from rtsod.cli.common import Parser, answer, complain
+from rtsod.cli.common import Parser, answer, run_command
 from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
-from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
+from rtsod.errors import ExitCode, OutputError, UsageError
 from rtsod.model.weights import fetch, resolve
 from rtsod.system.files import check_writable, file_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 
+_PROGRAM: Final = "rtsod bench"
 _DEFAULTS: Final = EngineConfig()
 _DEMO_SIZES: Final = ("1280x720", "1920x1080")
 _PROBE_SECONDS: Final = 0.5
@@ -44,31 +45,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, one of :class:`rtsod.errors.ExitCode`.
     """
-    plan: BenchmarkPlan | None = None
+    return run_command(_PROGRAM, lambda signals: _bench(argv, signals))
+
+
+def _bench(argv: Sequence[str] | None, signals: StopSignals) -> ExitCode:
+    options = _parser().parse_args(argv)
+    plan = _plan(options)
     console = _Console()
-    result = Result(command_line("rtsod.bench", argv), {})
-    with StopSignals() as signals:
-        try:
-            options = _parser().parse_args(argv)
-            plan = _plan(options)
-            result.machine = describe()
-            _fetch_weights(plan)
-            Session(plan, result, console.notify, signals.hold).run()
-            if signals.received:  # during the final save
-                raise Interrupted
-            console.check()
-            return ExitCode.BELOW_TARGET if options.check and not result.reached else ExitCode.DONE
-        except RtsodError as error:
-            complain("rtsod.bench", str(error))
-            return error.exit_code
-        except Interrupted:
-            saved = [] if plan is None or result.empty else [str(path) for path in (plan.json, plan.report) if path]
-            where = f"; completed measurements are in {' and '.join(saved)}" if saved else ""
-            complain("rtsod.bench", f"interrupted{where}")
-            return signals.exit_code
-        except Exception as error:
-            complain("rtsod.bench", internal_error(error))
-            return ExitCode.INTERNAL
+    result = Result(command_line("rtsod.bench", argv), describe())
+    try:
+        _fetch_weights(plan)
+        Session(plan, result, console.notify, signals.hold).run()
+        if signals.received:  # during the final save
+            raise Interrupted
+    except Interrupted:
+        saved = [] if result.empty else [str(path) for path in (plan.json, plan.report) if path]
+        raise Interrupted(*([f"completed measurements are in {' and '.join(saved)}"] if saved else [])) from None
+    console.check()
+    return ExitCode.CHECK_FAILED if options.check and not result.reached else ExitCode.DONE
 
 
 class _Console:
@@ -96,7 +90,7 @@ class _Console:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m rtsod.bench",
+        prog=_PROGRAM,
         description="Measure how fast this machine runs the networks, and how close that is to the machine's limits. "
         "The paper reports 30 fps for full and 40 fps for lite on a GTX 1080 Ti.",
         epilog=_EXIT_CODES,

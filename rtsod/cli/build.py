@@ -1,4 +1,4 @@
-"""``python -m rtsod.build``: a TensorRT engine, made before it is needed, for this GPU or for another."""
+"""``rtsod build``: builds a TensorRT engine ahead of time, for a GPU in this machine or for another one."""
 
 from __future__ import annotations
 
@@ -9,54 +9,77 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, answer, carry_out
-from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
+from rtsod.cli.common import Parser, add_weights_options, answer, run_command
+from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
-from rtsod.system.signals import leave
 
 if TYPE_CHECKING:
     from rtsod.backends.tensorrt.target import Target
 
-_PROGRAM: Final = "rtsod.build"
-_EXAMPLES: Final = f"""\
-examples:
-  python -m rtsod.build --model lite                             for the GPU in this machine
-  python -m rtsod.build --model full --compute-capability 8.6    for another (tensorrt-rtx only)
-  python -m rtsod.build --model lite --images photographs        the graph checked on your own pictures
+_PROGRAM: Final = "rtsod build"
+_DESCRIPTION: Final = """\
+Build a TensorRT engine ahead of time, for a GPU in this machine or another one.
 
-Engines are kept in engines/ of the checkout, or in the user's cache folder, where --engine tensorrt finds them.
-In fp16 the authors' weights are faithful from {LEAST_HALF_SIZE} pixels on; smaller inputs are for fp32.
-Exit codes: 0 done, 2 wrong usage, 4 weights, 5 no TensorRT, no GPU, or the build failed, 6 the engine cannot be kept,
-70 internal error, 129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
+The engine is kept in engines/ of the checkout, or else in your cache folder,
+where --engine tensorrt finds it. Without this command, the first run with
+--engine tensorrt builds it. Prints the engine's path.
+"""
+_EPILOG: Final = f"""\
+examples:
+  rtsod build --model lite
+      for the GPU in this machine
+  rtsod build --model full --compute-capability 8.6
+      for another GPU (needs tensorrt-rtx)
+  rtsod build --model lite --images photographs
+      with the graph checked on your own pictures
+
+In fp16 the authors' weights are accurate from {MIN_FP16_INPUT_SIZE} pixels on; use fp32 for a
+smaller --input-size.
+
+exit codes:
+  0 done   2 usage   4 weights   5 no TensorRT, no GPU, or the build failed
+  6 the engine cannot be saved   70 internal error
+  129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
-    return carry_out(_PROGRAM, lambda: _build(_parser().parse_args(arguments)))
+    """Run the command and return its exit code."""
+    return run_command(_PROGRAM, lambda _: _build(_parser().parse_args(arguments)))
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        "python -m rtsod.build", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_weights_options(parser)
+    parser.add_argument(
+        "--precision",
+        choices=("fp16", "int8", "fp32"),
+        default="fp16",
+        help="number format of the engine (default: %(default)s)",
     )
-    parser.add_argument("--model", choices=MODELS, default="full")
-    parser.add_argument("--precision", choices=("fp16", "int8", "fp32"), default="fp16")
-    parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="pictures to check the graph on")
-    parser.add_argument("--device", default="auto", metavar="cuda:N", help="which GPU of this machine")
-    parser.add_argument("--compute-capability", metavar="8.6", help="of the GPU to build for, which need not be here")
-    parser.add_argument("--library", choices=("tensorrt", "tensorrt_rtx"), help="default: the one installed")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where engines are kept")
-    parser.add_argument("--rebuild", action="store_true", help="build even if it is there and fits")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="pictures to check the graph on (default: the bundled ones)"
+    )
+    parser.add_argument(
+        "--device",
+        default=EngineConfig().device,
+        metavar="cuda:N",
+        help="which GPU of this machine to build for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--compute-capability", metavar="8.6", help="build for a GPU with this compute capability, which may be absent"
+    )
+    parser.add_argument(
+        "--library", choices=("tensorrt", "tensorrt_rtx"), help="which TensorRT builds it (default: the installed one)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to keep the engine")
+    parser.add_argument("--rebuild", action="store_true", help="build even if a matching engine exists")
     return parser
 
 
 def _build(options: argparse.Namespace) -> None:
-    from rich.console import Console  # late, as the rest: a mistyped option needs none of them
-
-    from rtsod.app.console import shown
+    # Late: --help and a mistyped option must not wait for these.
+    from rtsod.app.console import Reporter
     from rtsod.backends.tensorrt.cache import PlanCache
     from rtsod.backends.tensorrt.library import load_library
     from rtsod.backends.tensorrt.open import find_or_build
@@ -69,49 +92,44 @@ def _build(options: argparse.Namespace) -> None:
     )
     library = load_library(options.library)
     pictures = None if options.images is None else pictures_in(options.images, config.input_size)
-
-    console = Console(stderr=True)
-
-    def notify(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    with _target(options) as target, shown(console, notify) as progress:
-        kept = find_or_build(
+    reporter = Reporter()
+    with _target(options) as target, reporter.build() as progress:
+        plan = find_or_build(
             Recipe(config, resolve(config), library, target),
             cache=PlanCache(options.output),
             pictures=pictures,
             rebuild=options.rebuild,
-            notify=notify,
+            notify=reporter.notify,
             progress=progress,
-            report=lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000),
+            report=lambda done, total: progress("downloading the weights (kB)", done // 1000, total // 1000),
         )
-    answer(str(kept.path))
+    answer(str(plan.path))
 
 
 @contextmanager
 def _target(options: argparse.Namespace) -> Iterator[Target]:
+    """The GPU to build for: one of this machine's, held open meanwhile, or just a compute capability."""
     from rtsod.backends.cuda.open import open_cuda
     from rtsod.backends.tensorrt.target import Target
 
     if options.compute_capability is not None:
         match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)
         if match is None:
-            raise UsageError(f"--compute-capability {options.compute_capability}: write it like 8.6")
+            raise UsageError(f"--compute-capability {options.compute_capability}: give two numbers, such as 8.6")
         if options.device != "auto":
             raise UsageError(
-                f"--device {options.device}: is a GPU here, --compute-capability one elsewhere: leave one out"
+                f"--device {options.device}: selects a GPU of this machine, --compute-capability any GPU: drop one of "
+                "the two"
             )
         yield Target((int(match[1]), int(match[2])))
         return
     try:
         cuda = open_cuda(options.device)
     except EngineUnavailable as error:
-        raise EngineUnavailable(f"{error}; for a GPU elsewhere: --compute-capability, such as 8.6") from error
+        raise EngineUnavailable(
+            f"{error}; to build for a GPU of another machine, add --compute-capability, such as 8.6"
+        ) from error
     try:
         yield Target.of(cuda)
     finally:
         cuda.close()
-
-
-if __name__ == "__main__":
-    leave(main())

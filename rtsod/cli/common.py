@@ -1,23 +1,28 @@
-"""What every command does alike: refuse in one line, answer on standard output, end in order when told to."""
+"""What all commands share: the argument parser, the exit code, and output that fails cleanly."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
+from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.system.signals import Interrupted, StopSignals
 
+_log = logging.getLogger(__name__)
+
 
 class Parser(argparse.ArgumentParser):
-    """Wrong usage is an error of this program like any other: one line, and no block of usage before it."""
+    """An argument parser that reports wrong usage as a :class:`UsageError`, without printing the usage block."""
 
     def error(self, message: str) -> NoReturn:
-        """Of argparse's protocol.
+        """Called by argparse when the arguments are wrong.
 
         Raises:
             UsageError: always.
@@ -25,42 +30,71 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def carry_out(program: str, work: Callable[[], None]) -> int:
-    """Do what a command is for; its exit code.
+def add_weights_options(parser: Parser) -> None:
+    """Add the options that say which network a command works on: ``--model``, ``--weights`` and ``--input-size``."""
+    default = EngineConfig()
+    parser.add_argument("--model", choices=MODELS, default=default.model, help="which network (default: %(default)s)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="your own weights (default: the authors' weights, downloaded once)"
+    )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        default=default.input_size,
+        metavar="S",
+        help="the network's input is SxS pixels (default: %(default)s)",
+    )
+
+
+def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) -> int:
+    """Run a command and turn whatever ends it into an exit code and at most one line on stderr.
+
+    Every command and every study goes through this function.
 
     Args:
-        program: who speaks, in the one line that an error or an interruption is.
-        work: everything, the reading of the options included.
+        program: the name that begins the line on stderr, such as ``rtsod build``.
+        work: the whole command, parsing its arguments included. SIGINT, SIGTERM and SIGHUP raise
+            :class:`~rtsod.system.signals.Interrupted` in it until it calls ``hold()`` on the object it is given. It
+            returns an exit code, or None for success. To add to the line "interrupted", it re-raises ``Interrupted``
+            with the text.
+
+    Returns:
+        The exit code of the process, one of :class:`rtsod.errors.ExitCode`. A signal takes precedence over what
+        ``work`` returns.
     """
     with StopSignals() as signals:
         try:
-            work()
+            code = work(signals)
         except RtsodError as error:
             complain(program, str(error))
             return int(error.exit_code)
-        except Interrupted:
-            complain(program, "interrupted")
+        except Interrupted as interrupted:
+            details = str(interrupted)
+            complain(program, f"interrupted; {details}" if details else "interrupted")
+            return int(signals.exit_code)
         except Exception as error:
+            _log.debug("internal error", exc_info=True)  # shown with --verbose
             complain(program, internal_error(error))
             return int(ExitCode.INTERNAL)
-    return int(signals.exit_code)
+    return int(signals.exit_code or code or ExitCode.DONE)
 
 
 def answer(text: str) -> None:
-    """Print what was asked for, at once. Nobody who reads any more (``| head``) is no error.
+    """Print a command's result to standard output and flush it. A closed pipe (``| head``) is not an error.
 
     Raises:
-        OutputError: standard output cannot be written: a full disk.
+        OutputError: standard output cannot be written, for example because the disk is full.
     """
     try:
         print(text, flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it would fail again at the end
+        # Python flushes what is left in the buffer at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
 
 
 def complain(program: str, line: str) -> None:
-    """Tell an error; with nobody to tell, the exit code still says it."""
+    """Print an error to stderr. If stderr cannot be written, the exit code still tells."""
     with suppress(OSError):
         print(f"{program}: {line}", file=sys.stderr, flush=True)

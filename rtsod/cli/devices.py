@@ -1,26 +1,48 @@
-"""``rtsod devices``: the cameras with what they can do, the virtual cameras with who holds them."""
+"""``rtsod devices``: lists cameras with their modes, and virtual cameras with the programs that use them."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import groupby
 from typing import Final
 
-from rtsod.cli.common import answer
-from rtsod.sinks.loopback import reports_readers, setup_hint
+from rtsod.cli.common import Parser, answer, run_command
 from rtsod.system import v4l2
 
-DECODED: Final = ("MJPG", "YUYV", "NV12", "YU12", "H264", "GREY", "BGR3", "RGB3", "UYVY")
-"""Formats worth a line; a driver may list dozens."""
-_ELSEWHERE: Final = (
-    "only Linux lists its cameras without a further library: try --source 0, 1, ...; a virtual camera is OBS's"
+PIXEL_FORMATS: Final = ("MJPG", "YUYV", "NV12", "YU12", "H264", "GREY", "BGR3", "RGB3", "UYVY")
+"""The formats to list, in this order; a driver may offer dozens."""
+_PROGRAM: Final = "rtsod devices"
+_NOT_LINUX: Final = (
+    "cameras can be listed on Linux only: try --source 0, 1, ...; for a virtual camera, install OBS Studio"
 )
+_DESCRIPTION: Final = """\
+List cameras with their pixel formats, sizes and frame rates, and virtual
+cameras with the programs that use them.
+"""
+_EPILOG: Final = """\
+Give a camera's number, path, or part of its name to rtsod run --source.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run_command(_PROGRAM, lambda _: _devices(arguments))
+
+
+def _devices(arguments: Sequence[str] | None) -> None:
+    Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
+        arguments
+    )
+    answer("\n".join(device_lines(v4l2.devices())) if sys.platform == "linux" else _NOT_LINUX)
 
 
 def device_lines(devices: Iterable[v4l2.Device]) -> list[str]:
-    """What ``rtsod devices`` prints."""
+    """The page that ``rtsod devices`` prints."""
+    from rtsod.sinks.loopback import setup_hint  # late: --help must not wait for OpenCV
+
     devices = list(devices)
     cameras = [device for device in devices if device.captures and not device.is_virtual]
     virtual = [device for device in devices if device.is_virtual]
@@ -33,19 +55,10 @@ def device_lines(devices: Iterable[v4l2.Device]) -> list[str]:
     return lines
 
 
-def show() -> int:
-    """Print them; the exit code."""
-    if sys.platform != "linux":
-        answer(_ELSEWHERE)
-        return 0
-    answer("\n".join(device_lines(v4l2.devices())))
-    return 0
-
-
 def mode_lines(modes: Iterable[v4l2.Mode]) -> list[str]:
-    """One line for each pixel format: its sizes, largest first, each with its fastest rate."""
-    known = [mode for mode in modes if mode.pixel_format in DECODED]
-    known.sort(key=lambda mode: (DECODED.index(mode.pixel_format), -mode.width * mode.height))
+    """One line per pixel format: its sizes, largest first, each with its highest frame rate."""
+    known = [mode for mode in modes if mode.pixel_format in PIXEL_FORMATS]
+    known.sort(key=lambda mode: (PIXEL_FORMATS.index(mode.pixel_format), -mode.width * mode.height))
     lines = []
     for pixel_format, group in groupby(known, key=lambda mode: mode.pixel_format):
         sizes = dict.fromkeys(f"{mode.width}x{mode.height}{_rate(mode.fps)}" for mode in group)
@@ -63,13 +76,15 @@ def _camera_details(device: v4l2.Device) -> list[str]:
 
 
 def _virtual_details(device: v4l2.Device) -> str:
+    from rtsod.sinks.loopback import reports_readers
+
     if not device.readable:
         return v4l2.no_permission(device.path)
     exclusive = not (device.captures and device.outputs)
     parts = ["exclusive_caps=1" if exclusive else "no exclusive_caps=1, so browsers do not list it"]
-    parts.append(f"held by {who}" if (who := v4l2.held_by(device.path)) else "free")
+    parts.append(f"in use by {who}" if (who := v4l2.held_by(device.path)) else "free")
     if reports_readers(device.path):
-        parts.append("tells who reads")
+        parts.append("reports its readers")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""``python -m rtsod.export``: the network as a typed, checked ONNX file."""
+"""``rtsod export``: writes the network as a typed ONNX file, checked against PyTorch."""
 
 from __future__ import annotations
 
@@ -7,49 +7,65 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rtsod.cli.common import Parser, answer, carry_out
-from rtsod.config import LEAST_HALF_SIZE, MODELS, EngineConfig
+from rtsod.cli.common import Parser, add_weights_options, answer, run_command
+from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Notify
 from rtsod.system.files import check_writable, file_to_write, write_bytes
-from rtsod.system.signals import leave
 
-_PROGRAM: Final = "rtsod.export"
+_PROGRAM: Final = "rtsod export"
+_DESCRIPTION: Final = """\
+Write the network as an ONNX file.
 
-_EXAMPLES: Final = f"""\
+The graph takes uint8 (1, S, S, 3) BGR and returns float32 (1, 1, S, S) saliency
+in [0, 1]; normalization and sigmoid are part of it. Before the file is written,
+the graph is compared with PyTorch on pictures.
+"""
+_EPILOG: Final = f"""\
 examples:
-  python -m rtsod.export --model lite                       lite-320-fp16.onnx
-  python -m rtsod.export --model full --precision fp32 --output u2net.onnx
-  python -m rtsod.export --model lite --images photographs  checked on your own pictures
+  rtsod export --model lite
+      writes lite-320-fp16.onnx
+  rtsod export --model full --precision fp32 --output u2net.onnx
+  rtsod export --model lite --images photographs
+      checked on your own pictures
 
-The graph takes uint8 (1, S, S, 3) BGR and gives float32 (1, 1, S, S) saliency in [0, 1]; normalisation and sigmoid are
-inside. It is compared with PyTorch on the spot and not written if it misses (fp32: mean error 1e-4; fp16: 2e-3; int8:
-4e-3; mask IoU .995). The authors' weights pass in fp16 from {LEAST_HALF_SIZE} pixels on; smaller ones are for fp32.
-Exit codes: 0 done, 2 wrong usage, 4 weights, 5 export or check failed, 6 cannot be written, 70 internal error,
-129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
+A graph that is not accurate enough is not written. The mean error may be 1e-4
+in fp32, 2e-3 in fp16 and 4e-3 in int8, and the mask IoU must be at least .995.
+In fp16 the authors' weights pass from {MIN_FP16_INPUT_SIZE} pixels on; use fp32 for a smaller
+--input-size.
+
+exit codes:
+  0 done   2 usage   4 weights   5 the export or its check failed
+  6 the file cannot be written   70 internal error
+  129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
-    return carry_out(_PROGRAM, lambda: _export(_parser().parse_args(arguments)))
+    """Run the command and return its exit code."""
+    return run_command(_PROGRAM, lambda _: _export(_parser().parse_args(arguments)))
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        "python -m rtsod.export", None, __doc__, _EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_weights_options(parser)
+    parser.add_argument(
+        "--precision",
+        choices=("fp16", "int8", "fp32"),
+        default="fp16",
+        help="number format of the graph (default: %(default)s)",
     )
-    parser.add_argument("--model", choices=MODELS, default="full")
-    parser.add_argument("--precision", choices=("fp16", "int8", "fp32"), default="fp16")
-    parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="your own; without it the authors' are fetched")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="pictures to compare on instead of the bundled")
-    parser.add_argument("--output", type=file_to_write, metavar="FILE", help="default: MODEL-S-PRECISION.onnx here")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="pictures to check the graph on (default: the bundled ones)"
+    )
+    parser.add_argument(
+        "--output", type=file_to_write, metavar="FILE", help="(default: MODEL-S-PRECISION.onnx in this folder)"
+    )
     return parser
 
 
 def _export(options: argparse.Namespace) -> None:
-    from rich.console import Console  # late, as below: a mistyped option needs none of them
+    from rtsod.app.console import Reporter  # late: --help and a mistyped option must not wait for rich
 
     config = EngineConfig(
         options.model, "tensorrt", options.precision, input_size=options.input_size, weights=options.weights
@@ -57,13 +73,14 @@ def _export(options: argparse.Namespace) -> None:
     output: Path = options.output or Path(f"{config.model}-{config.input_size}-{options.precision}.onnx")
     check_writable("--output", output)
     if options.weights is not None and output.exists() and output.samefile(options.weights):
-        raise UsageError(f"--output {output}: would overwrite the weights it is made from")
-    with Console(stderr=True).status("reading the weights") as status:
-        done = _export_to(output, config, options.images, status.update)
-    answer(done)
+        raise UsageError(f"--output {output}: would overwrite the weights it is made from: choose another name")
+    with Reporter().status("reading the weights") as notify:
+        summary = _export_to(output, config, options.images, notify)
+    answer(summary)
 
 
 def _export_to(output: Path, config: EngineConfig, images: Path | None, notify: Notify) -> str:
+    """Write the file, and return a line that describes it."""
     from rtsod.export.checked import export_checked, export_precision
     from rtsod.export.parity import pictures_in
     from rtsod.model.weights import resolve
@@ -75,11 +92,7 @@ def _export_to(output: Path, config: EngineConfig, images: Path | None, notify: 
         config.input_size,
         pictures,
         notify,
-        report=lambda done, total: notify(f"fetching the weights, {done / 1e6:.0f} MB"),
+        report=lambda done, total: notify(f"downloading the weights, {done / 1e6:.0f} MB"),
     )
     write_bytes(output, onnx.content)
     return f"{output}: {len(onnx.content) / 1e6:.1f} MB, {onnx.parity}"
-
-
-if __name__ == "__main__":
-    leave(main())

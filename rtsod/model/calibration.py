@@ -1,6 +1,6 @@
 """Activation ranges for int8 inference, measured once per file of weights.
 
-``python -m rtsod calibrate`` measures them and stores them as JSON: the authors' weights have theirs in the package,
+``rtsod calibrate`` measures them and stores them as JSON: the authors' weights have theirs in the package,
 your own have theirs in the user's cache folder. They are bound to the SHA-256 of the weights, because the ranges of
 other weights would give masks that are wrong without looking broken.
 """
@@ -105,7 +105,7 @@ def calibration_for(weights: Weights) -> Calibration:
         EngineUnavailable: there is none, or it is damaged; the message names the command that creates one.
     """
     option = "--model full" if weights.model == "full" else "--model lite"
-    command = f"python -m rtsod calibrate {option} --images FOLDER"
+    command = f"rtsod calibrate {option} --images FOLDER"
     if weights.path is not None:
         command += f" --weights {weights.path}"
     for place in (files("rtsod") / "assets" / "calibration" / f"{weights.model}.json", user_calibration_path(weights)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtsod.backends.supervised import MAX_RESTARTS
-from rtsod.cli.main import main
+from rtsod.cli.run import main
 from rtsod.errors import ExitCode
 from rtsod.frames import Alpha, Image
 from tests.support.fake_cuda import FakeDriver, fake_driver
@@ -18,7 +18,7 @@ from tests.support.trt_fixtures import FakeEngine, pretend_built, red, rtx
 
 GOOD = 6
 """Inferences before the GPU fails: the self-check, the recording, the warm-up, and a few frames."""
-ARGUMENTS = ["run", "--lite", "--engine", "tensorrt", "--precision", "fp32", "--input-size", "64",
+ARGUMENTS = ["--lite", "--engine", "tensorrt", "--precision", "fp32", "--input-size", "64",
              "--source", "demo", "--size", "96x64", "--bg", "#00FF00",
              "--no-preview", "--verbose", "--stats", "stats.json"]  # fmt: skip
 

@@ -118,7 +118,7 @@ def test_an_engine_that_never_ran_is_closed() -> None:
 
 STUCK = """
 import atexit, ctypes, sys, threading
-from rtsod.cli import main
+from rtsod.cli import run as command
 from rtsod.app import run
 from rtsod.backends import supervised
 from rtsod.pipeline import pipeline
@@ -143,8 +143,8 @@ class Stuck(ConstantEngine):
 
 
 run.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
-arguments = ["run", "--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
-signals.leave(main.main(arguments))
+arguments = ["--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
+signals.leave(command.main(arguments))
 """
 
 

@@ -121,7 +121,7 @@ def test_an_interrupted_call_ends_with_one_line_and_saves_what_it_has(tmp_path: 
                 break
         _, error = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert error.splitlines() == [f"rtsod.bench: interrupted; completed measurements are in {record}"]
+    assert error.splitlines() == [f"rtsod bench: interrupted; completed measurements are in {record}"]
     found = json.loads(record.read_text())
     assert found["end"] == "interrupted"
     assert len(found["networks"]) == 1
@@ -135,7 +135,7 @@ def test_an_interrupted_measurement_saves_the_samples_it_has(
     kept = tmp_path / "b.json"
     assert bench.main([*QUICK[:-1], "3000", "--json", str(kept)]) == ExitCode.INTERRUPTED
     out, err = capsys.readouterr()
-    assert err == f"rtsod.bench: interrupted; completed measurements are in {kept}\n"
+    assert err == f"rtsod bench: interrupted; completed measurements are in {kept}\n"
     assert re.search(r"\b(1 frame|[0-9]+ frames), interrupted \|", out)
     (result,) = json.loads(kept.read_text())["networks"]
     assert result["cut_short"]
@@ -162,7 +162,7 @@ def test_unwritable_standard_output_is_one_line_and_6_and_the_files_are_complete
             command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60, check=False
         )
     assert ended.returncode == ExitCode.OUTPUT
-    assert ended.stderr == "rtsod.bench: standard output cannot be written: No space left on device\n"
+    assert ended.stderr == "rtsod bench: standard output cannot be written: No space left on device\n"
     assert json.loads(kept.read_text())["end"] == "done"
 
 
@@ -178,7 +178,7 @@ def test_every_file_that_cannot_be_saved_is_named_and_everything_is_still_measur
     both = ["--model", "both", "--json", str(kept), "--report", str(report)]
     assert bench.main([*QUICK, *both]) == ExitCode.OUTPUT
     out, err = capsys.readouterr()
-    assert err == f"rtsod.bench: {kept}: no space; {report}: no space\n"
+    assert err == f"rtsod bench: {kept}: no space; {report}: no space\n"
     assert out.startswith("measuring full and lite")
     assert out.count("no verdict: ") == 2
     assert "GB/s" in out
@@ -194,7 +194,7 @@ def test_an_interrupt_before_the_first_measurement_saves_nothing(tmp_path: Path)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert error == "rtsod.bench: interrupted\n"
+    assert error == "rtsod bench: interrupted\n"
     assert older.read_text() == "older"
 
 

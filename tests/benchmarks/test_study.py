@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_a_study_that_is_ended_keeps_what_it_has_and_never_an_empty_record(
     kept.write_text("older")
 
     def nothing(record: dict[str, object]) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     assert run_study("benchmarks.some", kept, {"model": "lite"}, nothing) == ExitCode.INTERRUPTED
     assert kept.read_text() == "older"

@@ -7,38 +7,30 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rtsod.__main__ import COMMANDS, main
 from rtsod.backends import choose
 from rtsod.bench import cli as bench
-from rtsod.cli import build as build
-from rtsod.cli import calibrate, main
-from rtsod.cli import export as export
-from rtsod.cli.common import answer, carry_out
-from rtsod.config import LEAST_HALF_SIZE, EngineConfig
+from rtsod.cli import export
+from rtsod.cli.common import answer, run_command
+from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import ExitCode, OutputError
 from rtsod.frames import Availability
 from rtsod.system.files import file_to_write, json_from_text, read_text
+from rtsod.system.signals import StopSignals
 
 ROOT = Path(__file__).parents[2]
-MAINS: dict[str, Callable[[list[str]], int]] = {
-    "run": lambda arguments: main.main(["run", *arguments]),
-    "export": export.main,
-    "build": build.main,
-    "calibrate": calibrate.main,
-    "bench": bench.main,
-}
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
 
 
-@pytest.mark.parametrize("name", MAINS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_an_unknown_option_is_one_line_and_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert MAINS[name](["--images", "x", "--nonsense"]) == ExitCode.USAGE
+    assert main([name, "--images", "x", "--nonsense"]) == ExitCode.USAGE
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     assert "--nonsense" in errors[0]
@@ -56,14 +48,14 @@ def test_an_unknown_option_is_one_line_and_2(name: str, capsys: pytest.CaptureFi
 def test_half_precision_at_a_size_too_small_for_it_is_refused_at_once(
     name: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert MAINS[name](arguments) == ExitCode.USAGE
+    assert main([name, *arguments]) == ExitCode.USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert "--input-size 96" in line
-    assert f"--input-size {LEAST_HALF_SIZE}, or --precision fp32" in line
+    assert f"use --input-size {MIN_FP16_INPUT_SIZE}, or --precision fp32" in line
 
 
 def test_half_precision_is_refused_nowhere_else() -> None:
-    EngineConfig(engine="tensorrt", input_size=LEAST_HALF_SIZE)
+    EngineConfig(engine="tensorrt", input_size=MIN_FP16_INPUT_SIZE)
     EngineConfig(engine="tensorrt", input_size=64, precision="fp32")
     EngineConfig(engine="openvino", input_size=64)
 
@@ -74,7 +66,7 @@ def test_auto_leaves_tensorrt_where_it_could_not_run_it(monkeypatch: pytest.Monk
     monkeypatch.setattr("rtsod.backends._probe_tensorrt_installation", lambda: here)
     name, why = choose(EngineConfig(device="cuda", input_size=96))
     assert name == "torch"
-    assert str(LEAST_HALF_SIZE) in why
+    assert str(MIN_FP16_INPUT_SIZE) in why
 
 
 def _python(code: str, stdout: Any) -> subprocess.CompletedProcess[str]:
@@ -83,11 +75,11 @@ def _python(code: str, stdout: Any) -> subprocess.CompletedProcess[str]:
 
 
 _ANSWER = """
-from rtsod.cli.common import answer, carry_out
+from rtsod.cli.common import answer, run_command
 from rtsod.system.signals import leave
-def work():
+def work(signals):
     for _ in range(3): answer("x" * 100)
-leave(carry_out("prog", work))
+leave(run_command("prog", work))
 """
 
 
@@ -102,9 +94,9 @@ def test_an_answer_into_a_full_disk_is_one_line_and_6() -> None:
 @needs_full
 def test_so_does_the_program_itself() -> None:
     with FULL.open("w") as full:
-        ended = _python("from rtsod.cli.main import main; raise SystemExit(main(['devices']))", full)
+        ended = _python("from rtsod.cli.devices import main; raise SystemExit(main([]))", full)
     assert ended.returncode == ExitCode.OUTPUT
-    assert ended.stderr == "rtsod: standard output cannot be written: No space left on device\n"
+    assert ended.stderr == "rtsod devices: standard output cannot be written: No space left on device\n"
 
 
 def test_an_answer_that_nobody_reads_is_no_error() -> None:
@@ -121,7 +113,7 @@ def test_an_answer_that_nobody_reads_is_no_error() -> None:
 def test_a_signal_is_one_line_and_its_code(
     number: signal.Signals, code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert carry_out("prog", lambda: signal.raise_signal(number)) == code
+    assert run_command("prog", lambda _: signal.raise_signal(number)) == code
     assert capsys.readouterr().err == "prog: interrupted\n"
 
 
@@ -132,16 +124,16 @@ def test_a_signal_at_the_very_end_does_not_spoil_the_exit_code() -> None:
 
 
 def test_errors_have_their_code_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    def fail() -> None:
+    def fail(signals: StopSignals) -> None:
         raise OutputError("the disk is full")
 
-    assert carry_out("prog", fail) == ExitCode.OUTPUT
+    assert run_command("prog", fail) == ExitCode.OUTPUT
     assert capsys.readouterr().err == "prog: the disk is full\n"
-    assert carry_out("prog", lambda: print(1 // 0)) == ExitCode.INTERNAL
+    assert run_command("prog", lambda _: print(1 // 0)) == ExitCode.INTERNAL
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("prog: internal error: ZeroDivisionError: ")
     assert "at test_commands.py:" in line
-    assert carry_out("prog", lambda: answer("fine")) == ExitCode.DONE
+    assert run_command("prog", lambda _: answer("fine")) == ExitCode.DONE
     assert capsys.readouterr().out == "fine\n"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rtsod.cli import devices
-from rtsod.cli.main import main
+from rtsod.cli.devices import main
 from rtsod.frames import SourceInfo
 from rtsod.sources.rate_check import MEASURE_SECONDS, RateCheck, advice
 from rtsod.system import v4l2
@@ -87,7 +87,7 @@ def test_the_list_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         "  3  Locked  (/dev/video3, by-id usb-Cam-1)",
         f"       {v4l2.no_permission(Path('/dev/video3'))}",
         "virtual cameras:",
-        "  /dev/video10  rtsod, exclusive_caps=1, held by zoom (process 5)",
+        "  /dev/video10  rtsod, exclusive_caps=1, in use by zoom (process 5)",
         "  /dev/video11  plain, no exclusive_caps=1, so browsers do not list it, free",
     ]
 
@@ -115,8 +115,8 @@ def test_uncompressed_pictures_are_the_first_suspect() -> None:
 
 
 def test_devices_answers_everywhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert main(["devices"]) == 0
+    assert main([]) == 0
     assert "camera" in capsys.readouterr().out
     monkeypatch.setattr("sys.platform", "darwin")
-    assert main(["devices"]) == 0
-    assert "only Linux" in capsys.readouterr().out
+    assert main([]) == 0
+    assert "on Linux only" in capsys.readouterr().out

@@ -14,11 +14,10 @@ import pytest
 
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, probe_tensorrt
 from rtsod.backends.tensorrt.manifest import Manifest
-from rtsod.cli import doctor
-from rtsod.cli.doctor import gpu, network, video
+from rtsod.cli.doctor import gpu, main, network, video
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
-from rtsod.cli.main import main
+from rtsod.cli.doctor.report import page_lines, report
 from rtsod.errors import EngineError, EngineUnavailable, SourceBusy
 from rtsod.frames import Availability, SourceInfo
 from rtsod.system.v4l2 import Device
@@ -33,7 +32,7 @@ def test_this_machine_is_fit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["doctor", "--json"]) == 0
+    assert main(["--json"]) == 0
     page = json.loads(capsys.readouterr().out)
     assert page["healthy"]
     about = {finding["about"]: finding for finding in page["findings"]}
@@ -52,7 +51,7 @@ def test_it_says_when_the_main_job_would_not_run(
         raise ZeroDivisionError("odd")
 
     monkeypatch.setattr(network, "resolve", refuse)
-    assert doctor.show(as_json=False, parts=[odd_question, network.trial]) == 1
+    assert not report(as_json=False, checks=[odd_question, network.trial])
     page = capsys.readouterr().out
     assert "FAIL  trial             the network does not run: no engine works here" in page
     assert "ZeroDivisionError: odd" in page, "one question that goes wrong does not hide the others"
@@ -62,12 +61,14 @@ def test_it_says_when_the_main_job_would_not_run(
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_the_page_fits_a_terminal_and_leaves_commands_whole(columns: int) -> None:
     path = "/home/somebody/.cache/rtsod/weights/" + "u" * 60 + ".onnx"
-    finding = Finding("weights full", Verdict.WARNING, f"{path} is not the authors' " + "word " * 30, f"delete {path}")
-    lines = doctor.page_lines(finding, columns).splitlines()
+    finding = Finding(
+        "weights full", Verdict.WARNING, f"{path} is not the authors' file " + "word " * 30, f"delete {path}"
+    )
+    lines = page_lines(finding, columns).splitlines()
     assert lines[0].startswith("warn  weights full")
     assert all(len(line) <= min(max(columns, 60), 110) or path in line for line in lines)
     assert sum(path in line for line in lines) == 2
-    assert any(line.strip().startswith("mend it: ") for line in lines)
+    assert any(line.strip().startswith("fix: ") for line in lines)
 
 
 # ------------------------------------------------------------------------ cameras
@@ -88,7 +89,7 @@ def _cameras(monkeypatch: pytest.MonkeyPatch, *working: bool) -> list[Finding]:
 
 def test_a_camera_is_fit_when_it_gives_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     (found,) = _cameras(monkeypatch, True)
-    assert (found.verdict, found.found) == (Verdict.OK, "Cam gives pictures, 1280x720 at 30 fps, MJPG")
+    assert (found.verdict, found.found) == (Verdict.OK, "Cam delivers frames, 1280x720 at 30 fps, MJPG")
 
 
 def test_one_camera_that_works_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,10 +184,14 @@ def _built(folder: Path, **fields: Any) -> Path:
 @pytest.mark.parametrize(
     ("fields", "verdict", "says"),
     [
-        ({}, Verdict.OK, "lite 320 fp16, whole, for NVIDIA GeForce RTX 4090"),
-        ({"gpu": None, "driver": None}, Verdict.OK, "whole, for NVIDIA GeForce RTX 4090"),
-        ({"driver": "570.1"}, Verdict.INFO, "with driver 570.1, which is not here"),
-        ({"gpu": None, "driver": None, "compute_capability": "12.0"}, Verdict.INFO, "capability 12.0, which is not"),
+        ({}, Verdict.OK, "lite 320 fp16, intact, for NVIDIA GeForce RTX 4090"),
+        ({"gpu": None, "driver": None}, Verdict.OK, "intact, for NVIDIA GeForce RTX 4090"),
+        ({"driver": "570.1"}, Verdict.INFO, "with driver 570.1, which this machine does not have"),
+        (
+            {"gpu": None, "driver": None, "compute_capability": "12.0"},
+            Verdict.INFO,
+            "12.0, which this machine does not",
+        ),
         ({"engine_sha256": "1"}, Verdict.WARNING, "its hash differs"),
         ({"library": "tensorrt_rtx", "library_version": "0.1"}, Verdict.INFO, "built"),
     ],

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rtsod.cli.devices import device_lines
-from rtsod.cli.doctor import examine, video
+from rtsod.cli.doctor import video
 from rtsod.cli.doctor.finding import Verdict
+from rtsod.cli.doctor.report import examine
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.faults import (

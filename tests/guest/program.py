@@ -6,7 +6,7 @@ import sys
 
 from rtsod.app import run
 from rtsod.backends.constant import ConstantEngine
-from rtsod.cli.main import main
+from rtsod.cli.run import main
 from rtsod.config import EngineConfig
 
 
@@ -16,4 +16,4 @@ def _ellipse(config: EngineConfig, *_: object) -> ConstantEngine:
 
 vars(run)["open_engine"] = _ellipse
 
-raise SystemExit(main(["run", *sys.argv[1:]]))
+raise SystemExit(main(sys.argv[1:]))

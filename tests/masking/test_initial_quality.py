@@ -112,7 +112,7 @@ def test_a_size_that_was_asked_for_is_taken_and_kept(monkeypatch: pytest.MonkeyP
 def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"just now, .*128x128: ask for less"):
         Machine(monkeypatch, 300).choose(target_fps=60)
-    with pytest.raises(UsageError, match="less than the whole frame's 320"):
+    with pytest.raises(UsageError, match="less than the full frame's 320"):
         AppConfig(quality=QualityConfig(region=320))
 
 

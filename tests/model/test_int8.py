@@ -19,9 +19,10 @@ from torch.fx import GraphModule, Node, symbolic_trace
 
 from rtsod.backends import open_engine
 from rtsod.backends.openvino import compiled_from_weights
-from rtsod.cli.calibrate import MEAN_BOUND, WORST_BOUND, main
+from rtsod.cli.calibrate import main
 from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.export.calibration_from_pictures import MEAN_BOUND, WORST_BOUND
 from rtsod.export.onnx_from_torch import UPSAMPLINGS, Counts, typing_fault
 from rtsod.export.parity import compare
 from rtsod.frames import Image
@@ -215,7 +216,7 @@ class TestChoice:
 
     def test_int8_is_refused_without_a_calibration(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def missing(weights: object) -> Calibration:
-            raise EngineUnavailable("none: python -m rtsod calibrate")
+            raise EngineUnavailable("none: rtsod calibrate")
 
         monkeypatch.setattr(compiled_from_weights, "calibration_for", missing)
         self._is_refused("rtsod calibrate")
@@ -254,7 +255,7 @@ class TestCalibration:
         mine.write_bytes(published_weights["lite"].read_bytes() + b"\x52\x00")  # one more empty field: another sha256
         monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
         weights = resolve(replace(SMALL, weights=mine))
-        with pytest.raises(EngineUnavailable, match=r"python -m rtsod calibrate --model lite .* --weights") as caught:
+        with pytest.raises(EngineUnavailable, match=r"rtsod calibrate --model lite .* --weights") as caught:
             calibration_for(weights)
         assert "\n" not in str(caught.value)
         (tmp_path / "pictures").mkdir()

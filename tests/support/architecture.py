@@ -64,13 +64,13 @@ FOLDERS: Final[dict[str, Folder]] = {
     ),
     "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
-    "cli": Folder("the command line", _BELOW_CLI, ("cv2", "rich", "torch")),
+    "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
     "bench": Folder(
         "the benchmark, a client of all the rest", (*_BELOW_CLI, "cli"),
         ("cv2", "matplotlib", "openvino", "psutil", "rich", "torch"),
     ),
     "__init__": Folder("the public API", ("segmenter", "app")),
-    "__main__": Folder("``python -m rtsod``", ("cli", "system")),
+    "__main__": Folder("the program: chooses among the commands", ("system", "cli", "bench")),
 }  # fmt: skip
 """Every row, from the bottom up."""
 

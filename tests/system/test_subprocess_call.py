@@ -37,7 +37,7 @@ def test_it_imports_the_modules_of_the_caller(tmp_path: Path, monkeypatch: pytes
 
 
 def test_errors_of_the_program_are_raised_unchanged() -> None:
-    with pytest.raises(UsageError, match=r"^--model none: is none of full, lite$"):
+    with pytest.raises(UsageError, match=r"^--model none: choose from full, lite$"):
         call_in_subprocess("configuring", EngineConfig, model="none")  # type: ignore[arg-type]
 
 
@@ -83,9 +83,9 @@ def test_it_ends_with_its_caller(number: signal.Signals, code: int, said: str, t
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     work = f"import time; out = open({str(pipe)!r}, 'w'); out.write('at it\\n'); out.flush(); time.sleep(100)"
-    script = "import sys\nfrom rtsod.cli.common import carry_out\n"
+    script = "import sys\nfrom rtsod.cli.common import run_command\n"
     script += "from rtsod.system.subprocess_call import call_in_subprocess\n"
-    script += f"sys.exit(carry_out('test', lambda: call_in_subprocess('sleeping', exec, {work!r})))"
+    script += f"sys.exit(run_command('test', lambda _: call_in_subprocess('sleeping', exec, {work!r})))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as caller:
         with pipe.open() as held:

@@ -1,4 +1,4 @@
-"""What the doctor finds."""
+"""A finding of the doctor, and how serious it is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How bad it is."""
+    """How serious a finding is."""
 
     OK = "ok"
     INFO = "info"
-    """Not needed for the main job."""
+    """Worth knowing, but the main job does not need it."""
     WARNING = "warning"
     """The main job runs, but not as well as it could."""
     FAILURE = "failure"
@@ -20,9 +20,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the page."""
+    """One entry of the page."""
 
     about: str
+    """What was checked, such as ``camera 0``."""
     verdict: Verdict
     found: str
+    """What the check found."""
     fix: str = ""
+    """What to do about it; empty if nothing needs to be done."""

@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs: driver, CUDA and TensorRT, whether they match the card, and the engines that were built for it."""
+"""Checks NVIDIA GPUs: whether driver, CUDA, TensorRT and the built engines match the card."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.errors import EngineUnavailable
 
 _QUERY: Final = "name,driver_version,compute_cap,memory.total"
+_NVIDIA_SMI_TIMEOUT_SECONDS: Final = 30
 _RUNTIME: Final = ("cuda-bindings", "cuda-python")
 _LIBRARIES: Final = {"tensorrt": ("tensorrt",), "tensorrt_rtx": ("tensorrt-rtx", "tensorrt_rtx")}
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One GPU, as its driver describes it."""
+    """One GPU, as nvidia-smi describes it."""
 
     name: str
     driver: str
@@ -36,10 +37,10 @@ class Card:
 
 
 def gpus() -> Iterator[Finding]:
-    """Each card; whether CUDA's libraries fit the driver, and TensorRT the card."""
+    """Each GPU, whether the CUDA libraries fit the driver, and whether TensorRT fits the GPU."""
     driver = nvidia_driver()
     if not driver.available:
-        yield Finding("NVIDIA GPU", Verdict.INFO, f"{driver.reason}: a CPU does the work")
+        yield Finding("NVIDIA GPU", Verdict.INFO, f"{driver.reason}: the network runs on the CPU")
         yield tensorrt_match(None)
         return
     cards = _cards()
@@ -59,8 +60,8 @@ def cuda_match(newest: int, runtime: str | None) -> Finding:
     """Whether cuda-python fits the driver.
 
     Args:
-        newest: CUDA version that the driver takes, 13020 for 13.2.
-        runtime: version of cuda-python; None where it is not installed.
+        newest: newest CUDA version that the driver supports, 13020 for 13.2.
+        runtime: version of cuda-python; None if it is not installed.
     """
     if runtime is None:
         return Finding("CUDA", Verdict.INFO, "cuda-python is not installed; TensorRT needs it (or pycuda)")
@@ -72,7 +73,7 @@ def cuda_match(newest: int, runtime: str | None) -> Finding:
 
 
 def tensorrt_match(card: Card | None, load: Callable[[], TrtLibrary] = load_library) -> Finding:
-    """Whether the TensorRT that is installed runs on this card; None is no card."""
+    """Whether the installed TensorRT runs on this card; None means that there is no card."""
     about = "TensorRT"
     try:
         library = load()
@@ -96,10 +97,10 @@ def tensorrt_match(card: Card | None, load: Callable[[], TrtLibrary] = load_libr
 
 
 def built_engines() -> Iterator[Finding]:
-    """Each engine that was built: whether it is whole, and for a card that is here."""
+    """Each engine that was built: whether its file is intact and fits a card of this machine."""
     plans = sorted(engines_folder().glob("*.engine"))
     if not plans:
-        yield Finding("built engines", Verdict.INFO, f"none in {engines_folder()}; TensorRT builds one when asked for")
+        yield Finding("built engines", Verdict.INFO, f"none in {engines_folder()}: TensorRT builds one on first use")
         return
     cards = _cards() if nvidia_driver().available else []
     for plan in plans:
@@ -107,19 +108,19 @@ def built_engines() -> Iterator[Finding]:
 
 
 def engine_match(plan: Path, cards: Sequence[Card]) -> Finding:
-    """Whether an engine's file is what was built, and a card that is here is what it was built for."""
-    about, fix = "built engine", f"delete {plan}: it is not used, and is built anew when needed"
+    """Whether an engine's file is intact and fits one of these cards."""
+    about, fix = "built engine", f"delete {plan}: it is not used, and is rebuilt when needed"
     try:
         manifest = Manifest.from_json(plan.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return Finding(about, Verdict.WARNING, f"{plan.name}: its manifest is missing or damaged", fix)
+        return Finding(about, Verdict.WARNING, f"{plan.name}: the manifest is missing or damaged", fix)
     if hashlib.sha256(plan.read_bytes()).hexdigest() != manifest.engine_sha256:
-        return Finding(about, Verdict.WARNING, f"{plan.name}: is not what was built, its hash differs", fix)
-    what = f"{manifest.model} {manifest.input_size} {manifest.precision}, whole"
+        return Finding(about, Verdict.WARNING, f"{plan.name}: the file is damaged, its hash differs", fix)
+    what = f"{manifest.model} {manifest.input_size} {manifest.precision}, intact"
     there = _installed(_LIBRARIES.get(manifest.library, ()))
     if there is not None and there != manifest.library_version:
-        now = f"{manifest.library} {manifest.library_version} built it, {there} is installed"
-        return Finding(about, Verdict.INFO, f"{what}, but {now}: it is built anew when needed")
+        now = f"{manifest.library} {manifest.library_version} built it and {there} is installed"
+        return Finding(about, Verdict.INFO, f"{what}, but {now}: it is rebuilt when needed")
     for card in cards:
         same_card = manifest.gpu in (None, card.name) and manifest.driver in (None, card.driver)
         if same_card and manifest.compute_capability == capability_text(card.capability):
@@ -127,20 +128,20 @@ def engine_match(plan: Path, cards: Sequence[Card]) -> Finding:
     target = f"compute capability {manifest.compute_capability}"
     if manifest.gpu is not None:
         target = f"{manifest.gpu} with driver {manifest.driver}"
-    return Finding(about, Verdict.INFO, f"{what}, for {target}, which is not here")
+    return Finding(about, Verdict.INFO, f"{what}, for {target}, which this machine does not have")
 
 
 def _cards() -> list[Card] | Finding:
     if shutil.which("nvidia-smi") is None:
-        return Finding("NVIDIA GPU", Verdict.INFO, "there is a driver, but no nvidia-smi to ask")
-    asked = ["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader"]
-    answer = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
-    if answer.returncode != 0:
-        said = (answer.stdout or answer.stderr).strip().splitlines() or ["nvidia-smi failed"]
-        fix = "reinstall NVIDIA's driver, or restart: its library and its kernel module may be of two versions"
-        return Finding("NVIDIA GPU", Verdict.WARNING, said[0], fix)
+        return Finding("NVIDIA GPU", Verdict.INFO, "there is a driver, but no nvidia-smi to describe the GPU")
+    command = ["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_NVIDIA_SMI_TIMEOUT_SECONDS, check=False)
+    if done.returncode != 0:
+        lines = (done.stdout or done.stderr).strip().splitlines() or ["nvidia-smi failed"]
+        fix = "reinstall NVIDIA's driver, or restart: its library and its kernel module may have different versions"
+        return Finding("NVIDIA GPU", Verdict.WARNING, lines[0], fix)
     cards = []
-    for line in answer.stdout.strip().splitlines():
+    for line in done.stdout.strip().splitlines():
         name, driver, capability, memory = (part.strip() for part in line.split(","))
         major, minor = map(int, capability.split("."))
         cards.append(Card(name, driver, (major, minor), memory))
@@ -150,8 +151,8 @@ def _cards() -> list[Card] | Finding:
 def _cuda_of_driver() -> int:
     number = ctypes.c_int()
     library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    ask: Callable[..., int] = library.cuDriverGetVersion
-    return number.value if ask(ctypes.byref(number)) == 0 else 0
+    get_version: Callable[..., int] = library.cuDriverGetVersion
+    return number.value if get_version(ctypes.byref(number)) == 0 else 0
 
 
 def _dotted(cuda: int) -> str:

@@ -1,4 +1,4 @@
-"""The engines, the weights, and the one test that counts: a mask."""
+"""Checks the engines and the weights, and computes one mask."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from rtsod.frames import Mask
 from rtsod.model.weights import PUBLISHED, resolve, weights_folder
 
 MAIN_JOB: Final = EngineConfig(model="lite")
+"""The network of the main job, ``rtsod run --lite``."""
 
 
 def engines() -> Iterator[Finding]:
-    """Which there are (TensorRT stands with the GPU), and what ``auto`` would take."""
+    """The installed engines, and the one ``auto`` would choose. TensorRT is checked together with the GPUs."""
     for probe in probe_engines():
         if probe.name == "tensorrt":
             continue
@@ -43,31 +44,32 @@ def engines() -> Iterator[Finding]:
 
 
 def weights() -> Iterator[Finding]:
-    """The authors' files: here, whole, or still to be fetched."""
+    """Whether the authors' weights are downloaded and intact, or can be downloaded."""
     folder = weights_folder()
-    kept_in = next(place for place in (folder, *folder.parents) if place.exists())
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
     for model, published in PUBLISHED.items():
         path, about = folder / published.file_name, f"weights {model}"
         if not path.is_file():
-            if os.access(kept_in, os.W_OK):
-                yield Finding(about, Verdict.INFO, "not here yet: fetched when first needed")
+            if os.access(existing, os.W_OK):
+                yield Finding(about, Verdict.INFO, "not downloaded yet: happens on first use")
             else:
-                fix = "make it writable, or set XDG_CACHE_HOME to a folder that is"
-                yield Finding(about, Verdict.WARNING, f"not here, and {kept_in} cannot be written", fix)
+                fix = "make the folder writable, or set XDG_CACHE_HOME to one that is"
+                yield Finding(about, Verdict.WARNING, f"not downloaded, and {existing} cannot be written", fix)
         elif _digest(path) != published.sha256:
-            yield Finding(about, Verdict.WARNING, f"{path} is not the authors': its hash differs", f"delete {path}")
+            found = f"{path} is not the authors' file: its hash differs"
+            yield Finding(about, Verdict.WARNING, found, f"delete {path}")
         else:
-            yield Finding(about, Verdict.OK, f"whole, {path}")
+            yield Finding(about, Verdict.OK, f"intact, {path}")
 
 
 def trial() -> Iterator[Finding]:
-    """The engine of the main job answers with a valid mask."""
+    """Whether the engine of the main job computes a valid mask."""
     size = MAIN_JOB.input_size
     picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
     try:
         engine = open_engine(MAIN_JOB, resolve(MAIN_JOB))
         try:
-            engine.infer(picture)  # the first one allocates
+            engine.infer(picture)  # the first call allocates memory
             started = time.perf_counter()
             Mask(engine.infer(picture), 0, 0.0)
             milliseconds = (time.perf_counter() - started) * 1e3
@@ -81,21 +83,20 @@ def trial() -> Iterator[Finding]:
 
 
 def _torch_on_gpu() -> Finding:
-    """Whether PyTorch can use the GPU that is there."""
-    import torch  # a second or two, and only here
+    """Whether PyTorch can use the GPU of this machine."""
+    from rtsod.backends.torch.installed import torch_build  # late: importing PyTorch takes a second or two
 
-    name, mend = f"torch {torch.__version__}", "install PyTorch for CUDA: see pytorch.org"
-    if torch.version.cuda is None:
-        return Finding("torch", Verdict.INFO, f"{name} is built for CPUs, and leaves the GPU alone", mend)
-    if not torch.cuda.is_available():
-        return Finding("torch", Verdict.WARNING, f"{name} for CUDA {torch.version.cuda} cannot use the driver", mend)
-    major, minor = torch.cuda.get_device_capability()
-    built_for = torch.cuda.get_arch_list()
-    same_family = {f"sm_{major}{lower}" for lower in range(minor + 1)}  # code runs on later cards of its family
-    if not same_family & set(built_for):
-        found = f"{name} is built for {', '.join(built_for)}, not for this card's {major}.{minor}"
-        return Finding("torch", Verdict.WARNING, found, mend)
-    return Finding("torch", Verdict.OK, f"{name} for CUDA {torch.version.cuda}, which fits the card")
+    build = torch_build()
+    name, fix = f"torch {build.version}", "install PyTorch for CUDA: see pytorch.org"
+    if build.cuda is None:
+        return Finding("torch", Verdict.INFO, f"{name} is built for CPUs and does not use the GPU", fix)
+    if build.capability is None:
+        return Finding("torch", Verdict.WARNING, f"{name} for CUDA {build.cuda} cannot use the driver", fix)
+    if not build.fits_gpu:
+        major, minor = build.capability
+        found = f"{name} is built for {', '.join(build.architectures)}, not for this GPU's {major}.{minor}"
+        return Finding("torch", Verdict.WARNING, found, fix)
+    return Finding("torch", Verdict.OK, f"{name} for CUDA {build.cuda} fits the GPU")
 
 
 def _version(package: str) -> str:

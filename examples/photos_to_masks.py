@@ -1,0 +1,24 @@
+"""Write one mask per photograph: ``python examples/photos_to_masks.py photos/ masks/``.
+
+Each PNG has the name and the size of its photograph. The masks are the authors' own: float32, unrefined.
+"""
+
+import sys
+from pathlib import Path
+
+import rtsod
+
+
+def main(photos: Path, masks: Path, statistics: Path | None = None) -> int:
+    """Run, and return the exit code; with ``statistics``, also write the run's numbers as JSON."""
+    config = rtsod.AppConfig(
+        source=rtsod.SourceConfig(str(photos)),
+        engine=rtsod.EngineConfig(model="lite", precision="fp32"),
+        output=rtsod.OutputConfig(preview=False, mask_outputs=(masks,)),
+        run=rtsod.RunConfig(stats=statistics),
+    )
+    return rtsod.run(config)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -1,0 +1,112 @@
+"""The program: ``rtsod COMMAND``, or ``python -m rtsod COMMAND``.
+
+Each command is imported when it is called, so that ``rtsod --help`` and a mistyped option answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from rtsod.cli.common import Parser, run_command
+from rtsod.errors import ExitCode
+from rtsod.system.signals import leave
+from rtsod.version import __version__
+
+_EXAMPLES: Final = """\
+examples:
+  rtsod run --lite --bg beach.jpg               your camera, in a window, in front of a beach
+  rtsod run --lite --bg blur --virtual-camera   a camera for video calls
+  rtsod run --source talk.mp4 --output out.mp4  a video with its background blurred
+  rtsod run --help                              all options of a command
+  rtsod doctor                                  what is missing on this machine
+"""
+
+
+COMMANDS: Final = {
+    "run": "replace the background of a camera, a video or photographs",
+    "devices": "list cameras and virtual cameras",
+    "doctor": "check this machine and explain how to fix what is wrong",
+    "build": "build a TensorRT engine ahead of time",
+    "export": "write the network as a checked ONNX file",
+    "calibrate": "measure the ranges that int8 needs for your own weights",
+    "bench": "measure the network and the whole pipeline on this machine",
+}
+"""Each command with its line in ``rtsod --help``."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the command's name and its options; None takes the process's arguments.
+
+    Returns:
+        The exit code, one of :class:`rtsod.errors.ExitCode`.
+    """
+    return run_command("rtsod", lambda _: _dispatch(arguments))
+
+
+def _dispatch(arguments: Sequence[str] | None) -> ExitCode:
+    options = _parser().parse_args(arguments)
+    return ExitCode(_call(options.command, options.arguments))
+
+
+def _call(name: str, arguments: Sequence[str]) -> int:
+    """Import a command and run it with what follows its name."""
+    match name:
+        case "run":
+            from rtsod.cli import run
+
+            return run.main(arguments)
+        case "devices":
+            from rtsod.cli import devices
+
+            return devices.main(arguments)
+        case "doctor":
+            from rtsod.cli import doctor
+
+            return doctor.main(arguments)
+        case "build":
+            from rtsod.cli import build
+
+            return build.main(arguments)
+        case "export":
+            from rtsod.cli import export
+
+            return export.main(arguments)
+        case "calibrate":
+            from rtsod.cli import calibrate
+
+            return calibrate.main(arguments)
+        case "bench":
+            from rtsod.bench import cli as bench
+
+            return bench.main(arguments)
+    raise AssertionError(name)
+
+
+def _parser() -> Parser:
+    summaries = "\n".join(f"  {name:<11}{summary}" for name, summary in COMMANDS.items())
+    parser = Parser(
+        prog="rtsod",
+        usage="rtsod COMMAND [OPTIONS]",
+        description=f"Real-time background replacement with U²-Net.\n\ncommands:\n{summaries}",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rtsod {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
+    rest = parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False  # Python 3.11 would name it when the command is missing
+    return parser
+
+
+def command() -> NoReturn:
+    """The installed program ``rtsod``."""
+    leave(main())
+
+
+if __name__ == "__main__":
+    command()

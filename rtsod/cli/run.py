@@ -1,0 +1,399 @@
+"""``rtsod run``: replaces the background of a camera, a video or photographs.
+
+The options fill an :class:`rtsod.config.AppConfig`, which validates them and holds every default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rtsod.cli.common import Parser, run_command
+from rtsod.config import (
+    DEVICES,
+    ENGINES,
+    INPUT_SIZE_RANGE,
+    MIN_FP16_INPUT_SIZE,
+    MODELS,
+    PRECISIONS,
+    QUALITIES,
+    REFINES,
+    SYNCS,
+    AppConfig,
+    EngineConfig,
+    OutputConfig,
+    PictureConfig,
+    QualityConfig,
+    RunConfig,
+    SourceConfig,
+)
+from rtsod.errors import ExitCode
+
+_PROGRAM: Final = "rtsod"
+"""Begins each line on stderr, log lines included."""
+_DEFAULTS: Final = AppConfig()
+
+_DESCRIPTION: Final = """\
+Find the subject of each frame and put it in front of another background.
+
+Without options, %(prog)s reads a camera (or the demo scene if there is
+none), blurs the background, and shows the result in a window.
+"""
+
+_EPILOG: Final = """\
+examples:
+  %(prog)s --lite --bg beach.jpg
+      your camera, in a window, in front of a beach
+  %(prog)s --lite --bg blur --virtual-camera
+      a camera for video calls, with your background blurred
+  %(prog)s --source talk.mp4 --bg "#00B140" --output talk-green.mp4
+      a video on a green background, with its sound
+  %(prog)s --source talk.mp4 --bg transparent --output talk.webm
+      the same video with an alpha channel
+  %(prog)s --source photos/ --mask-output masks/
+      one 8-bit mask per photograph
+  %(prog)s --source demo --duration 10 --no-preview --stats numbers.json
+      ten seconds of the demo scene, measured
+
+keys in the window:
+  q quit   b next background   m mirror   p pause (shows a slate)   s statistics
+
+exit codes:
+  0 done   2 usage   3 source   4 weights   5 engine   6 output
+  70 internal error   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
+  A recording that a signal ends is complete up to that moment, and plays.
+"""
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str = "rtsod run") -> int:
+    """Run the command.
+
+    Args:
+        arguments: what follows ``rtsod run`` on the command line; None takes the process's arguments.
+        program: the program's name in its help.
+
+    Returns:
+        The exit code, one of :class:`rtsod.errors.ExitCode`.
+    """
+    return run_command(_PROGRAM, lambda _: _run(arguments, program))
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
+    options = _parser(program).parse_args(arguments)
+    _set_up_logging(options.verbose)
+    config = config_from(options)
+
+    from rtsod.app.run import run  # late: --help and a mistyped option must not wait for OpenCV
+
+    return run(config)
+
+
+def _parser(program: str) -> Parser:
+    parser = Parser(
+        prog=program,
+        usage="%(prog)s [OPTIONS]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_input_options(parser)
+    _add_network_options(parser)
+    _add_speed_options(parser)
+    _add_picture_options(parser)
+    _add_output_options(parser)
+    _add_run_options(parser)
+    return parser
+
+
+def _add_input_options(parser: Parser) -> None:
+    default = _DEFAULTS.source
+    group = parser.add_argument_group("input")
+    group.add_argument(
+        "--source",
+        default=default.spec,
+        metavar="SOURCE",
+        help="a camera's index, path or name, a video or image file, a folder of photographs, a URL, demo (the "
+        "built-in scene), or auto: a camera, or else demo (default: %(default)s)",
+    )
+    group.add_argument(
+        "--size",
+        type=_size,
+        default=(default.width, default.height),
+        metavar="WxH",
+        help="frame size to request from the camera, or size of the demo scene "
+        f"(default: {default.width}x{default.height})",
+    )
+    group.add_argument(
+        "--fps",
+        type=int,
+        default=default.fps,
+        metavar="N",
+        help="frame rate to request from the camera, or rate of the demo scene (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed", type=int, default=default.seed, metavar="N", help="seed of the demo scene (default: %(default)s)"
+    )
+
+
+def _add_network_options(parser: Parser) -> None:
+    default = _DEFAULTS.engine
+    group = parser.add_argument_group("network")
+    model = group.add_mutually_exclusive_group()
+    model.add_argument(
+        "--model",
+        choices=MODELS,
+        help=f"full is finer (176 MB), lite is faster (4.7 MB) (default: {default.model})",
+    )
+    model.add_argument("--lite", dest="model", action="store_const", const="lite", help="same as --model lite")
+    group.add_argument(
+        "--engine", choices=ENGINES, default=default.engine, help="inference engine (default: %(default)s)"
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=default.precision,
+        help="number format of the computation (default: %(default)s)",
+    )
+    group.add_argument(
+        "--device",
+        default=default.device,
+        metavar="D",
+        help=f"{', '.join(DEVICES)}; gpu and npu are Intel's (default: %(default)s)",
+    )
+    low, high = INPUT_SIZE_RANGE
+    group.add_argument(
+        "--input-size",
+        type=int,
+        default=default.input_size,
+        metavar="S",
+        help=f"the network sees SxS pixels, {low} to {high}: smaller is faster and coarser; TensorRT in fp16 needs "
+        f"{MIN_FP16_INPUT_SIZE} or more (default: %(default)s)",
+    )
+    group.add_argument(
+        "--weights",
+        type=Path,
+        default=default.weights,
+        metavar="FILE",
+        help="your own .pth, .safetensors or folded .onnx file (default: the authors' weights, downloaded once)",
+    )
+
+
+def _add_speed_options(parser: Parser) -> None:
+    default = _DEFAULTS.quality
+    group = parser.add_argument_group("speed")
+    group.add_argument(
+        "--quality",
+        choices=QUALITIES,
+        default=default.quality,
+        help="auto: for live input, lower the masks' quality step by step until they keep up, and raise it again "
+        "when there is time; fixed: never change it, as for files (default: %(default)s)",
+    )
+    group.add_argument(
+        "--region",
+        type=_region,
+        default=default.region,
+        metavar="R",
+        help="show the network only the subject's region, at RxR pixels, and the full frame now and then; auto: if the "
+        "full frame is too slow; off: never (default: %(default)s)",
+    )
+    group.add_argument(
+        "--target-fps",
+        type=float,
+        default=default.target_fps,
+        metavar="N",
+        help="masks per second to reach, at the best quality that allows it (default: the camera's rate)",
+    )
+
+
+def _add_picture_options(parser: Parser) -> None:
+    default = _DEFAULTS.picture
+    group = parser.add_argument_group("picture")
+    group.add_argument(
+        "--bg",
+        action="append",
+        metavar="BG",
+        help="an image or video file, the name of a bundled background, blur, blur:SIGMA, #RRGGBB, transparent, or "
+        "none (the camera's own background); repeat to switch with the b key "
+        f"(default: {', '.join(default.backgrounds)})",
+    )
+    group.add_argument("--mirror", action="store_true", help="mirror the camera's picture, but not the background")
+    group.add_argument(
+        "--refine",
+        choices=REFINES,
+        default=default.refine,
+        help="edges of the mask. off: the network's map, enlarged; fast: edges follow the picture and lose the old "
+        "background's colour; best: twice as fine at twice the cost; auto: fast, but off for photographs, whose masks "
+        "stay the authors' (default: %(default)s)",
+    )
+    group.add_argument(
+        "--light-wrap", action="store_true", help="let light from the new background fall on the subject's edge"
+    )
+    group.add_argument(
+        "--steady",
+        action=argparse.BooleanOptionalAction,
+        help="keep masks still where the picture is static, and remove what is not the subject; --no-steady shows the "
+        "network's masks as they are (default: --steady, except for photographs)",
+    )
+    parser.set_defaults(steady=default.steady)  # as an argument, Python 3.11 would add "(default: True)" to the help
+    group.add_argument(
+        "--subject-lock",
+        action="store_true",
+        help="stay with the subject that was there first, even when somebody walks past behind it",
+    )
+
+
+def _add_output_options(parser: Parser) -> None:
+    default = _DEFAULTS.output
+    group = parser.add_argument_group("outputs")
+    group.add_argument(
+        "--preview",
+        action=argparse.BooleanOptionalAction,
+        default=default.preview,
+        help="show a window (default: if there is a display and no other output)",
+    )
+    group.add_argument(
+        "--virtual-camera",
+        nargs="?",
+        const="auto",
+        default=default.virtual_camera,
+        metavar="DEVICE",
+        help="be a camera that video calls can select; needs v4l2loopback on Linux, pip install pyvirtualcam elsewhere",
+    )
+    group.add_argument(
+        "--on-demand",
+        action="store_true",
+        help="with --virtual-camera: open the real camera only while another program reads the virtual one",
+    )
+    group.add_argument(
+        "--output",
+        action="append",
+        type=Path,
+        metavar="PATH",
+        help="a video: .mp4 or .mkv (H.264), .webm (VP9, with alpha if transparent), .mov (ProRes 4444); or a folder "
+        "for PNG files; repeat for several outputs",
+    )
+    group.add_argument(
+        "--mask-output",
+        action="append",
+        type=Path,
+        metavar="PATH",
+        help="the alpha alone: a grey video, or a folder for 8-bit PNG files; repeat for several outputs",
+    )
+
+
+def _add_run_options(parser: Parser) -> None:
+    default = _DEFAULTS.run
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--sync",
+        choices=SYNCS,
+        default=default.sync,
+        help="locked: show each frame with its own mask; tracked: show each frame at once, with the newest mask "
+        "propagated to it; auto: locked if the network keeps up with the camera, else tracked (default: %(default)s)",
+    )
+    group.add_argument(
+        "--mask-every",
+        type=int,
+        default=default.mask_interval,
+        metavar="N",
+        help="run the network on every Nth frame and track the subject in between (default: %(default)s)",
+    )
+    group.add_argument(
+        "--duration",
+        type=float,
+        default=default.duration,
+        metavar="SECONDS",
+        help="stop after this much input (default: no limit)",
+    )
+    group.add_argument(
+        "--max-frames",
+        type=int,
+        default=default.max_frames,
+        metavar="N",
+        help="stop after this many input frames (default: no limit)",
+    )
+    group.add_argument(
+        "--max-mask-age",
+        type=float,
+        default=default.max_mask_age,
+        metavar="SECONDS",
+        help="live input: never show a frame that was captured longer ago (default: from the engine's speed)",
+    )
+    group.add_argument(
+        "--stats", type=Path, default=default.stats, metavar="FILE", help="write the run's statistics as JSON"
+    )
+    group.add_argument("--verbose", action="store_true", help="log details to stderr")
+
+
+def _region(text: str) -> str | int:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(width), int(height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 1280x720") from None
+
+
+def config_from(options: argparse.Namespace) -> AppConfig:
+    """The configuration that the parsed options describe.
+
+    Raises:
+        UsageError: an option, or a combination of options, is invalid.
+    """
+    width, height = options.size
+    return AppConfig(
+        source=SourceConfig(spec=options.source, width=width, height=height, fps=options.fps, seed=options.seed),
+        engine=EngineConfig(
+            model=options.model or _DEFAULTS.engine.model,
+            engine=options.engine,
+            precision=options.precision,
+            device=options.device,
+            input_size=options.input_size,
+            weights=options.weights,
+        ),
+        quality=QualityConfig(quality=options.quality, region=options.region, target_fps=options.target_fps),
+        picture=PictureConfig(
+            backgrounds=tuple(options.bg or _DEFAULTS.picture.backgrounds),
+            mirror=options.mirror,
+            refine=options.refine,
+            light_wrap=options.light_wrap,
+            steady=options.steady,
+            subject_lock=options.subject_lock,
+        ),
+        output=OutputConfig(
+            preview=options.preview,
+            virtual_camera=options.virtual_camera,
+            on_demand=options.on_demand,
+            outputs=tuple(options.output or ()),
+            mask_outputs=tuple(options.mask_output or ()),
+        ),
+        run=RunConfig(
+            sync=options.sync,
+            mask_interval=options.mask_every,
+            duration=options.duration,
+            max_frames=options.max_frames,
+            max_mask_age=options.max_mask_age,
+            stats=options.stats,
+            verbose=options.verbose,
+        ),
+    )
+
+
+def _set_up_logging(verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s" if verbose else f"{_PROGRAM}: %(message)s",
+    )
+    if verbose:
+        logging.getLogger("rtsod").setLevel(logging.DEBUG)

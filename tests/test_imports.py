@@ -1,0 +1,72 @@
+"""Every module imports without the extras, except the one module that wraps the missing library.
+
+The libraries are blocked in a new interpreter, in which each module is imported in turn.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.architecture import ROOT, modules
+
+EXTRAS = ("cuda", "matplotlib", "onnxscript", "psutil", "pycuda", "pyvirtualcam", "tensorrt", "tensorrt_rtx")
+"""Libraries that ``pip install rtsod`` does not install."""
+ENGINES = ("openvino", "openvino_telemetry", "torch")
+"""Libraries that it does install, but which only the engine that uses them needs."""
+HOMES = {
+    "rtsod.backends.cuda.cuda_python": "cuda",
+    "rtsod.backends.cuda.pycuda": "pycuda",
+    "rtsod.bench.end_to_end": "psutil",
+    "rtsod.bench.plots": "matplotlib",
+    "rtsod.bench.html_report": "matplotlib",  # the page of those plots
+    "rtsod.sinks.pyvirtualcam_backend": "pyvirtualcam",
+}
+"""Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""
+
+IMPORT_ALL = """
+import importlib, json, sys
+
+blocked = set(json.loads(sys.argv[1]))
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r} (blocked by the test)", name=name)
+
+sys.meta_path.insert(0, Blocker())
+failed = {}
+for module in json.loads(sys.argv[2]):
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        failed[module] = error.name.split(".")[0]
+print(json.dumps(failed))
+"""
+
+
+def _import_all(names: list[str], blocked: tuple[str, ...]) -> dict[str, str]:
+    """The modules that do not import, each with the library it misses."""
+    command = [sys.executable, "-c", IMPORT_ALL, json.dumps(blocked), json.dumps(names)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    failed: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return failed
+
+
+def test_every_module_imports_without_the_extras() -> None:
+    failed = _import_all(sorted(modules()), EXTRAS)
+    assert failed.items() <= HOMES.items()
+
+
+@pytest.mark.parametrize("module", ["rtsod.app.run", "rtsod.__main__", "rtsod.segmenter", "rtsod.cli.doctor.report"])
+def test_the_program_imports_without_an_engine(module: str) -> None:
+    """So that the program can say which engine is missing, and how to install it."""
+    assert _import_all([module], ENGINES) == {}
+
+
+def test_the_blocker_blocks() -> None:
+    assert _import_all(["rtsod.refine.kernel"], ("numba",)) == {"rtsod.refine.kernel": "numba"}
