@@ -1,1 +1,1 @@
-"""The built-in demo scene: drawn, moving, and with a known alpha for every frame."""
+"""The built-in demo scene: drawn and animated, with a known alpha for every frame."""

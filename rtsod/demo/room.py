@@ -1,4 +1,4 @@
-"""The room behind the demo scene's person: busy on purpose, and a little out of focus, as a camera would have it."""
+"""The room behind the person in the demo scene: cluttered on purpose, and slightly out of focus, as on camera."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _WOOD_DARK: Colour = (66, 48, 38)
 
 
 def room(width: int, height: int, rng: np.random.Generator) -> Image:
-    """Paint it once.
+    """Draw the room.
 
     Args:
-        width: pixels.
-        height: pixels.
-        rng: decides on books, leaves and pictures.
+        width: in pixels.
+        height: in pixels.
+        rng: places books, leaves and pictures, and makes the sensor noise.
 
     Returns:
         ``(height, width, 3)`` uint8 BGR.
     """
     aspect = width / height
     c = Canvas((0.0, 0.0), (aspect, 1.0), height, supersample=2)
-    for i in range(64):  # the wall, darker towards the floor
+    for i in range(64):  # the wall, darker toward the floor
         shade = 1 - 0.3 * i / 64
         c.box((0, i / 64), (aspect, 1), (round(126 * shade), round(140 * shade), round(142 * shade)))
-    for i in range(round(aspect * 14)):  # its paper
+    for i in range(round(aspect * 14)):  # wallpaper
         c.box((i / 14, 0), (i / 14 + 0.003, 1), (110, 124, 127))
     _window(c, 0.08 * aspect)
     _pictures(c, 0.47 * aspect, rng)

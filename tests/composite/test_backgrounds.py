@@ -1,4 +1,4 @@
-"""What ``--bg`` may name, the contract every background keeps, and files that are not what they should be."""
+"""What ``--bg`` can name, the contract of every background, and damaged or misleading files."""
 
 import os
 import struct
@@ -32,7 +32,7 @@ def write_image(path: Path, image: Image, *parameters: int) -> Path:
 
 
 def write_video(path: Path, levels: Sequence[int], times: Sequence[float] | None = None, rate: int = 10) -> Path:
-    """One plain grey frame per level, lossless, each at its time or one after the other."""
+    """Encode one plain grey frame per level, losslessly, at the given times or at a constant rate."""
     with av.open(path, "w") as container:
         stream = container.add_stream("ffv1", rate, options={"g": "1"})
         stream.width, stream.height, stream.pix_fmt, stream.time_base = 32, 18, "bgr0", Fraction(1, 1000)
@@ -85,7 +85,7 @@ def test_contract(kind: str, tmp_path: Path) -> None:
     background.close()
 
 
-# What --bg may name.
+# What --bg can name.
 
 
 def test_words_and_colours() -> None:
@@ -119,14 +119,14 @@ def test_words_and_colours() -> None:
         ("sub/beach.jpg", "no such file"),
     ],
 )
-def test_what_means_nothing_is_a_usage_error(spec: str, says: str, here: Path) -> None:
+def test_an_invalid_spec_is_a_usage_error(spec: str, says: str, here: Path) -> None:
     with pytest.raises(UsageError, match=says) as error:
         open_background(spec)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("spec", ["beach.jpg", "beach"])
-def test_bundled_by_name_and_the_working_directory_first(spec: str, here: Path) -> None:
+def test_files_take_precedence_over_bundled_pictures(spec: str, here: Path) -> None:
     bundled = open_background(spec)
     assert isinstance(bundled, ImageBackground)
     assert bundled.picture(1920, 1080, 0).std() > 20
@@ -136,7 +136,7 @@ def test_bundled_by_name_and_the_working_directory_first(spec: str, here: Path) 
     assert (own.picture(30, 20, 0) == 5).all()
 
 
-def test_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:
+def test_files_are_recognized_by_their_content(tmp_path: Path) -> None:
     video = write_video(tmp_path / "clip.mkv", [1, 2]).rename(tmp_path / "clip.jpg")
     image = write_image(tmp_path / "image.png", np.zeros((9, 9, 3), np.uint8)).rename(tmp_path / "image.mp4")
     assert isinstance(open_background(str(video)), VideoBackground)
@@ -158,7 +158,7 @@ def test_every_depth_and_layout_becomes_bgr(tmp_path: Path) -> None:
         assert (picture == 100).all(), name
 
 
-def test_exif_orientation_is_obeyed(tmp_path: Path) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     upright = np.zeros((40, 80, 3), np.uint8)
     upright[:, :40] = 255  # left half white; turned by a quarter clockwise: upper half white
     jpeg = cv2.imencode(".jpg", upright)[1].tobytes()
@@ -170,7 +170,7 @@ def test_exif_orientation_is_obeyed(tmp_path: Path) -> None:
     assert picture[42:].mean() < 5
 
 
-def test_it_covers_the_frame_once_per_size(tmp_path: Path) -> None:
+def test_a_picture_is_scaled_once_per_size(tmp_path: Path) -> None:
     image = np.zeros((100, 300, 3), np.uint8)
     image[:, 100:200] = 200
     background = ImageBackground(write_image(tmp_path / "a.png", image))
@@ -233,9 +233,9 @@ def test_sound_without_pictures_is_a_source_error(tmp_path: Path) -> None:
 # Videos.
 
 
-def test_a_video_keeps_its_own_time_and_loops(tmp_path: Path) -> None:
+def test_a_video_plays_at_its_own_speed_and_loops(tmp_path: Path) -> None:
     background = VideoBackground(write_video(tmp_path / "a.mkv", [10, 20, 30, 40, 50]))
-    for i in range(60):  # 25 pictures a second from 10 frames a second, nearly five rounds
+    for i in range(60):  # 25 pictures per second from 10 frames per second, nearly five loops
         at = i / 25 + 0.001
         assert level(background, at) == 10 * (int(at * 10) % 5 + 1), at
 
@@ -245,7 +245,7 @@ def test_frames_that_last_longer_are_shown_longer(tmp_path: Path) -> None:
     assert [level(background, at) for at in (0, 0.09, 0.11, 0.4, 0.69, 0.71)] == [10, 10, 20, 20, 20, 30]
 
 
-def test_far_behind_it_goes_on_from_where_it_is(tmp_path: Path) -> None:
+def test_a_video_far_behind_continues_from_where_it_is(tmp_path: Path) -> None:
     background = VideoBackground(write_video(tmp_path / "a.mkv", list(range(200))))
     assert level(background, 0.1) == 1
     late = level(background, 5010.0)
@@ -253,14 +253,14 @@ def test_far_behind_it_goes_on_from_where_it_is(tmp_path: Path) -> None:
     assert level(background, 5010.1) == late + 1
 
 
-def test_time_that_runs_backwards_holds_the_picture(tmp_path: Path) -> None:
+def test_time_that_runs_backward_holds_the_picture(tmp_path: Path) -> None:
     background = VideoBackground(write_video(tmp_path / "a.mkv", [10, 20, 30, 40]))
     assert [level(background, at) for at in (0.0, 0.25, 0.1, 0.2)] == [10, 30, 30, 40]
 
 
-def test_a_video_of_one_frame_is_a_still(tmp_path: Path) -> None:
+def test_a_video_of_one_frame_stays_on_it(tmp_path: Path) -> None:
     background = VideoBackground(write_video(tmp_path / "a.mkv", [70]))
-    (tmp_path / "a.mkv").unlink()  # it need not be opened again
+    (tmp_path / "a.mkv").unlink()  # it is not opened again
     assert [level(background, at) for at in (0, 1, 100)] == [70, 70, 70]
 
 
@@ -280,12 +280,12 @@ def test_looping_keeps_nothing_open(tmp_path: Path) -> None:
 def test_a_video_that_vanishes_is_a_source_error(tmp_path: Path) -> None:
     background = VideoBackground(write_video(tmp_path / "a.mkv", [10, 20]))
     (tmp_path / "a.mkv").unlink()
-    assert [level(background, at) for at in (0.0, 0.1)] == [10, 20]  # the open file serves to its end
+    assert [level(background, at) for at in (0.0, 0.1)] == [10, 20]  # the open file can be read to its end
     with pytest.raises(SourceError, match=r"a\.mkv"):
         background.picture(32, 18, 0.2)
 
 
-def test_a_broken_frame_is_left_out(tmp_path: Path) -> None:
+def test_a_broken_frame_is_skipped(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mkv", [10, 20, 30, 40])
     with av.open(path) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
@@ -309,7 +309,7 @@ def test_phone_videos_stand_upright(tmp_path: Path) -> None:
         container.mux(stream.encode())
     data = (tmp_path / "a.mp4").read_bytes()
     straight = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    clockwise = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # of the track: to be shown so
+    clockwise = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # the track's display matrix
     track = data.index(b"tkhd")
     assert straight in data[track:]
     (tmp_path / "a.mp4").write_bytes(data[:track] + data[track:].replace(straight, clockwise, 1))

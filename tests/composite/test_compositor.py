@@ -1,4 +1,4 @@
-"""The composite: exact where it must be, within a level elsewhere, mirrored and switched as asked, without halo."""
+"""The compositor: exact where alpha is 0 or 1, within one level elsewhere; mirroring, switching, slates and blur."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
 
 
 class Card:
-    """A background that remembers what it was asked."""
+    """A background that records its calls."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
@@ -57,7 +57,7 @@ def test_blending_is_exact_at_both_ends_and_within_a_level_between(width: int, h
 
 
 @pytest.mark.parametrize("size", [(64, 48), (1280, 720), (17, 16)])
-def test_the_picture_is_the_frames_own(size: tuple[int, int]) -> None:
+def test_the_picture_keeps_the_frames_identity(size: tuple[int, int]) -> None:
     width, height = size
     front, card = noise(1, width, height), Card(noise(2, width, height))
     picture = Compositor([card]).compose(masked(front, soft_mask(3)), at=2.5)
@@ -70,7 +70,7 @@ def test_the_picture_is_the_frames_own(size: tuple[int, int]) -> None:
     assert card.asked == [(width, height, 2.5)]
 
 
-def test_doubt_below_half_a_level_is_none() -> None:
+def test_alpha_below_half_a_level_counts_as_zero() -> None:
     card = Card(noise(1, 40, 30))
     picture = Compositor([card]).compose(masked(noise(2, 40, 30), np.full((8, 8), MIN_ALPHA, np.float32)), at=0)
     assert (picture.image == card.image).all()
@@ -78,7 +78,7 @@ def test_doubt_below_half_a_level_is_none() -> None:
 
 
 @pytest.mark.parametrize("backdrop", [Card(noise(5, 60, 40)), Blur(), Transparent(), PassThrough()], ids=str)
-def test_nothing_is_written_into_what_came_in_nor_shared_with_what_goes_out(backdrop: Backdrop) -> None:
+def test_inputs_are_not_modified_and_outputs_share_no_memory_with_them(backdrop: Backdrop) -> None:
     front, mask = noise(1, 60, 40), soft_mask(1)
     front.flags.writeable = mask.flags.writeable = False
     if isinstance(backdrop, Card):
@@ -92,7 +92,7 @@ def test_nothing_is_written_into_what_came_in_nor_shared_with_what_goes_out(back
         assert not (isinstance(backdrop, Card) and np.shares_memory(picture.image, backdrop.image))
 
 
-def test_untouched_is_the_cameras_picture() -> None:
+def test_pass_through_is_the_cameras_picture() -> None:
     front = noise(1, 60, 40)
     picture = Compositor([PassThrough()]).compose(masked(front, soft_mask(1)), 0)
     assert (picture.image == front).all()
@@ -156,7 +156,7 @@ def disc(width: int, height: int, edge: float = 3.0) -> Alpha:
 
 @pytest.mark.parametrize("sigma", [0.5, 3, 18, 60, 200])
 @pytest.mark.parametrize("size", [(1280, 720), (641, 363), (16, 16), (200, 20)])
-def test_a_plain_background_stays_plain_whatever_stands_in_front(size: tuple[int, int], sigma: float) -> None:
+def test_a_plain_background_stays_plain_whatever_the_subject(size: tuple[int, int], sigma: float) -> None:
     alpha = disc(*size)
     wall = np.full((size[1], size[0], 3), (90, 140, 60), np.uint8)
     red = np.full_like(wall, (0, 0, 255))
@@ -175,19 +175,19 @@ def test_the_subjects_colour_does_not_reach_the_background(sigma: float) -> None
     assert np.abs(seen[0] - seen[1])[alpha < 1].max() <= 2
 
 
-def test_blur_blurs_and_means_the_same_at_every_size() -> None:
+def test_blur_has_the_same_strength_at_every_size() -> None:
     edge = np.zeros((720, 1280, 3), np.uint8)
     edge[:, 640:] = 255
     nobody = np.zeros((720, 1280), np.float32)
     large = blurred_background(edge, nobody, 18)
-    # A Gaussian's edge has 16 % and 84 % one sigma from the middle; the box and tent of resizing widen it a little.
+    # A blurred edge reaches 16 % and 84 % one sigma from its middle; resizing widens it a little.
     assert 0.14 < large[360, 640 - 18, 0] / 255 < 0.19
     assert 0.81 < large[360, 640 + 18, 0] / 255 < 0.86
     small = blurred_background(np.ascontiguousarray(edge[::2, ::2]), np.ascontiguousarray(nobody[::2, ::2]), 18)
     assert np.abs(small.astype(int) - large[::2, ::2]).mean() < 2
 
 
-def test_where_the_subject_covers_everything_blur_still_gives_a_picture() -> None:
+def test_blur_works_where_the_subject_covers_everything() -> None:
     image = np.full((90, 160, 3), (40, 80, 120), np.uint8)
     assert np.abs(blurred_background(image, np.ones((90, 160), np.float32), 18).astype(int) - (40, 80, 120)).max() <= 1
 

@@ -1,4 +1,4 @@
-"""The demo scene: exact, repeatable, at any size."""
+"""The demo scene: exact and reproducible at any size."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_any_size_rate_and_moment(width: int, height: int, fps: int | Fraction, 
     assert alpha.dtype == np.float32
     assert alpha.min() >= 0
     assert alpha.max() <= 1
-    assert 0.01 < alpha.mean() < 0.8  # somebody is there, and does not fill everything
+    assert 0.01 < alpha.mean() < 0.8  # the person is visible and does not fill the picture
     again, alpha_again = DemoScene(width, height, fps, seed).render(index)
     assert np.array_equal(image, again)
     assert np.array_equal(alpha, alpha_again)
@@ -55,7 +55,7 @@ def test_the_picture_is_exactly_alpha_times_person_plus_the_rest_of_the_room(sce
     assert np.abs((white.astype(np.float32) - premultiplied) / 255 - rest).max() <= ONE_ROUNDING_PER_LAYER / 255
 
 
-def test_where_nobody_is_the_room_is_untouched(scene: DemoScene) -> None:
+def test_outside_the_person_the_room_is_unchanged(scene: DemoScene) -> None:
     image, alpha = scene.render(5)
     assert np.array_equal(image[alpha == 0], scene.background[alpha == 0])
     assert (alpha == 1).mean() > 0.1
@@ -63,7 +63,7 @@ def test_where_nobody_is_the_room_is_untouched(scene: DemoScene) -> None:
 
 
 def test_no_dark_fringe_around_the_person(scene: DemoScene) -> None:
-    """Half-covered pixels have the colours of the person beside them: else they would be darker."""
+    """Half-covered pixels have the colours of the person beside them; a fringe would be darker."""
     premultiplied, alpha = scene.render(3, over=np.zeros_like(scene.background))
     edge = (alpha > 0.3) & (alpha < 0.6)
     beside = (cv2.dilate(edge.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0) & (alpha > 0.99)
@@ -91,7 +91,7 @@ def test_the_caller_may_write_into_a_picture_but_not_into_the_room(scene: DemoSc
 
 
 @pytest.mark.parametrize(("width", "height", "fps"), [(15, 100, 30), (100, 15, 30), (64, 64, 0), (64, 64, -1)])
-def test_nonsense_is_refused(width: int, height: int, fps: int) -> None:
+def test_invalid_arguments_are_rejected(width: int, height: int, fps: int) -> None:
     with pytest.raises(UsageError):
         DemoScene(width, height, fps)
 
@@ -109,7 +109,7 @@ class FakeTime:
         self.now += seconds
 
 
-def test_live_frames_come_when_their_moment_has_come() -> None:
+def test_live_frames_arrive_when_they_are_due() -> None:
     time = FakeTime()
     source = DemoSource(DemoScene(16, 16, 20), live=True, clock=time.clock, wait=time.wait)
     frames = [source.read() for _ in range(4)]
@@ -118,7 +118,7 @@ def test_live_frames_come_when_their_moment_has_come() -> None:
     assert time.waits == pytest.approx([0.05] * 3)
 
 
-def test_a_late_reader_misses_frames_and_the_index_tells() -> None:
+def test_a_slow_reader_misses_frames_and_the_index_shows_it() -> None:
     time = FakeTime()
     scene = DemoScene(16, 16, 20)
     source = DemoSource(scene, live=True, clock=time.clock, wait=time.wait)
@@ -133,7 +133,7 @@ def test_a_late_reader_misses_frames_and_the_index_tells() -> None:
     assert following.index == 11
 
 
-def test_as_a_file_every_frame_comes_with_its_time() -> None:
+def test_as_a_file_every_frame_arrives_with_its_time() -> None:
     source = DemoSource(DemoScene(16, 16, Fraction(30000, 1001)), live=False, frames=3)
     frames = [source.read() for _ in range(4)]
     assert [frame.pts if frame else None for frame in frames] == [0, Fraction(1001, 30000), Fraction(2002, 30000), None]

@@ -1,4 +1,4 @@
-"""Covering and fitting: sizes, proportions, and what is cut or barred."""
+"""Covering and fitting: sizes, proportions, cropping and bars."""
 
 import numpy as np
 import pytest

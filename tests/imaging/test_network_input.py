@@ -1,3 +1,5 @@
+"""The network's input: sizes, ranges, and the authors' protocol for photographs."""
+
 from __future__ import annotations
 
 import numpy as np

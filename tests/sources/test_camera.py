@@ -1,4 +1,4 @@
-"""A camera whose answers are scripted: what OpenCV says is not what OpenCV does."""
+"""Cameras, with a scripted ``cv2.VideoCapture``: what OpenCV reports is not always what it does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _open(fake: FakeCapture, **asked: Any) -> CameraSource:
     return CameraSource(7, **({"width": 64, "height": 48, "fps": 30} | asked), capture=lambda _: fake)
 
 
-def test_what_the_camera_really_gives_is_read_back() -> None:
+def test_the_cameras_real_mode_is_read_back() -> None:
     fake = FakeCapture([PICTURE], fps=15.0)
     source = _open(fake, width=1280, height=720)
     assert (source.info.width, source.info.height, source.info.fps) == (64, 48, Fraction(15))
@@ -52,7 +52,7 @@ def test_a_camera_that_does_not_know_its_rate(fps: float) -> None:
     source.close()
 
 
-def test_the_format_is_asked_before_the_size() -> None:
+def test_the_format_is_set_before_the_size() -> None:
     fake = FakeCapture([PICTURE])
     _open(fake).close()
     size = fake.asked.index(cv2.CAP_PROP_FRAME_WIDTH)
@@ -76,7 +76,7 @@ def test_a_failed_open_leaves_nothing_open(fake: FakeCapture) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_few_missing_pictures_are_waited_for() -> None:
+def test_a_few_missing_pictures_are_tolerated() -> None:
     source = _open(FakeCapture([PICTURE, None, None, None, PICTURE]))
     frame = source.read()
     assert frame is not None
@@ -138,7 +138,7 @@ def test_the_time_stamp_is_taken_right_after_the_grab() -> None:
     assert order == ["grab", "clock", "retrieve"]
 
 
-def test_opencv_is_told_not_to_block_for_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opencvs_read_timeout_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", raising=False)
     camera.open_capture(99).release()
     assert os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] == "1"

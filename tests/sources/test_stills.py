@@ -1,4 +1,4 @@
-"""Stills: order, names, orientation, depths, and files that are none."""
+"""Photographs: order, names, orientation, bit depths, and files that are not pictures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _read_all(source: StillsSource) -> list[Frame]:
     return [frame for frame in frames if frame is not None]
 
 
-def test_natural_order_hidden_and_other_files_aside(tmp_path: Path) -> None:
+def test_natural_order_without_hidden_and_other_files(tmp_path: Path) -> None:
     for name in ("10.png", "9.png", "a2.jpg", "A10.jpg", "a1.bmp", ".hidden.png"):
         _write(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no picture")
@@ -49,7 +49,7 @@ def test_natural_order_hidden_and_other_files_aside(tmp_path: Path) -> None:
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
 
 
-def test_one_stem_twice_gives_two_names(tmp_path: Path) -> None:
+def test_files_with_the_same_stem_get_different_names(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "a.png.png", "A.tif", "b.png"):
         _write(tmp_path / name)
     names = [frame.name for frame in _read_all(stills_from_folder(tmp_path))]
@@ -91,7 +91,7 @@ def test_exif_orientation_is_respected(tmp_path: Path) -> None:
     assert image[5, 40].mean() < 25  # the dark corner went from top left to top right
 
 
-def test_of_an_animation_the_first_picture(tmp_path: Path) -> None:
+def test_an_animation_gives_its_first_picture(tmp_path: Path) -> None:
     animation = cv2.Animation()
     animation.frames = [np.full((40, 60, 3), level, np.uint8) for level in (50, 200)]
     animation.durations = [100, 100]
@@ -112,14 +112,14 @@ def _png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(20000, 20000), (2**31 - 1, 2**31 - 1), (17000, 8), (0, 5)])
-def test_absurd_sizes_are_refused_by_their_header(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_absurd_sizes_are_rejected_by_their_header(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(_png_header(*size))
     with pytest.raises(SourceError, match=r"bomb\.png"):
         load(path)
 
 
-def test_unreadable_ones_are_counted_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_files_are_counted_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "0.png").write_bytes(b"")
     (tmp_path / "1.jpg").write_text("no picture at all")
     (tmp_path / "2.png").write_bytes(_png_header(30000, 30000))
@@ -131,7 +131,7 @@ def test_unreadable_ones_are_counted_and_logged(tmp_path: Path, caplog: pytest.L
     assert len(caplog.records) == 3
 
 
-def test_none_readable_is_an_error_at_the_end(tmp_path: Path) -> None:
+def test_a_folder_without_readable_pictures_is_an_error_at_its_end(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"")
     (tmp_path / "1.png").write_text("text")
     source = stills_from_folder(tmp_path)
@@ -147,7 +147,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
         open_source(SourceConfig(spec=str(tmp_path)))
 
 
-def test_one_photograph_is_a_folder_of_one(tmp_path: Path) -> None:
+def test_one_photograph_is_a_source_of_one_frame(tmp_path: Path) -> None:
     source = open_source(SourceConfig(spec=str(_write(tmp_path / "beach.jpg"))))
     assert (source.info.stills, source.info.frames, source.info.name) == (True, 1, "beach.jpg")
     frame = source.read()

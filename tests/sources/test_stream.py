@@ -1,4 +1,4 @@
-"""Streams from the network, their secrets, and time stamps that cannot be trusted."""
+"""Network streams, the secrets in their URLs, and unreliable time stamps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.source_fixtures import pictures, write_video
 
 @contextmanager
 def _server(data: bytes) -> Iterator[str]:
-    """Sends ``data`` to the first who connects, then keeps the line open and silent."""
+    """Send ``data`` to the first client, then keep the connection open and silent."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -83,7 +83,7 @@ def test_a_silent_network_stream_is_an_error_without_its_password(
     assert "sesame" not in source.info.name + str(caught.value)
 
 
-def test_an_address_where_nobody_answers_is_one_line_without_its_password() -> None:
+def test_an_unreachable_address_is_a_one_line_error_without_its_password() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(SourceError, match=r"cannot open rtsp://127\.0\.0\.1") as caught:
@@ -106,14 +106,14 @@ def test_urls_are_shown_without_secrets(url: str, shown: str) -> None:
 
 
 @given(st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=60))
-def test_times_always_rise_from_nought(stamps: list[int | None]) -> None:
+def test_times_start_at_zero_and_always_increase(stamps: list[int | None]) -> None:
     timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
     times = [timeline.seconds(stamp) for stamp in stamps]
     assert times[0] == 0
     assert all(after > before for before, after in itertools.pairwise(times))
 
 
-def test_a_clock_that_was_set_back_goes_on_at_the_same_pace() -> None:
+def test_a_clock_that_was_set_back_continues_at_the_same_rate() -> None:
     timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
     times = [timeline.seconds(stamp) for stamp in (90_000, 90_040, 0, 40, None, 120)]
     assert times == [Fraction(i, 25) for i in range(6)]

@@ -1,4 +1,4 @@
-"""A source that outlives its camera: every fault, against cameras that are scripted, on a simulated clock."""
+"""Every fault of a camera and the recovery from it, with scripted cameras on virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video files and streams as they come in real life."""
+"""Video files as they occur in practice: pixel formats, time stamps, rotation, damage."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _brightness(frames: list[Frame]) -> list[float]:
         ("stream.ts", "libx264", "yuv420p"),
     ],
 )
-def test_every_frame_in_order_with_its_own_grey(tmp_path: Path, name: str, codec: str, pix_fmt: str) -> None:
+def test_every_frame_arrives_in_order_with_its_brightness(tmp_path: Path, name: str, codec: str, pix_fmt: str) -> None:
     images = pictures(20)
     source = video_from_file(write_video(tmp_path / name, images, codec=codec, pix_fmt=pix_fmt))
     assert source.info.name == name
@@ -95,7 +95,7 @@ def test_colours_follow_the_matrix_they_were_made_with(
     assert read.image[height // 2, 16].tolist() == pytest.approx([0, 255, 0], abs=3)
 
 
-def test_a_truncated_file_gives_what_it_holds(tmp_path: Path) -> None:
+def test_a_truncated_file_delivers_what_it_contains(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.ts", pictures(50))
     cut = tmp_path / "cut.ts"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
@@ -120,7 +120,7 @@ def test_a_broken_middle_is_skipped_and_counted(tmp_path: Path) -> None:
     assert frames[-1].index == 29
 
 
-def test_a_broken_middle_between_key_frames_does_not_end_the_film(tmp_path: Path) -> None:
+def test_damage_between_key_frames_does_not_end_the_video(tmp_path: Path) -> None:
     path = write_video(tmp_path / "film.mp4", pictures(60, 320, 240), options={"g": "10"})
     data = bytearray(path.read_bytes())
     start, end = data.index(b"mdat"), data.index(b"moov")
@@ -145,14 +145,14 @@ def test_frames_may_change_size_in_mid_stream(tmp_path: Path) -> None:
     assert all(after > before for before, after in itertools.pairwise(times))
 
 
-def test_sound_is_no_picture_and_neither_is_its_cover(tmp_path: Path) -> None:
+def test_audio_with_or_without_cover_art_is_not_a_video(tmp_path: Path) -> None:
     for path in (write_audio(tmp_path / "a.m4a"), write_audio(tmp_path / "b.mp3", cover=pictures(1)[0])):
         with pytest.raises(SourceError, match="no video in it"):
             video_from_file(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"just text\n" * 500, bytes(range(256)) * 40, b"\0" * 5000])
-def test_what_is_no_video_is_one_line(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_video_is_a_one_line_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
     with pytest.raises(SourceError) as caught:
@@ -161,7 +161,7 @@ def test_what_is_no_video_is_one_line(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_gigantic_frames_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+def test_gigantic_frames_are_rejected_before_they_are_decoded(tmp_path: Path) -> None:
     path = write_video(tmp_path / "wide.mkv", [np.zeros((16, 20000, 3), np.uint8)])
     with pytest.raises(SourceError, match="20000x16 pixels are too large"):
         video_from_file(path)
@@ -194,7 +194,7 @@ def test_a_failed_open_leaves_nothing_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the folder of sample clips is not beside this checkout")
-def test_real_clips_decode_whole() -> None:
+def test_real_clips_decode_completely() -> None:
     counts = {path.name: len(_read_all(video_from_file(path))) for path in sorted(CLIPS.iterdir())}
     expected = {}
     for path in sorted(CLIPS.iterdir()):

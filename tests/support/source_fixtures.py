@@ -1,4 +1,4 @@
-"""Videos and cameras for the tests of sources, made on the spot."""
+"""Generated videos and fake cameras for the tests of sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODECS = {".mp4": "libx264", ".mkv": "ffv1", ".ts": "libx264", ".gif": "gif", ".
 
 
 def pictures(count: int, width: int = 64, height: int = 48) -> list[NDArray[np.uint8]]:
-    """Grey pictures, each lighter than the one before, with one dark corner (top left)."""
+    """Grey pictures, each lighter than the previous one, with a dark top left corner."""
     result = []
     for i in range(count):
         image = np.full((height, width, 3), 60 + i * 150 // max(1, count), np.uint8)
@@ -39,7 +39,7 @@ def write_video(
     options: dict[str, str] | None = None,
     sample_aspect_ratio: Fraction | None = None,
 ) -> Path:
-    """Encode; ``stamps`` are in units of ``time_base``, without them the rate is constant."""
+    """Encode a video. ``stamps`` are in units of ``time_base``; without them the frame rate is constant."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec or CODECS[path.suffix], rate=RATE, options=options or {})
         assert isinstance(stream, av.VideoStream)
@@ -81,7 +81,7 @@ def write_yuv(path: Path, planes: NDArray[np.uint8], *, matrix: int, colour_rang
 
 
 def write_audio(path: Path, *, cover: NDArray[np.uint8] | None = None) -> Path:
-    """A tone, with a cover picture if given (only in .mp3)."""
+    """Encode a second of silence, with cover art if given (only in .mp3)."""
     with av.open(str(path), "w") as container:
         audio = container.add_stream("libmp3lame" if path.suffix == ".mp3" else "aac", rate=44100)
         assert isinstance(audio, av.AudioStream)
@@ -103,7 +103,7 @@ def write_audio(path: Path, *, cover: NDArray[np.uint8] | None = None) -> Path:
 
 
 def rotate_in_header(path: Path) -> Path:
-    """Set an mp4's display matrix to a quarter turn clockwise, as phones do for upright recordings."""
+    """Set an mp4's display matrix to a clockwise quarter turn, as phones do for upright recordings."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
     data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
@@ -112,9 +112,9 @@ def rotate_in_header(path: Path) -> Path:
 
 
 class FakeCapture:
-    """Stands for ``cv2.VideoCapture``: gives what the script says, in order, then its last item again and again.
+    """A scripted ``cv2.VideoCapture``. It repeats the last item of its script forever.
 
-    An item is a picture, None for a grab that fails, an exception, or anything else for a broken picture.
+    An item is a picture, None for a failed grab, an exception to raise, or anything else for a broken picture.
     """
 
     def __init__(
