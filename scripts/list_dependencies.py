@@ -14,7 +14,7 @@ def requirements(extra: str | None, without: list[str]) -> list[str]:
 
     Args:
         extra: include this extra's; extras that it refers to are not included.
-        without: names of packages to leave out.
+        without: names of packages to exclude.
     """
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: list[str] = [*project["dependencies"], *(project["optional-dependencies"][extra] if extra else [])]
@@ -24,6 +24,8 @@ def requirements(extra: str | None, without: list[str]) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition(";")[0] if __doc__ else None)
     parser.add_argument("--extra", metavar="NAME", help="include this extra")
-    parser.add_argument("--without", metavar="PACKAGE", action="append", default=[], help="leave this package out")
+    parser.add_argument(
+        "--without", metavar="PACKAGE", action="append", default=[], help="exclude this package; can be repeated"
+    )
     options = parser.parse_args()
     print("\n".join(requirements(options.extra, options.without)))

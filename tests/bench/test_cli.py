@@ -149,7 +149,7 @@ def _ctrl_c_while_measuring(target: Target, seconds: float, launched_at: float) 
         os.kill(os.getppid(), signal.SIGINT)
         return real(engine, seconds, stop_requested=stop_requested)
 
-    network.time_engine = time_engine  # type: ignore[assignment]  # in a process of its own
+    network.time_engine = time_engine  # type: ignore[assignment]  # in its own process
     return network.measure_network(target, seconds, launched_at)
 
 

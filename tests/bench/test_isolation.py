@@ -1,4 +1,4 @@
-"""Work in a process of its own."""
+"""Measurements in their own process."""
 
 from __future__ import annotations
 
