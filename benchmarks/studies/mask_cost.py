@@ -12,7 +12,7 @@ All times are processor time in ms, medians over the frames:
 * ``carry``: to propagate a mask to a frame in between;
 * ``compose``: to refine the mask of any frame with ``--refine fast``, prepare the background and blend, in front of a
   picture; ``blur``, ``best`` and ``light wrap`` are the same with that option;
-* ``frame``: ``carry`` plus ``compose``. A frame whose own map is stabilized is not propagated to.
+* ``frame``: ``carry`` plus ``compose``. A frame with its own stabilized map needs no propagation.
 """
 
 from __future__ import annotations

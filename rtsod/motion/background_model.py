@@ -44,7 +44,7 @@ class BackgroundModel:
     """Learns the room of one stream from the masks. Not thread-safe.
 
     What a network takes for the subject depends on what else there is: in an empty room it is the shelf. But a pixel
-    that looks as it did when it was background is background still, whatever the network says.
+    that looks as it did when it was background is still background, whatever the network says.
 
     Background models tend to absorb people who sit still. So a pixel is learnt only where the network denies a subject
     plainly, later where it has changed its mind, and is forgotten again where a subject is shown in spite of it.

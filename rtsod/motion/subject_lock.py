@@ -24,10 +24,10 @@ connected component becomes the subject and the other components become others.
 
 **Hiding.** A pixel of the map that is nearer to the others than to the subject is set to 0, with a soft seam.
 
-Limits. Whoever comes up to the subject within the first second is taken for a part of it. So is a head that looks over
-the subject's shoulder for longer than ``_FRAGMENT_SECONDS``. What the network had missed of the subject for long and
-then sees at once, more than 6 % of it, is taken for somebody else until it goes away. ``benchmarks.studies.presence``
-measures how much of a passer-by is shown.
+Limits. Somebody who comes up to the subject within the first second is taken for a part of it. So is a head that looks
+over the subject's shoulder for longer than ``_FRAGMENT_SECONDS``. What the network had missed of the subject for long
+and then sees at once, more than 6 % of it, is taken for somebody else until it goes away.
+``benchmarks.studies.presence`` measures how much of a passer-by is shown.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class SubjectLock:
         return division
 
     def _labelled(self, solid: Region) -> Division:
-        """Step 1: what the labels decide. What is nobody else's where the subject was before is the subject's, too."""
+        """Step 1: divide by the labels. Where the subject was before, only the label *other* makes a pixel an other."""
         subject_weight, other_weight = self._labels[..., 0], self._labels[..., 1]
         others = solid & (other_weight > _LABEL_WEIGHT) & (other_weight > subject_weight)
         subject = solid & ~others & (self._division.subject | (subject_weight > _LABEL_WEIGHT))

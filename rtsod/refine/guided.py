@@ -1,9 +1,10 @@
 """A guided filter at the subject's outline, and the subject's colours without the old background's share.
 
-In a window around each cell of a coarse grid, the map is explained by the picture's colours, ``alpha = A . I + B``. That
-is the guided filter (He, Sun and Tang, TPAMI 2013) with a colour guide, fitted at a small size and applied at the full
-one as in the fast guided filter (He and Sun, arXiv:1505.00996). R², the share of the map's variance that the colours
-explain, decides how far the fit counts. Where subject and background look alike, the map itself is used, sharpened.
+In a window around each cell of a coarse grid, the map is explained by the picture's colours: ``alpha = A . I + B``.
+That is the guided filter (He, Sun and Tang, TPAMI 2013) with a colour guide, fitted at a small size and applied at the
+full one as in the fast guided filter (He and Sun, arXiv:1505.00996). R², the share of the map's variance that the
+colours explain, decides how far the fit counts. Where subject and background look alike, the map itself is used,
+sharpened.
 
 Only the cells that the outline passes through, the unknown band of a trimap, are computed at the size of the frame.
 Everywhere else alpha is 0 or 1.

@@ -222,7 +222,7 @@ NOBODY: Final = box(0, 0, 0, 0)
 
 
 def locked(*, started: float = 10.0, person_adjacent: float = np.inf) -> SubjectLock:
-    """A lock at time 0 that started, and saw another person at the subject, so many seconds ago."""
+    """A lock at time 0 that started, and last saw another person at the subject, the given seconds ago."""
     lock = SubjectLock()
     lock._started_at, lock._person_adjacent_at = -started, -person_adjacent
     return lock

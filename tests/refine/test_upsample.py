@@ -1,4 +1,4 @@
-"""Bilinear upsampling: to any size, within [0, 1], in memory of its own."""
+"""Bilinear upsampling: to any size, within [0, 1], in a new array."""
 
 import cv2
 import numpy as np
