@@ -18,7 +18,7 @@ import cv2
 
 
 def main(device: str, seconds: float) -> None:
-    """Read for so many seconds. A device that delivers nothing is waited for, not opened again."""
+    """Read for a number of seconds. A device that delivers nothing is waited for, not opened again."""
     camera = cv2.VideoCapture(device, cv2.CAP_V4L2)
     print("open" if camera.isOpened() else "cannot open", flush=True)
     ends, printed_at, frames, image = time.monotonic() + seconds, time.monotonic(), 0, None

@@ -69,8 +69,8 @@ def call_client() -> Iterator[list[str]]:
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path.startswith("/say?"):
-                messages.append(unquote(self.path[5:]))
+            if self.path.startswith("/report?"):
+                messages.append(unquote(self.path.removeprefix("/report?")))
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()

@@ -231,7 +231,7 @@ def test_readers_are_counted_by_the_driver_or_else_by_who_has_it_open(
 
 @contextmanager
 def only_bytes_fit(count: int) -> Iterator[None]:
-    """Let every file end after so many bytes: the system itself then cuts a write short."""
+    """Limit the size of files, so that the system itself cuts a write short."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
     try:

@@ -140,6 +140,6 @@ class FakeDevice:
         return None
 
     def wait_for(self, count: int) -> None:
-        """Wait until so many pictures have been shown."""
+        """Wait until ``count`` pictures have been shown."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.shown) >= count, 10)
