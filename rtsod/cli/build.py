@@ -56,7 +56,7 @@ def _parser() -> Parser:
 def _build(options: argparse.Namespace) -> None:
     from rich.console import Console  # late, as the rest: a mistyped option needs none of them
 
-    from rtsod.app.console import shown
+    from rtsod.app.console import progress_bars
     from rtsod.backends.tensorrt.cache import PlanCache
     from rtsod.backends.tensorrt.library import load_library
     from rtsod.backends.tensorrt.open import find_or_build
@@ -75,7 +75,7 @@ def _build(options: argparse.Namespace) -> None:
     def notify(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    with _target(options) as target, shown(console, notify) as progress:
+    with _target(options) as target, progress_bars(console, notify) as progress:
         weights = resolve(
             config, lambda done, total: progress("fetching the weights (kB)", done // 1000, total // 1000)
         )

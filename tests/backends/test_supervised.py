@@ -119,7 +119,7 @@ def test_an_engine_that_was_never_asked_is_closed() -> None:
 STUCK = """
 import atexit, ctypes, sys, threading
 from rtsod.cli import main
-from rtsod.app import run
+from rtsod.app import engines
 from rtsod.backends import supervised
 from rtsod.pipeline import pipeline
 from rtsod.system import signals
@@ -142,7 +142,7 @@ class Stuck(ConstantEngine):
         return super().infer(image)
 
 
-run.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
+engines.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
 arguments = ["run", "--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
 signals.leave(main.main(arguments))
 """

@@ -10,9 +10,10 @@ import pytest
 from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import Alpha, Frame, Image
+from rtsod.mask_plan import Rung
 from rtsod.masking.adaptive import AdaptiveMasker
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.ladder import Ladder, Rung
+from rtsod.masking.ladder import Ladder
 from rtsod.metrics import Metrics
 from tests.support.fakes import Ticks
 
@@ -90,9 +91,7 @@ def test_masks_go_on_while_an_engine_is_opened_then_its_rung_is_said_once() -> N
     numbers = machine.metrics.snapshot()
     assert numbers["rung"] == "the subject's region at 40x40"
     assert numbers["steps"] == machine.masker.mask_interval == 1
-    assert machine.said == [
-        "quality: the subject's region at 40x40, because masks took 150% of the time there is for them"
-    ]
+    assert machine.said == ["quality: the subject's region at 40x40, because masks took 150% of the time available"]
 
 
 def test_it_steps_back_up() -> None:
@@ -130,4 +129,4 @@ def test_an_engine_that_cannot_be_opened_is_tried_once(caplog: pytest.LogCapture
         machine.wait_for_opening()
         assert not machine.pool.is_opening(13)
     assert machine.opened == [13]
-    assert "cannot be opened" in caplog.text
+    assert "cannot open the network at 13x13" in caplog.text

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.masking.ladder import FIRST_PATIENCE, LONGEST_PATIENCE, PROOF, WINDOW, Ladder, Rung, Step
+from rtsod.mask_plan import Rung
+from rtsod.masking.ladder import (
+    MAX_STEP_UP_SECONDS,
+    MIN_STEP_UP_SECONDS,
+    PROBATION_SECONDS,
+    WINDOW_SECONDS,
+    Ladder,
+    Step,
+)
 
 PERIOD = 1 / 30
 RUNGS = (
@@ -26,7 +34,7 @@ def live(ladder: Ladder, top: Callable[[float], float], until: float, start: flo
     while now < until:
         seconds = top(now) * ladder.rung.cost
         now += max(seconds, PERIOD * ladder.rung.mask_interval)
-        step = ladder.took(seconds, now)
+        step = ladder.record(seconds, now)
         if step is not None:
             assert step.rung is ladder.rung
             steps.append((now, step))
@@ -43,9 +51,9 @@ def test_what_does_not_keep_up_steps_down_until_it_does() -> None:
     ladder = Ladder(RUNGS, PERIOD)
     steps = live(ladder, lambda now: 3 * PERIOD, 60)
     assert [step.rung for _, step in steps] == [RUNGS[1], RUNGS[2]]
-    assert steps[0][0] == pytest.approx(WINDOW, abs=0.5)
+    assert steps[0][0] == pytest.approx(WINDOW_SECONDS, abs=0.5)
     assert steps[1][1].load == pytest.approx(3 * 0.42)
-    assert steps[1][1].why == "masks took 126% of the time there is for them"
+    assert steps[1][1].reason == "masks took 126% of the time available"
 
 
 def test_the_last_rung_is_the_last() -> None:
@@ -69,7 +77,7 @@ def test_when_it_is_easy_again_it_steps_up_after_a_while() -> None:
     steps = live(ladder, lambda now: (3 if now < 30 else 0.5) * PERIOD, 120)
     assert ladder.rung is RUNGS[0]
     ((up, step),) = [(now, step) for now, step in steps if now > 30]
-    assert up >= 30 + FIRST_PATIENCE
+    assert up >= 30 + MIN_STEP_UP_SECONDS
     assert step.rung is RUNGS[0], "all the way at once, since what each rung costs is known"
 
 
@@ -81,14 +89,14 @@ def test_a_step_up_that_does_not_last_makes_the_next_one_rarer() -> None:
     while now < 3600:
         seconds = 1.1 * PERIOD if ladder.rung is promised[0] else 0.25 * PERIOD
         now += PERIOD
-        step = ladder.took(max(seconds, 1e-9), now)
+        step = ladder.record(max(seconds, 1e-9), now)
         now += max(0.0, seconds - PERIOD)
         if step is not None and step.rung is promised[0]:
             ups.append(now)
     gaps = np.diff(ups)
-    assert len(ups) < 3 + np.log2(LONGEST_PATIENCE / FIRST_PATIENCE) + 3600 / LONGEST_PATIENCE
+    assert len(ups) < 3 + np.log2(MAX_STEP_UP_SECONDS / MIN_STEP_UP_SECONDS) + 3600 / MAX_STEP_UP_SECONDS
     assert (np.diff(gaps) > -1).all()
-    assert gaps.max() > LONGEST_PATIENCE
+    assert gaps.max() > MAX_STEP_UP_SECONDS
 
 
 def test_patience_is_as_at_first_once_a_step_up_has_lasted() -> None:
@@ -100,9 +108,9 @@ def test_patience_is_as_at_first_once_a_step_up_has_lasted() -> None:
 
     steps = live(ladder, top, 300)
     ups = [now for now, step in steps if step.rung is RUNGS[0]]
-    assert ups[1] >= 40 + 2 * FIRST_PATIENCE
-    assert ups[1] + PROOF < 200
-    assert 205 + FIRST_PATIENCE <= ups[2] < 205 + FIRST_PATIENCE + 2 * WINDOW
+    assert ups[1] >= 40 + 2 * MIN_STEP_UP_SECONDS
+    assert ups[1] + PROBATION_SECONDS < 200
+    assert 205 + MIN_STEP_UP_SECONDS <= ups[2] < 205 + MIN_STEP_UP_SECONDS + 2 * WINDOW_SECONDS
 
 
 @settings(max_examples=40, deadline=None)
@@ -112,6 +120,6 @@ def test_on_a_machine_that_does_not_change_it_comes_to_rest(top: float, noise: f
     random = np.random.default_rng(seed)
     steps = live(ladder, lambda now: top * PERIOD * float(1 + noise * random.uniform(-1, 1)), 600)
     late = [step for now, step in steps if now > 60]
-    assert len(late) <= 2 * np.log2(600 / FIRST_PATIENCE)
+    assert len(late) <= 2 * np.log2(600 / MIN_STEP_UP_SECONDS)
     load = top * ladder.rung.cost / ladder.rung.mask_interval
     assert load <= 1.1 or ladder.rung is RUNGS[-1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask
-from rtsod.masking.roi_masker import LOOK_SECONDS, SOONEST_SECONDS, RegionMasker
+from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS, SCENE_CHANGE_REFRESH_SECONDS, RoiMasker
 from rtsod.metrics import Metrics, Work
 
 WHOLE, PART = 80, 32
@@ -44,7 +44,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.whole, self.part, self.metrics = Counting(WHOLE), Counting(PART), Metrics()
-        self.masker = RegionMasker(self.whole, self.part, self.metrics)
+        self.masker = RoiMasker(self.whole, self.part, self.metrics)
         self.index = 0
 
     def frame(self, *subjects: tuple[int, int, int, int], noise: int = 0, light: int = 0) -> Frame:
@@ -97,13 +97,13 @@ def test_the_first_mask_is_the_whole_frames_then_the_region_is_enough() -> None:
 def test_the_whole_frame_is_looked_at_on_a_schedule() -> None:
     scene = Scene()
     looks = scene.looks(scene.mask(HERE) for _ in range(10 * FPS))
-    assert looks == pytest.approx(10 / LOOK_SECONDS, abs=2)
-    assert scene.metrics.snapshot()["work"][Work.LOOKS] == looks - 1
+    assert looks == pytest.approx(10 / FULL_FRAME_REFRESH_SECONDS, abs=2)
+    assert scene.metrics.snapshot()["work"][Work.FULL_FRAME_REFRESHES] == looks - 1
 
 
 def test_nobody_waits_for_a_scheduled_look() -> None:
     scene = Scene()
-    for _ in range(round(LOOK_SECONDS * FPS) + 1):
+    for _ in range(round(FULL_FRAME_REFRESH_SECONDS * FPS) + 1):
         before = len(scene.whole.shown)
         scene.masker.mask(scene.frame(HERE))
         during = len(scene.whole.shown) - before
@@ -119,7 +119,7 @@ def test_who_comes_in_elsewhere_is_soon_seen() -> None:
     coming = [overlap(scene.mask(HERE, THERE), HERE, THERE) for _ in range(8)]
     assert coming[0] < 0.93
     assert coming[-1] > 0.93
-    assert coming[round(SOONEST_SECONDS * FPS)] > 0.93
+    assert coming[round(SCENE_CHANGE_REFRESH_SECONDS * FPS)] > 0.93
 
 
 def test_noise_and_light_are_no_change() -> None:
@@ -150,7 +150,7 @@ def test_a_walk_is_followed_without_extra_looks() -> None:
     walk = [(20 + step, 60, 100 + step, 200) for step in range(0, 180, 4)]
     overlaps = [overlap(scene.mask(place), place) for place in walk]
     assert min(overlaps) > 0.9
-    assert len(scene.whole.shown) <= 3 + len(walk) / FPS / SOONEST_SECONDS
+    assert len(scene.whole.shown) <= 3 + len(walk) / FPS / SCENE_CHANGE_REFRESH_SECONDS
 
 
 @pytest.mark.parametrize("bad", [np.nan, 1.5])
@@ -168,7 +168,7 @@ def test_an_invalid_map_is_no_mask_and_the_next_is_the_whole_frames(bad: float) 
 
 def test_an_invalid_look_costs_nobody_the_mask() -> None:
     scene = Scene()
-    for _ in range(round(LOOK_SECONDS * FPS)):
+    for _ in range(round(FULL_FRAME_REFRESH_SECONDS * FPS)):
         scene.mask(HERE)
     scene.whole.see = lambda image: np.full((WHOLE, WHOLE), np.nan, np.float32)
     assert overlap(scene.mask(HERE), HERE) > 0.93

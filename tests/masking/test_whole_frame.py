@@ -13,8 +13,7 @@ from rtsod.frames import Alpha, Image
 from rtsod.interfaces import Engine
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Metrics, Stage
-from rtsod.pipeline.pipeline import Pipeline
-from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, picture
+from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, picture, pipeline_of
 
 
 class Watching(FakeEngine):
@@ -50,7 +49,7 @@ def test_who_scales(takes_frames: bool, stills: bool, seen: tuple[int, ...], sup
     engine: Engine = SupervisedEngine(inner, lambda: inner, on_event=never) if supervised else inner
     sink = CollectingSink()
     compositor = Compositor([ColourBackground("#00FF00")])
-    Pipeline(source, WholeFrame(engine, metrics, stills=stills), compositor, [sink], metrics, max_mask_age=9).run()
+    pipeline_of(source, WholeFrame(engine, metrics, stills=stills), compositor, [sink], metrics).run()
     engine.close()
     assert inner.shapes == {seen}
     assert [shown.image.shape for shown in sink.pictures] == [picture().shape] * 3

@@ -16,16 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.app.assembly import pipeline_from
+from rtsod.app.assembly import build_pipeline
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
-from rtsod.config import SYNCS, RunConfig, Sync
+from rtsod.config import SYNCS, PictureConfig, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, MaskedFrame, SourceInfo
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Masker, Transparent
-from rtsod.masking.roi_masker import RegionMasker
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 from tests.support import moving_room
@@ -173,13 +174,12 @@ def test_no_interleaving_shows_the_room(
         return SupervisedEngine(opened(), opened, on_event=metrics.event, clock=stage.clock)
 
     whole, region = engine_of(64), engine_of(48, rim=2)
-    masker = Stepping(
-        RegionMasker(whole, region, metrics, clock=stage.clock) if by_region else WholeFrame(whole, metrics)
-    )
+    masker = Stepping(RoiMasker(whole, region, metrics, clock=stage.clock) if by_region else WholeFrame(whole, metrics))
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
     room = Room(stage, count, live=live, manner=manner)
-    config = RunConfig(sync=cast("Sync", sync))
-    pipeline = pipeline_from(config, room, masker, compositor, sinks, metrics, max_mask_age=AGE, clock=stage.clock)
+    plan = MaskPlan((Rung(64),), max_mask_age=AGE, sync=cast("Sync", sync))
+    picture = PictureConfig(steady=False)
+    pipeline = build_pipeline(plan, RunConfig(), picture, room, masker, compositor, sinks, metrics, clock=stage.clock)
     steps = iter(schedule)
     doing: dict[str, Callable[[], None]] = {
         **{name: gate.step for name, gate in stage.gates.items()},

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtsod.app.assembly import sync_that_ran
-from rtsod.app.console import Reporter, held_often
+from rtsod.app.console import Reporter, frozen_picture_hint
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.frames import Alpha, Composited, Frame, Image, MaskedFrame, PropagatedFrame
@@ -17,8 +17,16 @@ from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Metrics, Snapshot
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.pipeline.mask_sync import Propagator
-from rtsod.pipeline.pipeline import Pipeline
-from tests.support.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
+from tests.support.fakes import (
+    CollectingSink,
+    FakeEngine,
+    FakeSource,
+    Ticks,
+    UnchangedPropagator,
+    pipeline_of,
+    right_half,
+    shows_watermark,
+)  # fmt: skip
 
 FRAMES = 12
 NOWHERE = np.full((64, 64), np.nan, np.float32)
@@ -51,9 +59,9 @@ class Stage:
         self._dealt_with = threading.Condition()
         source = FakeSource(FRAMES, live=True, clock=self.clock, before=self._before, at_end=self._end, images=images)
         masker = WholeFrame(FakeEngine(self._answer), self.metrics)
-        self.pipeline = Pipeline(
-            source, masker, Compositor([ColourBackground("#00FF00")]), [self.sink],
-            self.metrics, propagator=propagator, max_mask_age=1.0, clock=self.clock,
+        self.pipeline = pipeline_of(
+            source, masker, Compositor([ColourBackground("#00FF00")]), [self.sink], self.metrics,
+            sync="tracked", propagator=propagator, max_mask_age=1.0, clock=self.clock,
         )  # fmt: skip
 
     def run(self) -> Snapshot:
@@ -113,7 +121,7 @@ def test_the_output_keeps_the_cameras_rate_whatever_inference_costs() -> None:
 
 
 def test_a_mask_is_as_old_as_the_frame_it_was_computed_from() -> None:
-    stage = Stage(AsItStands())
+    stage = Stage(UnchangedPropagator())
 
     def pass_time() -> None:
         stage.clock.now += 0.3
@@ -131,7 +139,7 @@ def test_a_mask_is_as_old_as_the_frame_it_was_computed_from() -> None:
 
 
 def test_the_newest_mask_is_used_as_soon_as_it_is_there() -> None:
-    stage = Stage(AsItStands(), [np.full((48, 64, 3), 9, np.uint8)])
+    stage = Stage(UnchangedPropagator(), [np.full((48, 64, 3), 9, np.uint8)])
     stage.answers = {1: np.ones((64, 64), np.float32)}
     stage.cue = {6: stage.let_the_engine_answer}
     stage.run()
@@ -139,7 +147,7 @@ def test_the_newest_mask_is_used_as_soon_as_it_is_there() -> None:
 
 
 def test_an_invalid_mask_takes_no_valid_one_s_place() -> None:
-    stage = Stage(AsItStands())
+    stage = Stage(UnchangedPropagator())
     stage.answers = {1: NOWHERE}
     stage.cue = {6: stage.let_the_engine_answer}
     numbers = stage.run()
@@ -161,7 +169,7 @@ def test_where_no_motion_is_believed_the_newest_frame_with_its_own_mask_is_shown
 def test_what_was_seen_is_never_gone_back_on() -> None:
     """Tracked up to frame 5, then lost: frame 1's own mask, known by then, is no reason to show frame 1 again."""
 
-    class Then(AsItStands):
+    class Then(UnchangedPropagator):
         def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
             return super().propagate(masked, frame) if frame.index <= 5 else None
 
@@ -173,7 +181,7 @@ def test_what_was_seen_is_never_gone_back_on() -> None:
 
 
 def test_pausing_shows_slates_at_once() -> None:
-    stage = Stage(AsItStands())
+    stage = Stage(UnchangedPropagator())
     stage.cue = {6: stage.pipeline.toggle_pause, 9: stage.pipeline.toggle_pause}
     numbers = stage.run()
     assert [p.is_slate for p in stage.shown] == [True] * 2 + [False] * 4 + [True] * 3 + [False] * (FRAMES - 9)
@@ -205,10 +213,15 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
         assert may_answer.acquire(timeout=10)
         return right_half(64)
 
-    pipeline = Pipeline(
+    class Changing(WholeFrame):
+        @property
+        def mask_interval(self) -> int:
+            return 2 if coming in tracked else 1
+
+    pipeline = pipeline_of(
         FakeSource(FRAMES, live=True, clock=clock, before=before, at_end=lambda: before(FRAMES)),
-        WholeFrame(FakeEngine(answer), metrics), Compositor([ColourBackground("#00FF00")]), [sink], metrics,
-        propagator=AsItStands(), tracks=lambda: coming in tracked, max_mask_age=1.0, clock=clock,
+        Changing(FakeEngine(answer), metrics), Compositor([ColourBackground("#00FF00")]), [sink], metrics,
+        sync="auto", propagator=UnchangedPropagator(), max_mask_age=1.0, clock=clock,
     )  # fmt: skip
     pipeline.run(tick=tick, interval=0.001)
     numbers = metrics.snapshot()
@@ -230,7 +243,7 @@ def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: 
     for _ in range(captured):
         metrics.captured()
     metrics.dropped(Drop.UNTRACKED, held)
-    assert (held_often(metrics.snapshot()) is not None) is told
+    assert (frozen_picture_hint(metrics.snapshot()) is not None) is told
 
 
 def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,4 +255,4 @@ def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
         for _ in range(3):
             metrics.dropped(Drop.UNTRACKED, 20)
             bar.poll()
-    assert capsys.readouterr().err.count("the picture stood still") == 1
+    assert capsys.readouterr().err.count("the picture froze") == 1

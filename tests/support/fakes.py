@@ -6,11 +6,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
+from rtsod.config import Sync
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, MaskedFrame, PropagatedFrame, SourceInfo
-from rtsod.interfaces import Clock, Wait
+from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.frame_skip import FrameSkipPolicy
+from rtsod.metrics import Metrics
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.pipeline.mask_sync import Propagator
+from rtsod.pipeline.pipeline import Composing, Pipeline
 
 WATERMARK = (7, 131, 249)
 """BGR of every background pixel of a fake frame: it must never be seen in an output."""
@@ -143,10 +151,31 @@ def hasten(factor: float) -> tuple[Clock, Wait]:
     return lambda: time.perf_counter() * factor, wait
 
 
-class AsItStands:
-    """Carries nowhere, at no cost: right for scenes in which nothing moves."""
+class UnchangedPropagator:
+    """Propagates masks unchanged, at no cost: right for scenes in which nothing moves."""
 
     def observe(self, frame: Frame) -> None: ...
 
     def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         return PropagatedFrame(frame, masked.alpha, masked.mask, frame.index, frame.captured_at)
+
+
+def pipeline_of(
+    source: Source,
+    masker: Masker,
+    compositor: Composing,
+    sinks: Sequence[Sink],
+    metrics: Metrics,
+    *,
+    sync: Sync = "locked",
+    mask_interval: int = 1,
+    max_mask_age: float = 30.0,
+    propagator: Propagator | None = None,
+    **options: Any,
+) -> Pipeline:
+    """A pipeline over fake edges. Static pictures are not skipped, so that a test decides which frames get a mask."""
+    plan = MaskPlan((Rung(64),), max_mask_age=max_mask_age, sync=sync, mask_interval=mask_interval)
+    if plan.propagates:
+        options["propagator"] = propagator or MaskPropagator()
+        options["skip_policy"] = FrameSkipPolicy(plan, masker, metrics, live=False)
+    return Pipeline(source, masker, compositor, sinks, metrics, plan, **options)

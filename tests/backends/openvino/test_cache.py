@@ -26,7 +26,7 @@ from rtsod.backends.openvino.core import openvino_core
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
-from rtsod.masking.initial_quality import REGION_SIZES, WHOLE_SIZES
+from rtsod.masking.initial_quality import ROI_SIZES, WHOLE_SIZES
 from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import resolve
 from rtsod.system.file_lock import locked
@@ -108,7 +108,7 @@ def test_what_is_kept_is_what_pytorch_computes_at_every_size(size: int, cache: P
 
 
 def test_one_conversion_serves_all_sizes_that_the_program_chooses_among() -> None:
-    assert {EngineConfig().input_size, *REGION_SIZES, *WHOLE_SIZES} <= set(SIZES)
+    assert {EngineConfig().input_size, *ROI_SIZES, *WHOLE_SIZES} <= set(SIZES)
 
 
 @pytest.mark.parametrize("name", [*GRAPH, ANSWERS, "graph.sha256"])
