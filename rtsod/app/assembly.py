@@ -36,7 +36,8 @@ from rtsod.masking.time_budget import check_sync, choose_sync, default_mask_age,
 from rtsod.metrics import Metrics, Snapshot
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.motion.stabilize import MaskStabilizer
-from rtsod.pipeline.pipeline import Composing, Pipeline
+from rtsod.pipeline.pipeline import Pipeline
+from rtsod.pipeline.presenter import Composing
 from rtsod.progress import Notify
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source

@@ -24,16 +24,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 from rtsod.errors import EngineError
-from rtsod.frames import Compositable, Composited, Frame
+from rtsod.frames import Frame
 from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
 from rtsod.mask_plan import MaskPlan
-from rtsod.metrics import Drop, Metrics, Stage
+from rtsod.metrics import Drop, Metrics
 from rtsod.pipeline.capture import CaptureThread
 from rtsod.pipeline.ledger import AccountingError, FrameLedger
-from rtsod.pipeline.mask_sync import Decision, HoldLast, MaskSynchronizer, Propagator, Rejected, SkipPolicy, Stabilizer
+from rtsod.pipeline.mask_sync import Decision, MaskSynchronizer, Propagator, SkipPolicy, Stabilizer
+from rtsod.pipeline.presenter import Composing, Presenter
 from rtsod.pipeline.ring import Closed, OnFull, Ring
 from rtsod.pipeline.router import FrameRouter, InferenceRequest, frame_of
 
@@ -43,18 +44,6 @@ FALLBACK_SLATE_FPS: Final = 30
 """Slates per second in a stall, where the source has no known rate."""
 JOIN_TIMEOUT: Final = 10.0
 """Seconds each thread has to end after the run: more than the slowest single step takes."""
-
-
-class Composing(Protocol):
-    """What the pipeline needs of a compositor; see :class:`rtsod.composite.compositor.Compositor`."""
-
-    def compose(self, shown: Compositable, at: float, *, stands_for: Frame | None = None) -> Composited:
-        """The picture of a frame and its mask, ``at`` seconds after the first frame, possibly in another's place."""
-        ...
-
-    def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
-        """A picture without any camera pixel, which stands for ``frame`` if there is one."""
-        ...
 
 
 class Pipeline:
@@ -100,8 +89,6 @@ class Pipeline:
     ) -> None:
         self._info = source.info
         self._masker = masker
-        self._compositor = compositor
-        self._sinks = sinks
         self._metrics = metrics
         self._max_mask_age = plan.max_mask_age
         self._duration = duration
@@ -122,14 +109,14 @@ class Pipeline:
         self._mask_sync = MaskSynchronizer(
             plan, masker, stabilizer, propagator, skip_policy, metrics, withhold=self._reason_to_withhold
         )
+        self._presenter = Presenter(
+            self._info, compositor, sinks, self._ledger, metrics, withhold=self._reason_to_withhold, clock=clock
+        )
         self._errors: list[BaseException] = []
         self._done = threading.Event()
         self._stopping = threading.Event()
         self._resumed = threading.Event()
         self._resumed.set()
-        self._last_shown: Frame | None = None
-        self._start_of_input: float | None = None
-        self._frame_size = (self._info.width, self._info.height)
 
     @property
     def paused(self) -> bool:
@@ -205,53 +192,28 @@ class Pipeline:
 
     def _compose_all(self) -> None:
         try:
-            self._show_slate()  # viewers see a slate first, never the room
+            self._presenter.show_slate()  # viewers see a slate first, never the room
             timeout = self._stall_timeout()
             while True:
                 item = self._to_show.get(timeout)
                 if item is None:
-                    self._show_slate(to_all=True)
+                    self._presenter.show_slate(to_all=True)
                     timeout = float(1 / (self._info.fps or FALLBACK_SLATE_FPS))
                 else:
                     with self._ledger.holding(frame_of(item)):
-                        self._compose_one(self._mask_sync.propagate(item) if isinstance(item, Frame) else item)
+                        decision = self._mask_sync.propagate(item) if isinstance(item, Frame) else item
+                        if self.paused and not self._info.live:
+                            self._wait_for_resume(decision.frame)
+                        self._presenter.show(decision)
                     timeout = self._stall_timeout()
         except Closed:
-            self._show_slate()  # nor does the last picture stay on a virtual camera that others keep reading
+            self._presenter.show_slate()  # nor does the last picture stay on a virtual camera that others keep reading
         except BaseException:
             with suppress(Exception):  # the failure may be in the sink itself
-                self._show_slate()
+                self._presenter.show_slate()
             raise
         finally:
             self._done.set()
-
-    def _compose_one(self, decision: Decision) -> None:
-        frame = decision.frame
-        self._frame_size = (frame.image.shape[1], frame.image.shape[0])
-        if self.paused and not self._info.live:
-            self._wait_for_resume()
-        if isinstance(decision, Rejected):
-            self._reject(frame, decision.reason)
-            return
-        shown = decision.instead if isinstance(decision, HoldLast) else decision
-        composed_at = self._clock()
-        if (reason := self._reason_to_withhold(shown.origin.captured_at)) is not None:
-            self._reject(frame, reason)
-        elif self._last_shown is not None and shown.frame.index <= self._last_shown.index:
-            self._ledger.dropped(frame, Drop.UNTRACKED)  # a later picture is already visible: it stays
-        else:
-            with self._metrics.stage(Stage.COMPOSE, frame.index):
-                picture = self._compositor.compose(shown, self._seconds_into_input(frame), stands_for=frame)
-            self._write(picture, self._sinks)
-            self._last_shown = shown.frame
-            self._ledger.composited(frame, shown, composed_at)
-
-    def _reject(self, frame: Frame, reason: Drop) -> None:
-        """Show a slate in a frame's place."""
-        self._ledger.dropped(frame, reason)
-        height, width = frame.image.shape[:2]
-        at = self._seconds_into_input(frame)
-        self._write(self._compositor.slate(width, height, at, frame=frame, now=self._clock()), self._sinks)
 
     # ------------------------------------------------------------------ parts
 
@@ -274,35 +236,13 @@ class Pipeline:
             return Drop.PAUSED
         return Drop.MASK_TOO_OLD if self._clock() - captured_at > self._max_mask_age else None
 
-    def _wait_for_resume(self) -> None:
-        self._show_slate()
+    def _wait_for_resume(self, frame: Frame) -> None:
+        """Hold a file's frame, with a slate in its place."""
+        self._presenter.match_size(frame)
+        self._presenter.show_slate()
         while not self._resumed.wait(0.05):
             if self._stopping.is_set():
                 raise Closed
-
-    def _seconds_into_input(self, frame: Frame) -> float:
-        """Seconds since the first frame, on the input's own time line."""
-        now = frame.time
-        if self._start_of_input is None:
-            self._start_of_input = now
-        return now - self._start_of_input
-
-    def _show_slate(self, *, to_all: bool = False) -> None:
-        """Show a slate that stands for no frame to the live sinks; in a stall, to recordings as well."""
-        sinks = [sink for sink in self._sinks if sink.live or to_all]
-        width, height = self._frame_size
-        if not sinks or width is None or height is None:
-            return
-        now = self._clock()
-        at = now - self._start_of_input if self._info.live and self._start_of_input is not None else 0.0
-        self._write(self._compositor.slate(width, height, at, now=now), sinks)
-
-    def _write(self, picture: Composited, sinks: Sequence[Sink]) -> None:
-        if picture.is_slate:
-            self._metrics.slate()
-        with self._metrics.stage(Stage.WRITE, picture.index):
-            for sink in sinks:
-                sink.write(picture)
 
     def _shut_down(self) -> None:
         self._stopping.set()

@@ -18,7 +18,8 @@ from rtsod.masking.frame_skip import FrameSkipPolicy
 from rtsod.metrics import Metrics
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.pipeline.mask_sync import Propagator
-from rtsod.pipeline.pipeline import Composing, Pipeline
+from rtsod.pipeline.pipeline import Pipeline
+from rtsod.pipeline.presenter import Composing
 
 WATERMARK = (7, 131, 249)
 """BGR of every background pixel of a fake frame: it must never be seen in an output."""
