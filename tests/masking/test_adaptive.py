@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-import pytest
 
 from rtsod.backends.constant import ConstantEngine
-from rtsod.errors import EngineUnavailable
 from rtsod.frames import Alpha, Frame, Image
 from rtsod.mask_plan import Rung
 from rtsod.masking.adaptive import AdaptiveMasker
@@ -27,7 +25,6 @@ class Machine:
     def __init__(self, seconds: float) -> None:
         self.clock, self.seconds = Ticks(), seconds
         self.opened: list[int] = []
-        self.closed: list[int] = []
         self.may_open = threading.Event()
         self.may_open.set()
         self.said: list[str] = []
@@ -43,15 +40,11 @@ class Machine:
             self.clock.now += self.seconds * (size / 80) ** 2
             return np.asarray((image[..., 0] > 128).astype(np.float32))
 
-        engine = ConstantEngine(size, answer)
-        engine.close = lambda: self.closed.append(size)  # type: ignore[method-assign]
-        return engine
+        return ConstantEngine(size, answer)
 
     def _open(self, size: int) -> ConstantEngine:
         self.opened.append(size)
         assert self.may_open.wait(10)
-        if size == 13:
-            raise EngineUnavailable("no")
         return self._engine(size)
 
     def live(self, seconds: float) -> None:
@@ -113,20 +106,3 @@ def test_the_mask_rate_is_a_rung_too() -> None:
     machine.live(10)
     assert machine.masker.mask_interval == 2
     assert machine.metrics.snapshot()["steps"] == 2
-
-
-def test_the_pool_closes_all_it_has_opened() -> None:
-    machine = Machine(PERIOD)
-    machine.pool.open(40)
-    machine.pool.close()
-    assert sorted(machine.closed) == [40, 80]
-
-
-def test_an_engine_that_cannot_be_opened_is_tried_once(caplog: pytest.LogCaptureFixture) -> None:
-    machine = Machine(PERIOD)
-    for _ in range(3):
-        assert machine.pool.ready(13) is None
-        machine.wait_for_opening()
-        assert not machine.pool.is_opening(13)
-    assert machine.opened == [13]
-    assert "cannot open the network at 13x13" in caplog.text
