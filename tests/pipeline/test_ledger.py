@@ -118,9 +118,7 @@ def test_a_lost_frame_is_an_internal_error(
     with pytest.raises(AccountingError, match=f"a frame was lost: frame {BAD_FRAME} in flight after the run"):
         pipeline.run(interval=0.001)
     numbers = metrics.snapshot()
-    assert numbers["captured"] - numbers["composited"] - sum(numbers["dropped"].values()) == 1, (
-        "seen in the numbers too"
-    )
+    assert numbers["captured"] - numbers["composited"] - sum(numbers["dropped"].values()) == 1
 
 
 @ways
