@@ -1,4 +1,4 @@
-"""Privacy under every fault, and an hour of faults on a fast clock: what leaves holds no room, and nothing is leaked.
+"""Privacy under every fault, and an hour of faults on a fast clock: no output shows the room, and nothing leaks.
 
 The whole chain runs: supervised camera, supervised engine, pipeline, compositor, virtual camera. Every background pixel
 of every frame carries a watermark, of which no output may show even a trace: see :mod:`tests.support.moving_room`.
@@ -48,7 +48,7 @@ OUTPUT_FAULTS: Final = ("refused", "blocked")
 
 
 class World:
-    """What the edges do at the moment: one fault at a time, for a while, as the test has chosen."""
+    """What the edges do now: one fault at a time, chosen by the test."""
 
     def __init__(self, speed: float, sync: Sync) -> None:
         self.manner = moving_room.GENTLE if sync == "tracked" else moving_room.ABRUPT
@@ -69,7 +69,7 @@ class World:
 
 
 class Camera:
-    """The room with somebody in it, who moves with every frame."""
+    """A room with a person who moves with every frame."""
 
     def __init__(self, world: World) -> None:
         if world.fault == "stolen":
@@ -107,7 +107,7 @@ class Camera:
 
 
 class Network(FakeEngine):
-    """Finds the subject, unless it is made to fail."""
+    """Segments the subject, unless it is told to fail."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class Network(FakeEngine):
 
 
 class Watched:
-    """A virtual camera that looks at every picture."""
+    """A virtual camera that inspects every picture."""
 
     def __init__(self, world: World) -> None:
         self.name, self.width, self.height = "watched", WIDTH, HEIGHT
@@ -161,7 +161,7 @@ class Watched:
 
 
 class Recording:
-    """A sink of the other kind, that looks as well, and may hold everybody up."""
+    """A recording that inspects every picture, and may block the others."""
 
     name, live = "recording", False
 
@@ -181,7 +181,7 @@ class Recording:
 def _spend(
     world: World, script: Sequence[tuple[str | None, float]], backdrop: Backdrop, sync: Sync
 ) -> tuple[Snapshot, Watched, Recording]:
-    """Run the whole chain while the faults of the script come and go, each for its seconds."""
+    """Run the whole chain through the faults of a script, each for its seconds."""
     metrics = Metrics(world.clock)
     watched, recording = Watched(world), Recording(world)
     source = SupervisedSource(
@@ -211,7 +211,7 @@ def _spend(
         return seconds < 0
 
     try:
-        with suppress(RtsodError):  # a budget that is spent ends the run in order; nothing may leak by that either
+        with suppress(RtsodError):  # an exhausted budget ends the run cleanly, and must not leak either
             pipeline.run(tick=tick, interval=0.0005)
     finally:
         world.end()
@@ -278,7 +278,7 @@ def _resources() -> tuple[int, int]:
     ("sync", "length", "speed", "memory"), [("locked", 3600, 250.0, 8_000_000), ("tracked", 480, 60.0, 24_000_000)]
 )
 def test_an_hour_of_faults_leaks_nothing(sync: Sync, length: int, speed: float, memory: int) -> None:
-    """Tracking takes its milliseconds, so that its clock cannot run as fast, and remembers two seconds of pictures."""
+    """Tracking costs real milliseconds, so its clock runs slower, and it remembers two seconds of pictures."""
     chance = random.Random(20261123)
     kinds = [*CAMERA_FAULTS, *(fault for fault in ENGINE_FAULTS if fault != "hang"), *OUTPUT_FAULTS]
     script: list[tuple[str | None, float]] = []

@@ -20,7 +20,7 @@ RUNGS = (Rung(80), Rung(40, region=True, cost=0.3), Rung(40, region=True, mask_i
 
 
 class Machine:
-    """Engines that take their time by a clock of their own, in proportion to their pixels."""
+    """Engines that take time on a fake clock, in proportion to their pixels."""
 
     def __init__(self, seconds: float) -> None:
         self.clock, self.seconds = Ticks(), seconds
@@ -71,7 +71,7 @@ def test_a_machine_that_keeps_up_opens_nothing() -> None:
     assert machine.metrics.snapshot()["rung"] == "the whole frame at 80x80"
 
 
-def test_masks_go_on_while_an_engine_is_opened_then_its_rung_is_said_once() -> None:
+def test_masks_continue_while_an_engine_is_opened_and_its_rung_is_reported_once() -> None:
     machine = Machine(1.5 * PERIOD)
     machine.may_open.clear()
     machine.live(10)

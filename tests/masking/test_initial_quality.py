@@ -1,4 +1,4 @@
-"""What is chosen at the start, given what it costs here."""
+"""What is chosen at the start of a run, given what an inference costs."""
 
 from __future__ import annotations
 
@@ -59,33 +59,33 @@ class Machine:
         return choose_rungs(config, info, self.pool, self.whole, mask_interval=mask_interval, may_track=may_track)
 
 
-def test_where_the_whole_frame_keeps_up_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_frame_is_chosen_where_it_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, 18)
     choice = machine.choose()
     assert choice.rung == Rung(320)
     assert choice.reason is None
     assert machine.opened == []
-    assert len(choice.rungs) > 1  # it may not stay so
+    assert len(choice.rungs) > 1  # the machine may get busier
 
 
 @pytest.mark.parametrize(("whole_ms", "size"), [(40, 192), (60, 160), (90, 128), (2000, 128)])
-def test_else_the_best_region_that_does(monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int) -> None:
+def test_otherwise_the_largest_roi_that_keeps_up(monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int) -> None:
     machine = Machine(monkeypatch, whole_ms)
     choice = machine.choose()
     assert (choice.rung.size, choice.rung.region) == (size, True)
     assert choice.reason is not None
     assert f"{size}x{size}" in choice.reason
-    assert machine.opened == []  # that takes a while, and masks can begin meanwhile
+    assert machine.opened == []  # opening takes a while, and masks can begin meanwhile
 
 
-def test_a_rate_that_was_asked_for_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, 55)
     choice = machine.choose(target_fps=30)
     assert (choice.rung.size, len(choice.rungs)) == (160, 4)
-    assert machine.opened == [160]  # what cannot keep up, by its cost, is not opened
+    assert machine.opened == [160]  # rungs that cannot keep up by their cost are not opened
 
 
-def test_without_a_region_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_roi_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     rung = Machine(monkeypatch, 30).choose(region="off").rung
     assert (rung.size, rung.region) == (256, False)
 
@@ -95,7 +95,7 @@ def test_fewer_masks_need_less_speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("options", [{"quality": "fixed"}, {"quality": "fixed", "region": "off"}])
-def test_fixed_is_the_whole_frame_for_good(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+def test_fixed_quality_is_the_whole_frame_throughout(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     choice = Machine(monkeypatch, 1000).choose(**options)
     assert choice.rungs == (Rung(320),)
     assert choice.reason == "fixed, the whole frame at 320x320"
@@ -109,13 +109,13 @@ def test_files_are_fixed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (choice.rung.size, choice.rung.region) == (160, True)
 
 
-def test_a_size_that_was_asked_for_is_taken_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_size_is_used_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = Machine(monkeypatch, 18).choose(region=144)
     assert [(rung.size, rung.region) for rung in choice.rungs] == [(144, True)]
-    assert choice.seconds < 0.01  # with its share of the looks at the whole frame, but no more
+    assert choice.seconds < 0.01  # with its share of the full-frame refreshes, but no more
 
 
-def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rate_out_of_reach_is_an_error_that_names_the_reachable_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"just now, .*128x128: request fewer"):
         Machine(monkeypatch, 300).choose(target_fps=60)
     with pytest.raises(UsageError, match="less than the whole frame's 320"):
@@ -123,14 +123,14 @@ def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("options", [{"region": 160}, {"target_fps": 5}])
-def test_photographs_are_seen_whole(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+def test_photographs_are_processed_whole(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     machine = Machine(monkeypatch, 300)
     assert machine.choose(STILLS).rungs == (Rung(320),)
     with pytest.raises(UsageError, match="photographs"):
         check_quality(QualityConfig(**options), STILLS)
 
 
-def test_a_rate_nobody_knows_is_not_aimed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_without_a_known_rate_keeps_the_whole_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Machine(monkeypatch, 300).choose(replace(CAMERA, fps=None)).rung == Rung(320)
 
 
@@ -140,7 +140,7 @@ def test_options_are_checked(bad: dict[str, Any]) -> None:
         QualityConfig(**bad)
 
 
-def test_with_tracking_the_mask_rate_is_given_up_before_the_smallest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_tracking_the_mask_rate_falls_before_the_smallest_size_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     ways = [(rung.size, rung.mask_interval) for rung in Machine(monkeypatch, 40).choose(may_track=True).rungs]
     assert ways == [(320, 1), (192, 1), (160, 1), (160, 2), (160, 4), (128, 4)]
     costs = [rung.cost / rung.mask_interval for rung in Machine(monkeypatch, 40).choose(may_track=True).rungs]
@@ -165,7 +165,7 @@ def test_with_tracking_it_starts_where_it_keeps_up(
         (18, {"sync": "tracked"}, "tracked", 4), (200, {"mask_interval": 2}, "tracked", 1),
     ],
 )  # fmt: skip
-def test_below_what_is_locked_auto_is_tracked(
+def test_auto_sync_follows_the_ladder(
     monkeypatch: pytest.MonkeyPatch, whole_ms: float, options: dict[str, Any], sync: str, mask_interval: int
 ) -> None:
     machine = Machine(monkeypatch, whole_ms)
@@ -179,7 +179,7 @@ def test_below_what_is_locked_auto_is_tracked(
         assert any("tracked whenever they take more" in line for line in said) == (whole_ms == 18)
 
 
-def test_a_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, said = Machine(monkeypatch, 40), list[str]()
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
     plan = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)

@@ -37,7 +37,7 @@ def boxed(region: RoiTracker) -> Box:
 
 
 @given(whole=MAPS, first=PARTS, later=PARTS, sides=BOXES)
-def test_nothing_is_shown_but_what_this_frames_inference_sees(
+def test_only_what_this_frames_inference_finds_is_visible(
     whole: Alpha, first: Alpha, later: Alpha, sides: tuple[tuple[int, int], tuple[int, int]]
 ) -> None:
     (left, right), (top, bottom) = sides
@@ -76,7 +76,7 @@ def test_a_box_has_room_around_the_subject_and_lies_in_the_map(
         assert abs(edge / (size / GRID_CELLS) - round(edge / (size / GRID_CELLS))) * size / GRID_CELLS <= 0.51
 
 
-def test_a_part_lands_where_it_was_cut() -> None:
+def test_a_map_is_pasted_where_the_roi_was_cropped() -> None:
     image = np.zeros((240, 320, 3), np.uint8)
     image[120:180, 160:240] = 255
     region = following(subject(36, 36, 64, 64))
@@ -90,7 +90,7 @@ def test_a_part_lands_where_it_was_cut() -> None:
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (box.top, box.bottom, box.left, box.right)
 
 
-def test_what_was_learned_brings_the_part_to_the_whole() -> None:
+def test_the_gain_makes_the_rois_map_agree_with_the_whole_map() -> None:
     """A strip that only the whole frame makes half salient, as a book's edge on a table."""
     alpha = subject(10, 10, 60, 70)
     region = following(alpha)
@@ -102,7 +102,7 @@ def test_what_was_learned_brings_the_part_to_the_whole() -> None:
     assert np.abs(plain - whole).max() > 0.4
 
 
-def test_what_was_learned_moves_with_the_map_not_with_the_box() -> None:
+def test_the_gain_moves_with_the_map_not_with_the_box() -> None:
     region = following(subject(20, 20, 50, 50))
     region.paste(np.full((PART, PART), 0.5, np.float32))
     whole = subject(0, 0, SIZE, 35) * 0.2 + 0.5
@@ -156,19 +156,19 @@ def test_a_small_subject_is_not_magnified() -> None:
         ((0, 0, 0, 0), True),  # vanished
     ],
 )
-def test_a_map_may_speak_against_its_box(now: tuple[int, int, int, int], doubtful: bool) -> None:
+def test_a_map_may_contradict_its_box(now: tuple[int, int, int, int], doubtful: bool) -> None:
     region = following(subject(20, 20, 50, 50))
     seen = np.zeros_like(subject(*now))
     seen[boxed(region).cells] = subject(*now)[boxed(region).cells]
     assert region.is_doubtful(seen) is doubtful
 
 
-def test_the_frames_own_edge_cuts_nothing_off() -> None:
+def test_a_subject_at_the_frames_own_edge_is_not_doubtful() -> None:
     region = following(subject(20, 20, 50, SIZE))
     assert not region.is_doubtful(subject(20, 20, 50, SIZE))
 
 
-def test_one_who_comes_out_of_nothing_is_doubted() -> None:
+def test_a_subject_that_appears_from_nothing_is_doubtful() -> None:
     region = following(np.zeros((SIZE, SIZE), np.float32))
     assert region.is_doubtful(subject(20, 20, 40, 40))
     assert not region.is_doubtful(np.zeros((SIZE, SIZE), np.float32))

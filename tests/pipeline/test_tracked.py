@@ -1,4 +1,4 @@
-"""Live and tracked: every frame at once with the newest mask, carried; and what is shown where that cannot be."""
+"""Live and tracked: every frame is shown at once with the newest mask, propagated; and what is shown otherwise."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ FRAMES = 12
 NOWHERE = np.full((64, 64), np.nan, np.float32)
 
 
-class Lost:
-    """Believes in no motion."""
+class NoFlow:
+    """Finds no reliable flow."""
 
     def observe(self, frame: Frame) -> None: ...
 
@@ -42,9 +42,9 @@ class Lost:
 
 
 class Stage:
-    """One frame after the other, each read when the one before it was dealt with; the engine answers when it is told.
+    """One frame at a time, each read once the previous one is settled. The engine returns when it is told to.
 
-    It is asked about frame 0, then about frame 1, and only then is frame 2 read: so frame 0's mask is known from there.
+    It infers frame 0, then frame 1, and only then is frame 2 read: frame 0's mask is known from there on.
     """
 
     def __init__(self, propagator: Propagator, images: list[Image] | None = None) -> None:
@@ -71,7 +71,7 @@ class Stage:
         return numbers
 
     def let_the_engine_answer(self) -> None:
-        """And wait until its answer is known, which is when it is asked again."""
+        """Wait until the mask is known, which is when the next inference begins."""
         self._may_answer.release()
         assert self._calls.acquire(timeout=10)
 
@@ -146,7 +146,7 @@ def test_the_newest_mask_is_used_as_soon_as_it_is_there() -> None:
     assert [int((p.image == 9).all(axis=2).mean() > 0.9) for p in stage.shown] == [0] * 6 + [1] * (FRAMES - 6)
 
 
-def test_an_invalid_mask_takes_no_valid_one_s_place() -> None:
+def test_an_invalid_mask_does_not_replace_a_valid_one() -> None:
     stage = Stage(UnchangedPropagator())
     stage.answers = {1: NOWHERE}
     stage.cue = {6: stage.let_the_engine_answer}
@@ -155,9 +155,9 @@ def test_an_invalid_mask_takes_no_valid_one_s_place() -> None:
     assert numbers["composited"] == FRAMES - 2
 
 
-def test_where_no_motion_is_believed_the_newest_frame_with_its_own_mask_is_shown_once() -> None:
+def test_without_reliable_flow_the_newest_frame_with_its_own_mask_is_shown_once() -> None:
     images = [np.full((48, 64, 3), 10 * index, np.uint8) for index in range(FRAMES)]
-    stage = Stage(Lost(), images)
+    stage = Stage(NoFlow(), images)
     stage.cue = {6: stage.let_the_engine_answer}
     numbers = stage.run()
     pictures = [p for p in stage.shown if not p.is_slate]
@@ -166,8 +166,8 @@ def test_where_no_motion_is_believed_the_newest_frame_with_its_own_mask_is_shown
     assert numbers["dropped"] == {"no_mask": 2, "untracked": FRAMES - 4}
 
 
-def test_what_was_seen_is_never_gone_back_on() -> None:
-    """Tracked up to frame 5, then lost: frame 1's own mask, known by then, is no reason to show frame 1 again."""
+def test_the_picture_never_goes_back_in_time() -> None:
+    """Tracked up to frame 5, then lost: frame 1's own mask, known by then, does not bring frame 1 back."""
 
     class Then(UnchangedPropagator):
         def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
@@ -188,7 +188,7 @@ def test_pausing_shows_slates_at_once() -> None:
     assert numbers["dropped"] == {"no_mask": 2, "paused": 3}
 
 
-def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
+def test_each_live_frame_is_locked_or_tracked_by_the_state_at_its_capture() -> None:
     clock, metrics, sink, tracked = Ticks(), Metrics(), CollectingSink(), range(4, 8)
     may_answer, coming = threading.Semaphore(4), 0
     dealt_with = threading.Condition()
@@ -231,14 +231,14 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
     assert not any(shows_watermark(p.image) for p in sink.pictures)
 
 
-# ------------------------------------------------------------------------------ what is said about it
+# ------------------------------------------------------------------------------------ what the user is told
 
 
 @pytest.mark.parametrize(
     ("captured", "held", "told"),
     [(1000, 101, True), (1000, 100, False), (100, 29, False), (100, 30, True), (0, 0, False)],
 )
-def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: int, told: bool) -> None:
+def test_a_picture_that_often_freezes_is_worth_a_line(captured: int, held: int, told: bool) -> None:
     metrics = Metrics()
     for _ in range(captured):
         metrics.captured()
@@ -246,7 +246,7 @@ def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: 
     assert (frozen_picture_hint(metrics.snapshot()) is not None) is told
 
 
-def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_line_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     metrics = Metrics()
     for _ in range(100):
         metrics.captured()

@@ -1,4 +1,4 @@
-"""Edges that do exactly what a test tells them, for driving the pipeline."""
+"""Fake edges, controlled by the test, to drive the pipeline."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from rtsod.pipeline.pipeline import Pipeline
 from rtsod.pipeline.presenter import Composing
 
 WATERMARK = (7, 131, 249)
-"""BGR of every background pixel of a fake frame: it must never be seen in an output."""
+"""BGR of every background pixel of a fake frame: it must never appear in an output."""
 SUBJECT = (200, 40, 90)
 
 
 class Ticks:
-    """A clock that moves when it is told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -56,7 +56,7 @@ def shows_watermark(image: Image) -> bool:
 
 
 class FakeSource:
-    """Gives the frames it was made with, then ends, fails, or blocks until it is closed."""
+    """Delivers ``count`` frames, then ends, fails, or blocks until it is closed."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class FakeSource:
 
 
 class FakeEngine:
-    """Answers with what ``answer`` gives for the number of the call."""
+    """Returns ``answer(n)`` for its n-th inference, from 0."""
 
     def __init__(self, answer: Callable[[int], Alpha] | None = None, size: int = 64) -> None:
         self.info = EngineInfo("fake", "none", "fp32", "none", size, "none")
@@ -117,7 +117,7 @@ class FakeEngine:
 
 
 class CollectingSink:
-    """Keeps every picture, and may fail or wait on the way."""
+    """Keeps every picture, and fails or waits if told to."""
 
     def __init__(
         self,
