@@ -16,9 +16,9 @@ from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow
 from rtsod.system.signals import Interrupted, StopSignals
 
 TICK_SECONDS: Final = 0.05
-"""Time between two looks at the signals and the progress bar."""
+"""How often the signals and the progress bar are served, in seconds."""
 WINDOW_TICK_SECONDS: Final = 0.005
-"""The same with a preview window, which also waits for keys."""
+"""The same with a preview window, whose keys should respond at once."""
 KEY_TIMEOUT_SECONDS: Final = 0.01
 """How long the window waits for a key."""
 
