@@ -1,6 +1,6 @@
 """The records that flow through the program, from a captured :class:`Frame` to a :class:`Composited` picture.
 
-``Source.read`` gives a :class:`Frame`. ``Engine.infer`` turns its pixels into a saliency map, which becomes a
+``Source.read`` returns a :class:`Frame`. ``Engine.infer`` turns its pixels into a saliency map, which becomes a
 :class:`Mask`. :mod:`rtsod.motion` may propagate the mask to another frame. Only the compositor turns a frame and its
 mask into a :class:`Composited` picture, and ``Sink.write`` accepts nothing else.
 """
@@ -20,25 +20,25 @@ from rtsod.config import EngineConfig
 from rtsod.errors import MaskError
 
 Image: TypeAlias = NDArray[np.uint8]
-"""``(H, W, 3)`` BGR or ``(H, W)`` grey, 0..255."""
+"""``(H, W, 3)`` BGR or ``(H, W)`` grey, uint8, 0..255."""
 Alpha: TypeAlias = NDArray[np.float32]
 """``(H, W)`` in [0, 1]: 1 is subject, 0 is background."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One captured picture. Nobody writes into ``image`` after the source has handed it over."""
+    """One captured picture. ``image`` is never modified after the source has returned it."""
 
     image: Image
     """``(H, W, 3)`` uint8, BGR, contiguous."""
     index: int
-    """Counts captured frames from 0: a gap is a dropped or unreadable frame."""
+    """Number of the captured frame, from 0. A gap is a dropped or unreadable frame."""
     captured_at: float
     """``time.perf_counter()`` when the grab returned, in seconds."""
     pts: Fraction | None = None
-    """Presentation time in the file it came from, in seconds from the first frame; None for live input."""
+    """Presentation time in a file, in seconds from the first frame; None for live input."""
     name: str | None = None
-    """The stem of the file, for stills from a folder."""
+    """Stem of the file name, for photographs from a folder."""
 
     @property
     def time(self) -> float:
@@ -48,44 +48,44 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source really gives, read back from it rather than copied from the request."""
+    """What a source delivers, read back from it rather than copied from the request."""
 
     name: str
-    """For people: ``"camera 0 (Integrated Camera)"``, ``"clip.mp4"``, ``"demo scene"``."""
+    """For display: ``"camera 0 (Integrated Camera)"``, ``"clip.mp4"``, ``"demo scene"``."""
     width: int | None
-    """Pixels; None where frames differ in size (a folder of stills)."""
+    """In pixels; None where frames differ in size (a folder of photographs)."""
     height: int | None
     fps: Fraction | None
-    """Frames per second as the device or file claims; None for stills."""
+    """Frames per second, as claimed by the device or file; None for photographs."""
     live: bool
-    """True: frames arrive by the clock and old ones are dropped. False: every frame is processed, in order."""
+    """True: frames arrive in real time, and old ones are dropped. False: every frame is processed, in order."""
     stills: bool = False
-    """True: independent photographs, preprocessed by the authors' per-image protocol."""
+    """True: independent photographs, preprocessed by the authors' protocol for single images."""
     frames: int | None = None
-    """How many frames there are, as far as the container says; None when unknown or endless."""
+    """Number of frames, according to the container; None if unknown or endless."""
     path: Path | None = None
-    """The file, where there is one: its audio is carried over from here, and no output may replace it. For stills, the
+    """The file, if there is one: its audio is copied from here, and no output may overwrite it. For photographs, the
     file or the folder."""
     pixel_format: str | None = None
-    """What the camera delivers, e.g. ``"MJPG"``."""
+    """The camera's pixel format, for example ``"MJPG"``."""
     sample_aspect_ratio: Fraction | None = None
-    """Width over height of one pixel, where the file says so; None means square."""
+    """Width over height of one pixel, if the file states it; None means square."""
     notes: tuple[str, ...] = ()
-    """Lines a user should see once, e.g. a request the camera did not honour."""
+    """Lines for the user, for example a request that the camera did not honour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """The saliency map of one frame. It cannot be built from anything but a valid map.
+    """The saliency map of one frame. Only a valid map makes a mask.
 
     Raises:
         MaskError: ``alpha`` is not a finite float32 ``(S, S)`` array within [0, 1].
     """
 
     alpha: Alpha
-    """``(S, S)`` float32 at the engine's input size, in [0, 1]."""
+    """``(S, S)`` float32 in [0, 1], S being the engine's input size."""
     frame_index: int
-    """``Frame.index`` of the frame it was computed from."""
+    """``Frame.index`` of the frame that the map was computed from."""
     captured_at: float
     """``Frame.captured_at`` of that frame."""
 
@@ -98,7 +98,7 @@ def _check_map(alpha: Alpha) -> None:
         raise MaskError(f"mask of shape {alpha.shape} and type {alpha.dtype}, not float32 (S, S)")
     low, high = float(alpha.min()), float(alpha.max())  # NaN propagates into both
     if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
-        raise MaskError(f"mask values reach from {low} to {high}, not within 0 to 1")
+        raise MaskError(f"mask values range from {low} to {high}, outside 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class MaskedFrame:
     """A frame with the mask that was computed from it.
 
     Raises:
-        MaskError: the mask is another frame's.
+        MaskError: the mask was computed from another frame.
     """
 
     frame: Frame
@@ -118,12 +118,12 @@ class MaskedFrame:
 
     @property
     def alpha(self) -> Alpha:
-        """The mask's map."""
+        """``(S, S)`` float32 in [0, 1]: the mask's map."""
         return self.mask.alpha
 
     @property
     def origin(self) -> Mask:
-        """The mask that was computed, by whose age the picture is judged: its own."""
+        """The computed mask, whose age is the age of the picture: here, the frame's own."""
         return self.mask
 
 
@@ -155,7 +155,7 @@ class PropagatedFrame:
 
 
 Compositable: TypeAlias = MaskedFrame | PropagatedFrame
-"""What can be composited: a frame and the map that belongs to it."""
+"""What can be composited: a frame and a map for it."""
 _SEAL: Final = object()
 
 
@@ -163,8 +163,8 @@ _SEAL: Final = object()
 class Composited:
     """A picture that may leave the machine.
 
-    Only :mod:`rtsod.composite.compositor` makes these, by :func:`mark_safe`; a test reads the sources and holds that. Sinks accept
-    nothing else, so a camera frame cannot reach one by mistake.
+    Only :mod:`rtsod.composite.compositor` makes these, with :func:`mark_safe`, which a test enforces by reading the
+    sources. Sinks accept nothing else, so a camera frame cannot reach one by mistake.
     """
 
     __slots__ = (
@@ -195,27 +195,28 @@ class Composited:
         if _seal is not _SEAL:
             raise TypeError("only the compositor makes Composited pictures")
         self.image = image
-        """``(H, W, 3)`` uint8 BGR. Where ``transparent`` and alpha is 0 the pixels are cleared, not hidden."""
+        """``(H, W, 3)`` uint8 BGR. If ``transparent``, pixels with alpha 0 are cleared, not merely hidden."""
         self.index = index
-        """``Frame.index`` of the frame it stands for, the one shown but in a hold; for a slate without frame, -1."""
+        """``Frame.index`` of the frame it stands for; -1 for a slate that stands for no frame. While a picture is held,
+        this is the later frame, not the one shown."""
         self.captured_at = captured_at
-        """When that frame was captured (``time.perf_counter`` seconds); for a slate without frame, when it was made."""
+        """When that frame was captured, in ``time.perf_counter`` seconds; for a slate without one, when it was made."""
         self.pts = pts
-        """``Frame.pts``."""
+        """``Frame.pts`` of that frame."""
         self.name = name
-        """``Frame.name``."""
+        """``Frame.name`` of that frame."""
         self.is_slate = is_slate
-        """True: no camera pixel is in it."""
+        """True: it contains no camera pixel."""
         self.transparent = transparent
-        """True: the background was asked to be transparent; ``alpha8`` belongs to the picture."""
+        """True: the background is transparent, and ``alpha8`` is part of the picture."""
         self._alpha = alpha
         self._alpha8: Image | None = None
 
     @property
     def alpha8(self) -> Image:
-        """``(H, W)`` uint8: the alpha that was used, 0..255; all 0 for a slate. Computed on first use."""
+        """``(H, W)`` uint8, 0..255: the alpha used; 0 everywhere for a slate. Computed on first use."""
         if self._alpha8 is None:
-            # Adding a half and cutting off rounds like rint for what is not negative, at a quarter of its cost.
+            # For values that are not negative, adding 0.5 and truncating rounds like rint, at a quarter of the cost.
             self._alpha8 = (self._alpha * np.float32(255) + np.float32(0.5)).astype(np.uint8)
         return self._alpha8
 
@@ -231,17 +232,17 @@ def mark_safe(
     is_slate: bool = False,
     transparent: bool = False,
 ) -> Composited:
-    """Make a :class:`Composited`. For :mod:`rtsod.composite.compositor` alone: a test fails on any other caller.
+    """Make a :class:`Composited`. Only :mod:`rtsod.composite.compositor` may call this; a test enforces it.
 
     Args:
-        image: ``(H, W, 3)`` uint8 BGR, owned by the result from now on.
-        alpha: ``(H, W)`` float32 in [0, 1], owned by the result from now on.
-        index: see :class:`Composited`, as for the other fields.
-        captured_at: seconds of ``time.perf_counter``.
-        pts: presentation time in seconds.
-        name: stem of the still.
-        is_slate: no camera pixel is in it.
-        transparent: ``alpha`` belongs to the picture.
+        image: ``(H, W, 3)`` uint8 BGR; the result takes ownership.
+        alpha: ``(H, W)`` float32 in [0, 1]; the result takes ownership.
+        index: see :class:`Composited`, also for the other fields.
+        captured_at: in ``time.perf_counter`` seconds.
+        pts: presentation time, in seconds.
+        name: stem of the photograph's file name.
+        is_slate: it contains no camera pixel.
+        transparent: ``alpha`` is part of the picture.
     """
     return Composited(
         image=image,
@@ -258,7 +259,7 @@ def mark_safe(
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """A probe's answer: is it there, and if not, why not and what would mend it."""
+    """The result of a probe: whether something is available, and if not, why and how to fix it."""
 
     name: str
     available: bool
@@ -267,20 +268,20 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What really runs."""
+    """What an engine runs, as reported by the runtime after opening."""
 
     name: str
     """``"openvino"``, ``"torch"``, ..."""
     model: str
     """``"full"`` or ``"lite"``."""
     precision: str
-    """``"fp32"``, ``"bf16"``, ``"fp16"``, ``"int8"``: as the runtime reports it after compiling, not as requested."""
+    """``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"int8"``, as compiled, not as requested."""
     device: str
-    """The name of the processor, e.g. ``"CPU (Intel(R) Xeon(R))"``."""
+    """Name of the processor, for example ``"CPU (Intel(R) Xeon(R))"``."""
     input_size: int
-    """S: the network sees S x S pixels."""
+    """S: the network's input has S x S pixels."""
     weights: str
-    """Where the weights came from, for people."""
+    """Origin of the weights, for display."""
     takes_frames: bool = False
     """True: ``infer`` also accepts a stream's frames at their own size and scales them where that is fastest."""
     config: EngineConfig | None = None

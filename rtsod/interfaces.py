@@ -11,58 +11,58 @@ from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, SourceInfo
 
 Clock: TypeAlias = Callable[[], float]
-"""Seconds that only grow; ``time.perf_counter`` except in tests."""
+"""Monotonic time in seconds: ``time.perf_counter``, except in tests."""
 Wait: TypeAlias = Callable[[threading.Condition, Callable[[], bool], float | None], bool]
-"""``Condition.wait_for``, in the seconds of a :data:`Clock`: so tests let an hour pass in seconds."""
+"""``Condition.wait_for``, with a timeout in the seconds of a :data:`Clock`, so that tests need not wait."""
 
 
 class Source(Protocol):
-    """Where frames come from."""
+    """Delivers frames."""
 
     @property
     def info(self) -> SourceInfo:
-        """What the source really gives; constant after opening."""
+        """What the source delivers; constant after opening."""
         ...
 
     @property
     def skipped(self) -> int:
-        """How many frames could not be decoded and were left out so far."""
+        """Number of frames that could not be decoded so far."""
         ...
 
     def read(self) -> Frame | None:
-        """The next frame; None at the end or after ``close``. Blocks; called from one thread.
+        """Return the next frame, or None at the end and after ``close``. Blocks. Called from one thread.
 
         Raises:
-            SourceError: the source failed and gives no more frames.
+            SourceError: the source failed and delivers no more frames.
         """
         ...
 
     def close(self) -> None:
-        """Release everything. Idempotent; from any thread; a pending ``read`` returns soon after."""
+        """Release everything. Idempotent, from any thread. A pending ``read`` returns soon after."""
         ...
 
 
 class Engine(Protocol):
-    """A network ready to run. Built whole by its opener: there is no half-open state."""
+    """A network, ready to run from the moment it exists: there is no half-open state."""
 
     @property
     def info(self) -> EngineInfo:
-        """What really runs."""
+        """What the engine runs; constant after opening."""
         ...
 
     def infer(self, image: Image) -> Alpha:
-        """The saliency map of one picture, synchronously. Called from one thread.
+        """Compute the saliency map of one picture, synchronously. Called from one thread.
 
         Args:
-            image: ``(S, S, 3)`` uint8 BGR, contiguous, S = ``info.input_size``. It is scaled by 1/255 and normalised
-                with the ImageNet mean and deviation inside the engine. Where ``info.takes_frames``, ``(H, W, 3)`` as
-                well, which then stands for what :func:`rtsod.imaging.network_input.shrink` makes of it, give or take one level.
+            image: ``(S, S, 3)`` uint8 BGR, contiguous, S = ``info.input_size``. The engine scales it by 1/255 and
+                normalizes it with the ImageNet mean and deviation. If ``info.takes_frames``, ``(H, W, 3)`` is accepted
+                as well, and scaled to within one level of what :func:`rtsod.imaging.network_input.shrink` returns.
 
         Returns:
             ``(S, S)`` float32 in [0, 1], owned by the caller.
 
         Raises:
-            EngineError: inference failed; the engine should be closed.
+            EngineError: inference failed. Close the engine.
         """
         ...
 
@@ -76,25 +76,25 @@ class Masker(Protocol):
 
     @property
     def name(self) -> str:
-        """What makes them, for messages."""
+        """Name of the engine, for messages."""
         ...
 
     @property
     def mask_interval(self) -> int:
-        """Where masks are carried: one frame in so many needs a mask of its own, at present."""
+        """One captured frame in this many currently needs a mask of its own; 1 means every frame."""
         ...
 
     def mask(self, frame: Frame) -> Mask:
-        """The mask of one frame.
+        """Compute the mask of one frame.
 
         Raises:
-            MaskError: the network's answer is no valid map.
+            MaskError: the network's output is not a valid map.
             EngineError: inference failed.
         """
         ...
 
     def run_deferred(self) -> None:
-        """Do what nobody waits for. Called once the mask, if there is one, has been handed on.
+        """Do work that no frame waits for. Called after the mask, if any, was handed on.
 
         Raises:
             EngineError: inference failed.
@@ -103,26 +103,26 @@ class Masker(Protocol):
 
 
 class Background(Protocol):
-    """What is shown behind the subject, where that does not depend on the frame."""
+    """A background that does not depend on the frame."""
 
     def picture(self, width: int, height: int, at: float) -> Image:
-        """The background at a moment.
+        """Render the background at one moment.
 
         Args:
-            width: of the frame, pixels.
-            height: of the frame, pixels.
-            at: seconds since the first frame, by the frames' own time stamps.
+            width: of the frame, in pixels.
+            height: of the frame, in pixels.
+            at: seconds since the first frame, by the frames' time stamps.
 
         Returns:
-            ``(height, width, 3)`` uint8 BGR. The caller does not write into it.
+            ``(height, width, 3)`` uint8 BGR. The caller must not modify it.
 
         Raises:
-            SourceError: it can no longer be read.
+            SourceError: its file can no longer be read.
         """
         ...
 
     def close(self) -> None:
-        """Release the file. Idempotent."""
+        """Release its file. Idempotent."""
         ...
 
 
@@ -131,14 +131,14 @@ class Blur:
     """The camera's own background, out of focus.
 
     Raises:
-        UsageError: ``sigma`` is not more than 0 and at most ``MAX_SIGMA``.
+        UsageError: ``sigma`` is not in (0, ``MAX_SIGMA``].
     """
 
     MAX_SIGMA: ClassVar[float] = 200.0
 
     sigma: float = 18.0
-    """Standard deviation of the Gaussian, in pixels of a picture whose shorter side is 720; scaled to other sizes,
-    so that a sharper camera does not give away more."""
+    """Standard deviation of the Gaussian, in pixels of a picture whose shorter side is 720. It is scaled to other
+    sizes, so that a sharper camera reveals no more."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.sigma <= self.MAX_SIGMA:
@@ -150,7 +150,7 @@ class Blur:
 
 @dataclass(frozen=True, slots=True)
 class Transparent:
-    """No background: outputs that know alpha carry it."""
+    """No background: the picture keeps its alpha."""
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -158,35 +158,35 @@ class Transparent:
 
 @dataclass(frozen=True, slots=True)
 class PassThrough:
-    """The camera's picture as it is, background included; yet still only with a valid mask of its own."""
+    """The unchanged camera picture, background included. It still requires a valid mask."""
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 
 
 Backdrop: TypeAlias = Background | Blur | Transparent | PassThrough
-"""Anything that ``--bg`` can name."""
+"""What ``--bg`` selects."""
 
 
 class Sink(Protocol):
-    """Where pictures go."""
+    """Takes pictures."""
 
     @property
     def name(self) -> str:
-        """For people and for the statistics: ``"video beach.mp4"``."""
+        """For display and the statistics: ``"video beach.mp4"``."""
         ...
 
     @property
     def live(self) -> bool:
-        """True: somebody watches it now, so it is shown a slate whenever there is no valid picture."""
+        """True: viewers watch it now, so it gets a slate whenever there is no valid picture."""
         ...
 
     def write(self, picture: Composited) -> None:
         """Take one picture. Called from one thread, in order of capture.
 
         Raises:
-            TypeError: ``picture`` is anything but a :class:`Composited`.
-            OutputError: it could not be written; ``close`` still leaves what was written before usable.
+            TypeError: ``picture`` is not a :class:`Composited`.
+            OutputError: writing failed. After ``close``, what was written before is still usable.
         """
         ...
 
@@ -194,6 +194,6 @@ class Sink(Protocol):
         """Finish and release. Idempotent. What was written is complete and usable afterwards.
 
         Raises:
-            OutputError: the output could not be finished (a full disk, say).
+            OutputError: the output could not be finished, for example because the disk is full.
         """
         ...

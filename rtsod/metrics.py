@@ -1,4 +1,4 @@
-"""What a run did, in numbers: counted as it happens, from any thread, in constant memory."""
+"""Counts and times what a run does, from any thread and in constant memory."""
 
 from __future__ import annotations
 
@@ -16,98 +16,102 @@ import numpy as np
 from rtsod.frames import Compositable, PropagatedFrame
 from rtsod.interfaces import Clock
 
-SAMPLES: Final = 65_536
-"""Percentiles are of the last this many pictures: 36 minutes at 30 per second."""
+MAX_SAMPLES: Final = 65_536
+"""Percentiles are computed over this many pictures, the latest: 36 minutes at 30 per second."""
 
 
 class Drop(StrEnum):
     """Why a captured frame was not composited."""
 
     BEFORE_INFERENCE = "before_inference"
-    """A newer frame came before inference was free."""
+    """A newer frame arrived before inference was free."""
     BEFORE_COMPOSITING = "before_compositing"
-    """A newer mask came before the compositor was free."""
+    """A newer frame arrived before the compositor was free."""
     INVALID_MASK = "invalid_mask"
-    """Not a number, or out of range. The frame became a slate."""
+    """The mask was not finite or out of range. A slate was shown instead."""
     NO_MASK = "no_mask"
-    """There was none yet to carry to it. The frame became a slate."""
+    """There was no mask yet to propagate. A slate was shown instead."""
     MASK_TOO_OLD = "mask_too_old"
-    """Older than the bound when its turn came. The frame became a slate."""
+    """The mask was older than the limit. A slate was shown instead."""
     UNTRACKED = "untracked"
-    """No motion could be believed that leads to it. The picture before it was held."""
+    """No reliable flow reached the frame. The picture before it stayed."""
     PAUSED = "paused"
+    """The run was paused. A slate was shown instead."""
     STOPPED = "stopped"
-    """Under way when the run was stopped."""
+    """The frame was in flight when the run stopped."""
 
 
 class Event(StrEnum):
-    """Something went wrong with a device, or right again."""
+    """A device failed, or recovered."""
 
     SOURCE_FAILED = "source_failed"
-    """Reading or opening failed: unplugged, most often."""
+    """Reading or opening failed; most often the camera was unplugged."""
     SOURCE_GONE = "source_gone"
-    """It could not be opened again because it is not there."""
+    """The source could not be reopened because it is not there."""
     SOURCE_BUSY = "source_busy"
-    """It could not be opened again because another program has it."""
+    """The source could not be reopened because another program uses it."""
     SOURCE_SILENT = "source_silent"
     """No frame came in time."""
     SOURCE_FROZEN = "source_frozen"
-    """The same bytes came over and over."""
+    """The same bytes came again and again."""
     SOURCE_BROKEN = "source_broken"
-    """A spell of frames that could not be used; ``unreadable`` counts the frames."""
+    """A series of frames was unusable; ``unreadable`` counts the frames."""
     SOURCE_RESIZED = "source_resized"
+    """Frames changed size."""
     SOURCE_SLOW = "source_slow"
-    """It delivers far less than it promised."""
+    """The source delivers far fewer frames than it promised."""
     SOURCE_RECOVERED = "source_recovered"
     ENGINE_FAILED = "engine_failed"
     ENGINE_STUCK = "engine_stuck"
+    """An inference did not end."""
     OUTPUT_FAILED = "output_failed"
-    """The virtual camera took no picture."""
+    """The virtual camera refused a picture."""
     OUTPUT_RECOVERED = "output_recovered"
     OUTPUT_STARVED = "output_starved"
-    """Nobody wrote to the virtual camera any more, not even a slate: another output hangs, say."""
+    """Nothing was written to the virtual camera in time, not even a slate; another output may be blocked."""
 
 
 class Stage(StrEnum):
-    """The steps a frame takes, in order."""
+    """The steps of a frame, in order."""
 
     CAPTURE = "capture"
-    """Waiting for the source and decoding."""
+    """Waiting for the source, and decoding."""
     PREPROCESS = "preprocess"
+    """Scaling to the network's input."""
     INFER = "infer"
     TRACK = "track"
-    """Steadying a mask in time, or carrying one to another frame."""
+    """Stabilizing a mask, or propagating one to another frame."""
     COMPOSE = "compose"
-    """Bringing the mask to the frame's size, the background, the blend."""
+    """Scaling the mask to the frame, rendering the background, blending."""
     WRITE = "write"
     """All sinks together."""
 
 
 class Work(StrEnum):
-    """What became of the frames inference was offered; a mask that was skipped or carried is no mask."""
+    """What inference did. Skipped and propagated masks are not counted as masks."""
 
     MASKS = "masks"
     """Masks computed and handed on."""
-    LOOKS = "looks"
-    """Further inferences of a whole frame, to see where the subject is."""
-    STILL = "still"
-    """Frames so much like the last one with a mask that none was computed."""
+    FULL_FRAME_REFRESHES = "looks"
+    """Additional inferences of the full frame, to relocate the subject."""
+    STATIC = "still"
+    """Frames that were due for a mask and got none, because the picture was static."""
 
 
 @dataclass(slots=True)
 class Span:
-    """One pass of a stage."""
+    """One timed pass of a stage."""
 
     stage: Stage
     frame: int | None
-    """``Frame.index``; None where no frame came of it; -1 for a slate that stands for none."""
+    """``Frame.index``; None where no frame resulted; -1 for a slate that stands for no frame."""
     started: float
-    """Of the clock, seconds."""
+    """In seconds of the metrics' clock."""
     ended: float
 
 
 class Percentiles(TypedDict):
-    """Milliseconds."""
+    """In milliseconds."""
 
     p50: float
     p95: float
@@ -115,11 +119,12 @@ class Percentiles(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """One moment's numbers, ready for JSON."""
+    """All numbers at one moment, ready for JSON."""
 
     captured: int
     composited: int
     carried: int
+    """How many of the composited frames had a propagated mask."""
     invalid_masks: int
     slates: int
     unreadable: int
@@ -127,13 +132,13 @@ class Snapshot(TypedDict):
     events: dict[str, int]
     work: dict[str, int]
     rung: str | None
-    """How masks are made, at last."""
+    """The latest way to make masks."""
     steps: int
-    """So often it changed."""
+    """How many times it changed."""
     seconds: float
     """From the first capture to the last picture."""
     output_fps: float
-    """Pictures per second, counted by the intervals between them: 0 for less than two."""
+    """Pictures per second, from the intervals between them; 0 for fewer than two."""
     latency_ms: Percentiles | None
     mask_age_ms: Percentiles | None
     stage_ms: dict[str, float]
@@ -141,11 +146,11 @@ class Snapshot(TypedDict):
 
 
 class Metrics:
-    """See the module.
+    """Collects the numbers of one run. Thread-safe.
 
     Args:
-        clock: seconds that only grow.
-        trace: how many of the latest passes to keep for :meth:`spans`; none unless somebody wants to draw them.
+        clock: monotonic time in seconds.
+        trace: how many of the latest spans to keep for :meth:`spans`.
     """
 
     def __init__(self, clock: Clock = time.perf_counter, *, trace: int = 0) -> None:
@@ -160,23 +165,23 @@ class Metrics:
         self._steps = 0
         self._first: float | None = None
         self._first_out = self._last = 0.0
-        self._latency: deque[float] = deque(maxlen=SAMPLES)
-        self._mask_age: deque[float] = deque(maxlen=SAMPLES)
-        self._stages: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])  # times, seconds, CPU seconds
+        self._latency: deque[float] = deque(maxlen=MAX_SAMPLES)
+        self._mask_age: deque[float] = deque(maxlen=MAX_SAMPLES)
+        self._stages: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])  # passes, seconds, CPU seconds
 
     def captured(self) -> None:
-        """A frame came from the source."""
+        """Count a frame that came from the source."""
         with self._lock:
             self._captured += 1
             if self._first is None:
                 self._first = self._clock()
 
     def composited(self, shown: Compositable, composed_at: float) -> None:
-        """A picture with its mask reached every sink.
+        """Count a picture that reached every sink.
 
         Args:
-            shown: what it was made of.
-            composed_at: when the compositor took it up: the mask's age is counted to here.
+            shown: the frame and the map it was made from.
+            composed_at: when composing began, in seconds of the clock; the mask's age is measured up to here.
         """
         now = self._clock()
         with self._lock:
@@ -189,72 +194,74 @@ class Metrics:
             self._mask_age.append(composed_at - shown.origin.captured_at)
 
     def invalid_mask(self) -> None:
-        """The network's answer was no mask."""
+        """Count a map that is not a valid mask."""
         with self._lock:
             self._invalid_masks += 1
 
     def slate(self) -> None:
-        """A slate was shown."""
+        """Count a slate."""
         with self._lock:
             self._slates += 1
 
     def dropped(self, reason: Drop, count: int = 1) -> None:
-        """Frames were captured and not composited."""
+        """Count captured frames that will not be composited."""
         with self._lock:
             self._dropped[reason] += count
 
     def event(self, event: Event) -> None:
-        """A device failed, or came back."""
+        """Count a device's failure or recovery."""
         with self._lock:
             self._events[event] += 1
 
     def worked(self, work: Work) -> None:
-        """Inference did something, or was spared it."""
+        """Count what inference did."""
         with self._lock:
             self._work[work] += 1
 
-    def stands_on(self, rung: str) -> None:
-        """From now on masks are made like this."""
+    def on_rung(self, rung: str) -> None:
+        """Note how masks are made from now on."""
         with self._lock:
             self._steps += self._rung not in (None, rung)
             self._rung = rung
 
     def unreadable(self, count: int) -> None:
-        """So many pieces of the input, in all so far, could not be decoded and never became frames."""
+        """Set the number of pieces of the input, in all, that could not be decoded and never became frames."""
         with self._lock:
             self._unreadable = count
 
     @contextmanager
     def stage(self, stage: Stage, frame: int | None = None) -> Iterator[Span]:
-        """Time the body as one pass of a stage: by the clock, and this thread's share of the processor.
+        """Time the body as one pass of a stage, whether or not it raises: wall time, and this thread's CPU time.
 
         Args:
-            stage: which.
-            frame: ``Frame.index``; a body that only learns it on its way sets it on the span it is given.
+            stage: the step.
+            frame: ``Frame.index``; a body that learns it on the way sets it on the yielded span.
         """
         now = self._clock()
         span, cpu = Span(stage, frame, now, now), time.thread_time()
-        yield span
-        span.ended, cpu_seconds = self._clock(), time.thread_time() - cpu
-        with self._lock:
-            self._spans.append(span)
-            total = self._stages[stage]
-            total[0] += 1
-            total[1] += span.ended - span.started
-            total[2] += cpu_seconds
+        try:
+            yield span
+        finally:
+            span.ended, cpu_seconds = self._clock(), time.thread_time() - cpu
+            with self._lock:
+                self._spans.append(span)
+                total = self._stages[stage]
+                total[0] += 1
+                total[1] += span.ended - span.started
+                total[2] += cpu_seconds
 
     def spans(self) -> list[Span]:
-        """The latest passes of all stages, in the order they ended."""
+        """The latest spans of all stages, in the order they ended."""
         with self._lock:
             return list(self._spans)
 
     def latencies(self) -> list[float]:
-        """Seconds from capture to sink of the latest pictures: what the percentiles are of."""
+        """Seconds from capture to sink, for the latest pictures. The percentiles are computed from these."""
         with self._lock:
             return list(self._latency)
 
     def snapshot(self) -> Snapshot:
-        """The numbers so far."""
+        """All numbers so far."""
         with self._lock:
             seconds = self._last - self._first if self._first is not None and self._composited else 0.0
             between = self._last - self._first_out

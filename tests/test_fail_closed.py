@@ -1,4 +1,4 @@
-"""No camera pixel leaves the machine but the subject's: by who may make a picture, and by what is in it."""
+"""Only the subject's pixels leave the machine: by who may make a picture, and by what it contains."""
 
 import ast
 from dataclasses import replace
@@ -21,7 +21,7 @@ SEALED = {"mark_safe", "_seal", "_SEAL", "Composited"}
 
 
 def makers(source: str) -> list[str]:
-    """What in a module could make a ``Composited``: any use of the seal, any call of the class."""
+    """Everything in a module that could make a ``Composited``: any use of the seal, any call of the class."""
     found = []
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -54,7 +54,7 @@ def makers(source: str) -> list[str]:
         "class Mine(Composited): ...",
     ],
 )
-def test_the_reader_of_sources_sees_every_way_in(source: str) -> None:
+def test_the_source_reader_sees_every_way_to_make_a_picture(source: str) -> None:
     assert makers(source)
 
 
@@ -144,7 +144,7 @@ def test_a_propagated_mask_is_bound_to_its_target_frame(index: int, captured_at:
         replace(propagated, frame=other)
 
 
-def test_the_class_itself_refuses_everybody_else() -> None:
+def test_the_class_itself_refuses_other_callers() -> None:
     image, alpha = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.float32)
     fields = {"image": image, "alpha": alpha, "index": 0, "captured_at": 0.0}
     with pytest.raises(TypeError, match="only the compositor"):
@@ -181,7 +181,7 @@ def composed(backdrop: Backdrop, picture: Image, mask: Alpha, *, mirror: bool) -
 
 @settings(deadline=None, max_examples=150)
 @given(scenes(), st.booleans(), st.tuples(*[st.integers(0, 255)] * 3))
-def test_what_the_mask_leaves_out_makes_no_difference(
+def test_pixels_outside_the_mask_make_no_difference(
     scene: tuple[Image, Alpha, Alpha], mirror: bool, watermark: tuple[int, int, int]
 ) -> None:
     """Two cameras that see the same subject before different rooms give the same output, bit for bit."""
@@ -199,7 +199,7 @@ def test_what_the_mask_leaves_out_makes_no_difference(
 
 @settings(deadline=None, max_examples=60)
 @given(scenes(), st.booleans())
-def test_no_slate_looks_at_the_frame(scene: tuple[Image, Alpha, Alpha], mirror: bool) -> None:
+def test_a_slate_contains_nothing_of_the_frame(scene: tuple[Image, Alpha, Alpha], mirror: bool) -> None:
     picture = scene[0]
     height, width = picture.shape[:2]
     for backdrop in (Card(np.full_like(picture, 77)), Blur(), Transparent(), PassThrough()):
@@ -213,7 +213,7 @@ def test_no_slate_looks_at_the_frame(scene: tuple[Image, Alpha, Alpha], mirror: 
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -0.001, 1.001])
-def test_an_invalid_map_becomes_no_mask(value: float) -> None:
+def test_an_invalid_map_is_refused(value: float) -> None:
     alpha = np.full((32, 32), 0.5, np.float32)
     alpha[17, 5] = value
     with pytest.raises(MaskError):
@@ -221,7 +221,7 @@ def test_an_invalid_map_becomes_no_mask(value: float) -> None:
 
 
 @pytest.mark.parametrize("alpha", [np.zeros((4, 4, 1), np.float32), np.zeros((4, 4)), np.zeros((0, 4), np.float32)])
-def test_a_map_of_another_kind_becomes_no_mask(alpha: Alpha) -> None:
+def test_a_map_of_another_type_is_refused(alpha: Alpha) -> None:
     with pytest.raises(MaskError, match="not float32"):
         Mask(alpha, 0, 0.0)
 

@@ -34,7 +34,7 @@ from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Image
 from rtsod.imaging.iou import iou
-from rtsod.masking.initial_quality import REGION_SIZES
+from rtsod.masking.initial_quality import ROI_SIZES
 from rtsod.model.weights import fetch, published, weights_folder
 from rtsod.system.files import file_to_write
 
@@ -193,7 +193,7 @@ def check_names(names: Sequence[str]) -> None:
         UsageError: a name is unknown or occurs twice.
     """
     ours = (f"{worker.OURS}:{precision}" for precision in PRECISIONS)
-    known = (*worker.PEERS, *ours, *(f"{worker.REGION}:{size}" for size in REGION_SIZES))
+    known = (*worker.PEERS, *ours, *(f"{worker.REGION}:{size}" for size in ROI_SIZES))
     for name in names:
         if name not in known:
             raise UsageError(f"{name}: unknown contestant: choose from {', '.join(known)}")

@@ -108,7 +108,7 @@ def torch_loop(model: str, weights: Path) -> Contestant:
 def rtsod(model: str, precision: str) -> tuple[Contestant, str]:
     """The library call of rtsod, with its engine and precision."""
     from rtsod import Segmenter
-    from rtsod.app.run import leave_cores_to_the_network
+    from rtsod.app.assembly import leave_cores_to_the_network
 
     leave_cores_to_the_network()
     segmenter = Segmenter.open(model, precision=precision)  # type: ignore[arg-type]
@@ -119,18 +119,18 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     """Masks of a stream as the program makes them with ``--region``, with its engine and precision."""
     import cv2
 
-    from rtsod.app.run import leave_cores_to_the_network
+    from rtsod.app.assembly import leave_cores_to_the_network
     from rtsod.backends import open_engine
     from rtsod.config import EngineConfig
     from rtsod.frames import Frame
-    from rtsod.masking.roi_masker import RegionMasker
+    from rtsod.masking.roi_masker import RoiMasker
     from rtsod.metrics import Metrics
     from rtsod.model.weights import resolve
 
     leave_cores_to_the_network()
     configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (INPUT_SIZE, size)]  # type: ignore[arg-type]
     whole, part = (open_engine(config, resolve(config)) for config in configs)
-    masker, indices = RegionMasker(whole, part, Metrics()), count()
+    masker, indices = RoiMasker(whole, part, Metrics()), count()
 
     def segment(image: Array) -> Array:
         masker.run_deferred()  # work left over from the previous mask

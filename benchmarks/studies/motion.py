@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.support.clips import read_clip
 from benchmarks.support.measures import Maps, dtssd, flicker, lag, static_parts
-from rtsod.app.run import leave_cores_to_the_network
+from rtsod.app.assembly import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line

@@ -27,22 +27,19 @@ from typing import Any, Final
 
 from benchmarks.support.clips import clip_from_demo, clip_from_video, read_clip
 from benchmarks.support.study import positive_int, run_study
-from rtsod.app.run import leave_cores_to_the_network
+from rtsod.app.assembly import build_run, leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
 from rtsod.bench.isolation import run_isolated
 from rtsod.bench.sources import DEFAULT_BACKGROUND, LoopedSource
-from rtsod.composite.backgrounds import open_background
-from rtsod.composite.compositor import Compositor
-from rtsod.config import EngineConfig, PictureConfig
+from rtsod.config import AppConfig, EngineConfig, PictureConfig
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Source
-from rtsod.masking.whole_frame import WholeFrame
-from rtsod.metrics import Metrics, Snapshot
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.metrics import Snapshot
 from rtsod.model.weights import resolve
-from rtsod.pipeline.pipeline import Pipeline
-from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources.video import video_from_file
 from rtsod.system.files import file_to_write
@@ -149,15 +146,17 @@ def _replay(masks: list[Alpha]) -> Callable[[Image], Alpha]:
 
 
 def _play(source: Source, engine: Engine) -> Snapshot:
-    metrics = Metrics()
-    compositor = Compositor([open_background(DEFAULT_BACKGROUND)], refine=refiner(PictureConfig().refine))
+    config = AppConfig(picture=PictureConfig(backgrounds=(DEFAULT_BACKGROUND,), steady=False))
+    plan = MaskPlan((Rung(engine.info.input_size),), max_mask_age=60.0)
     sink = NullSink()
     try:
-        Pipeline(source, WholeFrame(engine, metrics), compositor, [sink], metrics, max_mask_age=60.0).run()
+        with build_run(config, source=source, sinks=[sink], pool=EnginePool(engine), plan=plan) as run:
+            run.pipeline.run()
+            numbers = run.metrics.snapshot()
     finally:
         source.close()
     assert sink.slates == 0
-    return metrics.snapshot()
+    return numbers
 
 
 def _bare(engine: Engine, images: list[Image]) -> None:

@@ -27,7 +27,7 @@ import rtsod.masking.roi
 import rtsod.masking.roi_masker
 from benchmarks.support.clips import clip_from_video, read_clip
 from benchmarks.support.study import positive_int, positive_seconds, run_study
-from rtsod.app.run import leave_cores_to_the_network
+from rtsod.app.assembly import leave_cores_to_the_network
 from rtsod.backends import open_engine
 from rtsod.bench.end_to_end import Case, measure_end_to_end
 from rtsod.bench.isolation import run_isolated
@@ -38,7 +38,7 @@ from rtsod.frames import Alpha, Frame, Image
 from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Masker
-from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Metrics
 from rtsod.model.weights import resolve
@@ -71,9 +71,9 @@ class Method:
     """Input size of the network, in pixels."""
     region: bool = True
     """False: the whole frame at ``size``."""
-    gain: float = rtsod.masking.roi.MOST_GAIN
+    gain: float = rtsod.masking.roi.MAX_GAIN
     """The largest factor by which full-frame refreshes correct the odds; 1 for no correction."""
-    look_seconds: float = rtsod.masking.roi_masker.LOOK_SECONDS
+    look_seconds: float = rtsod.masking.roi_masker.FULL_FRAME_REFRESH_SECONDS
 
 
 METHODS: Final = (
@@ -108,7 +108,7 @@ class Engines:
     def masker(self, method: Method) -> Masker:
         """A new masker for a method."""
         if method.region:
-            return RegionMasker(self.at(FULL_SIZE), self.at(method.size), Metrics())
+            return RoiMasker(self.at(FULL_SIZE), self.at(method.size), Metrics())
         return WholeFrame(self.at(method.size), Metrics())
 
 
@@ -131,8 +131,8 @@ def measure(engines: Engines, method: Method, clips: Sequence[Clip]) -> dict[str
     overlaps: dict[str, list[float]] = {}
     total = 0.0
     with (
-        patch.object(rtsod.masking.roi, "MOST_GAIN", method.gain),
-        patch.object(rtsod.masking.roi_masker, "LOOK_SECONDS", method.look_seconds),
+        patch.object(rtsod.masking.roi, "MAX_GAIN", method.gain),
+        patch.object(rtsod.masking.roi_masker, "FULL_FRAME_REFRESH_SECONDS", method.look_seconds),
     ):
         for clip in clips:
             overlaps[clip.name], seconds = mask_clip(engines.masker(method), clip)

@@ -1,140 +1,300 @@
-"""From a run's configuration to its pipeline: the one place, for the program and for its benchmark."""
+"""Composes a run from its configuration. The program, the benchmark and the studies all go through here."""
 
 from __future__ import annotations
 
+import logging
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import cast
+from types import TracebackType
+from typing import Self
 
-from rtsod.config import EngineConfig, EngineName, Precision, QualityConfig, RunConfig, Sync
-from rtsod.frames import EngineInfo, SourceInfo
-from rtsod.interfaces import Clock, Masker, Sink, Source
+import cv2
+
+from rtsod.app.console import Reporter, SilentReporter
+from rtsod.app.edges import (
+    build_compositor,
+    check_overwriting,
+    check_picture,
+    choose_outputs,
+    describe_source,
+    open_backdrops,
+    open_outputs,
+)
+from rtsod.app.engines import open_engine_pool
+from rtsod.composite.compositor import Compositor
+from rtsod.config import AppConfig, EngineConfig, PictureConfig, QualityConfig, RunConfig, Sync
+from rtsod.frames import SourceInfo
+from rtsod.interfaces import Clock, Masker, Sink, Source, Transparent
+from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.frame_skip import FrameSkipPolicy
-from rtsod.masking.initial_quality import Choice, choose
-from rtsod.masking.initial_quality import check as check_quality
-from rtsod.masking.time_budget import check_sync, choose_sync, inference_seconds, mask_age
+from rtsod.masking.initial_quality import build_masker, check_quality, choose_rungs
+from rtsod.masking.time_budget import check_sync, choose_sync, default_mask_age, inference_seconds
 from rtsod.metrics import Metrics, Snapshot
 from rtsod.motion.propagate import MaskPropagator
-from rtsod.pipeline.mask_sync import Stabilizer
-from rtsod.pipeline.pipeline import Composing, Pipeline
+from rtsod.motion.stabilize import MaskStabilizer
+from rtsod.pipeline.pipeline import Pipeline
+from rtsod.pipeline.presenter import Composing
 from rtsod.progress import Notify
+from rtsod.sinks.virtual_camera import VirtualCameraSink
+from rtsod.sources import open_source
+from rtsod.system.files import check_writable
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What the speed of the network here has decided."""
+class Run:
+    """A composed run, ready for ``run.pipeline.run()``. Close it afterwards, or use it in a ``with`` statement."""
 
-    choice: Choice
-    """How masks are made."""
-    run: RunConfig
-    """Its ``sync`` is ``auto`` only where it changes with the rung of the ladder."""
-    max_mask_age: float
-    """Seconds: what was asked for, or what follows from the network's speed."""
+    config: RunConfig
+    """What was requested, with the fallback's duration where a fallback recording is made."""
+    plan: MaskPlan
+    source: Source
+    compositor: Compositor
+    sinks: tuple[Sink, ...]
+    pool: EnginePool
+    masker: Masker
+    metrics: Metrics
+    pipeline: Pipeline
+    _opened: ExitStack
+
+    @property
+    def sync(self) -> str:
+        """``locked``, ``tracked``, or both, once the run is over."""
+        return sync_that_ran(self.plan.sync, self.metrics.snapshot())
+
+    def close(self) -> None:
+        """Close everything that :func:`build_run` opened, in reverse order. Idempotent."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
 
-def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, notify: Notify) -> RunPlan:
-    """Time the network and decide what was left open: how masks are made, and how they are paired with frames.
+def build_run(
+    config: AppConfig,
+    *,
+    source: Source | None = None,
+    sinks: Sequence[Sink] | None = None,
+    pool: EnginePool | None = None,
+    plan: MaskPlan | None = None,
+    metrics: Metrics | None = None,
+    reporter: Reporter | None = None,
+    before_network: Callable[[Sequence[Sink]], None] = lambda sinks: None,
+    clock: Clock = time.perf_counter,
+) -> Run:
+    """Compose a run: open its edges, open the network, plan the masks, build the pipeline.
+
+    What is cheap and likely to be mistyped comes first; the network, which may take minutes, comes last. If a step
+    fails, nothing that was opened here stays open. Edges that you hand in stay yours to close.
 
     Args:
-        quality: what may be given up for speed.
-        run: how it is to be kept in step.
-        info: of the source.
-        pool: the first engine is warm afterwards.
-        notify: told, in one line each, what was decided and why, where something was given up.
+        config: the whole run.
+        source: an open source, instead of ``config.source``.
+        sinks: open sinks, instead of ``config.output``.
+        pool: open engines, instead of ``config.engine``.
+        plan: instead of timing the network and deciding by its speed.
+        metrics: counts and times the run; a new one by default.
+        reporter: receives lines and progress; silent by default.
+        before_network: called with the open sinks before the network is opened.
+        clock: monotonic time in seconds, the clock that stamps the source's frames.
 
     Raises:
-        RtsodError: what was asked for is not to be had.
+        RtsodError: something cannot be opened, or the options do not fit together.
     """
-    whole = inference_seconds(pool.first, info)
-    run = _at_target(quality, run, info)
-    may_track = run.sync != "locked" and run.mask_interval == 1
-    choice = choose(quality, info, pool, whole, mask_interval=run.mask_interval, tracking=may_track)
-    if choice.why is not None:
-        waits = len(choice.rungs) > 1 and pool.ready(choice.rung.size) is None
-        until = "; until its network is open, the whole frame" + ", and most frames tracked" * may_track
-        notify(f"quality: {choice.why}{until if waits else ''}")
-    by_rung = may_track and run.sync == "auto" and len(choice.rungs) > 1
-    sync, why = choose_sync(run, info, choice.seconds)
-    if why is not None:
-        notify(f"sync: {sync}, {why}{', and tracked whenever they take more' if by_rung and sync == 'locked' else ''}")
-    age = run.max_mask_age or mask_age(whole, "tracked" if by_rung else sync)
-    return RunPlan(choice, replace(run, sync="auto" if by_rung else sync), age)
+    leave_cores_to_the_network()
+    metrics = metrics or Metrics(clock)
+    reporter = reporter or SilentReporter()
+    with ExitStack() as opened:
+        if config.run.stats is not None:
+            check_writable("--stats", config.run.stats)
+        demand = _Demand()
+        if source is None:
+            source = open_source(
+                config.source, on_event=metrics.event, demand=demand if config.output.on_demand else None
+            )
+            opened.callback(source.close)
+            _report_source(source.info, reporter.notify)
+        check_options(config, source.info)
+
+        output, run_config = config.output, config.run
+        if sinks is None:
+            output, run_config = choose_outputs(output, run_config, source.info, reporter.notify)
+        backdrops = open_backdrops(config.picture.backgrounds, opened, to_cycle=output.preview is True)
+        check_overwriting(config, output, source.info)
+        compositor = build_compositor(config.picture, backdrops, source.info, reporter.notify)
+        if sinks is None:
+            transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
+            sinks = open_outputs(
+                output, source.info, opened, reporter.notify, transparent=transparent, on_event=metrics.event
+            )
+        demand.virtual_camera = next((sink for sink in sinks if isinstance(sink, VirtualCameraSink)), None)
+        _show_slate(compositor, sinks, source.info)
+        before_network(sinks)
+
+        if pool is None:
+            engine = choose_precision(config.engine, source.info, reporter.notify)
+            pool = open_engine_pool(engine, reporter, metrics.event)
+            opened.callback(pool.close)
+        plan = plan or plan_run(config.quality, config.run, source.info, pool, reporter.notify)
+        _log.info("masks are too old after %.2f s", plan.max_mask_age)
+        if demand.virtual_camera is not None:
+            demand.virtual_camera.limit_age(plan.max_mask_age)
+        masker = build_masker(plan, source.info, pool, metrics, reporter.notify)
+        pipeline = build_pipeline(
+            plan, run_config, config.picture, source, masker, compositor, sinks, metrics, clock=clock
+        )
+        return Run(
+            run_config, plan, source, compositor, tuple(sinks), pool, masker, metrics, pipeline, opened.pop_all()
+        )
 
 
-def _at_target(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> RunConfig:
-    """Fewer masks than the camera has frames were asked for: the others are tracked, unless that was refused."""
-    if not info.live or info.fps is None or quality.target_fps is None or run.sync == "locked" or run.mask_interval > 1:
-        return run
-    return replace(run, mask_interval=max(1, int(info.fps / quality.target_fps)))
-
-
-def check(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> None:
-    """Refuse what does not go with the source, before the network is opened, which takes longer.
-
-    Raises:
-        UsageError: it does not.
-    """
-    check_quality(quality, info)
-    check_sync(run, info)
-
-
-def like(config: EngineConfig, info: EngineInfo) -> EngineConfig:
-    """What was asked of an engine, as ``auto`` has settled it for the first: further ones are to be the same.
-
-    They are opened while the machine is at work, when a probe of its speed would tell something else, and cost memory.
-    """
-    return replace(config, engine=cast("EngineName", info.name), precision=cast("Precision", info.precision))
-
-
-def sync_that_ran(sync: Sync, numbers: Snapshot) -> str:
-    """What to call it afterwards: ``auto`` may have been both."""
-    if sync != "auto":
-        return sync
-    carried, shown = numbers["carried"], numbers["composited"]
-    return "locked" if not carried else "tracked" if carried == shown else "locked and tracked"
-
-
-def pipeline_from(
-    config: RunConfig,
+def build_pipeline(
+    plan: MaskPlan,
+    run: RunConfig,
+    picture: PictureConfig,
     source: Source,
     masker: Masker,
     compositor: Composing,
     sinks: Sequence[Sink],
     metrics: Metrics,
     *,
-    stabilizer: Stabilizer | None = None,
-    max_mask_age: float,
     clock: Clock = time.perf_counter,
 ) -> Pipeline:
-    """The pipeline that a configuration means, over opened edges.
+    """Build the pipeline of a plan over open edges.
 
     Args:
-        config: how it is kept in step, and its bounds. With ``auto`` a live frame is tracked while the masker makes
-            masks for some frames only, and locked while it makes one for each; a file's are locked.
+        plan: decides whether masks are propagated.
+        run: the limits.
+        picture: whether masks are stabilized.
         source: this and the following as :class:`rtsod.pipeline.pipeline.Pipeline` takes them.
-        masker: likewise.
-        compositor: likewise.
-        sinks: likewise.
-        metrics: likewise.
-        stabilizer: likewise.
-        max_mask_age: seconds; what ``config.max_mask_age`` says, or was derived from the engine's speed.
-        clock: seconds that only grow.
+        masker: see there.
+        compositor: see there.
+        sinks: see there.
+        metrics: see there.
+        clock: see there.
     """
+    info = source.info
+    steady = picture.steady and not info.stills
     return Pipeline(
         source,
         masker,
         compositor,
         sinks,
         metrics,
-        stabilizer=stabilizer,
-        propagator=None if config.sync == "locked" else MaskPropagator(),
-        tracks=lambda: config.sync == "tracked" or masker.mask_interval > 1,
-        mask_interval=config.mask_interval,
-        spares=FrameSkipPolicy(metrics, max_mask_age, lambda: masker.mask_interval),
-        max_mask_age=max_mask_age,
-        max_frames=config.max_frames,
-        duration=config.duration,
+        plan,
+        stabilizer=MaskStabilizer(subject_lock=picture.subject_lock) if steady else None,
+        propagator=MaskPropagator() if plan.propagates else None,
+        skip_policy=FrameSkipPolicy(plan, masker, metrics, live=info.live) if plan.propagates else None,
+        max_frames=run.max_frames,
+        duration=run.duration,
         clock=clock,
     )
+
+
+def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, notify: Notify) -> MaskPlan:
+    """Time the network and decide what was left open: how masks are made, and whether frames are locked or tracked.
+
+    Args:
+        quality: what may be given up for speed.
+        run: what was requested of sync, mask interval and mask age.
+        info: the source's.
+        pool: its first engine is warm afterwards.
+        notify: receives a line for each decision that gives something up.
+
+    Raises:
+        RtsodError: the request cannot be met.
+    """
+    whole = inference_seconds(pool.first, info)
+    run = _track_below_camera_rate(quality, run, info)
+    may_track = run.sync != "locked" and run.mask_interval == 1
+    choice = choose_rungs(quality, info, pool, whole, mask_interval=run.mask_interval, may_track=may_track)
+    adapts = len(choice.rungs) > 1
+    if choice.reason is not None:
+        waits = adapts and pool.ready(choice.rung.size) is None
+        until = "; until its network is open, the whole frame" + ", and most frames tracked" * may_track
+        notify(f"quality: {choice.reason}{until if waits else ''}")
+    by_rung = may_track and run.sync == "auto" and adapts
+    sync, reason = choose_sync(run, info, choice.seconds)
+    if reason is not None:
+        later = ", and tracked whenever they take more" if by_rung and sync == "locked" else ""
+        notify(f"sync: {sync}, {reason}{later}")
+    return MaskPlan(
+        choice.rungs,
+        max_mask_age=run.max_mask_age or default_mask_age(whole, "tracked" if by_rung else sync),
+        start=choice.start,
+        period=choice.period,
+        sync="auto" if by_rung else sync,
+        mask_interval=run.mask_interval,
+    )
+
+
+def check_options(config: AppConfig, info: SourceInfo) -> None:
+    """Refuse options that do not fit the source, before the network is opened, which takes longer.
+
+    Raises:
+        UsageError: an option does not fit.
+    """
+    check_quality(config.quality, info)
+    check_sync(config.run, info)
+    check_picture(config.picture, info)
+
+
+def choose_precision(config: EngineConfig, info: SourceInfo, notify: Notify) -> EngineConfig:
+    """Resolve ``--precision auto`` for photographs, which can wait."""
+    if not info.stills or config.precision != "auto":
+        return config
+    notify("precision auto: fp32, because photographs can wait for the authors' own maps")
+    return replace(config, precision="fp32")
+
+
+def sync_that_ran(sync: Sync, numbers: Snapshot) -> str:
+    """What to report after a run: ``auto`` may have been locked, tracked, or both."""
+    if sync != "auto":
+        return sync
+    propagated, composited = numbers["carried"], numbers["composited"]
+    return "locked" if not propagated else "tracked" if propagated == composited else "locked and tracked"
+
+
+def leave_cores_to_the_network() -> None:
+    """Limit OpenCV's threads, which would compete with the network's; OpenCV's share of a frame is small."""
+    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
+
+
+class _Demand:
+    """Whether anybody reads the virtual camera. The source asks, and is opened before it."""
+
+    def __init__(self) -> None:
+        self.virtual_camera: VirtualCameraSink | None = None
+
+    def __call__(self) -> bool:
+        return self.virtual_camera is None or self.virtual_camera.is_read
+
+
+def _track_below_camera_rate(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> RunConfig:
+    """With fewer masks requested than the camera has frames, track the frames between, unless that was refused."""
+    if not info.live or info.fps is None or quality.target_fps is None or run.sync == "locked" or run.mask_interval > 1:
+        return run
+    return replace(run, mask_interval=max(1, int(info.fps / quality.target_fps)))
+
+
+def _report_source(info: SourceInfo, notify: Notify) -> None:
+    for line in (f"source: {describe_source(info)}", *info.notes):
+        notify(line)
+
+
+def _show_slate(compositor: Compositor, sinks: Sequence[Sink], info: SourceInfo) -> None:
+    """Show viewers a slate while the network is opened."""
+    if info.width is None or info.height is None:
+        return
+    slate = compositor.slate(info.width, info.height, 0.0, now=time.perf_counter())
+    for sink in sinks:
+        if sink.live:
+            sink.write(slate)

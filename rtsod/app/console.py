@@ -1,4 +1,4 @@
-"""What a run tells its user: lines as it goes, a bar for long work, one line of numbers and a JSON at the end."""
+"""What a run tells its user: lines and progress bars as it goes, a line of numbers and a JSON file at the end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,38 +28,38 @@ from rich.progress import (
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.metrics import Drop, Metrics, Snapshot
 from rtsod.model.weights import ReportBytes
-from rtsod.progress import BuildProgress, Notify, spoken
+from rtsod.progress import BuildProgress, Notify, progress_as_lines
 from rtsod.system.files import write_text
 from rtsod.system.machine import describe_machine
 from rtsod.version import __version__
 
-HELD_OFTEN: Final = 0.1
-"""Of the frames so far: held more often, a picture is seen to stand still ..."""
-HELD_LEAST: Final = 30
-"""... but not because of these first ones: masks are late at the start, and a scene may change once."""
+HELD_SHARE: Final = 0.1
+"""Share of the captured frames: above it, the viewer notices that the picture freezes ..."""
+MIN_HELD_FRAMES: Final = 30
+"""... unless it happened to fewer frames than this: masks are late at the start, and a scene may change once."""
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Nobody listens any more; rich would end the process, and the recording with it."""
+        """Fall silent. Rich would end the process, and the recording with it."""
         self.quiet = True
         mute_stderr()
 
 
 def mute_stderr() -> None:
-    """Point stderr to nowhere, so that what is still buffered for a closed pipe does not fail again at exit."""
+    """Redirect stderr to the null device, so that flushing a closed pipe does not fail again at exit."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class Reporter:
-    """Speaks on stderr, so that stdout stays free for what a user pipes. A lost listener is no error."""
+    """Writes to stderr, so that stdout stays free for piping. A closed or full stderr is not an error."""
 
     def __init__(self) -> None:
         self._console = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
     def notify(self, line: str) -> None:
-        """One line."""
+        """Print one line."""
         try:
             self._console.print(line)
         except OSError:  # a full disk behind a redirection
@@ -67,7 +67,7 @@ class Reporter:
 
     @contextmanager
     def download(self, what: str) -> Iterator[ReportBytes]:
-        """A bar in bytes that appears with the first byte and not at all when nothing is fetched."""
+        """A bar in bytes, which appears with the first byte. Without a download there is none."""
         progress = self._bar(DownloadColumn())
         task = progress.add_task(what, total=None)
         started = False
@@ -81,7 +81,7 @@ class Reporter:
                 progress.start()
             progress.update(task, completed=done, total=total or None)
             if done >= total > 0:
-                progress.stop()  # what comes next may have a bar of its own
+                progress.stop()  # the next task may show its own bar
 
         try:
             yield report
@@ -95,12 +95,12 @@ class Reporter:
             yield status.update
 
     def build(self) -> AbstractContextManager[BuildProgress]:
-        """Bars for the phases of an engine's build, from its first report on; without a terminal, lines."""
-        return shown(self._console, self.notify)
+        """Bars for the phases of an engine's build; without a terminal, lines."""
+        return progress_bars(self._console, self.notify)
 
     @contextmanager
     def frames(self, what: str, total: int | None, metrics: Metrics) -> Iterator[_FrameBar]:
-        """A bar in frames, filled from the meter whenever it is polled."""
+        """A bar in frames, updated from the metrics whenever it is polled."""
         progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"))
         with progress:
             yield _FrameBar(progress, what, total, metrics, self.notify)
@@ -116,6 +116,22 @@ class Reporter:
         )
 
 
+class SilentReporter(Reporter):
+    """Discards everything: for the benchmark, the studies and the tests."""
+
+    def notify(self, line: str) -> None:
+        """Discard a line."""
+
+    @contextmanager
+    def download(self, what: str) -> Iterator[ReportBytes]:
+        """Discard the progress of a download."""
+        yield lambda done, total: None
+
+    def build(self) -> AbstractContextManager[BuildProgress]:
+        """Discard the progress of a build."""
+        return nullcontext(lambda phase, done, total: None)
+
+
 class _FrameBar:
     def __init__(self, progress: Progress, what: str, total: int | None, metrics: Metrics, notify: Notify) -> None:
         self._progress = progress
@@ -127,24 +143,24 @@ class _FrameBar:
         numbers = self._metrics.snapshot()
         done = numbers["composited"] + sum(numbers["dropped"].values())
         self._progress.update(self._task, completed=done, fps=numbers["output_fps"])
-        if self._notify is not None and (line := held_often(numbers)) is not None:
+        if self._notify is not None and (line := frozen_picture_hint(numbers)) is not None:
             self._notify(line)
             self._notify = None
 
 
-def held_often(numbers: Snapshot) -> str | None:
-    """What to tell whoever sees the picture stand still; None where it does so rarely or never."""
+def frozen_picture_hint(numbers: Snapshot) -> str | None:
+    """Advice for a viewer whose picture often freezes while frames are tracked; None where it rarely or never does."""
     held, captured = numbers["dropped"].get(Drop.UNTRACKED, 0), numbers["captured"]
-    if held < HELD_LEAST or held <= HELD_OFTEN * captured:
+    if held < MIN_HELD_FRAMES or held <= HELD_SHARE * captured:
         return None
     return (
-        f"tracking: for {held} of {captured} frames the picture stood still, because no motion could be followed to "
-        "them: the processor is too busy, or the camera shakes; a smaller --size or --fps, or --sync locked, may help"
+        f"tracking: the picture froze for {held} of {captured} frames, because no reliable motion led to them: "
+        "the processor is too busy, or the camera shakes; a smaller --size or --fps, or --sync locked, may help"
     )
 
 
 def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
-    """The numbers of a run, for people."""
+    """The numbers of a run in one line."""
     parts = [
         f"{engine.model} on {engine.name}, {engine.precision}, {engine.device}",
         f"{numbers['captured']} frames captured, {numbers['composited']} composited"
@@ -171,7 +187,7 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
 
 
 def overlay_lines(engine: EngineInfo, numbers: Snapshot) -> list[str]:
-    """The numbers so far, short enough to be drawn over the preview."""
+    """The numbers so far, short enough to draw over the preview."""
     lines = [f"{engine.model} {engine.name} {engine.precision}", f"{numbers['output_fps']:.1f} fps"]
     latency = numbers["latency_ms"]
     if latency is not None:
@@ -189,16 +205,16 @@ def write_stats(
     numbers: Snapshot,
     end: str,
 ) -> None:
-    """Everything about a run as JSON, written whole or not at all.
+    """Write everything about a run as JSON, completely or not at all.
 
     Args:
         path: the file.
-        source: what was read.
-        engine: what ran.
+        source: the source's description.
+        engine: the engine's description.
         sinks: the names of the outputs.
         sync: locked, tracked, or both.
-        numbers: of the whole run.
-        end: why it ended: ``"done"``, or the error's or signal's line.
+        numbers: the numbers of the whole run.
+        end: why it ended: ``"done"``, or the line of the error or signal.
 
     Raises:
         OutputError: the file cannot be written.
@@ -230,10 +246,10 @@ def write_stats(
 
 
 @contextmanager
-def shown(console: Console, notify: Notify) -> Iterator[BuildProgress]:
-    """A receiver that shows a bar for each phase under way, from the first report on; no terminal, and it is spoken."""
+def progress_bars(console: Console, notify: Notify) -> Iterator[BuildProgress]:
+    """A receiver that shows a bar for each phase in progress; without a terminal, lines."""
     if not console.is_terminal:
-        yield spoken(notify)
+        yield progress_as_lines(notify)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars = Progress(SpinnerColumn(), *columns, console=console, transient=True)
@@ -244,7 +260,7 @@ def shown(console: Console, notify: Notify) -> Iterator[BuildProgress]:
             if phase in tasks:
                 bars.remove_task(tasks.pop(phase))
             if not tasks:
-                bars.stop()  # what is said in between begins on a line of its own
+                bars.stop()  # lines printed in between start in the first column
             return
         if phase not in tasks:
             bars.start()

@@ -11,21 +11,17 @@ from typing import Final
 
 import psutil
 
-from rtsod.app.assembly import like, pipeline_from, plan_run, sync_that_ran
-from rtsod.app.run import leave_cores_to_the_network
+from rtsod.app.assembly import build_run
+from rtsod.app.engines import pin_engine_config
 from rtsod.bench.sources import DEFAULT_BACKGROUND, LoopedSource, PacedSource, demo_images
 from rtsod.bench.target import Target
-from rtsod.composite.backgrounds import open_background
-from rtsod.composite.compositor import Compositor
-from rtsod.config import PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
+from rtsod.config import AppConfig, PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, SourceInfo
-from rtsod.interfaces import Backdrop, Clock, Engine, Masker, Source
+from rtsod.interfaces import Clock, Engine, Source
+from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.initial_quality import build_masker
 from rtsod.metrics import Drop, Metrics, Snapshot, Span, Stage
-from rtsod.motion.stabilize import MaskStabilizer
-from rtsod.refine import refiner
 from rtsod.sinks.null import NullSink
 from rtsod.sources import open_source
 
@@ -120,23 +116,16 @@ def measure_end_to_end(case: Case) -> EndToEndResult:
     Raises:
         RtsodError: something cannot be opened, or the run fails.
     """
-    leave_cores_to_the_network()
     with closing(_open_source(case)) as source, closing(_pool(case.target)) as pool:
-        settled = plan_run(case.quality, RunConfig(sync=case.sync), source.info, pool, lambda line: None)
-        metrics = Metrics(trace=_TRACE_SPANS)
-        masker = build_masker(settled.choice, source.info, pool, metrics, lambda line: None)
-        backdrop, age = open_background(case.background), settled.max_mask_age
-        run = replace(case, sync=settled.run.sync)
-        result = run_case(run, source, masker, pool.first.info, backdrop, metrics, max_mask_age=age)
-        return replace(result, case=case)
+        return run_case(case, source, pool)
 
 
 def _pool(target: Target) -> EnginePool:
     first = target.open()[0]
-    settled = target.config if target.constant else like(target.config, first.info)
+    pinned = pin_engine_config(target.config, first.info)
 
     def opened(size: int) -> Engine:
-        return replace(target, config=replace(settled, input_size=size)).open()[0]
+        return replace(target, config=replace(pinned, input_size=size)).open()[0]
 
     return EnginePool(first, opened)
 
@@ -144,35 +133,39 @@ def _pool(target: Target) -> EnginePool:
 def run_case(
     case: Case,
     source: Source,
-    masker: Masker,
-    engine: EngineInfo,
-    backdrop: Backdrop,
-    metrics: Metrics,
+    pool: EnginePool,
     *,
-    max_mask_age: float,
+    plan: MaskPlan | None = None,
     clock: Clock = time.perf_counter,
 ) -> EndToEndResult:
-    """Run the pipeline with opened parts until the input ends or ``case.seconds`` have passed."""
-    pipeline = pipeline_from(
-        RunConfig(sync=case.sync),
-        source,
-        masker,
-        Compositor([backdrop], refine=refiner(PictureConfig().refine)),
-        [NullSink() for _ in range(case.sinks)],
-        metrics,
-        stabilizer=None if source.info.stills else MaskStabilizer(),
-        max_mask_age=max_mask_age,
-        clock=clock,
+    """Run the program's pipeline over open edges until the input ends or ``case.seconds`` have passed.
+
+    Args:
+        case: the run.
+        source: an open source; the caller closes it.
+        pool: open engines; the caller closes it.
+        plan: how masks are made; None times the network and decides by its speed, as the program does.
+        clock: monotonic time in seconds.
+    """
+    config = AppConfig(
+        source=case.source,
+        engine=case.target.config,
+        quality=case.quality,
+        picture=PictureConfig(backgrounds=(case.background,)),
+        run=RunConfig(sync=case.sync),
     )
-    sampler = _ResourceSampler(clock)
-    cpu = time.process_time()
-    pipeline.run(tick=lambda: sampler.tick() >= case.seconds)
-    seconds = sampler.tick(last=True)
-    snapshot = metrics.snapshot()
+    sinks = [NullSink() for _ in range(case.sinks)]
+    metrics = Metrics(clock, trace=_TRACE_SPANS)
+    with build_run(config, source=source, sinks=sinks, pool=pool, plan=plan, metrics=metrics, clock=clock) as run:
+        sampler = _ResourceSampler(clock)
+        cpu = time.process_time()
+        run.pipeline.run(tick=lambda: sampler.tick() >= case.seconds)
+        seconds = sampler.tick(last=True)
+        snapshot, sync = metrics.snapshot(), run.sync
     return EndToEndResult(
         case=case,
-        sync=sync_that_ran(case.sync, snapshot),
-        engine=engine,
+        sync=sync,
+        engine=pool.first.info,
         source=source.info,
         snapshot=snapshot,
         cpu_cores=round((time.process_time() - cpu) / seconds, 3),

@@ -1,4 +1,4 @@
-"""Masks as good as the machine keeps up with: the maker of masks changes with the rung of the ladder."""
+"""Makes masks as good as the machine can sustain: the masker changes with the rung of the ladder."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import time
 
 from rtsod.frames import Frame, Mask
 from rtsod.interfaces import Clock, Masker
+from rtsod.mask_plan import Rung
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.ladder import Ladder, Rung
-from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.ladder import Ladder
+from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 from rtsod.progress import Notify
 
 
 class AdaptiveMasker:
-    """See :class:`rtsod.interfaces.Masker`.
+    """Delegates to the masker of the current rung. See :class:`rtsod.interfaces.Masker`.
 
     Args:
-        ladder: says which rung to stand on.
-        pool: the engines, the caller's to close. While one is being opened, which may take a while and all of the
-            machine, masks are made as before (at the start, by the pool's first), but not for more frames than on the
-            cheapest rung.
-        metrics: told of the masks and of each rung.
-        notify: told of each change, once, when it takes effect.
-        clock: seconds that only grow.
+        ladder: chooses the rung.
+        pool: the engines; the caller closes it. While an engine is being opened, which may take a while and all of the
+            machine, masks are made as before (at the start, with the pool's first engine), but only for as many frames
+            as on the cheapest rung.
+        metrics: counts the masks and notes each rung.
+        notify: receives one line for each change of rung, when it takes effect.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -40,30 +41,30 @@ class AdaptiveMasker:
         ready = pool.ready(ladder.rung.size) is not None
         self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, mask_interval=ladder.rung.mask_interval)
         self._masker = masker_for_rung(self._rung, pool, metrics)
-        self._why = "its network is open now"
-        self._seconds = 0.0
-        metrics.stands_on(str(self._rung))
+        self._reason = "its network is open now"
+        self._mask_seconds = 0.0
+        metrics.on_rung(str(self._rung))
 
     @property
     def name(self) -> str:
-        """The engine's."""
+        """The engine's name."""
         return self._masker.name
 
     @property
     def mask_interval(self) -> int:
-        """At most each so many-th frame needs a mask of its own."""
+        """The current rung's; the cheapest rung's while another engine is being opened."""
         wanted = self._ladder.rung
-        waits = wanted is not self._rung and self._pool.is_opening(wanted.size)
-        return self._ladder.last.mask_interval if waits else self._rung.mask_interval
+        opening = wanted is not self._rung and self._pool.is_opening(wanted.size)
+        return self._ladder.cheapest.mask_interval if opening else self._rung.mask_interval
 
     def mask(self, frame: Frame) -> Mask:
         """See :meth:`rtsod.interfaces.Masker.mask`."""
-        self._move()
+        self._change_rung_if_ready()
         started = self._clock()
         try:
             return self._masker.mask(frame)
         finally:
-            self._seconds = self._clock() - started
+            self._mask_seconds = self._clock() - started
 
     def run_deferred(self) -> None:
         """See :meth:`rtsod.interfaces.Masker.run_deferred`."""
@@ -71,23 +72,23 @@ class AdaptiveMasker:
         self._masker.run_deferred()
         now = self._clock()
         if self._rung is self._ladder.rung:
-            step = self._ladder.took(self._seconds + now - started, now)
+            step = self._ladder.record(self._mask_seconds + now - started, now)
             if step is not None:
-                self._why = step.why
+                self._reason = step.reason
 
-    def _move(self) -> None:
+    def _change_rung_if_ready(self) -> None:
         rung = self._ladder.rung
         if rung is self._rung or self._pool.ready(rung.size) is None:
             return
         if (rung.size, rung.region) != (self._rung.size, self._rung.region):
             self._masker = masker_for_rung(rung, self._pool, self._metrics)
         self._rung = rung
-        self._metrics.stands_on(str(rung))
-        self._notify(f"quality: {rung}, because {self._why}")
+        self._metrics.on_rung(str(rung))
+        self._notify(f"quality: {rung}, because {self._reason}")
 
 
 def masker_for_rung(rung: Rung, pool: EnginePool, metrics: Metrics) -> Masker:
-    """What makes masks on a rung; opens its engine if need be."""
+    """Build the masker of a rung, opening its engine if necessary."""
     if rung.region:
-        return RegionMasker(pool.first, pool.open(rung.size), metrics)
+        return RoiMasker(pool.first, pool.open(rung.size), metrics)
     return WholeFrame(pool.open(rung.size), metrics)

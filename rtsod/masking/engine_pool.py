@@ -1,73 +1,120 @@
-"""One network at several input sizes, each opened when it is first wanted."""
+"""One network at several input sizes, each opened when it is first needed."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
-from rtsod.errors import RtsodError
+from rtsod.errors import EngineError, RtsodError
 from rtsod.interfaces import Engine
 
 _log = logging.getLogger(__name__)
 
-PATIENCE: Final = 3.0
-"""Seconds that :meth:`EnginePool.close` waits for an engine that is just being opened; a conversion takes longer, and
-ends with the program."""
+CLOSE_TIMEOUT_SECONDS: Final = 3.0
+"""How long :meth:`EnginePool.close` waits for an engine that is still being opened. One that takes longer, because the
+network must be converted, is closed by the thread that opens it."""
 
 
 class EnginePool:
-    """Owns its engines. Opening takes a moment, or many when the network must be converted: masks go on meanwhile.
+    """Owns engines. Opening one takes a moment, or minutes; meanwhile masks go on with the engines that are open.
+
+    :meth:`open` and :meth:`ready` are called from one thread at a time; :meth:`close` from any.
 
     Args:
-        first: opened already; of the largest size.
-        open_engine: opens the one of another size.
+        first: an open engine, of the largest input size.
+        open_engine: opens the engine of another input size; by default there is none.
     """
 
-    def __init__(self, first: Engine, open_engine: Callable[[int], Engine]) -> None:
-        self._engines = {first.info.input_size: first}
-        self._open = open_engine
-        self._opener: threading.Thread | None = None
-        self._failed: set[int] = set()
+    def __init__(self, first: Engine, open_engine: Callable[[int], Engine] | None = None) -> None:
         self.first: Final = first
+        self._open_engine = open_engine or _no_other_size
+        self._lock = threading.Lock()
+        self._engines = {first.info.input_size: first}
+        self._errors: dict[int, BaseException] = {}
+        self._unreported: list[BaseException] = []
+        self._closed = False
+        self._opener: threading.Thread | None = None
 
     def open(self, size: int) -> Engine:
-        """The engine of this size, opened now if need be.
+        """The engine of this input size, opened now if necessary.
 
         Raises:
             RtsodError: it cannot be opened.
         """
-        if size not in self._engines:
-            self._engines[size] = self._open(size)
-        return self._engines[size]
+        with self._lock:
+            engine = self._engines.get(size)
+        return self._keep(size, self._open_engine(size)) if engine is None else engine
 
     def ready(self, size: int) -> Engine | None:
-        """The engine of this size, or None while it is being opened, which this begins. From one thread.
+        """The engine of this input size if it is open; otherwise None, and it is opened in the background.
 
-        One that cannot be opened stays None; that is logged once.
+        An engine that cannot be opened here is logged once, never retried, and stays None.
+
+        Raises:
+            BaseException: opening failed with anything but an :class:`RtsodError`, which is a bug. Raised once.
         """
-        if (engine := self._engines.get(size)) is not None:
-            return engine
-        if size not in self._failed and (self._opener is None or not self._opener.is_alive()):
-            self._opener = threading.Thread(target=self._try, args=(size,), name="rtsod-engine-opener", daemon=True)
+        with self._lock:
+            if self._unreported:
+                raise self._unreported.pop()
+            engine = self._engines.get(size)
+            busy = self._opener is not None and self._opener.is_alive()
+            if engine is not None or size in self._errors or busy or self._closed:
+                return engine
+            self._opener = threading.Thread(
+                target=self._open_in_background, args=(size,), name="rtsod-engine-opener", daemon=True
+            )
             self._opener.start()
         return None
 
     def is_opening(self, size: int) -> bool:
-        """Whether :meth:`ready` may yet have this one."""
-        return size not in self._engines and size not in self._failed
+        """Whether :meth:`ready` may still return an engine of this size that it does not have yet."""
+        with self._lock:
+            return size not in self._engines and size not in self._errors
 
     def close(self) -> None:
-        """Close them all. Idempotent."""
-        if self._opener is not None:
-            self._opener.join(PATIENCE)
-        for engine in list(self._engines.values()):
-            engine.close()
+        """Close all engines. Idempotent.
 
-    def _try(self, size: int) -> None:
+        Raises:
+            BaseException: an error of the background thread that :meth:`ready` had no chance to raise.
+        """
+        if self._opener is not None:
+            self._opener.join(CLOSE_TIMEOUT_SECONDS)
+        with self._lock:
+            self._closed = True
+            engines, unreported = list(self._engines.values()), self._unreported
+            self._unreported = []
+        with ExitStack() as closing:
+            for engine in engines:
+                closing.callback(engine.close)
+        if unreported:
+            raise unreported[0]
+
+    def _keep(self, size: int, engine: Engine) -> Engine:
+        """Take ownership, unless the pool was closed in the meantime."""
+        with self._lock:
+            if not self._closed:
+                self._engines[size] = engine
+                return engine
+        engine.close()
+        raise EngineError(f"the network at {size}x{size} was opened after the run had ended")
+
+    def _open_in_background(self, size: int) -> None:
         try:
             self.open(size)
-        except RtsodError as error:
-            self._failed.add(size)
-            _log.warning("the network at %dx%d cannot be opened, so masks stay as they are: %s", size, size, error)
+        except BaseException as error:
+            with self._lock:
+                self._errors[size] = error
+                late, expected = self._closed, isinstance(error, RtsodError)
+                if not expected and not late:
+                    self._unreported.append(error)
+            if late and not expected:
+                _log.error("opening the network at %dx%d failed after the run had ended", size, size, exc_info=error)
+            elif not late and expected:
+                _log.warning("cannot open the network at %dx%d, keeping the current masks: %s", size, size, error)
+
+
+def _no_other_size(size: int) -> Engine:
+    raise EngineError(f"the network cannot be opened at {size}x{size}: only one input size was given")

@@ -1,7 +1,7 @@
-"""Steps down when the machine cannot keep up, and back up when it can.
+"""Steps down to cheaper masks when the machine cannot keep up, and back up when it can.
 
-What an engine costs depends on what else the machine does, so it is watched while it runs: how long the masks took,
-against the time there is for each.
+The cost of an inference depends on what else the machine does, so it is measured while the run goes on: the time that
+masks took, as a share of the time available for them.
 """
 
 from __future__ import annotations
@@ -11,62 +11,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-WINDOW: Final = 2.0
-"""Seconds of masks that are judged together: the rare look at the whole frame is among them more than once."""
-LEAST_MASKS: Final = 4
-"""Fewer say nothing, however long they took."""
-FULL: Final = 1.0
-"""Of the time there is: what takes more does not keep up."""
-EASY: Final = 0.75
-"""Of the time there is: the best rung that would take less is tried. Well below ``FULL``: that is the hysteresis."""
-FIRST_PATIENCE: Final = 10.0
-"""Seconds that it must have been easy before a step up."""
-LONGEST_PATIENCE: Final = 640.0
-PROOF: Final = 60.0
-"""Seconds that a step up must last; if it does not, patience doubles, so that steps become rare instead of regular."""
+from rtsod.mask_plan import Rung
 
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One way to make masks."""
-
-    size: int
-    """The network sees so many pixels, squared."""
-    region: bool = False
-    """Of the subject's region; else of the whole frame."""
-    mask_interval: int = 1
-    """Only each so many-th frame; more than 1 means tracking."""
-    cost: float = 1.0
-    """Of one mask, against the top rung's."""
-
-    def __str__(self) -> str:
-        what = "the subject's region" if self.region else "the whole frame"
-        rate = "" if self.mask_interval == 1 else f", masks for one frame in {self.mask_interval}"
-        return f"{what} at {self.size}x{self.size}{rate}"
+WINDOW_SECONDS: Final = 2.0
+"""Masks are judged over this many seconds, long enough to contain several of the rarer full-frame refreshes."""
+MIN_MASKS: Final = 4
+"""Fewer masks than this in a window are not judged."""
+OVERLOAD_LOAD: Final = 1.0
+"""Share of the available time: above it, masks do not keep up and the ladder steps down."""
+STEP_UP_LOAD: Final = 0.75
+"""Share of the available time: the best rung expected to stay at or below it is tried. The distance to
+``OVERLOAD_LOAD`` is the hysteresis."""
+MIN_STEP_UP_SECONDS: Final = 10.0
+"""Seconds for which a better rung must have looked affordable before the first step up."""
+MAX_STEP_UP_SECONDS: Final = 640.0
+"""Upper limit of that delay, which doubles whenever a step up does not last."""
+PROBATION_SECONDS: Final = 60.0
+"""A step up that lasts this long succeeded, and resets the delay. Otherwise the delay doubles, so that failing attempts
+become rare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one rung to the next."""
+    """A move from one rung to another."""
 
     rung: Rung
-    """The new one."""
+    """The new rung."""
     load: float
-    """What masks took on the old one, of the time there was: more than 1 leads down."""
+    """Time that masks took on the old rung, as a share of the time available."""
 
     @property
-    def why(self) -> str:
-        """To be read after "because"."""
-        return f"masks took {self.load:.0%} of the time there is for them"
+    def reason(self) -> str:
+        """A clause to follow "because"."""
+        return f"masks took {self.load:.0%} of the time available"
 
 
 class Ladder:
-    """Which rung to stand on. Pure: it is told the time. One thread.
+    """Decides which rung to stand on. It has no clock: every call is given the time. Not thread-safe.
 
     Args:
         rungs: the best first, the cheapest last.
-        period: seconds there are for the mask of one frame.
-        start: index of the rung to begin on.
+        period: seconds available for one mask if every frame gets one.
+        start: index of the rung to start on.
     """
 
     def __init__(self, rungs: Sequence[Rung], period: float, start: int = 0) -> None:
@@ -74,76 +60,82 @@ class Ladder:
         self._period = period
         self._index = start
         self._window: deque[tuple[float, float]] = deque()
-        self._began: float | None = None
-        self._easy_since: float | None = None
-        self._patience = FIRST_PATIENCE
-        self._climbed_at: float | None = None
+        self._began_at: float | None = None
+        self._affordable_since: float | None = None
+        self._step_up_delay = MIN_STEP_UP_SECONDS
+        self._stepped_up_at: float | None = None
 
     @property
     def rung(self) -> Rung:
-        """The one to stand on."""
+        """The current rung."""
         return self._rungs[self._index]
 
     @property
-    def last(self) -> Rung:
-        """The cheapest."""
+    def cheapest(self) -> Rung:
+        """The last rung."""
         return self._rungs[-1]
 
-    def took(self, seconds: float, now: float) -> Step | None:
-        """A mask was made on :attr:`rung`, all its work included.
+    def record(self, seconds: float, now: float) -> Step | None:
+        """Record one mask made on :attr:`rung`.
 
         Args:
-            seconds: how long it took.
-            now: seconds that only grow.
+            seconds: how long it took, deferred work included.
+            now: monotonic time in seconds.
 
         Returns:
-            The step to a new rung, if there is one to be taken.
+            The step to another rung, if one is due; :attr:`rung` has changed by then.
         """
-        if self._began is None:  # the first on a rung allocates
-            self._began = now
+        if self._began_at is None:  # the first inference on a rung allocates memory: not representative
+            self._began_at = now
             return None
         self._window.append((now, seconds))
-        while len(self._window) > LEAST_MASKS and now - self._window[0][0] > WINDOW:
+        while len(self._window) > MIN_MASKS and now - self._window[0][0] > WINDOW_SECONDS:
             self._window.popleft()
-        if now - self._began < WINDOW or len(self._window) < LEAST_MASKS:
+        if now - self._began_at < WINDOW_SECONDS or len(self._window) < MIN_MASKS:
             return None
-        if self._climbed_at is not None and now - self._climbed_at >= PROOF:
-            self._climbed_at, self._patience = None, FIRST_PATIENCE
+        if self._stepped_up_at is not None and now - self._stepped_up_at >= PROBATION_SECONDS:
+            self._stepped_up_at, self._step_up_delay = None, MIN_STEP_UP_SECONDS
         load = self._load()
-        if load > FULL:
-            self._easy_since = None
-            return self._down(load) if self._index + 1 < len(self._rungs) else None
-        easy = [index for index in range(self._index) if load * self._price(index) / self._price(self._index) <= EASY]
-        if not easy:
-            self._easy_since = None
+        if load > OVERLOAD_LOAD:
+            self._affordable_since = None
+            return self._step_down(load) if self._index + 1 < len(self._rungs) else None
+        affordable = [index for index in range(self._index) if self._expected_load(index, load) <= STEP_UP_LOAD]
+        if not affordable:
+            self._affordable_since = None
             return None
-        if self._easy_since is None:
-            self._easy_since = now
-        return self._up(easy[0], load, now) if now - self._easy_since >= self._patience else None
+        if self._affordable_since is None:
+            self._affordable_since = now
+        if now - self._affordable_since < self._step_up_delay:
+            return None
+        return self._step_up(affordable[0], load, now)
 
     def reset(self) -> None:
-        """Forget what was measured: the time since was not spent on masks."""
+        """Discard all measurements, because the time since was not spent on masks."""
         self._window.clear()
-        self._began = self._easy_since = None
+        self._began_at = self._affordable_since = None
 
     def _load(self) -> float:
-        """What a mask takes, of the time there is for one."""
+        """Mean time of a mask, as a share of the time available for one."""
         mean = sum(seconds for _, seconds in self._window) / len(self._window)
         return mean / (self._period * self.rung.mask_interval)
 
-    def _price(self, index: int) -> float:
+    def _expected_load(self, index: int, load: float) -> float:
+        """The load on another rung, given the load on the current one."""
+        return load * self._cost_per_frame(index) / self._cost_per_frame(self._index)
+
+    def _cost_per_frame(self, index: int) -> float:
         return self._rungs[index].cost / self._rungs[index].mask_interval
 
-    def _down(self, load: float) -> Step:
-        if self._climbed_at is not None:
-            self._patience = min(2 * self._patience, LONGEST_PATIENCE)
-            self._climbed_at = None
+    def _step_down(self, load: float) -> Step:
+        if self._stepped_up_at is not None:
+            self._step_up_delay = min(2 * self._step_up_delay, MAX_STEP_UP_SECONDS)
+            self._stepped_up_at = None
         self._index += 1
         self.reset()
         return Step(self.rung, load)
 
-    def _up(self, index: int, load: float, now: float) -> Step:
-        self._climbed_at = now
+    def _step_up(self, index: int, load: float, now: float) -> Step:
+        self._stepped_up_at = now
         self._index = index
         self.reset()
         return Step(self.rung, load)

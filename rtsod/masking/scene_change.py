@@ -1,4 +1,4 @@
-"""Whether something changes in a picture, by thumbnails: noise averages out in them."""
+"""Detects changes in a picture by comparing thumbnails, in which camera noise averages out."""
 
 from __future__ import annotations
 
@@ -9,56 +9,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Image
-from rtsod.masking.roi import GRID, Box
+from rtsod.masking.roi import GRID_CELLS, Box
 
 Thumbnail: TypeAlias = NDArray[np.int16]
-"""``(GRID, GRID)`` grey levels."""
-CHANGE: Final = 12.0
-"""Grey levels by which a part of the surroundings must differ to count as changed."""
-CHANGED_PARTS: Final = 4
-"""So many parts make a change of the surroundings."""
-STILL: Final = 3
-"""Grey levels; a picture of which no part differs by so much stands still."""
+"""``(GRID_CELLS, GRID_CELLS)`` grey levels, 0..255."""
+CELL_CHANGE_LEVELS: Final = 12.0
+"""Grey levels by which a cell outside the ROI must differ to count as changed."""
+MIN_CHANGED_CELLS: Final = 4
+"""This many changed cells make a scene change."""
+STATIC_LEVELS: Final = 3
+"""Grey levels: a picture is static when every cell differs by less."""
 
 
 class SceneChangeDetector:
-    """Notices when something changes outside of a box, by a thumbnail of the frame."""
+    """Notices when something changes outside a box."""
 
     def __init__(self) -> None:
-        self._known: Thumbnail | None = None
+        self._reference: Thumbnail | None = None
 
     def remember(self, image: Image) -> None:
-        """Take this for what is known."""
-        self._known = thumbnail(image)
+        """Make this frame, ``(H, W, 3)`` uint8 BGR, the reference for :meth:`has_changed`."""
+        self._reference = thumbnail(image)
 
-    def have_changed(self, image: Image, box: Box, size: int) -> bool:
-        """Whether enough outside of the box differs from what is known, by more than the light of the whole picture.
+    def has_changed(self, image: Image, box: Box, size: int) -> bool:
+        """Whether enough cells outside the box differ from the reference, a change of overall brightness aside.
 
         Args:
             image: ``(H, W, 3)`` uint8 BGR.
             box: in cells of a map.
-            size: S, of the map.
+            size: S, the side of that map.
         """
-        assert self._known is not None, "nothing was remembered"
-        difference = thumbnail(image) - self._known
-        changed = np.abs(difference - np.median(difference)) >= CHANGE
-        cell = size / GRID
-        changed[round(box.top / cell) : round(box.bottom / cell), round(box.left / cell) : round(box.right / cell)] = (
-            False
-        )
-        return int(np.count_nonzero(changed)) >= CHANGED_PARTS
+        assert self._reference is not None, "remember() comes first"
+        difference = thumbnail(image) - self._reference
+        changed = np.abs(difference - np.median(difference)) >= CELL_CHANGE_LEVELS
+        cell = size / GRID_CELLS
+        rows = slice(round(box.top / cell), round(box.bottom / cell))
+        columns = slice(round(box.left / cell), round(box.right / cell))
+        changed[rows, columns] = False
+        return int(np.count_nonzero(changed)) >= MIN_CHANGED_CELLS
 
 
 def thumbnail(image: Image) -> Thumbnail:
-    """A frame in ``GRID`` by ``GRID`` means of grey.
+    """Reduce a frame to ``GRID_CELLS`` x ``GRID_CELLS`` mean grey levels.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
     """
-    small = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (GRID_CELLS, GRID_CELLS), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.int16)
 
 
-def stands_still(one: Thumbnail, other: Thumbnail) -> bool:
-    """Whether nothing differs between two pictures but noise."""
-    return bool(np.abs(one - other).max() < STILL)
+def is_static(one: Thumbnail, other: Thumbnail) -> bool:
+    """Whether two pictures differ by no more than noise."""
+    return bool(np.abs(one - other).max() < STATIC_LEVELS)

@@ -1,4 +1,4 @@
-"""From a frame to its mask: what the network is shown of it, and where its answer lies."""
+"""Makes masks by showing the network the whole frame."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rtsod.metrics import Metrics, Stage
 
 
 class WholeFrame:
-    """The network sees the whole frame, shrunk here or by the engine.
+    """Shows the network the whole frame, scaled here or by the engine. See :class:`rtsod.interfaces.Masker`.
 
     Args:
-        engine: the caller's to close.
-        metrics: told how long it took.
-        stills: photographs, by the authors' protocol.
+        engine: the network; the caller closes it.
+        metrics: times the preprocessing and the inference.
+        stills: True for photographs, which are preprocessed by the authors' protocol.
     """
 
     def __init__(self, engine: Engine, metrics: Metrics, *, stills: bool = False) -> None:
@@ -24,12 +24,12 @@ class WholeFrame:
 
     @property
     def name(self) -> str:
-        """The engine's."""
+        """The engine's name."""
         return self._engine.info.name
 
     @property
     def mask_interval(self) -> int:
-        """Each."""
+        """Always 1: a mask for every frame."""
         return 1
 
     def mask(self, frame: Frame) -> Mask:
@@ -43,4 +43,4 @@ class WholeFrame:
         return Mask(stretch_still(saliency) if self._stills else saliency, frame.index, frame.captured_at)
 
     def run_deferred(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: no work is deferred."""

@@ -1,51 +1,62 @@
-"""The thread that reads a source and feeds a ring."""
+"""The thread that reads a source and feeds the pipeline."""
 
 from __future__ import annotations
 
 import threading
 
-from rtsod.frames import Frame
 from rtsod.interfaces import Source
-from rtsod.metrics import Metrics, Stage
-from rtsod.pipeline.ring import Closed, Puttable
+from rtsod.metrics import Drop, Metrics, Stage
+from rtsod.pipeline.ledger import FrameLedger
+from rtsod.pipeline.ring import Closed
+from rtsod.pipeline.router import FrameRouter
 
 
 class CaptureThread:
-    """Reads frames until the source ends, a bound is reached, or it is stopped; then closes the ring.
+    """Reads frames until the source ends, a limit is reached, or it is stopped; then ends the router's input.
 
     Args:
-        source: read here and nowhere else.
-        ring: fed here and nowhere else.
-        metrics: told of every frame.
-        max_frames: frames to read, None for no bound.
-        duration: seconds of input, by the frames' own time stamps, None for no bound.
+        source: read by this thread only.
+        router: fed by this thread only.
+        ledger: told of every frame.
+        metrics: times the reading.
+        max_frames: frames to read, None for no limit.
+        duration: seconds of input to read, by the frames' own time stamps, None for no limit.
     """
 
     def __init__(
-        self, source: Source, ring: Puttable[Frame], metrics: Metrics, *, max_frames: int | None, duration: float | None
+        self,
+        source: Source,
+        router: FrameRouter,
+        ledger: FrameLedger,
+        metrics: Metrics,
+        *,
+        max_frames: int | None,
+        duration: float | None,
     ) -> None:
         self._source = source
-        self._ring = ring
+        self._router = router
+        self._ledger = ledger
         self._metrics = metrics
         self._max_frames = max_frames
         self._duration = duration
         self._thread = threading.Thread(target=self._run, name="rtsod-capture", daemon=True)
         self.error: BaseException | None = None
-        """What ended the thread, if it was not the end of the input. Read after :meth:`join`."""
+        """What ended the thread other than the end of the input. Read it after :meth:`join`."""
         self.began_at: float | None = None
-        """The first frame's place in time, seconds; None until it comes."""
+        """The first frame's time stamp, in seconds; None until it comes."""
 
     def start(self) -> None:
         """Begin reading."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End soon, even inside a blocked read. Idempotent, from any thread."""
-        self._ring.close(discard=True)
+        """End soon, even in a blocked read. Frames not yet processed are dropped. Idempotent, from any thread."""
+        for frame in self._router.close(discard=True):
+            self._ledger.dropped(frame, Drop.STOPPED)
         self._source.close()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread; False when it still runs after ``timeout`` seconds."""
+        """Wait for the thread; False if it still runs after ``timeout`` seconds."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -53,11 +64,11 @@ class CaptureThread:
         try:
             self._read_all()
         except Closed:
-            pass  # stopped while handing a frame over
+            pass  # stopped while handing over a frame
         except BaseException as error:
             self.error = error
         finally:
-            self._ring.close()
+            self._router.close()
 
     def _read_all(self) -> None:
         count = 0
@@ -68,11 +79,11 @@ class CaptureThread:
             self._metrics.unreadable(self._source.skipped)
             if frame is None:
                 return
-            now = frame.time
             if self.began_at is None:
-                self.began_at = now
-            if self._duration is not None and now - self.began_at >= self._duration:
+                self.began_at = frame.time
+            if self._duration is not None and frame.time - self.began_at >= self._duration:
                 return
             count += 1
-            self._metrics.captured()
-            self._ring.put(frame)
+            self._ledger.captured(frame)
+            with self._ledger.holding(frame):
+                self._router.put(frame)

@@ -1,4 +1,4 @@
-"""Which mask goes with which frame: its own (locked), or the newest one, carried to it (tracked)."""
+"""Pairs masks with frames: a frame's own mask (locked), or the newest one, propagated to it (tracked)."""
 
 from __future__ import annotations
 
@@ -9,32 +9,41 @@ from typing import Protocol, TypeAlias
 from rtsod.errors import MaskError
 from rtsod.frames import Frame, MaskedFrame, PropagatedFrame
 from rtsod.interfaces import Masker
+from rtsod.mask_plan import MaskPlan
 from rtsod.metrics import Drop, Metrics, Stage, Work
 
 
 class Propagator(Protocol):
-    """What tracks; see :class:`rtsod.motion.propagate.MaskPropagator`."""
+    """Propagates masks by optical flow; see :class:`rtsod.motion.propagate.MaskPropagator`."""
 
     def observe(self, frame: Frame) -> None:
-        """See a frame to which there is nothing to carry."""
+        """Look at a frame to which no mask is propagated."""
         ...
 
     def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
-        """The mask as another frame needs it; None where the motion between the two cannot be believed."""
+        """The mask warped to a later frame; None where the flow between the two is not reliable."""
         ...
 
 
 class Stabilizer(Protocol):
-    """What steadies; see :class:`rtsod.motion.stabilize.MaskStabilizer`."""
+    """Smooths masks over time; see :class:`rtsod.motion.stabilize.MaskStabilizer`."""
 
     def stabilize(self, masked: MaskedFrame) -> MaskedFrame:
-        """The frame with its own mask, steadied by those before."""
+        """The frame with its own mask, smoothed by the masks before it."""
+        ...
+
+
+class SkipPolicy(Protocol):
+    """Decides whether a mask is due; see :class:`rtsod.masking.frame_skip.FrameSkipPolicy`."""
+
+    def is_due(self, newest: MaskedFrame, frame: Frame) -> bool:
+        """Whether a frame needs its own mask, given the newest frame that has one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A frame that got no valid mask: it becomes a slate, so that a file's time line stays whole."""
+    """A frame without a valid mask. A slate takes its place, so that the time line of a file stays complete."""
 
     frame: Frame
     reason: Drop
@@ -42,93 +51,103 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class HoldLast:
-    """A frame that no motion leads to: in its place the newest one that has its own mask is shown, once."""
+    """No reliable flow reaches this frame: show the latest frame with its own mask, at most once."""
 
     frame: Frame
     instead: MaskedFrame
 
 
 Decision: TypeAlias = MaskedFrame | PropagatedFrame | HoldLast | Rejected
-"""What is to be shown for a frame."""
+"""What to show for a frame."""
 
 
 class MaskSynchronizer:
-    """Finds the answer for each frame.
+    """Finds a decision for each frame.
 
-    Live, two threads share it: one calls :meth:`answer` for each frame that waits for its mask and :meth:`infer` for
-    each that does not, the other :meth:`track` for the latter. Files have the one thread that calls :meth:`answer`.
+    Two threads share one. The inference thread calls :meth:`mask_for` for frames that reach the compositor through it,
+    and :meth:`refresh` for live frames that are tracked. The compositor thread calls :meth:`propagate` for the latter.
 
     Args:
+        plan: says whether masks are propagated.
         masker: makes the masks.
-        stabilizer: is shown every mask in order; None leaves them as they are.
-        propagator: of masks to frames that have none of their own; None where each waits for its own.
-        metrics: told of everything.
-        mask_interval: with a carrier, at most every so many-th captured frame gets a mask of its own.
-        spares: live and with a carrier: whether a frame can do without even then, given the newest mask.
-        refusal: why a mask of a frame captured at that moment must not be shown now, or None.
+        stabilizer: smooths every mask, in order; None leaves masks as they are.
+        propagator: propagates masks; None if the plan is locked.
+        skip_policy: decides whether a mask is due; None if the plan is locked.
+        metrics: counts and times the masks.
+        withhold: why a mask of a frame captured at a given time must not be shown now, or None if it may be.
+
+    Raises:
+        ValueError: the plan propagates masks, and the propagator or the skip policy is missing.
     """
 
     def __init__(
         self,
+        plan: MaskPlan,
         masker: Masker,
         stabilizer: Stabilizer | None,
         propagator: Propagator | None,
+        skip_policy: SkipPolicy | None,
         metrics: Metrics,
         *,
-        mask_interval: int,
-        spares: Callable[[MaskedFrame, Frame], bool] = lambda newest, frame: False,
-        refusal: Callable[[float], Drop | None],
+        withhold: Callable[[float], Drop | None],
     ) -> None:
+        if plan.propagates and (propagator is None or skip_policy is None):
+            raise ValueError(f"a plan with sync {plan.sync!r} needs a propagator and a skip policy")
+        self._plan = plan
         self._masker = masker
         self._stabilizer = stabilizer
         self._propagator = propagator
+        self._skip_policy = skip_policy
         self._metrics = metrics
-        self._mask_interval = mask_interval
-        self._spares = spares
-        self._refusal = refusal
-        self._newest: MaskedFrame | None = None  # one name bound anew, so whoever reads it has one whole mask
+        self._withhold = withhold
+        self._newest: MaskedFrame | None = None  # replaced as a whole, so readers in the other thread need no lock
 
-    def answer(self, frame: Frame) -> Decision:
-        """Its own mask; with a carrier, for the frames between every n-th, the mask of the one before them.
+    def mask_for(self, frame: Frame) -> Decision:
+        """The frame's own mask or, in a tracked file, the one before it, propagated while no mask is due.
 
-        A frame that no motion leads to gets its own mask all the same: there is time.
+        A file has time: a frame that no reliable flow reaches gets its own mask after all.
         """
-        if self._propagator is not None and self._newest is not None and not self._is_due(frame):
-            carried = self._propagate(self._propagator, self._newest, frame)
-            if carried is not None:
-                return carried
-        answer = self._inferred(frame)
-        self._newest = answer if isinstance(answer, MaskedFrame) else None
-        return answer
+        if self._plan.sync == "tracked" and self._newest is not None and not self._is_due(self._newest, frame):
+            propagated = self._propagated(self._newest, frame)
+            if propagated is not None:
+                return propagated
+        decision = self._computed(frame)
+        self._newest = decision if isinstance(decision, MaskedFrame) else None
+        return decision
 
-    def infer(self, frame: Frame) -> None:
-        """Live: make this frame's mask the newest, if one is due. An invalid one leaves the newest to grow old."""
-        if self._newest is not None and self._spares(self._newest, frame):
+    def refresh(self, frame: Frame) -> None:
+        """Make this live frame's mask the newest, if one is due. An invalid mask leaves the newest one in place."""
+        if self._newest is not None and not self._is_due(self._newest, frame):
             return
-        if self._is_due(frame) and isinstance(answer := self._inferred(frame), MaskedFrame):
-            self._newest = answer
+        if isinstance(decision := self._computed(frame), MaskedFrame):
+            self._newest = decision
 
-    def track(self, frame: Frame) -> Decision:
-        """Live: the newest mask carried to the newest frame."""
-        newest, propagator = self._newest, self._propagator
-        assert propagator is not None, "without a carrier there is no tracking"
-        reason = Drop.NO_MASK if newest is None else self._refusal(newest.mask.captured_at)
+    def propagate(self, frame: Frame) -> Decision:
+        """The newest mask, propagated to this live frame."""
+        newest = self._newest
+        reason = Drop.NO_MASK if newest is None else self._withhold(newest.mask.captured_at)
         if newest is None or reason is not None or newest.frame.index == frame.index:
             if reason is not Drop.PAUSED:
-                with self._metrics.stage(Stage.TRACK, frame.index):
-                    propagator.observe(frame)
+                self._observe(frame)
             return newest if newest is not None and reason is None else Rejected(frame, reason or Drop.NO_MASK)
-        return self._propagate(propagator, newest, frame) or HoldLast(frame, newest)
+        return self._propagated(newest, frame) or HoldLast(frame, newest)
 
-    def _is_due(self, frame: Frame) -> bool:
-        return self._newest is None or frame.index - self._newest.frame.index >= self._mask_interval
+    def _is_due(self, newest: MaskedFrame, frame: Frame) -> bool:
+        assert self._skip_policy is not None
+        return self._skip_policy.is_due(newest, frame)
 
-    def _propagate(self, propagator: Propagator, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+    def _observe(self, frame: Frame) -> None:
+        assert self._propagator is not None
         with self._metrics.stage(Stage.TRACK, frame.index):
-            return propagator.propagate(masked, frame)
+            self._propagator.observe(frame)
 
-    def _inferred(self, frame: Frame) -> MaskedFrame | Rejected:
-        if (reason := self._refusal(frame.captured_at)) is not None:
+    def _propagated(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
+        assert self._propagator is not None
+        with self._metrics.stage(Stage.TRACK, frame.index):
+            return self._propagator.propagate(masked, frame)
+
+    def _computed(self, frame: Frame) -> MaskedFrame | Rejected:
+        if (reason := self._withhold(frame.captured_at)) is not None:
             return Rejected(frame, reason)
         try:
             masked = MaskedFrame(frame, self._masker.mask(frame))

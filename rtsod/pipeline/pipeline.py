@@ -1,4 +1,4 @@
-"""The way of a frame: source, ring, inference, ring, compositor, sinks, each step in its own thread.
+"""The path of a frame: source, inference, compositor, sinks, each in its own thread, with rings in between.
 
 ::
 
@@ -7,16 +7,15 @@
     tracked                          /----------------------------> Ring -v
     (live)   Source -> CaptureThread -> Ring -> inference thread -> newest mask -> compositor thread -> Sinks
 
-Live input never queues: each ring holds one item, and a newer one takes its place. File input never drops: a full
-ring makes the producer wait. A mask is composited with the very frame it was computed from (locked), or carried by the
-motion in the picture to the frame it is shown with (tracked). Live, the compositor then runs at the camera's rate,
-whatever inference costs; a file waits for its masks, and tracking only fills in between those of every n-th frame.
-Live, each frame may take the other way than the one before it: which, is decided when it is captured.
+Live input never queues: each ring holds one item, and a newer one displaces it. File input is never dropped: a full
+ring makes the producer wait. A mask is composited with the frame it was computed from (locked), or propagated by
+optical flow to the frame it is shown with (tracked). A tracked live run composites at the camera's rate, whatever
+inference costs; a file waits for its masks, and tracking only fills in between them. Each live frame is locked or
+tracked by the state of the masker at its capture.
 
-Fail closed: where there is no valid mask (not computed yet, not finite, too old, or inference failed) the sinks get a
-slate, which holds no camera pixel; nothing else can be handed to them, by type. Where motion cannot be believed, what
-locked would show is shown. When live input stalls, for whatever reason, slates go on at the rate of the output until a
-picture comes.
+Fail closed: without a valid mask (not computed yet, not finite, too old, or inference failed) the sinks get a slate,
+which holds no camera pixel. By their type they accept nothing else. Where the flow is not reliable, the latest frame
+with its own mask is shown. When live input stalls, slates continue at the output's rate until a picture comes.
 """
 
 from __future__ import annotations
@@ -25,58 +24,50 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 from rtsod.errors import EngineError
-from rtsod.frames import Compositable, Composited, Frame, MaskedFrame
+from rtsod.frames import Frame
 from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
-from rtsod.metrics import Drop, Metrics, Stage
+from rtsod.mask_plan import MaskPlan
+from rtsod.metrics import Drop, Metrics
 from rtsod.pipeline.capture import CaptureThread
-from rtsod.pipeline.mask_sync import Decision, HoldLast, MaskSynchronizer, Propagator, Rejected, Stabilizer
+from rtsod.pipeline.ledger import AccountingError, FrameLedger
+from rtsod.pipeline.mask_sync import Decision, MaskSynchronizer, Propagator, SkipPolicy, Stabilizer
+from rtsod.pipeline.presenter import Composing, Presenter
 from rtsod.pipeline.ring import Closed, OnFull, Ring
-from rtsod.pipeline.router import FrameRouter, InferenceRequest
+from rtsod.pipeline.router import FrameRouter, InferenceRequest, frame_of
 
-READ_AHEAD: Final = 4
+READ_AHEAD_FRAMES: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
-FALLBACK_FPS: Final = 30
-"""The rate of slates in a stall where the source knows no rate."""
+FALLBACK_SLATE_FPS: Final = 30
+"""Slates per second in a stall, where the source has no known rate."""
 JOIN_TIMEOUT: Final = 10.0
-"""Seconds each thread has to end when the run is over: more than the slowest single step takes."""
-
-
-class Composing(Protocol):
-    """What the pipeline needs of a compositor; see :class:`rtsod.composite.compositor.Compositor`."""
-
-    def compose(self, shown: Compositable, at: float, *, stands_for: Frame | None = None) -> Composited:
-        """The picture of a frame and its mask, ``at`` seconds after the first frame, in the place of another one."""
-        ...
-
-    def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
-        """A picture without any camera pixel, standing for ``frame`` if there is one."""
-        ...
+"""Seconds each thread has to end after the run: more than the slowest single step takes."""
 
 
 class Pipeline:
-    """One run, from opened edges to their end. The edges are opened and closed by the caller.
+    """One run over opened edges, which the caller opens and closes.
 
     Args:
         source: read by the capture thread.
         masker: used by the inference thread.
         compositor: used by the compositor thread.
         sinks: written by the compositor thread.
-        metrics: told of everything.
-        stabilizer: used by the inference thread on every mask; None leaves masks as they are.
-        propagator: carries masks to frames that have none of their own (tracked), in the compositor thread for live input,
-            in the inference thread for files; None composites each mask with its own frame (locked).
-        tracks: live and with a carrier: whether the frame that is captured now is to be tracked, not locked.
-        mask_interval: with a carrier: at most every so many-th captured frame gets a mask of its own.
-        spares: with a carrier, live: whether a frame can do without a mask of its own, given the newest one.
-        max_mask_age: live input: seconds from the capture of a mask's frame after which the mask is too old to be
-            shown, and without a picture after which the live sinks get a slate.
-        max_frames: frames to read, None for no bound.
-        duration: seconds of input, None for no bound.
-        clock: seconds that only grow, the one the source stamps its frames with.
-        wait: waits on a condition for so many seconds of that clock.
+        metrics: counts and times everything.
+        plan: which frames are locked and which are tracked, and when a live mask is too old. When live input brings no
+            picture for as long, the sinks get a slate.
+        stabilizer: smooths every mask in the inference thread; None leaves masks as they are.
+        propagator: propagates masks, in the compositor thread for live input and in the inference thread for files;
+            None if the plan is locked.
+        skip_policy: decides whether a mask is due; None if the plan is locked.
+        max_frames: frames to read, None for no limit.
+        duration: seconds of input to read, None for no limit.
+        clock: monotonic time in seconds, the clock that stamps the source's frames.
+        wait: waits on a condition, in seconds of that clock.
+
+    Raises:
+        ValueError: the plan propagates masks, and the propagator or the skip policy is missing.
     """
 
     def __init__(
@@ -86,13 +77,11 @@ class Pipeline:
         compositor: Composing,
         sinks: Sequence[Sink],
         metrics: Metrics,
+        plan: MaskPlan,
         *,
         stabilizer: Stabilizer | None = None,
         propagator: Propagator | None = None,
-        tracks: Callable[[], bool] = lambda: True,
-        mask_interval: int = 1,
-        spares: Callable[[MaskedFrame, Frame], bool] = lambda newest, frame: False,
-        max_mask_age: float,
+        skip_policy: SkipPolicy | None = None,
         max_frames: int | None = None,
         duration: float | None = None,
         clock: Clock = time.perf_counter,
@@ -100,59 +89,59 @@ class Pipeline:
     ) -> None:
         self._info = source.info
         self._masker = masker
-        self._compositor = compositor
-        self._sinks = sinks
         self._metrics = metrics
-        self._max_mask_age = max_mask_age
+        self._max_mask_age = plan.max_mask_age
         self._duration = duration
         self._clock = clock
 
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
-        self._to_infer: Ring[InferenceRequest] = Ring(1 if live else READ_AHEAD, on_full, wait)
+        self._to_infer: Ring[InferenceRequest] = Ring(1 if live else READ_AHEAD_FRAMES, on_full, wait)
         self._to_show: Ring[Decision | Frame] = Ring(1, on_full, wait)
-        parting = FrameRouter(
-            self._to_infer, self._to_show, tracks if live and propagator is not None else lambda: False, metrics
-        )
-        self._pairing = MaskSynchronizer(
-            masker, stabilizer, propagator, metrics, mask_interval=mask_interval, spares=spares, refusal=self._refusal
-        )
-        self._last_shown: Frame | None = None
-        self._capture = CaptureThread(source, parting, metrics, max_frames=max_frames, duration=duration)
         self._threads = [
-            threading.Thread(target=self._guarded, args=(self._infer_all,), name="rtsod-inference", daemon=True),
-            threading.Thread(target=self._guarded, args=(self._compose_all,), name="rtsod-compositor", daemon=True),
+            threading.Thread(target=self._run_thread, args=(self._infer_all,), name="rtsod-inference", daemon=True),
+            threading.Thread(target=self._run_thread, args=(self._compose_all,), name="rtsod-compositor", daemon=True),
         ]
+        capacity = self._to_infer.capacity + self._to_show.capacity + 1 + len(self._threads)
+        self._ledger = FrameLedger(metrics, capacity)
+        router = FrameRouter(self._to_infer, self._to_show, plan, masker, self._ledger, live=live)
+        self._capture = CaptureThread(source, router, self._ledger, metrics, max_frames=max_frames, duration=duration)
+        self._mask_sync = MaskSynchronizer(
+            plan, masker, stabilizer, propagator, skip_policy, metrics, withhold=self._reason_to_withhold
+        )
+        self._presenter = Presenter(
+            self._info, compositor, sinks, self._ledger, metrics, withhold=self._reason_to_withhold, clock=clock
+        )
         self._errors: list[BaseException] = []
         self._done = threading.Event()
         self._stopping = threading.Event()
         self._resumed = threading.Event()
         self._resumed.set()
-        self._start_of_input: float | None = None
-        self._frame_size = (self._info.width, self._info.height)
 
     @property
     def paused(self) -> bool:
-        """True: the sinks get slates. A file waits meanwhile; live input is not looked at."""
+        """Whether the sinks get slates. A file waits meanwhile; live input is not looked at."""
         return not self._resumed.is_set()
 
     def toggle_pause(self) -> None:
-        """Pause, or go on. From any thread."""
+        """Pause or resume. From any thread."""
         if self.paused:
             self._resumed.set()
         else:
             self._resumed.clear()
 
     def run(self, *, tick: Callable[[], bool] = lambda: False, interval: float = 0.05) -> None:
-        """Run to the end of the input or of its bounds, until ``tick`` says stop, or until an error in any thread.
+        """Run to the end of the input or its limits, until ``tick`` returns True, or until a thread fails.
 
         Args:
-            tick: called in this thread, the main one, at most every ``interval`` seconds, for the window and the
+            tick: called in this thread, the main one, at most every ``interval`` seconds, to serve the window and the
                 signals; returns True to stop.
             interval: seconds.
 
         Raises:
-            RtsodError: the first error of any thread; every thread has ended or been given up by then.
+            RtsodError: the first error of any thread; further ones are attached as notes. All threads have ended or
+                been given up by then.
+            AccountingError: a frame was lost or counted twice, which is a bug.
         """
         self._capture.start()
         for thread in self._threads:
@@ -164,16 +153,19 @@ class Pipeline:
                     break
         finally:
             self._shut_down()
-        for error in self._errors:
-            raise error
+        if self._errors:
+            first, *others = self._errors
+            for error in others:
+                first.add_note(f"also: {type(error).__name__}: {error}")
+            raise first
         numbers = self._metrics.snapshot()
         if not numbers["composited"] and numbers["invalid_masks"]:
             raise EngineError(f"{self._masker.name} gave no valid mask: every picture became a slate")
 
     # ---------------------------------------------------------------- threads
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """A thread's life: its error is kept for the caller, and its neighbours are never left waiting."""
+    def _run_thread(self, work: Callable[[], None]) -> None:
+        """Keep a thread's error for the caller, and never leave its neighbours waiting."""
         try:
             work()
         except Closed:
@@ -187,112 +179,70 @@ class Pipeline:
 
     def _infer_all(self) -> None:
         while True:
-            offered = self._to_infer.get()
-            assert offered is not None  # without a timeout there is a frame or Closed
-            if not offered.awaited:
-                self._pairing.infer(offered.frame)
-            elif self._to_show.put(self._pairing.answer(offered.frame)) is not None:
-                self._metrics.dropped(Drop.BEFORE_COMPOSITING)
+            request = self._to_infer.get()
+            assert request is not None  # without a timeout there is a request, or Closed is raised
+            if request.locked:
+                with self._ledger.holding(request.frame):
+                    displaced = self._to_show.put(self._mask_sync.mask_for(request.frame))
+                if displaced is not None:
+                    self._ledger.dropped(frame_of(displaced), Drop.BEFORE_COMPOSITING)
+            else:
+                self._mask_sync.refresh(request.frame)
             self._masker.run_deferred()
 
     def _compose_all(self) -> None:
         try:
-            self._show_slate()  # whoever watches sees a slate first, never the room
-            patience = self._max_mask_age if self._info.live else None
+            self._presenter.show_slate()  # viewers see a slate first, never the room
+            timeout = self._stall_timeout()
             while True:
-                answer = self._next_answer(patience)
-                if answer is None:
-                    self._show_slate(to_all=True)
-                    patience = float(1 / (self._info.fps or FALLBACK_FPS))
+                item = self._to_show.get(timeout)
+                if item is None:
+                    self._presenter.show_slate(to_all=True)
+                    timeout = float(1 / (self._info.fps or FALLBACK_SLATE_FPS))
                 else:
-                    self._compose_one(answer)
-                    patience = self._max_mask_age if self._info.live else None
+                    with self._ledger.holding(frame_of(item)):
+                        decision = self._mask_sync.propagate(item) if isinstance(item, Frame) else item
+                        if self.paused and not self._info.live:
+                            self._wait_for_resume(decision.frame)
+                        self._presenter.show(decision)
+                    timeout = self._stall_timeout()
         except Closed:
-            self._show_slate()  # nor does the last picture stay on a virtual camera that others go on reading
+            self._presenter.show_slate()  # nor does the last picture stay on a virtual camera that others keep reading
         except BaseException:
-            with suppress(Exception):  # what broke may be what shows it
-                self._show_slate()
+            with suppress(Exception):  # the failure may be in the sink itself
+                self._presenter.show_slate()
             raise
         finally:
             self._done.set()
 
-    def _next_answer(self, patience: float | None) -> Decision | None:
-        item = self._to_show.get(patience)
-        return self._pairing.track(item) if isinstance(item, Frame) else item
-
-    def _compose_one(self, answer: Decision) -> None:
-        frame = answer.frame
-        self._frame_size = (frame.image.shape[1], frame.image.shape[0])
-        if self.paused and not self._info.live:
-            self._wait_for_resume()
-        if isinstance(answer, Rejected):
-            self._refuse(frame, answer.reason)
-            return
-        shown = answer.instead if isinstance(answer, HoldLast) else answer
-        composed_at = self._clock()
-        if (reason := self._refusal(shown.origin.captured_at)) is not None:
-            self._refuse(frame, reason)
-        elif self._last_shown is not None and shown.frame.index <= self._last_shown.index:
-            self._metrics.dropped(Drop.UNTRACKED)  # a later picture is already seen: it stays
-        else:
-            with self._metrics.stage(Stage.COMPOSE, frame.index):
-                picture = self._compositor.compose(shown, self._at(frame), stands_for=frame)
-            self._write(picture, self._sinks)
-            self._last_shown = shown.frame
-            self._metrics.composited(shown, composed_at)
-
-    def _refuse(self, frame: Frame, reason: Drop) -> None:
-        """Show a slate in a frame's place."""
-        self._metrics.dropped(reason)
-        height, width = frame.image.shape[:2]
-        self._write(self._compositor.slate(width, height, self._at(frame), frame=frame, now=self._clock()), self._sinks)
-
     # ------------------------------------------------------------------ parts
 
     def _time_is_up(self, started: float) -> bool:
-        """Whether live input has been away when its time was over, so that no frame ended it."""
+        """Whether the duration of live input is over, and no frame came to end it."""
         if self._duration is None or not self._info.live:
             return False
         began = self._capture.began_at
         return self._clock() - (started if began is None else began) >= self._duration + self._max_mask_age
 
-    def _refusal(self, captured_at: float) -> Drop | None:
-        """Why a mask of a frame captured then must not be shown now; a file's waits, so nothing is against it."""
+    def _stall_timeout(self) -> float | None:
+        """Seconds without a picture after which live input counts as stalled; files are waited for."""
+        return self._max_mask_age if self._info.live else None
+
+    def _reason_to_withhold(self, captured_at: float) -> Drop | None:
+        """Why a mask of a frame captured then must not be shown now. The masks of a file may always be shown."""
         if not self._info.live:
             return None
         if self.paused:
             return Drop.PAUSED
         return Drop.MASK_TOO_OLD if self._clock() - captured_at > self._max_mask_age else None
 
-    def _wait_for_resume(self) -> None:
-        self._show_slate()
+    def _wait_for_resume(self, frame: Frame) -> None:
+        """Hold a file's frame, with a slate in its place."""
+        self._presenter.match_size(frame)
+        self._presenter.show_slate()
         while not self._resumed.wait(0.05):
             if self._stopping.is_set():
                 raise Closed
-
-    def _at(self, frame: Frame) -> float:
-        """Seconds since the first frame, on the input's own time line."""
-        now = frame.time
-        if self._start_of_input is None:
-            self._start_of_input = now
-        return now - self._start_of_input
-
-    def _show_slate(self, *, to_all: bool = False) -> None:
-        """Show a slate that stands for no frame, to those who watch; in a stall to recordings, too."""
-        watched = [sink for sink in self._sinks if sink.live or to_all]
-        width, height = self._frame_size
-        if not watched or width is None or height is None:
-            return
-        now = self._clock()
-        at = now - self._start_of_input if self._info.live and self._start_of_input is not None else 0.0
-        self._write(self._compositor.slate(width, height, at, now=now), watched)
-
-    def _write(self, picture: Composited, sinks: Sequence[Sink]) -> None:
-        if picture.is_slate:
-            self._metrics.slate()
-        with self._metrics.stage(Stage.WRITE, picture.index):
-            for sink in sinks:
-                sink.write(picture)
 
     def _shut_down(self) -> None:
         self._stopping.set()
@@ -305,11 +255,17 @@ class Pipeline:
                 stuck.append(thread.name.removeprefix("rtsod-"))
         if self._capture.error is not None:
             self._errors.insert(0, self._capture.error)
-        self._account_for_the_rest()
         if stuck and not self._errors:
             self._errors.append(EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(stuck)}"))
+        self._account_for_leftovers(stuck_threads=len(stuck))
 
-    def _account_for_the_rest(self) -> None:
-        so_far = self._metrics.snapshot()
-        under_way = so_far["captured"] - so_far["composited"] - sum(so_far["dropped"].values())
-        self._metrics.dropped(Drop.STOPPED, under_way)
+    def _account_for_leftovers(self, *, stuck_threads: int) -> None:
+        """Count the frames that a failed thread left in its ring, and check that none is missing."""
+        left = [request.frame for request in self._to_infer.close(discard=True) if request.locked]
+        left += [frame_of(item) for item in self._to_show.close(discard=True)]
+        try:
+            for frame in left:
+                self._ledger.dropped(frame, Drop.STOPPED)
+            self._ledger.close(stuck_threads=stuck_threads)
+        except AccountingError as error:
+            self._errors.append(error)

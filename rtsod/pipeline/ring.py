@@ -1,50 +1,40 @@
-"""The hand-over between two threads: a short queue that says what happens when it is full."""
+"""The hand-over between two threads: a short queue that defines what happens when it is full."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from rtsod.interfaces import Wait
 
 T = TypeVar("T")
-T_in = TypeVar("T_in", contravariant=True)
 
 
 class OnFull(Enum):
     """What ``put`` does when the ring is full."""
 
     DROP_OLDEST = "drop oldest"
-    """Live input: the newest matters, the oldest goes and is counted."""
+    """Live input: the newest item matters; the oldest is displaced and returned."""
     WAIT = "wait"
-    """Files: nothing is lost, the producer is slowed down."""
+    """Files: nothing is lost; the producer waits."""
 
 
 class Closed(Exception):
-    """The ring was closed and, for ``get``, is empty."""
-
-
-class Puttable(Protocol[T_in]):
-    """Where a producer leaves what it makes: a ring, or the place where its ways part."""
-
-    def put(self, item: T_in) -> object:
-        """See :meth:`Ring.put`."""
-        ...
-
-    def close(self, *, discard: bool = False) -> None:
-        """See :meth:`Ring.close`."""
-        ...
+    """The ring is closed and, for ``get``, empty."""
 
 
 class Ring(Generic[T]):
-    """A queue of at most ``capacity`` items between producers and one consumer. Order is kept.
+    """A first-in, first-out queue between producers and one consumer.
 
     Args:
-        capacity: at least 1.
-        on_full: the policy of ``put``.
-        wait: for ``get`` with a timeout.
+        capacity: the most items it holds, at least 1.
+        on_full: what :meth:`put` does when it is full.
+        wait: waits in :meth:`get` with a timeout; tests use a fake clock.
+
+    Raises:
+        ValueError: ``capacity`` is less than 1.
     """
 
     def __init__(self, capacity: int, on_full: OnFull, wait: Wait = threading.Condition.wait_for) -> None:
@@ -57,36 +47,41 @@ class Ring(Generic[T]):
         self._closed = False
         self._changed = threading.Condition()
 
+    @property
+    def capacity(self) -> int:
+        """The most items it holds."""
+        return self._capacity
+
     def put(self, item: T) -> T | None:
-        """Add the newest item, at once or, with :attr:`OnFull.WAIT`, when there is room.
+        """Add an item, at once or, with :attr:`OnFull.WAIT`, when there is room.
 
         Returns:
-            What had to go for it, if anything: it is the caller's to count.
+            The displaced item, if any: the caller must account for it.
 
         Raises:
-            Closed: the ring was closed, before or while waiting; the item was not taken.
+            Closed: the ring was closed, before or while waiting. The item was not added.
         """
         with self._changed:
             if self._on_full is OnFull.WAIT:
                 self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity)
             if self._closed:
                 raise Closed
-            lost = self._items.popleft() if len(self._items) == self._capacity else None
+            displaced = self._items.popleft() if len(self._items) == self._capacity else None
             self._items.append(item)
             self._changed.notify_all()
-            return lost
+            return displaced
 
     def get(self, timeout: float | None = None) -> T | None:
-        """The oldest item.
+        """Remove and return the oldest item.
 
         Args:
-            timeout: seconds to wait for one; None waits for ever.
+            timeout: seconds to wait for an item; None waits without limit.
 
         Returns:
-            The item, or None when the time is over.
+            The item, or None on timeout.
 
         Raises:
-            Closed: there is nothing left and nothing will come.
+            Closed: the ring is empty and closed.
         """
         with self._changed:
             self._wait(self._changed, lambda: self._closed or bool(self._items), timeout)
@@ -98,14 +93,19 @@ class Ring(Generic[T]):
                 raise Closed
             return None
 
-    def close(self, *, discard: bool = False) -> None:
-        """No more items come. Wakes everybody who waits. Idempotent.
+    def close(self, *, discard: bool = False) -> list[T]:
+        """Accept no more items, and wake all waiting threads. Idempotent.
 
         Args:
-            discard: also throw away what is still in it (shutting down), instead of letting it be fetched (the end).
+            discard: also remove the items still in the ring, instead of letting them be fetched.
+
+        Returns:
+            The removed items: the caller must account for them.
         """
         with self._changed:
             self._closed = True
+            discarded = list(self._items) if discard else []
             if discard:
                 self._items.clear()
             self._changed.notify_all()
+            return discarded

@@ -1,4 +1,4 @@
-"""Privacy under every fault, and an hour of faults on a fast clock: what leaves holds no room, and nothing is leaked.
+"""Privacy under every fault, and an hour of faults on a fast clock: no output shows the room, and nothing leaks.
 
 The whole chain runs: supervised camera, supervised engine, pipeline, compositor, virtual camera. Every background pixel
 of every frame carries a watermark, of which no output may show even a trace: see :mod:`tests.support.moving_room`.
@@ -25,21 +25,20 @@ from hypothesis import strategies as st
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
+from rtsod.config import Sync
 from rtsod.errors import EngineError, RtsodError, SourceBusy, SourceError, SourceGone
 from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
 from rtsod.interfaces import Backdrop, Transparent
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Metrics, Snapshot
-from rtsod.motion.propagate import MaskPropagator
-from rtsod.pipeline.pipeline import Pipeline
 from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks.pixels import bring_to
 from rtsod.sources.supervised import SupervisedSource
 from tests.support import moving_room
-from tests.support.fakes import FakeEngine, hasten, right_half
+from tests.support.fakes import FakeEngine, hasten, pipeline_of, right_half
 from tests.support.moving_room import BACKDROP, HEIGHT, WIDTH
 
-SYNCS: Final = ("locked", "tracked")
+SYNCS: Final[tuple[Sync, ...]] = ("locked", "tracked")
 FPS: Final = 5
 MAX_AGE: Final = 1.0
 
@@ -49,9 +48,9 @@ OUTPUT_FAULTS: Final = ("refused", "blocked")
 
 
 class World:
-    """What the edges do at the moment: one fault at a time, for a while, as the test has chosen."""
+    """What the edges do now: one fault at a time, chosen by the test."""
 
-    def __init__(self, speed: float, sync: str) -> None:
+    def __init__(self, speed: float, sync: Sync) -> None:
         self.manner = moving_room.GENTLE if sync == "tracked" else moving_room.ABRUPT
         self.clock, self.wait = hasten(speed)
         self.speed = speed
@@ -70,7 +69,7 @@ class World:
 
 
 class Camera:
-    """The room with somebody in it, who moves with every frame."""
+    """A room with a person who moves with every frame."""
 
     def __init__(self, world: World) -> None:
         if world.fault == "stolen":
@@ -108,7 +107,7 @@ class Camera:
 
 
 class Network(FakeEngine):
-    """Finds the subject, unless it is made to fail."""
+    """Segments the subject, unless it is told to fail."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -136,7 +135,7 @@ class Network(FakeEngine):
 
 
 class Watched:
-    """A virtual camera that looks at every picture."""
+    """A virtual camera that inspects every picture."""
 
     def __init__(self, world: World) -> None:
         self.name, self.width, self.height = "watched", WIDTH, HEIGHT
@@ -162,7 +161,7 @@ class Watched:
 
 
 class Recording:
-    """A sink of the other kind, that looks as well, and may hold everybody up."""
+    """A recording that inspects every picture, and may block the others."""
 
     name, live = "recording", False
 
@@ -180,9 +179,9 @@ class Recording:
 
 
 def _spend(
-    world: World, script: Sequence[tuple[str | None, float]], backdrop: Backdrop, sync: str
+    world: World, script: Sequence[tuple[str | None, float]], backdrop: Backdrop, sync: Sync
 ) -> tuple[Snapshot, Watched, Recording]:
-    """Run the whole chain while the faults of the script come and go, each for its seconds."""
+    """Run the whole chain through the faults of a script, each for its seconds."""
     metrics = Metrics(world.clock)
     watched, recording = Watched(world), Recording(world)
     source = SupervisedSource(
@@ -196,10 +195,9 @@ def _spend(
         opener=lambda *_: watched,
     )  # fmt: skip
     sink.limit_age(MAX_AGE)
-    pipeline = Pipeline(
+    pipeline = pipeline_of(
         source, WholeFrame(engine, metrics), Compositor([backdrop]), [sink, recording], metrics,
-        propagator=MaskPropagator() if sync == "tracked" else None,
-        max_mask_age=MAX_AGE, clock=world.clock, wait=world.wait,
+        sync=sync, max_mask_age=MAX_AGE, clock=world.clock, wait=world.wait,
     )  # fmt: skip
     ends = world.clock()
     steps: Iterator[tuple[str | None, float]] = iter(script)
@@ -213,7 +211,7 @@ def _spend(
         return seconds < 0
 
     try:
-        with suppress(RtsodError):  # a budget that is spent ends the run in order; nothing may leak by that either
+        with suppress(RtsodError):  # an exhausted budget ends the run cleanly, and must not leak either
             pipeline.run(tick=tick, interval=0.0005)
     finally:
         world.end()
@@ -235,7 +233,7 @@ _STEPS = st.tuples(
 )
 @settings(deadline=None, max_examples=40)
 def test_no_pixel_of_the_room_under_any_faults(
-    script: list[tuple[str | None, float]], backdrop: str, sync: str
+    script: list[tuple[str | None, float]], backdrop: str, sync: Sync
 ) -> None:
     backdrops: dict[str, Callable[[], Backdrop]] = {
         "colour": lambda: ColourBackground(BACKDROP),
@@ -250,7 +248,7 @@ def test_no_pixel_of_the_room_under_any_faults(
 
 @pytest.mark.parametrize("sync", SYNCS)
 @pytest.mark.parametrize("fault", [*CAMERA_FAULTS, *ENGINE_FAULTS, *OUTPUT_FAULTS])
-def test_it_recovers_from_every_fault(fault: str, sync: str) -> None:
+def test_it_recovers_from_every_fault(fault: str, sync: Sync) -> None:
     world = World(30.0, sync)
     seconds = 4.0 if fault not in ("hang", "slow") else 1.0
     numbers, watched, recording = _spend(
@@ -279,8 +277,8 @@ def _resources() -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("sync", "length", "speed", "memory"), [("locked", 3600, 250.0, 8_000_000), ("tracked", 480, 60.0, 24_000_000)]
 )
-def test_an_hour_of_faults_leaks_nothing(sync: str, length: int, speed: float, memory: int) -> None:
-    """Tracking takes its milliseconds, so that its clock cannot run as fast, and remembers two seconds of pictures."""
+def test_an_hour_of_faults_leaks_nothing(sync: Sync, length: int, speed: float, memory: int) -> None:
+    """Tracking costs real milliseconds, so its clock runs slower, and it remembers two seconds of pictures."""
     chance = random.Random(20261123)
     kinds = [*CAMERA_FAULTS, *(fault for fault in ENGINE_FAULTS if fault != "hang"), *OUTPUT_FAULTS]
     script: list[tuple[str | None, float]] = []

@@ -33,7 +33,7 @@ class Rig:
         pretend_built(monkeypatch, engine, "fp32")
         self.sink = CollectingSink(live=True)
         self._fails, self._answers = fails, 0
-        monkeypatch.setattr("rtsod.app.run.open_sinks", lambda *_, **__: [self.sink])
+        monkeypatch.setattr("rtsod.app.edges.open_sinks", lambda *_, **__: [self.sink])
 
     def _answer(self, image: Image) -> Alpha:
         self._answers += 1

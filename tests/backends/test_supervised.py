@@ -118,8 +118,8 @@ def test_an_engine_that_never_ran_is_closed() -> None:
 
 STUCK = """
 import atexit, ctypes, sys, threading
+from rtsod.app import engines
 from rtsod.cli import run as command
-from rtsod.app import run
 from rtsod.backends import supervised
 from rtsod.pipeline import pipeline
 from rtsod.system import signals
@@ -142,7 +142,7 @@ class Stuck(ConstantEngine):
         return super().infer(image)
 
 
-run.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
+engines.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
 arguments = ["--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
 signals.leave(command.main(arguments))
 """

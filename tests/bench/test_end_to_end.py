@@ -7,10 +7,10 @@ from fractions import Fraction
 
 from rtsod.bench.end_to_end import Case, EndToEndResult, last_spans, run_case
 from rtsod.bench.target import Target
-from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.config import EngineConfig, SourceConfig
 from rtsod.frames import EngineInfo, Frame, Mask, MaskedFrame, SourceInfo
-from rtsod.masking.whole_frame import WholeFrame
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Metrics, Span, Stage
 from tests.support.fakes import FakeEngine, FakeSource, Ticks, picture, right_half
 
@@ -35,10 +35,8 @@ def test_the_timeline_begins_when_the_first_shown_frame_is_captured() -> None:
 
 def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
     case = Case(Target(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
-    source = FakeSource(30, images=[picture()])
-    metrics, engine = Metrics(trace=1000), FakeEngine()
-    masker = WholeFrame(engine, metrics)
-    run = run_case(case, source, masker, engine.info, ColourBackground("#00FF00"), metrics, max_mask_age=60)
+    source, plan = FakeSource(30, images=[picture()]), MaskPlan((Rung(64),), max_mask_age=60)
+    run = run_case(replace(case, background="#00FF00"), source, EnginePool(FakeEngine()), plan=plan)
     assert run.snapshot["composited"] == 30
     assert len(run.latencies_ms) == 30
     assert {span.frame for span in run.spans if span.stage is Stage.COMPOSE} >= set(range(10, 30))

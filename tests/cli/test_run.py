@@ -155,7 +155,7 @@ def test_the_download_bar_lives_as_long_as_what_is_fetched_under_it(
         return opener(*arguments)
 
     monkeypatch.setattr(Reporter, "download", download)
-    monkeypatch.setattr("rtsod.app.run.open_engine", open_engine)
+    monkeypatch.setattr("rtsod.app.engines.open_engine", open_engine)
     code, lines = _run("--source", clip, *FAST, "--max-frames", "1", "--output", "o.mp4", capsys=capsys)
     assert code == 0, lines
 
@@ -171,7 +171,7 @@ def test_only_backgrounds_that_can_be_shown_are_read(
         opened.append(spec)
         return opener(spec)
 
-    monkeypatch.setattr("rtsod.app.run.open_background", open_background)
+    monkeypatch.setattr("rtsod.app.edges.open_background", open_background)
     arguments = ["--source", str(clip), *FAST, "--bg", "beach", "--max-frames", "1", "--output", "o.mp4"]
     code, lines = _run(*arguments, capsys=capsys)
     assert code == 0, lines

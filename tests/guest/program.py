@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rtsod.app import run
+from rtsod.app import engines
 from rtsod.backends.constant import ConstantEngine
 from rtsod.cli.run import main
 from rtsod.config import EngineConfig
@@ -14,6 +14,6 @@ def _ellipse(config: EngineConfig, *_: object) -> ConstantEngine:
     return ConstantEngine(config.input_size, name="torch")
 
 
-vars(run)["open_engine"] = _ellipse
+vars(engines)["open_engine"] = _ellipse
 
 raise SystemExit(main(sys.argv[1:]))

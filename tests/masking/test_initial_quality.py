@@ -1,7 +1,8 @@
-"""What is chosen at the start, given what it costs here."""
+"""What is chosen at the start of a run, given what an inference costs."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -14,19 +15,21 @@ from rtsod.app.assembly import plan_run
 from rtsod.backends.constant import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.errors import UsageError
-from rtsod.frames import Frame, Image, SourceInfo
+from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Engine
+from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking import initial_quality
 from rtsod.masking.adaptive import AdaptiveMasker
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.initial_quality import Choice, build_masker, check, choose
-from rtsod.masking.ladder import Rung
-from rtsod.masking.roi_masker import RegionMasker
+from rtsod.masking.initial_quality import RungChoice, build_masker, check_quality, choose_rungs
+from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
+from tests.support.fakes import FakeEngine
 
 CAMERA = SourceInfo("camera", 640, 480, Fraction(30), live=True)
 FILE = replace(CAMERA, name="clip.mp4", live=False)
+FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 3, 0.1)
 STILLS = replace(FILE, name="photos", stills=True, fps=None)
 
 
@@ -36,50 +39,53 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, whole_ms: float) -> None:
         self.whole = whole_ms / 1e3
         self.opened: list[int] = []
+        self.may_open = threading.Event()
+        self.may_open.set()
         self.pool = EnginePool(ConstantEngine(320), self._open)
         monkeypatch.setattr(initial_quality, "inference_seconds", self._seconds)
 
     def _open(self, size: int) -> Engine:
         self.opened.append(size)
+        assert self.may_open.wait(10)
         return ConstantEngine(size)
 
     def _seconds(self, engine: Engine, info: SourceInfo) -> float:
         return self.whole * (engine.info.input_size / 320) ** 2
 
     def choose(
-        self, info: SourceInfo = CAMERA, *, mask_interval: int = 1, tracking: bool = False, **options: Any
-    ) -> Choice:
+        self, info: SourceInfo = CAMERA, *, mask_interval: int = 1, may_track: bool = False, **options: Any
+    ) -> RungChoice:
         config = QualityConfig(**options)
-        return choose(config, info, self.pool, self.whole, mask_interval=mask_interval, tracking=tracking)
+        return choose_rungs(config, info, self.pool, self.whole, mask_interval=mask_interval, may_track=may_track)
 
 
-def test_where_the_whole_frame_keeps_up_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_frame_is_chosen_where_it_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, 18)
     choice = machine.choose()
     assert choice.rung == Rung(320)
-    assert choice.why is None
+    assert choice.reason is None
     assert machine.opened == []
-    assert len(choice.rungs) > 1  # it may not stay so
+    assert len(choice.rungs) > 1  # the machine may get busier
 
 
 @pytest.mark.parametrize(("whole_ms", "size"), [(40, 192), (60, 160), (90, 128), (2000, 128)])
-def test_else_the_best_region_that_does(monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int) -> None:
+def test_otherwise_the_largest_roi_that_keeps_up(monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int) -> None:
     machine = Machine(monkeypatch, whole_ms)
     choice = machine.choose()
     assert (choice.rung.size, choice.rung.region) == (size, True)
-    assert choice.why is not None
-    assert f"{size}x{size}" in choice.why
-    assert machine.opened == []  # that takes a while, and masks can begin meanwhile
+    assert choice.reason is not None
+    assert f"{size}x{size}" in choice.reason
+    assert machine.opened == []  # opening takes a while, and masks can begin meanwhile
 
 
-def test_a_rate_that_was_asked_for_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, 55)
     choice = machine.choose(target_fps=30)
     assert (choice.rung.size, len(choice.rungs)) == (160, 4)
-    assert machine.opened == [160]  # what cannot keep up, by its cost, is not opened
+    assert machine.opened == [160]  # rungs that cannot keep up by their cost are not opened
 
 
-def test_without_a_region_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_roi_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     rung = Machine(monkeypatch, 30).choose(region="off").rung
     assert (rung.size, rung.region) == (256, False)
 
@@ -89,10 +95,10 @@ def test_fewer_masks_need_less_speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("options", [{"quality": "fixed"}, {"quality": "fixed", "region": "off"}])
-def test_fixed_is_the_whole_frame_for_good(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+def test_fixed_quality_is_the_whole_frame_throughout(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     choice = Machine(monkeypatch, 1000).choose(**options)
     assert choice.rungs == (Rung(320),)
-    assert choice.why == "fixed, the whole frame at 320x320"
+    assert choice.reason == "fixed, the whole frame at 320x320"
 
 
 def test_files_are_fixed_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,28 +109,28 @@ def test_files_are_fixed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (choice.rung.size, choice.rung.region) == (160, True)
 
 
-def test_a_size_that_was_asked_for_is_taken_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_size_is_used_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = Machine(monkeypatch, 18).choose(region=144)
     assert [(rung.size, rung.region) for rung in choice.rungs] == [(144, True)]
-    assert choice.seconds < 0.01  # with its share of the looks at the whole frame, but no more
+    assert choice.seconds < 0.01  # with its share of the full-frame refreshes, but no more
 
 
-def test_what_cannot_be_had_is_an_error_that_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match=r"just now, .*128x128: ask for less"):
+def test_a_rate_out_of_reach_is_an_error_that_names_the_reachable_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"just now, .*128x128: request fewer"):
         Machine(monkeypatch, 300).choose(target_fps=60)
     with pytest.raises(UsageError, match="less than the full frame's 320"):
         AppConfig(quality=QualityConfig(region=320))
 
 
 @pytest.mark.parametrize("options", [{"region": 160}, {"target_fps": 5}])
-def test_photographs_are_seen_whole(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+def test_photographs_are_processed_whole(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     machine = Machine(monkeypatch, 300)
     assert machine.choose(STILLS).rungs == (Rung(320),)
     with pytest.raises(UsageError, match="photographs"):
-        check(QualityConfig(**options), STILLS)
+        check_quality(QualityConfig(**options), STILLS)
 
 
-def test_a_rate_nobody_knows_is_not_aimed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_without_a_known_rate_keeps_the_whole_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Machine(monkeypatch, 300).choose(replace(CAMERA, fps=None)).rung == Rung(320)
 
 
@@ -134,10 +140,10 @@ def test_options_are_checked(bad: dict[str, Any]) -> None:
         QualityConfig(**bad)
 
 
-def test_with_tracking_the_mask_rate_is_given_up_before_the_smallest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    ways = [(rung.size, rung.mask_interval) for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
+def test_with_tracking_the_mask_rate_falls_before_the_smallest_size_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = [(rung.size, rung.mask_interval) for rung in Machine(monkeypatch, 40).choose(may_track=True).rungs]
     assert ways == [(320, 1), (192, 1), (160, 1), (160, 2), (160, 4), (128, 4)]
-    costs = [rung.cost / rung.mask_interval for rung in Machine(monkeypatch, 40).choose(tracking=True).rungs]
+    costs = [rung.cost / rung.mask_interval for rung in Machine(monkeypatch, 40).choose(may_track=True).rungs]
     assert costs == sorted(costs, reverse=True)
 
 
@@ -148,7 +154,7 @@ def test_with_tracking_the_mask_rate_is_given_up_before_the_smallest_size(monkey
 def test_with_tracking_it_starts_where_it_keeps_up(
     monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int, mask_interval: int
 ) -> None:
-    rung = Machine(monkeypatch, whole_ms).choose(tracking=True).rung
+    rung = Machine(monkeypatch, whole_ms).choose(may_track=True).rung
     assert (rung.size, rung.region, rung.mask_interval) == (size, True, mask_interval)
 
 
@@ -159,48 +165,75 @@ def test_with_tracking_it_starts_where_it_keeps_up(
         (18, {"sync": "tracked"}, "tracked", 4), (200, {"mask_interval": 2}, "tracked", 1),
     ],
 )  # fmt: skip
-def test_below_what_is_locked_auto_is_tracked(
+def test_auto_sync_follows_the_ladder(
     monkeypatch: pytest.MonkeyPatch, whole_ms: float, options: dict[str, Any], sync: str, mask_interval: int
 ) -> None:
     machine = Machine(monkeypatch, whole_ms)
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
     said: list[str] = []
-    settled = plan_run(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, said.append)
-    assert (settled.run.sync, settled.choice.rungs[-1].mask_interval) == (sync, mask_interval)
+    plan = plan_run(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, said.append)
+    assert (plan.sync, plan.rungs[-1].mask_interval) == (sync, mask_interval)
     if sync == "auto":
         now = "locked, masks take 18 ms" if whole_ms == 18 else "tracked, masks take"
         assert any(line.startswith(f"sync: {now}") for line in said)
         assert any("tracked whenever they take more" in line for line in said) == (whole_ms == 18)
 
 
-def test_a_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, said = Machine(monkeypatch, 40), list[str]()
     monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
-    settled = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
-    assert (settled.run.sync, settled.run.mask_interval) == ("tracked", 4)
+    plan = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
+    assert (plan.sync, plan.mask_interval) == ("tracked", 4)
     assert said[0] == "quality: the whole frame at 320x320, 40 ms for each mask, for --target-fps 7"
     refused = plan_run(QualityConfig(target_fps=7), RunConfig(sync="locked"), CAMERA, machine.pool, said.append)
-    assert (refused.run.sync, refused.run.mask_interval) == ("locked", 1)
+    assert (refused.sync, refused.mask_interval) == ("locked", 1)
 
 
-def test_the_masker_is_the_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    cases: list[tuple[SourceInfo, dict[str, Any], type, str]] = [
+@pytest.mark.parametrize(
+    ("info", "options", "kind", "rung"),
+    [
         (STILLS, {}, WholeFrame, "the whole frame at 320x320"),
-        (CAMERA, {"region": 160}, RegionMasker, "the subject's region at 160x160"),
-        (CAMERA, {}, AdaptiveMasker, "the subject's region at 192x192"),
+        (CAMERA, {"region": 160}, RoiMasker, "the subject's region at 160x160"),
         (FILE, {}, WholeFrame, "the whole frame at 320x320"),
-    ]
-    for info, options, kind, rung in cases:
-        machine, metrics = Machine(monkeypatch, 40), Metrics()
-        masker = build_masker(machine.choose(info, **options), info, machine.pool, metrics, said.append)
-        assert isinstance(masker, kind)
-        assert masker.name == "constant"
-        assert masker.mask_interval == 1
-        if machine.pool._opener is not None:
-            machine.pool._opener.join(10)
-        image: Image = np.zeros((48, 64, 3), np.uint8)
-        assert masker.mask(Frame(image, 3, 0.1)).frame_index == 3
-        masker.run_deferred()
-        assert metrics.snapshot()["rung"] == rung
-    assert said in ([], ["quality: the subject's region at 192x192, because its network is open now"])
+    ],
+)
+def test_a_single_rung_has_its_masker_from_the_start(
+    monkeypatch: pytest.MonkeyPatch, info: SourceInfo, options: dict[str, Any], kind: type, rung: str
+) -> None:
+    machine, metrics, said = Machine(monkeypatch, 40), Metrics(), list[str]()
+    masker = build_masker(plan_of(machine.choose(info, **options)), info, machine.pool, metrics, said.append)
+    assert isinstance(masker, kind)
+    assert (masker.name, masker.mask_interval) == ("constant", 1)
+    assert masker.mask(FRAME).frame_index == FRAME.index
+    masker.run_deferred()
+    assert metrics.snapshot()["rung"] == rung
+    assert said == []
+
+
+def test_several_rungs_start_on_the_whole_frame_until_the_chosen_network_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine, metrics, said = Machine(monkeypatch, 40), Metrics(), list[str]()
+    machine.may_open.clear()
+    masker = build_masker(plan_of(machine.choose()), CAMERA, machine.pool, metrics, said.append)
+    assert isinstance(masker, AdaptiveMasker)
+    assert masker.mask(FRAME).frame_index == FRAME.index
+    assert metrics.snapshot()["rung"] == "the whole frame at 320x320"
+    assert said == []
+    machine.may_open.set()
+    assert machine.pool._opener is not None
+    machine.pool._opener.join(10)
+    assert masker.mask(FRAME).frame_index == FRAME.index
+    assert metrics.snapshot()["rung"] == "the subject's region at 192x192"
+    assert said == ["quality: the subject's region at 192x192, because its network is open now"]
+
+
+def test_a_network_that_is_slow_to_open_stays_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, engine = Machine(monkeypatch, 300), FakeEngine(size=320)
+    engine.info = replace(engine.info, slow_to_open=True)
+    machine.pool = EnginePool(engine)
+    assert machine.choose().rungs == (Rung(320),)
+
+
+def plan_of(choice: RungChoice) -> MaskPlan:
+    return MaskPlan(choice.rungs, max_mask_age=1.0, start=choice.start, period=choice.period)

@@ -1,4 +1,4 @@
-"""The ladder: down when it must, up when it can, and no swinging."""
+"""The ladder steps down when it must and up when it can, and does not oscillate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.masking.ladder import FIRST_PATIENCE, LONGEST_PATIENCE, PROOF, WINDOW, Ladder, Rung, Step
+from rtsod.mask_plan import Rung
+from rtsod.masking.ladder import (
+    MAX_STEP_UP_SECONDS,
+    MIN_STEP_UP_SECONDS,
+    PROBATION_SECONDS,
+    WINDOW_SECONDS,
+    Ladder,
+    Step,
+)
 
 PERIOD = 1 / 30
 RUNGS = (
@@ -21,34 +29,34 @@ RUNGS = (
 
 
 def live(ladder: Ladder, top: Callable[[float], float], until: float, start: float = 0.0) -> list[tuple[float, Step]]:
-    """Let a ladder live on a machine whose top rung takes ``top(now)`` seconds; its steps and when they came."""
+    """Run a ladder on a machine whose top rung takes ``top(now)`` seconds; return its steps and their times."""
     now, steps = start, []
     while now < until:
         seconds = top(now) * ladder.rung.cost
         now += max(seconds, PERIOD * ladder.rung.mask_interval)
-        step = ladder.took(seconds, now)
+        step = ladder.record(seconds, now)
         if step is not None:
             assert step.rung is ladder.rung
             steps.append((now, step))
     return steps
 
 
-def test_what_keeps_up_stays_on_top() -> None:
+def test_a_machine_that_keeps_up_stays_on_the_top_rung() -> None:
     ladder = Ladder(RUNGS, PERIOD)
     assert live(ladder, lambda now: 0.9 * PERIOD, 600) == []
     assert ladder.rung is RUNGS[0]
 
 
-def test_what_does_not_keep_up_steps_down_until_it_does() -> None:
+def test_an_overloaded_machine_steps_down_until_it_keeps_up() -> None:
     ladder = Ladder(RUNGS, PERIOD)
     steps = live(ladder, lambda now: 3 * PERIOD, 60)
     assert [step.rung for _, step in steps] == [RUNGS[1], RUNGS[2]]
-    assert steps[0][0] == pytest.approx(WINDOW, abs=0.5)
+    assert steps[0][0] == pytest.approx(WINDOW_SECONDS, abs=0.5)
     assert steps[1][1].load == pytest.approx(3 * 0.42)
-    assert steps[1][1].why == "masks took 126% of the time there is for them"
+    assert steps[1][1].reason == "masks took 126% of the time available"
 
 
-def test_the_last_rung_is_the_last() -> None:
+def test_there_is_no_step_below_the_last_rung() -> None:
     ladder = Ladder(RUNGS, PERIOD)
     assert len(live(ladder, lambda now: 1.0, 120)) == 3
     assert ladder.rung is RUNGS[3]
@@ -59,39 +67,39 @@ def test_masks_slower_than_the_window_are_judged_too() -> None:
     assert live(ladder, lambda now: 20.0, 200)
 
 
-def test_a_moments_load_moves_nothing() -> None:
+def test_a_short_peak_causes_no_step() -> None:
     ladder = Ladder(RUNGS, PERIOD)
     assert live(ladder, lambda now: 2 * PERIOD if 30 < now < 30.3 else 0.6 * PERIOD, 60) == []
 
 
-def test_when_it_is_easy_again_it_steps_up_after_a_while() -> None:
+def test_it_steps_up_after_the_load_has_been_low_for_a_while() -> None:
     ladder = Ladder(RUNGS, PERIOD)
     steps = live(ladder, lambda now: (3 if now < 30 else 0.5) * PERIOD, 120)
     assert ladder.rung is RUNGS[0]
     ((up, step),) = [(now, step) for now, step in steps if now > 30]
-    assert up >= 30 + FIRST_PATIENCE
+    assert up >= 30 + MIN_STEP_UP_SECONDS
     assert step.rung is RUNGS[0], "all the way at once, since what each rung costs is known"
 
 
 def test_a_step_up_that_does_not_last_makes_the_next_one_rarer() -> None:
-    """The costs the ladder knows promise .7 above, the machine delivers 1.1: an hour of that is a few steps."""
+    """By its costs the ladder expects a load of 0.7 above, and gets 1.1: an hour of that takes only a few steps."""
     promised = (Rung(320, cost=1.0), Rung(192, region=True, cost=0.42))
     ladder = Ladder(promised, PERIOD)
     now, ups = 0.0, []
     while now < 3600:
         seconds = 1.1 * PERIOD if ladder.rung is promised[0] else 0.25 * PERIOD
         now += PERIOD
-        step = ladder.took(max(seconds, 1e-9), now)
+        step = ladder.record(max(seconds, 1e-9), now)
         now += max(0.0, seconds - PERIOD)
         if step is not None and step.rung is promised[0]:
             ups.append(now)
     gaps = np.diff(ups)
-    assert len(ups) < 3 + np.log2(LONGEST_PATIENCE / FIRST_PATIENCE) + 3600 / LONGEST_PATIENCE
+    assert len(ups) < 3 + np.log2(MAX_STEP_UP_SECONDS / MIN_STEP_UP_SECONDS) + 3600 / MAX_STEP_UP_SECONDS
     assert (np.diff(gaps) > -1).all()
-    assert gaps.max() > LONGEST_PATIENCE
+    assert gaps.max() > MAX_STEP_UP_SECONDS
 
 
-def test_patience_is_as_at_first_once_a_step_up_has_lasted() -> None:
+def test_the_delay_is_reset_once_a_step_up_has_lasted() -> None:
     ladder = Ladder(RUNGS[:2], PERIOD)
     hard = ((0, 10), (30, 40), (200, 205))  # the second one throws it back down soon after it has stepped up
 
@@ -100,18 +108,18 @@ def test_patience_is_as_at_first_once_a_step_up_has_lasted() -> None:
 
     steps = live(ladder, top, 300)
     ups = [now for now, step in steps if step.rung is RUNGS[0]]
-    assert ups[1] >= 40 + 2 * FIRST_PATIENCE
-    assert ups[1] + PROOF < 200
-    assert 205 + FIRST_PATIENCE <= ups[2] < 205 + FIRST_PATIENCE + 2 * WINDOW
+    assert ups[1] >= 40 + 2 * MIN_STEP_UP_SECONDS
+    assert ups[1] + PROBATION_SECONDS < 200
+    assert 205 + MIN_STEP_UP_SECONDS <= ups[2] < 205 + MIN_STEP_UP_SECONDS + 2 * WINDOW_SECONDS
 
 
 @settings(max_examples=40, deadline=None)
 @given(top=st.floats(0.1, 8), noise=st.floats(0, 0.1), seed=st.integers(0, 2**16))
-def test_on_a_machine_that_does_not_change_it_comes_to_rest(top: float, noise: float, seed: int) -> None:
+def test_on_a_machine_that_does_not_change_it_settles(top: float, noise: float, seed: int) -> None:
     ladder = Ladder(RUNGS, PERIOD)
     random = np.random.default_rng(seed)
     steps = live(ladder, lambda now: top * PERIOD * float(1 + noise * random.uniform(-1, 1)), 600)
     late = [step for now, step in steps if now > 60]
-    assert len(late) <= 2 * np.log2(600 / FIRST_PATIENCE)
+    assert len(late) <= 2 * np.log2(600 / MIN_STEP_UP_SECONDS)
     load = top * ladder.rung.cost / ladder.rung.mask_interval
     assert load <= 1.1 or ladder.rung is RUNGS[-1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtsod.frames import Alpha
-from rtsod.masking.roi import GRID, MARGIN, MOST_GAIN, Box, Region, around, extent
+from rtsod.masking.roi import GRID_CELLS, MARGIN_RATIO, MAX_GAIN, Box, RoiTracker, around, extent
 
 SIZE, PART = 80, 32
 MAPS = arrays(np.float32, (SIZE, SIZE), elements=st.floats(0, 1, width=32))
@@ -24,37 +24,37 @@ def subject(left: int, top: int, right: int, bottom: int) -> Alpha:
     return alpha
 
 
-def following(*alphas: Alpha) -> Region:
-    region = Region(SIZE, PART)
+def following(*alphas: Alpha) -> RoiTracker:
+    region = RoiTracker(SIZE, PART)
     for alpha in alphas:
-        region.follow(alpha)
+        region.update_box(alpha)
     return region
 
 
-def boxed(region: Region) -> Box:
+def boxed(region: RoiTracker) -> Box:
     assert region.box is not None
     return region.box
 
 
 @given(whole=MAPS, first=PARTS, later=PARTS, sides=BOXES)
-def test_nothing_is_shown_but_what_this_frames_inference_sees(
+def test_only_what_this_frames_inference_finds_is_visible(
     whole: Alpha, first: Alpha, later: Alpha, sides: tuple[tuple[int, int], tuple[int, int]]
 ) -> None:
     (left, right), (top, bottom) = sides
     region = following(subject(left, top, right, bottom))
-    region.place(first)
-    region.learn(whole)
+    region.paste(first)
+    region.update_gain(whole)
     later = np.where(later < 0.5, np.float32(0), later)
-    placed = region.place(later)
+    placed = region.paste(later)
     box = boxed(region)
     assert placed.dtype == np.float32
     assert 0 <= placed.min() <= placed.max() <= 1
     outside = placed.copy()
     outside[box.cells] = 0
     assert not outside.any()
-    plain = following(subject(left, top, right, bottom)).place(later)
+    plain = following(subject(left, top, right, bottom)).paste(later)
     assert not placed[plain == 0].any()
-    bound = MOST_GAIN * 1.001
+    bound = MAX_GAIN * 1.001
     odds, plain_odds = placed * (1 - plain), plain * (1 - placed)
     assert (odds <= plain_odds * bound + 1e-6).all()
     assert (plain_odds <= odds * bound + 1e-6).all()
@@ -65,54 +65,54 @@ def test_a_box_has_room_around_the_subject_and_lies_in_the_map(
     sides: tuple[tuple[int, int], tuple[int, int]], size: int, least: int
 ) -> None:
     (left, right), (top, bottom) = (tuple(edge * size // SIZE for edge in pair) for pair in sides)
-    inner, margin = Box(left, top, max(right, left + 1), max(bottom, top + 1)), MARGIN * size
-    box = around(inner, margin, size, least=least)
-    assert Box(0, 0, size, size).holds(box)
-    assert box.holds(inner)
+    inner, margin = Box(left, top, max(right, left + 1), max(bottom, top + 1)), MARGIN_RATIO * size
+    box = around(inner, margin, size, min_side=least)
+    assert Box(0, 0, size, size).contains(box)
+    assert box.contains(inner)
     assert min(box.right - box.left, box.bottom - box.top) >= least
     assert box.left <= max(0, inner.left - margin + 1)
     assert box.bottom >= min(size, inner.bottom + margin - 1)
     for edge in (box.left, box.top, box.right, box.bottom):
-        assert abs(edge / (size / GRID) - round(edge / (size / GRID))) * size / GRID <= 0.51
+        assert abs(edge / (size / GRID_CELLS) - round(edge / (size / GRID_CELLS))) * size / GRID_CELLS <= 0.51
 
 
-def test_a_part_lands_where_it_was_cut() -> None:
+def test_a_map_is_pasted_where_the_roi_was_cropped() -> None:
     image = np.zeros((240, 320, 3), np.uint8)
     image[120:180, 160:240] = 255
     region = following(subject(36, 36, 64, 64))
-    cut = region.cut(image)
+    cut = region.crop(image)
     box = boxed(region)
     assert cut.shape[:2] == ((box.bottom - box.top) * 3, (box.right - box.left) * 4)
     assert np.shares_memory(cut, image)
     shrunk = cut[:: cut.shape[0] // PART or 1, :: cut.shape[1] // PART or 1, 0][:PART, :PART].astype(np.float32) / 255
     assert shrunk.any()
-    rows, columns = np.nonzero(region.place(np.ones((PART, PART), np.float32)))
+    rows, columns = np.nonzero(region.paste(np.ones((PART, PART), np.float32)))
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (box.top, box.bottom, box.left, box.right)
 
 
-def test_what_was_learned_brings_the_part_to_the_whole() -> None:
+def test_the_gain_makes_the_rois_map_agree_with_the_whole_map() -> None:
     """A strip that only the whole frame makes half salient, as a book's edge on a table."""
     alpha = subject(10, 10, 60, 70)
     region = following(alpha)
     part = np.full((PART, PART), 0.9, np.float32)
-    plain = region.place(part)
+    plain = region.paste(part)
     whole = np.where(plain > 0, np.float32(0.4), np.float32(0))
-    region.learn(whole)
-    assert np.abs(region.place(part) - whole).max() < 0.01
+    region.update_gain(whole)
+    assert np.abs(region.paste(part) - whole).max() < 0.01
     assert np.abs(plain - whole).max() > 0.4
 
 
-def test_what_was_learned_moves_with_the_map_not_with_the_box() -> None:
+def test_the_gain_moves_with_the_map_not_with_the_box() -> None:
     region = following(subject(20, 20, 50, 50))
-    region.place(np.full((PART, PART), 0.5, np.float32))
+    region.paste(np.full((PART, PART), 0.5, np.float32))
     whole = subject(0, 0, SIZE, 35) * 0.2 + 0.5
-    region.learn(whole)
-    before = region.place(np.full((PART, PART), 0.5, np.float32))
+    region.update_gain(whole)
+    before = region.paste(np.full((PART, PART), 0.5, np.float32))
     old = boxed(region)
-    region.follow(subject(28, 20, 60, 50))
+    region.update_box(subject(28, 20, 60, 50))
     new = boxed(region)
     assert new != old
-    after = region.place(np.full((PART, PART), 0.5, np.float32))
+    after = region.paste(np.full((PART, PART), 0.5, np.float32))
     both = np.zeros((SIZE, SIZE), bool)
     both[max(old.top, new.top) : min(old.bottom, new.bottom), max(old.left, new.left) : min(old.right, new.right)] = (
         True
@@ -128,11 +128,11 @@ def test_what_was_learned_moves_with_the_map_not_with_the_box() -> None:
 def test_the_box_stays_while_it_fits() -> None:
     region = following(subject(20, 20, 50, 50))
     first = boxed(region)
-    region.follow(subject(21, 20, 50, 51))
+    region.update_box(subject(21, 20, 50, 51))
     assert boxed(region) == first
-    region.follow(subject(30, 20, 60, 50))
+    region.update_box(subject(30, 20, 60, 50))
     assert boxed(region) != first
-    region.follow(subject(30, 20, 34, 24))
+    region.update_box(subject(30, 20, 34, 24))
     assert boxed(region).area < first.area
 
 
@@ -156,19 +156,19 @@ def test_a_small_subject_is_not_magnified() -> None:
         ((0, 0, 0, 0), True),  # vanished
     ],
 )
-def test_a_map_may_speak_against_its_box(now: tuple[int, int, int, int], doubtful: bool) -> None:
+def test_a_map_may_contradict_its_box(now: tuple[int, int, int, int], doubtful: bool) -> None:
     region = following(subject(20, 20, 50, 50))
     seen = np.zeros_like(subject(*now))
     seen[boxed(region).cells] = subject(*now)[boxed(region).cells]
     assert region.is_doubtful(seen) is doubtful
 
 
-def test_the_frames_own_edge_cuts_nothing_off() -> None:
+def test_a_subject_at_the_frames_own_edge_is_not_doubtful() -> None:
     region = following(subject(20, 20, 50, SIZE))
     assert not region.is_doubtful(subject(20, 20, 50, SIZE))
 
 
-def test_one_who_comes_out_of_nothing_is_doubted() -> None:
+def test_a_subject_that_appears_from_nothing_is_doubtful() -> None:
     region = following(np.zeros((SIZE, SIZE), np.float32))
     assert region.is_doubtful(subject(20, 20, 40, 40))
     assert not region.is_doubtful(np.zeros((SIZE, SIZE), np.float32))

@@ -1,4 +1,4 @@
-"""Masks of the region, and when the whole frame is looked at again."""
+"""Masks of the ROI, and when they are refreshed from the full frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask
-from rtsod.masking.roi_masker import LOOK_SECONDS, SOONEST_SECONDS, RegionMasker
+from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS, SCENE_CHANGE_REFRESH_SECONDS, RoiMasker
 from rtsod.metrics import Metrics, Work
 
 WHOLE, PART = 80, 32
@@ -40,11 +40,11 @@ class Counting(ConstantEngine):
 
 
 class Scene:
-    """Frames with white subjects in a grey room, and a masker that looks at them."""
+    """Frames with white subjects in a grey room, and a masker for them."""
 
     def __init__(self) -> None:
         self.whole, self.part, self.metrics = Counting(WHOLE), Counting(PART), Metrics()
-        self.masker = RegionMasker(self.whole, self.part, self.metrics)
+        self.masker = RoiMasker(self.whole, self.part, self.metrics)
         self.index = 0
 
     def frame(self, *subjects: tuple[int, int, int, int], noise: int = 0, light: int = 0) -> Frame:
@@ -62,8 +62,8 @@ class Scene:
         self.masker.run_deferred()
         return mask
 
-    def looks(self, masks: Iterable[object]) -> int:
-        """At the whole frame, while these masks are made."""
+    def refreshes(self, masks: Iterable[object]) -> int:
+        """Count the full-frame refreshes while these masks are made."""
         before = len(self.whole.shown)
         for _ in masks:
             pass
@@ -84,7 +84,7 @@ def overlap(mask: Mask, *subjects: tuple[int, int, int, int]) -> float:
     return 1.0 if union == 0 else np.count_nonzero(expected & found) / union
 
 
-def test_the_first_mask_is_the_whole_frames_then_the_region_is_enough() -> None:
+def test_the_first_mask_needs_the_full_frame_then_the_roi_is_enough() -> None:
     scene = Scene()
     masks = [scene.mask(HERE) for _ in range(10)]
     assert len(scene.whole.shown) == 1
@@ -94,16 +94,16 @@ def test_the_first_mask_is_the_whole_frames_then_the_region_is_enough() -> None:
     assert [mask.frame_index for mask in masks] == list(range(10))
 
 
-def test_the_whole_frame_is_looked_at_on_a_schedule() -> None:
+def test_the_full_frame_is_refreshed_on_schedule() -> None:
     scene = Scene()
-    looks = scene.looks(scene.mask(HERE) for _ in range(10 * FPS))
-    assert looks == pytest.approx(10 / LOOK_SECONDS, abs=2)
-    assert scene.metrics.snapshot()["work"][Work.LOOKS] == looks - 1
+    looks = scene.refreshes(scene.mask(HERE) for _ in range(10 * FPS))
+    assert looks == pytest.approx(10 / FULL_FRAME_REFRESH_SECONDS, abs=2)
+    assert scene.metrics.snapshot()["work"][Work.FULL_FRAME_REFRESHES] == looks - 1
 
 
-def test_nobody_waits_for_a_scheduled_look() -> None:
+def test_no_frame_waits_for_a_scheduled_refresh() -> None:
     scene = Scene()
-    for _ in range(round(LOOK_SECONDS * FPS) + 1):
+    for _ in range(round(FULL_FRAME_REFRESH_SECONDS * FPS) + 1):
         before = len(scene.whole.shown)
         scene.masker.mask(scene.frame(HERE))
         during = len(scene.whole.shown) - before
@@ -112,24 +112,24 @@ def test_nobody_waits_for_a_scheduled_look() -> None:
     assert len(scene.whole.shown) == 2
 
 
-def test_who_comes_in_elsewhere_is_soon_seen() -> None:
+def test_a_person_who_enters_elsewhere_is_soon_found() -> None:
     scene = Scene()
     for _ in range(5):
         scene.mask(HERE)
     coming = [overlap(scene.mask(HERE, THERE), HERE, THERE) for _ in range(8)]
     assert coming[0] < 0.93
     assert coming[-1] > 0.93
-    assert coming[round(SOONEST_SECONDS * FPS)] > 0.93
+    assert coming[round(SCENE_CHANGE_REFRESH_SECONDS * FPS)] > 0.93
 
 
-def test_noise_and_light_are_no_change() -> None:
+def test_noise_and_brightness_cause_no_refresh() -> None:
     scene = Scene()
     for _ in range(3):
         scene.mask(HERE, noise=25)
-    assert scene.looks(scene.mask(HERE, noise=25, light=20) for _ in range(10)) == 0
+    assert scene.refreshes(scene.mask(HERE, noise=25, light=20) for _ in range(10)) == 0
 
 
-def test_a_leap_is_answered_with_the_whole_frame_at_once() -> None:
+def test_a_jump_is_refreshed_at_once() -> None:
     scene = Scene()
     for _ in range(3):
         scene.mask(HERE)
@@ -137,24 +137,24 @@ def test_a_leap_is_answered_with_the_whole_frame_at_once() -> None:
     assert overlap(scene.mask(HERE), HERE) > 0.93
 
 
-def test_an_empty_room_is_looked_at_in_small_until_somebody_comes() -> None:
+def test_an_empty_room_is_inferred_at_the_small_size_until_somebody_comes() -> None:
     scene = Scene()
-    assert scene.looks(scene.mask() for _ in range(10)) == 1
+    assert scene.refreshes(scene.mask() for _ in range(10)) == 1
     assert overlap(scene.mask(THERE), THERE) > 0.93
     assert not scene.mask().alpha.any()
 
 
-def test_a_walk_is_followed_without_extra_looks() -> None:
+def test_a_walk_is_followed_without_additional_refreshes() -> None:
     scene = Scene()
     scene.mask((20, 60, 100, 200))
     walk = [(20 + step, 60, 100 + step, 200) for step in range(0, 180, 4)]
     overlaps = [overlap(scene.mask(place), place) for place in walk]
     assert min(overlaps) > 0.9
-    assert len(scene.whole.shown) <= 3 + len(walk) / FPS / SOONEST_SECONDS
+    assert len(scene.whole.shown) <= 3 + len(walk) / FPS / SCENE_CHANGE_REFRESH_SECONDS
 
 
 @pytest.mark.parametrize("bad", [np.nan, 1.5])
-def test_an_invalid_map_is_no_mask_and_the_next_is_the_whole_frames(bad: float) -> None:
+def test_after_an_invalid_map_the_next_mask_is_made_from_the_full_frame(bad: float) -> None:
     scene = Scene()
     for _ in range(3):
         scene.mask(HERE)
@@ -166,9 +166,9 @@ def test_an_invalid_map_is_no_mask_and_the_next_is_the_whole_frames(bad: float) 
     assert len(scene.whole.shown) == before + 1
 
 
-def test_an_invalid_look_costs_nobody_the_mask() -> None:
+def test_an_invalid_refresh_does_not_lose_the_mask() -> None:
     scene = Scene()
-    for _ in range(round(LOOK_SECONDS * FPS)):
+    for _ in range(round(FULL_FRAME_REFRESH_SECONDS * FPS)):
         scene.mask(HERE)
     scene.whole.see = lambda image: np.full((WHOLE, WHOLE), np.nan, np.float32)
     assert overlap(scene.mask(HERE), HERE) > 0.93
@@ -183,7 +183,7 @@ PLACES = st.tuples(st.integers(0, 200), st.integers(0, 140)).map(lambda at: (*at
 
 @settings(max_examples=30)
 @given(st.lists(st.lists(PLACES, max_size=2), min_size=1, max_size=12))
-def test_a_mask_shows_only_what_is_there_in_its_own_frame(rooms: list[list[tuple[int, int, int, int]]]) -> None:
+def test_a_mask_shows_only_what_its_own_frame_contains(rooms: list[list[tuple[int, int, int, int]]]) -> None:
     """Whatever came before: where this very frame holds no subject, nor its neighbouring cells, nothing is shown."""
     scene = Scene()
     for subjects in rooms:

@@ -1,4 +1,4 @@
-"""What the network's speed decides."""
+"""What follows from the network's speed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from rtsod.config import PictureConfig, RunConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
-from rtsod.masking.time_budget import LEAST_MASK_AGE, check_sync, choose_sync, inference_seconds, mask_age
+from rtsod.masking.time_budget import MIN_MASK_AGE_SECONDS, check_sync, choose_sync, default_mask_age, inference_seconds
 from tests.support.fakes import FakeEngine
 
 CAMERA = SourceInfo("camera", 64, 48, Fraction(30), live=True)
@@ -24,7 +24,7 @@ STILLS = SourceInfo("photos/", None, None, None, live=False, stills=True)
         (CAMERA, 0.01, 3, "tracked"), (FILE, 9.0, 1, "locked"), (FILE, 0.01, 2, "tracked"), (STILLS, 9.0, 1, "locked"),
     ],
 )  # fmt: skip
-def test_auto_chooses_what_keeps_up_and_says_why(
+def test_auto_chooses_the_sync_that_keeps_up_and_says_why(
     info: SourceInfo, inference: float, mask_interval: int, expected: str
 ) -> None:
     sync, why = choose_sync(RunConfig(mask_interval=mask_interval), info, inference)
@@ -33,7 +33,7 @@ def test_auto_chooses_what_keeps_up_and_says_why(
 
 
 @pytest.mark.parametrize("sync", ["locked", "tracked"])
-def test_what_is_asked_for_is_done_however_slow_it_is(sync: Sync) -> None:
+def test_a_requested_sync_is_used_however_slow_the_network_is(sync: Sync) -> None:
     assert choose_sync(RunConfig(sync=sync), CAMERA, 9.0) == (sync, None)
 
 
@@ -41,7 +41,7 @@ def test_what_is_asked_for_is_done_however_slow_it_is(sync: Sync) -> None:
     ("run", "option"), [(RunConfig(sync="tracked"), "--sync tracked"), (RunConfig(mask_interval=2), "--mask-every 2")]
 )
 def test_photographs_cannot_be_tracked(run: RunConfig, option: str) -> None:
-    with pytest.raises(UsageError, match=f"photographs .* leave {option} out"):
+    with pytest.raises(UsageError, match=f"photographs cannot be tracked: drop {option}$"):
         check_sync(run, STILLS)
 
 
@@ -58,13 +58,13 @@ def test_masks_of_a_file_do_not_grow_old() -> None:
     check_sync(RunConfig(max_mask_age=0.5), CAMERA)
 
 
-def test_a_slow_network_is_given_time() -> None:
-    assert mask_age(0.01, "locked") == mask_age(0.01, "tracked") == LEAST_MASK_AGE
-    assert mask_age(2.0, "tracked") > mask_age(2.0, "locked") > 2.0
+def test_a_slow_network_gets_a_longer_mask_age() -> None:
+    assert default_mask_age(0.01, "locked") == default_mask_age(0.01, "tracked") == MIN_MASK_AGE_SECONDS
+    assert default_mask_age(2.0, "tracked") > default_mask_age(2.0, "locked") > 2.0
     assert inference_seconds(FakeEngine(), CAMERA) >= 0
 
 
-def test_options_that_exclude_each_other() -> None:
+def test_conflicting_options_are_refused() -> None:
     with pytest.raises(UsageError, match="--mask-every 2"):
         RunConfig(sync="locked", mask_interval=2)
     with pytest.raises(UsageError, match="--mask-every 0"):

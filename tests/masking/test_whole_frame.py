@@ -1,4 +1,4 @@
-"""Engines that scale for themselves get frames as they are; all others get them scaled."""
+"""Engines that scale frames themselves get them unscaled; all others get them scaled."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from rtsod.frames import Alpha, Image
 from rtsod.interfaces import Engine
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Metrics, Stage
-from rtsod.pipeline.pipeline import Pipeline
-from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, picture
+from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, picture, pipeline_of
 
 
-class Watching(FakeEngine):
-    """Notes the shape of all it is given."""
+class Recording(FakeEngine):
+    """Records the shapes of its inputs."""
 
     def __init__(self, *, takes_frames: bool) -> None:
         super().__init__()
@@ -40,8 +39,10 @@ class Watching(FakeEngine):
         (False, True, (64, 64, 3)),
     ],
 )
-def test_who_scales(takes_frames: bool, stills: bool, seen: tuple[int, ...], supervised: bool) -> None:
-    source, inner, metrics = FakeSource(3), Watching(takes_frames=takes_frames), Metrics()
+def test_frames_are_scaled_unless_the_engine_does_it(
+    takes_frames: bool, stills: bool, seen: tuple[int, ...], supervised: bool
+) -> None:
+    source, inner, metrics = FakeSource(3), Recording(takes_frames=takes_frames), Metrics()
     source.info = replace(source.info, stills=stills)
 
     def never(event: Event) -> None:
@@ -50,7 +51,7 @@ def test_who_scales(takes_frames: bool, stills: bool, seen: tuple[int, ...], sup
     engine: Engine = SupervisedEngine(inner, lambda: inner, on_event=never) if supervised else inner
     sink = CollectingSink()
     compositor = Compositor([ColourBackground("#00FF00")])
-    Pipeline(source, WholeFrame(engine, metrics, stills=stills), compositor, [sink], metrics, max_mask_age=9).run()
+    pipeline_of(source, WholeFrame(engine, metrics, stills=stills), compositor, [sink], metrics).run()
     engine.close()
     assert inner.shapes == {seen}
     assert [shown.image.shape for shown in sink.pictures] == [picture().shape] * 3

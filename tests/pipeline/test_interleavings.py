@@ -1,6 +1,6 @@
-"""No pixel of the room leaves, in whatever order the threads come by and whatever happens between their steps.
+"""No pixel of the room is shown, in any interleaving of the threads and whatever happens between their steps.
 
-Each edge waits at a gate, and a drawn schedule opens one gate at a time.
+Each edge waits at a gate, and a generated schedule opens one gate at a time.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.app.assembly import pipeline_from
+from rtsod.app.assembly import build_pipeline
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
-from rtsod.config import SYNCS, RunConfig, Sync
+from rtsod.config import SYNCS, PictureConfig, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, MaskedFrame, SourceInfo
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Masker, Transparent
-from rtsod.masking.roi_masker import RegionMasker
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 from tests.support import moving_room
@@ -37,13 +38,13 @@ MANNERS: Final = {
     "locked": [moving_room.ABRUPT],
     "tracked": [moving_room.ABRUPT, moving_room.GENTLE],
 }
-"""For each way of keeping in step: no motion is believed in the first, it is followed in the second."""
+"""For each sync: in the first manner there is no reliable flow, in the second there is."""
 RESAMPLED: Final = {"auto": 1, "locked": 0, "tracked": 1}
-"""How many times more than elsewhere the masks are scaled: so much wider is the engine's rim."""
+"""How many additional times masks are resampled, and how much wider the engine's rim is."""
 
 
 class Gate:
-    """Lets one through for each step, and everybody once it is open."""
+    """Lets one thread through for each step, and all threads once it is open."""
 
     def __init__(self) -> None:
         self._permits = threading.Semaphore(0)
@@ -62,7 +63,7 @@ class Gate:
 
 
 class Schedule:
-    """The gates of one run, the clock, and how each inference fails, if it does."""
+    """The gates of one run, its clock, and how each inference fails, if it does."""
 
     def __init__(self, faults: Sequence[str | None]) -> None:
         self.clock = Ticks()
@@ -71,7 +72,7 @@ class Schedule:
 
 
 class Room:
-    """A camera or a file, read when its gate says so."""
+    """A camera or a file, read when its gate allows."""
 
     skipped = 0
 
@@ -94,7 +95,7 @@ class Room:
 
 
 class Network:
-    """Sees what it is shown, not what it is told; fails as the schedule says."""
+    """Segments the picture it is given; fails as the schedule says."""
 
     def __init__(self, stage: Schedule, size: int, rim: int) -> None:
         self.info = EngineInfo("fake", "none", "fp32", "none", size, "none")
@@ -114,7 +115,7 @@ class Network:
 
 
 class Looking:
-    """Takes pictures when its gate says so, and looks at each."""
+    """Takes pictures when its gate allows, and keeps them."""
 
     def __init__(self, stage: Schedule, *, live: bool) -> None:
         self.name, self.live = "looking", live
@@ -129,7 +130,7 @@ class Looking:
 
 
 class Stepping:
-    """Another masker's masks; how many frames need one of their own changes when it is told to."""
+    """Another masker, with a mask interval that changes on demand."""
 
     def __init__(self, masker: Masker) -> None:
         self.name, self.mask, self.run_deferred = masker.name, masker.mask, masker.run_deferred
@@ -173,13 +174,12 @@ def test_no_interleaving_shows_the_room(
         return SupervisedEngine(opened(), opened, on_event=metrics.event, clock=stage.clock)
 
     whole, region = engine_of(64), engine_of(48, rim=2)
-    masker = Stepping(
-        RegionMasker(whole, region, metrics, clock=stage.clock) if by_region else WholeFrame(whole, metrics)
-    )
+    masker = Stepping(RoiMasker(whole, region, metrics, clock=stage.clock) if by_region else WholeFrame(whole, metrics))
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
     room = Room(stage, count, live=live, manner=manner)
-    config = RunConfig(sync=cast("Sync", sync))
-    pipeline = pipeline_from(config, room, masker, compositor, sinks, metrics, max_mask_age=AGE, clock=stage.clock)
+    plan = MaskPlan((Rung(64),), max_mask_age=AGE, sync=cast("Sync", sync))
+    picture = PictureConfig(steady=False)
+    pipeline = build_pipeline(plan, RunConfig(), picture, room, masker, compositor, sinks, metrics, clock=stage.clock)
     steps = iter(schedule)
     doing: dict[str, Callable[[], None]] = {
         **{name: gate.step for name, gate in stage.gates.items()},
@@ -211,8 +211,8 @@ def test_no_interleaving_shows_the_room(
 
 @pytest.mark.parametrize("lag", [1, 2, 5])
 @pytest.mark.parametrize("backdrop", ["colour", "transparent"])
-def test_the_scene_shows_what_it_is_to_show(lag: int, backdrop: str) -> None:
-    """The proof of the proof: a mask of its own frame hides all of the room, another frame's does not."""
+def test_the_scene_reveals_a_mask_of_another_frame(lag: int, backdrop: str) -> None:
+    """A check of the check: a frame's own mask hides all of the room, another frame's does not."""
     compositor = Compositor([ColourBackground(moving_room.BACKDROP) if backdrop == "colour" else Transparent()])
     for index in range(40):
         image = moving_room.frame(index)

@@ -15,18 +15,27 @@ from hypothesis import strategies as st
 
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
+from rtsod.config import Sync
 from rtsod.errors import EngineError, OutputError, SourceError
 from rtsod.frames import Alpha, Composited
 from rtsod.interfaces import Transparent
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
-from rtsod.motion.propagate import MaskPropagator
 from rtsod.pipeline.pipeline import Pipeline
-from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, Ticks, picture, right_half, shows_watermark
+from tests.support.fakes import (
+    CollectingSink,
+    FakeEngine,
+    FakeSource,
+    Ticks,
+    picture,
+    pipeline_of,
+    right_half,
+    shows_watermark,
+)  # fmt: skip
 
 GREEN = "#00FF00"
-CARRIERS: dict[str, Callable[[], MaskPropagator | None]] = {"locked": lambda: None, "tracked": MaskPropagator}
-both_syncs = pytest.mark.parametrize("sync", CARRIERS)
+SYNCS: tuple[Sync, ...] = ("locked", "tracked")
+both_syncs = pytest.mark.parametrize("sync", SYNCS)
 
 
 def _pipeline(
@@ -38,12 +47,9 @@ def _pipeline(
 ) -> tuple[Pipeline, Metrics]:
     clock = clock or Ticks()
     metrics = Metrics(clock)
-    options.setdefault("max_mask_age", 30.0)
-    if "sync" in options:
-        options["propagator"] = CARRIERS[options.pop("sync")]()
     compositor = Compositor([ColourBackground(GREEN)])
     masker = WholeFrame(engine or FakeEngine(), metrics)
-    return Pipeline(source, masker, compositor, sinks, metrics, clock=clock, **options), metrics
+    return pipeline_of(source, masker, compositor, sinks, metrics, clock=clock, **options), metrics
 
 
 def _accounted(metrics: Metrics) -> bool:
@@ -54,12 +60,12 @@ def _accounted(metrics: Metrics) -> bool:
 @given(
     count=st.integers(0, 40),
     slow=st.sampled_from(["source", "engine", "sink", "none"]),
-    sync=st.sampled_from(list(CARRIERS)),
+    sync=st.sampled_from(SYNCS),
     mask_interval=st.integers(1, 6),
 )
 @settings(deadline=None, max_examples=40)
-def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(
-    count: int, slow: str, sync: str, mask_interval: int
+def test_every_frame_of_a_file_is_shown_in_order_with_its_own_time_stamp(
+    count: int, slow: str, sync: Sync, mask_interval: int
 ) -> None:
     def pause(_: int) -> None:
         threading.Event().wait(0.0005)
@@ -86,7 +92,7 @@ def test_every_frame_of_a_file_comes_out_in_order_with_its_own_time(
     assert metrics.snapshot()["composited"] == count
 
 
-def test_live_input_takes_the_newest_frame_and_counts_the_rest() -> None:
+def test_live_input_uses_the_newest_frame_and_counts_the_others() -> None:
     inferring, captured_all, first_shown = threading.Event(), threading.Event(), threading.Event()
 
     def before(index: int) -> None:
@@ -108,7 +114,7 @@ def test_live_input_takes_the_newest_frame_and_counts_the_rest() -> None:
 
 
 @both_syncs
-def test_a_mask_lies_on_the_very_frame_it_came_from(sync: str) -> None:
+def test_a_mask_is_composited_with_the_frame_it_was_computed_from(sync: Sync) -> None:
     images = [picture() for _ in range(20)]
     for index, image in enumerate(images):
         image[:, 32:] = index * 10  # the subject says which frame it is
@@ -128,7 +134,7 @@ def test_a_mask_lies_on_the_very_frame_it_came_from(sync: str) -> None:
 
 
 @both_syncs
-def test_who_watches_sees_a_slate_first_and_last_and_a_file_only_its_frames(sync: str) -> None:
+def test_viewers_see_a_slate_first_and_last_and_a_recording_holds_only_frames(sync: Sync) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
     pipeline, _ = _pipeline(FakeSource(3), None, watching, recording, sync=sync)
     pipeline.run(interval=0.001)
@@ -147,7 +153,7 @@ BAD_MAPS: dict[str, Callable[[], Alpha]] = {
 
 @pytest.mark.parametrize("kind", BAD_MAPS)
 @pytest.mark.parametrize(("sync", "live"), [("locked", False), ("locked", True), ("tracked", False)])
-def test_an_invalid_mask_makes_its_frame_a_slate_and_the_run_goes_on(kind: str, sync: str, live: bool) -> None:
+def test_a_frame_with_an_invalid_mask_becomes_a_slate_and_the_run_continues(kind: str, sync: Sync, live: bool) -> None:
     waiting = threading.Semaphore(1)
 
     def before(index: int) -> None:
@@ -165,7 +171,7 @@ def test_an_invalid_mask_makes_its_frame_a_slate_and_the_run_goes_on(kind: str, 
 
 
 @both_syncs
-def test_an_engine_that_never_gives_a_valid_mask_is_an_error(sync: str) -> None:
+def test_an_engine_that_never_returns_a_valid_mask_is_an_error(sync: Sync) -> None:
     sink = CollectingSink()
     pipeline, _ = _pipeline(FakeSource(4), FakeEngine(lambda call: BAD_MAPS["nan"]()), sink, sync=sync)
     with pytest.raises(EngineError, match="no valid mask"):
@@ -190,7 +196,7 @@ def test_a_live_mask_that_is_too_old_is_not_shown() -> None:
 
 
 @both_syncs
-def test_a_file_may_take_its_time(sync: str) -> None:
+def test_a_file_may_take_its_time(sync: Sync) -> None:
     clock = Ticks()
 
     def answer(call: int) -> Alpha:
@@ -205,24 +211,27 @@ def test_a_file_may_take_its_time(sync: str) -> None:
     assert [p.is_slate for p in sink.pictures] == [False, False]
 
 
-def test_a_stall_of_live_input_is_a_slate_to_who_watches() -> None:
-    slates_after_picture = threading.Event()
-    watching = CollectingSink(live=True)
+def test_viewers_of_a_stalled_live_input_see_a_slate() -> None:
+    shown = threading.Event()
 
-    def stop_when_seen() -> bool:
-        kinds = [p.is_slate for p in watching.pictures]
-        if kinds[:3] == [True, False, True]:
-            slates_after_picture.set()
-        return slates_after_picture.is_set()
+    def before(count: int) -> None:
+        if count == 1:  # the slate at the start comes first
+            shown.set()
 
-    pipeline, _ = _pipeline(FakeSource(1, live=True, block=True), None, watching, max_mask_age=0.02)
-    pipeline.run(tick=stop_when_seen, interval=0.001)
-    assert slates_after_picture.is_set()
+    def wait(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+        """No time passes before the picture is shown, so that a slow machine shows no slate in between."""
+        return condition.wait_for(ready, 0.001 if shown.is_set() and timeout is not None else None)
+
+    watching = CollectingSink(live=True, before=before)
+    source = FakeSource(1, live=True, block=True)
+    pipeline, _ = _pipeline(source, None, watching, max_mask_age=0.02, wait=wait)
+    pipeline.run(tick=lambda: len(watching.pictures) >= 3, interval=0.001)
+    assert [p.is_slate for p in watching.pictures[:3]] == [True, False, True]
     assert not any(shows_watermark(p.image) for p in watching.pictures)
 
 
 @both_syncs
-def test_in_a_stall_slates_go_on_at_the_rate_of_the_output_to_recordings_too(sync: str) -> None:
+def test_in_a_stall_all_sinks_get_slates_at_the_rate_of_the_output(sync: Sync) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
     waits: list[float | None] = []
 
@@ -240,7 +249,7 @@ def test_in_a_stall_slates_go_on_at_the_rate_of_the_output_to_recordings_too(syn
 
 
 @both_syncs
-def test_live_input_that_stays_away_ends_with_its_time(sync: str) -> None:
+def test_live_input_that_stalls_ends_with_its_duration(sync: Sync) -> None:
     clock = Ticks()
     pipeline, _ = _pipeline(FakeSource(1, live=True, block=True, clock=clock), clock=clock, duration=5.0, sync=sync)
 
@@ -275,7 +284,7 @@ def _failing(kind: str) -> tuple[FakeSource, FakeEngine, CollectingSink, BaseExc
 
 @both_syncs
 @pytest.mark.parametrize("kind", ["source", "engine", "sink", "bug"])
-def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str, sync: str) -> None:
+def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str, sync: Sync) -> None:
     source, engine, sink, error = _failing(kind)
     watching = CollectingSink(live=True)
     pipeline, metrics = _pipeline(source, engine, watching, sink, sync=sync)
@@ -285,12 +294,12 @@ def test_an_error_in_any_thread_ends_the_run_and_reaches_the_caller(kind: str, s
     assert len(sink.pictures) == 3, "what came before the error is kept"
     assert source.closed.is_set()
     assert _accounted(metrics)
-    assert watching.pictures[-1].is_slate, "the last picture does not stay on screen"
+    assert watching.pictures[-1].is_slate, "the last picture does not stay visible"
 
 
 @both_syncs
 @pytest.mark.parametrize("where", ["blocked source", "slow engine", "slow sink", "file"])
-def test_stopping_ends_every_thread_wherever_it_waits(where: str, sync: str) -> None:
+def test_stopping_ends_every_thread_wherever_it_waits(where: str, sync: Sync) -> None:
     release = threading.Event()
     arrived = threading.Event()
 
@@ -325,7 +334,7 @@ def test_stopping_ends_every_thread_wherever_it_waits(where: str, sync: str) -> 
 
 
 @both_syncs
-def test_bounds_are_kept_exactly(sync: str) -> None:
+def test_limits_are_kept_exactly(sync: Sync) -> None:
     for options, expected in (({"max_frames": 7}, 7), ({"duration": 0.5}, 15), ({"duration": 0.01}, 1)):
         sink = CollectingSink()
         pipeline, _ = _pipeline(FakeSource(100), None, sink, **options, sync=sync)
@@ -360,7 +369,7 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
 
 
 @both_syncs
-def test_pausing_a_file_holds_it_and_loses_nothing(sync: str) -> None:
+def test_pausing_a_file_holds_it_and_loses_nothing(sync: Sync) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
     pipeline, metrics = _pipeline(FakeSource(30), None, watching, recording, sync=sync)
     pipeline.toggle_pause()
@@ -382,7 +391,7 @@ def test_pausing_a_file_holds_it_and_loses_nothing(sync: str) -> None:
 
 
 @both_syncs
-def test_stopping_while_paused_ends(sync: str) -> None:
+def test_stopping_while_paused_ends(sync: Sync) -> None:
     watching = CollectingSink(live=True)
     pipeline, metrics = _pipeline(FakeSource(30), None, watching, sync=sync)
     pipeline.toggle_pause()
@@ -395,14 +404,14 @@ def test_stopping_while_paused_ends(sync: str) -> None:
     faults=st.lists(st.sampled_from(["good", "nan", "above", "late"]), min_size=1, max_size=25),
     live=st.booleans(),
     transparent=st.booleans(),
-    sync=st.sampled_from(list(CARRIERS)),
+    sync=st.sampled_from(SYNCS),
     mask_interval=st.integers(1, 4),
 )
 @settings(deadline=None, max_examples=120)
-def test_no_pixel_of_the_room_is_ever_seen(
-    faults: list[str], live: bool, transparent: bool, sync: str, mask_interval: int
+def test_no_pixel_of_the_room_is_ever_shown(
+    faults: list[str], live: bool, transparent: bool, sync: Sync, mask_interval: int
 ) -> None:
-    """Whatever the engine does, at every interleaving of the threads that this meets."""
+    """Whatever the engine does, in every interleaving of the threads that occurs here."""
     clock = Ticks()
 
     def answer(call: int) -> Alpha:
@@ -414,13 +423,13 @@ def test_no_pixel_of_the_room_is_ever_seen(
     sinks = [CollectingSink(live=True), CollectingSink()]
     backdrop = Transparent() if transparent else ColourBackground(GREEN)
     metrics = Metrics(clock)
-    pipeline = Pipeline(
+    pipeline = pipeline_of(
         FakeSource(len(faults), live=live, clock=clock),
         WholeFrame(FakeEngine(answer), metrics),
         Compositor([backdrop]),
         sinks,
         metrics,
-        propagator=CARRIERS[sync](),
+        sync=sync,
         mask_interval=mask_interval,
         max_mask_age=1.0,
         clock=clock,

@@ -11,7 +11,7 @@ from rtsod.pipeline.ring import Closed, OnFull, Ring
 
 
 class RingModel(RuleBasedStateMachine):
-    """A drop-oldest ring beside a plain list that says what it should hold."""
+    """A drop-oldest ring next to a plain list of what it should hold."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class RingModel(RuleBasedStateMachine):
 
     @rule(discard=st.booleans())
     def close(self, discard: bool) -> None:
-        self.ring.close(discard=discard)
+        assert self.ring.close(discard=discard) == (self.expected if discard else [])
         self.closed = True
         if discard:
             self.expected.clear()
@@ -119,6 +119,6 @@ def test_closing_wakes_a_waiting_consumer() -> None:
     consumer.join()
 
 
-def test_a_ring_without_room_is_refused() -> None:
+def test_a_ring_without_capacity_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Ring(0, OnFull.WAIT)

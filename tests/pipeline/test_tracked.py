@@ -1,4 +1,4 @@
-"""Live and tracked: every frame at once with the newest mask, carried; and what is shown where that cannot be."""
+"""Live and tracked: every frame is shown at once with the newest mask, propagated; and what is shown otherwise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtsod.app.assembly import sync_that_ran
-from rtsod.app.console import Reporter, held_often
+from rtsod.app.console import Reporter, frozen_picture_hint
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.frames import Alpha, Composited, Frame, Image, MaskedFrame, PropagatedFrame
@@ -17,15 +17,23 @@ from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Metrics, Snapshot
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.pipeline.mask_sync import Propagator
-from rtsod.pipeline.pipeline import Pipeline
-from tests.support.fakes import AsItStands, CollectingSink, FakeEngine, FakeSource, Ticks, right_half, shows_watermark
+from tests.support.fakes import (
+    CollectingSink,
+    FakeEngine,
+    FakeSource,
+    Ticks,
+    UnchangedPropagator,
+    pipeline_of,
+    right_half,
+    shows_watermark,
+)  # fmt: skip
 
 FRAMES = 12
 NOWHERE = np.full((64, 64), np.nan, np.float32)
 
 
-class Lost:
-    """Believes in no motion."""
+class NoFlow:
+    """Finds no reliable flow."""
 
     def observe(self, frame: Frame) -> None: ...
 
@@ -34,9 +42,9 @@ class Lost:
 
 
 class Stage:
-    """One frame after the other, each read when the one before it was dealt with; the engine answers when it is told.
+    """One frame at a time, each read once the previous one is settled. The engine returns when it is told to.
 
-    It is asked about frame 0, then about frame 1, and only then is frame 2 read: so frame 0's mask is known from there.
+    It infers frame 0, then frame 1, and only then is frame 2 read: frame 0's mask is known from there on.
     """
 
     def __init__(self, propagator: Propagator, images: list[Image] | None = None) -> None:
@@ -51,9 +59,9 @@ class Stage:
         self._dealt_with = threading.Condition()
         source = FakeSource(FRAMES, live=True, clock=self.clock, before=self._before, at_end=self._end, images=images)
         masker = WholeFrame(FakeEngine(self._answer), self.metrics)
-        self.pipeline = Pipeline(
-            source, masker, Compositor([ColourBackground("#00FF00")]), [self.sink],
-            self.metrics, propagator=propagator, max_mask_age=1.0, clock=self.clock,
+        self.pipeline = pipeline_of(
+            source, masker, Compositor([ColourBackground("#00FF00")]), [self.sink], self.metrics,
+            sync="tracked", propagator=propagator, max_mask_age=1.0, clock=self.clock,
         )  # fmt: skip
 
     def run(self) -> Snapshot:
@@ -63,7 +71,7 @@ class Stage:
         return numbers
 
     def let_the_engine_answer(self) -> None:
-        """And wait until its answer is known, which is when it is asked again."""
+        """Wait until the mask is known, which is when the next inference begins."""
         self._may_answer.release()
         assert self._calls.acquire(timeout=10)
 
@@ -113,7 +121,7 @@ def test_the_output_keeps_the_cameras_rate_whatever_inference_costs() -> None:
 
 
 def test_a_mask_is_as_old_as_the_frame_it_was_computed_from() -> None:
-    stage = Stage(AsItStands())
+    stage = Stage(UnchangedPropagator())
 
     def pass_time() -> None:
         stage.clock.now += 0.3
@@ -131,15 +139,15 @@ def test_a_mask_is_as_old_as_the_frame_it_was_computed_from() -> None:
 
 
 def test_the_newest_mask_is_used_as_soon_as_it_is_there() -> None:
-    stage = Stage(AsItStands(), [np.full((48, 64, 3), 9, np.uint8)])
+    stage = Stage(UnchangedPropagator(), [np.full((48, 64, 3), 9, np.uint8)])
     stage.answers = {1: np.ones((64, 64), np.float32)}
     stage.cue = {6: stage.let_the_engine_answer}
     stage.run()
     assert [int((p.image == 9).all(axis=2).mean() > 0.9) for p in stage.shown] == [0] * 6 + [1] * (FRAMES - 6)
 
 
-def test_an_invalid_mask_takes_no_valid_one_s_place() -> None:
-    stage = Stage(AsItStands())
+def test_an_invalid_mask_does_not_replace_a_valid_one() -> None:
+    stage = Stage(UnchangedPropagator())
     stage.answers = {1: NOWHERE}
     stage.cue = {6: stage.let_the_engine_answer}
     numbers = stage.run()
@@ -147,9 +155,9 @@ def test_an_invalid_mask_takes_no_valid_one_s_place() -> None:
     assert numbers["composited"] == FRAMES - 2
 
 
-def test_where_no_motion_is_believed_the_newest_frame_with_its_own_mask_is_shown_once() -> None:
+def test_without_reliable_flow_the_newest_frame_with_its_own_mask_is_shown_once() -> None:
     images = [np.full((48, 64, 3), 10 * index, np.uint8) for index in range(FRAMES)]
-    stage = Stage(Lost(), images)
+    stage = Stage(NoFlow(), images)
     stage.cue = {6: stage.let_the_engine_answer}
     numbers = stage.run()
     pictures = [p for p in stage.shown if not p.is_slate]
@@ -158,10 +166,10 @@ def test_where_no_motion_is_believed_the_newest_frame_with_its_own_mask_is_shown
     assert numbers["dropped"] == {"no_mask": 2, "untracked": FRAMES - 4}
 
 
-def test_what_was_seen_is_never_gone_back_on() -> None:
-    """Tracked up to frame 5, then lost: frame 1's own mask, known by then, is no reason to show frame 1 again."""
+def test_the_picture_never_goes_back_in_time() -> None:
+    """Tracked up to frame 5, then lost: frame 1's own mask, known by then, does not bring frame 1 back."""
 
-    class Then(AsItStands):
+    class Then(UnchangedPropagator):
         def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
             return super().propagate(masked, frame) if frame.index <= 5 else None
 
@@ -173,14 +181,14 @@ def test_what_was_seen_is_never_gone_back_on() -> None:
 
 
 def test_pausing_shows_slates_at_once() -> None:
-    stage = Stage(AsItStands())
+    stage = Stage(UnchangedPropagator())
     stage.cue = {6: stage.pipeline.toggle_pause, 9: stage.pipeline.toggle_pause}
     numbers = stage.run()
     assert [p.is_slate for p in stage.shown] == [True] * 2 + [False] * 4 + [True] * 3 + [False] * (FRAMES - 9)
     assert numbers["dropped"] == {"no_mask": 2, "paused": 3}
 
 
-def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
+def test_each_live_frame_is_locked_or_tracked_by_the_state_at_its_capture() -> None:
     clock, metrics, sink, tracked = Ticks(), Metrics(), CollectingSink(), range(4, 8)
     may_answer, coming = threading.Semaphore(4), 0
     dealt_with = threading.Condition()
@@ -205,10 +213,15 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
         assert may_answer.acquire(timeout=10)
         return right_half(64)
 
-    pipeline = Pipeline(
+    class Changing(WholeFrame):
+        @property
+        def mask_interval(self) -> int:
+            return 2 if coming in tracked else 1
+
+    pipeline = pipeline_of(
         FakeSource(FRAMES, live=True, clock=clock, before=before, at_end=lambda: before(FRAMES)),
-        WholeFrame(FakeEngine(answer), metrics), Compositor([ColourBackground("#00FF00")]), [sink], metrics,
-        propagator=AsItStands(), tracks=lambda: coming in tracked, max_mask_age=1.0, clock=clock,
+        Changing(FakeEngine(answer), metrics), Compositor([ColourBackground("#00FF00")]), [sink], metrics,
+        sync="auto", propagator=UnchangedPropagator(), max_mask_age=1.0, clock=clock,
     )  # fmt: skip
     pipeline.run(tick=tick, interval=0.001)
     numbers = metrics.snapshot()
@@ -218,22 +231,22 @@ def test_each_live_frame_is_locked_or_tracked_as_it_was_when_it_came() -> None:
     assert not any(shows_watermark(p.image) for p in sink.pictures)
 
 
-# ------------------------------------------------------------------------------ what is said about it
+# ------------------------------------------------------------------------------------ what the user is told
 
 
 @pytest.mark.parametrize(
     ("captured", "held", "told"),
     [(1000, 101, True), (1000, 100, False), (100, 29, False), (100, 30, True), (0, 0, False)],
 )
-def test_a_picture_that_often_stands_still_is_worth_a_line(captured: int, held: int, told: bool) -> None:
+def test_a_picture_that_often_freezes_is_worth_a_line(captured: int, held: int, told: bool) -> None:
     metrics = Metrics()
     for _ in range(captured):
         metrics.captured()
     metrics.dropped(Drop.UNTRACKED, held)
-    assert (held_often(metrics.snapshot()) is not None) is told
+    assert (frozen_picture_hint(metrics.snapshot()) is not None) is told
 
 
-def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_line_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     metrics = Metrics()
     for _ in range(100):
         metrics.captured()
@@ -242,4 +255,4 @@ def test_the_line_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
         for _ in range(3):
             metrics.dropped(Drop.UNTRACKED, 20)
             bar.poll()
-    assert capsys.readouterr().err.count("the picture stood still") == 1
+    assert capsys.readouterr().err.count("the picture froze") == 1

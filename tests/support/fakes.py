@@ -1,4 +1,4 @@
-"""Edges that do exactly what a test tells them, for driving the pipeline."""
+"""Fake edges, controlled by the test, to drive the pipeline."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
+from rtsod.config import Sync
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, MaskedFrame, PropagatedFrame, SourceInfo
-from rtsod.interfaces import Clock, Wait
+from rtsod.interfaces import Clock, Masker, Sink, Source, Wait
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.frame_skip import FrameSkipPolicy
+from rtsod.metrics import Metrics
+from rtsod.motion.propagate import MaskPropagator
+from rtsod.pipeline.mask_sync import Propagator
+from rtsod.pipeline.pipeline import Pipeline
+from rtsod.pipeline.presenter import Composing
 
 WATERMARK = (7, 131, 249)
-"""BGR of every background pixel of a fake frame: it must never be seen in an output."""
+"""BGR of every background pixel of a fake frame: it must never appear in an output."""
 SUBJECT = (200, 40, 90)
 
 
 class Ticks:
-    """A clock that moves when it is told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -47,7 +56,7 @@ def shows_watermark(image: Image) -> bool:
 
 
 class FakeSource:
-    """Gives the frames it was made with, then ends, fails, or blocks until it is closed."""
+    """Delivers ``count`` frames, then ends, fails, or blocks until it is closed."""
 
     def __init__(
         self,
@@ -92,7 +101,7 @@ class FakeSource:
 
 
 class FakeEngine:
-    """Answers with what ``answer`` gives for the number of the call."""
+    """Returns ``answer(n)`` for its n-th inference, from 0."""
 
     def __init__(self, answer: Callable[[int], Alpha] | None = None, size: int = 64) -> None:
         self.info = EngineInfo("fake", "none", "fp32", "none", size, "none")
@@ -108,7 +117,7 @@ class FakeEngine:
 
 
 class CollectingSink:
-    """Keeps every picture, and may fail or wait on the way."""
+    """Keeps every picture, and fails or waits if told to."""
 
     def __init__(
         self,
@@ -143,10 +152,31 @@ def hasten(factor: float) -> tuple[Clock, Wait]:
     return lambda: time.perf_counter() * factor, wait
 
 
-class AsItStands:
-    """Carries nowhere, at no cost: right for scenes in which nothing moves."""
+class UnchangedPropagator:
+    """Propagates masks unchanged, at no cost: right for scenes in which nothing moves."""
 
     def observe(self, frame: Frame) -> None: ...
 
     def propagate(self, masked: MaskedFrame, frame: Frame) -> PropagatedFrame | None:
         return PropagatedFrame(frame, masked.alpha, masked.mask, frame.index, frame.captured_at)
+
+
+def pipeline_of(
+    source: Source,
+    masker: Masker,
+    compositor: Composing,
+    sinks: Sequence[Sink],
+    metrics: Metrics,
+    *,
+    sync: Sync = "locked",
+    mask_interval: int = 1,
+    max_mask_age: float = 30.0,
+    propagator: Propagator | None = None,
+    **options: Any,
+) -> Pipeline:
+    """A pipeline over fake edges. Static pictures are not skipped, so that a test decides which frames get a mask."""
+    plan = MaskPlan((Rung(64),), max_mask_age=max_mask_age, sync=sync, mask_interval=mask_interval)
+    if plan.propagates:
+        options["propagator"] = propagator or MaskPropagator()
+        options["skip_policy"] = FrameSkipPolicy(plan, masker, metrics, live=False)
+    return Pipeline(source, masker, compositor, sinks, metrics, plan, **options)

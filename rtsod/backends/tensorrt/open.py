@@ -19,7 +19,7 @@ from rtsod.config import EngineConfig
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import EngineInfo, Image
 from rtsod.model.weights import ReportBytes, Weights
-from rtsod.progress import BuildProgress, Notify, spoken
+from rtsod.progress import BuildProgress, Notify, progress_as_lines
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def open_tensorrt(
         undo.callback(cuda.close)
         require_supported(str(cuda.gpu), cuda.gpu.capability)
         recipe = Recipe(config, weights, library, Target.of(cuda))
-        cached = find_or_build(recipe, notify=notify, progress=progress or spoken(notify), report=report)
+        cached = find_or_build(recipe, notify=notify, progress=progress or progress_as_lines(notify), report=report)
         precision = cached.manifest.precision
         info = EngineInfo(
             name="tensorrt",

@@ -32,7 +32,7 @@ from rtsod.backends.openvino.engine import OpenVinoEngine
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
-from rtsod.masking.initial_quality import REGION_SIZES, WHOLE_SIZES
+from rtsod.masking.initial_quality import ROI_SIZES, WHOLE_SIZES
 from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import Weights, resolve
 from rtsod.system.file_lock import locked
@@ -123,7 +123,7 @@ def test_a_stored_model_computes_what_pytorch_computes_at_every_size(
 
 
 def test_one_conversion_serves_all_sizes_that_the_program_chooses_among() -> None:
-    assert {EngineConfig().input_size, *REGION_SIZES, *WHOLE_SIZES} <= set(SHARED_SIZES)
+    assert {EngineConfig().input_size, *ROI_SIZES, *WHOLE_SIZES} <= set(SHARED_SIZES)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from rtsod.app.console import shown
+from rtsod.app.console import progress_bars
 from rtsod.backends import nvidia_driver, open_engine, probe_engines
 from rtsod.backends.tensorrt.cache import CachedPlan, PlanCache
 from rtsod.backends.tensorrt.library import TrtLibrary, load_library, probe_tensorrt, require_supported
@@ -26,7 +26,7 @@ from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import resolve
-from rtsod.progress import spoken
+from rtsod.progress import progress_as_lines
 from tests.support.fakes import Ticks
 from tests.support.trt_fixtures import exported, rtx
 
@@ -247,7 +247,7 @@ class TestAvailability:
 def test_a_long_build_reports_now_and_then() -> None:
     lines: list[str] = []
     clock = Ticks()
-    report = spoken(lines.append, clock)
+    report = progress_as_lines(lines.append, clock)
     for second in range(30):
         clock.now = second
         report("choosing kernels", second, 30)
@@ -260,7 +260,7 @@ def test_a_terminal_shows_bars_for_nested_phases(terminal: bool) -> None:
     lines: list[str] = []
     screen = StringIO()
     console = Console(file=screen, force_terminal=terminal, width=100)
-    with shown(console, lines.append) as report:
+    with progress_bars(console, lines.append) as report:
         report("outer", 0, 2)
         report("inner", 1, 3)
         report("inner", 3, 3)

@@ -1,0 +1,164 @@
+"""Opens the edges of a run: the source, the backdrops, the sinks; and refuses combinations that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from rtsod.composite.backgrounds import bundled_backgrounds, open_background
+from rtsod.composite.compositor import Compositor
+from rtsod.config import AppConfig, OutputConfig, PictureConfig, RunConfig
+from rtsod.errors import OutputError, UsageError
+from rtsod.frames import Availability, SourceInfo
+from rtsod.interfaces import Backdrop, Blur, PassThrough, Sink, Transparent
+from rtsod.metrics import Event
+from rtsod.progress import Notify
+from rtsod.refine import refiner
+from rtsod.sinks import check_outputs, open_sinks
+from rtsod.sinks.null import NullSink
+from rtsod.sinks.preview import display_available
+from rtsod.sinks.virtual_camera import VirtualCameraSink
+
+FALLBACK_OUTPUT: Final = Path("rtsod-output.mp4")
+"""The recording made when no output was requested and no window can be shown."""
+FALLBACK_SECONDS: Final = 10.0
+"""Length of that recording."""
+
+
+def choose_outputs(
+    output: OutputConfig, run: RunConfig, info: SourceInfo, notify: Notify
+) -> tuple[OutputConfig, RunConfig]:
+    """Decide on the preview, and on a recording if there is no other way to see anything.
+
+    Raises:
+        OutputError: a preview was requested and cannot be shown.
+    """
+    others = bool(output.outputs or output.mask_outputs or output.virtual_camera is not None)
+    if output.preview is False or (output.preview is None and others):
+        display = Availability("display", False, "--no-preview")
+    else:
+        display = display_available()
+    if output.preview and not display.available:
+        raise OutputError(f"--preview: {display.reason}")
+    chosen = replace(output, preview=display.available)
+    if display.available or others or run.stats is not None:
+        return chosen, run
+    if info.stills:
+        folder = FALLBACK_OUTPUT.with_suffix("")
+        notify(f"no window ({display.reason}) and no other output requested: writing pictures to {folder}/")
+        return replace(chosen, outputs=(folder,)), run
+    seconds = run.duration or FALLBACK_SECONDS
+    notify(
+        f"no window ({display.reason}) and no other output requested: "
+        f"recording {seconds:g} seconds to {FALLBACK_OUTPUT}"
+    )
+    return replace(chosen, outputs=(FALLBACK_OUTPUT,)), replace(run, duration=seconds)
+
+
+def open_backdrops(specs: tuple[str, ...], opened: ExitStack, *, to_cycle: bool) -> list[Backdrop]:
+    """Open the requested backdrops and, where a key can switch to the next one, the bundled ones.
+
+    Raises:
+        UsageError: a specification is not valid.
+        SourceError: a file cannot be read.
+    """
+    wanted = list(specs)
+    if to_cycle and "transparent" not in wanted:  # an output with alpha keeps its alpha
+        wanted += [str(path) for path in bundled_backgrounds() if not {path.name, path.stem} & set(wanted)]
+    backdrops: list[Backdrop] = []
+    for spec in wanted:
+        backdrop = open_background(spec)
+        if not isinstance(backdrop, Blur | Transparent | PassThrough):
+            opened.callback(backdrop.close)
+        backdrops.append(backdrop)
+    return backdrops
+
+
+def build_compositor(picture: PictureConfig, backdrops: list[Backdrop], info: SourceInfo, notify: Notify) -> Compositor:
+    """Build the compositor, and tell the user what is unusual about its pictures."""
+    if info.stills and picture.refine == "auto":
+        notify("edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)")
+    if any(isinstance(backdrop, PassThrough) for backdrop in backdrops):
+        notify("background none: the camera's own background is shown")
+    return Compositor(
+        backdrops,
+        mirror=picture.mirror,
+        refine=refiner(picture.refine, stills=info.stills),
+        light_wrap=picture.light_wrap,
+    )
+
+
+def open_outputs(
+    output: OutputConfig,
+    info: SourceInfo,
+    opened: ExitStack,
+    notify: Notify,
+    *,
+    transparent: bool,
+    on_event: Callable[[Event], None],
+) -> list[Sink]:
+    """Open the sinks, and tell the user about each.
+
+    Raises:
+        UsageError: a combination that is not possible.
+        OutputError: an output cannot be opened.
+    """
+    sinks: list[Sink] = open_sinks(output, info, transparent=transparent, on_event=on_event) or [NullSink()]
+    for sink in sinks:
+        opened.callback(sink.close)
+        notify(f"output: {sink.name}")
+        if isinstance(sink, VirtualCameraSink):
+            for note in sink.notes:
+                notify(note)
+    return sinks
+
+
+def check_picture(picture: PictureConfig, info: SourceInfo) -> None:
+    """Refuse picture options that do not fit the source.
+
+    Raises:
+        UsageError: an option needs a stream, and the source is photographs.
+    """
+    if picture.subject_lock and info.stills:
+        raise UsageError(f"{info.name}: photographs share no subject to follow: drop --subject-lock")
+
+
+def check_overwriting(config: AppConfig, output: OutputConfig, info: SourceInfo) -> None:
+    """Refuse outputs that would replace a file this run reads, and statistics that would replace an output.
+
+    Opening the sinks compares outputs with the source; this compares everything else.
+
+    Raises:
+        UsageError: something would be overwritten.
+    """
+    check_outputs(output, info, transparent="transparent" in config.picture.backgrounds)
+    read = [Path(spec).expanduser() for spec in config.picture.backgrounds]
+    read += [path for path in (config.engine.weights, info.path) if path is not None]
+    written = [*output.outputs, *output.mask_outputs]
+    stats = config.run.stats
+    if stats is not None:
+        if any(stats.resolve() == path.resolve() for path in written):
+            raise UsageError(f"--stats {stats}: is an output of this run too: choose another name")
+        if stats.is_file() and info.path is not None and stats.resolve().parent == info.path.resolve():
+            raise UsageError(f"--stats {stats}: would replace a file in the folder that is read: choose another name")
+        written.append(stats)
+    for path in written:
+        if any(other.is_file() and path.is_file() and path.samefile(other) for other in read):
+            raise UsageError(f"{path}: would overwrite a file that this run reads: choose another name")
+
+
+def describe_source(info: SourceInfo) -> str:
+    """The source in one line."""
+    parts = [info.name]
+    if info.width is not None and info.height is not None:
+        parts.append(f"{info.width}x{info.height}")
+    if info.fps is not None:
+        parts.append(f"{float(info.fps):.4g} fps")
+    if info.pixel_format is not None:
+        parts.append(info.pixel_format)
+    if info.stills and info.frames is not None:
+        parts.append(f"{info.frames} pictures")
+    return ", ".join(parts)

@@ -1,0 +1,61 @@
+"""Opens the network of a run, and more of the same at other input sizes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from rtsod.app.console import Reporter
+from rtsod.backends import open_engine
+from rtsod.backends.supervised import SupervisedEngine
+from rtsod.config import EngineConfig
+from rtsod.frames import EngineInfo
+from rtsod.interfaces import Engine
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.metrics import Event
+from rtsod.model.weights import resolve
+
+_log = logging.getLogger(__name__)
+
+
+def open_engine_pool(config: EngineConfig, reporter: Reporter, on_event: Callable[[Event], None]) -> EnginePool:
+    """Open the network, which may take minutes, under supervision.
+
+    Args:
+        config: what was requested.
+        reporter: shows the progress of downloads and builds.
+        on_event: told when an engine fails.
+
+    Raises:
+        RtsodError: the weights or the engine are not available.
+    """
+    downloading = f"downloading the weights of the {config.model} model, once"
+    with reporter.download(downloading) as downloaded, reporter.build() as built:
+        weights = resolve(config)
+        first = open_engine(config, weights, reporter.notify, built, downloaded)
+    info, pinned = first.info, pin_engine_config(config, first.info)
+
+    def supervised(size: int, opened: Engine | None = None) -> Engine:
+        def reopen() -> Engine:
+            return open_engine(replace(pinned, input_size=size), weights, _log.info)
+
+        return SupervisedEngine(opened or reopen(), reopen, on_event=on_event)
+
+    reporter.notify(
+        f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
+        f"{info.device}, {info.weights}"
+    )
+    return EnginePool(supervised(info.input_size, first), supervised)
+
+
+def pin_engine_config(config: EngineConfig, info: EngineInfo) -> EngineConfig:
+    """The configuration that further engines of a run are opened with: the first one's, with nothing left at ``auto``.
+
+    They are opened while the machine is busy, when measuring its speed again could give another answer.
+
+    Args:
+        config: what was requested.
+        info: the first engine's; engines that are not configured leave ``config`` as it is.
+    """
+    return info.config or config

@@ -1,0 +1,69 @@
+"""The mask plan of a run: which masks are computed, how often, and how they are paired with frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtsod.config import Sync
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way to make masks. A run that adapts to the machine moves between several, see ``rtsod.masking.ladder``."""
+
+    size: int
+    """Side of the network's input, in pixels."""
+    region: bool = False
+    """True: the network sees the subject's ROI; False: the whole frame."""
+    mask_interval: int = 1
+    """One captured frame in this many gets a mask; more than 1 means that frames are tracked."""
+    cost: float = 1.0
+    """Time of one mask, relative to the best rung's."""
+
+    def __str__(self) -> str:
+        what = "the subject's region" if self.region else "the whole frame"
+        rate = "" if self.mask_interval == 1 else f", masks for one frame in {self.mask_interval}"
+        return f"{what} at {self.size}x{self.size}{rate}"
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPlan:
+    """What is decided once, before the first frame. What then depends on the moment is asked of the plan."""
+
+    rungs: tuple[Rung, ...]
+    """The ways to make masks, the best first. A single rung is never left."""
+    max_mask_age: float
+    """Live input: seconds from a frame's capture after which its mask is too old to show."""
+    start: int = 0
+    """Index of the rung to start on."""
+    period: float = 0.0
+    """Seconds available for one mask, by which the ladder judges; unused with a single rung."""
+    sync: Sync = "locked"
+    """``locked``: every frame waits for its own mask. ``tracked``: masks are propagated to the frames between. ``auto``
+    (live input only): each frame is locked while the masker makes a mask for every frame, and tracked while it makes
+    fewer."""
+    mask_interval: int = 1
+    """Tracked: at most one captured frame in this many gets a mask of its own."""
+
+    @property
+    def rung(self) -> Rung:
+        """The rung to start on."""
+        return self.rungs[self.start]
+
+    @property
+    def adapts(self) -> bool:
+        """Whether masks are made in different ways during the run."""
+        return len(self.rungs) > 1
+
+    @property
+    def propagates(self) -> bool:
+        """Whether any frame may be shown with a mask propagated from another one."""
+        return self.sync != "locked"
+
+    def tracks(self, mask_interval: int) -> bool:
+        """Whether a live frame captured now is tracked rather than locked.
+
+        Args:
+            mask_interval: the masker's, at this moment.
+        """
+        return self.sync == "tracked" or (self.sync == "auto" and mask_interval > 1)
