@@ -1,4 +1,4 @@
-"""What all commands do alike: refuse in one line, answer or say that they cannot, end in order when told to."""
+"""What all commands share: one line per error, clean output, and an exit code for every end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this 
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_unknown_option_is_one_line_and_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_option_is_one_line_and_exit_code_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--images", "x", "--nonsense"]) == ExitCode.USAGE
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
@@ -45,7 +45,7 @@ def test_an_unknown_option_is_one_line_and_2(name: str, capsys: pytest.CaptureFi
         ("bench", ["--engine", "tensorrt", "--input-size", "96", "--precision", "fp16"]),
     ],
 )
-def test_half_precision_at_a_size_too_small_for_it_is_refused_at_once(
+def test_fp16_below_its_smallest_input_size_is_refused_at_once(
     name: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([name, *arguments]) == ExitCode.USAGE
@@ -54,13 +54,13 @@ def test_half_precision_at_a_size_too_small_for_it_is_refused_at_once(
     assert f"use --input-size {MIN_FP16_INPUT_SIZE}, or --precision fp32" in line
 
 
-def test_half_precision_is_refused_nowhere_else() -> None:
+def test_other_small_inputs_are_accepted() -> None:
     EngineConfig(engine="tensorrt", input_size=MIN_FP16_INPUT_SIZE)
     EngineConfig(engine="tensorrt", input_size=64, precision="fp32")
     EngineConfig(engine="openvino", input_size=64)
 
 
-def test_auto_leaves_tensorrt_where_it_could_not_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_does_not_choose_tensorrt_below_its_smallest_input_size(monkeypatch: pytest.MonkeyPatch) -> None:
     here = Availability("x", True, "is here")
     monkeypatch.setattr("rtsod.backends.nvidia_driver", lambda: here)
     monkeypatch.setattr("rtsod.backends._probe_tensorrt_installation", lambda: here)
@@ -84,7 +84,7 @@ leave(run_command("prog", work))
 
 
 @needs_full
-def test_an_answer_into_a_full_disk_is_one_line_and_6() -> None:
+def test_output_to_a_full_disk_is_one_line_and_exit_code_6() -> None:
     with FULL.open("w") as full:
         ended = _python(_ANSWER, full)
     assert ended.returncode == ExitCode.OUTPUT
@@ -92,14 +92,14 @@ def test_an_answer_into_a_full_disk_is_one_line_and_6() -> None:
 
 
 @needs_full
-def test_so_does_the_program_itself() -> None:
+def test_a_command_that_prints_to_a_full_disk_fails_the_same_way() -> None:
     with FULL.open("w") as full:
         ended = _python("from rtsod.cli.devices import main; raise SystemExit(main([]))", full)
     assert ended.returncode == ExitCode.OUTPUT
     assert ended.stderr == "rtsod devices: standard output cannot be written: No space left on device\n"
 
 
-def test_an_answer_that_nobody_reads_is_no_error() -> None:
+def test_output_to_a_closed_pipe_is_not_an_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as pipe:
@@ -110,7 +110,7 @@ def test_an_answer_that_nobody_reads_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 )
-def test_a_signal_is_one_line_and_its_code(
+def test_a_signal_is_one_line_and_its_exit_code(
     number: signal.Signals, code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command("prog", lambda _: signal.raise_signal(number)) == code
@@ -123,7 +123,7 @@ def test_a_signal_at_the_very_end_does_not_spoil_the_exit_code() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_errors_have_their_code_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_error_is_one_line_and_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(signals: StopSignals) -> None:
         raise OutputError("the disk is full")
 
@@ -138,7 +138,9 @@ def test_errors_have_their_code_and_one_line(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("text", ["", "-", "folder/"])
-def test_what_is_no_file_is_not_taken_for_one(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_that_cannot_be_a_file_is_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(argparse.ArgumentTypeError):
         file_to_write(text)
@@ -146,13 +148,13 @@ def test_what_is_no_file_is_not_taken_for_one(text: str, tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_json_nested_without_end_is_no_json() -> None:
+def test_deeply_nested_json_is_refused() -> None:
     with pytest.raises(ValueError, match="nested"):
         json_from_text("[" * 200_000)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
-def test_a_pipe_in_a_file_s_place_is_not_waited_for(tmp_path: Path) -> None:
+def test_reading_a_named_pipe_fails_instead_of_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="is not a file"):
         read_text(tmp_path / "pipe")

@@ -1,4 +1,4 @@
-"""What Linux says about cameras, and how it is shown."""
+"""What Linux reports about cameras, and how ``rtsod devices`` shows it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_camera_is_found_again(monkeypatch: pytest.MonkeyPatch, now: list[Devi
     assert v4l2.find(Identity(frozenset(), "Cam", "usb-1")) == expected
 
 
-def test_its_own_link_counts_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_is_found_by_its_link_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     links = tmp_path / "v4l" / "by-id"
     links.mkdir(parents=True)
     for index in (1, 2):
@@ -62,7 +62,7 @@ def test_cameras_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert v4l2.cameras_named("microscope") == []
 
 
-def test_holders(tmp_path: Path) -> None:
+def test_other_processes_that_hold_a_device_are_named(tmp_path: Path) -> None:
     for number, target in ((12, "/dev/video0"), (13, "/dev/null"), (os.getpid(), "/dev/video0")):
         (tmp_path / str(number) / "fd").mkdir(parents=True)
         (tmp_path / str(number) / "fd" / "3").symlink_to(target)
@@ -70,7 +70,7 @@ def test_holders(tmp_path: Path) -> None:
     assert v4l2.holders(Path("/dev/video0"), tmp_path) == {12: "zoom"}
 
 
-def test_the_list_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_lists_cameras_and_virtual_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(v4l2, "modes", lambda path: MODES)
     monkeypatch.setattr(v4l2, "held_by", lambda path: "zoom (process 5)" if path.name == "video10" else "")
     monkeypatch.setattr(v4l2, "identity", lambda index: Identity(frozenset({"usb-Cam-1"}), "Cam", "usb-1"))
@@ -101,20 +101,20 @@ def _measured(fps: float, promised: int = 30, pixel_format: str = "MJPG") -> lis
     return told
 
 
-def test_a_slow_camera_is_told_once_with_what_would_help(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_slow_camera_is_reported_once_with_advice(caplog: pytest.LogCaptureFixture) -> None:
     assert _measured(29.0) == _measured(22.0) == []
     assert _measured(7.5) == ["source_slow"]
     assert len(caplog.messages) == 1
     assert re.search(r"gives 7\.5 frames per second, not the 30 it promises.*light.*--size 640x480", caplog.messages[0])
 
 
-def test_uncompressed_pictures_are_the_first_suspect() -> None:
+def test_uncompressed_frames_are_suspected_first() -> None:
     info = SourceInfo("cam", 1280, 720, Fraction(30), live=True, pixel_format="YUYV")
     assert "MJPG" in advice(info, MODES)
     assert advice(info, []) == "give it more light, or turn off its automatic exposure"
 
 
-def test_devices_answers_everywhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_works_on_every_system(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert main([]) == 0
     assert "camera" in capsys.readouterr().out
     monkeypatch.setattr("sys.platform", "darwin")

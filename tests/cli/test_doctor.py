@@ -1,4 +1,4 @@
-"""The doctor: what it finds, what it makes of it, and whether its page can be read."""
+"""The doctor: its checks, their verdicts, and its page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rtsod.system.v4l2 import Device
 CARD = Card("NVIDIA GeForce RTX 4090", "580.95.05", (8, 9), "24564 MiB")
 
 
-def test_this_machine_is_fit(
+def test_the_main_job_would_run_on_this_machine(
     published_weights: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -41,7 +41,7 @@ def test_this_machine_is_fit(
     assert "because" in about["engine auto"]["found"]
 
 
-def test_it_says_when_the_main_job_would_not_run(
+def test_a_failure_is_reported_and_a_crashing_check_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object) -> None:
@@ -87,7 +87,7 @@ def _cameras(monkeypatch: pytest.MonkeyPatch, *working: bool) -> list[Finding]:
     return list(video.cameras(lambda: found))
 
 
-def test_a_camera_is_fit_when_it_gives_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_is_ok_when_it_delivers_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     (found,) = _cameras(monkeypatch, True)
     assert (found.verdict, found.found) == (Verdict.OK, "Cam delivers frames, 1280x720 at 30 fps, MJPG")
 
@@ -96,13 +96,13 @@ def test_one_camera_that_works_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [finding.verdict for finding in _cameras(monkeypatch, False, True)] == [Verdict.WARNING, Verdict.OK]
 
 
-def test_cameras_of_which_none_works_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_a_failure_if_no_camera_works(monkeypatch: pytest.MonkeyPatch) -> None:
     found = _cameras(monkeypatch, False, False)
     assert [finding.verdict for finding in found] == [Verdict.FAILURE] * 2
     assert found[0].fix == "plug it in"
 
 
-def test_no_camera_is_no_failure_since_there_is_the_demo_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_camera_is_only_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     (found,) = _cameras(monkeypatch)
     assert (found.verdict, found.fix) == (Verdict.WARNING, "connect a camera")
 
@@ -137,7 +137,7 @@ def test_whether_tensorrt_fits_the_card(
     assert bool(found.fix) == (verdict is not Verdict.OK)
 
 
-def test_an_installed_tensorrt_without_a_card_is_not_fine() -> None:
+def test_tensorrt_without_a_card_is_not_ok() -> None:
     found = tensorrt_match(None, _library)
     assert found.verdict is Verdict.INFO
     assert found.found == "tensorrt 1.2 is installed, but not usable here: there is no NVIDIA driver"
@@ -150,7 +150,7 @@ def test_the_installed_library_says_for_which_cards_it_builds() -> None:
     assert tensorrt_match(CARD).verdict is Verdict.OK
 
 
-def test_a_missing_tensorrt_names_its_fix_where_there_is_a_card() -> None:
+def test_a_missing_tensorrt_has_a_fix_only_if_there_is_a_card() -> None:
     def refuse() -> TrtLibrary:
         raise EngineUnavailable("TensorRT is not installed: pip install it")
 
@@ -232,7 +232,7 @@ def test_a_card_is_described_by_its_driver(tmp_path: Path, monkeypatch: pytest.M
     assert tensorrt.verdict is Verdict.INFO
 
 
-def test_a_driver_in_two_versions_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_version_mismatch_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _driver(monkeypatch, tmp_path, "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18")
     (found,) = gpu.gpus()
     assert found.verdict is Verdict.WARNING

@@ -225,7 +225,7 @@ def test_without_camera_display_or_output_the_demo_is_recorded(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_met_is_one_line_and_its_exit_code(
+def test_an_impossible_request_is_one_line_and_its_exit_code(
     arguments: list[str], code: ExitCode, says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert says in _fails(code, *arguments, capsys=capsys)
@@ -233,7 +233,7 @@ def test_what_cannot_be_met_is_one_line_and_its_exit_code(
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "truncated", "audio only"])
-def test_files_that_are_no_video_are_named(
+def test_a_file_that_is_not_a_video_is_named(
     kind: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = tmp_path / "bad.mp4"
@@ -274,7 +274,7 @@ def test_photographs_are_never_replaced_by_results(
     assert (tmp_path / "photos" / "one.png").read_bytes() == before
 
 
-def test_statistics_go_into_a_device_but_never_in_its_place(
+def test_statistics_are_written_to_a_device_but_never_replace_it(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     device = tmp_path / "null"
@@ -295,7 +295,7 @@ def test_weights_from_a_pipe_are_refused_at_once(tmp_path: Path, capsys: pytest.
     )
 
 
-def test_a_file_cut_short_is_said_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_frames_of_a_truncated_file_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
     rng = np.random.default_rng(0)
     with av.open(whole, "w", options={"movflags": "faststart"}) as container:
@@ -314,7 +314,7 @@ def test_a_file_cut_short_is_said_and_counted(tmp_path: Path, capsys: pytest.Cap
     assert "unreadable" in lines[-1]
 
 
-def test_a_background_whose_name_is_no_text_works(
+def test_a_background_whose_name_is_not_utf8_works(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = os.fsdecode(b"pl\xe9.png")
@@ -368,7 +368,7 @@ def _start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_who_was_told_to_survive_the_terminal_does() -> None:
+def test_a_program_under_nohup_ignores_sighup() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopSignals() as signals:

@@ -1,0 +1,82 @@
+"""Each option of ``rtsod run`` reaches its field; without options every default stays."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtsod.backends.torch.installed import TorchBuild
+from rtsod.cli.run import _parser, config_from
+from rtsod.config import (
+    AppConfig,
+    EngineConfig,
+    OutputConfig,
+    PictureConfig,
+    QualityConfig,
+    RunConfig,
+    SourceConfig,
+)
+
+
+def _config(line: str) -> AppConfig:
+    return config_from(_parser("rtsod run").parse_args(line.split()))
+
+
+def test_no_option_is_the_default_configuration() -> None:
+    assert _config("") == AppConfig()
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("--source demo --size 640x480 --fps 25 --seed 7", SourceConfig("demo", 640, 480, 25, 7)),
+        (
+            "--model lite --engine openvino --precision int8 --device cpu --input-size 256 --weights w.onnx",
+            EngineConfig("lite", "openvino", "int8", "cpu", 256, Path("w.onnx")),
+        ),
+        ("--lite", EngineConfig("lite")),
+        ("--quality fixed --region 192", QualityConfig("fixed", 192)),
+        ("--region off --target-fps 12.5", QualityConfig("auto", "off", 12.5)),
+        (
+            "--bg beach --bg #00FF00 --mirror --refine best --light-wrap --subject-lock",
+            PictureConfig(("beach", "#00FF00"), True, "best", True, True, True),
+        ),
+        ("--no-steady", PictureConfig(steady=False)),
+        (
+            "--preview --virtual-camera --output a.mp4 --output b.mkv --mask-output m",
+            OutputConfig(True, "auto", False, (Path("a.mp4"), Path("b.mkv")), (Path("m"),)),
+        ),
+        ("--no-preview --virtual-camera /dev/video9 --on-demand", OutputConfig(False, "/dev/video9", True)),
+        (
+            "--sync tracked --mask-every 3 --duration 2 --max-frames 9 --max-mask-age 0.5 --stats s.json --verbose",
+            RunConfig("tracked", 3, 2.0, 9, 0.5, Path("s.json"), True),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_option_reaches_its_field(line: str, part: Any) -> None:
+    config = _config(line)
+    changed = {field.name: getattr(config, field.name) for field in fields(config)}
+    expected = {field.name: getattr(AppConfig(), field.name) for field in fields(config)}
+    expected[next(name for name, default in expected.items() if type(default) is type(part))] = part
+    assert changed == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "architectures", "fits"),
+    [
+        ((8, 9), ("sm_80", "sm_90"), True),
+        ((8, 6), ("sm_86",), True),
+        ((8, 0), ("sm_86",), False),
+        ((6, 1), ("sm_75", "sm_80"), False),
+        (None, (), False),
+    ],
+    ids=["earlier minor version", "the same", "later minor version", "another major version", "no GPU"],
+)
+def test_whether_a_build_of_pytorch_fits_the_gpu(
+    capability: tuple[int, int] | None, architectures: tuple[str, ...], fits: bool
+) -> None:
+    assert TorchBuild("2.13", "13.0", True, architectures, capability).fits_gpu is fits
