@@ -1,7 +1,7 @@
 """Composites the subject over another background. Only this module makes pictures that may leave the machine.
 
-Blending is ``alpha * F + (1 - alpha) * B`` (Porter and Duff's *over*, 1984). It fails closed: a frame without a valid
-mask of its own cannot be passed to :meth:`Compositor.compose`, and :meth:`Compositor.slate` takes its place.
+Blending is ``alpha * F + (1 - alpha) * B`` (Porter and Duff's *over*, 1984). It fails closed: a frame that has no
+valid mask, neither computed from it nor propagated to it, cannot be composited; :meth:`Compositor.slate` replaces it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Compositor:
             stands_for: a later frame, whose index and time the picture takes; its pixels are not used.
 
         Returns:
-            A picture of the frame's size, in memory of its own.
+            A picture of the frame's size that shares no memory with its inputs.
 
         Raises:
             SourceError: the background can no longer be read.

@@ -33,7 +33,7 @@ def noise(seed: int, width: int, height: int) -> Image:
 
 
 def masked(image: Image, alpha: Alpha, index: int = 7) -> MaskedFrame:
-    frame = Frame(image, index=index, captured_at=1.5, pts=Fraction(7, 30), name="still")
+    frame = Frame(image, index=index, captured_at=1.5, pts=Fraction(7, 30), name="photo")
     return MaskedFrame(frame, Mask(alpha, frame_index=index, captured_at=1.5))
 
 
@@ -64,7 +64,7 @@ def test_the_picture_keeps_the_frames_identity(size: tuple[int, int]) -> None:
     alpha = cv2.resize(soft_mask(3), size, interpolation=cv2.INTER_LINEAR)[..., None].astype(np.float64)
     assert np.abs(picture.image - np.rint(alpha * front + (1 - alpha) * card.image)).max() <= 1
     assert np.abs(picture.alpha8 - np.rint(alpha[..., 0] * 255)).max() <= 1
-    assert (picture.index, picture.captured_at, picture.pts, picture.name) == (7, 1.5, Fraction(7, 30), "still")
+    assert (picture.index, picture.captured_at, picture.pts, picture.name) == (7, 1.5, Fraction(7, 30), "photo")
     assert not picture.is_slate
     assert not picture.transparent
     assert card.asked == [(width, height, 2.5)]
@@ -142,7 +142,7 @@ def test_slates() -> None:
         assert slate.is_slate
         assert slate.transparent is transparent
         assert (slate.alpha8 == 0).all()
-        assert (slate.index, slate.captured_at, slate.pts, slate.name) == (7, 1.5, Fraction(7, 30), "still")
+        assert (slate.index, slate.captured_at, slate.pts, slate.name) == (7, 1.5, Fraction(7, 30), "photo")
 
 
 # Blur.
