@@ -13,7 +13,7 @@ from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, OutputConfig, PictureConfig, RunConfig
 from rtsod.errors import OutputError, UsageError
 from rtsod.frames import Availability, SourceInfo
-from rtsod.interfaces import Backdrop, Blur, PassThrough, Sink, Transparent
+from rtsod.interfaces import Backdrop, PassThrough, Sink
 from rtsod.metrics import Event
 from rtsod.progress import Notify
 from rtsod.refine import refiner
@@ -71,8 +71,7 @@ def open_backdrops(specs: tuple[str, ...], opened: ExitStack, *, to_cycle: bool)
     backdrops: list[Backdrop] = []
     for spec in wanted:
         backdrop = open_background(spec)
-        if not isinstance(backdrop, Blur | Transparent | PassThrough):
-            opened.callback(backdrop.close)
+        opened.callback(backdrop.close)
         backdrops.append(backdrop)
     return backdrops
 
