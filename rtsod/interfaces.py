@@ -114,7 +114,8 @@ class Background(Protocol):
             at: seconds since the first frame, by the frames' time stamps.
 
         Returns:
-            ``(height, width, 3)`` uint8 BGR. The caller must not modify it.
+            ``(height, width, 3)`` uint8 BGR, contiguous; the same array again for the same size and moment. The caller
+            must not modify it.
 
         Raises:
             SourceError: its file can no longer be read.

@@ -78,10 +78,18 @@ def test_contract(kind: str, tmp_path: Path) -> None:
             assert picture.shape == (height, width, 3)
             assert picture.dtype == np.uint8
             assert picture.flags.c_contiguous
-            assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
     again = background.picture(64, 36, 0.05)
     assert again is background.picture(64, 36, 0.05)
     background.close()
+    background.close()
+
+
+@pytest.mark.parametrize("kind", ["colour", "image", "video"])
+def test_a_uniform_file_or_colour_stays_uniform_at_every_size(kind: str, tmp_path: Path) -> None:
+    background = OPENERS[kind](tmp_path)
+    for width, height in ((64, 36), (16, 16), (31, 77)):
+        for at in (0.0, 0.05):
+            assert len(np.unique(background.picture(width, height, at).reshape(-1, 3), axis=0)) == 1
     background.close()
 
 
