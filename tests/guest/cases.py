@@ -47,6 +47,7 @@ from tests.guest.setting import (
     PLAIN,
     ROOM,
     STATS,
+    showing_output_on_failure,
     start,
     start_with_network,
     stop_cleanly,
@@ -78,7 +79,7 @@ def the_system_lists_the_devices() -> None:
 def the_doctor_examines_the_devices() -> None:
     about = {finding.about: finding for finding in examine([video.cameras, video.virtual_cameras])}
     print("      ", *(f"{name}: {finding.found};" for name, finding in about.items()))
-    assert re.fullmatch(r"vivid gives pictures, \d+x\d+ at .*", about["camera 0"].found)
+    assert re.fullmatch(r"vivid delivers frames, \d+x\d+ at .*", about["camera 0"].found)
     assert "exclusive_caps=Y,N" in about["v4l2loopback"].found
     assert about["video10"].found == "rtsod, free"
     assert "exclusive_caps=1" in about["video11"].fix
@@ -94,7 +95,7 @@ def the_real_network_seen_by_a_program_and_by_a_call() -> None:
         set_control(CAMERA, name, value)
     with start_with_network(kernel.link_by_id("usb-vivid-video-index0", CAMERA)) as program:
         program.wait_for_line("output: virtual camera")
-        with Reader() as reader, call_client() as messages:
+        with showing_output_on_failure(program), Reader() as reader, call_client() as messages:
             reader.wait_for(lambda seen: seen.is_slate, "a slate while the network loads")
             picture = reader.wait_for(lambda seen: seen.is_picture, "a picture")
             print("       a reader sees", picture.corner, picture.middle)

@@ -12,7 +12,7 @@ from rtsod.sources.recovery import STABLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Program
-from tests.guest.setting import CAMERA, ROOM, start, stop_cleanly
+from tests.guest.setting import CAMERA, ROOM, showing_output_on_failure, start, stop_cleanly
 from tests.guest.vivid import set_control
 from tests.guest.watching import Reader, near
 
@@ -70,12 +70,10 @@ def killed_and_started_again_with_a_reader_attached(program: Program, reader: Re
     program = start()
     program.wait_for_line("network:")
     begin = len(reader.seen)
-    try:
+    with showing_output_on_failure(program):
         reader.wait_for(
             lambda seen: seen.is_picture and near(seen.corner, ROOM), "a picture for the same reader", begin
         )
-    except AssertionError as error:
-        raise AssertionError(f"{error}\nthe program printed\n  " + "\n  ".join(program.lines)) from None
     return program
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,15 @@ def stop_cleanly(program: Program, code: int = 143) -> None:
     """End a program with a signal and check that it ends without a traceback."""
     assert program.end() == code, program.lines[-3:]
     assert not any("Traceback" in line for line in program.lines), program.lines
+
+
+@contextmanager
+def showing_output_on_failure(program: Program) -> Iterator[None]:
+    """Add what the program printed to the message of a failed assertion."""
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nthe program printed\n  " + "\n  ".join(program.lines)) from None
 
 
 def wait_until(ready: Callable[[], bool], what: str) -> None:
