@@ -41,4 +41,6 @@ def main(photo: Path, device: str = "cuda") -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
     sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -6,11 +6,13 @@ Each command is imported when it is called, so that ``rtsod --help`` and a misty
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from rtsod.cli.common import Parser, run_command
-from rtsod.errors import ExitCode
+from rtsod.errors import ExitCode, UsageError
 from rtsod.system.signals import leave
 from rtsod.version import __version__
 
@@ -49,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Sequence[str] | None) -> ExitCode:
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"):
+        raise UsageError(f"{given[0]}: a command comes first; did you mean rtsod run {shlex.join(given)}?")
+    options = _parser().parse_args(given)
     return ExitCode(_call(options.command, options.arguments))
 
 

@@ -134,7 +134,7 @@ class EngineConfig:
         if self.precision not in ("auto", "fp16") or self.input_size >= MIN_FP16_INPUT_SIZE:
             return None
         return (
-            f"below {MIN_FP16_INPUT_SIZE} pixels TensorRT in fp16 is not accurate enough: "
+            f"below {MIN_FP16_INPUT_SIZE} pixels the fp16 graph is not accurate enough: "
             f"use --input-size {MIN_FP16_INPUT_SIZE}, or --precision fp32"
         )
 

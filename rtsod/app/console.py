@@ -26,7 +26,7 @@ from rich.progress import (
 )
 
 from rtsod.frames import EngineInfo, SourceInfo
-from rtsod.metrics import Drop, Metrics, Snapshot
+from rtsod.metrics import Drop, Metrics, Snapshot, Work
 from rtsod.model.weights import ReportBytes
 from rtsod.progress import BuildProgress, Notify, progress_as_lines
 from rtsod.system.files import write_text
@@ -37,6 +37,13 @@ HELD_SHARE: Final = 0.1
 """Share of the captured frames: above it, the viewer notices that the picture freezes ..."""
 MIN_HELD_FRAMES: Final = 30
 """... unless it happened to fewer frames than this: masks are late at the start, and a scene may change once."""
+
+_WORK_WORDS: Final = {
+    Work.MASKS: "masks",
+    Work.FULL_FRAME_REFRESHES: "full-frame refreshes",
+    Work.STATIC: "static frames skipped",
+}
+"""How the summary line names what inference did."""
 
 
 class _Console(Console):
@@ -175,7 +182,8 @@ def one_line(engine: EngineInfo, numbers: Snapshot) -> str:
     if numbers["rung"] is not None:
         changes = numbers["steps"]
         steps = f", after {changes} change{'s' if changes > 1 else ''}" if changes else ""
-        parts.append(f"masks of {numbers['rung']}{steps}: " + ", ".join(f"{n} {w}" for w, n in numbers["work"].items()))
+        work = ", ".join(f"{count} {_WORK_WORDS[Work(kind)]}" for kind, count in numbers["work"].items())
+        parts.append(f"masks of {numbers['rung']}{steps}: {work}")
     if numbers["composited"] > 1:
         parts.append(f"{numbers['output_fps']:.1f} fps")
     for label, key in (("latency", "latency_ms"), ("mask age", "mask_age_ms")):

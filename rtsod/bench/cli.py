@@ -34,9 +34,11 @@ _PACES: Final = {"camera": (True,), "free": (False,), "both": (True, False)}
 _PIPELINE_OPTIONS: Final = ("source", "size", "fps", "pace", "sync", "bg")
 """Options that need ``--pipeline``."""
 _EXIT_CODES: Final = """\
-exit codes: 0 done (with --check: every network reaches the paper's rate), 1 --check: a network is slower,
-2 usage, 3 source, 4 weights, 5 engine, 6 output, 70 internal error, 130 ended by Ctrl-C, 143 ended by SIGTERM
-(after 130 and 143 the completed measurements are saved)"""
+exit codes:
+  0 done (with --check: every network reaches the paper's rate)
+  1 --check: a network is slower
+  2 usage   3 source   4 weights   5 engine   6 output   70 internal error
+  129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; what was measured is saved"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,8 +93,8 @@ class _Console:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=_PROGRAM,
-        description="Measure how fast this machine runs the networks, and how close that is to the machine's limits. "
-        "The paper reports 30 fps for full and 40 fps for lite on a GTX 1080 Ti.",
+        description="Measure how fast this machine runs the networks, and how close that is\n"
+        "to the machine's limits. The paper reports 30 fps for full and 40 fps for\nlite on a GTX 1080 Ti.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

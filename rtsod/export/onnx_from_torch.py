@@ -74,7 +74,7 @@ def onnx_from_torch(
         EngineError: the export failed, or the graph is not typed as requested.
     """
     if find_spec("onnxscript") is None:
-        raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript")
+        raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript (the extra rtsod[export])")
     example = torch.from_numpy(golden_input(input_size))[None]
     graph: nn.Module = SaliencyGraph(network).eval()
     counts = Counts(convolutions=len(convolutions(network)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,6 +27,13 @@ from rtsod.system.signals import StopSignals
 ROOT = Path(__file__).parents[2]
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
+
+
+@pytest.mark.parametrize("options", [["--lite"], ["--source", "a b.mp4"]])
+def test_an_option_without_a_command_names_the_command(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"rtsod: {options[0]}: a command comes first; did you mean rtsod run {shlex.join(options)}?"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

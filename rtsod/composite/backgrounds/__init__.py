@@ -64,6 +64,8 @@ def _find(spec: str) -> Path:
             return path
         if path.is_dir() and spec:
             raise UsageError(f"--bg {spec}: this is a folder; name one picture or video in it")
+        if path.exists() and spec:
+            raise UsageError(f"--bg {spec}: not a regular file")
     except PermissionError as error:
         raise UsageError(f"--bg {spec}: cannot be accessed: {error.strerror}") from error
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL
