@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: Sequence[str] | None) -> ExitCode:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"):
-        raise UsageError(f"{given[0]}: a command comes first; did you mean rtsod run {shlex.join(given)}?")
+        raise UsageError(f"{given[0]}: a command comes first, such as rtsod run {shlex.join(given)} (see rtsod --help)")
     options = _parser().parse_args(given)
     return ExitCode(_call(options.command, options.arguments))
 

@@ -62,7 +62,7 @@ class SupervisedEngine:
         self._worker = self._new_worker()
         self._restarts: deque[float] = deque()
         self._slowest: float | None = None
-        self._cause: EngineError | None = None
+        self._cause: str | None = None
         self._closed = False
 
     @property
@@ -120,12 +120,12 @@ class SupervisedEngine:
 
     def _count_restart(self, error: EngineError, *, reopening: bool = False) -> None:
         if not reopening:
-            self._cause = error  # errors of reopening, such as a missing GPU, explain less
+            self._cause = str(error)  # errors of reopening, such as a missing GPU, explain less
         if len(self._restarts) >= MAX_RESTARTS:
             last = f", last error: {error}" if reopening else ""
             raise EngineError(f"{self._cause} (given up after {MAX_RESTARTS} restarts{last})") from error
         self._restarts.append(self._clock())
-        _log.warning("%s: restarting it", error)
+        _log.warning("%s: restarting it", str(error))  # a kept record must not keep the frames on the stack alive
 
     def _discard(self) -> None:
         engine, self._engine = self._engine, None

@@ -113,7 +113,7 @@ class EnginePool:
             if late and not expected:
                 _log.error("opening the network at %dx%d failed after the run had ended", size, size, exc_info=error)
             elif not late and expected:
-                _log.warning("cannot open the network at %dx%d, keeping the current masks: %s", size, size, error)
+                _log.warning("cannot open the network at %dx%d, keeping the current masks: %s", size, size, str(error))
 
 
 def _no_other_size(size: int) -> Engine:

@@ -33,7 +33,10 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this 
 def test_an_option_without_a_command_names_the_command(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(options) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"rtsod: {options[0]}: a command comes first; did you mean rtsod run {shlex.join(options)}?"
+    assert (
+        line
+        == f"rtsod: {options[0]}: a command comes first, such as rtsod run {shlex.join(options)} (see rtsod --help)"
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)
