@@ -97,7 +97,8 @@ def the_real_network_seen_by_a_program_and_by_a_call() -> None:
         program.wait_for_line("output: virtual camera")
         with showing_output_on_failure(program), Reader() as reader, call_client() as messages:
             reader.wait_for(lambda seen: seen.is_slate, "a slate while the network loads")
-            picture = reader.wait_for(lambda seen: seen.is_picture, "a picture")
+            # Opening the network and one inference take a minute or two on an emulated processor.
+            picture = reader.wait_for(lambda seen: seen.is_picture, "a picture", timeout=300.0)
             print("       a reader sees", picture.corner, picture.middle)
             assert is_the_square(picture.corner, picture.middle)
             wait_until(

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.guest.processes import Program
+from tests.guest.processes import TIMEOUT_SECONDS, Program
 from tests.guest.setting import OURS, ROOM
 
 
@@ -51,9 +51,11 @@ class Reader(Program):
                 found.append(Seen(float(parts[1]), int(parts[2]), parts[3], corner, middle))
         return found
 
-    def wait_for(self, ready: Callable[[Seen], bool], what: str, since: int = 0) -> Seen:
+    def wait_for(
+        self, ready: Callable[[Seen], bool], what: str, since: int = 0, timeout: float = TIMEOUT_SECONDS
+    ) -> Seen:
         """Wait for an observation after the first ``since`` ones, and return it."""
-        self.wait(lambda: any(ready(seen) for seen in self.seen[since:]), what)
+        self.wait(lambda: any(ready(seen) for seen in self.seen[since:]), what, timeout)
         return next(seen for seen in self.seen[since:] if ready(seen))
 
 
