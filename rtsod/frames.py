@@ -26,11 +26,37 @@ Alpha: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One captured picture. ``image`` is never modified after the source has returned it."""
+class Picture:
+    """A decoded picture: a photograph, or a video's frame. It has no hidden colours.
+
+    A file may keep any colour where it is wholly transparent: an eraser only clears the alpha. Somebody removed those
+    colours, so nothing makes a picture that still has them; :func:`rtsod.imaging.transparency.picture_of` clears them.
+
+    Raises:
+        ValueError: there are hidden colours, or ``alpha`` does not fit ``image``.
+    """
 
     image: Image
-    """``(H, W, 3)`` uint8, BGR, contiguous."""
+    """``(H, W, 3)`` uint8, BGR, contiguous; straight (not premultiplied) colours, and 0 where ``alpha`` is 0."""
+    alpha: Image | None = None
+    """``(H, W)`` uint8, contiguous, 0..255: 0 is transparent; None is opaque everywhere."""
+
+    def __post_init__(self) -> None:
+        _check_nothing_hidden(self.image, self.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One captured picture. Its arrays are never modified after the source has returned it.
+
+    Like a :class:`Picture`, it has no hidden colours: no network and no output ever sees them.
+
+    Raises:
+        ValueError: there are hidden colours, or ``alpha`` does not fit ``image``.
+    """
+
+    image: Image
+    """``(H, W, 3)`` uint8, BGR, contiguous; straight colours, and 0 where ``alpha`` is 0."""
     index: int
     """Number of the captured frame, from 0. A gap is a dropped or unreadable frame."""
     captured_at: float
@@ -39,11 +65,29 @@ class Frame:
     """Presentation time in a file, in seconds from the first frame; None for live input."""
     name: str | None = None
     """Stem of the file name, for photographs from a folder."""
+    alpha: Image | None = None
+    """``(H, W)`` uint8, contiguous, 0..255: the source's own transparency; None is opaque everywhere."""
+    duration: Fraction | None = None
+    """How long a file shows it, in seconds; None where nobody knows, and for live input."""
+    is_last: bool = False
+    """True: a file's last frame. What the file still holds after it, such as sound, belongs to it."""
+
+    def __post_init__(self) -> None:
+        _check_nothing_hidden(self.image, self.alpha)
 
     @property
     def time(self) -> float:
         """The frame's position on its input's time line, in seconds: ``pts`` for files, else ``captured_at``."""
         return float(self.pts) if self.pts is not None else self.captured_at
+
+
+def _check_nothing_hidden(image: Image, alpha: Image | None) -> None:
+    if alpha is None:
+        return
+    if alpha.shape != image.shape[:2] or alpha.dtype != np.uint8:
+        raise ValueError(f"alpha of shape {alpha.shape} and type {alpha.dtype} for a picture of shape {image.shape}")
+    if image[alpha == 0].any():
+        raise ValueError("colours are hidden where the picture is transparent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +110,8 @@ class SourceInfo:
     path: Path | None = None
     """The file, if there is one: its audio is copied from here, and no output may overwrite it. For photographs, the
     file or the folder."""
+    has_alpha: bool = False
+    """True: frames may have an ``alpha``, according to the file. Photographs in a folder are not looked at for this."""
     pixel_format: str | None = None
     """The camera's pixel format, for example ``"MJPG"``."""
     sample_aspect_ratio: Fraction | None = None
@@ -171,8 +217,10 @@ class Composited:
         "_alpha",
         "_alpha8",
         "captured_at",
+        "duration",
         "image",
         "index",
+        "is_last",
         "is_slate",
         "name",
         "pts",
@@ -188,6 +236,8 @@ class Composited:
         captured_at: float,
         pts: Fraction | None,
         name: str | None,
+        duration: Fraction | None,
+        is_last: bool,
         is_slate: bool,
         transparent: bool,
         _seal: object = None,
@@ -205,6 +255,10 @@ class Composited:
         """``Frame.pts`` of that frame."""
         self.name = name
         """``Frame.name`` of that frame."""
+        self.duration = duration
+        """``Frame.duration`` of that frame."""
+        self.is_last = is_last
+        """``Frame.is_last`` of that frame."""
         self.is_slate = is_slate
         """True: it contains no camera pixel."""
         self.transparent = transparent
@@ -229,6 +283,8 @@ def mark_safe(
     captured_at: float,
     pts: Fraction | None = None,
     name: str | None = None,
+    duration: Fraction | None = None,
+    is_last: bool = False,
     is_slate: bool = False,
     transparent: bool = False,
 ) -> Composited:
@@ -241,6 +297,8 @@ def mark_safe(
         captured_at: in ``time.perf_counter`` seconds.
         pts: presentation time, in seconds.
         name: stem of the photograph's file name.
+        duration: how long it is shown, in seconds.
+        is_last: it stands for a file's last frame.
         is_slate: it contains no camera pixel.
         transparent: ``alpha`` is part of the picture.
     """
@@ -251,6 +309,8 @@ def mark_safe(
         captured_at=captured_at,
         pts=pts,
         name=name,
+        duration=duration,
+        is_last=is_last,
         is_slate=is_slate,
         transparent=transparent,
         _seal=_SEAL,

@@ -148,7 +148,15 @@ def test_the_class_itself_refuses_other_callers() -> None:
     image, alpha = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.float32)
     fields = {"image": image, "alpha": alpha, "index": 0, "captured_at": 0.0}
     with pytest.raises(TypeError, match="only the compositor"):
-        Composited(**fields, pts=None, name=None, is_slate=False, transparent=False)  # type: ignore[arg-type]
+        Composited(
+            **fields,  # type: ignore[arg-type]
+            pts=None,
+            name=None,
+            duration=None,
+            is_last=False,
+            is_slate=False,
+            transparent=False,
+        )
     assert isinstance(mark_safe(image=image, alpha=alpha, index=0, captured_at=0.0), Composited)
 
 

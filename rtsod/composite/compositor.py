@@ -115,6 +115,8 @@ class Compositor:
             captured_at=frame.captured_at,
             pts=frame.pts,
             name=frame.name,
+            duration=frame.duration,
+            is_last=frame.is_last,
             transparent=isinstance(backdrop, Transparent),
         )
 
@@ -151,6 +153,8 @@ class Compositor:
             captured_at=now if frame is None else frame.captured_at,
             pts=None if frame is None else frame.pts,
             name=None if frame is None else frame.name,
+            duration=None if frame is None else frame.duration,
+            is_last=frame is not None and frame.is_last,
             is_slate=True,
             transparent=isinstance(backdrop, Transparent),
         )

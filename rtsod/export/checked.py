@@ -119,6 +119,6 @@ def bundled_pictures(size: int) -> list[Image]:
     pictures += [shrink(scene.render(frame)[0], size) for frame in _SCENE_FRAMES]
     with as_file(files("rtsod") / "assets" / "backgrounds") as folder:
         for frame, path in zip(_SCENE_FRAMES, sorted(folder.glob("*.jpg")), strict=False):
-            landscape = cover(load(path), *_SCENE_SIZE_PX)
+            landscape = cover(load(path).image, *_SCENE_SIZE_PX)
             pictures.append(shrink(scene.render(frame, over=landscape)[0], size))
     return pictures

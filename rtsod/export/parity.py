@@ -103,7 +103,7 @@ def pictures_in(folder: Path, size: int) -> list[Image]:
     if not paths:
         raise UsageError(f"no photographs in {folder} ({', '.join(sorted(STILL_SUFFIXES))})")
     try:
-        return [shrink(load(path), size) for path in paths]
+        return [shrink(load(path).image, size) for path in paths]
     except SourceError as error:
         raise UsageError(str(error)) from error
 

@@ -9,7 +9,7 @@ import numpy as np
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from rtsod.frames import Image
+from rtsod.frames import Picture
 
 _BT2020: Final = 9  # SWS_CS_BT2020, which PyAV does not name
 # AVColorSpace of a frame -> the matrix swscale knows. Others (YCgCo, ICtCp, ...) are too rare to guess at.
@@ -41,13 +41,13 @@ class Converter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def bgr(self, frame: VideoFrame) -> Image:
+    def picture(self, frame: VideoFrame) -> Picture:
         """Convert one frame, using its YUV matrix, its range and its display rotation.
 
         A frame that names no matrix is taken for BT.709 from 720 lines on and for BT.601 below, as players do.
 
         Returns:
-            ``(H, W, 3)`` uint8 BGR, contiguous, full range.
+            The picture, full range.
 
         Raises:
             av.error.FFmpegError, ValueError: the pixel format cannot be converted.
@@ -62,7 +62,7 @@ class Converter:
         )
         image = np.ascontiguousarray(converted.to_ndarray(), np.uint8)
         rotation = _ROTATIONS.get(quarter_turns(frame))
-        return image if rotation is None else np.asarray(cv2.rotate(image, rotation), np.uint8)
+        return Picture(image if rotation is None else np.asarray(cv2.rotate(image, rotation), np.uint8))
 
 
 def quarter_turns(frame: VideoFrame) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
-from rtsod.frames import Image
+from rtsod.frames import Picture
 from rtsod.imaging.media import fits_limits, open_handle
 
 STILL_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -38,14 +38,14 @@ def is_still(path: Path) -> bool:
     return path.suffix.lower() != ".gif" and bool(cv2.haveImageReader(str(path)))
 
 
-def load(path: Path) -> Image:
+def load(path: Path) -> Picture:
     """Read a photograph.
 
     16-bit channels are scaled to 8 bits, grey becomes BGR, an alpha channel is dropped. An animation gives its first
     picture.
 
     Returns:
-        ``(H, W, 3)`` uint8 BGR, contiguous, upright by its EXIF orientation.
+        The picture, upright by its EXIF orientation.
 
     Raises:
         SourceError: the file cannot be read, or the picture is larger than ``MAX_FRAME_SIDE`` or ``MAX_FRAME_PIXELS``.
@@ -63,7 +63,7 @@ def load(path: Path) -> Image:
         raise SourceError(f"cannot read {path}: {reason}") from error
     if image is None or image.ndim != 3 or image.dtype != np.uint8:
         raise SourceError(f"cannot read {path}: it is not a picture, or it is damaged")
-    return np.ascontiguousarray(image)
+    return Picture(np.ascontiguousarray(image))
 
 
 def _check_size(file: BinaryIO, path: Path) -> None:

@@ -95,12 +95,18 @@ class StillsSource:
         while self._pending and not self._closed.is_set():
             index, path = self._pending.pop()
             try:
-                image = load(path)
+                picture = load(path)
             except SourceError as error:
                 _log.warning("skipped: %s", error)
                 self._skipped += 1
                 continue
-            return Frame(image=image, index=index, captured_at=self._clock(), name=self._names[index])
+            return Frame(
+                image=picture.image,
+                index=index,
+                captured_at=self._clock(),
+                name=self._names[index],
+                alpha=picture.alpha,
+            )
         if self._skipped == self._info.frames and not self._closed.is_set():
             raise SourceError(f"cannot read any of the {self._skipped} pictures in {self._info.name}")
         return None

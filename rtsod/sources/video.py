@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from rtsod.errors import SourceError
-from rtsod.frames import Frame, Image, SourceInfo
+from rtsod.frames import Frame, Picture, SourceInfo
 from rtsod.imaging.decoding import Converter, quarter_turns
 from rtsod.imaging.media import FAILURES, Failure, cause, open_media, open_url, redacted, video_stream
 from rtsod.interfaces import Clock
@@ -134,13 +134,13 @@ class VideoSource:
         self._worker.stop(self._release)
         self._worker.join(RELEASE_SECONDS)
 
-    def _describe(self, image: Image, frame: VideoFrame, *, fps: Fraction | None, path: Path | None) -> SourceInfo:
+    def _describe(self, picture: Picture, frame: VideoFrame, *, fps: Fraction | None, path: Path | None) -> SourceInfo:
         aspect = self._stream.sample_aspect_ratio
         aspect = Fraction(aspect) if aspect and aspect > 0 and aspect != 1 else None
         return SourceInfo(
             name=self._name,
-            width=image.shape[1],
-            height=image.shape[0],
+            width=picture.image.shape[1],
+            height=picture.image.shape[0],
             fps=fps,
             live=self._live,
             frames=None if self._live else _frame_count(self._container, self._stream, fps),
@@ -153,11 +153,11 @@ class VideoSource:
         if decoded is None:
             self._count_missing()
             return None
-        image, frame = decoded
+        picture, frame = decoded
         index, self._index = self._index, self._index + 1
         pts = None if self._live else self._timeline.seconds(frame.pts)
         self._last_pts = pts or self._last_pts
-        return Frame(image=image, index=index, captured_at=self._clock(), pts=pts)
+        return Frame(image=picture.image, index=index, captured_at=self._clock(), pts=pts, alpha=picture.alpha)
 
     def _count_missing(self) -> None:
         """Count the frames a truncated file lacks. It ends without an error; only its header tells."""
@@ -172,7 +172,7 @@ class VideoSource:
             _log.warning("%s ends early: about %d of %d frames are missing", self._name, missing, expected)
             self._skipped += missing
 
-    def _decode(self) -> Iterator[tuple[Image, VideoFrame]]:
+    def _decode(self) -> Iterator[tuple[Picture, VideoFrame]]:
         failures = 0
         packets = self._container.demux(self._stream)
         while failures < _MAX_FAILURES:
@@ -189,7 +189,7 @@ class VideoSource:
                 return
             try:
                 for frame in packet.decode():
-                    yield self._converter.bgr(frame), frame
+                    yield self._converter.picture(frame), frame
                     failures = 0
             except FAILURES as error:
                 self._skip(error)

@@ -74,7 +74,7 @@ def test_every_format_at_its_own_size(tmp_path: Path, suffix: str) -> None:
     ],
 )
 def test_every_depth_becomes_8_bit_bgr(tmp_path: Path, name: str, image: NDArray[np.integer[Any]]) -> None:
-    loaded = load(_write(tmp_path / name, image))
+    loaded = load(_write(tmp_path / name, image)).image
     assert loaded.dtype == np.uint8
     assert loaded.shape == (20, 30, 3)
     assert np.abs(loaded.astype(int) - 200).max() <= 1
@@ -86,7 +86,7 @@ def test_exif_orientation_is_respected(tmp_path: Path) -> None:
     quarter_turn_clockwise = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
     exif = b"Exif\0\0" + quarter_turn_clockwise
     path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
-    image = load(path)
+    image = load(path).image
     assert image.shape == (64, 48, 3)
     assert image[5, 40].mean() < 25  # the dark corner went from top left to top right
 
@@ -96,7 +96,7 @@ def test_an_animation_gives_its_first_picture(tmp_path: Path) -> None:
     animation.frames = [np.full((40, 60, 3), level, np.uint8) for level in (50, 200)]
     animation.durations = [100, 100]
     assert cv2.imwriteanimation(str(tmp_path / "x.webp"), animation)
-    image = load(tmp_path / "x.webp")
+    image = load(tmp_path / "x.webp").image
     assert image.shape == (40, 60, 3)
     assert image.mean() == pytest.approx(50, abs=3)
 

@@ -20,7 +20,7 @@ class ImageBackground:
     """
 
     def __init__(self, path: Path) -> None:
-        self._original = load(path)
+        self._original = load(path).image
         self._picture = self._original
 
     def picture(self, width: int, height: int, at: float) -> Image:

@@ -90,7 +90,7 @@ class VideoBackground:
 
     def _convert(self, frame: VideoFrame) -> Image:
         try:
-            return self._converter.bgr(frame)
+            return self._converter.picture(frame).image
         except FAILURES as error:
             raise SourceError(f"cannot read {self._path}: {cause(error)}") from error
 

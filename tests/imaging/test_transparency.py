@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rtsod.frames import Frame, Image, Picture
+from rtsod.imaging.transparency import picture_of
+
+pictures = arrays(np.uint8, (4, 5, 3))
+alphas = arrays(np.uint8, (4, 5), elements=st.sampled_from([0, 1, 128, 254, 255]))
+
+
+@given(pictures, alphas)
+def test_what_is_hidden_is_removed_and_nothing_else(image: Image, alpha: Image) -> None:
+    picture = picture_of(image, alpha)
+    shown = alpha > 0
+    assert not picture.image[~shown].any()
+    assert np.array_equal(picture.image[shown], image[shown])
+    if picture.alpha is None:
+        assert (alpha == 255).all()
+    else:
+        assert np.array_equal(picture.alpha, alpha)
+
+
+def test_neither_a_picture_nor_a_frame_has_hidden_colours() -> None:
+    image = np.zeros((4, 5, 3), np.uint8)
+    image[2, 3, 0] = 1
+    alpha = np.full((4, 5), 255, np.uint8)
+    alpha[2, 3] = 0
+    with pytest.raises(ValueError, match="hidden"):
+        Picture(image, alpha)
+    with pytest.raises(ValueError, match="hidden"):
+        Frame(image, 0, 0.0, alpha=alpha)
+    assert Frame(image, 0, 0.0).alpha is None
+
+
+def test_an_alpha_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="alpha of shape"):
+        Picture(np.zeros((4, 5, 3), np.uint8), np.zeros((5, 4), np.uint8))
