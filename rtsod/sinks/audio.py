@@ -115,13 +115,13 @@ class AudioTrack:
         self._units = self._read(stream, origin)
         self._next = next(self._units, None)
 
-    def write_until(self, end: Fraction) -> None:
-        """Write the audio that begins before ``end``. Call this with increasing times.
+    def write_until(self, end: Fraction | None) -> None:
+        """Write the audio that begins before ``end``; None: all of it. Call this with increasing times.
 
         Raises:
             av.error.FFmpegError: the output cannot be written.
         """
-        while self._next is not None and self._next[0] < end:
+        while self._next is not None and (end is None or self._next[0] < end):
             unit = self._next[1]
             if isinstance(unit, AudioFrame):
                 self._output.mux(self._stream.encode(unit))
@@ -130,8 +130,8 @@ class AudioTrack:
                 self._output.mux(unit)
             self._next = next(self._units, None)
 
-    def finish(self, end: Fraction) -> None:
-        """Write the rest up to ``end`` and flush the encoder.
+    def finish(self, end: Fraction | None) -> None:
+        """Write the rest up to ``end``, or all of it, and flush the encoder.
 
         Raises:
             av.error.FFmpegError: the output cannot be written.
