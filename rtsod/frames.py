@@ -108,8 +108,10 @@ class SourceInfo:
     frames: int | None = None
     """Number of frames, according to the container; None if unknown or endless."""
     path: Path | None = None
-    """The file, if there is one: its audio is copied from here, and no output may overwrite it. For photographs, the
-    file or the folder."""
+    """The file, if there is one: no output may overwrite it. For photographs, the file or the folder."""
+    media: Path | str | None = None
+    """Where what the source does not deliver, such as sound, can be read: a video file's path, or the address of one
+    that is read over the network, which may hold a password. None for photographs and live input."""
     has_alpha: bool = False
     """True: frames may have an ``alpha``, according to the file. Photographs in a folder are not looked at for this."""
     pixel_format: str | None = None

@@ -25,6 +25,8 @@ OPEN_TIMEOUT_SECONDS: Final = 10.0
 """How long a network stream may take to open."""
 READ_TIMEOUT_SECONDS: Final = 10.0
 """How long an open network stream may stay silent."""
+Media: TypeAlias = Path | str
+"""A local file's path, or the address of a network stream."""
 Failure: TypeAlias = av.error.FFmpegError | OSError | ValueError
 FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 """What PyAV raises when it opens, demuxes or decodes bad data."""
@@ -40,21 +42,25 @@ _URL_OPTIONS: Final = {
 
 
 @contextmanager
-def open_media(path: Path, *, formats: Iterable[str] = ()) -> Iterator[InputContainer]:
-    """Open a local file for demuxing; leaving the context closes it.
+def open_media(media: Media, *, formats: Iterable[str] = ()) -> Iterator[InputContainer]:
+    """Open a file or a network stream for demuxing; leaving the context closes it.
 
     Args:
-        path: any file.
-        formats: names of FFmpeg demuxers to allow; empty allows all of them.
+        media: the path of any local file, or an address as :func:`open_url` takes it.
+        formats: names of FFmpeg demuxers to allow; empty allows all of them. For local files only.
 
     Raises:
-        SourceError: the file is missing, empty, unreadable, or in no known format.
+        SourceError: the file is missing, empty, unreadable, or in no known format; for an address, see there.
     """
+    if isinstance(media, str):
+        with open_url(media) as container:
+            yield container
+        return
     try:
-        file = path.open("rb")
+        file = media.open("rb")
     except (OSError, ValueError) as error:
-        raise SourceError(f"cannot read {path}: {cause(error)}") from error
-    with file, open_handle(file, path, formats=formats) as container:
+        raise SourceError(f"cannot read {media}: {cause(error)}") from error
+    with file, open_handle(file, media, formats=formats) as container:
         yield container
 
 
@@ -142,6 +148,11 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
 def fits_limits(width: int, height: int) -> bool:
     """Whether a picture of this size, in pixels, may be decoded."""
     return max(width, height) <= MAX_FRAME_SIDE and width * height <= MAX_FRAME_PIXELS
+
+
+def media_name(media: Media) -> str:
+    """A file's or an address's name for messages, without secrets."""
+    return redacted(media) if isinstance(media, str) else str(media)
 
 
 def redacted(url: str) -> str:

@@ -128,7 +128,7 @@ def _open_file(path: Path, info: SourceInfo, what: Literal["picture", "alpha"], 
     return VideoFileSink(
         path,
         fps=info.fps,
-        audio_from=None if info.stills else info.path,
+        audio_from=info.media,
         transparent=transparent,
         what=what,
         sample_aspect_ratio=info.sample_aspect_ratio,

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final
 
 import av
@@ -16,7 +15,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from rtsod.errors import SourceError
-from rtsod.imaging.media import FAILURES, cause, open_media, video_stream
+from rtsod.imaging.media import FAILURES, Media, cause, media_name, open_media, video_stream
 from rtsod.sinks.encoders import Recipe
 
 BIT_RATE: Final = 160_000
@@ -28,11 +27,11 @@ _DEFAULT_SAMPLE_RATE: Final = 48_000
 _log = logging.getLogger(__name__)
 
 
-def open_audio(source: Path, output: OutputContainer, recipe: Recipe) -> AudioTrack | None:
+def open_audio(source: Media, output: OutputContainer, recipe: Recipe) -> AudioTrack | None:
     """Add the default audio stream of a source file to an output, copied if the container allows it, else re-encoded.
 
     Args:
-        source: a video file. Its first picture that can be decoded is time 0.
+        source: a video. Its first picture that can be decoded is time 0.
         output: the container, before its header is written.
         recipe: how the output is written.
 
@@ -49,10 +48,10 @@ def open_audio(source: Path, output: OutputContainer, recipe: Recipe) -> AudioTr
             origin = _first_picture(source)
             container = opened.enter_context(open_media(source))
         except SourceError as error:
-            _log.warning("no audio carried over from %s: %s", source, error)
+            _log.warning("no audio carried over from %s: %s", media_name(source), error)
             return None
         except FAILURES as error:
-            _log.warning("no audio carried over from %s: %s", source, cause(error))
+            _log.warning("no audio carried over from %s: %s", media_name(source), cause(error))
             return None
         stream = container.streams.best("audio")
         if not isinstance(stream, AudioStream) or stream.codec_context is None:
@@ -62,10 +61,10 @@ def open_audio(source: Path, output: OutputContainer, recipe: Recipe) -> AudioTr
     return track
 
 
-def _first_picture(source: Path) -> Fraction:
+def _first_picture(source: Media) -> Fraction:
     """When the first picture is shown, in seconds of the file's clock; 0 if no picture can be decoded."""
     with open_media(source) as container:
-        for packet in container.demux(video_stream(container, source.name)):
+        for packet in container.demux(video_stream(container, media_name(source))):
             for frame in _decoded(packet):
                 if frame.pts is not None and frame.time_base:
                     return Fraction(frame.pts * frame.time_base)

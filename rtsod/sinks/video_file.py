@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
+from rtsod.imaging.media import Media
 from rtsod.sinks.audio import AudioTrack, open_audio
 from rtsod.sinks.encoders import recipe_for
 from rtsod.sinks.pixels import bring_to, even, require_composited, with_alpha
@@ -42,7 +43,8 @@ class VideoFileSink:
     Args:
         path: of the file. The suffix selects the encoder: see :data:`rtsod.sinks.encoders.RECIPES`.
         fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``.
-        audio_from: source file whose audio is carried over.
+        audio_from: the source, whose audio is carried over: up to its end if the last picture written is the source's
+            last one, else up to the end of that picture.
         transparent: keep the alpha.
         what: ``picture``, or ``alpha`` for the alpha alone, as a grey picture.
         sample_aspect_ratio: width over height of one pixel; None means square. WebM does not store it.
@@ -58,7 +60,7 @@ class VideoFileSink:
         path: Path,
         *,
         fps: Fraction | None,
-        audio_from: Path | None = None,
+        audio_from: Media | None = None,
         transparent: bool = False,
         what: Literal["picture", "alpha"] = "picture",
         sample_aspect_ratio: Fraction | None = None,
@@ -78,7 +80,10 @@ class VideoFileSink:
         self._first_captured = 0.0
         self._written = 0
         self._tick = -1
-        self._step = max(1, round((1 / fps if fps else STILL_SECONDS) / self._recipe.time_base))
+        self._end = 0
+        self._usual = max(1, round((1 / fps if fps else STILL_SECONDS) / self._recipe.time_base))
+        self._ends: dict[int, int] = {}
+        self._reached_end = False
         self._failed = False
         self._closed = False
         self.name = f"{'mask video' if what == 'alpha' else 'video'} {path.name}"
@@ -95,6 +100,7 @@ class VideoFileSink:
                 self._container = self._open(image.shape[1], image.shape[0])
             frame = self._frame(image, pixels)
             frame.pts = self._advance(picture)
+            self._reached_end = picture.is_last
             frame.time_base = self._recipe.time_base
             self._encode(self._container, frame)
             if self._audio is not None:
@@ -174,29 +180,35 @@ class VideoFileSink:
 
     def _advance(self, picture: Composited) -> int:
         """The picture's time stamp in ticks, later than the previous one."""
+        tick_seconds = self._recipe.time_base
         if picture.pts is not None:
             seconds = picture.pts
-        elif self._fps is None:
-            seconds = self._written * STILL_SECONDS
+        elif self._fps is None or picture.duration is not None:  # photographs follow one another
+            seconds = self._end * tick_seconds
         else:
             seconds = Fraction(picture.captured_at - self._first_captured)
-        tick = max(round(seconds / self._recipe.time_base), self._tick + 1)
-        if self._written:
-            self._step = tick - self._tick
+        tick = max(round(seconds / tick_seconds), self._tick + 1)
+        if self._tick in self._ends:  # still in the encoder
+            self._ends[self._tick] = tick
+        if picture.duration is not None:
+            self._end = max(round((seconds + picture.duration) / tick_seconds), tick + 1)
+        else:  # as long as the previous one
+            self._end = tick + (tick - self._tick if self._written and self._fps is not None else self._usual)
+        self._ends[tick] = self._end
         self._tick = tick
         return tick
 
     def _encode(self, container: OutputContainer, frame: VideoFrame | None) -> None:
         for packet in self._video.encode(frame):
-            # Muxers compute durations from the time stamps, except for the last picture: it is shown as long as the
-            # previous one.
-            packet.duration = self._step
+            # The last picture's duration is known from nothing else, and Matroska stores that of every picture.
+            assert packet.pts is not None
+            packet.duration = self._ends.pop(packet.pts) - packet.pts
             container.mux(packet)
 
     def _finish(self, container: OutputContainer) -> None:
         self._encode(container, None)
         if self._audio is not None:
-            self._audio.finish((self._tick + self._step) * self._recipe.time_base)
+            self._audio.finish(None if self._reached_end else self._end * self._recipe.time_base)
 
     def _release(self, container: OutputContainer) -> None:
         if self._audio is not None:

@@ -145,6 +145,7 @@ class VideoSource:
             live=self._live,
             frames=None if self._live else _frame_count(self._container, self._stream, fps),
             path=path,
+            media=path,
             sample_aspect_ratio=1 / aspect if aspect and quarter_turns(frame) in (90, 270) else aspect,
         )
 

@@ -56,7 +56,7 @@ def _make(
     return path
 
 
-def _rewrite(source: Path, output: Path, pictures: int = PICTURES) -> None:
+def _rewrite(source: Path, output: Path, pictures: int = PICTURES, *, to_the_end: bool = False) -> None:
     sink = VideoFileSink(output, fps=Fraction(FPS), audio_from=source)
     first: Fraction | None = None
     with av.open(str(source)) as container:
@@ -67,7 +67,12 @@ def _rewrite(source: Path, output: Path, pictures: int = PICTURES) -> None:
             time = frame.pts * Fraction(frame.time_base or 0)
             first = time if first is None else first
             sink.write(
-                composited(index, image=np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), pts=time - first)
+                composited(
+                    index,
+                    image=np.asarray(frame.to_ndarray(format="bgr24"), np.uint8),
+                    pts=time - first,
+                    is_last=to_the_end and index == PICTURES - 1,
+                )
             )
     sink.close()
 
@@ -149,6 +154,14 @@ def test_sound_ends_with_a_run_cut_short(tmp_path: Path, suffix: str) -> None:
     beep, end = _beep_and_end(output)
     assert beep is None
     assert end == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mov"])
+def test_sound_that_outlasts_the_pictures_is_kept_at_the_end_of_the_source(tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out{suffix}"
+    _rewrite(_make(tmp_path / "a.mp4", "aac", 48_000), output, to_the_end=True)
+    assert _beep_and_end(output)[1] == pytest.approx(PICTURES / FPS + 0.5, abs=0.05)
+    assert len(read_recording(output).times) == PICTURES
 
 
 def test_masks_and_silent_sources_have_no_sound(tmp_path: Path) -> None:

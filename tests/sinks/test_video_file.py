@@ -58,6 +58,42 @@ def test_the_last_picture_lasts_as_long_as_the_previous_one(tmp_path: Path, suff
     assert read_recording(path).seconds == pytest.approx(1.5, abs=0.002)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "durations",
+    [
+        [Fraction(1, 25), Fraction(1, 25), Fraction(21, 25), Fraction(4)],
+        [Fraction(1, 3), Fraction(2), Fraction(1001, 30_000)],
+        [Fraction(7, 2)],
+        [Fraction(1, 30)] * 40 + [Fraction(5, 2)],
+    ],
+    ids=["long", "short", "single", "longer than the encoder's delay"],
+)
+def test_every_picture_lasts_as_long_as_its_source_says(tmp_path: Path, suffix: str, durations: list[Fraction]) -> None:
+    path = tmp_path / f"film{suffix}"
+    sink = VideoFileSink(path, fps=Fraction(30))
+    times = [sum(durations[:index], Fraction(0)) for index in range(len(durations))]
+    for index, (time, duration) in enumerate(zip(times, durations, strict=True)):
+        sink.write(composited(index, pts=time, duration=duration, is_last=time == times[-1]))
+    sink.close()
+    recording = read_recording(path)
+    assert all(abs(a - b) <= TICK[suffix] / 2 for a, b in zip(recording.times, times, strict=True))
+    assert all(abs(a - b) <= TICK[suffix] for a, b in zip(recording.durations, durations, strict=True))
+    assert recording.seconds == pytest.approx(float(sum(durations)), abs=0.001)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_photographs_last_as_long_as_requested(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    sink = VideoFileSink(path, fps=Fraction(8))
+    for index in range(3):
+        sink.write(composited(index, name=f"still{index}", captured_at=5.0 * index, duration=Fraction(1, 8)))
+    sink.close()
+    recording = read_recording(path)
+    assert recording.times == [0, Fraction(1, 8), Fraction(1, 4)]
+    assert recording.seconds == pytest.approx(3 / 8, abs=0.001)
+
+
 def test_live_pictures_are_timed_from_the_first_capture(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     sink = VideoFileSink(path, fps=Fraction(30))

@@ -43,6 +43,8 @@ def composited(
     pts: Fraction | None = None,
     captured_at: float | None = None,
     name: str | None = None,
+    duration: Fraction | None = None,
+    is_last: bool = False,
     transparent: bool = False,
     is_slate: bool = False,
 ) -> Composited:
@@ -58,6 +60,8 @@ def composited(
         captured_at=100.0 + index / 30 if captured_at is None else captured_at,
         pts=pts,
         name=name,
+        duration=duration,
+        is_last=is_last,
         is_slate=is_slate,
         transparent=transparent,
     )
@@ -78,6 +82,8 @@ class Recording:
     """BGR."""
     alphas: list[Image] = field(default_factory=list)
     """Empty if the file has no alpha."""
+    durations: list[Fraction] = field(default_factory=list)
+    """As the container states them, seconds."""
     seconds: float = 0.0
     tags: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Colour space, primaries, transfer characteristic, range."""
@@ -105,6 +111,7 @@ def read_recording(path: Path) -> Recording:
                 assert isinstance(frame, av.VideoFrame)
                 assert frame.pts is not None
                 recording.times.append(frame.pts * packet.time_base)
+                recording.durations.append(frame.duration * packet.time_base)
                 recording.images.append(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
                 if "a" in frame.format.name.removeprefix("g"):
                     recording.alphas.append(np.asarray(frame.to_ndarray(format="bgra"), np.uint8)[:, :, 3])
