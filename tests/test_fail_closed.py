@@ -155,7 +155,7 @@ def test_the_class_itself_refuses_other_callers() -> None:
             duration=None,
             is_last=False,
             is_slate=False,
-            transparent=False,
+            opacity=None,
         )
     assert isinstance(mark_safe(image=image, alpha=alpha, index=0, captured_at=0.0), Composited)
 

@@ -27,7 +27,7 @@ from rtsod.app.engines import open_engine_pool
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, PictureConfig, QualityConfig, RunConfig, Sync
 from rtsod.frames import SourceInfo
-from rtsod.interfaces import Clock, Masker, Sink, Source, Transparent
+from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.frame_skip import FrameSkipPolicy
@@ -131,10 +131,7 @@ def build_run(
         check_overwriting(config, output, source.info)
         compositor = build_compositor(config.picture, backdrops, source.info, reporter.notify)
         if sinks is None:
-            transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
-            sinks = open_outputs(
-                output, source.info, opened, reporter.notify, transparent=transparent, on_event=metrics.event
-            )
+            sinks = open_outputs(output, source.info, backdrops, opened, reporter.notify, on_event=metrics.event)
         demand.virtual_camera = next((sink for sink in sinks if isinstance(sink, VirtualCameraSink)), None)
         _show_slate(compositor, sinks, source.info)
         before_network(sinks)

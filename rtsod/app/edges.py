@@ -13,7 +13,7 @@ from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, OutputConfig, PictureConfig, RunConfig
 from rtsod.errors import OutputError, UsageError
 from rtsod.frames import Availability, SourceInfo
-from rtsod.interfaces import Backdrop, PassThrough, Sink
+from rtsod.interfaces import Backdrop, Blur, PassThrough, Sink, Transparent
 from rtsod.metrics import Event
 from rtsod.progress import Notify
 from rtsod.refine import refiner
@@ -93,10 +93,10 @@ def build_compositor(picture: PictureConfig, backdrops: list[Backdrop], info: So
 def open_outputs(
     output: OutputConfig,
     info: SourceInfo,
+    backdrops: list[Backdrop],
     opened: ExitStack,
     notify: Notify,
     *,
-    transparent: bool,
     on_event: Callable[[Event], None],
 ) -> list[Sink]:
     """Open the sinks, and tell the user about each.
@@ -105,7 +105,10 @@ def open_outputs(
         UsageError: a combination that is not possible.
         OutputError: an output cannot be opened.
     """
-    sinks: list[Sink] = open_sinks(output, info, transparent=transparent, on_event=on_event) or [NullSink()]
+    transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
+    source_alpha = info.has_alpha and any(isinstance(backdrop, Blur | PassThrough) for backdrop in backdrops)
+    opened_sinks = open_sinks(output, info, transparent=transparent, source_alpha=source_alpha, on_event=on_event)
+    sinks: list[Sink] = opened_sinks or [NullSink()]
     for sink in sinks:
         opened.callback(sink.close)
         notify(f"output: {sink.name}")

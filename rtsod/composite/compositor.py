@@ -15,7 +15,8 @@ import numpy as np
 
 from rtsod.composite.light_wrap import light_wrapped
 from rtsod.errors import UsageError
-from rtsod.frames import Alpha, Compositable, Composited, Frame, Image, mark_safe
+from rtsod.frames import Alpha, Compositable, Composited, Frame, Image, mark_safe, to_levels
+from rtsod.imaging.transparency import cleared, over_black
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
 from rtsod.refine.matte import Refine, unrefined
 
@@ -78,6 +79,9 @@ class Compositor:
     def compose(self, shown: Compositable, at: float, *, stands_for: Frame | None = None) -> Composited:
         """Composite the frame's subject over the current backdrop.
 
+        What is transparent in the frame shows another background, as the room does. Where the frame is shown with its
+        own background (blur, none), the picture stays transparent there.
+
         Args:
             shown: a frame with its own mask, or with one propagated to it.
             at: seconds since the first frame; drives moving backgrounds.
@@ -90,26 +94,30 @@ class Compositor:
             SourceError: the background can no longer be read.
         """
         backdrop = self._backdrops[self._current]
-        image, mask = shown.frame.image, shown.alpha
+        image, mask, own = shown.frame.image, shown.alpha, shown.frame.alpha
         if self._mirror:
             image, mask = np.asarray(cv2.flip(image, 1), np.uint8), np.asarray(cv2.flip(mask, 1), np.float32)
+            own = None if own is None else np.asarray(cv2.flip(own, 1), np.uint8)
         height, width = image.shape[:2]
         matte = self._refine(image, mask)
-        alpha, front = matte.alpha, matte.foreground
-        cv2.threshold(alpha, MIN_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=alpha)
+        subject, front = matte.alpha, matte.foreground
+        cv2.threshold(subject, MIN_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=subject)
+        alpha = subject if own is None else _product(subject, own)
+        opacity: Image | None = None
         match backdrop:
             case PassThrough():
                 picture = image.copy()
+                opacity = None if own is None else own.copy()
             case Transparent():
-                picture = np.zeros_like(image)
-                cv2.copyTo(front, np.asarray(alpha > 0.0).view(np.uint8), picture)
+                picture, opacity = front, to_levels(alpha)
             case Blur(sigma):
-                picture = self._join(front, blurred_background(image, alpha, sigma), alpha)
+                picture = self._join(front, blurred_background(image, subject, sigma, own), subject, own)
+                opacity = None if own is None else own.copy()
             case _:
                 picture = self._join(front, backdrop.picture(width, height, at), alpha)
         frame = stands_for or shown.frame
         return mark_safe(
-            image=picture,
+            image=picture if opacity is None else cleared(picture, opacity),
             alpha=alpha,
             index=frame.index,
             captured_at=frame.captured_at,
@@ -117,12 +125,12 @@ class Compositor:
             name=frame.name,
             duration=frame.duration,
             is_last=frame.is_last,
-            transparent=isinstance(backdrop, Transparent),
+            opacity=opacity,
         )
 
-    def _join(self, foreground: Image, background: Image, alpha: Alpha) -> Image:
+    def _join(self, foreground: Image, background: Image, alpha: Alpha, opacity: Image | None = None) -> Image:
         if self._light_wrap:
-            foreground = light_wrapped(foreground, background, alpha)
+            foreground = light_wrapped(foreground, background, alpha, opacity)
         return blend(foreground, background, alpha)
 
     def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
@@ -139,11 +147,12 @@ class Compositor:
             SourceError: the background can no longer be read.
         """
         backdrop = self._backdrops[self._current]
+        opacity: Image | None = None
         match backdrop:
             case Blur() | PassThrough():
                 picture = np.full((height, width, 3), SLATE_BGR, np.uint8)
             case Transparent():
-                picture = np.zeros((height, width, 3), np.uint8)
+                picture, opacity = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
             case _:
                 picture = backdrop.picture(width, height, at).copy()
         return mark_safe(
@@ -156,8 +165,14 @@ class Compositor:
             duration=None if frame is None else frame.duration,
             is_last=frame is not None and frame.is_last,
             is_slate=True,
-            transparent=isinstance(backdrop, Transparent),
+            opacity=opacity,
         )
+
+
+def _product(alpha: Alpha, own: Image) -> Alpha:
+    """The mask times the frame's own alpha, with the same cut as the mask alone."""
+    product = cv2.multiply(alpha, own, scale=1 / 255, dtype=cv2.CV_32F)
+    return np.asarray(cv2.threshold(product, MIN_ALPHA, 0.0, cv2.THRESH_TOZERO)[1], np.float32)
 
 
 def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
@@ -184,17 +199,18 @@ def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
     return result
 
 
-def blurred_background(image: Image, alpha: Alpha, sigma: float) -> Image:
+def blurred_background(image: Image, alpha: Alpha, sigma: float, opacity: Image | None = None) -> Image:
     """The picture, blurred as if the subject were not in it.
 
     Normalized convolution (Knutsson and Westin, 1993): each pixel is weighted by how much it belongs to the background,
-    so that the subject's colours do not bleed into a halo. Behind the subject, beyond the blur's reach, the result is
-    the background's mean colour.
+    so that the subject's colours do not bleed into a halo, and by its opacity. Behind the subject, beyond the blur's
+    reach, the result is the background's mean colour.
 
     Args:
         image: ``(H, W, 3)`` uint8.
         alpha: ``(H, W)`` float32 in [0, 1].
         sigma: strength of the blur, as in :class:`~rtsod.interfaces.Blur`.
+        opacity: ``(H, W)`` uint8: the picture's own alpha; None is opaque everywhere.
 
     Returns:
         ``(H, W, 3)`` uint8, owned by the caller.
@@ -204,9 +220,12 @@ def blurred_background(image: Image, alpha: Alpha, sigma: float) -> Image:
     # The result holds no detail finer than sigma / 3, so blur a picture of that resolution: it is much faster.
     factor = 2 ** max(1, math.floor(math.log2(sigma / 3.0)))
     size = (math.ceil(width / factor), math.ceil(height / factor))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image if opacity is None else over_black(image, opacity), size, interpolation=cv2.INTER_AREA)
     weight = _background_weight(np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
-    weighted = cv2.merge([*(channel * weight for channel in cv2.split(small)), weight])
+    colours = [channel * weight for channel in cv2.split(small)]
+    if opacity is not None:  # the colours are premultiplied; the small number is for pictures that are all transparent
+        weight = weight * cv2.resize(opacity, size, interpolation=cv2.INTER_AREA) * np.float32(1 / 255) + 1e-12
+    weighted = cv2.merge([*colours, weight])
     *mean, total = cv2.mean(weighted)
     blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
     share = _MEAN_COLOUR_WEIGHT / total

@@ -23,7 +23,7 @@ _BAND_ROWS: Final = 8
 """Rows of the downscaled picture that are lit at once."""
 
 
-def light_wrapped(foreground: Image, background: Image, alpha: Alpha) -> Image:
+def light_wrapped(foreground: Image, background: Image, alpha: Alpha, opacity: Image | None = None) -> Image:
     """The subject with the background's light wrapped around its edge, as a camera in front of that background sees it.
 
     The background's colours are collected where the background is visible and fall off into the subject. They are
@@ -33,6 +33,7 @@ def light_wrapped(foreground: Image, background: Image, alpha: Alpha) -> Image:
         foreground: ``(H, W, 3)`` uint8.
         background: ``(H, W, 3)`` uint8.
         alpha: ``(H, W)`` float32 in [0, 1].
+        opacity: ``(H, W)`` uint8: of the background, which shines as far as it is opaque; None is opaque everywhere.
 
     Returns:
         ``(H, W, 3)`` uint8, owned by the caller. Pixels where alpha is 0 are unspecified.
@@ -40,7 +41,8 @@ def light_wrapped(foreground: Image, background: Image, alpha: Alpha) -> Image:
     height, width = alpha.shape
     subject = _downscale(alpha)
     sigma = _SIGMA_PX * min(width, height) / 720.0 / _DOWNSCALE
-    gathered = np.rint(_downscale(background) * (_STRENGTH * (1.0 - subject[..., None]))).astype(np.uint8)
+    shining = 1.0 - subject if opacity is None else (1.0 - subject) * (_downscale(opacity) * np.float32(1 / 255))
+    gathered = np.rint(_downscale(background) * (_STRENGTH * shining[..., None])).astype(np.uint8)
     light = cv2.GaussianBlur(gathered, (0, 0), sigma)
     blue, green, red = cv2.split(light)
     lit = (cv2.max(cv2.max(blue, green), red) > 0) & (subject > 0.0)

@@ -43,6 +43,7 @@ def open_sinks(
     info: SourceInfo,
     *,
     transparent: bool,
+    source_alpha: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> list[Sink]:
     """Open all sinks of a configuration, in this order: outputs, mask outputs, virtual camera, preview.
@@ -51,6 +52,7 @@ def open_sinks(
         config: the outputs. ``preview`` must be resolved; None opens no preview.
         info: describes the open source.
         transparent: whether pictures have no background.
+        source_alpha: whether pictures keep the source's own alpha. Outputs that cannot keep it show black instead.
         on_event: receives the events of a virtual camera.
 
     Returns:
@@ -61,8 +63,8 @@ def open_sinks(
         OutputError: a folder, device or display cannot be used. Nothing stays open.
     """
     check_outputs(config, info, transparent=transparent)
-    sinks: list[Sink] = [_open_file(path, info, "picture", transparent) for path in config.outputs]
-    sinks += [_open_file(path, info, "alpha", False) for path in config.mask_outputs]
+    sinks: list[Sink] = [_open_file(path, info, "picture", transparent, source_alpha) for path in config.outputs]
+    sinks += [_open_file(path, info, "alpha") for path in config.mask_outputs]
     if config.preview:
         display = display_available()
         if not display.available:
@@ -122,9 +124,17 @@ def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) ->
         _check_place(path)
 
 
-def _open_file(path: Path, info: SourceInfo, what: Literal["picture", "alpha"], transparent: bool) -> Sink:
+def _open_file(
+    path: Path,
+    info: SourceInfo,
+    what: Literal["picture", "alpha"],
+    transparent: bool = False,
+    source_alpha: bool = False,
+) -> Sink:
     if _is_folder(path):
-        return PngFolderSink(path, what=what, transparent=transparent)
+        return PngFolderSink(path, what=what)
+    if source_alpha and recipe_for(path, transparent=False).transparent_pixels is not None:
+        transparent = True
     return VideoFileSink(
         path,
         fps=info.fps,

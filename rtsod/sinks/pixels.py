@@ -7,6 +7,7 @@ import numpy as np
 
 from rtsod.frames import Composited, Image
 from rtsod.imaging.fit import fit
+from rtsod.imaging.transparency import over_black
 
 
 def require_composited(picture: object) -> Composited:
@@ -21,16 +22,15 @@ def require_composited(picture: object) -> Composited:
 
 
 def with_alpha(picture: Composited) -> Image:
-    """Convert a picture to ``(H, W, 4)`` uint8 BGRA, straight alpha, with BGR = 0 wherever the alpha is 0.
-
-    The compositor clears pixels whose alpha is 0, but an alpha below 1/510 is rounded to 0 only here, and those pixels
-    would still hold some background. A picture with a background, which the user can select at any time, is opaque.
-    """
-    if not picture.transparent:
+    """Convert a picture to ``(H, W, 4)`` uint8 BGRA, straight alpha, with BGR = 0 wherever the alpha is 0."""
+    if picture.opacity is None:
         return np.asarray(cv2.cvtColor(picture.image, cv2.COLOR_BGR2BGRA), np.uint8)
-    alpha = picture.alpha8
-    shown = cv2.bitwise_and(picture.image, picture.image, mask=alpha)
-    return np.asarray(cv2.merge((*cv2.split(shown), alpha)), np.uint8)
+    return np.asarray(cv2.merge((*cv2.split(picture.image), picture.opacity)), np.uint8)
+
+
+def opaque(picture: Composited) -> Image:
+    """A picture as ``(H, W, 3)`` uint8 BGR, over black where it is transparent. Do not write into it."""
+    return picture.image if picture.opacity is None else over_black(picture.image, picture.opacity)
 
 
 def even(side: int) -> int:

@@ -24,16 +24,14 @@ class PngFolderSink:
 
     Args:
         path: of the folder; its parent must exist.
-        what: ``picture``, or ``alpha`` for the alpha alone, 8-bit grey.
-        transparent: write BGRA, see :func:`rtsod.sinks.pixels.with_alpha`.
+        what: ``picture``, BGRA where it is transparent; or ``alpha`` for the alpha alone, 8-bit grey.
     """
 
     live = False
 
-    def __init__(self, path: Path, *, what: Literal["picture", "alpha"], transparent: bool) -> None:
+    def __init__(self, path: Path, *, what: Literal["picture", "alpha"]) -> None:
         self._folder = path
         self._what = what
-        self._transparent = transparent and what == "picture"
         self._times_used: dict[str, int] = {}
         self._closed = False
         self.name = f"{'masks' if what == 'alpha' else 'pictures'} in {path}"
@@ -62,7 +60,7 @@ class PngFolderSink:
     def _pixels(self, picture: Composited) -> Image:
         if self._what == "alpha":
             return picture.alpha8
-        return with_alpha(picture) if self._transparent else picture.image
+        return picture.image if picture.opacity is None else with_alpha(picture)
 
     def _free_name(self, picture: Composited) -> str:
         name = picture.name if picture.name is not None else f"{picture.index:06d}"

@@ -139,10 +139,10 @@ class PreviewWindow:
 
 def view(picture: Composited) -> Image:
     """Render a picture for the window, ``(H, W, 3)`` uint8 BGR: a transparent one over a checkerboard."""
-    if not picture.transparent:
+    if picture.opacity is None:
         return picture.image
     height, width = picture.image.shape[:2]
-    alpha = picture.alpha8.astype(np.float32) / np.float32(255)
+    alpha = picture.opacity.astype(np.float32) / np.float32(255)
     return np.asarray(cv2.blendLinear(picture.image, _checkerboard(width, height), alpha, 1 - alpha), np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -19,9 +20,11 @@ from rtsod.frames import Composited, Image
 from rtsod.imaging.media import Media
 from rtsod.sinks.audio import AudioTrack, open_audio
 from rtsod.sinks.encoders import recipe_for
-from rtsod.sinks.pixels import bring_to, even, require_composited, with_alpha
+from rtsod.sinks.pixels import bring_to, even, opaque, require_composited, with_alpha
 from rtsod.sinks.recovery import recover
 from rtsod.system.files import UnfinishedFile, output_error
+
+_log = logging.getLogger(__name__)
 
 STILL_SECONDS: Final = Fraction(1)
 """How long each still is shown, seconds."""
@@ -45,7 +48,8 @@ class VideoFileSink:
         fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``.
         audio_from: the source, whose audio is carried over: up to its end if the last picture written is the source's
             last one, else up to the end of that picture.
-        transparent: keep the alpha.
+        transparent: keep the pictures' alpha. Even if not, it is kept where the file can keep it and the first picture
+            has one. Elsewhere black is behind what is transparent, and a warning says so once.
         what: ``picture``, or ``alpha`` for the alpha alone, as a grey picture.
         sample_aspect_ratio: width over height of one pixel; None means square. WebM does not store it.
 
@@ -84,6 +88,7 @@ class VideoFileSink:
         self._usual = max(1, round((1 / fps if fps else STILL_SECONDS) / self._recipe.time_base))
         self._ends: dict[int, int] = {}
         self._reached_end = False
+        self._warned = False
         self._failed = False
         self._closed = False
         self.name = f"{'mask video' if what == 'alpha' else 'video'} {path.name}"
@@ -93,12 +98,11 @@ class VideoFileSink:
         require_composited(picture)
         if self._closed or self._failed:
             raise OutputError(f"{self._path}: {'is already closed' if self._closed else 'has already failed'}")
-        image, pixels = self._pixels(picture)
         with self._mapping_errors():
             if self._container is None:
                 self._first_captured = picture.captured_at
-                self._container = self._open(image.shape[1], image.shape[0])
-            frame = self._frame(image, pixels)
+                self._container = self._open(picture)
+            frame = self._frame(*self._pixels(picture))
             frame.pts = self._advance(picture)
             self._reached_end = picture.is_last
             frame.time_base = self._recipe.time_base
@@ -131,8 +135,11 @@ class VideoFileSink:
             self._release(container)
             self._finalize()
 
-    def _open(self, width: int, height: int) -> OutputContainer:
+    def _open(self, picture: Composited) -> OutputContainer:
         recipe = self._recipe
+        height, width = picture.image.shape[:2]
+        if picture.opacity is not None and self._what == "picture" and recipe.transparent_pixels is not None:
+            self._transparent = True
         container = av.open(
             str(self._file.path), "w", format=recipe.container, container_options=dict(recipe.container_options)
         )
@@ -166,7 +173,15 @@ class VideoFileSink:
             return picture.alpha8, "gray"
         if self._transparent:
             return with_alpha(picture), "bgra"
-        return picture.image, "bgr24"
+        if picture.opacity is not None and not self._warned:
+            self._warned = True
+            _log.warning("%s: black is behind what is transparent: %s", self._path, self._why_opaque())
+        return opaque(picture), "bgr24"
+
+    def _why_opaque(self) -> str:
+        if self._recipe.transparent_pixels is None:
+            return f"{self._path.suffix} cannot keep transparency: choose .webm, .mov or a folder for PNGs"
+        return "its first picture was opaque: choose a folder for PNGs"
 
     def _frame(self, image: Image, pixels: str) -> VideoFrame:
         context = self._video.codec_context

@@ -17,7 +17,7 @@ from rtsod.frames import Availability, Composited, Image
 from rtsod.interfaces import Clock, Wait
 from rtsod.metrics import Event
 from rtsod.sinks.loopback import LoopbackCamera, setup_hint, virtual_cameras
-from rtsod.sinks.pixels import even, require_composited
+from rtsod.sinks.pixels import even, opaque, require_composited
 from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera, pyvirtualcam_available, pyvirtualcam_installed
 
 _log = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ class VirtualCameraSink:
             if device is None:
                 return
             if self._prepared is None or self._prepared[0] is not picture:
-                self._prepared = (picture, device.prepare(picture.image))
+                self._prepared = (picture, device.prepare(opaque(picture)))
             device.send(self._prepared[1])
         except (OSError, OutputError) as error:
             self._fail(error)

@@ -66,7 +66,7 @@ def test_the_picture_keeps_the_frames_identity(size: tuple[int, int]) -> None:
     assert np.abs(picture.alpha8 - np.rint(alpha[..., 0] * 255)).max() <= 1
     assert (picture.index, picture.captured_at, picture.pts, picture.name) == (7, 1.5, Fraction(7, 30), "photo")
     assert not picture.is_slate
-    assert not picture.transparent
+    assert picture.opacity is None
     assert card.asked == [(width, height, 2.5)]
 
 
@@ -140,7 +140,7 @@ def test_slates() -> None:
         slate = compositor.slate(60, 40, 3.0, frame=frame, now=9.0)
         assert (slate.image == colour).all()
         assert slate.is_slate
-        assert slate.transparent is transparent
+        assert (slate.opacity is not None) is transparent
         assert (slate.alpha8 == 0).all()
         assert (slate.index, slate.captured_at, slate.pts, slate.name) == (7, 1.5, Fraction(7, 30), "photo")
 

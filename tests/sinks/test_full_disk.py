@@ -31,7 +31,7 @@ random = np.random.default_rng(0)
 if path.suffix:
     sink = VideoFileSink(path, fps=Fraction(10))
 else:
-    sink = PngFolderSink(path, what="picture", transparent=False)
+    sink = PngFolderSink(path, what="picture")
 written = 0
 try:
     for index in range(pictures):

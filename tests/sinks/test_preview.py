@@ -59,9 +59,12 @@ def test_the_newest_picture_is_taken_once() -> None:
 
 
 def test_transparent_pictures_are_shown_over_a_checkerboard() -> None:
-    shown = view(composited(transparent=True))
-    assert np.abs(shown[:, :48].astype(int) - patches()[:, :48]).max() <= 1
-    assert {int(value) for value in np.unique(shown[:, 48:])} == {102, 153}
+    opacity = np.zeros((64, 96), np.uint8)
+    opacity[:, :48], opacity[:, 48:64] = 255, 51
+    shown = view(composited(opacity=opacity)).astype(float)
+    assert np.abs(shown[:, :48] - patches()[:, :48]).max() <= 1
+    assert {int(value) for value in np.unique(shown[:, 64:])} == {102, 153}
+    assert np.abs(shown[:16, 48:64] - (0.2 * patches()[:16, 48:64] + 0.8 * shown[16:32, 64:80])).max() <= 1
     opaque = composited()
     assert view(opaque) is opaque.image
 

@@ -135,13 +135,12 @@ def test_colours_and_tags(tmp_path: Path, suffix: str) -> None:
 def test_transparent_pictures_keep_their_alpha(tmp_path: Path, suffix: str) -> None:
     """The alpha can be read back, and pixels with alpha 0 hold nothing of the picture."""
     path = tmp_path / f"film{suffix}"
-    alpha = np.zeros((64, 192), np.float32)
-    alpha[:, 32:96], alpha[:, 96:128] = 1, 0.5
-    alpha[:, 160:] = 0.0005  # rounds to 0
+    opacity = np.zeros((64, 192), np.uint8)
+    opacity[:, 32:96], opacity[:, 96:128] = 255, 128
     sink = VideoFileSink(path, fps=Fraction(30), transparent=True)
     for index in range(3):
         image = patches(192, 64)
-        sink.write(composited(index, image=image, alpha=alpha, pts=Fraction(index, 30), transparent=True))
+        sink.write(composited(index, image=image, pts=Fraction(index, 30), opacity=opacity))
     sink.close()
     recording = read_recording(path)
     assert len(recording.alphas) == 3

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from rtsod.frames import Composited, Image, SourceInfo, mark_safe
+from rtsod.imaging.transparency import cleared
 from rtsod.sinks.pixels import bring_to
 
 WIDTH, HEIGHT = 96, 64
@@ -45,14 +46,16 @@ def composited(
     name: str | None = None,
     duration: Fraction | None = None,
     is_last: bool = False,
-    transparent: bool = False,
+    opacity: Image | None = None,
     is_slate: bool = False,
 ) -> Composited:
-    """A picture for a sink. By default its alpha is 1 in the left half and 0 in the right."""
+    """A picture for a sink. By default its alpha is 1 in the left half and 0 in the right, and it is opaque."""
     image = patches() if image is None else image
     if alpha is None:
         alpha = np.zeros(image.shape[:2], np.float32)
         alpha[:, : image.shape[1] // 2] = 1
+    if opacity is not None:
+        image = cleared(image, opacity)
     return mark_safe(
         image=image,
         alpha=alpha,
@@ -63,7 +66,7 @@ def composited(
         duration=duration,
         is_last=is_last,
         is_slate=is_slate,
-        transparent=transparent,
+        opacity=opacity,
     )
 
 
