@@ -117,8 +117,6 @@ class SourceInfo:
     """True: frames may have an ``alpha``, according to the file. Photographs in a folder are not looked at for this."""
     pixel_format: str | None = None
     """The camera's pixel format, for example ``"MJPG"``."""
-    sample_aspect_ratio: Fraction | None = None
-    """Width over height of one pixel, if the file states it; None means square."""
     notes: tuple[str, ...] = ()
     """Lines for the user, for example a request that the camera did not honour."""
 

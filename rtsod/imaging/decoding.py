@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-import cv2
 import numpy as np
 from av import VideoFrame
+from av.container import InputContainer
+from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 
 from rtsod.frames import Picture
+from rtsod.imaging.geometry import Geometry, orientation_of
 
 _BT2020: Final = 9  # SWS_CS_BT2020, which PyAV does not name
 # AVColorSpace of a frame -> the matrix swscale knows. Others (YCgCo, ICtCp, ...) are too rare to guess at.
@@ -24,30 +27,41 @@ _MATRICES: Final[dict[int, int]] = {
 }
 _HD_LINES: Final = 720
 """Untagged video with at least this many lines is taken for BT.709, smaller video for BT.601."""
-_ROTATIONS: Final = {  # counter-clockwise degrees -> OpenCV's constant
-    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
-    180: cv2.ROTATE_180,
-    270: cv2.ROTATE_90_CLOCKWISE,
-}
 
 
 class Converter:
-    """Converts video frames of any pixel format to upright BGR pictures.
+    """Decodes one video and converts its frames, of any pixel format, to the pictures that a player shows.
 
-    Use one per video: it caches swscale's tables from frame to frame. HDR is not tone-mapped, and interlaced frames are
-    not deinterlaced.
+    It is the only way to a video's pictures, so a file looks the same as a source and as a background. Interlaced
+    frames are not deinterlaced.
+
+    Args:
+        container: open for demuxing.
+        stream: the video of ``container``, nothing decoded yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._stream = stream
+        self._geometry = Geometry(container, stream)
         self._reformatter = VideoReformatter()
+        self.notes: tuple[str, ...] = ()
+        """Lines for the user about the newest picture."""
+
+    def decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        """The frames that a packet of the stream completes.
+
+        Raises:
+            av.error.FFmpegError, ValueError: the data is damaged.
+        """
+        return packet.decode()
 
     def picture(self, frame: VideoFrame) -> Picture:
-        """Convert one frame, using its YUV matrix, its range and its display rotation.
+        """Convert one frame: its matrix and range, its cropping, its pixel aspect, its display matrix.
 
         A frame that names no matrix is taken for BT.709 from 720 lines on and for BT.601 below, as players do.
 
         Returns:
-            The picture, full range.
+            The picture, full range, upright, with square pixels.
 
         Raises:
             av.error.FFmpegError, ValueError: the pixel format cannot be converted.
@@ -60,11 +74,6 @@ class Converter:
             src_color_range=frame.color_range or None,
             dst_color_range=ColorRange.JPEG,  # without it, some PyAV versions squeeze RGB into video range
         )
-        image = np.ascontiguousarray(converted.to_ndarray(), np.uint8)
-        rotation = _ROTATIONS.get(quarter_turns(frame))
-        return Picture(image if rotation is None else np.asarray(cv2.rotate(image, rotation), np.uint8))
-
-
-def quarter_turns(frame: VideoFrame) -> int:
-    """The frame's display rotation, counter-clockwise: 0, 90, 180 or 270 degrees."""
-    return round(frame.rotation / 90) * 90 % 360
+        picture = Picture(np.ascontiguousarray(converted.to_ndarray(), np.uint8))
+        self.notes = self._geometry.notes(picture)
+        return self._geometry.apply(picture, orientation_of(frame))

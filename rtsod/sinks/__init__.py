@@ -141,7 +141,6 @@ def _open_file(
         audio_from=info.media,
         transparent=transparent,
         what=what,
-        sample_aspect_ratio=info.sample_aspect_ratio,
     )
 
 

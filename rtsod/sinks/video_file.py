@@ -51,7 +51,6 @@ class VideoFileSink:
         transparent: keep the pictures' alpha. Even if not, it is kept where the file can keep it and the first picture
             has one. Elsewhere black is behind what is transparent, and a warning says so once.
         what: ``picture``, or ``alpha`` for the alpha alone, as a grey picture.
-        sample_aspect_ratio: width over height of one pixel; None means square. WebM does not store it.
 
     Raises:
         UsageError: files of this suffix cannot be written, or cannot keep the alpha.
@@ -67,7 +66,6 @@ class VideoFileSink:
         audio_from: Media | None = None,
         transparent: bool = False,
         what: Literal["picture", "alpha"] = "picture",
-        sample_aspect_ratio: Fraction | None = None,
     ) -> None:
         self._path = path
         self._file = UnfinishedFile(path.resolve())  # a symbolic link stays one: its target is replaced
@@ -76,7 +74,6 @@ class VideoFileSink:
         self._recipe = recipe_for(path, transparent=self._transparent)
         self._fps = fps
         self._audio_from = audio_from if what == "picture" else None
-        self._sample_aspect_ratio = sample_aspect_ratio
         self._reformatter = VideoReformatter()
         self._container: OutputContainer | None = None
         self._video: VideoStream
@@ -156,8 +153,6 @@ class VideoFileSink:
             context.gop_size = max(1, round(KEY_FRAME_SECONDS * rate))
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = ColorRange.MPEG
-            if self._sample_aspect_ratio is not None:
-                context.sample_aspect_ratio = self._sample_aspect_ratio
             self._video = video
             if self._audio_from is not None:
                 self._audio = open_audio(self._audio_from, container, recipe)

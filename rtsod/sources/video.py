@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, Picture, SourceInfo
-from rtsod.imaging.decoding import Converter, quarter_turns
+from rtsod.imaging.decoding import Converter
 from rtsod.imaging.media import FAILURES, Failure, cause, open_media, open_url, redacted, video_stream
 from rtsod.interfaces import Clock
 from rtsod.sources.timeline import Timeline
@@ -75,8 +75,8 @@ def video_from_url(url: str, *, clock: Clock = time.perf_counter) -> VideoSource
 class VideoSource:
     """The frames of an open container.
 
-    Opening decodes the first frame, so that ``info`` describes what really comes out. Frames are upright, in the
-    colours they were encoded with (see :class:`~rtsod.imaging.decoding.Converter`), and may change size in mid-stream.
+    Opening decodes the first frame, so that ``info`` describes what really comes out. Frames are those
+    a player shows (see :class:`~rtsod.imaging.decoding.Converter`), and may change size in mid-stream.
     Undecodable data is counted in ``skipped`` and leaves gaps in the frame indexes.
     """
 
@@ -87,7 +87,7 @@ class VideoSource:
         self._clock = clock
         self._container = container
         self._stream = video_stream(container, name)
-        self._converter = Converter()
+        self._converter = Converter(container, self._stream)
         self._index = 0
         self._skipped = 0
         # Frame threads delay the output by one frame each; slice threads cause no delay.
@@ -100,7 +100,7 @@ class VideoSource:
         self._first = next(self._decoded, None)
         if self._first is None:
             raise SourceError(f"{name}: no frame can be decoded: the file is damaged or its format is not supported")
-        self._info = self._describe(*self._first, fps=fps, path=path)
+        self._info = self._describe(self._first[0], fps=fps, path=path)
         self._expected_frames = self._info.frames
         self._last_pts = Fraction(0)
         if live:
@@ -110,7 +110,7 @@ class VideoSource:
 
     @property
     def info(self) -> SourceInfo:
-        """What the file or stream delivers; sizes are those of upright frames."""
+        """What the file or stream delivers; sizes are those of upright frames with square pixels."""
         return self._info
 
     @property
@@ -134,9 +134,7 @@ class VideoSource:
         self._worker.stop(self._release)
         self._worker.join(RELEASE_SECONDS)
 
-    def _describe(self, picture: Picture, frame: VideoFrame, *, fps: Fraction | None, path: Path | None) -> SourceInfo:
-        aspect = self._stream.sample_aspect_ratio
-        aspect = Fraction(aspect) if aspect and aspect > 0 and aspect != 1 else None
+    def _describe(self, picture: Picture, *, fps: Fraction | None, path: Path | None) -> SourceInfo:
         return SourceInfo(
             name=self._name,
             width=picture.image.shape[1],
@@ -146,7 +144,7 @@ class VideoSource:
             frames=None if self._live else _frame_count(self._container, self._stream, fps),
             path=path,
             media=path,
-            sample_aspect_ratio=1 / aspect if aspect and quarter_turns(frame) in (90, 270) else aspect,
+            notes=self._converter.notes,
         )
 
     def _fetch(self) -> Frame | None:
@@ -189,7 +187,7 @@ class VideoSource:
             if packet is None:
                 return
             try:
-                for frame in packet.decode():
+                for frame in self._converter.decode(packet):
                     yield self._converter.picture(frame), frame
                     failures = 0
             except FAILURES as error:

@@ -186,15 +186,6 @@ def test_the_first_picture_sets_the_size(tmp_path: Path) -> None:
     assert images[1][:, WIDTH // 2].min() > 180
 
 
-def test_the_sample_aspect_ratio_is_kept(tmp_path: Path) -> None:
-    for suffix in (".mp4", ".mkv", ".mov"):
-        path = tmp_path / f"film{suffix}"
-        sink = VideoFileSink(path, fps=Fraction(25), sample_aspect_ratio=Fraction(16, 15))
-        sink.write(composited())
-        sink.close()
-        assert read_recording(path).sample_aspect_ratio == Fraction(16, 15)
-
-
 def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(b"old")

@@ -67,12 +67,8 @@ def test_variable_rate_keeps_its_times(tmp_path: Path) -> None:
 
 
 def test_upright_recordings_come_out_upright(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "phone.mp4", pictures(3), sample_aspect_ratio=Fraction(4, 3))
-    lying = video_from_file(path)
-    assert (lying.info.width, lying.info.height, lying.info.sample_aspect_ratio) == (64, 48, Fraction(4, 3))
-    lying.close()
-    source = video_from_file(rotate_in_header(path))
-    assert (source.info.width, source.info.height, source.info.sample_aspect_ratio) == (48, 64, Fraction(3, 4))
+    source = video_from_file(rotate_in_header(write_video(tmp_path / "phone.mp4", pictures(3))))
+    assert (source.info.width, source.info.height) == (48, 64)
     image = _read_all(source)[0].image
     assert image.shape == (64, 48, 3)
     assert image[5, 40].mean() < 25  # the dark corner went from top left to top right

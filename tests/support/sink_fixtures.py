@@ -90,7 +90,6 @@ class Recording:
     seconds: float = 0.0
     tags: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Colour space, primaries, transfer characteristic, range."""
-    sample_aspect_ratio: Fraction | None = None
     audio: str | None = None
 
 
@@ -102,8 +101,6 @@ def read_recording(path: Path) -> Recording:
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         recording.tags = (context.colorspace, context.color_primaries, context.color_trc, context.color_range)
-        ratio = stream.sample_aspect_ratio
-        recording.sample_aspect_ratio = Fraction(ratio) if ratio else None
         recording.seconds = (container.duration or 0) / 1e6
         sound = container.streams.best("audio")
         recording.audio = sound.codec_context.codec.canonical_name if sound is not None else None

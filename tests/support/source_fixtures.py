@@ -38,8 +38,21 @@ def write_video(
     time_base: Fraction = Fraction(1, 1000),
     options: dict[str, str] | None = None,
     sample_aspect_ratio: Fraction | None = None,
+    display_matrix: tuple[int, int, int, int] | None = None,
 ) -> Path:
-    """Encode a video. ``stamps`` are in units of ``time_base``; without them the frame rate is constant."""
+    """Encode a video.
+
+    Args:
+        path: its suffix selects the container.
+        images: ``(H, W, 3)`` BGR, one per frame.
+        codec: FFmpeg's name; None takes the suffix's usual one.
+        pix_fmt: FFmpeg's name.
+        stamps: in units of ``time_base``; without them the frame rate is constant.
+        time_base: seconds.
+        options: of the encoder.
+        sample_aspect_ratio: width over height of one pixel.
+        display_matrix: a, b, c, d: the pixel (x, y) is shown at (a x + c y, b x + d y).
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec or CODECS[path.suffix], rate=RATE, options=options or {})
         assert isinstance(stream, av.VideoStream)
@@ -47,6 +60,9 @@ def write_video(
         stream.pix_fmt = pix_fmt
         if sample_aspect_ratio:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        if display_matrix:
+            a, b, c, d = (entry * 65536 for entry in display_matrix)
+            stream.set_display_matrix([a, b, 0, c, d, 0, 0, 0, 1 << 30])
         if stamps is not None:
             stream.time_base = stream.codec_context.time_base = time_base
         times = list(stamps) if stamps is not None else list(range(len(images)))

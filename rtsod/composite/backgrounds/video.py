@@ -40,12 +40,11 @@ class VideoBackground:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._converter = Converter()
         self._last_at = 0.0
         self._position = 0.0  # seconds into the current loop
         self._begin_loop()
         self._converted = self._current
-        self._original = self._picture = self._convert(self._current.frame)
+        self._original = self._picture = self._convert(self._current)
 
     def picture(self, width: int, height: int, at: float) -> Image:
         """The video's frame at a moment: see :class:`rtsod.interfaces.Background`.
@@ -58,7 +57,7 @@ class VideoBackground:
         self._catch_up()
         if self._converted is not self._current:
             self._converted = self._current
-            self._original = self._picture = self._convert(self._current.frame)
+            self._original = self._picture = self._convert(self._current)
         if self._picture.shape[:2] != (height, width):
             self._picture = cover(self._original, width, height)
         return self._picture
@@ -88,9 +87,9 @@ class VideoBackground:
                 self._begin_loop()
         self._position = self._current.begin
 
-    def _convert(self, frame: VideoFrame) -> Image:
+    def _convert(self, shown: _TimedFrame) -> Image:
         try:
-            return self._converter.picture(frame).image
+            return shown.converter.picture(shown.frame).image
         except FAILURES as error:
             raise SourceError(f"cannot read {self._path}: {cause(error)}") from error
 
@@ -101,12 +100,14 @@ class _TimedFrame(NamedTuple):
     begin: float
     end: float
     frame: VideoFrame
+    converter: Converter
 
 
 def _decode(path: Path) -> Generator[_TimedFrame]:
     """The video's frames, once. The file is open from the first frame to the last, or until ``close``."""
     with open_media(path, formats=_FORMATS) as container:
         stream = video_stream(container, str(path))
+        converter = Converter(container, stream)
         usual = 1.0 / float(stream.guessed_rate or _DEFAULT_FPS)
         start, begin, end = None, -1.0, 0.0
         packets = container.demux(stream)
@@ -116,7 +117,7 @@ def _decode(path: Path) -> Generator[_TimedFrame]:
             except (StopIteration, *FAILURES):  # the end, or damage that hides the rest of the file
                 return
             try:
-                frames = packet.decode()
+                frames = converter.decode(packet)
             except FAILURES:
                 continue
             for frame in frames:
@@ -125,4 +126,4 @@ def _decode(path: Path) -> Generator[_TimedFrame]:
                 time = None if frame.time is None else frame.time - start
                 begin = time if time is not None and time > begin else end
                 end = begin + (float(frame.duration * frame.time_base) if frame.duration and frame.time_base else usual)
-                yield _TimedFrame(begin, end, frame)
+                yield _TimedFrame(begin, end, frame, converter)
