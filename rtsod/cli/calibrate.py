@@ -76,7 +76,10 @@ def _calibrate_to(options: argparse.Namespace, notify: Notify, progress: BuildPr
         weights, lambda done, total: progress("downloading the weights (kB)", done // 1000, total // 1000)
     )
     calibration, parity = calibration_from_pictures(weights, checkpoint, pictures, notify, progress)
-    path = options.output or user_calibration_path(weights)
+    try:
+        path: Path = options.output or user_calibration_path(weights)
+    except OSError as error:
+        raise OutputError(f"the calibration cannot be stored: {error.strerror}; or give --output FILE") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

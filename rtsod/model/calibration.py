@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
-
-import platformdirs
 
 from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.model.weights import Weights
+from rtsod.system.cache_folder import cache_folder
 from rtsod.system.files import json_from_text
 
 VERSION: Final = 2
@@ -94,8 +95,12 @@ def calibration_from_text(text: str) -> Calibration:
 
 
 def user_calibration_path(weights: Weights) -> Path:
-    """Where the calibration of the user's own weights is stored."""
-    return platformdirs.user_cache_path("rtsod") / "calibration" / f"{weights.model}-{weights.sha256[:16]}.json"
+    """Where the calibration of the user's own weights is stored.
+
+    Raises:
+        OSError: the user has no cache folder.
+    """
+    return cache_folder() / "calibration" / f"{weights.model}-{weights.sha256[:16]}.json"
 
 
 def calibration_for(weights: Weights) -> Calibration:
@@ -108,7 +113,10 @@ def calibration_for(weights: Weights) -> Calibration:
     command = f"rtsod calibrate {option} --images FOLDER"
     if weights.path is not None:
         command += f" --weights {weights.path}"
-    for place in (files("rtsod") / "assets" / "calibration" / f"{weights.model}.json", user_calibration_path(weights)):
+    places: list[Traversable] = [files("rtsod") / "assets" / "calibration" / f"{weights.model}.json"]
+    with suppress(OSError):
+        places.append(user_calibration_path(weights))
+    for place in places:
         try:
             found = calibration_from_text(place.read_text(encoding="utf-8"))
         except FileNotFoundError:

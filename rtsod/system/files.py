@@ -6,8 +6,10 @@ import argparse
 import errno
 import json
 import os
+import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +50,27 @@ class UnfinishedFile:
             OSError: it cannot be deleted.
         """
         self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def unfinished_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Create a folder with a hidden, unused name, and delete what is left of it at the end.
+
+    Unlike :mod:`tempfile`, which makes folders for their owner alone, it leaves the permissions to the umask.
+
+    Args:
+        parent: an existing folder.
+        prefix: of the name.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    folder = parent / f"{prefix}{uuid.uuid4().hex[:12]}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:

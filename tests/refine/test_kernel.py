@@ -1,15 +1,11 @@
-"""The compiled kernel: its formula in Python, its bounds, and where nothing can be cached."""
+"""The compiled kernel: its formula in Python, and its bounds."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from numba import njit
 
 from rtsod.frames import Alpha, Image
-from rtsod.refine import kernel
 from rtsod.refine.kernel import PLANE_COUNT, refine_cells
 
 GREY = 100 / 255
@@ -71,13 +67,3 @@ def test_planes_are_interpolated_between_the_centres_of_the_cells() -> None:
     refine_cells(np.zeros((4, 8, 3), np.uint8), planes, np.zeros(2, np.int64), np.array([0, 1]), 4, alpha)
     offset = np.interp((np.arange(8) + 0.5) / 4 - 0.5, [0, 1], [0.2, 0.6])
     np.testing.assert_allclose(alpha, np.tile((offset - 0.05) / 0.9, (4, 1)), atol=1e-6)
-
-
-def test_without_a_folder_for_the_cache_the_kernel_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_folder(*args: Any, **options: Any) -> Any:
-        if options.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return njit(*args, **options)
-
-    monkeypatch.setattr("rtsod.refine.kernel.njit", no_folder)
-    assert kernel.compile_kernel(kernel.refine_cells.py_func) is not None  # type: ignore[attr-defined]

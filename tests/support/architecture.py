@@ -42,25 +42,29 @@ _BELOW_CLI: Final = (*_BELOW_APP, "demo", "export", "app")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
-    "system": Folder("files, locks, signals, subprocesses, worker threads, V4L2", (), ("filelock",)),
+    "system": Folder("files, locks, signals, subprocesses, worker threads, V4L2", (), ("filelock", "platformdirs")),
     "imaging": Folder("geometry, the network's input, untrusted media files", (), ("av", "cv2")),
     "demo": Folder("the built-in demo scene, with a known alpha for every frame", (), ("cv2",)),
     "motion": Folder("optical flow: propagates, stabilizes and checks masks", (), ("cv2",)),
-    "refine": Folder("edges: brings a map to the frame's size, guided by the frame", (), ("cv2", "numba")),
+    "refine": Folder(
+        "edges: brings a map to the frame's size, guided by the frame", ("system",), ("cv2", "numba")
+    ),
     "pipeline": Folder("the threads a frame passes through, and the rings between them"),
     "model": Folder(
         "U²-Net: graph, weights, number formats", ("system",),
-        ("onnx", "platformdirs", "pooch", "safetensors", "torch"),
+        ("onnx", "pooch", "safetensors", "torch"),
     ),
     "masking": Folder("what the network sees of each frame, how often, at which size", ("imaging",), ("cv2",)),
     "sources": Folder("cameras, videos, photographs, the demo scene", ("demo", "imaging", "system"), ("av", "cv2")),
     "sinks": Folder("windows, virtual cameras, files", ("imaging", "system"), ("av", "cv2", "pyvirtualcam")),
-    "composite": Folder("puts the subject in front of another background", ("imaging", "refine"), ("av", "cv2")),
+    "composite": Folder(
+        "puts the subject in front of another background", ("imaging", "refine", "system"), ("av", "cv2")
+    ),
     "export": Folder("ONNX graphs, checked against PyTorch", ("demo", "imaging", "model"), ("cv2", "onnx", "torch")),
     "backends": Folder(
         "the engines: OpenVINO, PyTorch, TensorRT; building them and running them",
         ("export", "imaging", "model", "system"),
-        ("cuda", "cv2", "openvino", "platformdirs", "pycuda", "torch"),
+        ("cuda", "cv2", "openvino", "pycuda", "torch"),
     ),
     "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),

@@ -1,7 +1,7 @@
 """Finds the converted network in the user's cache folder, or converts it and stores it there.
 
-A conversion is a folder: the model, the golden outputs for its self-check, and a digest of both. OpenVINO adds its
-compiled form to the same folder.
+A conversion is a folder: the model, the golden outputs for its self-check, and a digest of both. The same folder holds
+its compiled forms, which are used without the rest: see :mod:`rtsod.backends.openvino.compiled_form`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import platformdirs
-
+from rtsod.backends.openvino.compiled_form import FormCache
 from rtsod.backends.openvino.conversion import (
     GOLDEN_OUTPUTS_FILE,
     GRAPH_FILES,
@@ -37,7 +36,9 @@ from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.progress import Notify
+from rtsod.system.cache_folder import cache_folder
 from rtsod.system.file_lock import locked
+from rtsod.system.files import unfinished_folder
 from rtsod.system.subprocess_call import call_in_subprocess
 
 _log = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class ConvertedModel:
     """Fixed to the requested input size."""
     golden_output: str
     """Float32 PyTorch's output for the golden input: see :mod:`rtsod.backends.self_check`."""
-    folder: Path | None
-    """Where it is stored, and where compiled forms may be; None if nothing could be written."""
+    stored: bool
+    """Whether it is in the cache; False if nothing could be written there."""
 
 
 class ModelCache:
@@ -66,15 +67,25 @@ class ModelCache:
 
     Args:
         core: OpenVINO.
-        root: the folder for conversions; None for the one in the user's cache.
+        root: the folder for conversions; None for the one in the user's cache, if there is a cache.
         lock_timeout: seconds to wait for another process that converts the same network.
     """
 
     def __init__(self, core: ov.Core, root: Path | None = None, *, lock_timeout: float = _LOCK_TIMEOUT_SECONDS) -> None:
         self.core = core
-        self._root, self._lock_timeout = root, lock_timeout
-        self._unsaved: dict[Path, tuple[ov.Model, dict[str, str]]] = {}
-        """Models of any size and their golden outputs, by the folder they belong in."""
+        self._root, self._fault, self._lock_timeout = root, "", lock_timeout
+        if root is None:
+            try:
+                self._root = cache_folder() / "openvino"
+            except OSError as error:
+                self._fault = error.strerror or str(error)
+        self._unsaved: dict[str, tuple[ov.Model, dict[str, str]]] = {}
+        """Models of any size and their golden outputs, by the name of the folder they belong in."""
+
+    def forms(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> FormCache | None:
+        """The compiled forms of a configuration's model, which need not be converted; None if there is no cache."""
+        name = _folder_name(weights, _shared_sizes(config.input_size), calibration)
+        return None if self._root is None else FormCache(self.core, self._root / name)
 
     def model(
         self,
@@ -102,69 +113,72 @@ class ModelCache:
             EngineError: OpenVINO cannot convert the model.
         """
         size = config.input_size
-        sizes = SHARED_SIZES if size in SHARED_SIZES else (size,)
-        folder = self._folder(weights, sizes[0], calibration)
-        if _is_intact(folder):
+        sizes = _shared_sizes(size)
+        name = _folder_name(weights, sizes, calibration)
+        folder = None if self._root is None else self._root / name
+        if folder is not None and _is_intact(folder):
             return self._load_cached(folder, size)
-        if folder in self._unsaved:
-            return self._load_unsaved(folder, size)
+        if name in self._unsaved:
+            return self._load_unsaved(name, size)
         request = ConversionRequest(config.model, sizes, fetch(weights, report), calibration)
+        converting = f"converting the {config.model} network for OpenVINO, once: about 15 seconds"
+        if folder is None:
+            notify(converting)
+            return self._convert(request, name, size)
         with _exclusive(folder, self._lock_timeout, notify):
             if _is_intact(folder):  # another process has converted it by now
                 return self._load_cached(folder, size)
             if folder.exists():
-                _log.warning("%s: the converted model is damaged: converting again", folder)
+                _log.warning("%s: the converted model is damaged or cannot be read: converting again", folder)
                 shutil.rmtree(folder, ignore_errors=True)
-            notify(f"converting the {config.model} network for OpenVINO, once: about 15 seconds")
-            return self._convert(request, folder, size)
+            notify(converting)
+            return self._convert(request, name, size)
 
-    def _folder(self, weights: Weights, size: int, calibration: Calibration | None) -> Path:
-        kind = "float" if calibration is None else f"int8-{hashlib.sha256(calibration.text().encode()).hexdigest()[:8]}"
-        parts = [weights.model, str(size), weights.sha256[:16], kind, f"v{_GRAPH_VERSION}"]
-        root = self._root or platformdirs.user_cache_path("rtsod") / "openvino"
-        return root / "-".join([*parts, ov.__version__.split("-")[0]])
-
-    def _convert(self, request: ConversionRequest, folder: Path, size: int) -> ConvertedModel:
+    def _convert(self, request: ConversionRequest, name: str, size: int) -> ConvertedModel:
+        folder = None if self._root is None else self._root / name
         with ExitStack() as stack:
             places: list[Path] = []
-            faults: list[str] = []
-            for parent in (folder.parent, None):  # beside its final place, to be renamed into it; or in any other
+            faults: list[str] = [self._fault] if folder is None else []
+            if folder is not None:  # beside its final place, to be renamed into it
                 try:
-                    if parent is not None:
-                        parent.mkdir(parents=True, exist_ok=True)
-                    unfinished = TemporaryDirectory(
-                        prefix=_unfinished_prefix(folder), dir=parent, ignore_cleanup_errors=True
-                    )
+                    folder.parent.mkdir(parents=True, exist_ok=True)
+                    unfinished = unfinished_folder(folder.parent, _unfinished_prefix(folder))
+                    places.append(stack.enter_context(unfinished))
                 except FileExistsError:  # a file is where a folder should be
                     faults.append(os.strerror(errno.ENOTDIR))
                 except OSError as error:
                     faults.append(error.strerror or str(error))
-                else:
-                    places.append(Path(stack.enter_context(unfinished)))
+            try:  # or in any other
+                anywhere = TemporaryDirectory(prefix=f".{name}-", ignore_cleanup_errors=True)
+                places.append(Path(stack.enter_context(anywhere)))
+            except OSError as error:
+                faults.append(error.strerror or str(error))
             result = _run_conversion(request, places)
             faults += result.faults
-            if result.folder is not None and result.folder.parent == folder.parent:
+            if folder is not None and result.folder is not None and result.folder.parent == folder.parent:
                 try:
                     _move_into_place(result.folder, folder)
                     return self._load_cached(folder, size)
                 except OSError as error:
                     faults.append(error.strerror or str(error))
-            _log.warning("%s: cannot store the converted model (%s): every start converts it again", folder, faults[0])
+            _log.warning(
+                "%s: cannot store the converted model (%s): every start converts it again", folder or name, faults[0]
+            )
             if result.folder is None:  # converting in this process writes no file
                 model, golden_outputs = convert(request)
-                self._unsaved[folder] = model, {str(each): output for each, output in golden_outputs.items()}
+                self._unsaved[name] = model, {str(each): output for each, output in golden_outputs.items()}
             else:
-                graph, constants = ((result.folder / name).read_bytes() for name in GRAPH_FILES)
-                self._unsaved[folder] = self.core.read_model(graph, constants), _golden_outputs(result.folder)
-            return self._load_unsaved(folder, size)
+                graph, constants = ((result.folder / file).read_bytes() for file in GRAPH_FILES)
+                self._unsaved[name] = self.core.read_model(graph, constants), _golden_outputs(result.folder)
+            return self._load_unsaved(name, size)
 
     def _load_cached(self, folder: Path, size: int) -> ConvertedModel:
         model = fix_size(self.core.read_model(folder / GRAPH_FILES[0]), size)
-        return ConvertedModel(model, _golden_outputs(folder)[str(size)], folder)
+        return ConvertedModel(model, _golden_outputs(folder)[str(size)], stored=True)
 
-    def _load_unsaved(self, folder: Path, size: int) -> ConvertedModel:
-        model, golden_outputs = self._unsaved[folder]
-        return ConvertedModel(fix_size(model.clone(), size), golden_outputs[str(size)], None)
+    def _load_unsaved(self, name: str, size: int) -> ConvertedModel:
+        model, golden_outputs = self._unsaved[name]
+        return ConvertedModel(fix_size(model.clone(), size), golden_outputs[str(size)], stored=False)
 
 
 @cache
@@ -188,6 +202,17 @@ def _exclusive(folder: Path, lock_timeout: float, notify: Notify) -> Iterator[No
         for abandoned in folder.parent.glob(f"{_unfinished_prefix(folder)}*"):  # by a process that was killed
             shutil.rmtree(abandoned, ignore_errors=True)
         yield
+
+
+def _shared_sizes(size: int) -> tuple[int, ...]:
+    """The sizes that one conversion serves, with this one among them."""
+    return SHARED_SIZES if size in SHARED_SIZES else (size,)
+
+
+def _folder_name(weights: Weights, sizes: tuple[int, ...], calibration: Calibration | None) -> str:
+    kind = "float" if calibration is None else f"int8-{hashlib.sha256(calibration.text().encode()).hexdigest()[:8]}"
+    parts = [weights.model, str(sizes[0]), weights.sha256[:16], kind, f"v{_GRAPH_VERSION}"]
+    return "-".join([*parts, ov.__version__.split("-")[0]])
 
 
 def _run_conversion(request: ConversionRequest, places: list[Path]) -> ConversionResult:

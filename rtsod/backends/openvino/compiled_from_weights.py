@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from rtsod.backends.openvino.cache import ConvertedModel, ModelCache
+from rtsod.backends.openvino.cache import ModelCache
+from rtsod.backends.openvino.compiled_form import CompiledForm
 from rtsod.backends.openvino.core import ov
 from rtsod.backends.openvino.engine import OpenVinoEngine, first_line
 from rtsod.backends.openvino.int8_probe import int8_speedup
@@ -22,7 +22,7 @@ from rtsod.backends.self_check import TOLERANCE, check_golden_output
 from rtsod.config import EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import EngineInfo
-from rtsod.model.calibration import calibration_for
+from rtsod.model.calibration import Calibration, calibration_for
 from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import Notify
 
@@ -117,18 +117,18 @@ class _Builder:
                 "choose one of these"
             )
         calibration = calibration_for(self.weights) if precision == "int8" else None
-        converted = self.cache.model(self.config, self.weights, calibration, self.notify, self.report)
-        compiled = self._compile(converted, precision)
-        info = self._info(precision)
+        form = self._form(calibration, precision)
+        compiled, info = form.compiled, self._info(precision)
+        self._check_precision(compiled, precision)
         error = check_golden_output(
             OpenVinoEngine(compiled, info).infer,
             self.config.input_size,
-            converted.golden_output,
+            form.golden_output,
             f"OpenVINO in {precision}",
             tolerance=tolerance,
             remedy="run with --precision fp32, or with --engine torch",
         )
-        del converted
+        del form
         _return_freed_memory()
         _log.info("OpenVINO in %s, self-check off by %.5f", precision, error)
         return BuiltNetwork(compiled, info, error)
@@ -149,16 +149,26 @@ class _Builder:
             ),
         )
 
-    def _compile(self, converted: ConvertedModel, precision: str) -> ov.CompiledModel:
+    def _form(self, calibration: Calibration | None, precision: str) -> CompiledForm:
+        """The compiled network: as an earlier start stored it, or made now and stored."""
         options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
-        if converted.folder is not None and os.access(converted.folder, os.W_OK):
-            options["CACHE_DIR"] = str(converted.folder)
+        name, forms = str(self.config.input_size), self.cache.forms(self.config, self.weights, calibration)
+        stored = forms.load(name, self.device, options) if forms is not None else None
+        if stored is not None:
+            return stored
+        converted = self.cache.model(self.config, self.weights, calibration, self.notify, self.report)
         try:
             compiled = self.cache.core.compile_model(converted.model, self.device, options)
-            used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-            kernels = _convolution_kernels(compiled) if precision == "int8" else Counter()
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile the model for {self.device}: {first_line(error)}") from error
+        form = CompiledForm(compiled, converted.golden_output)
+        if forms is not None and converted.stored:
+            forms.store(form, name, self.device, options)
+        return form
+
+    def _check_precision(self, compiled: ov.CompiledModel, precision: str) -> None:
+        used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        kernels = _convolution_kernels(compiled) if precision == "int8" else Counter()
         if used != _HINTS[precision]:
             actual = {hint: name for name, hint in _HINTS.items() if name != "int8"}.get(used, used)
             raise EngineUnavailable(
@@ -170,7 +180,6 @@ class _Builder:
                 f"--precision int8: OpenVINO runs only {in_int8} of {kernels.total()} convolutions in int8 on "
                 f"{self.device_name}: run with --precision fp32"
             )
-        return compiled
 
 
 def _device(core: ov.Core, requested: str) -> str:

@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.errors import OutputError
 from rtsod.progress import Notify
+from rtsod.system.cache_folder import cache_folder
 from rtsod.system.file_lock import locked
 from rtsod.system.files import read_bytes, read_text, replace_file
 
@@ -118,7 +117,7 @@ def engines_folder() -> Path:
     checkout = Path(__file__).parents[3]
     if (checkout / "engines" / "README.md").is_file() and (checkout / "run_camera.py").is_file():
         return checkout / "engines"
-    return platformdirs.user_cache_path("rtsod") / "engines"
+    return cache_folder() / "engines"
 
 
 def _fix(error: OSError) -> str:

@@ -79,7 +79,8 @@ def _build(library: TrtLibrary, onnx: bytes, capability: Capability, timing_cach
     config.progress_monitor = monitor
     measured = None if library.ahead_of_time else timing_cache
     if measured is not None:
-        config.set_timing_cache(config.create_timing_cache(_read_timing_cache(measured)), ignore_mismatch=False)
+        kept = config.create_timing_cache(_read_timing_cache(measured)) or config.create_timing_cache(b"")
+        config.set_timing_cache(kept, ignore_mismatch=False)
     engine = builder.build_serialized_network(network, config)
     if monitor.raised is not None:
         raise monitor.raised

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -18,7 +19,9 @@ import torch
 
 from rtsod.backends import open_engine
 from rtsod.backends.openvino import cache as openvino_cache
+from rtsod.backends.openvino import compiled_form
 from rtsod.backends.openvino.cache import ModelCache
+from rtsod.backends.openvino.compiled_form import SUFFIX
 from rtsod.backends.openvino.compiled_from_weights import compiled_from_weights
 from rtsod.backends.openvino.conversion import (
     GOLDEN_OUTPUTS_FILE,
@@ -90,6 +93,11 @@ def _conversion(root: Path) -> Path:
     return folder
 
 
+def _compiled_form(root: Path) -> Path:
+    (path,) = _conversion(root).glob(f"*{SUFFIX}")
+    return path
+
+
 def _folders(root: Path) -> list[Path]:
     return [path for path in root.iterdir() if path.is_dir()]
 
@@ -129,6 +137,7 @@ def test_one_conversion_serves_all_sizes_that_the_program_chooses_among() -> Non
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_conversion_is_replaced(name: str, root: Path, quick: None, caplog: pytest.LogCaptureFixture) -> None:
     mask = _mask(root)
+    _compiled_form(root).unlink()
     path = _conversion(root) / name
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 0xFF
@@ -136,6 +145,75 @@ def test_a_damaged_conversion_is_replaced(name: str, root: Path, quick: None, ca
     assert np.array_equal(_mask(root), mask)
     assert "converting again" in caplog.text
     assert path.read_bytes() != damaged
+
+
+class TestCompiledForm:
+    """The second start reads one file. If that is not what was written, the network is compiled again."""
+
+    def test_it_is_all_that_a_start_reads(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        mask = _mask(root)
+        for name in FILES:
+            (_conversion(root) / name).unlink()
+        monkeypatch.setattr(openvino_cache, "fetch", _must_not_fetch)
+        assert np.array_equal(_mask(root), mask)
+        assert [path.suffix for path in _conversion(root).iterdir()] == [SUFFIX], "OpenVINO keeps a cache of its own"
+
+    @pytest.mark.parametrize("place", [0, 31, 33, 40, 0.2, 0.5, 0.99, -1])
+    @pytest.mark.parametrize("flips", [True, False])
+    def test_a_damaged_one_is_compiled_again(self, root: Path, place: float, flips: bool) -> None:
+        mask = _mask(root)
+        path = _compiled_form(root)
+        intact = path.read_bytes()
+        position = int(place * len(intact)) if isinstance(place, float) else place
+        damaged = bytearray(intact)
+        damaged[position] ^= 1
+        path.write_bytes(damaged if flips else intact[:position])
+        assert np.array_equal(_mask(root), mask)
+        assert path.stat().st_size == pytest.approx(len(intact), rel=0.01), "it was not stored again"
+
+    def test_a_folder_in_its_place(self, root: Path) -> None:
+        mask = _mask(root)
+        path = _compiled_form(root)
+        path.unlink()
+        path.mkdir()
+        assert np.array_equal(_mask(root), mask)
+
+    def test_what_cannot_be_stored_is_compiled_at_every_start(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        mask = _mask(root)
+        _compiled_form(root).unlink()
+        monkeypatch.setattr(compiled_form, "replace_file", refuse)
+        caplog.set_level("INFO")
+        assert np.array_equal(_mask(root), mask)
+        assert "every start compiles again: [Errno 28] No space left on device" in caplog.text
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+    def test_other_users_can_read_the_cache(self, root: Path, quick: None) -> None:
+        shutil.rmtree(root)
+        before = os.umask(0o022)
+        try:
+            _mask(root)
+        finally:
+            os.umask(before)
+        assert _conversion(root).stat().st_mode & 0o777 == 0o755
+        assert {path.stat().st_mode & 0o777 for path in _conversion(root).iterdir()} == {0o644}
+
+
+def test_without_a_home_the_network_is_converted_in_memory(
+    root: Path, quick: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none() -> Path:
+        raise FileNotFoundError(errno.ENOENT, "there is no home folder for a cache: set XDG_CACHE_HOME")
+
+    mask = _mask(root)
+    monkeypatch.setattr(openvino_cache, "cache_folder", none)
+    cache = ModelCache(openvino_core())
+    assert np.array_equal(_mask(root, cache=cache), mask)
+    assert "cannot store the converted model (there is no home folder for a cache: set XDG_CACHE_HOME)" in caplog.text
 
 
 def test_other_weights_get_their_own_conversion(root: Path, tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Compiled networks on disk, so that the second start neither converts nor compiles.
+
+OpenVINO has a cache of its own (``CACHE_DIR``). It executes a damaged file, and stores half a file when the disk is
+full. Here, a form is used only if it is, byte for byte, what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rtsod.backends.openvino.core import ov
+from rtsod.system.files import read_bytes, replace_file
+
+_log = logging.getLogger(__name__)
+
+SUFFIX: Final = ".compiled"
+_DIGEST_BYTES: Final = hashlib.sha256().digest_size
+_LENGTH_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledForm:
+    """What an engine needs of a network."""
+
+    compiled: ov.CompiledModel
+    golden_output: str
+    """Float32 PyTorch's output for the golden input: see :mod:`rtsod.backends.self_check`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormCache:
+    """The compiled forms of one converted network."""
+
+    core: ov.Core
+    folder: Path
+    """Of the conversion; it need not exist."""
+
+    def load(self, name: str, device: str, options: dict[str, str]) -> CompiledForm | None:
+        """The form that an earlier start stored under a name; None if there is none, or it is damaged."""
+        path = self._path(name, device, options)
+        try:
+            content = read_bytes(path)
+            if hashlib.sha256(content[_DIGEST_BYTES:]).digest() != content[:_DIGEST_BYTES]:
+                raise ValueError("is damaged")
+            start = _DIGEST_BYTES + _LENGTH_BYTES
+            end = start + int.from_bytes(content[_DIGEST_BYTES:start], "big")
+            return CompiledForm(self.core.import_model(content[end:], device, options), content[start:end].decode())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RuntimeError) as error:
+            _log.info("compiling again: %s: %s", path, error)
+            return None
+
+    def store(self, form: CompiledForm, name: str, device: str, options: dict[str, str]) -> None:
+        """Store a form, if the device can export it and the folder can be written."""
+        golden_output = form.golden_output.encode()
+        try:
+            blob = form.compiled.export_model().getvalue()
+            content = len(golden_output).to_bytes(_LENGTH_BYTES, "big") + golden_output + blob
+            replace_file(self._path(name, device, options), hashlib.sha256(content).digest() + content)
+        except (OSError, RuntimeError) as error:
+            _log.info("every start compiles again: %s", error)
+
+    def _path(self, name: str, device: str, options: dict[str, str]) -> Path:
+        machine = str(self.core.get_property(device, "FULL_DEVICE_NAME")), sorted(options.items())
+        key = hashlib.sha256(repr(machine).encode()).hexdigest()
+        return self.folder / f"{name}-{device.lower()}-{key[:16]}{SUFFIX}"
