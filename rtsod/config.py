@@ -2,11 +2,12 @@
 
 :class:`AppConfig` describes a whole run and is made of one part per stage. Invalid values raise
 :class:`~rtsod.errors.UsageError`, whose message names the command-line option. Every default stands here and nowhere
-else; the command line only fills these classes.
+else; the command line only fills these classes. A network size that does not fit is rounded, with a warning in the log.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
 from rtsod.errors import UsageError
+
+_log = logging.getLogger(__name__)
 
 ModelName: TypeAlias = Literal["full", "lite"]
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
@@ -35,6 +38,9 @@ DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "gpu", "npu")
 INPUT_SIZE_RANGE: Final = (64, 1024)
 """Smallest and largest side of the network's square input, in pixels. Below 64 the pooling layers leave nothing at the
 bottom of the blocks; above 1024 a CPU needs seconds per mask."""
+INPUT_SIZE_STEP: Final = 32
+"""The network's input is a multiple of this. Five poolings, one after another, halve each side and round up what is
+odd. From other sizes come maps that are too large for what they show, and the decoder lays them over one another."""
 MIN_FP16_INPUT_SIZE: Final = 128
 """Smallest side of the network's input, in pixels, at which TensorRT's fp16 graph is accurate enough.
 
@@ -56,6 +62,19 @@ _DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise UsageError(f"{option} {value}: choose from {', '.join(choices)}")
+
+
+def _fitting_size(option: str, size: int) -> int:
+    """The nearest size that fits the network's poolings; the larger one half way between two."""
+    low, high = INPUT_SIZE_RANGE
+    if not low <= size <= high:
+        raise UsageError(f"{option} {size}: must be {low} to {high} pixels")
+    fitting = (size + INPUT_SIZE_STEP // 2) // INPUT_SIZE_STEP * INPUT_SIZE_STEP
+    if fitting != size:
+        _log.warning(
+            "%s %d: the network runs at %d, the nearest multiple of %d", option, size, fitting, INPUT_SIZE_STEP
+        )
+    return fitting
 
 
 def _check_seconds(option: str, seconds: float | None) -> None:
@@ -107,7 +126,8 @@ class EngineConfig:
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` (NVIDIA), ``gpu`` or ``npu`` (Intel, with OpenVINO)."""
     input_size: int = 320
-    """Side of the network's square input, in pixels. 320 is the paper's size; smaller is faster and coarser."""
+    """Side of the network's square input, in pixels. 320 is the paper's size; smaller is faster and coarser. A size
+    that is not a multiple of 32 is rounded to one."""
     weights: Path | None = None
     """Your own weights file; None downloads the authors' weights once and caches them."""
 
@@ -117,9 +137,7 @@ class EngineConfig:
         _check_choice("--precision", self.precision, PRECISIONS)
         if not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device}: choose from {', '.join(DEVICES)}")
-        low, high = INPUT_SIZE_RANGE
-        if not low <= self.input_size <= high:
-            raise UsageError(f"--input-size {self.input_size}: must be {low} to {high} pixels")
+        object.__setattr__(self, "input_size", _fitting_size("--input-size", self.input_size))
         if self.precision == "int8" and self.engine == "torch":
             raise UsageError("--precision int8: PyTorch has no 8-bit convolutions: use --engine openvino or tensorrt")
         if self.engine == "tensorrt" and self.fp16_size_error is not None:
@@ -148,21 +166,21 @@ class QualityConfig:
     time. ``fixed`` never changes it. Files always use ``fixed``."""
     region: Literal["auto", "off"] | int = "auto"
     """Side, in pixels, of the square at which the network sees the subject's region (its ROI) instead of the full
-    frame. ``auto`` uses a region if the full frame is too slow; ``off`` never does."""
+    frame; rounded like ``EngineConfig.input_size``. ``auto`` uses a region if the full frame is too slow; ``off`` never
+    does."""
     target_fps: float | None = None
     """Masks per second to reach. None: for live input the camera's frame rate, for files as many as possible."""
 
     def __post_init__(self) -> None:
         _check_choice("--quality", self.quality, QUALITIES)
-        low, high = INPUT_SIZE_RANGE
         if isinstance(self.region, int):
-            if not low <= self.region <= high:
-                raise UsageError(f"--region {self.region}: must be {low} to {high} pixels, auto or off")
+            object.__setattr__(self, "region", _fitting_size("--region", self.region))
             if self.target_fps is not None:
                 raise UsageError(
                     f"--region {self.region}: --target-fps chooses the region's size itself: drop one of the two"
                 )
         elif self.region not in ("auto", "off"):
+            low, high = INPUT_SIZE_RANGE
             raise UsageError(f"--region {self.region}: choose from auto, off, or {low} to {high} pixels")
         if self.target_fps is not None and not 0 < self.target_fps <= MAX_TARGET_FPS:
             raise UsageError(f"--target-fps {self.target_fps:g}: must be more than 0 and at most {MAX_TARGET_FPS}")

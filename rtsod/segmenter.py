@@ -54,7 +54,7 @@ class Segmenter:
             precision: ``"fp32"`` gives the authors' own maps. ``"fp16"``, ``"bf16"`` and ``"int8"`` are faster;
                 ``"auto"`` may trade a little accuracy for speed.
             device: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"gpu"`` or ``"npu"`` (Intel), or ``"auto"``.
-            input_size: side of the network's square input, in pixels.
+            input_size: side of the network's square input, in pixels; rounded to a multiple of 32.
             weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.
             progress: called with the bytes done and the total bytes while the weights are downloaded.
 

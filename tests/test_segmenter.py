@@ -24,6 +24,17 @@ def test_it_finds_a_square_on_a_plain_background(published_weights: dict[str, Pa
     assert alpha[5, 5] < 0.1
 
 
+@pytest.mark.parametrize("size", [129, 161, 193, 225, 257, 321])
+def test_at_an_odd_size_the_subject_is_where_it_is(size: int, published_weights: dict[str, Path]) -> None:
+    y, x = np.mgrid[:240, :320]
+    disc = (x - 205) ** 2 + (y - 130) ** 2 < 50**2
+    image = np.where(disc[..., None], np.array([30, 60, 220]), 90).astype(np.uint8)
+    with rtsod.Segmenter.open(model="lite", engine="openvino", input_size=size) as segmenter:
+        assert segmenter.info.input_size % 32 == 0
+        shown = segmenter(image, stream=True) > 0.5
+    assert (shown & disc).sum() / (shown | disc).sum() > 0.97
+
+
 def test_a_photograph_is_stretched_and_a_frame_of_a_stream_is_not() -> None:
     faint = np.linspace(0.2, 0.6, 64 * 64, dtype=np.float32).reshape(64, 64)
     segmenter = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: faint.copy()))

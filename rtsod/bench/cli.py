@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=_DEFAULTS.input_size,
         metavar="S",
-        help="side of the network's input in pixels (default: %(default)s)",
+        help="side of the network's input in pixels, a multiple of 32 (default: %(default)s)",
     )
     network.add_argument("--weights", type=Path, metavar="FILE", help="(default: the authors' weights)")
     network.add_argument(

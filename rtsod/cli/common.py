@@ -42,7 +42,7 @@ def add_weights_options(parser: Parser) -> None:
         type=int,
         default=default.input_size,
         metavar="S",
-        help="the network's input is SxS pixels (default: %(default)s)",
+        help="the network's input is SxS pixels, a multiple of 32 (default: %(default)s)",
     )
 
 

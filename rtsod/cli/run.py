@@ -17,6 +17,7 @@ from rtsod.config import (
     DEVICES,
     ENGINES,
     INPUT_SIZE_RANGE,
+    INPUT_SIZE_STEP,
     MIN_FP16_INPUT_SIZE,
     MODELS,
     PRECISIONS,
@@ -170,8 +171,8 @@ def _add_network_options(parser: Parser) -> None:
         type=int,
         default=default.input_size,
         metavar="S",
-        help=f"the network sees SxS pixels, {low} to {high}: smaller is faster and coarser; TensorRT in fp16 needs "
-        f"{MIN_FP16_INPUT_SIZE} or more (default: %(default)s)",
+        help=f"the network sees SxS pixels, {low} to {high}, a multiple of {INPUT_SIZE_STEP}: smaller is faster and "
+        f"coarser; TensorRT in fp16 needs {MIN_FP16_INPUT_SIZE} or more (default: %(default)s)",
     )
     group.add_argument(
         "--weights",
