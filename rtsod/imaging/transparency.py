@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rtsod.frames import Image, Picture
+from rtsod.frames import BLANK, Image, Picture
 
 
 def picture_of(image: Image, alpha: Image) -> Picture:
-    """Make a picture without hidden colours.
+    """Make a picture without hidden colours: where it is wholly transparent, it becomes ``BLANK``.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR, straight (not premultiplied) colours.
@@ -20,7 +20,7 @@ def picture_of(image: Image, alpha: Image) -> Picture:
     """
     if int(alpha.min(initial=255)) == 255:
         return Picture(image)
-    return Picture(cleared(image, alpha), alpha)
+    return Picture(np.asarray(cv2.copyTo(image, alpha, np.full_like(image, BLANK)), np.uint8), alpha)
 
 
 def cleared(image: Image, alpha: Image) -> Image:
