@@ -138,7 +138,7 @@ def _open_file(
     return VideoFileSink(
         path,
         fps=info.fps,
-        audio_from=info.media,
+        carry_from=info.media,
         transparent=transparent,
         what=what,
     )

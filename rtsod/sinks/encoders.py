@@ -11,14 +11,19 @@ import av
 
 from rtsod.errors import UsageError
 
+# Packets wait in memory for those of the other streams, unless these are so far behind, in microseconds: subtitles are
+# silent for minutes.
+_INTERLEAVING: Final = {"max_interleave_delta": "2000000"}
 # An unfinished file (power cut, full disk) plays up to its last fragment, one second long; a finished one is an
 # ordinary, unfragmented file. The header waits for the first fragment, because the audio encoder's delay is not known
 # before. FFmpeg before 8.1 writes unreadable files when both flags are set: there, finished files stay fragmented.
 _HYBRID: Final = "hybrid_fragmented+delay_moov"
 _FRAGMENTED: Final = "frag_keyframe+delay_moov"
 _MOV_OPTIONS: Final = {
+    **_INTERLEAVING,
     "movflags": _HYBRID if av.library_versions["libavformat"] >= (62, 12, 0) else _FRAGMENTED,
     "frag_duration": "1000000",  # microseconds
+    "movie_timescale": "90000",  # the unit of edit lists, which place the first picture and hide an encoder's delay
 }
 # Without B-frames the decoding order is the display order, so no time stamp needs an offset, which a truncated file
 # would lack.
@@ -39,6 +44,8 @@ _VP9: Final = {
 class Recipe:
     """The settings for one kind of video file."""
 
+    suffix: str
+    """Of the file's name, with its dot."""
     container: str
     """FFmpeg's name of the muxer."""
     codec: str
@@ -57,49 +64,86 @@ class Recipe:
     """FFmpeg's name of the encoder for audio that cannot be copied."""
     copied_audio: frozenset[str]
     """Audio codecs that are copied without re-encoding."""
-    container_options: dict[str, str] = field(default_factory=dict)
+    subtitle_codec: str
+    """FFmpeg's name of the encoder for text subtitles that cannot be copied."""
+    copied_subtitles: frozenset[str]
+    """Subtitle formats that are copied."""
+    container_options: dict[str, str] = field(default_factory=lambda: _INTERLEAVING)
+    """Options of the muxer."""
 
 
 _MP4_AUDIO: Final = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+_MP4_SUBTITLES: Final = frozenset({"mov_text"})
+_PCM: Final = frozenset({"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le", "pcm_u8"})
 _MPEG_TICK: Final = Fraction(1, 90_000)
 _MILLISECOND: Final = Fraction(1, 1000)
 
 RECIPES: Final[dict[str, Recipe]] = {
-    ".mp4": Recipe("mp4", "libx264", _H264, "yuv420p", None, True, _MPEG_TICK, "aac", _MP4_AUDIO, _MOV_OPTIONS),
-    ".mkv": Recipe(
-        "matroska",
-        "libx264",
-        _H264,
-        "yuv420p",
-        None,
-        True,
-        _MILLISECOND,
-        "aac",
-        _MP4_AUDIO | {"opus", "vorbis", "flac", "pcm_s16le", "pcm_s24le"},
-    ),
-    ".webm": Recipe(
-        "webm",
-        "libvpx-vp9",
-        _VP9,
-        "yuv420p",
-        "yuva420p",
-        False,
-        _MILLISECOND,
-        "libopus",
-        frozenset({"opus", "vorbis"}),
-    ),
-    ".mov": Recipe(
-        "mov",
-        "prores_aw",  # takes a third of the time of prores_ks, with the same error
-        {},  # the pixel format selects the 4444 profile
-        "yuv444p10le",
-        "yuva444p10le",
-        True,
-        _MPEG_TICK,
-        "aac",
-        _MP4_AUDIO | {"pcm_s16le", "pcm_s24le"},
-        _MOV_OPTIONS,
-    ),
+    recipe.suffix: recipe
+    for recipe in (
+        Recipe(
+            suffix=".mp4",
+            container="mp4",
+            codec="libx264",
+            options=_H264,
+            pixels="yuv420p",
+            transparent_pixels=None,
+            needs_even=True,
+            time_base=_MPEG_TICK,
+            audio_codec="aac",
+            copied_audio=_MP4_AUDIO,
+            subtitle_codec="mov_text",
+            copied_subtitles=_MP4_SUBTITLES,
+            container_options=_MOV_OPTIONS,
+        ),
+        Recipe(
+            suffix=".mkv",
+            container="matroska",
+            codec="libx264",
+            options=_H264,
+            pixels="yuv420p",
+            transparent_pixels=None,
+            needs_even=True,
+            time_base=_MILLISECOND,
+            audio_codec="aac",
+            copied_audio=_MP4_AUDIO
+            | _PCM
+            | {"opus", "vorbis", "flac", "mp2", "dts", "truehd", "mlp", "tta", "wavpack"},
+            subtitle_codec="subrip",
+            copied_subtitles=frozenset(
+                {"subrip", "ass", "ssa", "text", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}
+            ),
+        ),
+        Recipe(
+            suffix=".webm",
+            container="webm",
+            codec="libvpx-vp9",
+            options=_VP9,
+            pixels="yuv420p",
+            transparent_pixels="yuva420p",
+            needs_even=False,
+            time_base=_MILLISECOND,
+            audio_codec="libopus",
+            copied_audio=frozenset({"opus", "vorbis"}),
+            subtitle_codec="webvtt",
+            copied_subtitles=frozenset({"webvtt"}),
+        ),
+        Recipe(
+            suffix=".mov",
+            container="mov",
+            codec="prores_aw",  # takes a third of the time of prores_ks, with the same error
+            options={},  # the pixel format selects the 4444 profile
+            pixels="yuv444p10le",
+            transparent_pixels="yuva444p10le",
+            needs_even=True,
+            time_base=_MPEG_TICK,
+            audio_codec="aac",
+            copied_audio=_MP4_AUDIO | _PCM,
+            subtitle_codec="mov_text",
+            copied_subtitles=_MP4_SUBTITLES,
+            container_options=_MOV_OPTIONS,
+        ),
+    )
 }
 
 

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
 from rtsod.imaging.media import Media
-from rtsod.sinks.audio import AudioTrack, open_audio
+from rtsod.sinks.carried import Carried, lead_of, open_carried
 from rtsod.sinks.encoders import recipe_for
 from rtsod.sinks.pixels import bring_to, even, opaque, require_composited, with_alpha
 from rtsod.sinks.recovery import recover
@@ -37,7 +37,9 @@ _EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 class VideoFileSink:
-    """Writes pictures with their time stamps, and the audio of the source, to one file: BT.709, limited range.
+    """Writes pictures with their time stamps, and what is carried over from the source, to one file.
+
+    Pictures are BT.709, limited range. If the source's sound begins before its first picture, so does the recording.
 
     Nothing is created before the first picture, which sets the size of the video. The file is written under a hidden
     name in the same folder and gets its final name in :meth:`close`. So an older file of that name is replaced only by
@@ -46,8 +48,9 @@ class VideoFileSink:
     Args:
         path: of the file. The suffix selects the encoder: see :data:`rtsod.sinks.encoders.RECIPES`.
         fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``.
-        audio_from: the source, whose audio is carried over: up to its end if the last picture written is the source's
-            last one, else up to the end of that picture.
+        carry_from: the source, whose sound, subtitles and descriptions are carried over, see
+            :mod:`rtsod.sinks.carried`: up to its end if the last picture written is the source's last one, else up to
+            the end of that picture. ``alpha`` takes over nothing but the time of the first picture.
         transparent: keep the pictures' alpha. Even if not, it is kept where the file can keep it and the first picture
             has one. Elsewhere black is behind what is transparent, and a warning says so once.
         what: ``picture``, or ``alpha`` for the alpha alone, as a grey picture.
@@ -63,7 +66,7 @@ class VideoFileSink:
         path: Path,
         *,
         fps: Fraction | None,
-        audio_from: Media | None = None,
+        carry_from: Media | None = None,
         transparent: bool = False,
         what: Literal["picture", "alpha"] = "picture",
     ) -> None:
@@ -73,11 +76,12 @@ class VideoFileSink:
         self._transparent = transparent and what == "picture"
         self._recipe = recipe_for(path, transparent=self._transparent)
         self._fps = fps
-        self._audio_from = audio_from if what == "picture" else None
+        self._source = carry_from
+        self._lead = Fraction(0)
         self._reformatter = VideoReformatter()
         self._container: OutputContainer | None = None
         self._video: VideoStream
-        self._audio: AudioTrack | None = None
+        self._carried: Carried | None = None
         self._first_captured = 0.0
         self._written = 0
         self._tick = -1
@@ -104,8 +108,8 @@ class VideoFileSink:
             self._reached_end = picture.is_last
             frame.time_base = self._recipe.time_base
             self._encode(self._container, frame)
-            if self._audio is not None:
-                self._audio.write_until(self._tick * self._recipe.time_base)
+            if self._carried is not None:
+                self._carried.write_until(self._tick * self._recipe.time_base)
         self._written += 1
 
     def close(self) -> None:
@@ -154,8 +158,11 @@ class VideoFileSink:
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = ColorRange.MPEG
             self._video = video
-            if self._audio_from is not None:
-                self._audio = open_audio(self._audio_from, container, recipe)
+            if self._source is not None and self._what == "alpha":
+                self._lead = lead_of(self._source)
+            elif self._source is not None:
+                self._carried = open_carried(self._source, container, recipe)
+                self._lead = self._carried.lead if self._carried is not None else self._lead
             container.start_encoding()
         except BaseException:
             self._release(container)
@@ -192,7 +199,7 @@ class VideoFileSink:
         """The picture's time stamp in ticks, later than the previous one."""
         tick_seconds = self._recipe.time_base
         if picture.pts is not None:
-            seconds = picture.pts
+            seconds = self._lead + picture.pts
         elif self._fps is None or picture.duration is not None:  # photographs follow one another
             seconds = self._end * tick_seconds
         else:
@@ -217,12 +224,12 @@ class VideoFileSink:
 
     def _finish(self, container: OutputContainer) -> None:
         self._encode(container, None)
-        if self._audio is not None:
-            self._audio.finish(None if self._reached_end else self._end * self._recipe.time_base)
+        if self._carried is not None:
+            self._carried.finish(self._end * self._recipe.time_base, whole=self._reached_end)
 
     def _release(self, container: OutputContainer) -> None:
-        if self._audio is not None:
-            self._audio.close()
+        if self._carried is not None:
+            self._carried.close()
         with suppress(av.error.FFmpegError, OSError):
             container.close()
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from rtsod.sinks import VideoFileSink
-from rtsod.sinks.audio import AudioTrack
+from rtsod.sinks.carried import Carried
 from rtsod.sinks.encoders import RECIPES
 from tests.support.sink_fixtures import composited, read_recording
 
@@ -57,7 +56,7 @@ def _make(
 
 
 def _rewrite(source: Path, output: Path, pictures: int = PICTURES, *, to_the_end: bool = False) -> None:
-    sink = VideoFileSink(output, fps=Fraction(FPS), audio_from=source)
+    sink = VideoFileSink(output, fps=Fraction(FPS), carry_from=source)
     first: Fraction | None = None
     with av.open(str(source)) as container:
         for index, frame in enumerate(container.decode(video=0)):
@@ -122,9 +121,10 @@ def test_beep_and_flash_stay_together(
     _rewrite(made, output)
     beep, end = _beep_and_end(output)
     flash = _flash(output)
-    assert flash == pytest.approx(float(BEEP_AT), abs=0.001)
+    # Matroska cannot hide the silence with which an AAC encoder begins: both begin that much later.
+    assert flash == pytest.approx(float(BEEP_AT + start), abs=0.03)
     assert beep == pytest.approx(flash, abs=0.005)
-    assert end == pytest.approx(PICTURES / FPS, abs=0.1)
+    assert end == pytest.approx(float(start) + PICTURES / FPS, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_sound_that_outlasts_the_pictures_is_kept_at_the_end_of_the_source(tmp_p
 
 def test_masks_and_silent_sources_have_no_sound(tmp_path: Path) -> None:
     source = _make(tmp_path / "a.mp4", "aac", 48_000)
-    mask = VideoFileSink(tmp_path / "mask.mp4", fps=Fraction(FPS), audio_from=source, what="alpha")
+    mask = VideoFileSink(tmp_path / "mask.mp4", fps=Fraction(FPS), carry_from=source, what="alpha")
     mask.write(composited())
     mask.close()
     assert read_recording(tmp_path / "mask.mp4").audio is None
@@ -183,7 +183,7 @@ def test_damaged_sound_costs_no_picture(tmp_path: Path) -> None:
     rubbish.write_bytes(b"no video")
     for source in (cut, rubbish, tmp_path / "missing.mkv"):
         output = tmp_path / "out.mp4"
-        sink = VideoFileSink(output, fps=Fraction(FPS), audio_from=source)
+        sink = VideoFileSink(output, fps=Fraction(FPS), carry_from=source)
         for index in range(PICTURES):
             sink.write(composited(index, pts=Fraction(index, FPS)))
         sink.close()
@@ -197,18 +197,24 @@ def test_a_packet_without_a_time_base_is_skipped(tmp_path: Path, suffix: str) ->
         stream = source.streams.audio[0]
         packets = [packet for packet in source.demux(stream) if packet.pts is not None]
 
-    def demux(_: Any) -> Iterator[Packet[AudioStream]]:
-        for index, packet in enumerate(packets):
-            if index % 2 == 0:
-                packet.time_base = Fraction(0)
-            yield packet
+    class Damaged:
+        """The source, in which every other packet has lost its time base."""
+
+        def __init__(self, container: InputContainer) -> None:
+            self.streams, self.metadata, self.chapters = container.streams, container.metadata, container.chapters
+
+        def demux(self, _: Any) -> Iterator[Packet[AudioStream]]:
+            for index, packet in enumerate(packets):
+                if index % 2 == 0:
+                    packet.time_base = Fraction(0)
+                yield packet
 
     output = tmp_path / f"out{suffix}"
     with av.open(str(output), "w") as container, av.open(str(tmp_path / "a.mkv")) as again:
-        damaged: Any = SimpleNamespace(name="damaged", demux=demux)
-        track = AudioTrack(damaged, again.streams.audio[0], Fraction(0), container, RECIPES[suffix], ExitStack())
-        assert track._next is not None
+        damaged: Any = Damaged(again)
+        carried = Carried(damaged, "damaged", container, RECIPES[suffix], zero=Fraction(0))
+        assert carried._next is not None
         assert packets[1].pts is not None
-        assert track._next[0] == packets[1].pts * Fraction(1, 1000), "the first packet with a time base comes first"
-        track.finish(Fraction(PICTURES, FPS))
-        track.close()
+        assert carried._next[0] == packets[1].pts * Fraction(1, 1000), "the first packet with a time base comes first"
+        carried.finish(Fraction(PICTURES, FPS), whole=False)
+        carried.close()

@@ -1,0 +1,151 @@
+"""Audio tracks of a recording: copied, or encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Final
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from rtsod.sinks.carried.continuous import Continuous
+from rtsod.sinks.carried.layouts import encoder_layout
+from rtsod.sinks.encoders import Recipe
+
+BIT_RATE: Final = 80_000
+"""Bits per second and channel of re-encoded audio. AAC and Opus both are transparent at this rate."""
+
+_DEFAULT_SAMPLE_RATE: Final = 48_000
+"""Hz, for an encoder that does not support the source's rate."""
+_SAMPLES_PER_PACKET: Final = {"ac3": 1536}
+"""Where the decoder does not tell."""
+
+
+class CopiedAudio:
+    """Copies packets as they are.
+
+    Args:
+        source: the stream of the source file.
+        output: the container, before its header is written.
+        zero: the beginning of the recording on the clock of the source, seconds.
+    """
+
+    def __init__(self, source: AudioStream, output: OutputContainer, zero: Fraction) -> None:
+        self.stream = output.add_stream_from_template(source)
+        self.note: str | None = None
+        self._zero = zero
+        self._rate = source.codec_context.sample_rate
+        name = source.codec_context.codec.canonical_name
+        self._samples = source.codec_context.frame_size or _SAMPLES_PER_PACKET.get(name, 0)
+        self._expected: Fraction | None = None
+        self._last: int | None = None
+
+    def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """What is written for one packet of the source: the packet with its new time, or nothing."""
+        if packet.pts is None or not packet.time_base:
+            return
+        tick = Fraction(packet.time_base)
+        time = self._exact(packet.pts * tick - self._zero, tick)
+        nominal = Fraction(self._samples, self._rate)
+        duration = (packet.duration or 0) * tick
+        if abs(duration - nominal) <= tick:
+            duration = nominal
+        # Hidden sound before the recording: a decoder needs the last packet of it. More than that may be what an editor
+        # has cut away.
+        if time + 2 * duration <= 0:
+            return
+        stamp = round(time * self._rate)
+        # Some files have time stamps that go back; a muxer fails on such a packet and ends the run.
+        if self._last is not None and stamp <= self._last:
+            return
+        self._last = stamp
+        packet.pts = packet.dts = stamp
+        packet.duration = round(duration * self._rate)
+        packet.time_base = Fraction(1, self._rate)
+        packet.stream = self.stream
+        yield packet
+
+    def flush(self, end: Fraction | None) -> Iterator[Packet[Any]]:
+        """Nothing is held back."""
+        yield from ()
+
+    def _exact(self, time: Fraction, tick: Fraction) -> Fraction:
+        """Undo the rounding of a coarse clock, such as Matroska's milliseconds, by counting samples."""
+        if self._expected is not None and abs(time - self._expected) <= tick:
+            time = self._expected
+        self._expected = time + Fraction(self._samples, self._rate) if self._samples else None
+        return time
+
+
+class EncodedAudio:
+    """Decodes packets and encodes their sound anew, from the beginning of the recording on and without gaps.
+
+    Args:
+        source: the stream of the source file.
+        output: the container, before its header is written.
+        recipe: names the encoder.
+        zero: the beginning of the recording on the clock of the source, seconds.
+    """
+
+    def __init__(self, source: AudioStream, output: OutputContainer, recipe: Recipe, zero: Fraction) -> None:
+        context = source.codec_context
+        rates = av.Codec(recipe.audio_codec, "w").audio_rates or []
+        rate = context.sample_rate if context.sample_rate in rates else _DEFAULT_SAMPLE_RATE
+        layout = encoder_layout(recipe.audio_codec, context.layout)
+        bit_rate = BIT_RATE * av.AudioLayout(layout).nb_channels
+        stream = output.add_stream(recipe.audio_codec, rate=rate, layout=layout, bit_rate=bit_rate)
+        assert isinstance(stream, AudioStream)
+        self.stream = stream
+        self.note: str | None = None
+        if av.AudioLayout(layout).nb_channels != context.layout.nb_channels:
+            self.note = f"audio in {context.layout.name} becomes {layout}"
+        self._zero = zero
+        self._rate = rate
+        self._continuous = Continuous(rate)
+        self._resampler: AudioResampler | None = None
+        self._heard: tuple[str, str, int] | None = None
+
+    def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """What is written for one packet of the source."""
+        try:
+            frames: list[Any] = packet.decode()
+        except av.error.InvalidDataError:
+            return
+        for frame in frames:
+            if frame.pts is None or not frame.time_base:
+                continue
+            yield from self._encoded(self._converted(frame))
+
+    def flush(self, end: Fraction | None) -> Iterator[Packet[Any]]:
+        """What decoder, resampler and encoder still hold."""
+        yield from self._encoded(self._drained())
+        yield from self.stream.encode(None)
+
+    def _converted(self, frame: AudioFrame) -> Iterator[AudioFrame]:
+        """In the encoder's format. A broadcast may change from stereo to surround in the middle."""
+        heard = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if heard != self._heard:
+            yield from self._drained()
+            context = self.stream.codec_context
+            self._resampler = AudioResampler(context.format, context.layout, self._rate)
+            self._heard = heard
+        assert self._resampler is not None
+        yield from self._resampler.resample(frame)
+
+    def _drained(self) -> Iterator[AudioFrame]:
+        if self._resampler is not None:
+            yield from (frame for frame in self._resampler.resample(None) if frame is not None)
+            self._resampler = None
+            self._heard = None
+
+    def _encoded(self, frames: Iterator[AudioFrame]) -> Iterator[Packet[Any]]:
+        for frame in frames:
+            if frame.pts is None or not frame.time_base or not frame.samples:
+                continue
+            for placed in self._continuous.place(frame, frame.pts * Fraction(frame.time_base) - self._zero):
+                yield from self.stream.encode(placed)

@@ -1,0 +1,117 @@
+"""Decides which streams of a source file a recording carries, and says what it leaves out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Final, Literal
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard, Disposition, Stream
+from av.subtitles.stream import SubtitleStream
+
+from rtsod.imaging.media import FAILURES
+from rtsod.sinks.encoders import Recipe
+
+_TEXT_SUBTITLES: Final = frozenset({"ass", "ssa", "subrip", "text", "webvtt", "mov_text"})
+"""Formats that FFmpeg decodes to ASS, from which it encodes the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """One stream that is carried."""
+
+    stream: AudioStream | SubtitleStream
+    how: Literal["copy", "convert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is carried, in the order of the source, and what is not."""
+
+    streams: list[Selected] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """What is left out and why, for the user."""
+
+
+def select(source: InputContainer, pictures: int, recipe: Recipe) -> Selection:
+    """Choose among the streams of a source file.
+
+    Every audio stream is carried, and every subtitle stream that the container can hold. Other video (a cover picture
+    shows what the recording hides), attachments and data (positions, time codes) are left out.
+
+    Args:
+        source: open for demuxing.
+        pictures: index of the video stream that is being recorded.
+        recipe: how the output is written.
+    """
+    selection = Selection()
+    others: Counter[str] = Counter()
+    for stream in source.streams:
+        if isinstance(stream, AudioStream):
+            if _readable(stream):
+                copied = _copied_audio(stream, recipe)
+                selection.streams.append(Selected(stream, "copy" if copied else "convert"))
+            else:
+                selection.left_out.append(f"audio{_label(stream)}: it cannot be decoded here")
+        elif isinstance(stream, SubtitleStream):
+            name = codec_name(stream)
+            if name in recipe.copied_subtitles and _accepts(stream, recipe):
+                selection.streams.append(Selected(stream, "copy"))
+            elif name in _TEXT_SUBTITLES:
+                selection.streams.append(Selected(stream, "convert"))
+            else:
+                fix = "" if recipe.suffix == ".mkv" else f": {recipe.suffix} cannot hold them, .mkv can"
+                selection.left_out.append(f"subtitles{_label(stream)}{fix}")
+        elif stream.index != pictures and stream.discard != Discard.all:  # as a track that holds chapters is
+            others[_kind(stream)] += 1
+    selection.left_out.extend(_counted(others.items()))
+    return selection
+
+
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of the stream's format, for example ``"mp3"``; ``"unknown"`` if there is no decoder."""
+    context = stream.codec_context
+    return "unknown" if context is None else context.codec.canonical_name
+
+
+def _label(stream: Stream) -> str:
+    return f" ({', '.join(filter(None, [codec_name(stream), stream.language]))})"
+
+
+def _readable(stream: AudioStream) -> bool:
+    context = stream.codec_context
+    return context is not None and context.sample_rate > 0 and context.layout.nb_channels > 0
+
+
+def _copied_audio(stream: AudioStream, recipe: Recipe) -> bool:
+    name = codec_name(stream)
+    # AAC in MPEG-TS repeats its header in each packet and has no global one, without which it cannot be copied.
+    without_header = name == "aac" and not stream.codec_context.extradata
+    return name in recipe.copied_audio and not without_header and _accepts(stream, recipe)
+
+
+def _accepts(stream: Stream, recipe: Recipe) -> bool:
+    """Whether the container takes the stream as it is. MP4, for example, takes MP3 only from 16 kHz on."""
+    try:
+        with av.open(BytesIO(), "w", format=recipe.container) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except FAILURES:
+        return False
+    return True
+
+
+def _kind(stream: Stream) -> str:
+    if stream.type == "video":
+        return "cover picture" if stream.disposition & Disposition.attached_pic else "other video stream"
+    return {"attachment": "attachment", "data": "data stream"}.get(stream.type, "unknown stream")
+
+
+def _counted(kinds: Iterable[tuple[str, int]]) -> Iterator[str]:
+    for kind, count in kinds:
+        yield kind if count == 1 else f"{count} {kind}s"
