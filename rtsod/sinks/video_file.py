@@ -158,11 +158,10 @@ class VideoFileSink:
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = ColorRange.MPEG
             self._video = video
-            if self._source is not None and self._what == "alpha":
-                self._lead = lead_of(self._source)
-            elif self._source is not None:
+            if self._source is not None and self._what == "picture":
                 self._carried = open_carried(self._source, container, recipe)
-                self._lead = self._carried.lead if self._carried is not None else self._lead
+            if self._source is not None:
+                self._lead = self._carried.lead if self._carried is not None else lead_of(self._source)
             container.start_encoding()
         except BaseException:
             self._release(container)
