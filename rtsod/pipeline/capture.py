@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from fractions import Fraction
 
+from rtsod.frames import Frame
 from rtsod.interfaces import Source
 from rtsod.metrics import Drop, Metrics, Stage
 from rtsod.pipeline.ledger import FrameLedger
@@ -81,9 +84,19 @@ class CaptureThread:
                 return
             if self.began_at is None:
                 self.began_at = frame.time
-            if self._duration is not None and frame.time - self.began_at >= self._duration:
-                return
+            if self._duration is not None:
+                left = self._duration - (frame.time - self.began_at)
+                if left <= 0:
+                    return
+                frame = _shortened(frame, left)
             count += 1
             self._ledger.captured(frame)
             with self._ledger.holding(frame):
                 self._router.put(frame)
+
+
+def _shortened(frame: Frame, seconds: float) -> Frame:
+    """The frame, shown no longer than this. If that cuts it short, what comes after it is not wanted."""
+    if frame.duration is None or frame.duration < seconds:
+        return frame
+    return replace(frame, duration=min(frame.duration, Fraction(seconds)), is_last=False)

@@ -72,8 +72,16 @@ class DemoSource:
             return None
         self._next = index + 1
         image, _ = self._scene.render(index)
-        pts = None if self._info.live else index / self._scene.fps
-        return Frame(image=image, index=index, captured_at=self._clock(), pts=pts)
+        if self._info.live:
+            return Frame(image=image, index=index, captured_at=self._clock())
+        return Frame(
+            image=image,
+            index=index,
+            captured_at=self._clock(),
+            pts=index / self._scene.fps,
+            duration=1 / self._scene.fps,
+            is_last=self._next == self._frames,
+        )
 
     def close(self) -> None:
         """Stop. Idempotent; from any thread."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
+
+from av import VideoFrame
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 _DISCONTINUITY_SECONDS: Final = Fraction(1)
 """A time stamp this far behind the previous one means that the file's clock was set back."""
@@ -23,6 +29,11 @@ class Timeline:
         self._origin: Fraction | None = None
         self._last = Fraction(0)
 
+    @property
+    def usual(self) -> Fraction:
+        """Nominal duration of one frame, in seconds."""
+        return self._frame_seconds
+
     def seconds(self, pts: int | None) -> Fraction:
         """The time of the next frame.
 
@@ -41,3 +52,38 @@ class Timeline:
         # builds up.
         self._last = max(time, self._last + self._tick)
         return self._last
+
+
+class DisplayOrder:
+    """Gives frames their time stamps where a format stores none, but packets in the order of decoding: AVI.
+
+    FFmpeg stamps those packets one after another, and a decoder that reorders frames takes the stamps along. The first
+    frame shown belongs to the earliest of them.
+
+    Args:
+        container: the open file.
+        stream: its pictures.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._guesses = container.format.name == "avi"
+        self._decoder = stream.codec_context
+        self._pending: list[int] = []
+
+    def push(self, packet: Packet[Any]) -> None:
+        """A packet goes into the decoder."""
+        if self._guesses and packet.pts is not None:
+            heapq.heappush(self._pending, packet.pts)
+
+    def forget(self, packet: Packet[Any]) -> None:
+        """No frame comes out for a packet."""
+        if packet.pts in self._pending:
+            self._pending.remove(packet.pts)
+            heapq.heapify(self._pending)
+
+    def pop(self, frame: VideoFrame) -> int | None:
+        """A frame comes out: its time stamp, in units of the stream's time base."""
+        if not self._pending:
+            return frame.pts
+        earliest = heapq.heappop(self._pending)
+        return earliest if self._decoder.delay else frame.pts

@@ -6,22 +6,23 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import av
 from av import VideoFrame
 from av.container import InputContainer
-from av.video.stream import VideoStream
+from av.packet import Packet
 
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, Picture, SourceInfo
 from rtsod.imaging.decoding import Converter
-from rtsod.imaging.media import FAILURES, Failure, cause, open_media, open_url, redacted, video_stream
+from rtsod.imaging.media import FAILURES, Failure, Media, cause, open_media, open_url, redacted, video_stream
 from rtsod.interfaces import Clock
-from rtsod.sources.timeline import Timeline
+from rtsod.sources.completeness import Completeness, is_cut_off
+from rtsod.sources.timeline import DisplayOrder, Timeline
 from rtsod.system.worker_thread import WorkerStopped, WorkerThread
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def video_from_file(path: Path, *, clock: Clock = time.perf_counter) -> VideoSou
     """
     with ExitStack() as owned:
         container = owned.enter_context(open_media(path))
-        source = VideoSource(container, owned, name=path.name, live=False, path=path, clock=clock)
+        source = VideoSource(container, owned, name=path.name, live=False, media=path, clock=clock)
         owned.pop_all()  # the source closes it from here on
     return source
 
@@ -67,9 +68,20 @@ def video_from_url(url: str, *, clock: Clock = time.perf_counter) -> VideoSource
     with ExitStack() as owned:
         container = owned.enter_context(open_url(url))
         live = container.duration is None or not urlsplit(url).scheme.lower().startswith("http")
-        source = VideoSource(container, owned, name=redacted(url), live=live, path=None, clock=clock)
+        source = VideoSource(container, owned, name=redacted(url), live=live, media=url, clock=clock)
         owned.pop_all()
     return source
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """One decoded frame."""
+
+    picture: Picture
+    frame: VideoFrame
+    index: int
+    time: Fraction
+    """Seconds from the first frame; meaningless for live input."""
 
 
 class VideoSource:
@@ -81,7 +93,7 @@ class VideoSource:
     """
 
     def __init__(
-        self, container: InputContainer, owned: ExitStack, *, name: str, live: bool, path: Path | None, clock: Clock
+        self, container: InputContainer, owned: ExitStack, *, name: str, live: bool, media: Media, clock: Clock
     ) -> None:
         self._name = name
         self._clock = clock
@@ -95,16 +107,17 @@ class VideoSource:
         self._live = live
         rate = self._stream.average_rate or self._stream.guessed_rate
         fps = Fraction(rate) if rate and 0 < rate <= _MAX_FPS else None
-        self._timeline = Timeline(Fraction(self._stream.time_base or Fraction(1, 1000)), 1 / (fps or _DEFAULT_FPS))
+        self._tick = Fraction(self._stream.time_base or Fraction(1, 1000))
+        self._timeline = Timeline(self._tick, 1 / (fps or _DEFAULT_FPS))
+        self._whole = Completeness(container, self._stream, cut_off=isinstance(media, Path) and is_cut_off(media))
         self._decoded = self._decode()
-        self._first = next(self._decoded, None)
-        if self._first is None:
+        self._ahead = next(self._decoded, None)
+        if self._ahead is None:
             raise SourceError(f"{name}: no frame can be decoded: the file is damaged or its format is not supported")
-        self._info = self._describe(self._first[0], fps=fps, path=path)
-        self._expected_frames = self._info.frames
-        self._last_pts = Fraction(0)
-        if live:
-            self._first = None  # stale by the time of the first read
+        self._info = self._describe(self._ahead, fps=fps, media=media)
+        self._shown = 0
+        if live:  # stale by the time of the first read
+            self._ahead, self._index = None, 0
         self._release = owned.pop_all().close
         self._worker = WorkerThread("rtsod-video")
 
@@ -134,46 +147,79 @@ class VideoSource:
         self._worker.stop(self._release)
         self._worker.join(RELEASE_SECONDS)
 
-    def _describe(self, picture: Picture, *, fps: Fraction | None, path: Path | None) -> SourceInfo:
+    def _describe(self, first: _Decoded, *, fps: Fraction | None, media: Media) -> SourceInfo:
         return SourceInfo(
             name=self._name,
-            width=picture.image.shape[1],
-            height=picture.image.shape[0],
+            width=first.picture.image.shape[1],
+            height=first.picture.image.shape[0],
             fps=fps,
             live=self._live,
-            frames=None if self._live else _frame_count(self._container, self._stream, fps),
-            path=path,
-            media=path,
+            frames=None if self._live else self._whole.frames,
+            path=media if isinstance(media, Path) else None,
+            media=None if self._live else media,
             notes=self._converter.notes,
         )
 
     def _fetch(self) -> Frame | None:
-        decoded, self._first = self._first or next(self._decoded, None), None
-        if decoded is None:
-            self._count_missing()
+        if self._live:
+            now = next(self._decoded, None)
+            return None if now is None else self._frame(now)
+        now = self._ahead
+        if now is None:
             return None
-        picture, frame = decoded
-        index, self._index = self._index, self._index + 1
-        pts = None if self._live else self._timeline.seconds(frame.pts)
-        self._last_pts = pts or self._last_pts
-        return Frame(image=picture.image, index=index, captured_at=self._clock(), pts=pts, alpha=picture.alpha)
+        self._shown += 1
+        self._ahead = next(self._decoded, None)
+        if self._ahead is not None:
+            return self._frame(now, pts=now.time, duration=self._ahead.time - now.time)
+        frame = now.frame
+        missing = self._count_missing(interlaced=frame.interlaced_frame)
+        own = frame.duration * self._tick if frame.duration else None
+        last = own if missing else self._whole.last_duration(frame.pts, own)
+        return self._frame(now, pts=now.time, duration=last or self._timeline.usual, is_last=True)
 
-    def _count_missing(self) -> None:
-        """Count the frames a truncated file lacks. It ends without an error; only its header tells."""
-        expected, self._expected_frames = self._expected_frames, None
-        if expected is None:
-            return
-        missing, allowed = expected - self._index, 0
-        if self._stream.frames <= 0:  # the header states a duration only, and the frame rate may vary
-            rate = self._info.fps or _DEFAULT_FPS
-            missing, allowed = expected - 1 - int(self._last_pts * rate), max(2, expected // 20)
-        if missing > allowed:
-            _log.warning("%s ends early: about %d of %d frames are missing", self._name, missing, expected)
+    def _frame(
+        self, now: _Decoded, *, pts: Fraction | None = None, duration: Fraction | None = None, is_last: bool = False
+    ) -> Frame:
+        return Frame(
+            image=now.picture.image,
+            index=now.index,
+            captured_at=self._clock(),
+            pts=pts,
+            alpha=now.picture.alpha,
+            duration=duration,
+            is_last=is_last,
+        )
+
+    def _count_missing(self, *, interlaced: bool) -> int:
+        """Count the frames that a truncated file lacks. It ends without an error."""
+        missing = self._whole.missing(self._shown, interlaced=interlaced)
+        if missing:
+            total = self._shown + self._skipped + missing
+            _log.warning("%s ends early: about %d of %d frames are missing", self._name, missing, total)
             self._skipped += missing
+        return missing
 
-    def _decode(self) -> Iterator[tuple[Picture, VideoFrame]]:
+    def _decode(self) -> Iterator[_Decoded]:
+        begun = False
+        order = DisplayOrder(self._container, self._stream)
+        for packet in self._packets():
+            begun = begun or packet.is_keyframe
+            order.push(packet)
+            try:
+                for frame in self._converter.decode(packet):
+                    picture = self._converter.picture(frame)
+                    time = Fraction(0) if self._live else self._timeline.seconds(order.pop(frame))
+                    index, self._index = self._index, self._index + 1
+                    yield _Decoded(picture, frame, index, time)
+            except FAILURES as error:
+                order.forget(packet)
+                if begun:  # what comes before the first key frame was never meant to be shown
+                    self._skip(error)
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        """The packets of the pictures. Those of other streams tell how far the file reaches."""
         failures = 0
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()
         while failures < _MAX_FAILURES:
             try:
                 packet = next(packets, None)
@@ -182,26 +228,16 @@ class VideoSource:
                     raise SourceError(f"{self._name} broke off: {cause(error)}") from None
                 self._skip(error)
                 failures += 1
-                packets = self._container.demux(self._stream)  # the error has ended the old iterator
+                packets = self._container.demux()  # the error has ended the old iterator
                 continue
             if packet is None:
                 return
-            try:
-                for frame in self._converter.decode(packet):
-                    yield self._converter.picture(frame), frame
-                    failures = 0
-            except FAILURES as error:
-                self._skip(error)
+            whole = self._whole.add(packet)
+            if whole and packet.stream.index == self._stream.index:
+                failures = 0
+                yield packet
 
     def _skip(self, error: Failure) -> None:
         _log.info("%s: undecodable data after frame %d: %s", self._name, self._index - 1, cause(error))
         self._skipped += 1
         self._index += 1
-
-
-def _frame_count(container: InputContainer, stream: VideoStream, fps: Fraction | None) -> int | None:
-    if stream.frames > 0:
-        return stream.frames
-    if not container.duration or fps is None:
-        return None
-    return max(1, round(Fraction(container.duration, av.time_base) * fps))

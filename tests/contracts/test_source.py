@@ -134,6 +134,22 @@ def test_only_files_have_time_stamps(opener: Callable[[Path], Source], tmp_path:
     assert all(after > before for before, after in itertools.pairwise(times))
 
 
+def test_durations_fill_a_files_time_line(opener: Callable[[Path], Source], tmp_path: Path) -> None:
+    source = opener(tmp_path)
+    frames = _read_some(source)
+    source.close()
+    if source.info.live or source.info.stills:
+        assert [(frame.duration, frame.is_last) for frame in frames] == [(None, False)] * LENGTH
+        return
+    assert [frame.is_last for frame in frames] == [False] * (LENGTH - 1) + [True]
+    for before, after in itertools.pairwise(frames):
+        assert before.pts is not None
+        assert before.duration is not None
+        assert before.pts + before.duration == after.pts
+    assert frames[-1].duration is not None
+    assert frames[-1].duration > 0
+
+
 def test_after_close_read_returns_none(opener: Callable[[Path], Source], tmp_path: Path) -> None:
     source = opener(tmp_path)
     assert source.read() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -34,16 +35,19 @@ class Rig:
         self.capture = CaptureThread(source, router, self.ledger, self.metrics, **limits)
 
     def read_all(self) -> list[int]:
+        return [frame.index for frame in self.frames()]
+
+    def frames(self) -> list[Frame]:
         self.capture.start()
         assert self.capture.join(10)
-        indices: list[int] = []
+        frames: list[Frame] = []
         while True:
             try:
                 request = self.to_infer.get(0)
             except Closed:
-                return indices
+                return frames
             assert request is not None
-            indices.append(request.frame.index)
+            frames.append(request.frame)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +104,23 @@ def test_stopping_counts_the_frames_in_the_ring_and_the_one_in_hand() -> None:
 def test_time_stamps_not_the_clock_decide_when_the_duration_is_over() -> None:
     rig = Rig(FakeSource(100), duration=float(Fraction(1, 3)))
     assert rig.read_all() == list(range(10))
+
+
+class _Screen(FakeSource):
+    """A recording whose last picture, from 1/30 s on, stands for 4 s."""
+
+    def read(self) -> Frame | None:
+        frame = super().read()
+        if frame is None or frame.index == 0:
+            return frame
+        return replace(frame, duration=Fraction(4), is_last=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown", "is_last"),
+    [(None, Fraction(4), True), (10.0, Fraction(4), True), (1.0, Fraction(29, 30), False)],
+)
+def test_a_picture_is_not_shown_beyond_the_duration(seconds: float | None, shown: Fraction, is_last: bool) -> None:
+    last = Rig(_Screen(2), duration=seconds).frames()[-1]
+    assert last.duration == pytest.approx(shown)
+    assert last.is_last is is_last

@@ -38,6 +38,9 @@ def write_video(
     time_base: Fraction = Fraction(1, 1000),
     options: dict[str, str] | None = None,
     sample_aspect_ratio: Fraction | None = None,
+    rate: int = RATE,
+    container: str | None = None,
+    container_options: dict[str, str] | None = None,
     display_matrix: tuple[int, int, int, int] | None = None,
 ) -> Path:
     """Encode a video.
@@ -53,8 +56,8 @@ def write_video(
         sample_aspect_ratio: width over height of one pixel.
         display_matrix: a, b, c, d: the pixel (x, y) is shown at (a x + c y, b x + d y).
     """
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec or CODECS[path.suffix], rate=RATE, options=options or {})
+    with av.open(str(path), "w", format=container, container_options=container_options or {}) as output:
+        stream = output.add_stream(codec or CODECS[path.suffix], rate=rate, options=options or {})
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
@@ -69,9 +72,9 @@ def write_video(
         for image, time in zip(images, times, strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts = time
-            frame.time_base = time_base if stamps is not None else Fraction(1, RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            frame.time_base = time_base if stamps is not None else Fraction(1, rate)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
     return path
 
 
