@@ -49,9 +49,13 @@ Every exported graph must reach a mask IoU of .995 against float32. With the aut
 MIN_FRAME_SIDE: Final = 16
 """Smallest side of a camera's or the demo scene's frame, in pixels."""
 MAX_FRAME_SIDE: Final = 16384
-"""Largest side of a frame, in pixels. A larger image file is refused before it is decoded."""
+"""Largest side of a video's frame, in pixels."""
 MAX_FRAME_PIXELS: Final = 100_000_000
-"""Largest area of a frame, in pixels. A larger image file is refused before it is decoded."""
+"""Largest area of a video's frame, in pixels."""
+MAX_STILL_SIDE: Final = 32767
+"""Largest side of a photograph, in pixels: OpenCV counts in 16 bits. A larger one is refused before it is decoded."""
+MAX_STILL_PIXELS: Final = 250_000_000
+"""Largest area of a photograph, in pixels. Phones take 200 megapixels. A larger one is refused before it is decoded."""
 MAX_CAMERA_FPS: Final = 240
 """Highest frame rate that may be requested from a camera or the demo scene, in frames per second."""
 MAX_TARGET_FPS: Final = 1000

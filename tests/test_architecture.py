@@ -69,6 +69,8 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("pyvirtualcam", ("rtsod.sinks.pyvirtualcam_backend",)),
         ("matplotlib", ("rtsod.bench.plots",)),
         ("rich", ("rtsod.app.console",)),
+        ("PIL", ("rtsod.imaging.",)),
+        ("pi_heif", ("rtsod.imaging.heif_image",)),
     ],
 )
 def test_a_library_is_imported_in_one_place(library: str, homes: tuple[str, ...]) -> None:

@@ -23,9 +23,10 @@ from onnx.reference.op_run import OpRun
 from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
 from rtsod.frames import Alpha, Image
-from rtsod.imaging.image_file import STILL_SUFFIXES, has_still_suffix, load
+from rtsod.imaging.image_file import load
 from rtsod.imaging.iou import iou_of_all
 from rtsod.imaging.network_input import shrink
+from rtsod.imaging.still_format import has_still_suffix, still_format
 
 LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3, "int8": 4e-3}
 """Largest allowed mean absolute difference of saliency, over all pixels of all pictures."""
@@ -97,11 +98,11 @@ def pictures_in(folder: Path, size: int) -> list[Image]:
         UsageError: the folder has no photographs, or one cannot be read.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if has_still_suffix(path))
+        paths = sorted(path for path in folder.iterdir() if has_still_suffix(path) or still_format(path) is not None)
     except OSError as error:
         raise UsageError(f"cannot read the folder {folder}: {error.strerror}") from error
     if not paths:
-        raise UsageError(f"no photographs in {folder} ({', '.join(sorted(STILL_SUFFIXES))})")
+        raise UsageError(f"no photographs in {folder}: put some directly into it, for example JPEG or PNG files")
     try:
         return [shrink(load(path).image, size) for path in paths]
     except SourceError as error:

@@ -2,84 +2,117 @@
 
 from __future__ import annotations
 
+import io
 import os
+import warnings
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import cv2
 import numpy as np
 
-from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
+from rtsod.config import MAX_STILL_PIXELS
 from rtsod.errors import SourceError
-from rtsod.frames import Picture
-from rtsod.imaging.media import fits_limits, open_handle
+from rtsod.frames import Image, Picture
+from rtsod.imaging.bmp_image import read_bmp
+from rtsod.imaging.colour_profile import to_srgb
+from rtsod.imaging.heif_image import avif_profile, read_heif
+from rtsod.imaging.pillow_image import DECODERS, read_pillow
+from rtsod.imaging.png_image import read_png
+from rtsod.imaging.raster import Raster, Unreadable
+from rtsod.imaging.still_format import HEADER_BYTES, format_of
+from rtsod.imaging.tiff_image import read_tiff
+from rtsod.imaging.transparency import picture_of
 
-STILL_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""File name endings of photographs, lower case."""
-_MAX_FILE_BYTES: Final = 8 * MAX_FRAME_PIXELS
+_MAX_FILE_BYTES: Final = 8 * MAX_STILL_PIXELS
 """The largest allowed picture, uncompressed, with four channels of 16 bits."""
-_WEBP_HEADER_BYTES: Final = 30
-
-
-def has_still_suffix(path: Path) -> bool:
-    """Whether the file's name ends like a photograph's."""
-    return path.suffix.lower() in STILL_SUFFIXES
-
-
-def is_still(path: Path) -> bool:
-    """Whether the file's first bytes are a photograph's.
-
-    An animated GIF counts as a video, though OpenCV could read its first picture.
-    """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:  # bytes that are no text in this locale: OpenCV would crash on them
-        return has_still_suffix(path)
-    return path.suffix.lower() != ".gif" and bool(cv2.haveImageReader(str(path)))
+_WAYS_OUT: Final = {
+    "camera raw": "develop it to JPEG or 16-bit TIFF, for example with darktable or RawTherapee",
+    "JPEG XL": "convert it to PNG or JPEG, for example with djxl or ImageMagick",
+}
+"""Formats that cannot be read, and what to do instead."""
+_WAY_OUT: Final = "convert it to PNG, for example with ImageMagick or GIMP"
+# EXIF's orientation -> first rows and columns are swapped, then left and right, then top and bottom.
+_ORIENTATIONS: Final = {
+    1: (False, False, False),
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
+}
 
 
 def load(path: Path) -> Picture:
-    """Read a photograph.
+    """Read a photograph; its name does not matter. Of an animation or of several pages, it is the first picture.
 
-    16-bit channels are scaled to 8 bits, grey becomes BGR, an alpha channel is dropped. An animation gives its first
-    picture.
+    Colours are converted to sRGB by the profile in the file. Deep samples are rounded to 8 bits, grey becomes BGR, and
+    inks become colours. HDR is clipped at the white of ordinary pictures.
 
     Returns:
-        The picture, upright by its EXIF orientation.
+        The picture, upright, with its own alpha.
 
     Raises:
-        SourceError: the file cannot be read, or the picture is larger than ``MAX_FRAME_SIDE`` or ``MAX_FRAME_PIXELS``.
+        SourceError: the file cannot be read or is no photograph, its format cannot be read, or the picture is larger
+            than ``MAX_STILL_SIDE`` or ``MAX_STILL_PIXELS``.
     """
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
-                raise SourceError(f"cannot read {path}: it is larger than {_MAX_FILE_BYTES // 1_000_000} MB")
-            _check_size(file, path)
-            file.seek(0)
-            data = file.read(_MAX_FILE_BYTES)
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, ValueError, cv2.error, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or "the picture is damaged"
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of many things; what matters is an error of ours
+            return _picture(_read(file), path)
+    except Unreadable as error:
+        reason = str(error)
         raise SourceError(f"cannot read {path}: {reason}") from error
-    if image is None or image.ndim != 3 or image.dtype != np.uint8:
-        raise SourceError(f"cannot read {path}: it is not a picture, or it is damaged")
-    return Picture(np.ascontiguousarray(image))
+    except MemoryError as error:
+        raise SourceError(f"cannot read {path}: there is not enough memory for it: scale it down") from error
+    except Exception as error:  # damaged files raise whatever their parsing runs into
+        reason = getattr(error, "strerror", None) or "it is damaged, or cut off"
+        raise SourceError(f"cannot read {path}: {reason}") from error
 
 
-def _check_size(file: BinaryIO, path: Path) -> None:
-    # OpenCV decodes whatever the header claims, up to 3 GB; FFmpeg reports the size first and can be bounded.
-    size = _animated_webp_size(file.read(_WEBP_HEADER_BYTES))
+def _read(file: BinaryIO) -> Raster:
+    if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
+        raise Unreadable(f"it is larger than {_MAX_FILE_BYTES // 1_000_000} MB: scale it down")
+    header = file.read(HEADER_BYTES)
+    if not header:
+        raise Unreadable("the file is empty")
+    kind = format_of(header)
     file.seek(0)
-    if size is None:
-        with open_handle(file, path) as container:
-            size = max(((s.width, s.height) for s in container.streams.video), default=(0, 0))
-    if 0 in size or not fits_limits(*size):  # FFmpeg reports 0 where the header exceeds its own limit
-        limit = f"{MAX_FRAME_SIDE} pixels a side or {MAX_FRAME_PIXELS // 1_000_000} megapixels"
-        raise SourceError(f"cannot read {path}: it is damaged, or larger than {limit}")
+    match kind:
+        case None:
+            raise Unreadable("it is no photograph, or it is damaged")
+        case "HEIF":
+            return read_heif(file.read())
+        case "AVIF":
+            data = file.read()
+            raster = read_pillow(io.BytesIO(data), kind)
+            return Raster(raster.image, raster.alpha, raster.profile or avif_profile(data), raster.orientation)
+        case "BMP":
+            return read_bmp(file)
+        case "PNG":
+            return read_png(file)
+        case "TIFF":
+            return read_tiff(file)
+        case _ if kind in DECODERS:
+            return read_pillow(file, kind)
+    raise Unreadable(f"it is a picture in the format {kind}, which cannot be read: {_WAYS_OUT.get(kind, _WAY_OUT)}")
 
 
-def _animated_webp_size(header: bytes) -> tuple[int, int] | None:
-    # FFmpeg does not report this format's size. WebP container specification: flags at byte 20, canvas size at 24.
-    if header[:4] != b"RIFF" or header[8:16] != b"WEBPVP8X" or len(header) < 30 or not header[20] & 0x02:
-        return None
-    return 1 + int.from_bytes(header[24:27], "little"), 1 + int.from_bytes(header[27:30], "little")
+def _picture(raster: Raster, path: Path) -> Picture:
+    converted = to_srgb(raster.image, raster.profile, str(path))
+    to_bgr = cv2.COLOR_GRAY2BGR if converted.mode == "L" else cv2.COLOR_RGB2BGR
+    image = _upright(np.asarray(cv2.cvtColor(np.asarray(converted), to_bgr), np.uint8), raster.orientation)
+    if raster.alpha is None:
+        return Picture(image)
+    return picture_of(image, _upright(np.array(raster.alpha, np.uint8), raster.orientation))
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    transposed, mirrored, flipped = _ORIENTATIONS[orientation]
+    if transposed:
+        image = np.asarray(cv2.transpose(image), np.uint8)
+    if mirrored or flipped:
+        image = np.asarray(cv2.flip(image, -1 if mirrored and flipped else int(mirrored)), np.uint8)
+    return np.ascontiguousarray(image)

@@ -147,12 +147,7 @@ class _Opening:
 
                 return stills_from_folder(path, clock=self.clock)
             if path.is_file():
-                from rtsod.imaging.image_file import has_still_suffix
-                from rtsod.sources.stills import still_from_file
-                from rtsod.sources.video import video_from_file
-
-                open_file = still_from_file if has_still_suffix(path) else video_from_file
-                return open_file(path, clock=self.clock)
+                return self._file(path)
             exists = path.exists()
         except OSError as error:
             raise SourceError(f"cannot open {path}: {error.strerror or error}") from error
@@ -166,6 +161,22 @@ class _Opening:
             f"cannot open {path}: no file, folder or camera has this name; run 'rtsod devices' to list the cameras, or "
             "use --source demo"
         )
+
+    def _file(self, path: Path) -> Source:
+        from rtsod.imaging.animation import is_still
+        from rtsod.imaging.still_format import still_format
+        from rtsod.sources.stills import still_from_file
+        from rtsod.sources.video import video_from_file
+
+        if is_still(path):
+            return still_from_file(path, clock=self.clock)
+        try:
+            return video_from_file(path, clock=self.clock)
+        except SourceError:
+            if still_format(path) is None:
+                raise
+        note = f"the animation of {path.name} cannot be decoded: this is its first picture"
+        return still_from_file(path, notes=(note,), clock=self.clock)
 
 
 def _open_demo(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) -> Source:

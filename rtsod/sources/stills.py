@@ -6,19 +6,33 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from rtsod.errors import SourceError
-from rtsod.frames import Frame, SourceInfo
-from rtsod.imaging.image_file import STILL_SUFFIXES, has_still_suffix, load
+from rtsod.frames import Frame, Picture, SourceInfo
+from rtsod.imaging.image_file import load
+from rtsod.imaging.still_format import has_still_suffix, still_format
 from rtsod.interfaces import Clock
 
 _log = logging.getLogger(__name__)
 
+_MAX_NAMES: Final = 5
+"""How many of the files that are passed over are named."""
+_PLURALS: Final = {
+    "file that is no photograph": "files that are no photographs",
+    "hidden file": "hidden files",
+    "folder": "folders",
+    "other thing": "other things",
+}
+
 
 def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
-    """The photographs in a folder, in natural order: 2.jpg comes before 10.jpg. Hidden files are ignored.
+    """The photographs in a folder, in natural order: 2.jpg comes before 10.jpg.
+
+    The first bytes of a file tell whether it is a photograph, an animated one included. A file that is named like one is
+    taken for a damaged one. ``info.notes`` name everything that is passed over.
 
     Args:
         folder: its subfolders are not searched.
@@ -28,26 +42,29 @@ def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> Sti
         SourceError: the folder cannot be read or holds no photographs.
     """
     try:
-        paths = [p for p in folder.iterdir() if has_still_suffix(p) and not p.name.startswith(".") and p.is_file()]
+        found = sorted(folder.iterdir(), key=_natural)
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+    kinds = {path: _kind(path) for path in found}
+    paths = [path for path, kind in kinds.items() if kind is None]
     if not paths:
-        raise SourceError(f"{folder} holds no pictures: put {', '.join(sorted(STILL_SUFFIXES))} files directly into it")
-    return StillsSource(sorted(paths, key=_natural), name=folder.name or str(folder), path=folder, clock=clock)
+        raise SourceError(f"{folder} holds no photographs: put some directly into it, for example JPEG or PNG files")
+    name = folder.name or str(folder)
+    return StillsSource(paths, name=name, path=folder, notes=_passed_over(kinds), clock=clock)
 
 
-def still_from_file(path: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
+def still_from_file(path: Path, *, notes: tuple[str, ...] = (), clock: Clock = time.perf_counter) -> StillsSource:
     """A single photograph.
 
     Args:
         path: the file.
+        notes: becomes ``info.notes``.
         clock: stamps ``Frame.captured_at``.
 
     Raises:
-        SourceError: the file cannot be read, or the picture is absurdly large.
+        SourceError: the file cannot be read, or the picture is too large.
     """
-    load(path)
-    return StillsSource([path], name=path.name, path=path, clock=clock)
+    return StillsSource([path], name=path.name, path=path, first=load(path), notes=notes, clock=clock)
 
 
 class StillsSource:
@@ -61,19 +78,38 @@ class StillsSource:
         paths: the files, in order.
         name: of the source, for messages.
         path: the file or folder they came from.
+        first: the picture of the first file, if it has been read already.
+        notes: becomes ``info.notes``.
         clock: stamps ``Frame.captured_at``.
     """
 
     def __init__(
-        self, paths: Sequence[Path], *, name: str, path: Path | None = None, clock: Clock = time.perf_counter
+        self,
+        paths: Sequence[Path],
+        *,
+        name: str,
+        path: Path | None = None,
+        first: Picture | None = None,
+        notes: tuple[str, ...] = (),
+        clock: Clock = time.perf_counter,
     ) -> None:
         self._clock = clock
         self._names = _names(paths)
         self._pending = list(enumerate(paths))[::-1]
+        self._first = first
         self._skipped = 0
         self._closed = threading.Event()
         self._info = SourceInfo(
-            name=name, width=None, height=None, fps=None, live=False, stills=True, frames=len(paths), path=path
+            name=name,
+            width=None,
+            height=None,
+            fps=None,
+            live=False,
+            stills=True,
+            frames=len(paths),
+            path=path,
+            has_alpha=first is not None and first.alpha is not None,
+            notes=notes,
         )
 
     @property
@@ -95,11 +131,12 @@ class StillsSource:
         while self._pending and not self._closed.is_set():
             index, path = self._pending.pop()
             try:
-                picture = load(path)
+                picture = self._first or load(path)
             except SourceError as error:
                 _log.warning("skipped: %s", error)
                 self._skipped += 1
                 continue
+            self._first = None
             return Frame(
                 image=picture.image,
                 index=index,
@@ -114,6 +151,32 @@ class StillsSource:
     def close(self) -> None:
         """Stop. Idempotent; from any thread."""
         self._closed.set()
+
+
+def _kind(path: Path) -> str | None:
+    """What is not read, as one of ``_PLURALS``; None for a photograph, and for what seems to be a damaged one."""
+    try:
+        if path.is_dir():
+            return "folder"
+        if path.name.startswith("."):
+            return "hidden file"
+        if not path.is_file():
+            return "other thing"
+        if has_still_suffix(path) or still_format(path) is not None:
+            return None
+    except OSError:  # it cannot be opened
+        return None if has_still_suffix(path) else "file that is no photograph"
+    return "file that is no photograph"
+
+
+def _passed_over(kinds: Mapping[Path, str | None]) -> tuple[str, ...]:
+    parts = []
+    for kind, plural in _PLURALS.items():
+        names = [path.name for path, its_kind in kinds.items() if its_kind == kind]
+        if names:
+            shown = ", ".join([*names[:_MAX_NAMES], *(["..."] if len(names) > _MAX_NAMES else [])])
+            parts.append(f"{len(names)} {kind if len(names) == 1 else plural} ({shown})")
+    return (f"passed over: {'; '.join(parts)}",) if parts else ()
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:

@@ -13,10 +13,10 @@ from rtsod.imaging.media import open_handle, open_media, video_stream
 from tests.support.architecture import PACKAGE, modules
 from tests.support.source_fixtures import pictures, write_video
 
-OPENERS = {("av", "open"), ("cv2", "imread"), ("cv2", "imdecode"), ("cv2", "VideoCapture")}
+OPENERS = {("av", "open"), ("cv2", "imread"), ("cv2", "imdecode"), ("cv2", "VideoCapture"), ("PillowImage", "open")}
 ALLOWED = {
     "rtsod.imaging.media": {("av", "open")},
-    "rtsod.imaging.image_file": {("cv2", "imdecode")},
+    "rtsod.imaging.deep_image": {("cv2", "imdecode")},
     "rtsod.sources.camera": {("cv2", "VideoCapture")},
 }
 

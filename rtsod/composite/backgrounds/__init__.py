@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from pathlib import Path
 from typing import Final
 
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.backgrounds.image import ImageBackground
 from rtsod.composite.backgrounds.video import VideoBackground
-from rtsod.errors import UsageError
-from rtsod.imaging.image_file import is_still
+from rtsod.errors import SourceError, UsageError
+from rtsod.imaging.still_format import still_format
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
 
 __all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
+
+_log = logging.getLogger(__name__)
 
 _BUNDLED: Final = Path(__file__).parents[2] / "assets" / "backgrounds"
 
@@ -83,4 +86,14 @@ def _suggestion(spec: str, names: list[str]) -> str:
 
 
 def _open_file(path: Path) -> Background:
-    return ImageBackground(path) if is_still(path) else VideoBackground(path)
+    from rtsod.imaging.animation import is_still  # with Pillow, only where it is needed
+
+    if is_still(path):
+        return ImageBackground(path)
+    try:
+        return VideoBackground(path)
+    except SourceError:
+        if still_format(path) is None:
+            raise
+    _log.warning("--bg %s: its animation cannot be decoded: this is its first picture", path)
+    return ImageBackground(path)

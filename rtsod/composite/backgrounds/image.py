@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from rtsod.frames import Image
+import cv2
+import numpy as np
+
+from rtsod.frames import Image, Picture
 from rtsod.imaging.fit import cover
-from rtsod.imaging.image_file import load
+
+_log = logging.getLogger(__name__)
 
 
 class ImageBackground:
-    """A photograph, scaled to cover the frame.
+    """A photograph, scaled to cover the frame. Where it is transparent, it is black: nothing is behind a background.
 
     Args:
         path: a file that :func:`rtsod.imaging.image_file.load` can read.
@@ -20,7 +25,12 @@ class ImageBackground:
     """
 
     def __init__(self, path: Path) -> None:
-        self._original = load(path).image
+        from rtsod.imaging.image_file import load  # with Pillow, only where it is needed
+
+        picture = load(path)
+        if picture.alpha is not None:
+            _log.warning("--bg %s: is shown on black where it is transparent", path)
+        self._original = _on_black(picture)
         self._picture = self._original
 
     def picture(self, width: int, height: int, at: float) -> Image:
@@ -31,3 +41,10 @@ class ImageBackground:
 
     def close(self) -> None:
         """Do nothing: the file was closed after it was read."""
+
+
+def _on_black(picture: Picture) -> Image:
+    if picture.alpha is None:
+        return picture.image
+    opacity = cv2.merge([picture.alpha] * 3)
+    return np.asarray(cv2.multiply(picture.image, opacity, scale=1 / 255), np.uint8)

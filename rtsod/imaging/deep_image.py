@@ -1,0 +1,69 @@
+"""Decodes PNG and TIFF of more than 8 bits a sample, which Pillow cannot hold, with OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from rtsod.frames import Image
+from rtsod.imaging.raster import Unreadable, eight_bits
+
+_WHITE: Final = {"u": 65535.0, "f": 1.0}
+"""The value of white by the kind of sample."""
+
+
+def decode_deep(
+    data: bytes, *, grey: bool, inverted: bool = False, premultiplied: bool = False
+) -> tuple[PillowImage.Image, PillowImage.Image | None]:
+    """Decode 16-bit integers, or floating-point numbers, of which 1.0 is white; brighter ones are clipped.
+
+    Args:
+        data: a PNG or TIFF file that is known to have such samples, and a size within the limits. A TIFF is turned
+            upright on the way; a PNG is not.
+        grey: the colours are shades of grey.
+        inverted: 0 is white.
+        premultiplied: the colours are multiplied by the alpha.
+
+    Returns:
+        Colours of mode L or RGB, straight, and the alpha of mode L or None.
+
+    Raises:
+        Unreadable: the data are damaged.
+    """
+    with _quiet():
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype.kind not in _WHITE or decoded.dtype.itemsize < 2:
+        raise Unreadable("it is damaged, or cut off")
+    samples: NDArray[Any] = decoded[:, :, None] if decoded.ndim == 2 else decoded
+    white = _WHITE[samples.dtype.kind]
+    alpha = eight_bits(np.ascontiguousarray(samples[:, :, 3]), white) if samples.shape[2] == 4 else None
+    colours = samples[:, :, :1] if grey else samples[:, :, 2::-1]
+    if premultiplied and alpha is not None:
+        opacity = np.maximum(samples[:, :, 3:].astype(np.float32) / white, 1e-6)
+        colours = colours / white / opacity
+        white = 1.0
+    levels = eight_bits(np.ascontiguousarray(colours), white)
+    if inverted:
+        levels = 255 - levels
+    return _pillow(levels[:, :, 0] if grey else levels), None if alpha is None else _pillow(alpha)
+
+
+def _pillow(levels: Image) -> PillowImage.Image:
+    return PillowImage.fromarray(np.ascontiguousarray(levels))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCV from writing about damaged files to standard error: an error of ours says it in one line."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)

@@ -1,0 +1,110 @@
+"""Reads photographs with Pillow's decoders: one that is named for each format, and no others.
+
+Pillow's ``Image.open`` asks dozens of plugins, some of which start other programs, and has its own limit for sizes.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Final
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    ImageChops,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    QoiImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+from PIL import Image as PillowImage
+
+from rtsod.imaging.icc import adobe_rgb_profile
+from rtsod.imaging.raster import Raster, check_size, eight_bits, split_alpha
+
+DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,  # also of MPO: the first of its pictures
+    "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    "QOI": QoiImagePlugin.QoiImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+}
+"""Every decoder that is used, by the format's name. They read nothing but the file and start no other program."""
+_DEEP_WHITE: Final = {"I;16": 65535, "I;16B": 65535, "I;16L": 65535, "I": 65535, "F": 1.0}
+"""Pillow's modes of deep grey pictures, and the value of white."""
+_ADOBE_RGB: Final = "R03"
+"""DCF 2.0: a camera names Adobe RGB by this interoperability index alone."""
+
+
+def open_pillow(file: BinaryIO, kind: str) -> ImageFile.ImageFile:
+    """Read a photograph's header.
+
+    Args:
+        file: at its start.
+        kind: a key of ``DECODERS``.
+
+    Raises:
+        Unreadable: it is too large.
+        Exception: of any kind, if the header is damaged.
+    """
+    image = DECODERS[kind](file)
+    check_size(*image.size)
+    return image
+
+
+def read_pillow(file: BinaryIO, kind: str) -> Raster:
+    """Read a photograph; of several pictures in a file, the first.
+
+    Args:
+        file: at its start.
+        kind: a key of ``DECODERS``.
+
+    Raises:
+        Unreadable: it is too large.
+        Exception: of any kind, if the file is damaged.
+    """
+    image = open_pillow(file, kind)
+    image.load()
+    profile = image.info.get("icc_profile") or camera_profile(image)
+    # Turned on the way: TIFF by Pillow itself. AVIF's own transformation is in Pillow's EXIF; XMP has no say in it.
+    if kind == "AVIF":
+        image.info.pop("xmp", None)
+    orientation = 1 if kind == "TIFF" else orientation_of(image)
+    if image.mode in _DEEP_WHITE:
+        grey = eight_bits(np.asarray(image).astype(np.float32), _DEEP_WHITE[image.mode])
+        return Raster(PillowImage.fromarray(grey), None, profile, orientation)
+    if kind == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow takes all inks as inverted. That is Adobe's habit, and Adobe's marker goes with it.
+        return Raster(ImageChops.invert(image), None, profile, orientation)
+    return Raster(*split_alpha(image), profile, orientation)
+
+
+def orientation_of(image: PillowImage.Image) -> int:
+    """The orientation in EXIF or XMP, 1 to 8; 1 if there is none, or one that makes no sense."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged EXIF raises whatever its parsing runs into
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def camera_profile(image: PillowImage.Image) -> bytes | None:
+    """The profile of a colour space that EXIF names; None for sRGB, and where EXIF says nothing."""
+    try:
+        index = image.getexif().get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex)
+    except Exception:  # damaged EXIF raises whatever its parsing runs into
+        return None
+    if isinstance(index, str) and index.rstrip("\0") == _ADOBE_RGB:
+        return adobe_rgb_profile()
+    return None

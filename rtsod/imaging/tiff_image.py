@@ -1,0 +1,83 @@
+"""Reads TIFF photographs: Pillow's decoder for 8 bits a sample, OpenCV's for 16 bits and floating point."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, Final
+
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from rtsod.imaging.deep_image import decode_deep
+from rtsod.imaging.pillow_image import read_pillow
+from rtsod.imaging.raster import Raster, Unreadable, check_size
+
+# Tags of TIFF 6.0, and of DNG.
+_SUBFILE_TYPE: Final = 254
+_WIDTH: Final = 256
+_HEIGHT: Final = 257
+_BITS: Final = 258
+_PHOTOMETRIC: Final = 262
+_EXTRA_SAMPLES: Final = 338
+_SAMPLES: Final = 277
+_SAMPLE_FORMAT: Final = 339
+_PLANAR: Final = 284
+_ICC: Final = 34675
+_DNG_VERSION: Final = 50706
+
+_REDUCED: Final = 1
+"""Bit of the subfile type: a smaller version of another picture in the file, as raw files begin with."""
+_INVERTED, _UPRIGHT, _RGB, _CMYK = 0, 1, 2, 5
+_ASSOCIATED: Final = 1
+_BIG: Final = 43
+_DEPTHS: Final = {1: (16,), 3: (32, 64)}
+"""Sample format -> the deep samples that can be read: unsigned integers, floating point."""
+
+
+def read_tiff(file: BinaryIO) -> Raster:
+    """Read a TIFF or BigTIFF; of several pages, the first.
+
+    Args:
+        file: at its start.
+
+    Raises:
+        Unreadable: it is too large or damaged, a camera's raw file, or has samples that cannot be read.
+        Exception: of any kind, if the file is damaged.
+    """
+    tags = _tags(file)
+    if tags.get(_DNG_VERSION) or tags.get(_SUBFILE_TYPE, 0) & _REDUCED:
+        raise Unreadable(
+            "it is a camera's raw file: develop it to JPEG or 16-bit TIFF, for example with darktable or RawTherapee"
+        )
+    check_size(int(tags.get(_WIDTH, 0)), int(tags.get(_HEIGHT, 0)))
+    file.seek(0)
+    bits = max(_several(tags.get(_BITS, 1)))
+    sample_format = _several(tags.get(_SAMPLE_FORMAT, 1))[0]
+    photometric = tags.get(_PHOTOMETRIC)
+    if bits <= 8 or (photometric == _CMYK and bits == 16):
+        return read_pillow(file, "TIFF")
+    samples, planar = tags.get(_SAMPLES, 1), tags.get(_PLANAR, 1)
+    readable = photometric in (_INVERTED, _UPRIGHT, _RGB) and samples in (1, 3, 4) and planar == 1
+    if not readable or bits not in _DEPTHS.get(sample_format, ()):
+        raise Unreadable(
+            f"a TIFF of {samples} x {bits} bits of this kind cannot be read: save it with 8 bits a channel"
+        )
+    image, alpha = decode_deep(
+        file.read(),
+        grey=photometric != _RGB,
+        inverted=photometric == _INVERTED,
+        premultiplied=_several(tags.get(_EXTRA_SAMPLES, 0))[0] == _ASSOCIATED,
+    )
+    return Raster(image, alpha, tags.get(_ICC))
+
+
+def _tags(file: BinaryIO) -> Any:
+    header = file.read(8)
+    if header[2] == _BIG or header[3] == _BIG:
+        header += file.read(8)
+    directory = ImageFileDirectory_v2(header)
+    file.seek(directory.next)
+    directory.load(file)
+    return directory
+
+
+def _several(value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)
