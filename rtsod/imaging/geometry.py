@@ -132,9 +132,9 @@ class Geometry:
         ratio = self._pixel_aspect()
         size = (_square_size(width, height, ratio) if ratio else None) or (width, height)
         if picture.alpha is None:
-            return Picture(_laid(_scaled(self._cropped(picture.image), size), orientation))
+            return Picture(laid(_scaled(self._cropped(picture.image), size), orientation))
         image, alpha = _scaled_straight(self._cropped(picture.image), self._cropped(picture.alpha), size)
-        return Picture(_laid(image, orientation), _laid(alpha, orientation))
+        return Picture(laid(image, orientation), laid(alpha, orientation))
 
     def _pixel_aspect(self) -> Fraction | None:
         ratio = self._stated or self._stream.codec_context.sample_aspect_ratio
@@ -175,7 +175,8 @@ def _scaled_straight(image: Image, alpha: Image, size: tuple[int, int]) -> tuple
     return np.clip(colours, 0, 255).astype(np.uint8), alpha
 
 
-def _laid(image: Image, orientation: Orientation) -> Image:
+def laid(image: Image, orientation: Orientation) -> Image:
+    """Lay down a picture of any number of channels; the result is contiguous."""
     transposed, mirrored, flipped = orientation
     if transposed:
         image = np.asarray(cv2.transpose(image), np.uint8)

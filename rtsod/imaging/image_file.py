@@ -13,9 +13,10 @@ import numpy as np
 
 from rtsod.config import MAX_STILL_PIXELS
 from rtsod.errors import SourceError
-from rtsod.frames import Image, Picture
+from rtsod.frames import Picture
 from rtsod.imaging.bmp_image import read_bmp
 from rtsod.imaging.colour_profile import to_srgb
+from rtsod.imaging.geometry import Orientation, laid
 from rtsod.imaging.heif_image import avif_profile, read_heif
 from rtsod.imaging.pillow_image import DECODERS, read_pillow
 from rtsod.imaging.png_image import read_png
@@ -32,17 +33,17 @@ _WAYS_OUT: Final = {
 }
 """Formats that cannot be read, and what to do instead."""
 _WAY_OUT: Final = "convert it to PNG, for example with ImageMagick or GIMP"
-# EXIF's orientation -> first rows and columns are swapped, then left and right, then top and bottom.
 _ORIENTATIONS: Final = {
-    1: (False, False, False),
-    2: (False, True, False),
-    3: (False, True, True),
-    4: (False, False, True),
-    5: (True, False, False),
-    6: (True, True, False),
-    7: (True, True, True),
-    8: (True, False, True),
+    1: Orientation(),
+    2: Orientation(mirrored=True),
+    3: Orientation(mirrored=True, flipped=True),
+    4: Orientation(flipped=True),
+    5: Orientation(transposed=True),
+    6: Orientation(transposed=True, mirrored=True),
+    7: Orientation(transposed=True, mirrored=True, flipped=True),
+    8: Orientation(transposed=True, flipped=True),
 }
+"""EXIF's numbers."""
 
 
 def load(path: Path) -> Picture:
@@ -103,16 +104,8 @@ def _read(file: BinaryIO) -> Raster:
 def _picture(raster: Raster, path: Path) -> Picture:
     converted = to_srgb(raster.image, raster.profile, str(path))
     to_bgr = cv2.COLOR_GRAY2BGR if converted.mode == "L" else cv2.COLOR_RGB2BGR
-    image = _upright(np.asarray(cv2.cvtColor(np.asarray(converted), to_bgr), np.uint8), raster.orientation)
+    orientation = _ORIENTATIONS[raster.orientation]
+    image = laid(np.asarray(cv2.cvtColor(np.asarray(converted), to_bgr), np.uint8), orientation)
     if raster.alpha is None:
         return Picture(image)
-    return picture_of(image, _upright(np.array(raster.alpha, np.uint8), raster.orientation))
-
-
-def _upright(image: Image, orientation: int) -> Image:
-    transposed, mirrored, flipped = _ORIENTATIONS[orientation]
-    if transposed:
-        image = np.asarray(cv2.transpose(image), np.uint8)
-    if mirrored or flipped:
-        image = np.asarray(cv2.flip(image, -1 if mirrored and flipped else int(mirrored)), np.uint8)
-    return np.ascontiguousarray(image)
+    return picture_of(image, laid(np.array(raster.alpha, np.uint8), orientation))

@@ -31,8 +31,8 @@ _PLURALS: Final = {
 def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
     """The photographs in a folder, in natural order: 2.jpg comes before 10.jpg.
 
-    The first bytes of a file tell whether it is a photograph, an animated one included. A file that is named like one is
-    taken for a damaged one. ``info.notes`` name everything that is passed over.
+    The first bytes of a file tell whether it is a photograph; of an animated one, the first picture counts. A file that
+    is only named like one is taken for a damaged one. ``info.notes`` name everything that is passed over.
 
     Args:
         folder: its subfolders are not searched.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError
@@ -18,7 +20,8 @@ from rtsod.frames import Frame
 from rtsod.imaging.image_file import load
 from rtsod.sources import open_source
 from rtsod.sources.stills import StillsSource, stills_from_folder
-from tests.support.source_fixtures import pictures
+from tests.support.source_fixtures import pictures, write_video
+from tests.support.still_fixtures import HEIC, encoded, quarters, right_half_hidden
 
 IMAGES = Path(__file__).parents[2].parent / "shared" / "samples" / "images"
 PICTURE = pictures(1)[0]
@@ -44,6 +47,9 @@ def test_natural_order_without_hidden_and_other_files(tmp_path: Path) -> None:
     assert source.info.stills
     assert not source.info.live
     assert source.info.frames == 5
+    assert source.info.notes == (
+        "passed over: 1 file that is no photograph (notes.txt); 1 hidden file (.hidden.png); 1 folder (folder.png)",
+    )
     frames = _read_all(source)
     assert [frame.name for frame in frames] == ["9", "10", "a1", "a2", "A10"]
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
@@ -70,7 +76,7 @@ def test_every_format_at_its_own_size(tmp_path: Path, suffix: str) -> None:
         ("grey.png", np.full((20, 30), 200, np.uint8)),
         ("deep.png", np.full((20, 30, 3), 200 * 257, np.uint16)),
         ("deep_grey.tif", np.full((20, 30), 200 * 257, np.uint16)),
-        ("alpha.png", np.full((20, 30, 4), (200, 200, 200, 0), np.uint8)),
+        ("alpha.png", np.full((20, 30, 4), (200, 200, 200, 1), np.uint8)),
     ],
 )
 def test_every_depth_becomes_8_bit_bgr(tmp_path: Path, name: str, image: NDArray[np.integer[Any]]) -> None:
@@ -111,7 +117,7 @@ def _png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("size", [(20000, 20000), (2**31 - 1, 2**31 - 1), (17000, 8), (0, 5)])
+@pytest.mark.parametrize("size", [(20000, 20000), (2**31 - 1, 2**31 - 1), (33000, 8), (0, 5)])
 def test_absurd_sizes_are_rejected_by_their_header(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(_png_header(*size))
@@ -143,7 +149,7 @@ def test_a_folder_without_readable_pictures_is_an_error_at_its_end(tmp_path: Pat
 
 def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(SourceError, match="holds no pictures"):
+    with pytest.raises(SourceError, match="holds no photographs"):
         open_source(SourceConfig(spec=str(tmp_path)))
 
 
@@ -158,6 +164,128 @@ def test_one_photograph_is_a_source_of_one_frame(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("text")
     with pytest.raises(SourceError, match=r"bad\.jpg"):
         open_source(SourceConfig(spec=str(tmp_path / "bad.jpg")))
+
+
+def test_photographs_in_a_folder_are_recognized_by_their_content(tmp_path: Path) -> None:
+    files = {
+        "a.jpg": encoded("PNG", quarters()),
+        "b": encoded("JPEG", quarters()),
+        "c.jfif": encoded("JPEG", quarters()),
+        "d.HEIC": (HEIC / "tiles.heic").read_bytes(),
+        "e.avif": encoded("AVIF", quarters()),
+        "f.gif": encoded("GIF", quarters()),
+        "g.jp2": encoded("JPEG2000", quarters()),
+        "h.mpo": encoded("MPO", quarters()),
+        "i.mp4": encoded("WEBP", quarters()),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    source = stills_from_folder(tmp_path)
+    assert source.info.notes == ()
+    frames = _read_all(source)
+    assert [frame.name for frame in frames] == ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
+    for frame in frames:
+        assert frame.image.shape == quarters().shape
+        assert np.abs(frame.image[10, 10, ::-1].astype(int) - quarters()[10, 10]).max() <= 4
+
+
+def test_an_animation_in_a_folder_is_its_first_picture(tmp_path: Path) -> None:
+    write_video(tmp_path / "moving.gif", pictures(3), codec="gif", pix_fmt="rgb8")
+    (frame,) = _read_all(stills_from_folder(tmp_path))
+    assert frame.name == "moving"
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path: Path) -> None:
+    _write(tmp_path / "photo.png")
+    write_video(tmp_path / "clip.mp4", pictures(3))
+    for i in range(6):
+        (tmp_path / f"notes{i}.txt").write_text("text")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    source = stills_from_folder(tmp_path)
+    assert source.info.notes == (
+        "passed over: 7 files that are no photographs (clip.mp4, notes0.txt, notes1.txt, notes2.txt, notes3.txt, ...); "
+        "2 other things (gone.jpg, pipe.jpg)",
+    )
+    assert source.info.frames == 1
+
+
+def test_a_video_named_like_a_photograph_is_skipped_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_video(tmp_path / "clip.mp4", pictures(3)).rename(tmp_path / "clip.jpg")
+    _write(tmp_path / "photo.png")
+    source = stills_from_folder(tmp_path)
+    assert [frame.name for frame in _read_all(source)] == ["photo"]
+    assert source.skipped == 1
+    assert "clip.jpg: it is no photograph" in caplog.text
+
+
+def test_a_folder_of_thousands_is_not_decoded_to_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded("PNG", quarters())
+    for i in range(50):
+        (tmp_path / f"{i}").write_bytes(data[:300] if i else data)
+    monkeypatch.setattr("rtsod.sources.stills.load", None)
+    assert stills_from_folder(tmp_path).info.frames == 50
+
+
+@pytest.mark.parametrize("name", ["phone.heic", "photo.jfif", "one.gif", "photo.avif", "scan", "photo.mp4"])
+def test_one_photograph_keeps_its_name(name: str, tmp_path: Path) -> None:
+    kind = {".gif": "GIF", ".avif": "AVIF"}.get(Path(name).suffix, "JPEG")
+    data = (HEIC / "turned.heic").read_bytes() if name.endswith("heic") else encoded(kind, quarters())
+    (tmp_path / name).write_bytes(data)
+    source = open_source(SourceConfig(spec=str(tmp_path / name)))
+    frame = source.read()
+    assert frame is not None
+    assert (source.info.stills, source.info.frames, frame.name) == (True, 1, Path(name).stem)
+    assert source.read() is None
+    source.close()
+
+
+def test_the_transparency_of_one_photograph_is_announced(tmp_path: Path) -> None:
+    for pixels, transparent in ((quarters(), False), (right_half_hidden(), True)):
+        (tmp_path / "photo.webp").write_bytes(encoded("WEBP", pixels))
+        source = open_source(SourceConfig(spec=str(tmp_path / "photo.webp")))
+        frame = source.read()
+        source.close()
+        assert frame is not None
+        assert source.info.has_alpha is (frame.alpha is not None) is transparent
+
+
+def test_alone_a_picture_that_moves_is_a_video(tmp_path: Path) -> None:
+    frames = [Image.fromarray(image) for image in pictures(3)]
+    for kind in ("GIF", "PNG"):
+        path = tmp_path / f"moving.{kind.lower()}"
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=100)
+        source = open_source(SourceConfig(spec=str(path)))
+        assert not source.info.stills
+        count = 0
+        while source.read() is not None:
+            count += 1
+        source.close()
+        assert count == 3, kind
+
+
+def test_an_animation_that_cannot_be_played_is_its_first_picture_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, *, clock: object) -> None:
+        raise SourceError(f"cannot read {path}")
+
+    monkeypatch.setattr("rtsod.sources.video.video_from_file", fail)
+    frames = [Image.fromarray(image) for image in pictures(3)]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:], duration=100, lossless=True)
+    source = open_source(SourceConfig(spec=str(tmp_path / "moving.webp")))
+    assert source.info.notes == ("the animation of moving.webp cannot be decoded: this is its first picture",)
+    frame = source.read()
+    source.close()
+    assert frame is not None
+    assert frame.name == "moving"
+    assert np.array_equal(frame.image, pictures(3)[0])
+
+
+def test_a_photograph_that_cannot_be_read_names_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "photo.jxl").write_bytes(b"\xff\x0a" + bytes(60))
+    with pytest.raises(SourceError, match=r"photo\.jxl: .*JPEG XL.*convert it to PNG or JPEG"):
+        open_source(SourceConfig(spec=str(tmp_path / "photo.jxl")))
 
 
 @pytest.mark.skipif(not IMAGES.is_dir(), reason="the folder of sample images is not beside this checkout")

@@ -32,6 +32,15 @@ STORED: Final[dict[int, Callable[[NDArray[Any]], NDArray[Any]]]] = {
 }
 
 
+BEST: Final[dict[str, dict[str, Any]]] = {
+    "JPEG": {"quality": 98, "subsampling": 0},
+    "MPO": {"quality": 98, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},
+    "AVIF": {"quality": 98, "subsampling": "4:4:4"},
+}
+"""Options with which Pillow keeps the colours of a format best."""
+
+
 def quarters() -> NDArray[np.uint8]:
     """``(64, 96, 3)`` RGB: red, green, blue and yellow, left to right and top to bottom."""
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -56,13 +65,7 @@ def encoded(kind: str, pixels: NDArray[Any], *, orientation: int = 1, icc: bytes
         orientation: goes into EXIF, or into what the format has instead.
         icc: the colour profile.
     """
-    options: dict[str, Any] = {
-        "JPEG": {"quality": 98, "subsampling": 0},
-        "MPO": {"quality": 98, "subsampling": 0},
-        "WEBP": {"lossless": True, "exact": True},
-        "AVIF": {"quality": 98, "subsampling": "4:4:4"},
-        "JPEG2000": {"irreversible": False},
-    }.get(kind, {})
+    options = dict(BEST.get(kind, {}))
     if orientation != 1:
         exif = Image.Exif()
         exif[0x112] = orientation

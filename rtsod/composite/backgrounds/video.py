@@ -16,6 +16,7 @@ from rtsod.imaging.media import FAILURES, cause, open_media, video_stream
 
 _FORMATS: Final = (
     "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "h264", "hevc", "ogg", "flv", "asf", "gif", "mjpeg",
+    "apng", "webp",
 )  # fmt: skip
 """FFmpeg demuxers of files that hold their pictures themselves: no playlists, which name other files, and no text."""
 _DEFAULT_FPS: Final = 25
