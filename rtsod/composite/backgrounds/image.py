@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from rtsod.frames import Image, Picture
+from rtsod.frames import Image
 from rtsod.imaging.fit import cover
+from rtsod.imaging.transparency import over_black
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +26,10 @@ class ImageBackground:
         from rtsod.imaging.image_file import load  # with Pillow, only where it is needed
 
         picture = load(path)
+        self._original = picture.image
         if picture.alpha is not None:
             _log.warning("--bg %s: is shown on black where it is transparent", path)
-        self._original = _on_black(picture)
+            self._original = over_black(picture.image, picture.alpha)
         self._picture = self._original
 
     def picture(self, width: int, height: int, at: float) -> Image:
@@ -41,10 +40,3 @@ class ImageBackground:
 
     def close(self) -> None:
         """Do nothing: the file was closed after it was read."""
-
-
-def _on_black(picture: Picture) -> Image:
-    if picture.alpha is None:
-        return picture.image
-    opacity = cv2.merge([picture.alpha] * 3)
-    return np.asarray(cv2.multiply(picture.image, opacity, scale=1 / 255), np.uint8)
