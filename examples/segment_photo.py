@@ -19,6 +19,7 @@ def main(photo: Path, cutout: Path) -> None:
         alpha = segmenter(np.asarray(image, np.uint8), refine="fast")  # (H, W) float32 in [0, 1]
 
     opacity = np.rint(alpha * 255).astype(np.uint8)
+    image[opacity == 0] = 0  # hide nothing of the room beneath
     cv2.imwrite(str(cutout), np.dstack([image, opacity]))
     print(f"{cutout}: the subject covers {alpha.mean():.0%} of the picture")
 

@@ -11,8 +11,9 @@ import numpy as np
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig, EngineName, ModelName, Precision, RefineName
 from rtsod.errors import EngineError
-from rtsod.frames import Alpha, EngineInfo, Image, Mask
+from rtsod.frames import Alpha, EngineInfo, Image, Mask, Picture
 from rtsod.imaging.network_input import shrink, shrink_still, stretch_still
+from rtsod.imaging.transparency import picture_of
 from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, resolve
 from rtsod.refine import refiner
@@ -76,7 +77,8 @@ class Segmenter:
         """Compute the alpha of one picture.
 
         Args:
-            image: ``(H, W, 3)`` uint8 BGR, as OpenCV reads it.
+            image: ``(H, W, 3)`` uint8 BGR, as OpenCV reads it; or ``(H, W, 4)`` BGRA with straight colours. Its alpha
+                multiplies the result, and the network does not see the colours beneath alpha 0.
             stream: False for a photograph. It follows the authors' protocol: the picture is divided by its own maximum
                 and the map is stretched to 0..1. True for a frame of a video: all frames are scaled alike, so that the
                 mask does not flicker.
@@ -87,22 +89,20 @@ class Segmenter:
             ``(H, W)`` float32 in [0, 1]: 1 is the subject.
 
         Raises:
-            ValueError: ``image`` is not ``(H, W, 3)`` uint8.
+            ValueError: ``image`` is neither ``(H, W, 3)`` nor ``(H, W, 4)`` uint8.
             EngineError: inference failed, or the segmenter is closed.
             MaskError: the network's output is not a valid map.
         """
         if self._closed:
             raise EngineError("this Segmenter is closed: open another one")
-        if not isinstance(image, np.ndarray):
-            raise ValueError(f"image must be (H, W, 3) uint8 BGR, not {type(image).__name__}")
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-            raise ValueError(f"image must be (H, W, 3) uint8 BGR, not {image.shape} {image.dtype}")
+        picture = _picture(image)
         size = self._engine.info.input_size
         if stream:
-            saliency = self._engine.infer(shrink(image, size))
+            saliency = self._engine.infer(shrink(picture.image, size))
         else:
-            saliency = stretch_still(self._engine.infer(shrink_still(image, size)))
-        return refiner(refine, stills=not stream)(image, Mask(saliency, 0, 0.0).alpha).alpha
+            saliency = stretch_still(self._engine.infer(shrink_still(picture.image, size)))
+        alpha = refiner(refine, stills=not stream)(picture.image, Mask(saliency, 0, 0.0).alpha).alpha
+        return alpha if picture.alpha is None else alpha * (picture.alpha * np.float32(1 / 255))
 
     def close(self) -> None:
         """Release the device. Idempotent."""
@@ -114,3 +114,11 @@ class Segmenter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _picture(image: Image) -> Picture:
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"image must be (H, W, 3) uint8 BGR, not {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"image must be (H, W, 3) uint8 BGR or (H, W, 4) BGRA, not {image.shape} {image.dtype}")
+    return Picture(image) if image.shape[2] == 3 else picture_of(image[:, :, :3], image[:, :, 3])

@@ -79,6 +79,7 @@ def test_segment_photo(photo: Path, tmp_path: Path) -> None:
     assert cutout.shape == (120, 160, 4)
     assert cutout[60, 80, 3] > 230
     assert cutout[5, 5, 3] < 25
+    assert not cutout[cutout[:, :, 3] == 0].any(), "the room is not hidden beneath"
     assert "cutout.png: the subject covers" in done.stdout
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import rtsod
 from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import EngineError, MaskError, UsageError
+from rtsod.frames import BLANK
 
 
 def test_it_finds_a_square_on_a_plain_background(published_weights: dict[str, Path]) -> None:
@@ -52,12 +54,42 @@ def test_a_flat_map_is_not_stretched_to_noise() -> None:
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32),
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 5), np.uint8), np.zeros((4, 4, 4), np.float32),
      np.zeros((0, 4, 3), np.uint8), None],
 )  # fmt: skip
 def test_an_image_of_another_shape_or_type_is_refused(image: Any) -> None:
     with pytest.raises(ValueError, match="BGR"):
         rtsod.Segmenter(ConstantEngine(64))(image)
+
+
+@pytest.mark.parametrize("refine", ["off", "fast"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_hidden_colours_are_not_seen_and_the_alpha_multiplies_the_mask(
+    stream: bool, refine: Literal["off", "fast"]
+) -> None:
+    seen: list[NDArray[np.uint8]] = []
+
+    def answer(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        seen.append(image)
+        return np.repeat(np.linspace(0, 1, 64, dtype=np.float32)[None], 64, axis=0)
+
+    segmenter = rtsod.Segmenter(ConstantEngine(64, answer=answer))
+    image = np.random.default_rng(1).integers(0, 256, (48, 80, 4), np.uint8)
+    image[:, :, 3] = np.repeat([255, 102, 0], 16)[:, None]
+    marked = image.copy()
+    marked[image[:, :, 3] == 0, :3] = (7, 131, 249)
+    one, other = (segmenter(picture, stream=stream, refine=refine) for picture in (image, marked))
+    assert (seen[0] == seen[1]).all()
+    assert (one == other).all()
+    assert one.dtype == np.float32
+    assert (one[32:] == 0).all()
+    opaque = np.ascontiguousarray(image[:, :, :3])
+    opaque[32:] = BLANK
+    whole = segmenter(opaque, stream=stream, refine=refine)
+    assert np.allclose(one, whole * (image[:, :, 3] / 255), atol=1e-6)
+    assert (
+        segmenter(np.dstack([opaque, np.full((48, 80), 255, np.uint8)]), stream=stream, refine=refine) == whole
+    ).all()
 
 
 def test_a_closed_segmenter_says_so() -> None:

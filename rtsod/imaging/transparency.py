@@ -12,12 +12,14 @@ def picture_of(image: Image, alpha: Image) -> Picture:
     """Make a picture without hidden colours: where it is wholly transparent, it becomes ``BLANK``.
 
     Args:
-        image: ``(H, W, 3)`` uint8 BGR, straight (not premultiplied) colours.
+        image: ``(H, W, 3)`` uint8 BGR, straight (not premultiplied) colours. It may be a part of a BGRA array, and so
+            may ``alpha``.
         alpha: ``(H, W)`` uint8, 0..255.
 
     Returns:
         The picture; without an alpha if it is opaque everywhere.
     """
+    image, alpha = np.ascontiguousarray(image), np.ascontiguousarray(alpha)
     if int(alpha.min(initial=255)) == 255:
         return Picture(image)
     return Picture(np.asarray(cv2.copyTo(image, alpha, np.full_like(image, BLANK)), np.uint8), alpha)

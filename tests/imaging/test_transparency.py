@@ -25,6 +25,14 @@ def test_what_is_hidden_is_removed_and_nothing_else(image: Image, alpha: Image) 
         assert np.array_equal(picture.alpha, alpha)
 
 
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_the_parts_of_an_array_with_alpha_become_contiguous(level: int) -> None:
+    pixels = np.full((4, 5, 4), level, np.uint8)
+    picture = picture_of(pixels[:, :, :3], pixels[:, :, 3])
+    assert picture.image.flags.c_contiguous
+    assert picture.alpha is None or picture.alpha.flags.c_contiguous
+
+
 @given(pictures, alphas)
 def test_over_black_nothing_is_left_of_what_is_hidden(image: Image, alpha: Image) -> None:
     exact = image * (alpha[..., None] / 255)
