@@ -16,7 +16,7 @@ import numpy as np
 from rtsod.composite.light_wrap import light_wrapped
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Compositable, Composited, Frame, Image, mark_safe, to_levels
-from rtsod.imaging.transparency import cleared, over_black
+from rtsod.imaging.transparency import cleared
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
 from rtsod.refine.matte import Refine, unrefined
 
@@ -220,12 +220,18 @@ def blurred_background(image: Image, alpha: Alpha, sigma: float, opacity: Image 
     # The result holds no detail finer than sigma / 3, so blur a picture of that resolution: it is much faster.
     factor = 2 ** max(1, math.floor(math.log2(sigma / 3.0)))
     size = (math.ceil(width / factor), math.ceil(height / factor))
-    small = cv2.resize(image if opacity is None else over_black(image, opacity), size, interpolation=cv2.INTER_AREA)
     weight = _background_weight(np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
-    colours = [channel * weight for channel in cv2.split(small)]
-    if opacity is not None:  # the colours are premultiplied; the small number is for pictures that are all transparent
-        weight = weight * cv2.resize(opacity, size, interpolation=cv2.INTER_AREA) * np.float32(1 / 255) + 1e-12
-    weighted = cv2.merge([*colours, weight])
+    if opacity is None:
+        colours = cv2.split(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+        weighted = cv2.merge([*(channel * weight for channel in colours), weight])
+    else:
+        opaque = np.full_like(opacity, 255)
+        premultiplied = cv2.multiply(cv2.merge((*cv2.split(image), opaque)), cv2.merge([opacity] * 4), dtype=cv2.CV_16U)
+        small = cv2.resize(premultiplied, size, interpolation=cv2.INTER_AREA)
+        weight = weight * np.float32(1 / 255)
+        blue, green, red, sums = cv2.split(small)
+        # The small number is for pictures that are transparent everywhere.
+        weighted = cv2.merge([blue * weight, green * weight, red * weight, sums * weight * np.float32(1 / 255) + 1e-12])
     *mean, total = cv2.mean(weighted)
     blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
     share = _MEAN_COLOUR_WEIGHT / total

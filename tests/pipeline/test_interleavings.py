@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from rtsod.config import SYNCS, PictureConfig, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, MaskedFrame, SourceInfo
 from rtsod.imaging.network_input import shrink
-from rtsod.interfaces import Masker, Transparent
+from rtsod.interfaces import Backdrop, Blur, Masker, PassThrough, Transparent
 from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
@@ -39,6 +39,12 @@ MANNERS: Final = {
     "tracked": [moving_room.ABRUPT, moving_room.GENTLE],
 }
 """For each sync: in the first manner there is no reliable flow, in the second there is."""
+BACKDROPS: Final[dict[str, Callable[[], Backdrop]]] = {
+    "colour": lambda: ColourBackground(moving_room.BACKDROP),
+    "transparent": Transparent,
+    "blur": Blur,
+    "none": PassThrough,
+}
 RESAMPLED: Final = {"auto": 1, "locked": 0, "tracked": 1}
 """How many additional times masks are resampled, and how much wider the engine's rim is."""
 
@@ -87,7 +93,8 @@ class Room:
             return None
         self._index += 1
         pts = None if self.info.live else Fraction(index, 30)
-        return Frame(moving_room.frame(index, self._manner), index, self._stage.clock(), pts)
+        picture = moving_room.picture(index, self._manner)
+        return Frame(picture.image, index, self._stage.clock(), pts, alpha=picture.alpha)
 
     def close(self) -> None:
         self._count = self._index
@@ -144,27 +151,52 @@ _STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "backgroun
 _FAULTS: Final = (None, None, "nan", "crash")
 
 
+_SCHEDULES: Final = {
+    "schedule": st.lists(st.sampled_from(_STEPS), max_size=60),
+    "faults": st.lists(st.sampled_from(_FAULTS), max_size=8),
+    "count": st.integers(1, 20), "live": st.booleans(), "early_end": st.booleans(),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("by_region", [False, True], ids=["whole", "region"])
 @pytest.mark.parametrize(("sync", "manner"), [(sync, manner) for sync in SYNCS for manner in MANNERS[sync]])
-@given(
-    schedule=st.lists(st.sampled_from(_STEPS), max_size=60), faults=st.lists(st.sampled_from(_FAULTS), max_size=8),
-    count=st.integers(1, 20), live=st.booleans(), transparent=st.booleans(), early_end=st.booleans(),
-)  # fmt: skip
+@given(**_SCHEDULES, backdrop=st.sampled_from(["colour", "transparent"]))
 @settings(deadline=None, max_examples=150)
 def test_no_interleaving_shows_the_room(
+    sync: str, manner: moving_room.Manner, by_region: bool, backdrop: str, **schedule: Any
+) -> None:
+    for shown in _shown(sync, manner, by_region, backdrop, **schedule):
+        assert moving_room.red(shown.image) == 0
+
+
+@pytest.mark.parametrize("by_region", [False, True], ids=["whole", "region"])
+@pytest.mark.parametrize("sync", SYNCS)
+@given(**_SCHEDULES, backdrop=st.sampled_from(sorted(BACKDROPS)), abrupt=st.booleans())
+@settings(deadline=None, max_examples=100)
+def test_no_interleaving_shows_what_is_erased(
+    sync: str, by_region: bool, backdrop: str, abrupt: bool, **schedule: Any
+) -> None:
+    manner = moving_room.ERASED_ABRUPT if abrupt else moving_room.ERASED_GENTLE
+    for shown in _shown(sync, manner, by_region, backdrop, **schedule):
+        assert shown.opacity is None or not shown.image[shown.opacity == 0].any()
+        assert shown.is_slate or moving_room.red(shown.image) == 0  # the slate is grey
+
+
+def _shown(
     sync: str,
     manner: moving_room.Manner,
     by_region: bool,
+    backdrop: str,
+    *,
     schedule: list[str],
     faults: list[str | None],
     count: int,
     live: bool,
-    transparent: bool,
     early_end: bool,
-) -> None:
+) -> list[Composited]:
+    """Run the pipeline by a schedule, and return what the sinks got."""
     stage = Schedule(faults)
-    colour = ColourBackground(moving_room.BACKDROP)
-    compositor = Compositor([Transparent() if transparent else colour, colour])
+    compositor = Compositor([BACKDROPS[backdrop](), BACKDROPS["colour"]()])
     metrics = Metrics(stage.clock)
 
     def engine_of(size: int, rim: int = 1) -> SupervisedEngine:
@@ -203,10 +235,9 @@ def test_no_interleaving_shows_the_room(
         pipeline.run(tick=tick, interval=0.0002)
     whole.close()
     region.close()
-    for sink in sinks:
-        assert [moving_room.red(shown.image) for shown in sink.pictures] == [0] * len(sink.pictures)
     numbers = metrics.snapshot()
     assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
+    return [shown for sink in sinks for shown in sink.pictures]
 
 
 @pytest.mark.parametrize("lag", [1, 2, 5])
@@ -223,3 +254,24 @@ def test_the_scene_reveals_a_mask_of_another_frame(lag: int, backdrop: str) -> N
         assert moving_room.red(shown["own"].image) == 0
         assert shown["own"].alpha8.max() == 255, "the subject is seen"
         assert moving_room.red(shown["another's"].image) > 100
+
+
+@pytest.mark.parametrize("backdrop", BACKDROPS)
+def test_the_erased_scene_reveals_an_alpha_of_another_frame(backdrop: str) -> None:
+    """A check of the check: without its alpha, or with that of another frame, a frame shows red."""
+    manner = moving_room.ERASED_ABRUPT
+    compositor = Compositor([BACKDROPS[backdrop]()])
+    everything = np.ones((64, 64), np.float32)
+    for index in range(10):
+        stored = moving_room.stored(index, manner)
+        image = np.ascontiguousarray(stored[:, :, :3])
+        own = moving_room.picture(index, manner)
+        shown = [
+            compositor.compose(MaskedFrame(frame, Mask(everything, 0, 0.0)), 0.0)
+            for frame in (Frame(own.image, 0, 0.0, alpha=own.alpha), Frame(image, 0, 0.0), Frame(own.image, 0, 0.0))
+        ]
+        assert moving_room.red(shown[0].image) == 0
+        assert shown[0].alpha8.max() == 255, "the rest is seen"
+        if backdrop != "blur":
+            assert moving_room.red(shown[1].image) > 100
+            assert moving_room.red(shown[2].image) > 100, "nor may white be seen"

@@ -2,6 +2,9 @@
 
 Blending is linear, and neither the subject nor the new background holds any red. So any red in an output, however
 faint, is room. A mask laid over another frame than its own exposes some, because the subject has moved on.
+
+In an erased room, only what the file hides beneath alpha 0 is red. Then any red is a hidden colour, or white, which
+takes the place of hidden colours and must not be seen either.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.frames import Alpha, Image
+from rtsod.frames import Alpha, Image, Picture
+from rtsod.imaging.transparency import picture_of
 
 WIDTH, HEIGHT = 96, 72
 RED: Final = 249
@@ -41,12 +45,18 @@ class Manner:
     does not move must fail within some frames all the same, or nothing is proved."""
     margin: int = 0
     """How far from the edge of the frame the subject turns around, in pixels."""
+    erased: bool = False
+    """Whether the upper and the left edge of the picture are transparent, in another width in each frame."""
 
 
 ABRUPT: Final = Manner()
 """No mask of another frame fits, and the subject jumps too far to be followed: by 8 % of the frame's width."""
 GENTLE: Final = Manner(stride=1, band=3, margin=12)
 """The subject can be followed. A mask that does not follow is off by more than the band after some frames."""
+ERASED_ABRUPT: Final = Manner(erased=True)
+"""Like ``ABRUPT``, in an erased room. The subject itself is partly erased."""
+ERASED_GENTLE: Final = Manner(stride=1, band=3, margin=12, erased=True)
+"""Like ``GENTLE``, in an erased room."""
 
 
 def frame(index: int, manner: Manner = ABRUPT, *, scale: int = 1) -> Image:
@@ -61,6 +71,9 @@ def frame(index: int, manner: Manner = ABRUPT, *, scale: int = 1) -> Image:
         ``(72 * scale, 96 * scale, 3)`` uint8 BGR.
     """
     image = _ROOM.copy()
+    if manner.erased:
+        image[:, :, 0] //= 16  # so that it differs from the subject
+        image[:, :, 2] = 0
     height, width = _SUBJECT_SIZE
     band, margin = manner.band, manner.margin
     left = margin + _there_and_back(index * manner.stride, WIDTH - width - 2 * margin)
@@ -68,6 +81,24 @@ def frame(index: int, manner: Manner = ABRUPT, *, scale: int = 1) -> Image:
     image[max(0, top - band) : top + height + band, max(0, left - band) : left + width + band] = 0
     image[top : top + height, left : left + width] = _PERSON
     return np.ascontiguousarray(np.repeat(np.repeat(image, scale, axis=0), scale, axis=1))
+
+
+def stored(index: int, manner: Manner, *, scale: int = 1) -> Image:
+    """Draw a frame as a file keeps it: ``(72 * scale, 96 * scale, 4)`` uint8 BGRA, with red beneath alpha 0."""
+    image = frame(index, manner, scale=scale)
+    alpha = np.full(image.shape[:2], 255, np.uint8)
+    if manner.erased:
+        width = (4 + index % 5) * scale
+        alpha[: width + scale] = alpha[:, : width + scale] = 100
+        alpha[:width] = alpha[:, :width] = 0
+        image[alpha == 0] = (0, 0, RED)
+    return np.dstack([image, alpha])
+
+
+def picture(index: int, manner: Manner = ABRUPT, *, scale: int = 1) -> Picture:
+    """Draw a frame as a source reads it: without hidden colours."""
+    pixels = stored(index, manner, scale=scale)
+    return picture_of(pixels[:, :, :3], pixels[:, :, 3])
 
 
 def _there_and_back(distance: int, length: int) -> int:
