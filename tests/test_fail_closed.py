@@ -70,8 +70,17 @@ BOUND_FIELDS = {"frame", "alpha", "origin", "mask", "target_index", "target_capt
 
 def propagators(source: str) -> list[str]:
     """Everything in a module that could make a ``PropagatedFrame``, or lay a mask over another frame."""
+    tree = ast.parse(source)
+    # A frozen record may bring a field of its own, which binds nothing, into range.
+    harmless = {
+        id(node.func)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and len(node.args) == 3
+        and isinstance(node.args[0], ast.Name) and node.args[0].id == "self"
+        and isinstance(node.args[1], ast.Constant) and node.args[1].value not in BOUND_FIELDS
+    }  # fmt: skip
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="PropagatedFrame") | ast.Attribute(attr="PropagatedFrame")):
                 found.append("PropagatedFrame(...)")
@@ -82,7 +91,7 @@ def propagators(source: str) -> list[str]:
                 found.append("replace(...)")
             case ast.alias(name="replace", asname=str(name)):
                 found.append(f"replace as {name}")
-            case ast.Attribute(attr="__setattr__" | "__setstate__" | "__replace__" as name):
+            case ast.Attribute(attr="__setattr__" | "__setstate__" | "__replace__" as name) if id(node) not in harmless:
                 found.append(name)
             case ast.Call(func=ast.Attribute(attr="__class__") | ast.Call(func=ast.Name(id="type"))):
                 found.append("type(x)(...)")
@@ -121,6 +130,9 @@ def propagators(source: str) -> list[str]:
         "copy.replace(propagated, frame=other)",
         "propagated.__replace__(frame=other)",
         "object.__setattr__(propagated, 'frame', other)",
+        "object.__setattr__(self, 'frame', other)",
+        "object.__setattr__(self, name, other)",
+        "set_it = object.__setattr__",
         "propagated.__setstate__(state)",
     ],
 )
