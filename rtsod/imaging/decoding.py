@@ -1,18 +1,22 @@
-"""Decoded video frames as upright BGR pictures, with the colours they were encoded with."""
+"""The one way from a video's packets to the pictures that a player shows."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
-from av import VideoFrame
+from av import Codec, CodecContext, VideoFrame
+from av.codec.codec import UnknownCodecError
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from rtsod.frames import Picture
-from rtsod.imaging.geometry import Geometry, orientation_of
+from rtsod.imaging.geometry import Geometry, Orientation, orientation_of
+from rtsod.imaging.media import videos
+from rtsod.imaging.transparency import picture_of
 
 _BT2020: Final = 9  # SWS_CS_BT2020, which PyAV does not name
 # AVColorSpace of a frame -> the matrix swscale knows. Others (YCgCo, ICtCp, ...) are too rare to guess at.
@@ -27,6 +31,8 @@ _MATRICES: Final[dict[int, int]] = {
 }
 _HD_LINES: Final = 720
 """Untagged video with at least this many lines is taken for BT.709, smaller video for BT.601."""
+_ALPHA_DECODERS: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""WebM keeps alpha beside the picture. FFmpeg's own decoders of these formats pass over it."""
 
 
 class Converter:
@@ -42,10 +48,15 @@ class Converter:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._stream = stream
+        self._alpha_decoder = _alpha_decoder(stream)
+        self._orientation: Orientation | None = None
         self._geometry = Geometry(container, stream)
         self._reformatter = VideoReformatter()
+        self._stream_notes = _other_videos(container, stream)
         self.notes: tuple[str, ...] = ()
-        """Lines for the user about the newest picture."""
+        """Lines for the user about the file and the newest picture."""
+        self.has_alpha = False
+        """Whether the newest picture's format has an alpha."""
 
     def decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         """The frames that a packet of the stream completes.
@@ -53,10 +64,16 @@ class Converter:
         Raises:
             av.error.FFmpegError, ValueError: the data is damaged.
         """
-        return packet.decode()
+        if self._alpha_decoder is None:
+            return packet.decode()
+        if self._orientation is None:
+            # Only the stream's own decoder knows the container's display matrix. One frame is enough to learn it.
+            frames = packet.decode() + self._stream.decode(None)
+            self._orientation = orientation_of(frames[0]) if frames else Orientation()
+        return self._alpha_decoder.decode(packet)
 
     def picture(self, frame: VideoFrame) -> Picture:
-        """Convert one frame: its matrix and range, its cropping, its pixel aspect, its display matrix.
+        """Convert one frame: its matrix and range, its alpha, its cropping, its pixel aspect, its display matrix.
 
         A frame that names no matrix is taken for BT.709 from 720 lines on and for BT.601 below, as players do.
 
@@ -67,13 +84,47 @@ class Converter:
             av.error.FFmpegError, ValueError: the pixel format cannot be converted.
         """
         guess = Colorspace.ITU709 if frame.height >= _HD_LINES else Colorspace.ITU601
-        converted = self._reformatter.reformat(
+        self.has_alpha = self._may_be_transparent(frame)
+        pixels = self._reformatter.reformat(
             frame,
-            format="bgr24",
+            format="bgra" if self.has_alpha else "bgr24",
             src_colorspace=_MATRICES.get(frame.colorspace, guess),
             src_color_range=frame.color_range or None,
             dst_color_range=ColorRange.JPEG,  # without it, some PyAV versions squeeze RGB into video range
-        )
-        picture = Picture(np.ascontiguousarray(converted.to_ndarray(), np.uint8))
-        self.notes = self._geometry.notes(picture)
-        return self._geometry.apply(picture, orientation_of(frame))
+        ).to_ndarray()
+        image = np.ascontiguousarray(pixels[:, :, :3], np.uint8)
+        self.notes = (*self._stream_notes, *self._geometry.notes(image))
+        picture = picture_of(image, np.ascontiguousarray(pixels[:, :, 3])) if self.has_alpha else Picture(image)
+        return self._geometry.apply(picture, self._orientation or orientation_of(frame))
+
+    def _may_be_transparent(self, frame: VideoFrame) -> bool:
+        context = self._stream.codec_context
+        if context.name == "rawvideo" and not context.codec_tag.strip("\0"):
+            return False  # uncompressed AVI: the fourth byte of a 32-bit pixel has no meaning (BITMAPINFOHEADER)
+        return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+
+
+def _alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
+    context = stream.codec_context
+    name = _ALPHA_DECODERS.get(context.codec.canonical_name)
+    if name is None or {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") != "1":
+        return None
+    try:
+        decoder = CodecContext.create(Codec(name, "r"))
+    except UnknownCodecError:  # a build of FFmpeg without libvpx
+        return None
+    assert isinstance(decoder, VideoCodecContext)
+    decoder.options = context.options
+    decoder.extradata = context.extradata
+    # What the container says of the colours; the bitstream may say more.
+    decoder.colorspace, decoder.color_range = context.colorspace, context.color_range
+    decoder.color_primaries, decoder.color_trc = context.color_primaries, context.color_trc
+    return decoder
+
+
+def _other_videos(container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
+    count = len(videos(container)) - 1
+    if count < 1:
+        return ()
+    others = "one other is" if count == 1 else f"{count} others are"
+    return (f"the video of {stream.width}x{stream.height} pixels is used; {others} ignored",)

@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from rtsod.frames import Image, Picture
 from rtsod.imaging.media import fits_limits
+from rtsod.imaging.transparency import picture_of
 
 _MATRIX: Final = struct.Struct("=9i")
 _STREAM_LINE: Final = re.compile(r"  Stream #\d+:(\d+)")
@@ -106,13 +107,13 @@ class Geometry:
         stated, encoded = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
         self._stated = stated if stated != encoded else None
 
-    def notes(self, picture: Picture) -> tuple[str, ...]:
+    def notes(self, image: Image) -> tuple[str, ...]:
         """Lines for the user about what the file states and is not obeyed.
 
         Args:
-            picture: as decoded.
+            image: as decoded.
         """
-        height, width = self._cropped(picture.image).shape[:2]
+        height, width = self._cropped(image).shape[:2]
         ratio = self._pixel_aspect()
         if ratio is None or ratio == 1 or _square_size(width, height, ratio) is not None:
             return ()
@@ -134,7 +135,7 @@ class Geometry:
         if picture.alpha is None:
             return Picture(laid(_scaled(self._cropped(picture.image), size), orientation))
         image, alpha = _scaled_straight(self._cropped(picture.image), self._cropped(picture.alpha), size)
-        return Picture(laid(image, orientation), laid(alpha, orientation))
+        return picture_of(laid(image, orientation), laid(alpha, orientation))
 
     def _pixel_aspect(self) -> Fraction | None:
         ratio = self._stated or self._stream.codec_context.sample_aspect_ratio
@@ -169,10 +170,8 @@ def _scaled_straight(image: Image, alpha: Image, size: tuple[int, int]) -> tuple
     weight = alpha.astype(np.float32)
     seen = cv2.resize(image * weight[:, :, None], size, interpolation=cv2.INTER_LINEAR)
     weight = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    alpha = np.rint(weight).astype(np.uint8)
     colours = np.rint(seen / np.maximum(weight, 1e-6)[:, :, None])
-    colours[alpha == 0] = 0
-    return np.clip(colours, 0, 255).astype(np.uint8), alpha
+    return np.clip(colours, 0, 255).astype(np.uint8), np.rint(weight).astype(np.uint8)
 
 
 def laid(image: Image, orientation: Orientation) -> Image:

@@ -6,7 +6,7 @@ videos, pictures and sound opens its input here, so the limits hold for all of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
@@ -32,7 +32,16 @@ FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 """What PyAV raises when it opens, demuxes or decodes bad data."""
 
 _FILE_BUFFER_BYTES: Final = 1 << 18
+_NOT_THE_VIDEO: Final = (
+    Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
+)
 _CODEC_OPTIONS: Final = {"max_pixels": str(MAX_FRAME_PIXELS)}
+_FILE_OPTIONS: Final = {
+    # FFmpeg reads from a handle and may open nothing else: a playlist that poses as a video reaches neither other files
+    # nor the network.
+    "protocol_whitelist": "",
+    "format_whitelist": ",".join(sorted(av.formats_available - {"tty"})),  # it shows any text as a video of a terminal
+}
 _URL_OPTIONS: Final = {
     # No "file": a server's answer must not make FFmpeg read local files.
     "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,rtmp,rtmps,srt,http,https,httpproxy,crypto",
@@ -42,12 +51,11 @@ _URL_OPTIONS: Final = {
 
 
 @contextmanager
-def open_media(media: Media, *, formats: Iterable[str] = ()) -> Iterator[InputContainer]:
+def open_media(media: Media) -> Iterator[InputContainer]:
     """Open a file or a network stream for demuxing; leaving the context closes it.
 
     Args:
         media: the path of any local file, or an address as :func:`open_url` takes it.
-        formats: names of FFmpeg demuxers to allow; empty allows all of them. For local files only.
 
     Raises:
         SourceError: the file is missing, empty, unreadable, or in no known format; for an address, see there.
@@ -60,33 +68,27 @@ def open_media(media: Media, *, formats: Iterable[str] = ()) -> Iterator[InputCo
         file = media.open("rb")
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot read {media}: {cause(error)}") from error
-    with file, open_handle(file, media, formats=formats) as container:
+    with file, open_handle(file, media) as container:
         yield container
 
 
 @contextmanager
-def open_handle(file: BinaryIO, path: Path, *, formats: Iterable[str] = ()) -> Iterator[InputContainer]:
+def open_handle(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
     """Like :func:`open_media`, for a file that is open already; its owner closes it.
 
     Args:
         file: open for reading bytes, seekable, at its start.
         path: where it came from, for messages.
-        formats: names of FFmpeg demuxers to allow; empty allows all of them.
 
     Raises:
         SourceError: the file is empty, unreadable, or in no known format.
     """
-    # FFmpeg reads from this handle and may open nothing else: a playlist that poses as a video reaches neither other
-    # files nor the network.
-    options = {"protocol_whitelist": ""}
-    if formats:
-        options["format_whitelist"] = ",".join(formats)
     try:
         if not file.read(1):
             raise SourceError(f"cannot read {path}: the file is empty")
         file.seek(0)
         container = av.open(
-            file, "r", buffer_size=_FILE_BUFFER_BYTES, container_options=options, options=_CODEC_OPTIONS
+            file, "r", buffer_size=_FILE_BUFFER_BYTES, container_options=_FILE_OPTIONS, options=_CODEC_OPTIONS
         )
     except FAILURES as error:
         raise SourceError(f"cannot read {path}: {cause(error)}") from error
@@ -122,7 +124,7 @@ def open_url(url: str) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
-    """The first video stream that is not cover art, with its decoder bounded to ``MAX_FRAME_PIXELS``.
+    """The video that a player shows, with its decoder bounded to ``MAX_FRAME_PIXELS``.
 
     Args:
         container: open for demuxing, nothing decoded yet.
@@ -132,7 +134,7 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
         SourceError: there is no video, no decoder for it, or its frames are larger than ``MAX_FRAME_SIDE`` or
             ``MAX_FRAME_PIXELS``.
     """
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = videos(container)
     if not streams:
         raise SourceError(f"{name} has no video in it: give a file with pictures")
     stream = streams[0]
@@ -143,6 +145,23 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     # PyAV applies the container's options while probing only; this bounds frames that grow in mid-stream.
     stream.codec_context.options = dict(_CODEC_OPTIONS)
     return stream
+
+
+def videos(container: InputContainer) -> list[VideoStream]:
+    """The video streams, that which a player shows first: no cover art, no thumbnails, no parts of another picture.
+
+    One that moves goes before a single picture, then the default one before others, a large one before a small one, and
+    one that can be decoded before one that cannot.
+    """
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, bool, int]:
+        moves = stream.frames != 1 and bool(stream.average_rate)
+        known = stream.codec_context is not None
+        size = stream.width * stream.height if known else 0
+        return known, moves, bool(stream.disposition & Disposition.default), size
+
+    streams = [stream for stream in container.streams.video if not stream.disposition & _NOT_THE_VIDEO]
+    return sorted(streams, key=rank, reverse=True)  # stable: the first of equals stays first
 
 
 def fits_limits(width: int, height: int) -> bool:

@@ -157,6 +157,7 @@ class VideoSource:
             frames=None if self._live else self._whole.frames,
             path=media if isinstance(media, Path) else None,
             media=None if self._live else media,
+            has_alpha=self._converter.has_alpha,
             notes=self._converter.notes,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,12 +14,10 @@ from rtsod.frames import Image
 from rtsod.imaging.decoding import Converter
 from rtsod.imaging.fit import cover
 from rtsod.imaging.media import FAILURES, cause, open_media, video_stream
+from rtsod.imaging.transparency import over_black
 
-_FORMATS: Final = (
-    "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "h264", "hevc", "ogg", "flv", "asf", "gif", "mjpeg",
-    "apng", "webp",
-)  # fmt: skip
-"""FFmpeg demuxers of files that hold their pictures themselves: no playlists, which name other files, and no text."""
+_log = logging.getLogger(__name__)
+
 _DEFAULT_FPS: Final = 25
 """Assumed where a file states no frame rate."""
 _MAX_CATCH_UP_FRAMES: Final = 12
@@ -29,8 +28,9 @@ from where it is: the subject in front must not wait for the background."""
 class VideoBackground:
     """A video file in a loop, scaled to cover the frame. It plays at its own speed, whatever the rate of the pictures.
 
-    Its colours are those the same file has as a source: both use :class:`~rtsod.imaging.decoding.Converter`. Frames
-    that cannot be decoded are skipped; sound is ignored.
+    It looks as the same file looks as a source: both use :class:`~rtsod.imaging.decoding.Converter`. Where it is
+    transparent, it is black: nothing is behind a background. Frames that cannot be decoded are skipped; sound is
+    ignored.
 
     Args:
         path: a local file.
@@ -46,6 +46,10 @@ class VideoBackground:
         self._begin_loop()
         self._converted = self._current
         self._original = self._picture = self._convert(self._current)
+        for note in self._current.converter.notes:
+            _log.warning("--bg %s: %s", path, note)
+        if self._current.converter.has_alpha:
+            _log.warning("--bg %s: is shown on black where it is transparent", path)
 
     def picture(self, width: int, height: int, at: float) -> Image:
         """The video's frame at a moment: see :class:`rtsod.interfaces.Background`.
@@ -90,9 +94,10 @@ class VideoBackground:
 
     def _convert(self, shown: _TimedFrame) -> Image:
         try:
-            return shown.converter.picture(shown.frame).image
+            picture = shown.converter.picture(shown.frame)
         except FAILURES as error:
             raise SourceError(f"cannot read {self._path}: {cause(error)}") from error
+        return picture.image if picture.alpha is None else over_black(picture.image, picture.alpha)
 
 
 class _TimedFrame(NamedTuple):
@@ -106,7 +111,7 @@ class _TimedFrame(NamedTuple):
 
 def _decode(path: Path) -> Generator[_TimedFrame]:
     """The video's frames, once. The file is open from the first frame to the last, or until ``close``."""
-    with open_media(path, formats=_FORMATS) as container:
+    with open_media(path) as container:
         stream = video_stream(container, str(path))
         converter = Converter(container, stream)
         usual = 1.0 / float(stream.guessed_rate or _DEFAULT_FPS)
