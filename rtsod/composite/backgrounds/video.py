@@ -43,13 +43,12 @@ class VideoBackground:
         self._path = path
         self._last_at = 0.0
         self._position = 0.0  # seconds into the current loop
+        self._transparent = False
         self._begin_loop()
         self._converted = self._current
         self._original = self._picture = self._convert(self._current)
         for note in self._current.converter.notes:
             _log.warning("--bg %s: %s", path, note)
-        if self._current.converter.has_alpha:
-            _log.warning("--bg %s: is shown on black where it is transparent", path)
 
     def picture(self, width: int, height: int, at: float) -> Image:
         """The video's frame at a moment: see :class:`rtsod.interfaces.Background`.
@@ -97,7 +96,12 @@ class VideoBackground:
             picture = shown.converter.picture(shown.frame)
         except FAILURES as error:
             raise SourceError(f"cannot read {self._path}: {cause(error)}") from error
-        return picture.image if picture.alpha is None else over_black(picture.image, picture.alpha)
+        if picture.alpha is None:
+            return picture.image
+        if not self._transparent:
+            self._transparent = True
+            _log.warning("--bg %s: is shown on black where it is transparent", self._path)
+        return over_black(picture.image, picture.alpha)
 
 
 class _TimedFrame(NamedTuple):
