@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtsod.composite.backgrounds import VideoBackground
-from rtsod.frames import Frame, Image
+from rtsod.frames import BLANK, Frame, Image
 from rtsod.sources.video import video_from_file
 from tests.support.container_patches import crop_in_container
 from tests.support.source_fixtures import write_video
@@ -93,7 +93,7 @@ def test_every_format_with_alpha(tmp_path: Path, name: str, codec: str, pix_fmt:
     for frame in frames:
         assert frame.alpha is not None
         assert np.abs(frame.alpha[inside].astype(int) - expected[inside]).max() <= 3
-        assert not frame.image[frame.alpha == 0].any()
+        assert (frame.image[frame.alpha == 0] == BLANK).all()
         assert np.abs(frame.image[8:-8, [4, 20, 38, 42]].astype(int) - (0, 255, 0)).max() <= 12
 
 
