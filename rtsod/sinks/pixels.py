@@ -42,12 +42,12 @@ def bring_to(image: Image, width: int, height: int) -> Image:
     """Bring a picture to an exact size: repeat its last row or column if only that is missing, else fit it.
 
     Args:
-        image: ``(h, w)`` or ``(h, w, channels)`` uint8.
+        image: ``(h, w)`` or ``(h, w, 3)`` uint8, or ``(h, w, 4)`` uint8 BGRA with straight colours.
         width: of the result, pixels.
         height: of the result, pixels.
 
     Returns:
-        ``(height, width, ...)`` uint8; ``image`` itself if it already has this size.
+        ``(height, width, ...)`` uint8; ``image`` itself if it already has this size. Bars are black, or transparent.
     """
     h, w = image.shape[:2]
     right, below = width - w, height - h
@@ -55,4 +55,13 @@ def bring_to(image: Image, width: int, height: int) -> Image:
         return image
     if 0 <= right <= 1 and 0 <= below <= 1:
         return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-    return fit(image, width, height)
+    return _fit_straight(image, width, height) if image.ndim == 3 and image.shape[2] == 4 else fit(image, width, height)
+
+
+def _fit_straight(image: Image, width: int, height: int) -> Image:
+    """Fit BGRA, premultiplied meanwhile, so that the black of transparent pixels does not darken their neighbours."""
+    alpha = image[:, :, 3]
+    fitted = fit(np.dstack([over_black(image[:, :, :3], alpha), alpha]), width, height)
+    alpha = fitted[:, :, 3:]
+    straight = np.rint(fitted[:, :, :3] * (255 / np.maximum(alpha, 1)))
+    return np.dstack([np.minimum(straight, 255).astype(np.uint8), alpha])

@@ -8,13 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from rtsod.frames import Frame
+from rtsod.frames import Frame, Image
 from rtsod.interfaces import Sink
 from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, VideoFileSink, VirtualCameraSink
-from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, composited, patches
+from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, composited, patches, read_recording
 
 
 @dataclass
@@ -22,22 +23,47 @@ class Case:
     sink: Sink
     live: bool
     folder: Path
+    device: FakeDevice
+
+    def seen(self) -> list[Image]:
+        """What the sink, which is closed, shows or has written, each as ``(H, W, 3)`` over black."""
+        match self.sink:
+            case PngFolderSink():
+                return [_over_black(_read(path)) for path in sorted(self.folder.rglob("*.png"))]
+            case VideoFileSink():
+                recording = read_recording(next(self.folder.glob("film.*")))
+                if not recording.alphas:
+                    return recording.images
+                return [_over_black(np.dstack(pair)) for pair in zip(recording.images, recording.alphas, strict=True)]
+            case VirtualCameraSink():
+                return self.device.shown
+        return []
 
 
-def _virtual_camera(folder: Path) -> Sink:
-    return VirtualCameraSink(None, width=WIDTH, height=HEIGHT, fps=Fraction(30), opener=FakeDevice)
+def _read(path: Path) -> Image:
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    return np.asarray(image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
-def _video(suffix: str, **options: Any) -> Callable[[Path], Sink]:
-    return lambda folder: VideoFileSink(folder / f"film{suffix}", fps=Fraction(30), **options)
+def _over_black(image: Image) -> Image:
+    return image if image.shape[2] == 3 else (image[:, :, :3] * (image[:, :, 3:] / 255)).astype(np.uint8)
 
 
-MAKERS: dict[str, Callable[[Path], Sink]] = {
-    "null": lambda folder: NullSink(),
-    "null-live": lambda folder: NullSink(live=True),
-    "preview": lambda folder: PreviewSink(),
-    "png": lambda folder: PngFolderSink(folder / "pictures", what="picture"),
-    "png-alpha": lambda folder: PngFolderSink(folder / "masks", what="alpha"),
+def _virtual_camera(folder: Path, device: FakeDevice) -> Sink:
+    return VirtualCameraSink(None, width=WIDTH, height=HEIGHT, fps=Fraction(30), opener=lambda *_: device)
+
+
+def _video(suffix: str, **options: Any) -> Callable[[Path, FakeDevice], Sink]:
+    return lambda folder, device: VideoFileSink(folder / f"film{suffix}", fps=Fraction(30), **options)
+
+
+MAKERS: dict[str, Callable[[Path, FakeDevice], Sink]] = {
+    "null": lambda folder, device: NullSink(),
+    "null-live": lambda folder, device: NullSink(live=True),
+    "preview": lambda folder, device: PreviewSink(),
+    "png": lambda folder, device: PngFolderSink(folder / "pictures", what="picture"),
+    "png-alpha": lambda folder, device: PngFolderSink(folder / "masks", what="alpha"),
     "mp4": _video(".mp4"),
     "mp4-alpha": _video(".mp4", what="alpha"),
     "mkv": _video(".mkv"),
@@ -53,8 +79,9 @@ LIVE = {"null-live", "preview", "virtual-camera"}
 @pytest.fixture(params=MAKERS)
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     kind: str = request.param
-    sink = MAKERS[kind](tmp_path)
-    yield Case(sink, kind in LIVE, tmp_path)
+    device = FakeDevice(None, WIDTH, HEIGHT, Fraction(30))
+    sink = MAKERS[kind](tmp_path, device)
+    yield Case(sink, kind in LIVE, tmp_path, device)
     sink.close()
 
 
@@ -96,6 +123,44 @@ def test_slates_are_accepted(case: Case) -> None:
     case.sink.write(composited(-1, alpha=alpha, is_slate=True))
     case.sink.write(composited(0))
     case.sink.close()
+
+
+def _thirds(height: int = HEIGHT, width: int = WIDTH) -> Image:
+    """An opacity of 255, 128 and 0, from left to right."""
+    opacity = np.zeros((height, width), np.uint8)
+    opacity[:, : width // 3], opacity[:, width // 3 : 2 * width // 3] = 255, 128
+    return opacity
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_pictures_may_be_transparent(case: Case, order: str) -> None:
+    """Their colours are as bright as they are opaque, and where they are wholly transparent nothing is hidden."""
+    white = np.full((HEIGHT, WIDTH, 3), (240, 240, 240), np.uint8)
+    opacities = (_thirds(), None) if order == "first" else (None, _thirds())
+    alpha = _thirds().astype(np.float32) / np.float32(255)
+    pictures = [composited(i, image=white, alpha=alpha, opacity=opacity) for i, opacity in enumerate(opacities)]
+    for picture in pictures:
+        case.sink.write(picture)
+        if isinstance(case.sink, VirtualCameraSink):
+            case.device.wait_for(len(case.device.shown) + 2)
+    case.sink.close()
+    found = case.seen()
+    shown = [found[0], found[-1]] if found else []
+    for picture, image in zip(pictures, shown, strict=bool(shown)):
+        masks = isinstance(case.sink, PngFolderSink | VideoFileSink) and "mask" in case.sink.name
+        levels = (255, 128, 0) if masks else (240, 120, 0) if picture.opacity is not None else (240, 240, 240)
+        for column, level in zip((16, 48, 80), levels, strict=True):
+            assert np.abs(image[8:-8, column - 6 : column + 6].astype(int) - level).max() <= 4, column
+
+
+def test_transparent_pictures_may_change_their_size(case: Case) -> None:
+    """A smaller picture is fitted: its edges do not turn dark, and beside it nothing is seen."""
+    for index, (width, height) in enumerate([(WIDTH, HEIGHT), (48, HEIGHT), (WIDTH + 1, HEIGHT - 1)]):
+        image = np.full((height, width, 3), (240, 240, 240), np.uint8)
+        case.sink.write(composited(index, image=image, opacity=_thirds(height, width)))
+    case.sink.close()
+    for image in case.seen():
+        assert image[:, -8:].max() <= 4
 
 
 def test_no_hidden_files_remain(case: Case) -> None:

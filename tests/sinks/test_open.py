@@ -12,8 +12,8 @@ from rtsod import sinks
 from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
 from rtsod.frames import Availability
-from rtsod.sinks import PngFolderSink, PreviewSink, VideoFileSink, open_sinks
-from tests.support.sink_fixtures import info
+from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, VideoFileSink, open_sinks
+from tests.support.sink_fixtures import composited, info, read_recording
 
 
 def test_sinks_are_opened_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +85,28 @@ def test_stills_cannot_go_to_a_virtual_camera() -> None:
 def test_masks_of_transparent_pictures_need_no_alpha(tmp_path: Path) -> None:
     config = OutputConfig(outputs=(tmp_path / "a.webm",), mask_outputs=(tmp_path / "m.mp4",))
     assert len(open_sinks(config, info(), transparent=True)) == 2
+
+
+@pytest.mark.parametrize(("name", "keeps"), [("a.webm", True), ("a.mov", True), ("a.mp4", False), ("a.mkv", False)])
+def test_the_sources_alpha_is_kept_where_it_can_be(tmp_path: Path, name: str, keeps: bool) -> None:
+    """Even if the first picture is opaque. Nobody asked for it, so a file that cannot keep it is no error."""
+    sink, masks = open_sinks(
+        OutputConfig(outputs=(tmp_path / name,), mask_outputs=(tmp_path / f"m{name}",)),
+        info(has_alpha=True),
+        transparent=False,
+        source_alpha=True,
+    )
+    for one in (sink, masks):
+        one.write(composited())
+        one.close()
+    assert bool(read_recording(tmp_path / name).alphas) is keeps
+    assert not read_recording(tmp_path / f"m{name}").alphas
+
+
+def test_a_virtual_camera_may_show_a_source_with_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "VirtualCameraSink", lambda *_, **__: NullSink(live=True))
+    config = OutputConfig(virtual_camera="auto")
+    assert len(open_sinks(config, info(has_alpha=True), transparent=False, source_alpha=True)) == 1
 
 
 def test_unusable_paths_are_refused(tmp_path: Path) -> None:

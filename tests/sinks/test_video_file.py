@@ -152,6 +152,31 @@ def test_transparent_pictures_keep_their_alpha(tmp_path: Path, suffix: str) -> N
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("first", ["opaque", "transparent"])
+def test_transparency_that_cannot_be_kept_is_said_once(
+    tmp_path: Path, suffix: str, first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a file can keep, it keeps from its first picture on."""
+    path = tmp_path / f"film{suffix}"
+    opacity = np.zeros((64, 96), np.uint8)
+    opacity[:, :48] = 255
+    sink = VideoFileSink(path, fps=Fraction(30))
+    for index in range(4):
+        own = opacity if index > 0 or first == "transparent" else None
+        sink.write(composited(index, pts=Fraction(index, 30), opacity=own))
+    sink.close()
+    recording = read_recording(path)
+    kept = suffix in (".webm", ".mov") and first == "transparent"
+    assert len(recording.alphas) == (4 if kept else 0)
+    reason = "its first picture was opaque: choose a folder for PNGs"
+    if suffix in (".mp4", ".mkv"):
+        reason = f"{suffix} cannot keep transparency: choose .webm, .mov or a folder for PNGs"
+    expected = [] if kept else [f"{path}: black is behind what is transparent: {reason}"]
+    assert caplog.messages == expected
+    assert recording.images[-1][8:-8, 60:88].max() <= 4
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_alpha_alone_is_grey(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"mask{suffix}"
     ramp = np.ascontiguousarray(np.broadcast_to(np.linspace(0, 1, 128, dtype=np.float32), (64, 128)))
