@@ -63,6 +63,12 @@ MAX_TARGET_FPS: Final = 1000
 _DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
 
 
+def _check_names(option: str, *names: str | Path | None) -> None:
+    for name in names:
+        if name is not None and "\0" in str(name):
+            raise UsageError(f"{option} {str(name)!r}: is not a name: it holds a zero byte")
+
+
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise UsageError(f"{option} {value}: choose from {', '.join(choices)}")
@@ -139,6 +145,7 @@ class EngineConfig:
         _check_choice("--model", self.model, MODELS)
         _check_choice("--engine", self.engine, ENGINES)
         _check_choice("--precision", self.precision, PRECISIONS)
+        _check_names("--weights", self.weights)
         if not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device}: choose from {', '.join(DEVICES)}")
         object.__setattr__(self, "input_size", _fitting_size("--input-size", self.input_size))
@@ -211,6 +218,7 @@ class PictureConfig:
 
     def __post_init__(self) -> None:
         _check_choice("--refine", self.refine, REFINES)
+        _check_names("--bg", *self.backgrounds)
         if self.light_wrap and not {*self.backgrounds} - {"transparent", "none"}:
             raise UsageError(
                 f"--light-wrap: --bg {self.backgrounds[0]} gives no light: choose another background, or drop "
@@ -236,6 +244,9 @@ class OutputConfig:
     """The same for the alpha alone."""
 
     def __post_init__(self) -> None:
+        _check_names("--output", *self.outputs)
+        _check_names("--mask-output", *self.mask_outputs)
+        _check_names("--virtual-camera", self.virtual_camera)
         if self.on_demand and self.virtual_camera is None:
             raise UsageError("--on-demand: waits for readers of the virtual camera: add --virtual-camera")
         if self.on_demand and (self.preview or self.outputs or self.mask_outputs):
@@ -268,6 +279,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _check_choice("--sync", self.sync, SYNCS)
+        _check_names("--stats", self.stats)
         if self.mask_interval < 1:
             raise UsageError(f"--mask-every {self.mask_interval}: must be at least 1")
         if self.mask_interval > 1 and self.sync == "locked":

@@ -16,6 +16,7 @@ import cv2
 from rtsod.app.console import Reporter, SilentReporter
 from rtsod.app.edges import (
     build_compositor,
+    check_names,
     check_overwriting,
     check_picture,
     choose_outputs,
@@ -115,6 +116,7 @@ def build_run(
     with ExitStack() as opened:
         if config.run.stats is not None:
             check_writable("--stats", config.run.stats)
+        check_names(config)
         demand = _Demand()
         if source is None:
             source = open_source(

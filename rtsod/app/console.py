@@ -31,6 +31,7 @@ from rtsod.model.weights import ReportBytes
 from rtsod.progress import BuildProgress, Notify, progress_as_lines
 from rtsod.system.files import write_text
 from rtsod.system.machine import describe_machine
+from rtsod.system.names import printable
 from rtsod.version import __version__
 
 HELD_SHARE: Final = 0.1
@@ -68,7 +69,7 @@ class Reporter:
     def notify(self, line: str) -> None:
         """Print one line."""
         try:
-            self._console.print(line)
+            self._console.print(printable(line))
         except OSError:  # a full disk behind a redirection
             mute_stderr()
 

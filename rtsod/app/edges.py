@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from rtsod.composite.backgrounds import bundled_backgrounds, open_background
+from rtsod.composite.backgrounds import bundled_backgrounds, check_background, open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, OutputConfig, PictureConfig, RunConfig
 from rtsod.errors import OutputError, UsageError
@@ -17,15 +18,28 @@ from rtsod.interfaces import Backdrop, Blur, PassThrough, Sink, Transparent
 from rtsod.metrics import Event
 from rtsod.progress import Notify
 from rtsod.refine import refiner
-from rtsod.sinks import check_outputs, open_sinks
+from rtsod.sinks import check_outputs, check_suffixes, open_sinks
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import display_available
 from rtsod.sinks.virtual_camera import VirtualCameraSink
+from rtsod.system.names import path_named
 
 FALLBACK_OUTPUT: Final = Path("rtsod-output.mp4")
 """The recording made when no output was requested and no window can be shown."""
 FALLBACK_SECONDS: Final = 10.0
 """Length of that recording."""
+
+
+def check_names(config: AppConfig) -> None:
+    """Refuse names that cannot be meant, before the source is opened.
+
+    Raises:
+        UsageError: a background does not exist, or an output's suffix is of no known format.
+        OutputError: an output's folder cannot be reached.
+    """
+    for spec in config.picture.backgrounds:
+        check_background(spec)
+    check_suffixes(config.output, transparent="transparent" in config.picture.backgrounds)
 
 
 def choose_outputs(
@@ -137,7 +151,7 @@ def check_overwriting(config: AppConfig, output: OutputConfig, info: SourceInfo)
         UsageError: something would be overwritten.
     """
     check_outputs(output, info, transparent="transparent" in config.picture.backgrounds)
-    read = [Path(spec).expanduser() for spec in config.picture.backgrounds]
+    read = [path_named(spec) for spec in config.picture.backgrounds]
     read += [path for path in (config.engine.weights, info.path) if path is not None]
     written = [*output.outputs, *output.mask_outputs]
     stats = config.run.stats
@@ -148,7 +162,8 @@ def check_overwriting(config: AppConfig, output: OutputConfig, info: SourceInfo)
             raise UsageError(f"--stats {stats}: would replace a file in the folder that is read: choose another name")
         written.append(stats)
     for path in written:
-        if any(other.is_file() and path.is_file() and path.samefile(other) for other in read):
+        # os.path, because a name that is too long is no error here: it is one where it is opened.
+        if any(os.path.isfile(other) and os.path.isfile(path) and path.samefile(other) for other in read):
             raise UsageError(f"{path}: would overwrite a file that this run reads: choose another name")
 
 

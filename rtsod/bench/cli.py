@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, Sourc
 from rtsod.errors import ExitCode, OutputError, UsageError
 from rtsod.model.weights import fetch, resolve
 from rtsod.system.files import check_writable, file_to_write
+from rtsod.system.names import path_to_read
 from rtsod.system.signals import Interrupted, StopSignals
 
 _PROGRAM: Final = "rtsod bench"
@@ -115,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="side of the network's input in pixels, a multiple of 32 (default: %(default)s)",
     )
-    network.add_argument("--weights", type=Path, metavar="FILE", help="(default: the authors' weights)")
+    network.add_argument("--weights", type=path_to_read, metavar="FILE", help="(default: the authors' weights)")
     network.add_argument(
         "--seconds", type=float, default=10.0, metavar="N", help="duration of each measurement (default: %(default)g)"
     )
@@ -148,12 +150,20 @@ def _parser() -> argparse.ArgumentParser:
     results = parser.add_argument_group("results")
     results.add_argument("--json", type=file_to_write, metavar="FILE", help="save everything as JSON")
     results.add_argument(
-        "--report", type=file_to_write, metavar="FILE.html", help="save a report page; needs the extra rtsod[bench]"
+        "--report", type=_page_to_write, metavar="FILE.html", help="save a report page; needs the extra rtsod[bench]"
     )
     results.add_argument(
         "--check", action="store_true", help="exit with 1 if a network is slower than the paper's rate"
     )
     return parser
+
+
+def _page_to_write(text: str) -> Path:
+    path = file_to_write(text)
+    is_other = os.path.exists(path) and not os.path.isfile(path)  # a device; a folder is refused later
+    if path.suffix.lower() not in (".html", ".htm") and not is_other:
+        raise argparse.ArgumentTypeError(f"{text}: the report is a web page: give it the suffix .html")
+    return path
 
 
 def _plan(options: argparse.Namespace) -> BenchmarkPlan:

@@ -6,12 +6,12 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, add_weights_options, answer, run_command
 from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
+from rtsod.system.names import path_to_read, path_to_write
 
 if TYPE_CHECKING:
     from rtsod.backends.tensorrt.target import Target
@@ -58,7 +58,10 @@ def _parser() -> Parser:
         help="number format of the engine (default: %(default)s)",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="pictures to check the graph on (default: the bundled ones)"
+        "--images",
+        type=path_to_read,
+        metavar="FOLDER",
+        help="pictures to check the graph on (default: the bundled ones)",
     )
     parser.add_argument(
         "--device",
@@ -72,7 +75,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--library", choices=("tensorrt", "tensorrt_rtx"), help="which TensorRT builds it (default: the installed one)"
     )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to keep the engine")
+    parser.add_argument("--output", type=path_to_write, metavar="FOLDER", help="where to keep the engine")
     parser.add_argument("--rebuild", action="store_true", help="build even if a matching engine exists")
     return parser
 

@@ -12,6 +12,7 @@ from rtsod.config import EngineConfig
 from rtsod.errors import OutputError
 from rtsod.progress import BuildProgress, Notify
 from rtsod.system.files import check_writable, file_to_write, write_text
+from rtsod.system.names import path_to_read
 
 _PROGRAM: Final = "rtsod calibrate"
 _DESCRIPTION: Final = """\
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_weights_options(parser)
-    parser.add_argument("--images", type=Path, metavar="FOLDER", required=True, help="pictures to measure on")
+    parser.add_argument("--images", type=path_to_read, metavar="FOLDER", required=True, help="pictures to measure on")
     parser.add_argument(
         "--output", type=file_to_write, metavar="FILE", help="(default: where --precision int8 looks for it)"
     )

@@ -8,12 +8,15 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
+from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _log = logging.getLogger(__name__)
 
@@ -29,13 +32,27 @@ class Parser(argparse.ArgumentParser):
         """
         raise UsageError(f"{message} (see {self.prog} --help)")
 
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Called by argparse to print the help and the version, where it would ignore an error.
+
+        Raises:
+            OutputError: standard output cannot be written.
+        """
+        if file is sys.stdout:
+            answer(message.removesuffix("\n"))
+        else:
+            super()._print_message(message, file)
+
 
 def add_weights_options(parser: Parser) -> None:
     """Add the options that say which network a command works on: ``--model``, ``--weights`` and ``--input-size``."""
     default = EngineConfig()
     parser.add_argument("--model", choices=MODELS, default=default.model, help="which network (default: %(default)s)")
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="your own weights (default: the authors' weights, downloaded once)"
+        "--weights",
+        type=path_to_read,
+        metavar="FILE",
+        help="your own weights (default: the authors' weights, downloaded once)",
     )
     parser.add_argument(
         "--input-size",
@@ -97,4 +114,4 @@ def answer(text: str) -> None:
 def complain(program: str, line: str) -> None:
     """Print an error to stderr. If stderr cannot be written, the exit code still tells."""
     with suppress(OSError):
-        print(f"{program}: {line}", file=sys.stderr, flush=True)
+        print(f"{program}: {printable(line)}", file=sys.stderr, flush=True)

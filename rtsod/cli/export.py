@@ -12,6 +12,7 @@ from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Notify
 from rtsod.system.files import check_writable, file_to_write, write_bytes
+from rtsod.system.names import path_to_read
 
 _PROGRAM: Final = "rtsod export"
 _DESCRIPTION: Final = """\
@@ -56,7 +57,10 @@ def _parser() -> Parser:
         help="number format of the graph (default: %(default)s)",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="pictures to check the graph on (default: the bundled ones)"
+        "--images",
+        type=path_to_read,
+        metavar="FOLDER",
+        help="pictures to check the graph on (default: the bundled ones)",
     )
     parser.add_argument(
         "--output", type=file_to_write, metavar="FILE", help="(default: MODEL-S-PRECISION.onnx in this folder)"

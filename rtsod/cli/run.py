@@ -9,7 +9,6 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from rtsod.cli.common import Parser, run_command
@@ -33,6 +32,8 @@ from rtsod.config import (
     SourceConfig,
 )
 from rtsod.errors import ExitCode
+from rtsod.system.files import file_to_write
+from rtsod.system.names import path_to_read, path_to_write
 
 _PROGRAM: Final = "rtsod"
 """Begins each line on stderr, log lines included."""
@@ -176,7 +177,7 @@ def _add_network_options(parser: Parser) -> None:
     )
     group.add_argument(
         "--weights",
-        type=Path,
+        type=path_to_read,
         default=default.weights,
         metavar="FILE",
         help="your own .pth, .safetensors or folded .onnx file (default: the authors' weights, downloaded once)",
@@ -272,7 +273,7 @@ def _add_output_options(parser: Parser) -> None:
     group.add_argument(
         "--output",
         action="append",
-        type=Path,
+        type=path_to_write,
         metavar="PATH",
         help="a video: .mp4 or .mkv (H.264), .webm (VP9, with alpha if transparent), .mov (ProRes 4444); or a folder "
         "for PNG files; repeat for several outputs",
@@ -280,7 +281,7 @@ def _add_output_options(parser: Parser) -> None:
     group.add_argument(
         "--mask-output",
         action="append",
-        type=Path,
+        type=path_to_write,
         metavar="PATH",
         help="the alpha alone: a grey video, or a folder for 8-bit PNG files; repeat for several outputs",
     )
@@ -325,7 +326,7 @@ def _add_run_options(parser: Parser) -> None:
         help="live input: never show a frame that was captured longer ago (default: from the engine's speed)",
     )
     group.add_argument(
-        "--stats", type=Path, default=default.stats, metavar="FILE", help="write the run's statistics as JSON"
+        "--stats", type=file_to_write, default=default.stats, metavar="FILE", help="write the run's statistics as JSON"
     )
     group.add_argument("--verbose", action="store_true", help="log details to stderr")
 

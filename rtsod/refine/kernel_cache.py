@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import numba
 
-from rtsod.system.cache_folder import cache_folder
+from rtsod.system.cache_folder import CACHE_LOG, cache_folder
 from rtsod.system.files import read_bytes, replace_file
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger(CACHE_LOG)
 
 _DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
@@ -69,7 +69,7 @@ class KernelCache:
             rebuild: Any = CompileResult._rebuild
             return rebuild(target, *pickle.loads(code))
         except FileNotFoundError as error:
-            _log.info("compiling %s: %s", self._function.__name__, error.strerror)
+            _log.debug("compiling %s: %s", self._function.__name__, error.strerror)
         except Exception as error:  # Numba's internals, and what its unpickling calls, can raise anything
             _log.info("compiling %s again: %s", self._function.__name__, error)
         return None

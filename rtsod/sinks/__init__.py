@@ -32,6 +32,7 @@ __all__ = [
     "VideoFileSink",
     "VirtualCameraSink",
     "check_outputs",
+    "check_suffixes",
     "display_available",
     "open_sinks",
     "virtual_camera_available",
@@ -98,7 +99,26 @@ def check_outputs(config: OutputConfig, info: SourceInfo, *, transparent: bool) 
     try:
         _check_outputs(config, info, transparent)
     except OSError as error:  # for example a parent folder without search permission
+        if error.filename is None and isinstance(error, FileNotFoundError):
+            raise OutputError("the current folder was deleted: change to another one") from error
         raise OutputError(f"{error.filename}: cannot be reached: {error.strerror or error}") from error
+
+
+def check_suffixes(config: OutputConfig, *, transparent: bool) -> None:
+    """Check that there is a format for every output, which needs no source.
+
+    Raises:
+        UsageError: there is none for a suffix, or it cannot keep the alpha.
+        OutputError: a folder cannot be reached.
+    """
+    for paths, alpha in ((config.outputs, transparent), (config.mask_outputs, False)):
+        for path in paths:
+            try:
+                folder = _is_folder(path)
+            except OSError as error:
+                raise OutputError(f"{path}: cannot be reached: {error.strerror or error}") from error
+            if not folder:
+                recipe_for(path, transparent=alpha)
 
 
 def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) -> None:
@@ -109,12 +129,7 @@ def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) ->
             )
         if info.width is None or info.height is None:
             raise UsageError("--virtual-camera needs pictures of one size: write stills to an --output folder")
-    for path in config.outputs:
-        if not _is_folder(path):
-            recipe_for(path, transparent=transparent)
-    for path in config.mask_outputs:
-        if not _is_folder(path):
-            recipe_for(path, transparent=False)
+    check_suffixes(config, transparent=transparent)
     paths = (*config.outputs, *config.mask_outputs)
     for i, path in enumerate(paths):
         if info.path is not None and _overwrites(path, info.path, info.stills):

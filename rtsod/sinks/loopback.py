@@ -176,7 +176,7 @@ def _set_format(handle: int, width: int, height: int) -> tuple[int, int]:
 
 def _explain_refusal(path: Path, width: int, height: int, error: OSError, root: Path) -> str:
     device = v4l2.query(path)
-    if not path.exists():
+    if not os.path.exists(path):
         others = ", ".join(str(device.path) for device in virtual_cameras(root))
         return f"{path} does not exist: " + (f"there is {others}" if others else setup_hint(root))
     if error.errno in (errno.EACCES, errno.EPERM) or (device is not None and not device.readable):

@@ -5,6 +5,7 @@ Each kind has its own module, which is imported only when it is needed.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -22,6 +23,7 @@ from rtsod.interfaces import Clock, Source
 from rtsod.metrics import Event
 from rtsod.sources.supervised import SupervisedSource
 from rtsod.system import v4l2
+from rtsod.system.names import path_named
 
 __all__ = ["open_source"]
 
@@ -56,7 +58,8 @@ def open_source(
         UsageError: ``config.spec`` cannot name a source.
         SourceError: the source cannot be opened.
     """
-    return _Opening(config, clock, on_event, demand).open(config.spec.strip())
+    spec = config.spec if os.path.lexists(config.spec) else config.spec.strip()
+    return _Opening(config, clock, on_event, demand).open(spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class _Opening:
                 f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, 'demo' "
                 "or 'auto'"
             )
-        return self._path(Path(spec).expanduser(), spec)
+        return self._path(path_named(spec), spec)
 
     def _auto(self) -> Source:
         linux = sys.platform == "linux"

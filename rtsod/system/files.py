@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.errors import OutputError, UsageError
+from rtsod.system.names import path_named
 
 _SEPARATORS: Final = ("/", os.sep)
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -160,13 +161,13 @@ def file_to_write(text: str) -> Path:
     Raises:
         argparse.ArgumentTypeError: it cannot be the name of a file.
     """
-    if not text:
-        raise argparse.ArgumentTypeError("is empty: give a file")
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError("is empty: give a file" if not text else f"{text!r}: is not a name")
     if text == "-":
         raise argparse.ArgumentTypeError("-: is not a file: for standard output give /dev/stdout, for a file ./-")
     if text.endswith(_SEPARATORS):
         raise argparse.ArgumentTypeError(f"{text}: is a folder, not a file")
-    return Path(text)
+    return path_named(text)
 
 
 def check_writable(option: str, path: Path) -> None:

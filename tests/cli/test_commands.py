@@ -103,6 +103,21 @@ def test_output_to_a_full_disk_is_one_line_and_exit_code_6() -> None:
 
 
 @needs_full
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["bench", "--help"]])
+def test_help_to_a_full_disk_fails_the_same_way(arguments: list[str]) -> None:
+    with FULL.open("w") as full:
+        ended = _python(f"from rtsod.__main__ import main; raise SystemExit(main({arguments!r}))", full)
+    assert ended.returncode == ExitCode.OUTPUT
+    assert ended.stderr.endswith("standard output cannot be written: No space left on device\n")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_report_is_a_web_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(["--report", "r.pdf"]) == ExitCode.USAGE
+    assert "--report: r.pdf: the report is a web page: give it the suffix .html" in capsys.readouterr().err
+
+
+@needs_full
 def test_a_command_that_prints_to_a_full_disk_fails_the_same_way() -> None:
     with FULL.open("w") as full:
         ended = _python("from rtsod.cli.devices import main; raise SystemExit(main([]))", full)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import platformdirs
 import pytest
 
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, probe_tensorrt
 from rtsod.backends.tensorrt.manifest import Manifest
-from rtsod.cli.doctor import gpu, main, network, video
+from rtsod.cli.doctor import caches, gpu, main, video
+from rtsod.cli.doctor import trial as trial_module
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
 from rtsod.cli.doctor.report import page_lines, report
+from rtsod.cli.doctor.trial import trial
 from rtsod.errors import EngineError, EngineUnavailable, SourceBusy
 from rtsod.frames import Availability, SourceInfo
 from rtsod.system.v4l2 import Device
@@ -50,12 +54,90 @@ def test_a_failure_is_reported_and_a_crashing_check_is_a_warning(
     def odd_question() -> Any:
         raise ZeroDivisionError("odd")
 
-    monkeypatch.setattr(network, "resolve", refuse)
-    assert not report(as_json=False, checks=[odd_question, network.trial])
+    monkeypatch.setattr("rtsod.app.engines.resolve", refuse)
+    assert not report(as_json=False, checks=[odd_question, trial])
     page = capsys.readouterr().out
-    assert "FAIL  trial             the network does not run: no engine works here" in page
+    assert "FAIL  trial             the main job does not run: no engine works here" in page
     assert "ZeroDivisionError: odd" in page, "one question that goes wrong does not hide the others"
     assert page.endswith("the main job would not run\n")
+
+
+@pytest.mark.parametrize("broken", ["rtsod.refine.guided.refine_cells", "rtsod.sinks.video_file.av.open"])
+def test_a_step_that_crashes_is_a_failure(
+    published_weights: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise EOFError("Ran out of input")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr(broken, crash)
+    (found,) = trial()
+    assert found.verdict is Verdict.FAILURE
+    assert found.found.startswith("the main job does not run: ")
+    assert "Ran out of input" in found.found
+    assert not list(tmp_path.iterdir()), "the trial's recording was left"
+
+
+def test_a_deleted_folder_is_a_failure_where_it_would_be_recorded_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert [finding.verdict for check in (video.display, trial) for finding in check()] == [Verdict.FAILURE] * 2
+
+
+class TestCaches:
+    """What costs time is a warning; whether the main job would run, the trial alone says."""
+
+    @pytest.fixture(autouse=True)
+    def _set_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = tmp_path / "rtsod"
+        monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
+
+    def test_an_empty_one_is_fine(self) -> None:
+        assert [finding.verdict for finding in caches.cache()] == [Verdict.OK]
+        assert [finding.verdict for finding in caches.weights()] == [Verdict.INFO] * 2
+        assert list(self.folder.iterdir()) == []
+
+    def test_a_file_in_place_of_the_folder(self) -> None:
+        self.folder.write_bytes(b"")
+        (found,) = caches.cache()
+        assert found.verdict is Verdict.WARNING
+        assert f"{self.folder} cannot be written" in found.found
+        assert "XDG_CACHE_HOME" in found.fix
+
+    def test_no_home(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: Path("~/.cache") / name)
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        (found,) = caches.cache()
+        assert (found.verdict, found.fix) == (Verdict.WARNING, "set XDG_CACHE_HOME to a folder that can be written")
+        assert found.found == "there is no home folder for a cache: every start converts and compiles again"
+        assert {finding.verdict for finding in caches.weights()} == {Verdict.INFO}
+        assert {finding.verdict for finding in gpu.built_engines()} <= {Verdict.INFO}
+
+    def test_damaged_weights_and_unreadable_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (self.folder / "weights").mkdir(parents=True)
+        (self.folder / "weights" / "u2net.onnx").write_bytes(b"0")
+        (self.folder / "weights" / "u2netp.onnx").mkdir()
+        full, lite = caches.weights()
+        assert (full.verdict, lite.verdict) == (Verdict.WARNING, Verdict.WARNING)
+        assert "its hash differs" in full.found
+        assert "the weights are there and cannot be read: Is a directory" in lite.found
+        assert "--weights FILE" in lite.fix
+
+    def test_what_the_trial_hears_of_the_caches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def damaged() -> str:
+            logging.getLogger("rtsod.cache").info("compiling refine_cells again: is damaged")
+            return "lite, a mask in 3 ms"
+
+        monkeypatch.setattr(trial_module, "_run", damaged)
+        cache, found = trial()
+        assert (cache.verdict, found.verdict) == (Verdict.WARNING, Verdict.OK)
+        assert cache.found == "compiling refine_cells again: is damaged; this costs time only"
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

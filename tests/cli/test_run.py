@@ -212,6 +212,23 @@ def test_without_camera_display_or_output_the_demo_is_recorded(
         (["--source", "demo", "--bg", "blur:0"], ExitCode.USAGE, "blur"),
         (["--source", "demo", "--bg", "#12345"], ExitCode.USAGE, "#12345"),
         (["--source", "demo", "--output", "film.avi"], ExitCode.USAGE, ".avi"),
+        (["--source", "demo", "--output", ""], ExitCode.USAGE, "--output: is empty"),
+        (["--source", "demo", "--output", "-"], ExitCode.USAGE, "--output: -: nothing is written to standard output"),
+        (["--source", "demo", "--mask-output", "-"], ExitCode.USAGE, "--mask-output: -: nothing is written"),
+        (["--source", "demo", "--stats", ""], ExitCode.USAGE, "--stats: is empty"),
+        (["--source", "demo", "--weights", ""], ExitCode.USAGE, "--weights: is empty"),
+        (["--source", "missing.mp4", "--output", "film.avi"], ExitCode.USAGE, "film.avi"),
+        (["--source", "missing.mp4", "--bg", "foret"], ExitCode.USAGE, "did you mean forest?"),
+        (["--source", "~missing.mp4"], ExitCode.SOURCE, "~missing.mp4: no file"),
+        (["--source", "demo", "--bg", "~missing.png"], ExitCode.USAGE, "~missing.png: no such file"),
+        (["--source", "two\nlines.mp4"], ExitCode.SOURCE, r"two\nlines.mp4: no file"),
+        (["--source", "a\0b"], ExitCode.USAGE, "--source"),
+        (["--source", "demo", "--output", "a\0b.mp4"], ExitCode.USAGE, "--output"),
+        (["--source", "x" * 300], ExitCode.SOURCE, "too long"),
+        (["--source", "demo", "--output", "x" * 300 + ".mp4"], ExitCode.OUTPUT, "too long"),
+        (["--source", "demo", "--bg", "x" * 300], ExitCode.USAGE, "not a file name"),
+        (["--source", "demo", "--weights", "x" * 300 + ".onnx"], ExitCode.WEIGHTS, "too long"),
+        (["--source", "demo", "--weights", "mine.txt"], ExitCode.WEIGHTS, "must be a .pth, .pt, .safetensors, .onnx"),
         (["--source", "demo", "--output", "film.mp4", "--bg", "transparent"], ExitCode.USAGE, ".webm"),
         (["--source", "demo", "--output", "a.mp4", "--output", "a.mp4"], ExitCode.USAGE, "a.mp4"),
         (["--source", "demo", "--output", "none/film.mp4"], ExitCode.OUTPUT, "none"),
@@ -230,6 +247,47 @@ def test_an_impossible_request_is_one_line_and_its_exit_code(
 ) -> None:
     assert says in _fails(code, *arguments, capsys=capsys)
     assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+@pytest.mark.parametrize("name", ["~clip", " clip", "clip ", "two\nlines", os.fsdecode(b"cl\xef\xff")])
+def test_files_with_unusual_names_are_read_and_written(
+    name: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / f"{name}.mkv ").write_bytes(clip.read_bytes())
+    (tmp_path / f"{name}.png").write_bytes(_photograph(tmp_path / "plain.png"))
+    arguments = ["--source", f"{name}.mkv ", *FAST, "--max-frames", "2", "--bg", f"{name}.png"]
+    arguments += ["--output", f"{name}.mp4", "--mask-output", name, "--stats", f"{name}.json"]
+    code, lines = _run(*arguments, capsys=capsys)
+    assert code == 0, lines
+    assert len(_times(tmp_path / f"{name}.mp4")) == len(list((tmp_path / name).iterdir())) == 2
+    assert json.loads((tmp_path / f"{name}.json").read_text())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions and folders")
+def test_outputs_have_the_permissions_that_the_user_chose(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = os.umask(0o022)
+    try:
+        arguments = ["--source", str(clip), *FAST, "--max-frames", "1", "--stats", "s.json"]
+        code, lines = _run(*arguments, "--output", "o.mp4", "--output", "pictures", capsys=capsys)
+    finally:
+        os.umask(before)
+    assert code == 0, lines
+    for written in (tmp_path / "o.mp4", tmp_path / "s.json", *(tmp_path / "pictures").iterdir()):
+        assert written.stat().st_mode & 0o777 == 0o644, written
+    assert (tmp_path / "pictures").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not delete the current folder")
+def test_a_deleted_current_folder_is_named(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    line = _fails(ExitCode.OUTPUT, "--source", clip, *FAST, "--output", "o.mp4", capsys=capsys)
+    assert line == "rtsod: the current folder was deleted: change to another one"
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "truncated", "audio only"])

@@ -36,12 +36,12 @@ from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.progress import Notify
-from rtsod.system.cache_folder import cache_folder
+from rtsod.system.cache_folder import CACHE_LOG, cache_folder
 from rtsod.system.file_lock import locked
 from rtsod.system.files import unfinished_folder
 from rtsod.system.subprocess_call import call_in_subprocess
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger(CACHE_LOG)
 
 _GRAPH_VERSION: Final = 4
 """Increased whenever what the graph computes changes, so that older conversions are not used."""

@@ -51,7 +51,7 @@ class PlanCache:
         try:
             text = read_text(path.with_suffix(".json"))
         except (OSError, ValueError):
-            return f"{path.name} has no readable manifest" if path.exists() else "none was built yet"
+            return f"{path.name} has no readable manifest" if os.path.exists(path) else "none was built yet"
         try:
             manifest = Manifest.from_json(text)
         except ValueError:
@@ -107,7 +107,7 @@ class PlanCache:
             yield
 
     def _prepare(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
+        if os.path.exists(self.folder) and not self.folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # engines are native code: only the user may write
 

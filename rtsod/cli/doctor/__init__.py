@@ -11,8 +11,8 @@ from rtsod.errors import ExitCode
 
 _PROGRAM: Final = "rtsod doctor"
 _DESCRIPTION: Final = """\
-Check this machine: cameras, virtual cameras, the display, GPUs, engines and
-weights. At the end, compute one mask.
+Check this machine: cameras, virtual cameras, the display, GPUs, engines, caches
+and weights. At the end, take every step of the main job on a few pictures.
 
 Findings that matter say how to fix them. Unless one says FAIL, the main job,
 rtsod run --lite, would run.

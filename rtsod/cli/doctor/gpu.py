@@ -98,9 +98,14 @@ def tensorrt_match(card: Card | None, load: Callable[[], TrtLibrary] = load_libr
 
 def built_engines() -> Iterator[Finding]:
     """Each engine that was built: whether its file is intact and fits a card of this machine."""
-    plans = sorted(engines_folder().glob("*.engine"))
+    try:
+        folder = engines_folder()
+        plans = sorted(folder.glob("*.engine"))
+    except OSError as error:
+        yield Finding("built engines", Verdict.INFO, error.strerror or str(error))
+        return
     if not plans:
-        yield Finding("built engines", Verdict.INFO, f"none in {engines_folder()}: TensorRT builds one on first use")
+        yield Finding("built engines", Verdict.INFO, f"none in {folder}: TensorRT builds one on first use")
         return
     cards = _cards() if nvidia_driver().available else []
     for plan in plans:
@@ -114,7 +119,11 @@ def engine_match(plan: Path, cards: Sequence[Card]) -> Finding:
         manifest = Manifest.from_json(plan.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return Finding(about, Verdict.WARNING, f"{plan.name}: the manifest is missing or damaged", fix)
-    if hashlib.sha256(plan.read_bytes()).hexdigest() != manifest.engine_sha256:
+    try:
+        intact = hashlib.sha256(plan.read_bytes()).hexdigest() == manifest.engine_sha256
+    except OSError as error:
+        return Finding(about, Verdict.WARNING, f"{plan.name}: cannot be read: {error.strerror or error}", fix)
+    if not intact:
         return Finding(about, Verdict.WARNING, f"{plan.name}: the file is damaged, its hash differs", fix)
     what = f"{manifest.model} {manifest.input_size} {manifest.precision}, intact"
     there = _installed(_LIBRARIES.get(manifest.library, ()))

@@ -10,9 +10,11 @@ from dataclasses import asdict
 from typing import Final
 
 from rtsod.cli.common import answer
+from rtsod.cli.doctor.caches import cache, weights
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import built_engines, gpus
-from rtsod.cli.doctor.network import engines, trial, weights
+from rtsod.cli.doctor.network import engines
+from rtsod.cli.doctor.trial import trial
 from rtsod.cli.doctor.video import cameras, display, virtual_cameras
 from rtsod.system.machine import describe_machine
 from rtsod.version import __version__
@@ -36,9 +38,9 @@ def program() -> Iterator[Finding]:
 
 
 CHECKS: Final[Sequence[Check]] = (
-    program, cameras, virtual_cameras, display, gpus, engines, built_engines, weights, trial,
+    program, cameras, virtual_cameras, display, gpus, engines, built_engines, cache, weights, trial,
 )  # fmt: skip
-"""The cheap checks first; the last one runs the network."""
+"""The cheap checks first; the last one takes every step of the main job."""
 
 
 def examine(checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:

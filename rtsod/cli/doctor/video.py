@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from rtsod.app.edges import FALLBACK_OUTPUT
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.config import SourceConfig
-from rtsod.errors import SourceError
+from rtsod.errors import RtsodError, SourceError
 from rtsod.sinks import display_available, virtual_camera_available
 from rtsod.sinks.loopback import RELOAD, reports_readers
 from rtsod.sinks.loopback import virtual_cameras as loopback_devices
 from rtsod.sources import open_source
 from rtsod.system import v4l2
+from rtsod.system.files import check_writable
 
 _MODULE: Final = Path("/sys/module/v4l2loopback")
 
@@ -62,13 +63,15 @@ def display() -> Iterator[Finding]:
     probe = display_available()
     if probe.available:
         yield Finding("display", Verdict.OK, probe.reason)
-    elif os.access(Path.cwd(), os.W_OK):
+        return
+    try:
+        check_writable("recording", FALLBACK_OUTPUT)
+    except RtsodError as error:
+        fix = "change to a folder that can be written, or give --output"
+        yield Finding("display", Verdict.FAILURE, f"{probe.reason}, and {error}", fix)
+    else:
         reason = probe.reason.partition(";")[0]
         yield Finding("display", Verdict.INFO, f"{reason}: rtsod records a video instead of showing a window")
-    else:
-        fix = "change to a folder that can be written, or give --output"
-        found = f"{probe.reason}, and no recording can be written to {Path.cwd()}"
-        yield Finding("display", Verdict.FAILURE, found, fix)
 
 
 def _camera(device: v4l2.Device) -> Finding:

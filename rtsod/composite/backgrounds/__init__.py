@@ -13,8 +13,16 @@ from rtsod.composite.backgrounds.video import VideoBackground
 from rtsod.errors import SourceError, UsageError
 from rtsod.imaging.still_format import still_format
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
+from rtsod.system.names import path_named
 
-__all__ = ["ColourBackground", "ImageBackground", "VideoBackground", "bundled_backgrounds", "open_background"]
+__all__ = [
+    "ColourBackground",
+    "ImageBackground",
+    "VideoBackground",
+    "bundled_backgrounds",
+    "check_background",
+    "open_background",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +48,20 @@ def open_background(spec: str) -> Backdrop:
         UsageError: ``spec`` is not valid, or there is no such file.
         SourceError: the file exists but cannot be read as a picture or video.
     """
+    meant = _meant(spec)
+    return _open_file(meant) if isinstance(meant, Path) else meant
+
+
+def check_background(spec: str) -> None:
+    """Find out whether ``--bg`` names something, without opening it.
+
+    Raises:
+        UsageError: ``spec`` is not valid, or there is no such file.
+    """
+    _meant(spec)
+
+
+def _meant(spec: str) -> Backdrop | Path:
     kind, colon, argument = spec.partition(":")
     if kind == "blur":
         return _blur(spec, argument) if colon else Blur()
@@ -49,7 +71,7 @@ def open_background(spec: str) -> Backdrop:
         return PassThrough()
     if spec.startswith("#"):
         return ColourBackground(spec)
-    return _open_file(_find(spec))
+    return _find(spec)
 
 
 def _blur(spec: str, argument: str) -> Blur:
@@ -62,7 +84,7 @@ def _blur(spec: str, argument: str) -> Blur:
 
 def _find(spec: str) -> Path:
     try:
-        path = Path(spec).expanduser()
+        path = path_named(spec)
         if path.is_file():
             return path
         if path.is_dir() and spec:
@@ -71,7 +93,7 @@ def _find(spec: str) -> Path:
             raise UsageError(f"--bg {spec}: not a regular file")
     except PermissionError as error:
         raise UsageError(f"--bg {spec}: cannot be accessed: {error.strerror}") from error
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL
+    except (OSError, ValueError) as error:  # a name too long, a NUL
         raise UsageError(f"--bg {spec!r}: not a file name") from error
     bundled = {name: path for path in bundled_backgrounds() for name in (path.stem, path.name)}
     if spec in bundled:

@@ -1,0 +1,80 @@
+"""Checks what is kept between starts: the cache folder, the weights, and what the trial says about the caches."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rtsod.cli.doctor.finding import Finding, Verdict
+from rtsod.model.weights import PUBLISHED, sha256_of, unreadable, weights_folder
+from rtsod.system.cache_folder import CACHE_LOG, cache_folder
+
+_FIX = "set XDG_CACHE_HOME to a folder that can be written"
+
+
+def cache() -> Iterator[Finding]:
+    """Whether something can be kept for the next start."""
+    try:
+        folder = cache_folder()
+    except OSError as error:
+        found = f"{(error.strerror or str(error)).partition(':')[0]}: every start converts and compiles again"
+        yield Finding("cache", Verdict.WARNING, found, _FIX)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as trial:
+            trial.write(bytes(1 << 20))
+            trial.flush()
+    except OSError as error:
+        found = f"{folder} cannot be written ({error.strerror or error}): what is not in it costs time at every start"
+        yield Finding("cache", Verdict.WARNING, found, _FIX)
+    else:
+        yield Finding("cache", Verdict.OK, str(folder))
+
+
+def weights() -> Iterator[Finding]:
+    """Whether the authors' weights are downloaded and intact, or can be downloaded."""
+    for model, published in PUBLISHED.items():
+        about = f"weights {model}"
+        try:
+            path = weights_folder() / published.file_name
+        except OSError:
+            yield Finding(about, Verdict.INFO, "cannot be kept without a cache folder", "give --weights FILE")
+            continue
+        try:
+            intact = sha256_of(path) == published.sha256
+        except (FileNotFoundError, NotADirectoryError):
+            yield Finding(about, Verdict.INFO, "not downloaded yet: happens when they are first needed")
+        except OSError as error:
+            found, _, fix = unreadable(path, error).rpartition(": ")
+            yield Finding(about, Verdict.WARNING, found, fix)
+        else:
+            if intact:
+                yield Finding(about, Verdict.OK, f"intact, {path}")
+            else:
+                found = f"{path} is not the authors' file: its hash differs, so it is downloaded again"
+                yield Finding(about, Verdict.WARNING, found, f"delete {path}")
+
+
+@contextmanager
+def remarks() -> Iterator[list[str]]:
+    """Collect what the caches report meanwhile: damaged files, and what cannot be stored. All of it only costs time."""
+    lines: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    collector, logger = Collector(logging.INFO), logging.getLogger(CACHE_LOG)
+    level, propagates = logger.level, logger.propagate
+    logger.addHandler(collector)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False  # the page shows them
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(level)
+        logger.propagate = propagates

@@ -1,0 +1,53 @@
+"""Names of files as people give them: on the command line, and in messages."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import unicodedata
+from pathlib import Path
+from typing import Final
+
+_UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories: control characters, undecodable bytes, separators of lines and paragraphs."""
+
+
+def path_named(text: str) -> Path:
+    """The path that a name means: a file of that very name, or else the name with ``~`` as a home folder.
+
+    A name that begins with ``~`` and with no user's name, or whose user has no home, is taken as it is.
+    """
+    path = Path(text)
+    if os.path.lexists(text):
+        return path
+    try:
+        return path.expanduser()
+    except RuntimeError:  # there is no such user, or no home
+        return path
+
+
+def path_to_read(text: str) -> Path:
+    """Parse a file or folder to read; the ``type`` of an argparse argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or no name.
+    """
+    if not text or "\0" in text:  # Path("") is the current folder
+        raise argparse.ArgumentTypeError("is empty: give a name" if not text else f"{text!r}: is not a name")
+    return path_named(text)
+
+
+def path_to_write(text: str) -> Path:
+    """Parse a file or folder to write; the ``type`` of an argparse argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or means standard output.
+    """
+    if text == "-":
+        raise argparse.ArgumentTypeError("-: nothing is written to standard output: for a folder of that name give ./-")
+    return path_to_read(text)
+
+
+def printable(text: str) -> str:
+    """The text in one line, without what a terminal would obey: newlines, escape sequences, undecodable bytes."""
+    return "".join(repr(char)[1:-1] if unicodedata.category(char) in _UNPRINTABLE else char for char in text)
