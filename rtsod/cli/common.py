@@ -8,15 +8,12 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
 from rtsod.config import MODELS, EngineConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
 from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         """
         raise UsageError(f"{message} (see {self.prog} --help)")
 
-    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         """Called by argparse to print the help and the version, where it would ignore an error.
 
         Raises:
