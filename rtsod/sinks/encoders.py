@@ -61,9 +61,9 @@ class Recipe:
     time_base: Fraction
     """Unit of time stamps, seconds: the finest that the container can store."""
     audio_codec: str
-    """FFmpeg's name of the encoder for audio that cannot be copied."""
+    """FFmpeg's name of the encoder for audio that cannot be kept."""
     copied_audio: frozenset[str]
-    """Audio codecs that are copied without re-encoding."""
+    """Audio codecs that are kept."""
     subtitle_codec: str
     """FFmpeg's name of the encoder for text subtitles that cannot be copied."""
     copied_subtitles: frozenset[str]

@@ -166,12 +166,12 @@ class Carried:
         self.owned.close()
 
     def _add(self, selected: Selected, recipe: Recipe) -> Track:
-        stream, convert = selected.stream, selected.how == "convert"
+        stream, encoder = selected.stream, selected.encoder
         track: CopiedAudio | EncodedAudio | SubtitleTrack
         if isinstance(stream, SubtitleStream):
-            track = SubtitleTrack(stream, self._output, recipe, self._zero, convert=convert)
-        elif convert:
-            track = EncodedAudio(stream, self._output, recipe, self._zero)
+            track = SubtitleTrack(stream, self._output, recipe, self._zero, convert=encoder is not None)
+        elif encoder is not None:
+            track = EncodedAudio(stream, self._output, encoder, self._zero)
         else:
             track = CopiedAudio(stream, self._output, self._zero)
         describe_stream(track.stream, stream, recipe)

@@ -15,7 +15,6 @@ from av.packet import Packet
 
 from rtsod.sinks.carried.continuous import Continuous
 from rtsod.sinks.carried.layouts import encoder_layout
-from rtsod.sinks.encoders import Recipe
 
 BIT_RATE: Final = 80_000
 """Bits per second and channel of re-encoded audio. AAC and Opus both are transparent at this rate."""
@@ -43,6 +42,7 @@ class CopiedAudio:
         name = source.codec_context.codec.canonical_name
         self._samples = source.codec_context.frame_size or _SAMPLES_PER_PACKET.get(name, 0)
         self._expected: Fraction | None = None
+        self._newest: Fraction | None = None
         self._last: int | None = None
 
     def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
@@ -60,10 +60,13 @@ class CopiedAudio:
         if time + 2 * duration <= 0:
             return
         stamp = round(time * self._rate)
-        # Some files have time stamps that go back; a muxer fails on such a packet and ends the run.
-        if self._last is not None and stamp <= self._last:
-            return
-        self._last = stamp
+        if self._last is not None and self._newest is not None and stamp <= self._last:
+            # Packets shorter than a tick of the source's clock share a time stamp. Others repeat what was there: a
+            # muxer fails on them and ends the run.
+            if duration > tick or time < self._newest - tick:
+                return
+            stamp = self._last + 1
+        self._last, self._newest = stamp, time
         packet.pts = packet.dts = stamp
         packet.duration = round(duration * self._rate)
         packet.time_base = Fraction(1, self._rate)
@@ -88,17 +91,17 @@ class EncodedAudio:
     Args:
         source: the stream of the source file.
         output: the container, before its header is written.
-        recipe: names the encoder.
+        codec: FFmpeg's name of the encoder.
         zero: the beginning of the recording on the clock of the source, seconds.
     """
 
-    def __init__(self, source: AudioStream, output: OutputContainer, recipe: Recipe, zero: Fraction) -> None:
+    def __init__(self, source: AudioStream, output: OutputContainer, codec: str, zero: Fraction) -> None:
         context = source.codec_context
-        rates = av.Codec(recipe.audio_codec, "w").audio_rates or []
-        rate = context.sample_rate if context.sample_rate in rates else _DEFAULT_SAMPLE_RATE
-        layout = encoder_layout(recipe.audio_codec, context.layout)
+        rates = av.Codec(codec, "w").audio_rates
+        rate = context.sample_rate if rates is None or context.sample_rate in rates else _DEFAULT_SAMPLE_RATE
+        layout = encoder_layout(codec, context.layout)
         bit_rate = BIT_RATE * av.AudioLayout(layout).nb_channels
-        stream = output.add_stream(recipe.audio_codec, rate=rate, layout=layout, bit_rate=bit_rate)
+        stream = output.add_stream(codec, rate=rate, layout=layout, bit_rate=bit_rate)
         assert isinstance(stream, AudioStream)
         self.stream = stream
         self.note: str | None = None

@@ -35,7 +35,7 @@ class Continuous:
         """Yield the frame, with silence before it or without its beginning, with time stamps in samples.
 
         Args:
-            frame: in a signed or floating-point format, in which 0 is silence; not modified.
+            frame: not modified.
             time: when it begins, in seconds.
         """
         gap = round(time * self._rate) - self._samples
@@ -58,7 +58,8 @@ class Continuous:
 def _silence_like(frame: AudioFrame, samples: int) -> AudioFrame:
     sound = frame.to_ndarray()
     width = samples * sound.shape[1] // frame.samples  # packed formats interleave the channels
-    return _frame_of(np.zeros((sound.shape[0], width), sound.dtype), frame)
+    middle = 128 if sound.dtype == np.uint8 else 0
+    return _frame_of(np.full((sound.shape[0], width), middle, sound.dtype), frame)
 
 
 def _without_beginning(frame: AudioFrame, samples: int) -> AudioFrame:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Final, Literal
+from typing import Final
 
 import av
 from av.audio.stream import AudioStream
@@ -26,7 +26,8 @@ class Selected:
     """One stream that is carried."""
 
     stream: AudioStream | SubtitleStream
-    how: Literal["copy", "convert"]
+    encoder: str | None
+    """FFmpeg's name of the encoder that writes it anew; None: it is copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,15 @@ def select(source: InputContainer, pictures: int, recipe: Recipe) -> Selection:
     for stream in source.streams:
         if isinstance(stream, AudioStream):
             if _readable(stream):
-                copied = _copied_audio(stream, recipe)
-                selection.streams.append(Selected(stream, "copy" if copied else "convert"))
+                selection.streams.append(Selected(stream, _audio_encoder(stream, recipe)))
             else:
                 selection.left_out.append(f"audio{_label(stream)}: it cannot be decoded here")
         elif isinstance(stream, SubtitleStream):
             name = codec_name(stream)
             if name in recipe.copied_subtitles and _accepts(stream, recipe):
-                selection.streams.append(Selected(stream, "copy"))
+                selection.streams.append(Selected(stream, None))
             elif name in _TEXT_SUBTITLES:
-                selection.streams.append(Selected(stream, "convert"))
+                selection.streams.append(Selected(stream, recipe.subtitle_codec))
             else:
                 fix = "" if recipe.suffix == ".mkv" else f": {recipe.suffix} cannot hold them, .mkv can"
                 selection.left_out.append(f"subtitles{_label(stream)}{fix}")
@@ -88,11 +88,14 @@ def _readable(stream: AudioStream) -> bool:
     return context is not None and context.sample_rate > 0 and context.layout.nb_channels > 0
 
 
-def _copied_audio(stream: AudioStream, recipe: Recipe) -> bool:
+def _audio_encoder(stream: AudioStream, recipe: Recipe) -> str | None:
     name = codec_name(stream)
     # AAC in MPEG-TS repeats its header in each packet and has no global one, without which it cannot be copied.
     without_header = name == "aac" and not stream.codec_context.extradata
-    return name in recipe.copied_audio and not without_header and _accepts(stream, recipe)
+    if name not in recipe.copied_audio or without_header or not _accepts(stream, recipe):
+        return recipe.audio_codec
+    # QuickTime's samples have no times, so a pause must be filled. PCM loses nothing by being decoded.
+    return name if name.startswith("pcm_") else None
 
 
 def _accepts(stream: Stream, recipe: Recipe) -> bool:
