@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image as PillowImage
 from rtsod.imaging.icc import profile_of_code_points
 from rtsod.imaging.raster import Raster, Unreadable, check_size, eight_bits, split_alpha
 
+_ITEM: Final = re.compile(rb"(?P<size>....)infe(?:\x02.{7}|\x03.{9})", re.DOTALL)
+"""An item's entry (ISO/IEC 14496-12, 8.11.6), up to its type."""
 _MODES: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Number of channels -> Pillow's mode."""
 
@@ -58,8 +61,19 @@ def avif_profile(data: bytes) -> bytes | None:
 
 
 def _primary(data: bytes) -> Any:
+    _check_items(data)
     file = pi_heif.HeifFile(io.BytesIO(data), convert_hdr_to_8bit=False)
     return file[file.primary_index]
+
+
+def _check_items(data: bytes) -> None:
+    """pi-heif crashes where an item's type or its content's type is no text."""
+    for found in _ITEM.finditer(data):
+        end = found.start() + int.from_bytes(found["size"], "big")
+        try:
+            data[found.end() : end].decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable("it is damaged") from error
 
 
 def _profile(image: Any) -> bytes | None:

@@ -10,10 +10,11 @@ from PIL import Image as PillowImage
 
 from rtsod.imaging.deep_image import decode_deep
 from rtsod.imaging.icc import Chromaticities, profile_of_code_points, profile_of_gamma
-from rtsod.imaging.pillow_image import camera_profile, open_pillow, orientation_of, read_pillow
-from rtsod.imaging.raster import Raster
+from rtsod.imaging.pillow_image import camera_profile, open_pillow, orientation_of
+from rtsod.imaging.raster import Raster, split_alpha
 
 _SIGNATURE_BYTES: Final = 8
+_END: Final = bytes(4) + b"IEND\xae\x42\x60\x82"
 _GREY: Final = (0, 4)
 """Colour types of grey pictures, without and with alpha."""
 
@@ -29,21 +30,22 @@ def read_png(file: BinaryIO) -> Raster:
         Exception: of any kind, if the file is damaged.
     """
     chunks = _chunks(file)
+    depth, colour_type = chunks[b"IHDR"][8:10]
+    if depth > 8:  # find the damage of which OpenCV's decoder would write to standard error
+        file.seek(0)
+        open_pillow(file, "PNG").verify()
     file.seek(0)
     image = open_pillow(file, "PNG")
-    profile = _profile(chunks.get(b"cICP"), image)
-    depth, colour_type = chunks[b"IHDR"][8:10]
+    image.load()
     if depth <= 8:
+        colours, alpha = split_alpha(image)
+    else:
         file.seek(0)
-        raster = read_pillow(file, "PNG")
-        return Raster(raster.image, raster.alpha, profile, raster.orientation)
-    orientation = orientation_of(image)
-    file.seek(0)
-    colours, alpha = decode_deep(file.read(), grey=colour_type in _GREY)
-    transparent = image.info.get("transparency")
-    if alpha is None and colour_type == 0 and transparent is not None:  # OpenCV knows only that of colours
-        alpha = PillowImage.fromarray(np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8))
-    return Raster(colours, alpha, profile, orientation)
+        colours, alpha = decode_deep(_pixels_alone(file.read()), grey=colour_type in _GREY)
+        transparent = image.info.get("transparency")
+        if alpha is None and colour_type == 0 and transparent is not None:  # OpenCV knows only that of colours
+            alpha = PillowImage.fromarray(np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8))
+    return Raster(colours, alpha, _profile(chunks.get(b"cICP"), image), orientation_of(image))
 
 
 def _profile(code_points: bytes | None, image: PillowImage.Image) -> bytes | None:
@@ -78,3 +80,16 @@ def _chunks(file: BinaryIO) -> dict[bytes, bytes]:
             size -= len(found[name])
         file.seek(size + 4, 1)
     return found
+
+
+def _pixels_alone(data: bytes) -> bytes:
+    """The file without everything that says something about the pixels, which OpenCV's decoder may complain about."""
+    parts, at = [data[:_SIGNATURE_BYTES]], _SIGNATURE_BYTES
+    while at + 8 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        if name == b"IEND":
+            break
+        if name in (b"IHDR", b"tRNS", b"IDAT"):
+            parts.append(data[at : at + 12 + size])
+        at += 12 + size
+    return b"".join([*parts, _END])

@@ -710,10 +710,14 @@ def problem(action: Callable[[], Picture]) -> str:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_file_that_is_cut_off_is_one_line(name: str, read: Read, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_cut_off_or_changed_is_one_line(
+    name: str, read: Read, capfd: pytest.CaptureFixture[str]
+) -> None:
     data = SAMPLES[name]
     for part in (0.02, 0.3, 0.6):
-        assert problem(partial(read, data[: int(len(data) * part)])).count("\n") == 0
+        place = int(len(data) * part)
+        assert problem(partial(read, data[:place])).count("\n") == 0
+        assert problem(partial(read, data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])).count("\n") == 0
     assert capfd.readouterr() == ("", "")
 
 
@@ -730,6 +734,14 @@ def test_damage_is_one_line_or_a_picture(name: str, changes: list[tuple[float, i
     path.write_bytes(data)
     is_still(path)
     assert problem(lambda: load(path)).count("\n") == 0
+
+
+def test_an_item_whose_type_is_no_text_is_refused(read: Read) -> None:
+    """It ended the whole process: pi-heif 1.4."""
+    data = (HEIC / "turned.heic").read_bytes()
+    at = data.index(b"Exif")
+    with pytest.raises(SourceError, match="it is damaged"):
+        read(data[:at] + b"E\xeaif" + data[at + 4 :])
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
