@@ -18,7 +18,7 @@ import rtsod
 
 def frames(video: Path) -> Iterator[NDArray[np.uint8]]:
     """The frames of a video, (H, W, 3) BGR."""
-    with av.open(video) as container:
+    with video.open("rb") as file, av.open(file, "r") as container:  # by its name, "12:30.mp4" would be an address
         for frame in container.decode(video=0):
             yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 

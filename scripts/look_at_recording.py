@@ -30,7 +30,7 @@ def check(path: str) -> None:
         SystemExit: with the reason, if the recording is not as expected.
     """
     frames, seconds = [], 0.0
-    with av.open(path) as container:
+    with open(path, "rb") as file, av.open(file, "r") as container:
         for frame in container.decode(video=0):
             frames.append(frame.to_ndarray(format="bgr24"))
             seconds = float((frame.pts or 0) * (frame.time_base or 0))

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import av
 
+from rtsod.errors import SourceError
+from rtsod.imaging.media import open_media
+
 
 def recover(path: Path) -> bool:
     """Make an unfinished video file playable, in place and without any free disk space.
@@ -23,12 +26,12 @@ def recover(path: Path) -> bool:
         OSError: it cannot be read or truncated.
     """
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if "mp4" in container.format.name.split(","):
                 _cut_to_whole_fragments(path)
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             return next(container.decode(video=0), None) is not None
-    except (av.error.FFmpegError, IndexError):
+    except (SourceError, av.error.FFmpegError, IndexError):
         return False
 
 

@@ -12,15 +12,15 @@ from typing import Final, Literal
 import av
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
 from rtsod.imaging.media import Media
+from rtsod.sinks import colours
 from rtsod.sinks.carried import Carried, lead_of, open_carried
 from rtsod.sinks.encoders import recipe_for
-from rtsod.sinks.pixels import bring_to, even, opaque, require_composited, with_alpha
+from rtsod.sinks.pixels import even, opaque, require_composited, with_alpha
 from rtsod.sinks.recovery import recover
 from rtsod.system.files import UnfinishedFile, output_error
 
@@ -30,10 +30,6 @@ STILL_SECONDS: Final = Fraction(1)
 """How long each still is shown, seconds."""
 KEY_FRAME_SECONDS: Final = 2
 """Interval between key frames, to which a player can seek."""
-
-_BT709: Final = 1  # code point of the matrix, the primaries and the transfer characteristic (ITU-T H.273)
-# swscale's default conversion from BGR to YUV is fast and off by up to 4 levels; this one is off by at most 2.
-_EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 class VideoFileSink:
@@ -78,7 +74,7 @@ class VideoFileSink:
         self._fps = fps
         self._source = carry_from
         self._lead = Fraction(0)
-        self._reformatter = VideoReformatter()
+        self._input = colours.EncoderInput()
         self._container: OutputContainer | None = None
         self._video: VideoStream
         self._carried: Carried | None = None
@@ -103,7 +99,7 @@ class VideoFileSink:
             if self._container is None:
                 self._first_captured = picture.captured_at
                 self._container = self._open(picture)
-            frame = self._frame(*self._pixels(picture))
+            frame = self._input.frame(*self._pixels(picture), self._video.codec_context)
             frame.pts = self._advance(picture)
             self._reached_end = picture.is_last
             frame.time_base = self._recipe.time_base
@@ -155,8 +151,7 @@ class VideoFileSink:
             context.pix_fmt = transparent or recipe.pixels
             context.time_base = recipe.time_base
             context.gop_size = max(1, round(KEY_FRAME_SECONDS * rate))
-            context.colorspace = context.color_primaries = context.color_trc = _BT709
-            context.color_range = ColorRange.MPEG
+            colours.tag(context)
             self._video = video
             if self._source is not None and self._what == "picture":
                 self._carried = open_carried(self._source, container, recipe)
@@ -183,16 +178,6 @@ class VideoFileSink:
         if self._recipe.transparent_pixels is None:
             return f"{self._path.suffix} cannot keep transparency: choose .webm, .mov or a folder for PNGs"
         return "its first picture was opaque: choose a folder for PNGs"
-
-    def _frame(self, image: Image, pixels: str) -> VideoFrame:
-        context = self._video.codec_context
-        return self._reformatter.reformat(
-            VideoFrame.from_ndarray(bring_to(image, context.width, context.height), format=pixels),
-            format=context.pix_fmt,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_EXACT,
-        )
 
     def _advance(self, picture: Composited) -> int:
         """The picture's time stamp in ticks, later than the previous one."""

@@ -215,7 +215,7 @@ def _decoded(packet: Packet[Any]) -> list[Any]:
     """The frames in one packet; none if it is damaged."""
     try:
         return packet.decode()
-    except av.error.InvalidDataError:
+    except FAILURES:
         return []
 
 

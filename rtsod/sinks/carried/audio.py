@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
+from rtsod.imaging.media import FAILURES
 from rtsod.sinks.carried.continuous import Continuous
 from rtsod.sinks.carried.layouts import encoder_layout
 
@@ -117,7 +118,7 @@ class EncodedAudio:
         """What is written for one packet of the source."""
         try:
             frames: list[Any] = packet.decode()
-        except av.error.InvalidDataError:
+        except FAILURES:  # a damaged packet; FFmpeg has many names for that
             return
         for frame in frames:
             if frame.pts is None or not frame.time_base:
@@ -130,12 +131,13 @@ class EncodedAudio:
         yield from self.stream.encode(None)
 
     def _converted(self, frame: AudioFrame) -> Iterator[AudioFrame]:
-        """In the encoder's format. A broadcast may change from stereo to surround in the middle."""
+        """In the encoder's layout and rate, packed. A broadcast may change to surround in the middle."""
         heard = (frame.format.name, frame.layout.name, frame.sample_rate)
         if heard != self._heard:
             yield from self._drained()
             context = self.stream.codec_context
-            self._resampler = AudioResampler(context.format, context.layout, self._rate)
+            # Packed: PyAV 18 crashes on the planes of eight channels.
+            self._resampler = AudioResampler(context.format.packed, context.layout, self._rate)
             self._heard = heard
         assert self._resampler is not None
         yield from self._resampler.resample(frame)

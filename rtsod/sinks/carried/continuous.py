@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from av.audio.frame import AudioFrame
+from numpy.typing import NDArray
 
 _TOLERANCE: Final = Fraction(1, 20)
 """Seconds by which time stamps may be off before silence is inserted or sound is dropped. Some are rounded to a
@@ -35,7 +36,7 @@ class Continuous:
         """Yield the frame, with silence before it or without its beginning, with time stamps in samples.
 
         Args:
-            frame: not modified.
+            frame: of a packed format, and of the same format and channels as the others.
             time: when it begins, in seconds.
         """
         gap = round(time * self._rate) - self._samples
@@ -56,16 +57,14 @@ class Continuous:
 
 
 def _silence_like(frame: AudioFrame, samples: int) -> AudioFrame:
-    sound = frame.to_ndarray()
-    width = samples * sound.shape[1] // frame.samples  # packed formats interleave the channels
-    middle = 128 if sound.dtype == np.uint8 else 0
-    return _frame_of(np.full((sound.shape[0], width), middle, sound.dtype), frame)
+    unsigned = frame.format.name == "u8"
+    sound = np.full((1, samples * frame.layout.nb_channels), 128 if unsigned else 0, frame.to_ndarray().dtype)
+    return _frame_of(sound, frame)
 
 
 def _without_beginning(frame: AudioFrame, samples: int) -> AudioFrame:
-    sound = frame.to_ndarray()
-    return _frame_of(np.ascontiguousarray(sound[:, samples * sound.shape[1] // frame.samples :]), frame)
+    return _frame_of(np.ascontiguousarray(frame.to_ndarray()[:, samples * frame.layout.nb_channels :]), frame)
 
 
-def _frame_of(sound: np.ndarray, like: AudioFrame) -> AudioFrame:
+def _frame_of(sound: NDArray[Any], like: AudioFrame) -> AudioFrame:
     return AudioFrame.from_ndarray(sound, format=like.format.name, layout=like.layout.name)

@@ -89,10 +89,12 @@ def _readable(stream: AudioStream) -> bool:
 
 
 def _audio_encoder(stream: AudioStream, recipe: Recipe) -> str | None:
-    name = codec_name(stream)
+    name, context = codec_name(stream), stream.codec_context
     # AAC in MPEG-TS repeats its header in each packet and has no global one, without which it cannot be copied.
-    without_header = name == "aac" and not stream.codec_context.extradata
-    if name not in recipe.copied_audio or without_header or not _accepts(stream, recipe):
+    without_header = name == "aac" and not context.extradata
+    # Without a valid packet, as its bit rate shows, MP4 cannot write its header of the track, nor be closed.
+    without_packet = name in ("ac3", "eac3") and not context.bit_rate
+    if name not in recipe.copied_audio or without_header or without_packet or not _accepts(stream, recipe):
         return recipe.audio_codec
     # QuickTime's samples have no times, so a pause must be filled. PCM loses nothing by being decoded.
     return name if name.startswith("pcm_") else None

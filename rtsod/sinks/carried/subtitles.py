@@ -107,10 +107,9 @@ def _one_at_a_time(cues: list[tuple[int, int, bytes]], limit: int | None) -> Ite
         cues: beginning, end and text. Those that begin together are joined.
         limit: the end of the recording; None if it is that of the last cue.
     """
-    together = [
-        (first, max(last for _, last, _ in group), [text for _, _, text in group])
-        for first, group in ((first, list(group)) for first, group in groupby(sorted(cues), key=itemgetter(0)))
-    ]
+    by_beginning = groupby(sorted(cues, key=itemgetter(0)), key=itemgetter(0))
+    groups = [(first, list(group)) for first, group in by_beginning]
+    together = [(first, max(last for _, last, _ in group), [text for _, _, text in group]) for first, group in groups]
     ends = [*(first for first, _, _ in together[1:]), limit]
     for (first, last, texts), end in zip(together, ends, strict=False):
         last = last if end is None else min(last, end)

@@ -105,18 +105,18 @@ def shifted_chapters(chapters: Iterable[Chapter], zero: Fraction, end: Fraction 
     kept: list[Chapter] = []
     for chapter in chapters:
         tick = chapter["time_base"]
-        if not tick or chapter["end"] < chapter["start"]:
+        if not tick:
             continue
-        first = max(Fraction(0), chapter["start"] * tick - zero)
         last = chapter["end"] * tick - zero
-        last = last if end is None else min(last, end)
-        if first < last:
+        first_ms = max(0, round((chapter["start"] * tick - zero) * 1000))
+        last_ms = round((last if end is None else min(last, end)) * 1000)
+        if first_ms < last_ms:
             title = {"title": chapter["metadata"]["title"]} if "title" in chapter["metadata"] else {}
             kept.append(
                 {
                     "id": len(kept) + 1,
-                    "start": round(first * 1000),
-                    "end": round(last * 1000),
+                    "start": first_ms,
+                    "end": last_ms,
                     "time_base": Fraction(1, 1000),
                     "metadata": title,
                 }

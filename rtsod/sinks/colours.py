@@ -1,0 +1,48 @@
+"""The colours of every video file: BT.709, limited range."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from rtsod.frames import Image
+from rtsod.sinks.pixels import bring_to
+
+_BT709: Final = 1  # code point of the matrix, the primaries and the transfer characteristic (ITU-T H.273)
+# swscale's default conversion from BGR to YUV is fast and off by up to 4 levels; this one is off by at most 2.
+_EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+
+
+def tag(encoder: VideoCodecContext) -> None:
+    """Have an encoder that is not open yet say in its headers what the colours are."""
+    encoder.colorspace = encoder.color_primaries = encoder.color_trc = _BT709
+    encoder.color_range = ColorRange.MPEG
+
+
+class EncoderInput:
+    """Converts pictures of one sink to the frames that its encoder takes."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def frame(self, image: Image, pixels: str, encoder: VideoCodecContext) -> VideoFrame:
+        """A frame of the encoder's size and pixel format.
+
+        Args:
+            image: ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` uint8.
+            pixels: FFmpeg's name of its pixel format.
+            encoder: tells size and pixel format.
+        """
+        frame = self._reformatter.reformat(
+            VideoFrame.from_ndarray(bring_to(image, encoder.width, encoder.height), format=pixels),
+            format=encoder.pix_fmt,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_EXACT,
+        )
+        # Only as tags: the reformatter would convert to them. ProRes writes them into every frame.
+        frame.color_primaries = frame.color_trc = _BT709
+        return frame
