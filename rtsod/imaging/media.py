@@ -25,6 +25,8 @@ OPEN_TIMEOUT_SECONDS: Final = 10.0
 """How long a network stream may take to open."""
 READ_TIMEOUT_SECONDS: Final = 10.0
 """How long an open network stream may stay silent."""
+SLOW_SECONDS: Final = 60.0
+"""How long a web server that is slow, but not silent, may take to open a file, or to deliver one picture."""
 Media: TypeAlias = Path | str
 """A local file's path, or the address of a network stream."""
 Failure: TypeAlias = av.error.FFmpegError | OSError | ValueError
@@ -42,12 +44,20 @@ _FILE_OPTIONS: Final = {
     "protocol_whitelist": "",
     "format_whitelist": ",".join(sorted(av.formats_available - {"tty"})),  # it shows any text as a video of a terminal
 }
-_URL_OPTIONS: Final = {
-    # No "file": a server's answer must not make FFmpeg read local files.
-    "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,rtmp,rtmps,srt,http,https,httpproxy,crypto",
-    "fflags": "nobuffer",
+# No "file": a server's answer must not make FFmpeg read local files.
+_PROTOCOLS: Final = {"protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,rtmp,rtmps,srt,http,https,httpproxy,crypto"}
+# FFmpeg keeps what it reads while it analyses a stream, and delivers it afterwards. Not so with "fflags=nobuffer": then
+# the first key frame is gone, and the first picture waits for the next one. So the analysis is kept short instead: six
+# frames tell the frame rate, and sound that does not come within a second is not waited for.
+_LIVE_OPTIONS: Final = {
+    **_PROTOCOLS,
+    "fpsprobesize": "6",
+    "analyzeduration": "1000000",  # microseconds
     "rtsp_flags": "prefer_tcp",
 }
+# A file behind http(s) is analysed like one on disk, so that the same is found in it. FFmpeg asks a server that broke
+# off for the rest, if it can send parts of a file.
+_WEB_OPTIONS: Final = {**_PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "3"}
 
 
 @contextmanager
@@ -97,23 +107,31 @@ def open_handle(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
 
 
 @contextmanager
-def open_url(url: str) -> Iterator[InputContainer]:
-    """Open a network stream with low latency; leaving the context closes it.
+def open_url(url: str, *, raw: bool = False) -> Iterator[InputContainer]:
+    """Open a network stream with low latency, or a file behind ``http(s)``; leaving the context closes it.
 
-    Demuxing it raises :class:`av.error.ExitError` when nothing arrives for ``READ_TIMEOUT_SECONDS``.
+    Demuxing it raises one of ``FAILURES`` when nothing arrives for ``READ_TIMEOUT_SECONDS``.
 
     Args:
         url: ``rtsp``, ``rtmp``, ``udp``, ``srt``, ``tcp`` or ``http(s)``.
+        raw: do not look into it; its packets hold its bytes.
 
     Raises:
-        SourceError: nothing usable arrived within ``OPEN_TIMEOUT_SECONDS``. The message holds no credentials.
+        SourceError: nothing usable arrived within ``OPEN_TIMEOUT_SECONDS``, or from a web server within
+            ``SLOW_SECONDS``. The message holds no credentials.
     """
+    options: dict[str, str] = _LIVE_OPTIONS
+    open_timeout, read_timeout = OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+    if is_web(url):
+        options = {**_WEB_OPTIONS, "rw_timeout": str(round(READ_TIMEOUT_SECONDS * 1e6))}
+        open_timeout = read_timeout = max(SLOW_SECONDS, READ_TIMEOUT_SECONDS)
     try:
         container = av.open(
             url,
             "r",
-            timeout=(OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-            container_options=_URL_OPTIONS,
+            format="data" if raw else None,
+            timeout=(open_timeout, read_timeout),
+            container_options=options,
             options=_CODEC_OPTIONS,
         )
     except FAILURES as error:
@@ -121,6 +139,11 @@ def open_url(url: str) -> Iterator[InputContainer]:
         raise SourceError(f"cannot open {redacted(url)}: {cause(error)}; check the address and the network") from None
     with container:
         yield container
+
+
+def is_web(url: str) -> bool:
+    """Whether an address is ``http`` or ``https``."""
+    return url.lower().startswith(("http://", "https://"))
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
@@ -186,6 +209,6 @@ def redacted(url: str) -> str:
 
 def cause(error: Failure) -> str:
     """One line that says what went wrong, without a full stop."""
-    if isinstance(error, av.error.ExitError):  # FFmpeg's name for PyAV's timeout
+    if isinstance(error, av.error.ExitError | av.error.TimeoutError):  # PyAV's timeout, and the protocol's
         return f"no answer within {READ_TIMEOUT_SECONDS:.0f} s"
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).partition("\n")[0].rstrip(".")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from av import VideoFrame
 from av.container import InputContainer
@@ -19,7 +18,8 @@ from av.packet import Packet
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, Picture, SourceInfo
 from rtsod.imaging.decoding import Converter
-from rtsod.imaging.media import FAILURES, Failure, Media, cause, open_media, open_url, redacted, video_stream
+from rtsod.imaging.media import FAILURES, Failure, Media, cause, is_web, open_media, redacted, video_stream
+from rtsod.imaging.network import can_go_back, downloaded, is_endless, must_go_back
 from rtsod.interfaces import Clock
 from rtsod.sources.completeness import Completeness, is_cut_off
 from rtsod.sources.timeline import DisplayOrder, Timeline
@@ -55,7 +55,7 @@ def video_from_file(path: Path, *, clock: Clock = time.perf_counter) -> VideoSou
 
 
 def video_from_url(url: str, *, clock: Clock = time.perf_counter) -> VideoSource:
-    """Open a network stream. It is live, except for ``http(s)`` with a known duration, which is read like a file.
+    """Open a network stream. It is live, except for a file behind ``http(s)``, which is read like one on disk.
 
     Args:
         url: ``rtsp``, ``rtmp``, ``udp``, ``srt``, ``tcp`` or ``http(s)``.
@@ -65,10 +65,24 @@ def video_from_url(url: str, *, clock: Clock = time.perf_counter) -> VideoSource
         SourceError: as for a file, or nothing arrived within ``OPEN_TIMEOUT_SECONDS`` of
             :mod:`rtsod.imaging.media`. The message holds no credentials.
     """
+    name = redacted(url)
     with ExitStack() as owned:
-        container = owned.enter_context(open_url(url))
-        live = container.duration is None or not urlsplit(url).scheme.lower().startswith("http")
-        source = VideoSource(container, owned, name=redacted(url), live=live, media=url, clock=clock)
+        container = owned.enter_context(open_media(url))
+        live = not is_web(url) or is_endless(container)
+        media: Media = url
+        if not live and must_go_back(container):
+            goes_back = can_go_back(container)
+            owned.close()
+            if not goes_back:
+                _log.info(
+                    "%s: the server sends it from start to end only, and its index is at the end: copying it", name
+                )
+                media = owned.enter_context(downloaded(url))
+            try:
+                container = owned.enter_context(open_media(media))
+            except SourceError:
+                raise SourceError(f"cannot read {name}: its end, where its index is, did not arrive") from None
+        source = VideoSource(container, owned, name=name, live=live, media=media, clock=clock)
         owned.pop_all()
     return source
 
@@ -96,6 +110,8 @@ class VideoSource:
         self, container: InputContainer, owned: ExitStack, *, name: str, live: bool, media: Media, clock: Clock
     ) -> None:
         self._name = name
+        self._media = media
+        self._broke_off: str | None = None
         self._clock = clock
         self._container = container
         self._stream = video_stream(container, name)
@@ -114,7 +130,7 @@ class VideoSource:
         self._ahead = next(self._decoded, None)
         if self._ahead is None:
             raise SourceError(f"{name}: no frame can be decoded: the file is damaged or its format is not supported")
-        self._info = self._describe(self._ahead, fps=fps, media=media)
+        self._info = self._describe(self._ahead, fps=fps)
         self._shown = 0
         if live:  # stale by the time of the first read
             self._ahead, self._index = None, 0
@@ -147,7 +163,7 @@ class VideoSource:
         self._worker.stop(self._release)
         self._worker.join(RELEASE_SECONDS)
 
-    def _describe(self, first: _Decoded, *, fps: Fraction | None, media: Media) -> SourceInfo:
+    def _describe(self, first: _Decoded, *, fps: Fraction | None) -> SourceInfo:
         return SourceInfo(
             name=self._name,
             width=first.picture.image.shape[1],
@@ -155,8 +171,8 @@ class VideoSource:
             fps=fps,
             live=self._live,
             frames=None if self._live else self._whole.frames,
-            path=media if isinstance(media, Path) else None,
-            media=None if self._live else media,
+            path=self._media if isinstance(self._media, Path) else None,
+            media=None if self._live else self._media,
             has_alpha=self._converter.has_alpha,
             notes=self._converter.notes,
         )
@@ -194,10 +210,12 @@ class VideoSource:
     def _count_missing(self, *, interlaced: bool) -> int:
         """Count the frames that a truncated file lacks. It ends without an error."""
         missing = self._whole.missing(self._shown, interlaced=interlaced)
-        if missing:
-            total = self._shown + self._skipped + missing
-            _log.warning("%s ends early: about %d of %d frames are missing", self._name, missing, total)
-            self._skipped += missing
+        total = self._shown + self._skipped + missing
+        lack = f": about {missing} of {total} frames are missing" if missing else ""
+        reason = f" ({self._broke_off})" if self._broke_off else ""
+        if lack or reason:
+            _log.warning("%s ends early%s%s", self._name, reason, lack)
+        self._skipped += missing
         return missing
 
     def _decode(self) -> Iterator[_Decoded]:
@@ -227,6 +245,10 @@ class VideoSource:
             except FAILURES as error:
                 if self._live:
                     raise SourceError(f"{self._name} broke off: {cause(error)}") from None
+                if isinstance(self._media, str):  # FFmpeg has already asked the server again
+                    self._broke_off = cause(error)
+                    self._whole.break_off()
+                    break
                 self._skip(error)
                 failures += 1
                 packets = self._container.demux()  # the error has ended the old iterator
@@ -237,6 +259,9 @@ class VideoSource:
             if whole and packet.stream.index == self._stream.index:
                 failures = 0
                 yield packet
+        rest = Packet()  # empty: the decoder returns what it still holds
+        rest.stream = self._stream
+        yield rest
 
     def _skip(self, error: Failure) -> None:
         _log.info("%s: undecodable data after frame %d: %s", self._name, self._index - 1, cause(error))

@@ -83,6 +83,22 @@ def test_a_silent_network_stream_is_an_error_without_its_password(
     assert "sesame" not in source.info.name + str(caught.value)
 
 
+def test_the_first_group_of_a_stream_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of a stream with a single key frame arrives; what was read to analyse it counts as well."""
+    monkeypatch.setattr(media, "READ_TIMEOUT_SECONDS", 0.3)
+    options = {"tune": "zerolatency", "g": "1000"}
+    data = write_video(tmp_path / "s.ts", pictures(100), options=options).read_bytes()
+    with _server(data) as url:
+        source = video_from_url(url)
+        assert source.info.fps == 25
+        indexes: list[int] = []
+        with pytest.raises(SourceError, match="broke off"):
+            indexes.extend(frame.index for frame in iter(source.read, None) if frame is not None)
+        source.close()
+    assert indexes == list(range(len(indexes)))
+    assert len(indexes) >= 97  # the first is shown as a sample only, and the last waits for the next one's beginning
+
+
 def test_an_unreachable_address_is_a_one_line_error_without_its_password() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
