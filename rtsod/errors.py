@@ -8,7 +8,7 @@
     │   ├── SourceGone          the camera is not connected
     │   └── SourceBusy          another program uses the camera
     ├── WeightsError        4   the weights cannot be downloaded or read, or belong to another model
-    ├── EngineError         5   inference cannot start, or failed
+    ├── EngineError         5   inference cannot start, or failed; memory or threads are short
     │   └── EngineUnavailable   the engine, device or precision is not available on this machine
     ├── OutputError         6   an output cannot be opened or written
     └── MaskError           -   one mask is unusable: a slate replaces its frame, and the run goes on
@@ -19,9 +19,11 @@ where the library is wrapped, with ``raise ... from``.
 
 from __future__ import annotations
 
+import errno
 import traceback
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 
 class ExitCode(IntEnum):
@@ -98,8 +100,36 @@ class MaskError(RtsodError):
     """One mask is unusable: its values are not finite or out of range, or it belongs to another frame."""
 
 
+NOT_ENOUGH_MEMORY: Final = "not enough memory or threads: close other programs, or raise the limits of this process"
+
+_SHORTAGES: Final = (
+    "allocate memory",
+    "failed to allocate",
+    "bad_alloc",
+    "failed to map segment",
+    "resource temporarily unavailable",
+    "can't start new thread",
+)
+"""What C++, the dynamic linker, the system and Python say, in lower case."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, means that memory or threads are short."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, MemoryError) or getattr(link, "errno", None) in (errno.ENOMEM, errno.EAGAIN):
+            return True
+        text = str(link).lower()
+        if any(words in text for words in _SHORTAGES):
+            return True
+        link = link.__cause__ or link.__context__
+    return False
+
+
 def internal_error(error: Exception) -> str:
-    """Describe a bug in one line, with the place where it occurred."""
+    """Describe a bug in one line, with the place where it occurred; a shortage of memory or threads is none."""
+    if is_shortage(error):
+        return NOT_ENOUGH_MEMORY
     places = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}{where}"

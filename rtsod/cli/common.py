@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from rtsod.config import MODELS, EngineConfig
-from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error
+from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
 from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -89,7 +89,7 @@ def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) ->
         except Exception as error:
             _log.debug("internal error", exc_info=True)  # shown with --verbose
             complain(program, internal_error(error))
-            return int(ExitCode.INTERNAL)
+            return int(ExitCode.ENGINE if is_shortage(error) else ExitCode.INTERNAL)
     return int(signals.exit_code or code or ExitCode.DONE)
 
 

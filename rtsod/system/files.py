@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.errors import OutputError, UsageError
+from rtsod.errors import NOT_ENOUGH_MEMORY, OutputError, UsageError, is_shortage
 from rtsod.system.names import path_named
 
 _SEPARATORS: Final = ("/", os.sep)
@@ -212,5 +212,7 @@ def output_error(path: Path, error: Exception) -> OutputError:
         return OutputError(f"{path}: not writable: choose another folder or change its permissions")
     if code == errno.ENOENT:
         return OutputError(f"{path}: its folder does not exist: create {path.parent} and run again")
+    if is_shortage(error):
+        return OutputError(f"{path}: cannot be written: {NOT_ENOUGH_MEMORY}")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return OutputError(f"{path}: cannot be written: {' '.join(str(reason).split())}")

@@ -39,9 +39,10 @@ class ProcessDied(Exception):
 
 
 class UnexpectedError(Exception):
-    """The function raised something other than :class:`rtsod.errors.RtsodError`: one line with its type and place.
+    """The function raised something other than :class:`rtsod.errors.RtsodError`.
 
-    The exception itself stays in the process, since not every exception can be pickled.
+    The text is that of :func:`rtsod.errors.internal_error`. The exception itself stays in the process, since not every
+    exception can be pickled.
     """
 
 
@@ -147,7 +148,7 @@ def call_in_subprocess(what: str, work: Callable[P, T], *args: P.args, **kwargs:
         with SubprocessCall(work, args, kwargs) as call:
             return cast(T, call.result())
     except UnexpectedError as error:
-        raise EngineError(f"{what}: internal error: {error}") from None
+        raise EngineError(f"{what}: {error}") from None
     except ProcessDied as error:
         raise EngineError(f"{what}: {error}") from None
 
@@ -208,7 +209,7 @@ def serve() -> NoReturn:
     except RtsodError as error:
         outcome = error
     except Exception as error:
-        outcome = UnexpectedError(internal_error(error).removeprefix("internal error: "))
+        outcome = UnexpectedError(internal_error(error))
     with reply:
         pickle.dump(outcome, reply)
     os._exit(0)  # skips unloading libraries, which takes time and changes nothing

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rtsod.errors import OutputError, UsageError
+from rtsod.errors import NOT_ENOUGH_MEMORY, OutputError, UsageError
 from rtsod.system.files import UnfinishedFile, check_writable, output_error, replace_file, write_bytes, write_text
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="permissions and devices are POSIX's")
@@ -84,6 +84,7 @@ def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
         (errno.ENOSPC, "disk full: free some space or write to another folder"),
         (errno.EROFS, "not writable: choose another folder or change its permissions"),
         (errno.ENOENT, "its folder does not exist: create folder and run again"),
+        (errno.EAGAIN, f"cannot be written: {NOT_ENOUGH_MEMORY}"),
         (errno.EIO, f"cannot be written: {os.strerror(errno.EIO)}"),
     ],
 )

@@ -15,8 +15,8 @@ from typing import Final, cast
 
 from rtsod.backends.openvino.cache import ModelCache
 from rtsod.backends.openvino.compiled_form import CompiledForm
-from rtsod.backends.openvino.core import ov
-from rtsod.backends.openvino.engine import OpenVinoEngine, first_line
+from rtsod.backends.openvino.core import mapped_errors, ov
+from rtsod.backends.openvino.engine import OpenVinoEngine
 from rtsod.backends.openvino.int8_probe import int8_speedup
 from rtsod.backends.self_check import TOLERANCE, check_golden_output
 from rtsod.config import EngineConfig, Precision
@@ -71,14 +71,12 @@ def compiled_from_weights(
         WeightsError: the weights cannot be downloaded or read.
     """
     device = _device(cache.core, config.device)
-    try:
+    with mapped_errors(f"OpenVINO cannot use {device}"):
         device_name = " ".join(str(cache.core.get_property(device, "FULL_DEVICE_NAME")).split())
-    except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot use {device}: {first_line(error)}") from error
-    builder = _Builder(config, weights, cache, device, device_name, notify, report)
-    if config.precision == "auto":
-        return builder.fastest() if device == "CPU" else builder.build("fp32")
-    return builder.build(config.precision)
+        builder = _Builder(config, weights, cache, device, device_name, notify, report)
+        if config.precision == "auto":
+            return builder.fastest() if device == "CPU" else builder.build("fp32")
+        return builder.build(config.precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +155,8 @@ class _Builder:
         if stored is not None:
             return stored
         converted = self.cache.model(self.config, self.weights, calibration, self.notify, self.report)
-        try:
+        with mapped_errors(f"OpenVINO cannot compile the model for {self.device}"):
             compiled = self.cache.core.compile_model(converted.model, self.device, options)
-        except RuntimeError as error:
-            raise EngineError(f"OpenVINO cannot compile the model for {self.device}: {first_line(error)}") from error
         form = CompiledForm(compiled, converted.golden_output)
         if forms is not None and converted.stored:
             forms.store(form, name, self.device, options)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from rtsod.errors import NOT_ENOUGH_MEMORY, EngineError, is_shortage
+
 
 @contextmanager
 def _telemetry_hidden() -> Iterator[None]:
@@ -33,7 +35,7 @@ with _telemetry_hidden():
     import openvino as ov
     from openvino import opset13 as ops
 
-__all__ = ["openvino_core", "ops", "ov"]
+__all__ = ["first_line", "mapped_errors", "openvino_core", "ops", "ov"]
 
 
 @cache
@@ -44,4 +46,23 @@ def openvino_core() -> ov.Core:
     the last ``Core``. If another thread frees it, the first thread's handlers still point to it: the next Ctrl-C is a
     segmentation fault, and the recording is lost.
     """
-    return ov.Core()
+    with mapped_errors("OpenVINO does not start"):
+        return ov.Core()
+
+
+@contextmanager
+def mapped_errors(what: str) -> Iterator[None]:
+    """Turn what OpenVINO raises into an :class:`~rtsod.errors.EngineError` that begins with ``what``."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        raise EngineError(f"{what}: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """The reason in an OpenVINO error: the last line that is not a position in OpenVINO's own sources."""
+    if is_shortage(error):
+        return NOT_ENOUGH_MEMORY
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reasons = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (reasons or lines or [type(error).__name__])[-1]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtsod.backends.openvino.core import ov
-from rtsod.errors import EngineError
+from rtsod.backends.openvino.core import mapped_errors, ov
 from rtsod.frames import Alpha, EngineInfo, Image
 
 
@@ -21,7 +20,8 @@ class OpenVinoEngine:
     """
 
     def __init__(self, compiled: ov.CompiledModel, info: EngineInfo) -> None:
-        self._request = compiled.create_infer_request()
+        with mapped_errors("OpenVINO does not start"):
+            self._request = compiled.create_infer_request()
         self._info = info
 
     @property
@@ -29,19 +29,10 @@ class OpenVinoEngine:
         return self._info
 
     def infer(self, image: Image) -> Alpha:
-        try:
+        with mapped_errors("OpenVINO failed"):
             result = self._request.infer([image[None]], share_inputs=True, share_outputs=True)
-        except RuntimeError as error:
-            raise EngineError(f"OpenVINO failed: {first_line(error)}") from error
         # A copy: the next call writes into the same memory.
         return np.array(result[0][0, 0], np.float32)
 
     def close(self) -> None:
         """Do nothing: OpenVINO frees the model with the last reference to this object."""
-
-
-def first_line(error: Exception) -> str:
-    """The reason in an OpenVINO error: the last line that is not a position in OpenVINO's own sources."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reasons = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (reasons or lines or [type(error).__name__])[-1]
