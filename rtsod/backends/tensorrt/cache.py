@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Final
 from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.errors import OutputError
 from rtsod.progress import Notify
-from rtsod.system.cache_folder import cache_folder
+from rtsod.system.cache_folder import CODE_MODE, cache_folder
 from rtsod.system.file_lock import locked
 from rtsod.system.files import read_bytes, read_text, replace_file
 
@@ -37,10 +37,16 @@ class PlanCache:
 
     Args:
         folder: created when the first plan is stored; None uses :func:`engines_folder`.
+
+    Raises:
+        OutputError: the user has no cache folder.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = engines_folder() if folder is None else folder
+        try:
+            self.folder = engines_folder() if folder is None else folder
+        except OSError as error:
+            raise OutputError(f"cannot store the engine: {error.strerror or error}") from error
 
     def find(self, wanted: Manifest) -> CachedPlan | str:
         """Return the plan for a run, or the reason in one line why none is usable.
@@ -67,49 +73,62 @@ class PlanCache:
             return f"{path.name} is damaged: its sha256 differs from its manifest's"
         return CachedPlan(plan, manifest, path)
 
+    def unstored(self, plan: bytes, manifest: Manifest) -> CachedPlan:
+        """The plan as it would be in the cache, with the manifest's ``engine_sha256`` filled in."""
+        manifest = replace(manifest, engine_sha256=hashlib.sha256(plan).hexdigest())
+        return CachedPlan(plan, manifest, self.folder / f"{manifest.stem}.engine")
+
     def store(self, plan: bytes, manifest: Manifest) -> CachedPlan:
         """Write a plan and its manifest, each atomically. Fills in the manifest's ``engine_sha256``.
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        manifest = replace(manifest, engine_sha256=hashlib.sha256(plan).hexdigest())
-        path = self.folder / f"{manifest.stem}.engine"
+        cached = self.unstored(plan, manifest)
+        manifest, path = cached.manifest, cached.path
         try:
             self._prepare()
             # In this order: an interruption in between leaves a plan that its manifest does not match.
-            replace_file(path, plan, durable=True, mode=0o600)
-            replace_file(path.with_suffix(".json"), manifest.to_json().encode(), durable=True, mode=0o600)
+            replace_file(path, plan, durable=True, mode=CODE_MODE)
+            replace_file(path.with_suffix(".json"), manifest.to_json().encode(), durable=True, mode=CODE_MODE)
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot store the engine: {_fix(error)}") from error
-        return CachedPlan(plan, manifest, path)
+        return cached
 
     @contextmanager
-    def exclusive(self, wanted: Manifest, notify: Notify = lambda line: None) -> Iterator[None]:
+    def exclusive(
+        self, wanted: Manifest, notify: Notify = lambda line: None, *, required: bool = True
+    ) -> Iterator[None]:
         """Hold the lock for one plan while it is built. Other processes wait, and then find it in the cache.
 
         Args:
             wanted: the plan.
             notify: called with one line if another process holds the lock.
+            required: False to go on without the lock where the folder cannot be written.
 
         Raises:
-            OutputError: the folder cannot be written, or the other process does not finish in time.
+            OutputError: the other process does not finish in time; or the lock is required, and the folder cannot be
+                written.
         """
         try:
             self._prepare()
             waiting = partial(notify, "another process is building this engine: waiting for it")
-            lock = locked(self.folder / f"{wanted.stem}.lock", _LOCK_TIMEOUT_SECONDS, waiting)
+            lock: AbstractContextManager[object] = locked(
+                self.folder / f"{wanted.stem}.lock", _LOCK_TIMEOUT_SECONDS, waiting
+            )
         except TimeoutError as error:
             raise OutputError(f"{wanted.stem}: another process has been building it for half an hour") from error
         except OSError as error:
-            raise OutputError(f"{self.folder}: cannot store engines: {_fix(error)}") from error
+            if required:
+                raise OutputError(f"{self.folder}: cannot store engines: {_fix(error)}") from error
+            lock = nullcontext()
         with lock:
             yield
 
     def _prepare(self) -> None:
         if os.path.exists(self.folder) and not self.folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # engines are native code: only the user may write
+        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def engines_folder() -> Path:

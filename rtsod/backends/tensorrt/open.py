@@ -16,7 +16,7 @@ from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.backends.tensorrt.plan_from_weights import Recipe, plan_from_weights
 from rtsod.backends.tensorrt.target import Target, require_buildable
 from rtsod.config import EngineConfig
-from rtsod.errors import EngineUnavailable
+from rtsod.errors import EngineUnavailable, OutputError
 from rtsod.frames import EngineInfo, Image
 from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import BuildProgress, Notify, progress_as_lines
@@ -43,7 +43,7 @@ def open_tensorrt(
     Raises:
         EngineUnavailable: TensorRT or a CUDA library is missing, or there is no GPU that TensorRT supports.
         EngineError: building, loading or the self-check failed.
-        OutputError: a built engine cannot be stored.
+        OutputError: there is no folder for engines, or another process does not finish building this one.
         WeightsError: the weights cannot be fetched or read.
     """
     library = load_library()
@@ -52,7 +52,8 @@ def open_tensorrt(
         undo.callback(cuda.close)
         require_supported(str(cuda.gpu), cuda.gpu.capability)
         recipe = Recipe(config, weights, library, Target.of(cuda))
-        cached = find_or_build(recipe, notify=notify, progress=progress or progress_as_lines(notify), report=report)
+        show = progress or progress_as_lines(notify)
+        cached = find_or_build(recipe, must_store=False, notify=notify, progress=show, report=report)
         precision = cached.manifest.precision
         info = EngineInfo(
             name="tensorrt",
@@ -83,6 +84,7 @@ def find_or_build(
     cache: PlanCache | None = None,
     pictures: list[Image] | None = None,
     rebuild: bool = False,
+    must_store: bool = True,
     notify: Notify = lambda line: None,
     progress: BuildProgress = lambda phase, done, total: None,
     report: ReportBytes = lambda done, total: None,
@@ -94,6 +96,7 @@ def find_or_build(
         cache: where plans are stored; None uses the default folder.
         pictures: for the parity check of a build; None uses the bundled ones.
         rebuild: build even if a fitting plan is cached.
+        must_store: False to return a plan that cannot be stored, with a line about it.
         notify: called with one line per step of a build: why, how long it takes, the result.
         progress: called with the steps of a build.
         report: called with the bytes of a download of the weights.
@@ -109,7 +112,7 @@ def find_or_build(
     cache = PlanCache() if cache is None else cache
     if not rebuild and isinstance(found := _find(cache, wanted), CachedPlan):
         return found
-    with cache.exclusive(wanted, notify):
+    with cache.exclusive(wanted, notify, required=must_store):
         found = "requested" if rebuild else _find(cache, wanted)  # another process may have built it meanwhile
         if isinstance(found, CachedPlan):
             return found
@@ -119,7 +122,13 @@ def find_or_build(
         plan, manifest = plan_from_weights(
             recipe, pictures=pictures, timing_cache=timing_cache, notify=notify, progress=progress, report=report
         )
-        stored = cache.store(plan, manifest)
+        try:
+            stored = cache.store(plan, manifest)
+        except OutputError as error:
+            if must_store:
+                raise
+            notify(f"{error}; every start builds it again")
+            return cache.unstored(plan, manifest)
         notify(f"engine built: {stored.path} ({len(plan) / 1e6:.1f} MB)")
         return stored
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import threading
 from collections import Counter
@@ -17,13 +19,14 @@ from rtsod.app.console import progress_bars
 from rtsod.backends import nvidia_driver, open_engine, probe_engines
 from rtsod.backends.tensorrt.cache import CachedPlan, PlanCache
 from rtsod.backends.tensorrt.library import TrtLibrary, load_library, probe_tensorrt, require_supported
+from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.backends.tensorrt.open import find_or_build
 from rtsod.backends.tensorrt.plan_from_onnx import plan_from_onnx
 from rtsod.backends.tensorrt.plan_from_weights import Recipe
 from rtsod.backends.tensorrt.target import Target, require_buildable
 from rtsod.cli.build import main
 from rtsod.config import EngineConfig, ModelName
-from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.errors import EngineError, EngineUnavailable, OutputError
 from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import resolve
 from rtsod.progress import progress_as_lines
@@ -190,6 +193,25 @@ def test_a_plan_is_built_once_then_found_and_rebuilt_when_damaged(tmp_path: Path
     mended = engine(Target((8, 6)))
     assert "damaged" in lines[0]
     assert mended.path.read_bytes() == mended.plan != bytes(damaged)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_run_uses_a_plan_that_cannot_be_stored(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    answers = Manifest("lite", "ab", 1, 128, "fp16", "x", "1", "8.6", None, None, "cd", "", "ef")
+    monkeypatch.setattr("rtsod.backends.tensorrt.open.plan_from_weights", lambda *_, **__: (b"plan", answers))
+    monkeypatch.setattr("rtsod.backends.tensorrt.cache.replace_file", refuse)
+    recipe, lines = Recipe(LITE, resolve(LITE), rtx(), Target((8, 6))), list[str]()
+    built = find_or_build(recipe, cache=PlanCache(tmp_path), must_store=False, notify=lines.append)
+    assert (built.plan, built.manifest.answer) == (b"plan", "ef")
+    assert lines[-1].startswith(f"{tmp_path}: cannot store the engine: {os.strerror(code)}: ")
+    assert lines[-1].endswith("; every start builds it again")
+    with pytest.raises(OutputError, match="cannot store the engine"):
+        find_or_build(recipe, cache=PlanCache(tmp_path))
 
 
 class TestCommand:

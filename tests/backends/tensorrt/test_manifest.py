@@ -50,7 +50,8 @@ def test_a_stored_plan_is_found(tmp_path: Path) -> None:
     assert isinstance(found, CachedPlan)
     assert found.plan == PLAN
     assert found.manifest.engine_sha256 == hashlib.sha256(PLAN).hexdigest()
-    assert path.parent.stat().st_mode & 0o077 == 0, "engines are code: the folder is the user's alone"
+    for each in (path.parent, *path.parent.iterdir()):
+        assert each.stat().st_mode & 0o022 == 0, "engines are code: only the user may write them"
     assert sorted(each.suffix for each in path.parent.iterdir()) == [".engine", ".json"], "nothing half-written stays"
 
 
@@ -183,6 +184,23 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot store"):
         cache.store(PLAN, BUILT)
     with pytest.raises(OutputError, match="cannot store"), cache.exclusive(RUN):
+        pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_others_may_read_what_an_administrator_built(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        _, path = _stored(tmp_path / "engines")
+    finally:
+        os.umask(before)
+    assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o644}
+    assert path.parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_run_does_without_the_lock_where_it_cannot_be_taken(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with PlanCache(tmp_path / "file" / "engines").exclusive(RUN, required=False):
         pass
 
 
