@@ -64,7 +64,6 @@ def start(model: str, arguments: list[str], seconds: float, cache: Path) -> dict
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(cache),
-        "NUMBA_CACHE_DIR": str(cache / "numba"),
     }
     began = time.perf_counter()  # the same clock in all processes
     with (cache / "output").open("wb") as output:

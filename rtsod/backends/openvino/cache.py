@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -22,13 +21,15 @@ from typing import Final
 
 from rtsod.backends.openvino.compiled_form import FormCache
 from rtsod.backends.openvino.conversion import (
-    GOLDEN_OUTPUTS_FILE,
     GRAPH_FILES,
     SHARED_SIZES,
     ConversionRequest,
     ConversionResult,
     convert,
     convert_and_save,
+    golden_outputs_in,
+    is_intact,
+    move_into_place,
 )
 from rtsod.backends.openvino.core import openvino_core, ov
 from rtsod.backends.openvino.dynamic_shapes import fix_size
@@ -45,7 +46,6 @@ _log = logging.getLogger(CACHE_LOG)
 
 _GRAPH_VERSION: Final = 4
 """Increased whenever what the graph computes changes, so that older conversions are not used."""
-_DIGEST_FILE: Final = "graph.sha256"
 _LOCK_TIMEOUT_SECONDS: Final = 120.0
 """A conversion takes about 15 seconds. One that takes longer than this hangs, and nothing waits for it."""
 
@@ -116,7 +116,7 @@ class ModelCache:
         sizes = _shared_sizes(size)
         name = _folder_name(weights, sizes, calibration)
         folder = None if self._root is None else self._root / name
-        if folder is not None and _is_intact(folder):
+        if folder is not None and is_intact(folder):
             return self._load_cached(folder, size)
         if name in self._unsaved:
             return self._load_unsaved(name, size)
@@ -126,7 +126,7 @@ class ModelCache:
             notify(converting)
             return self._convert(request, name, size)
         with _exclusive(folder, self._lock_timeout, notify):
-            if _is_intact(folder):  # another process has converted it by now
+            if is_intact(folder):  # another process has converted it by now
                 return self._load_cached(folder, size)
             if folder.exists():
                 _log.warning("%s: the converted model is damaged or cannot be read: converting again", folder)
@@ -157,7 +157,7 @@ class ModelCache:
             faults += result.faults
             if folder is not None and result.folder is not None and result.folder.parent == folder.parent:
                 try:
-                    _move_into_place(result.folder, folder)
+                    move_into_place(result.folder, folder)
                     return self._load_cached(folder, size)
                 except OSError as error:
                     faults.append(error.strerror or str(error))
@@ -169,12 +169,12 @@ class ModelCache:
                 self._unsaved[name] = model, {str(each): output for each, output in golden_outputs.items()}
             else:
                 graph, constants = ((result.folder / file).read_bytes() for file in GRAPH_FILES)
-                self._unsaved[name] = self.core.read_model(graph, constants), _golden_outputs(result.folder)
+                self._unsaved[name] = self.core.read_model(graph, constants), golden_outputs_in(result.folder)
             return self._load_unsaved(name, size)
 
     def _load_cached(self, folder: Path, size: int) -> ConvertedModel:
         model = fix_size(self.core.read_model(folder / GRAPH_FILES[0]), size)
-        return ConvertedModel(model, _golden_outputs(folder)[str(size)], stored=True)
+        return ConvertedModel(model, golden_outputs_in(folder)[str(size)], stored=True)
 
     def _load_unsaved(self, name: str, size: int) -> ConvertedModel:
         model, golden_outputs = self._unsaved[name]
@@ -226,35 +226,5 @@ def _run_conversion(request: ConversionRequest, places: list[Path]) -> Conversio
         return convert_and_save(request, places)
 
 
-def _move_into_place(unfinished: Path, folder: Path) -> None:
-    """Add the digest to a complete conversion and rename its folder."""
-    (unfinished / _DIGEST_FILE).write_text(_digest(unfinished))
-    try:
-        os.replace(unfinished, folder)
-    except OSError:
-        if not _is_intact(folder):  # if it is, another process was faster, and its conversion is the same
-            raise
-
-
-def _golden_outputs(folder: Path) -> dict[str, str]:
-    outputs: dict[str, str] = json.loads((folder / GOLDEN_OUTPUTS_FILE).read_text())
-    return outputs
-
-
 def _unfinished_prefix(folder: Path) -> str:
     return f".{folder.name}-"
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in (*GRAPH_FILES, GOLDEN_OUTPUTS_FILE):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _is_intact(folder: Path) -> bool:
-    try:
-        return (folder / _DIGEST_FILE).read_bytes() == _digest(folder).encode()
-    except OSError:
-        return False

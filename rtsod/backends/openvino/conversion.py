@@ -1,8 +1,13 @@
-"""Converts weights to an OpenVINO model, with PyTorch. :mod:`rtsod.backends.openvino.cache` decides when and where."""
+"""Converts weights to an OpenVINO model, with PyTorch, and tells whether a conversion is intact.
+
+:mod:`rtsod.backends.openvino.cache` decides when and where.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +20,7 @@ from rtsod.model.calibration import Calibration
 
 GRAPH_FILES: Final = ("graph.xml", "graph.bin")
 GOLDEN_OUTPUTS_FILE: Final = "answers.json"
+_DIGEST_FILE: Final = "graph.sha256"
 SHARED_SIZES: Final = (320, 256, 224, 192, 160, 128)
 """Input sizes, in pixels, that the program chooses among by itself. One conversion serves all of them."""
 
@@ -96,3 +102,35 @@ def save(model: ov.Model, golden_outputs: Mapping[int, str], folders: Sequence[P
 def convert_and_save(request: ConversionRequest, folders: Sequence[Path]) -> ConversionResult:
     """:func:`convert`, then :func:`save`: what runs in a subprocess."""
     return save(*convert(request), folders)
+
+
+def move_into_place(unfinished: Path, folder: Path) -> None:
+    """Add the digest to a complete conversion and rename its folder."""
+    (unfinished / _DIGEST_FILE).write_text(_digest(unfinished))
+    try:
+        os.replace(unfinished, folder)
+    except OSError:
+        if not is_intact(folder):  # if it is, another process was faster, and its conversion is the same
+            raise
+
+
+def golden_outputs_in(folder: Path) -> dict[str, str]:
+    """Float32 PyTorch's golden outputs in a conversion, by input size."""
+    outputs: dict[str, str] = json.loads((folder / GOLDEN_OUTPUTS_FILE).read_text())
+    return outputs
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether a folder holds a conversion, byte for byte as it was made."""
+    try:
+        return (folder / _DIGEST_FILE).read_bytes() == _digest(folder).encode()
+    except OSError:
+        return False
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in (*GRAPH_FILES, GOLDEN_OUTPUTS_FILE):
+        with (folder / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
