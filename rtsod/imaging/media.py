@@ -98,7 +98,12 @@ def open_handle(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
             raise SourceError(f"cannot read {path}: the file is empty")
         file.seek(0)
         container = av.open(
-            file, "r", buffer_size=_FILE_BUFFER_BYTES, container_options=_FILE_OPTIONS, options=_CODEC_OPTIONS
+            file,
+            "r",
+            buffer_size=_FILE_BUFFER_BYTES,
+            container_options=_FILE_OPTIONS,
+            options=_CODEC_OPTIONS,
+            metadata_errors="replace",
         )
     except FAILURES as error:
         raise SourceError(f"cannot read {path}: {cause(error)}") from error
@@ -133,6 +138,7 @@ def open_url(url: str, *, raw: bool = False) -> Iterator[InputContainer]:
             timeout=(open_timeout, read_timeout),
             container_options=options,
             options=_CODEC_OPTIONS,
+            metadata_errors="replace",  # old files have titles that are not UTF-8
         )
     except FAILURES as error:
         # Not "from error": FFmpeg's message repeats the URL, password included.

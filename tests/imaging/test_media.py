@@ -17,6 +17,7 @@ from rtsod.errors import SourceError
 from rtsod.imaging.media import open_handle, open_media, video_stream
 from rtsod.sources.video import video_from_file
 from tests.support.architecture import PACKAGE, modules
+from tests.support.sounding_video import Sound, make_video
 from tests.support.source_fixtures import pictures, write_video
 
 OPENERS = {("av", "open"), ("cv2", "imread"), ("cv2", "imdecode"), ("cv2", "VideoCapture"), ("PillowImage", "open")}
@@ -149,3 +150,13 @@ def test_a_single_picture_is_no_video_beside_one(tmp_path: Path) -> None:
     source = video_from_file(write_tracks(tmp_path / "a.mp4", Track(64, 1, Disposition.default), Track(32, 6)))
     assert source.info.width == 32
     source.close()
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_titles_that_are_not_utf8_do_not_make_a_file_unreadable(tmp_path: Path, suffix: str) -> None:
+    """Latin-1 is common in old files."""
+    path = make_video(tmp_path / f"a{suffix}", [Sound("aac", tags={"title": "cafe"})], tags={"title": "cafe"})
+    path.write_bytes(path.read_bytes().replace(b"cafe", b"caf\xe9"))
+    with open_media(path) as container:
+        assert container.metadata["title"] == "caf\N{REPLACEMENT CHARACTER}"
+        assert len(container.streams) == 2

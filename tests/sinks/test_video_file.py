@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -129,6 +130,22 @@ def test_colours_and_tags(tmp_path: Path, suffix: str) -> None:
     capture.release()
     assert read
     assert max(stripe_errors(np.asarray(image, np.uint8))) <= 3
+
+
+@pytest.mark.parametrize("transparent", [False, True], ids=["opaque", "transparent"])
+def test_every_frame_of_prores_says_what_its_colours_are(tmp_path: Path, transparent: bool) -> None:
+    """Primaries, transfer and matrix are bytes 22 to 24 of a frame; editors believe them (SMPTE RDD 36, 5.1)."""
+    path = tmp_path / "film.mov"
+    sink = VideoFileSink(path, fps=Fraction(30), transparent=transparent)
+    for index in range(3):
+        sink.write(composited(index, pts=Fraction(index, 30)))
+    sink.close()
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    assert len(packets) == 3
+    for packet in packets:
+        assert packet[4:8] == b"icpf"
+        assert packet[22:25] == bytes([1, 1, 1])  # BT.709
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".mov"])
