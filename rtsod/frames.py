@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,14 +86,15 @@ class Frame:
         return float(self.pts) if self.pts is not None else self.captured_at
 
 
-def _check_nothing_hidden(image: Image, alpha: Image | None, level: int) -> None:
+def _check_nothing_hidden(image: Image, alpha: Image | None, level: Literal[0, 255]) -> None:
     """Check that all channels are at ``level`` wherever ``alpha`` is 0."""
     if alpha is None:
         return
     if alpha.shape != image.shape[:2] or alpha.dtype != np.uint8:
         raise ValueError(f"alpha of shape {alpha.shape} and type {alpha.dtype} for a picture of shape {image.shape}")
-    blue, green, red = (image[..., channel] ^ np.uint8(level) for channel in range(3))
-    if (((blue | green | red) != 0) & (alpha == 0)).any():  # a tenth of the time of image[alpha == 0]
+    blue, green, red = (image[..., channel] for channel in range(3))
+    extreme = blue & green & red if level == BLANK else blue | green | red  # a tenth of the time of image[alpha == 0]
+    if ((extreme != level) & (alpha == 0)).any():
         raise ValueError("colours are hidden where the picture is transparent")
 
 
