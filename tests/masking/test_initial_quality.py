@@ -110,8 +110,8 @@ def test_files_are_fixed_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_requested_size_is_used_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = Machine(monkeypatch, 18).choose(region=144)
-    assert [(rung.size, rung.region) for rung in choice.rungs] == [(144, True)]
+    choice = Machine(monkeypatch, 18).choose(region=160)
+    assert [(rung.size, rung.region) for rung in choice.rungs] == [(160, True)]
     assert choice.seconds < 0.01  # with its share of the full-frame refreshes, but no more
 
 
