@@ -129,6 +129,8 @@ def open_outputs(
         if isinstance(sink, VirtualCameraSink):
             for note in sink.notes:
                 notify(note)
+            if source_alpha:
+                notify("virtual camera: black is behind what is transparent")
     return sinks
 
 

@@ -6,6 +6,7 @@ Each file shows a blue subject on the left and a green wall on the right. In the
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -22,15 +23,17 @@ from numpy.typing import NDArray
 from rtsod import sinks
 from rtsod.app import edges
 from rtsod.app.assembly import build_run
+from rtsod.composite.backgrounds import ColourBackground
 from rtsod.config import AppConfig, OutputConfig, PictureConfig, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Availability, Composited, Image
+from rtsod.interfaces import Backdrop, Blur, PassThrough
 from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.sinks import PreviewSink, VirtualCameraSink
 from rtsod.sinks.preview import view
 from tests.support.fakes import FakeEngine
-from tests.support.sink_fixtures import FakeDevice, read_recording
+from tests.support.sink_fixtures import FakeDevice, info, read_recording
 
 WIDTH, HEIGHT, FRAMES = 192, 64, 3
 BLUE, GREEN, RED, GREY = (230, 60, 0), (40, 200, 0), (0, 0, 250), (130, 130, 0)
@@ -214,3 +217,20 @@ def test_transparency_that_was_asked_for_is_never_dropped(tmp_path: Path) -> Non
     source = _photograph(tmp_path / "photo.png")
     with pytest.raises(UsageError, match=r"\.mp4 cannot keep transparency"):
         run(source, "transparent", OutputConfig(preview=False, outputs=(tmp_path / "film.mp4",)))
+
+
+@pytest.mark.parametrize(
+    ("has_alpha", "backdrop", "says"), [(True, Blur(), True), (True, ColourBackground("#508200"), False),
+                                        (False, PassThrough(), False)],
+)  # fmt: skip
+def test_a_virtual_camera_says_that_it_cannot_be_transparent(
+    has_alpha: bool, backdrop: Backdrop, says: bool, live: Edges
+) -> None:
+    lines: list[str] = []
+    config = OutputConfig(preview=False, virtual_camera="auto")
+    with ExitStack() as opened:
+        edges.open_outputs(
+            config, info(has_alpha=has_alpha), [backdrop], opened, lines.append, on_event=lambda event: None
+        )
+    assert ("virtual camera: black is behind what is transparent" in lines) is says
+    assert len(live.devices) == 1
