@@ -92,6 +92,10 @@ def _check_seconds(option: str, seconds: float | None) -> None:
         raise UsageError(f"{option} {seconds:g}: must be more than 0 seconds, and finite")
 
 
+DEFAULT_FPS: Final = 30
+"""Frames per second of a camera or of the demo scene, unless another rate is requested."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
     """Where frames come from."""
@@ -103,8 +107,9 @@ class SourceConfig:
     """Pixels to request from a camera, or of the demo scene. Files keep their own size."""
     height: int = 720
     """Pixels; see ``width``."""
-    fps: int = 30
-    """Frames per second to request from a camera, or of the demo scene. Files keep their own rate."""
+    fps: int | None = None
+    """Frames per second to request from a camera, or of the demo scene; see ``live_fps`` for the default. Photographs
+    are written to a video at this rate; None shows each for a second. Videos keep their own rate."""
     seed: int = 0
     """Seed of the demo scene; 0 or more."""
 
@@ -118,8 +123,13 @@ class SourceConfig:
             raise UsageError(f"--size {size}: must be at most {MAX_FRAME_PIXELS // 1_000_000} megapixels")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: must be 0 or more")
-        if not 1 <= self.fps <= MAX_CAMERA_FPS:
+        if self.fps is not None and not 1 <= self.fps <= MAX_CAMERA_FPS:
             raise UsageError(f"--fps {self.fps}: must be 1 to {MAX_CAMERA_FPS}")
+
+    @property
+    def live_fps(self) -> int:
+        """Frames per second of a camera or of the demo scene: ``fps``, or else ``DEFAULT_FPS``."""
+        return DEFAULT_FPS if self.fps is None else self.fps
 
 
 @dataclass(frozen=True, slots=True)

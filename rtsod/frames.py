@@ -108,7 +108,7 @@ class SourceInfo:
     """In pixels; None where frames differ in size (a folder of photographs)."""
     height: int | None
     fps: Fraction | None
-    """Frames per second, as claimed by the device or file; None for photographs."""
+    """Frames per second, as claimed by the device or file, or as requested for photographs; None if unknown."""
     live: bool
     """True: frames arrive in real time, and old ones are dropped. False: every frame is processed, in order."""
     stills: bool = False

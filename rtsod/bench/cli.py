@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fps",
         type=int,
         metavar="N",
-        help=f"frame rate of the demo scene and of folders (default: {SourceConfig().fps})",
+        help=f"frame rate of the demo scene and of folders (default: {SourceConfig().live_fps})",
     )
     pipeline.add_argument(
         "--pace", choices=tuple(_PACES), help="deliver frames like a camera, or as fast as possible (default: both)"
@@ -221,24 +221,22 @@ def _check_results(plan: BenchmarkPlan) -> None:
 def _sources(options: argparse.Namespace) -> tuple[SourceConfig, ...]:
     from rtsod.bench.end_to_end import open_paceable  # needs the extra rtsod[bench]
 
-    fps = SourceConfig().fps if options.fps is None else options.fps
     if options.source not in (None, "demo"):
         if options.size:
             raise UsageError(
                 f"--size {options.size[0]}: applies to the demo scene only: {options.source} has its own size"
             )
-        config = SourceConfig(options.source, fps=fps)
-        source = open_paceable(config)  # report a mistyped name before measuring
+        source = open_paceable(SourceConfig(options.source))  # report a mistyped name before measuring
         source.close()
         if options.fps is not None and source.info.fps is not None:
             raise UsageError(f"--fps {options.fps}: {options.source} has its own rate: drop --fps")
-        return (config,)
+        return (SourceConfig(options.source, fps=options.fps),)
     sources = []
     for size in options.size or _DEMO_SIZES:
         width, _, height = size.lower().partition("x")
         if not (width.isdecimal() and height.isdecimal()):
             raise UsageError(f"--size {size}: must be WIDTHxHEIGHT, such as 1280x720")
-        sources.append(SourceConfig("demo", int(width), int(height), fps))
+        sources.append(SourceConfig("demo", int(width), int(height), options.fps))
     return tuple(sources)
 
 

@@ -233,8 +233,8 @@ def _open_source(case: Case) -> Source:
     source: Source
     if config.spec == "demo":
         # Rendered in advance: a camera's frame costs this processor nothing.
-        images = demo_images(config.width, config.height, config.fps)
-        source = LoopedSource(images, Fraction(config.fps), name="demo scene")
+        images = demo_images(config.width, config.height, config.live_fps)
+        source = LoopedSource(images, Fraction(config.live_fps), name="demo scene")
     else:
         source = open_paceable(config)
-    return PacedSource(source, source.info.fps or Fraction(config.fps)) if case.paced else source
+    return PacedSource(source, source.info.fps or Fraction(config.live_fps)) if case.paced else source

@@ -134,7 +134,8 @@ def _add_input_options(parser: Parser) -> None:
         type=int,
         default=default.fps,
         metavar="N",
-        help="frame rate to request from the camera, or rate of the demo scene (default: %(default)s)",
+        help="frame rate to request from the camera, or rate of the demo scene "
+        f"(default: {default.live_fps}); or of a video made of photographs (default: 1)",
     )
     group.add_argument(
         "--seed", type=int, default=default.seed, metavar="N", help="seed of the demo scene (default: %(default)s)"

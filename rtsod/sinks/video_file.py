@@ -184,7 +184,7 @@ class VideoFileSink:
         tick_seconds = self._recipe.time_base
         if picture.pts is not None:
             seconds = self._lead + picture.pts
-        elif self._fps is None or picture.duration is not None:  # photographs follow one another
+        elif self._fps is None:  # photographs follow one another
             seconds = self._end * tick_seconds
         else:
             seconds = Fraction(picture.captured_at - self._first_captured)

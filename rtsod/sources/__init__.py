@@ -110,7 +110,7 @@ class _Opening:
                 index,
                 width=config.width,
                 height=config.height,
-                fps=config.fps,
+                fps=config.live_fps,
                 clock=self.clock,
                 on_event=self.on_event,
             )
@@ -148,7 +148,7 @@ class _Opening:
             if path.is_dir():
                 from rtsod.sources.stills import stills_from_folder
 
-                return stills_from_folder(path, clock=self.clock)
+                return stills_from_folder(path, fps=self.config.fps, clock=self.clock)
             if path.is_file():
                 return self._file(path)
             exists = path.exists()
@@ -172,19 +172,19 @@ class _Opening:
         from rtsod.sources.video import video_from_file
 
         if is_still(path):
-            return still_from_file(path, clock=self.clock)
+            return still_from_file(path, fps=self.config.fps, clock=self.clock)
         try:
             return video_from_file(path, clock=self.clock)
         except SourceError:
             if still_format(path) is None:
                 raise
         note = f"the animation of {path.name} cannot be decoded: this is its first picture"
-        return still_from_file(path, notes=(note,), clock=self.clock)
+        return still_from_file(path, notes=(note,), fps=self.config.fps, clock=self.clock)
 
 
 def _open_demo(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) -> Source:
     from rtsod.demo.scene import DemoScene
     from rtsod.sources.demo import DemoSource
 
-    scene = DemoScene(config.width, config.height, config.fps, config.seed)
+    scene = DemoScene(config.width, config.height, config.live_fps, config.seed)
     return DemoSource(scene, live=True, clock=clock, notes=notes)

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ _PLURALS: Final = {
 }
 
 
-def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> StillsSource:
+def stills_from_folder(folder: Path, *, fps: int | None = None, clock: Clock = time.perf_counter) -> StillsSource:
     """The photographs in a folder, in natural order: 2.jpg comes before 10.jpg.
 
     The first bytes of a file tell whether it is a photograph; of an animated one, the first picture counts. A file that
@@ -36,6 +37,7 @@ def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> Sti
 
     Args:
         folder: its subfolders are not searched.
+        fps: as for :class:`StillsSource`.
         clock: stamps ``Frame.captured_at``.
 
     Raises:
@@ -50,21 +52,24 @@ def stills_from_folder(folder: Path, *, clock: Clock = time.perf_counter) -> Sti
     if not paths:
         raise SourceError(f"{folder} holds no photographs: put some directly into it, for example JPEG or PNG files")
     name = folder.name or str(folder)
-    return StillsSource(paths, name=name, path=folder, notes=_passed_over(kinds), clock=clock)
+    return StillsSource(paths, name=name, path=folder, fps=fps, notes=_passed_over(kinds), clock=clock)
 
 
-def still_from_file(path: Path, *, notes: tuple[str, ...] = (), clock: Clock = time.perf_counter) -> StillsSource:
+def still_from_file(
+    path: Path, *, fps: int | None = None, notes: tuple[str, ...] = (), clock: Clock = time.perf_counter
+) -> StillsSource:
     """A single photograph.
 
     Args:
         path: the file.
+        fps: as for :class:`StillsSource`.
         notes: becomes ``info.notes``.
         clock: stamps ``Frame.captured_at``.
 
     Raises:
         SourceError: the file cannot be read, or the picture is too large.
     """
-    return StillsSource([path], name=path.name, path=path, first=load(path), notes=notes, clock=clock)
+    return StillsSource([path], name=path.name, path=path, first=load(path), fps=fps, notes=notes, clock=clock)
 
 
 class StillsSource:
@@ -79,6 +84,7 @@ class StillsSource:
         name: of the source, for messages.
         path: the file or folder they came from.
         first: the picture of the first file, if it has been read already.
+        fps: how many are shown per second, which gives them time stamps; None gives them none.
         notes: becomes ``info.notes``.
         clock: stamps ``Frame.captured_at``.
     """
@@ -90,6 +96,7 @@ class StillsSource:
         name: str,
         path: Path | None = None,
         first: Picture | None = None,
+        fps: int | None = None,
         notes: tuple[str, ...] = (),
         clock: Clock = time.perf_counter,
     ) -> None:
@@ -97,13 +104,13 @@ class StillsSource:
         self._names = _names(paths)
         self._pending = list(enumerate(paths))[::-1]
         self._first = first
-        self._skipped = 0
+        self._delivered = self._skipped = 0
         self._closed = threading.Event()
         self._info = SourceInfo(
             name=name,
             width=None,
             height=None,
-            fps=None,
+            fps=None if fps is None else Fraction(fps),
             live=False,
             stills=True,
             frames=len(paths),
@@ -137,12 +144,16 @@ class StillsSource:
                 self._skipped += 1
                 continue
             self._first = None
+            fps, shown_before = self._info.fps, self._delivered
+            self._delivered += 1
             return Frame(
                 image=picture.image,
                 index=index,
                 captured_at=self._clock(),
                 name=self._names[index],
                 alpha=picture.alpha,
+                pts=None if fps is None else shown_before / fps,
+                duration=None if fps is None else 1 / fps,
             )
         if self._skipped == self._info.frames and not self._closed.is_set():
             raise SourceError(f"cannot read any of the {self._skipped} pictures in {self._info.name}")

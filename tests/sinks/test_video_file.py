@@ -83,18 +83,6 @@ def test_every_picture_lasts_as_long_as_its_source_says(tmp_path: Path, suffix: 
     assert recording.seconds == pytest.approx(float(sum(durations)), abs=0.001)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_photographs_last_as_long_as_requested(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"film{suffix}"
-    sink = VideoFileSink(path, fps=Fraction(8))
-    for index in range(3):
-        sink.write(composited(index, name=f"still{index}", captured_at=5.0 * index, duration=Fraction(1, 8)))
-    sink.close()
-    recording = read_recording(path)
-    assert recording.times == [0, Fraction(1, 8), Fraction(1, 4)]
-    assert recording.seconds == pytest.approx(3 / 8, abs=0.001)
-
-
 def test_live_pictures_are_timed_from_the_first_capture(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     sink = VideoFileSink(path, fps=Fraction(30))
