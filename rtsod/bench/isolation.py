@@ -33,7 +33,7 @@ def run_isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         kwargs: its keyword arguments.
 
     Raises:
-        EngineError: the process died without a result (killed for memory, a crash in native code).
+        EngineError: no process can be started, or it died without a result (killed for memory, a crash in native code).
         CutShort: a signal interrupted this process, and ``work`` returned a partial result on SIGTERM.
         RtsodError: ``work`` raised it.
         UnexpectedError: ``work`` raised anything else.
@@ -53,3 +53,5 @@ def run_isolated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
                 raise CutShort(partial) from None
     except ProcessDied as error:
         raise EngineError(f"the measurement failed: {error}") from None
+    except OSError as error:
+        raise EngineError(f"no process can be started to measure in: {error.strerror or error}") from error

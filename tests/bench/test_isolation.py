@@ -12,6 +12,12 @@ from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, UsageError
 
 
+def test_where_no_process_can_be_started_the_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    with pytest.raises(EngineError, match="no process can be started to measure in: No such file"):
+        run_isolated(EngineConfig, input_size=64)
+
+
 def test_a_new_process_returns_raises_or_is_reported_dead() -> None:
     assert run_isolated(os.getpid) != os.getpid()
     with pytest.raises(UsageError, match="--input-size 1"):

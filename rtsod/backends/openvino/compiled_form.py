@@ -52,7 +52,7 @@ class FormCache:
             return CompiledForm(self.core.import_model(content[end:], device, options), content[start:end].decode())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
             _log.info("compiling the network again: %s: %s", path, reason(error))
             return None
 
@@ -63,7 +63,7 @@ class FormCache:
             blob = form.compiled.export_model().getvalue()
             content = len(golden_output).to_bytes(_LENGTH_BYTES, "big") + golden_output + blob
             replace_file(self._path(name, device, options), hashlib.sha256(content).digest() + content, mode=CODE_MODE)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             _log.info("every start compiles the network again: %s", reason(error))
 
     def _path(self, name: str, device: str, options: dict[str, str]) -> Path:
