@@ -235,7 +235,7 @@ def test_without_camera_display_or_output_the_demo_is_recorded(
         (["--source", "demo", "--stats", "none/s.json"], ExitCode.OUTPUT, "none"),
         (["--source", "demo", "--preview"], ExitCode.OUTPUT, "display"),
         (["--source", "missing.mp4"], ExitCode.SOURCE, "missing.mp4"),
-        (["--source", "."], ExitCode.SOURCE, "picture"),
+        (["--source", "."], ExitCode.SOURCE, "photographs"),
         (["--source", "7"], ExitCode.SOURCE, "7"),
         (["--source", "demo", "--weights", "missing.pth"], ExitCode.WEIGHTS, "missing.pth"),
         (["--source", "demo", "--engine", "torch", "--device", "cpu", "--precision", "fp16"], ExitCode.ENGINE, "fp16"),
