@@ -13,6 +13,8 @@ from av.video.stream import VideoStream
 
 _DISCONTINUITY_SECONDS: Final = Fraction(1)
 """A time stamp this far behind the previous one means that the file's clock was set back."""
+LONGEST_PAUSE: Final = Fraction(24 * 3600)
+"""Seconds between two pictures that are believed: somebody paused the recording. More is a damaged time stamp."""
 
 
 class Timeline:
@@ -29,10 +31,9 @@ class Timeline:
         self._origin: Fraction | None = None
         self._last = Fraction(0)
 
-    @property
-    def usual(self) -> Fraction:
-        """Nominal duration of one frame, in seconds."""
-        return self._frame_seconds
+    def believed(self, duration: Fraction | None) -> Fraction:
+        """How long the last frame is shown, in seconds: as stated, unless that is missing or absurd."""
+        return duration if duration and 0 < duration <= LONGEST_PAUSE else self._frame_seconds
 
     def seconds(self, pts: int | None) -> Fraction:
         """The time of the next frame.
@@ -44,8 +45,8 @@ class Timeline:
             self._origin = (pts or 0) * self._tick
             return self._last
         time = self._last + self._frame_seconds if pts is None else pts * self._tick - self._origin
-        if time <= self._last - _DISCONTINUITY_SECONDS and pts is not None:
-            # The clock was set back, as in concatenated recordings: continue from here.
+        if pts is not None and not -_DISCONTINUITY_SECONDS < time - self._last <= LONGEST_PAUSE:
+            # The clock was set, as in concatenated recordings: continue from here.
             time = self._last + self._frame_seconds
             self._origin = pts * self._tick - time
         # A stamp that repeats or goes back a little advances by the smallest step, so that no drift against the sound

@@ -192,7 +192,7 @@ class VideoSource:
         missing = self._count_missing(interlaced=frame.interlaced_frame)
         own = frame.duration * self._tick if frame.duration else None
         last = own if missing else self._whole.last_duration(frame.pts, own)
-        return self._frame(now, pts=now.time, duration=last or self._timeline.usual, is_last=True)
+        return self._frame(now, pts=now.time, duration=self._timeline.believed(last), is_last=True)
 
     def _frame(
         self, now: _Decoded, *, pts: Fraction | None = None, duration: Fraction | None = None, is_last: bool = False

@@ -211,6 +211,18 @@ def test_sound_that_outlasts_the_pictures_is_no_sign_of_missing_ones(tmp_path: P
         _check_whole(path, 20)
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+@pytest.mark.parametrize("start", [0, 90_000 * 60 * 60, 2**33 - 90_000 // 2], ids=["0", "one hour", "before the wrap"])
+def test_a_pause_is_kept_wherever_the_clock_starts(tmp_path: Path, suffix: str, start: int) -> None:
+    """MPEG-TS counts modulo 2**33."""
+    stamps = [start + tick for tick in (0, 3600, 7200, 7200 + 90_000 * 1800, 10_800 + 90_000 * 1800)]
+    path = tmp_path / f"paused{suffix}"
+    write_video(path, pictures(5), codec="libx264", stamps=stamps, time_base=Fraction(1, 90_000), options={"bf": "0"})
+    frames = _check_whole(path, 5)
+    expected = [float(Fraction(stamp - start, 90_000)) for stamp in stamps]
+    assert [float(frame.time) for frame in frames] == pytest.approx(expected, abs=0.0011)
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
 @pytest.mark.parametrize(
     ("suffix", "options"),

@@ -129,6 +129,22 @@ def test_times_start_at_zero_and_always_increase(stamps: list[int | None]) -> No
     assert all(after > before for before, after in itertools.pairwise(times))
 
 
+def test_a_pause_is_kept_and_a_damaged_stamp_is_not() -> None:
+    hour, century = 3_600_000, 10**14
+    timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
+    times = [timeline.seconds(stamp) for stamp in (-500, -460, hour, hour + 40, century, hour + 120, hour + 160)]
+    pause = Fraction(hour + 500, 1000)
+    step = Fraction(1, 25)
+    assert times == [0, step, pause, pause + step, pause + 2 * step, pause + 3 * step, pause + 4 * step]
+
+
+def test_an_absurd_last_duration_is_not_believed() -> None:
+    timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
+    assert timeline.believed(Fraction(7200)) == 7200
+    for absurd in (None, Fraction(0), Fraction(-1), Fraction(10**9)):
+        assert timeline.believed(absurd) == Fraction(1, 25)
+
+
 def test_a_clock_that_was_set_back_continues_at_the_same_rate() -> None:
     timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
     times = [timeline.seconds(stamp) for stamp in (90_000, 90_040, 0, 40, None, 120)]
