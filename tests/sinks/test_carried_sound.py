@@ -34,6 +34,8 @@ HALF = Fraction(1, 2)
         ("a.mp4", "ac3", 48_000),
         ("a.mov", "pcm_s16le", 48_000),
         ("a.mkv", "pcm_s16le", 22_050),
+        ("a.mkv", "wavpack", 48_000),
+        ("a.flv", "aac", 44_100),
     ],
 )
 def test_each_sample_keeps_its_distance_from_the_pictures(

@@ -48,7 +48,7 @@ class CopiedAudio:
 
     def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """What is written for one packet of the source: the packet with its new time, or nothing."""
-        if packet.pts is None or not packet.time_base:
+        if packet.pts is None or not packet.time_base or not packet.size:
             return
         tick = Fraction(packet.time_base)
         time = self._exact(packet.pts * tick - self._zero, tick)
@@ -58,7 +58,7 @@ class CopiedAudio:
             duration = nominal
         # Hidden sound before the recording: a decoder needs the last packet of it. More than that may be what an editor
         # has cut away.
-        if time + 2 * duration <= 0:
+        if time < 0 and time + 2 * duration <= 0:
             return
         stamp = round(time * self._rate)
         if self._last is not None and self._newest is not None and stamp <= self._last:
@@ -108,27 +108,38 @@ class EncodedAudio:
         self.note: str | None = None
         if av.AudioLayout(layout).nb_channels != context.layout.nb_channels:
             self.note = f"audio in {context.layout.name} becomes {layout}"
+        self._source = source
         self._zero = zero
         self._rate = rate
+        self._next: Fraction | None = None
         self._continuous = Continuous(rate)
         self._resampler: AudioResampler | None = None
         self._heard: tuple[str, str, int] | None = None
 
     def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """What is written for one packet of the source."""
-        try:
-            frames: list[Any] = packet.decode()
-        except FAILURES:  # a damaged packet; FFmpeg has many names for that
-            return
-        for frame in frames:
-            if frame.pts is None or not frame.time_base:
-                continue
-            yield from self._encoded(self._converted(frame))
+        yield from self._decoded(packet)
 
     def flush(self, end: Fraction | None) -> Iterator[Packet[Any]]:
         """What decoder, resampler and encoder still hold."""
+        if end is None:
+            yield from self._decoded(None)
         yield from self._encoded(self._drained())
         yield from self.stream.encode(None)
+
+    def _decoded(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
+        try:
+            frames: list[Any] = self._source.decode(packet)
+        except FAILURES:  # a damaged packet; FFmpeg has many names for that
+            return
+        for frame in frames:
+            if frame.pts is not None and frame.time_base:
+                self._next = frame.pts * Fraction(frame.time_base)
+            if self._next is not None:
+                # Of several frames in one packet, only the first has a time stamp.
+                frame.pts, frame.time_base = round(self._next * frame.sample_rate), Fraction(1, frame.sample_rate)
+                self._next += Fraction(frame.samples, frame.sample_rate)
+                yield from self._encoded(self._converted(frame))
 
     def _converted(self, frame: AudioFrame) -> Iterator[AudioFrame]:
         """In the encoder's layout and rate, packed. A broadcast may change to surround in the middle."""
