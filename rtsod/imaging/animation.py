@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from rtsod.imaging.pillow_image import open_pillow
 from rtsod.imaging.still_format import HEADER_BYTES, format_of
@@ -44,14 +44,33 @@ def _moves(file: BinaryIO, kind: str, header: bytes) -> bool:
 
 
 def _is_motion_jpeg(data: bytes) -> bool:
-    """Whether another JPEG picture follows at once, and no multi-picture index (MPF) says what it is for."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
-        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xE2 and data[at + 4 : at + 8] == b"MPF\0":
-            return False
-        if marker == 0xDA:  # the coded picture begins; a byte 0xFF in it is never followed by 0xD9
+    """Whether another JPEG picture of the same size follows at once, and no multi-picture index (MPF) says what for."""
+    first = _jpeg(data, 0)
+    if first is None or data[first.end : first.end + 3] != b"\xff\xd8\xff":
+        return False
+    second = _jpeg(data, first.end)
+    return second is not None and second.size == first.size and not first.is_indexed
+
+
+class _Jpeg(NamedTuple):
+    size: bytes
+    """Height and width, as stored."""
+    end: int
+    is_indexed: bool
+
+
+def _jpeg(data: bytes, at: int) -> _Jpeg | None:
+    """The JPEG picture that begins at a position; None if it is damaged, or does not end in these data."""
+    size, is_indexed = b"", False
+    at += 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            size = data[at + 5 : at + 9]
+        elif marker == 0xE2:
+            is_indexed |= data[at + 4 : at + 8] == b"MPF\0"
+        elif marker == 0xDA:  # the coded picture begins; a byte 0xFF in it is never followed by 0xD9
             end = data.find(b"\xff\xd9", at)
-            return end >= 0 and data[end + 2 : end + 5] == b"\xff\xd8\xff"
-        at += 2 + size
-    return False
+            return _Jpeg(size, end + 2, is_indexed) if end >= 0 else None
+        at += 2 + length
+    return None

@@ -69,7 +69,7 @@ def load(path: Path) -> Picture:
     except MemoryError as error:
         raise SourceError(f"cannot read {path}: there is not enough memory for it: scale it down") from error
     except Exception as error:  # damaged files raise whatever their parsing runs into
-        reason = getattr(error, "strerror", None) or "it is damaged, or cut off"
+        reason = getattr(error, "strerror", None) or "it is damaged, cut off, or of an unusual kind"
         raise SourceError(f"cannot read {path}: {reason}") from error
 
 

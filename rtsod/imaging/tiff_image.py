@@ -51,10 +51,10 @@ def read_tiff(file: BinaryIO) -> Raster:
     file.seek(0)
     bits = max(_several(tags.get(_BITS, 1)))
     sample_format = _several(tags.get(_SAMPLE_FORMAT, 1))[0]
-    photometric = tags.get(_PHOTOMETRIC)
+    photometric, samples = tags.get(_PHOTOMETRIC), tags.get(_SAMPLES, 1)
     if bits <= 8 or (photometric == _CMYK and bits == 16):
         return read_pillow(file, "TIFF")
-    samples, planar = tags.get(_SAMPLES, 1), tags.get(_PLANAR, 1)
+    planar = tags.get(_PLANAR, 1)
     readable = photometric in (_INVERTED, _UPRIGHT, _RGB) and samples in (1, 3, 4) and planar == 1
     if not readable or bits not in _DEPTHS.get(sample_format, ()):
         raise Unreadable(

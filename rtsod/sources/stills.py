@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -203,7 +204,7 @@ def _names(paths: Iterable[Path]) -> list[str]:
         # Ignore case: on some file systems A.png and a.png are the same file.
         name = next(
             candidate
-            for candidate in (path.stem, path.name, *(f"{path.name}.{n}" for n in range(2, 2 + len(names))))
+            for candidate in chain((path.stem, path.name), (f"{path.name}.{n}" for n in count(2)))
             if candidate.casefold() not in taken
         )
         taken.add(name.casefold())

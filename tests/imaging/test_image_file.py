@@ -520,6 +520,13 @@ def test_associated_alpha_is_divided_out(dtype: Any, read: Read) -> None:
     assert (picture.image[3] == BLANK).all()
 
 
+def test_associated_alpha_of_grey_is_divided_out(read: Read) -> None:
+    picture = read(tiff(np.full((4, 4, 2), (50, 100), np.uint8), photometric=1, extra=1))
+    assert picture.alpha is not None
+    assert picture.alpha[0, 0] == 100
+    assert picture.image[0, 0].tolist() == pytest.approx([127.5] * 3, abs=1)
+
+
 def test_white_may_be_0(read: Read) -> None:
     for dtype in (np.uint8, np.uint16):
         dark = np.full((4, 4, 1), np.iinfo(dtype).max, dtype)
@@ -574,6 +581,8 @@ def test_what_moves_is_no_still(tmp_path: Path) -> None:
     jpeg = encoded("JPEG", quarters())
     path.write_bytes(jpeg * 3)
     assert not is_still(path)  # motion JPEG
+    path.write_bytes(jpeg + encoded("JPEG", quarters()[::2, ::2]))
+    assert is_still(path)  # a photograph with a preview behind it
     frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
     assert is_still(path)  # several views of one scene
     path.write_bytes(jpeg + b"\0\0\0\x18ftypmp42" + bytes(500))
