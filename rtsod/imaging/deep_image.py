@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from rtsod.frames import Image
-from rtsod.imaging.raster import Unreadable, eight_bits
+from rtsod.imaging.raster import Raster, Unreadable, eight_bits
 
 _WHITE: Final = {"u": 65535.0, "f": 1.0}
 """The value of white by the kind of sample."""
 
 
-def decode_deep(
-    data: bytes, *, grey: bool, inverted: bool = False, premultiplied: bool = False
-) -> tuple[PillowImage.Image, PillowImage.Image | None]:
+def decode_deep(data: bytes, *, grey: bool, inverted: bool = False, premultiplied: bool = False) -> Raster:
     """Decode 16-bit integers, or floating-point numbers, of which 1.0 is white; brighter ones are clipped.
 
     Args:
@@ -31,7 +29,7 @@ def decode_deep(
         premultiplied: the colours are multiplied by the alpha.
 
     Returns:
-        Colours of mode L or RGB, straight, and the alpha of mode L or None.
+        Without a profile, and with the orientation 1.
 
     Raises:
         Unreadable: the data are damaged.
@@ -48,10 +46,11 @@ def decode_deep(
         opacity = np.maximum(samples[:, :, 3:].astype(np.float32) / white, 1e-6)
         colours = colours / white / opacity
         white = 1.0
-    levels = eight_bits(np.ascontiguousarray(colours), white)
-    if inverted:
-        levels = 255 - levels
-    return _pillow(levels[:, :, 0] if grey else levels), None if alpha is None else _pillow(alpha)
+    if colours.dtype != np.uint16:
+        colours = np.rint(np.clip(np.nan_to_num(colours), 0, white) * (65535 / white)).astype(np.uint16)
+    deep: NDArray[np.uint16] = np.ascontiguousarray(65535 - colours if inverted else colours)
+    levels = eight_bits(deep, 65535)
+    return Raster(_pillow(levels[:, :, 0] if grey else levels), None if alpha is None else _pillow(alpha), deep=deep)
 
 
 def _pillow(levels: Image) -> PillowImage.Image:

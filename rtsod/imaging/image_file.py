@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,7 +19,7 @@ from rtsod.imaging.bmp_image import read_bmp
 from rtsod.imaging.colour_profile import to_srgb
 from rtsod.imaging.geometry import Orientation, laid
 from rtsod.imaging.heif_image import avif_profile, read_heif
-from rtsod.imaging.pillow_image import DECODERS, read_pillow
+from rtsod.imaging.pillow_image import DECODERS, jpeg2000_profile, read_pillow
 from rtsod.imaging.png_image import read_png
 from rtsod.imaging.raster import Raster, Unreadable
 from rtsod.imaging.still_format import HEADER_BYTES, format_of
@@ -89,20 +90,22 @@ def _read(file: BinaryIO) -> Raster:
         case "AVIF":
             data = file.read()
             raster = read_pillow(io.BytesIO(data), kind)
-            return Raster(raster.image, raster.alpha, raster.profile or avif_profile(data), raster.orientation)
+            return replace(raster, profile=raster.profile or avif_profile(data))
         case "BMP":
             return read_bmp(file)
         case "PNG":
             return read_png(file)
         case "TIFF":
             return read_tiff(file)
+        case "JPEG 2000":
+            return replace(read_pillow(file, kind), profile=jpeg2000_profile(file))
         case _ if kind in DECODERS:
             return read_pillow(file, kind)
     raise Unreadable(f"it is a picture in the format {kind}, which cannot be read: {_WAYS_OUT.get(kind, _WAY_OUT)}")
 
 
 def _picture(raster: Raster, path: Path) -> Picture:
-    converted = to_srgb(raster.image, raster.profile, str(path))
+    converted = to_srgb(raster, str(path))
     to_bgr = cv2.COLOR_GRAY2BGR if converted.mode == "L" else cv2.COLOR_RGB2BGR
     orientation = _ORIENTATIONS[raster.orientation]
     image = laid(np.asarray(cv2.cvtColor(np.asarray(converted), to_bgr), np.uint8), orientation)

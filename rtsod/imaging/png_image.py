@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -38,14 +39,15 @@ def read_png(file: BinaryIO) -> Raster:
     image = open_pillow(file, "PNG")
     image.load()
     if depth <= 8:
-        colours, alpha = split_alpha(image)
+        raster = Raster(*split_alpha(image))
     else:
         file.seek(0)
-        colours, alpha = decode_deep(_pixels_alone(file.read()), grey=colour_type in _GREY)
+        raster = decode_deep(_pixels_alone(file.read()), grey=colour_type in _GREY)
         transparent = image.info.get("transparency")
-        if alpha is None and colour_type == 0 and transparent is not None:  # OpenCV knows only that of colours
-            alpha = PillowImage.fromarray(np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8))
-    return Raster(colours, alpha, _profile(chunks.get(b"cICP"), image), orientation_of(image))
+        if raster.alpha is None and colour_type == 0 and transparent is not None:  # OpenCV knows only that of colours
+            alpha = np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)
+            raster = replace(raster, alpha=PillowImage.fromarray(alpha))
+    return replace(raster, profile=_profile(chunks.get(b"cICP"), image), orientation=orientation_of(image))
 
 
 def _profile(code_points: bytes | None, image: PillowImage.Image) -> bytes | None:

@@ -32,6 +32,8 @@ class Raster:
     """The ICC profile of the colours; None means sRGB."""
     orientation: int = 1
     """How to turn the picture upright, as in EXIF: 1 to 8."""
+    deep: NDArray[np.uint16] | None = None
+    """``(H, W, C)``, 0..65535: the colours of ``image`` before they were rounded; None if nobody rounded them."""
 
 
 def check_size(width: int, height: int) -> None:

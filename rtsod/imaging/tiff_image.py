@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -60,13 +61,13 @@ def read_tiff(file: BinaryIO) -> Raster:
         raise Unreadable(
             f"a TIFF of {samples} x {bits} bits of this kind cannot be read: save it with 8 bits a channel"
         )
-    image, alpha = decode_deep(
+    raster = decode_deep(
         file.read(),
         grey=photometric != _RGB,
         inverted=photometric == _INVERTED,
         premultiplied=_several(tags.get(_EXTRA_SAMPLES, 0))[0] == _ASSOCIATED,
     )
-    return Raster(image, alpha, tags.get(_ICC))
+    return replace(raster, profile=tags.get(_ICC))
 
 
 def _tags(file: BinaryIO) -> Any:

@@ -487,6 +487,31 @@ def test_deep_pictures_are_turned_and_converted(read: Read) -> None:
         expect(read(tiff(stored(deep), tags={274: ("H", (orientation,))})), (RED, GREEN, BLUE, YELLOW))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_deep_shadows_have_no_bands(channels: int, read: Read) -> None:
+    ramp = np.linspace(0, 65535 / 40, 400).round().astype(np.uint16)
+    deep = np.tile(ramp[None, :, None], (2, 1, channels))
+    linear = {b"wtpt": xyz(0.9642, 1, 0.8249), b"kTRC": gamma(1)}
+    chunks = [chunk(b"gAMA", struct.pack(">I", 100_000))]
+    if channels == 1:
+        chunks.append(chunk(b"iCCP", b"x\0\0" + zlib.compress(icc(b"GRAY", b"XYZ ", linear))))
+    shown = read(png(deep, *chunks)).image[0]
+    expected = coded(ramp / 65535)
+    assert np.abs(shown - expected[:, None]).max() <= 2
+    assert len(np.unique(shown)) >= 40  # 8 bits have 7 levels of these shadows
+
+
+def test_a_profile_in_jpeg_2000(read: Read) -> None:
+    data = encoded("JPEG2000", quarters())
+    at = data.index(b"jp2h") - 4
+    colour = data.index(b"colr") - 4
+    size = int.from_bytes(data[colour : colour + 4], "big")
+    box = struct.pack(">I4s3B", 11 + len(P3_PROFILE), b"colr", 2, 0, 0) + P3_PROFILE
+    whole = int.from_bytes(data[at : at + 4], "big") - size + len(box)
+    with_profile = data[:at] + struct.pack(">I", whole) + data[at + 4 : colour] + box + data[colour + size :]
+    expect(read(with_profile), from_p3(RED, GREEN, BLUE, YELLOW), 1)
+
+
 def test_a_transparent_grey_of_16_bits(read: Read) -> None:
     deep = np.full((8, 8, 1), 1000, np.uint16)
     deep[:4] = 1001  # the same 8 bits
