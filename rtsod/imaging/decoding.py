@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 from av import Codec, CodecContext, VideoFrame
 from av.codec.codec import UnknownCodecError
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from rtsod.frames import Picture
+from rtsod.imaging.colour import ColourConverter
 from rtsod.imaging.geometry import Geometry, Orientation, orientation_of
 from rtsod.imaging.media import videos
 from rtsod.imaging.transparency import picture_of
 
-_BT2020: Final = 9  # SWS_CS_BT2020, which PyAV does not name
-# AVColorSpace of a frame -> the matrix swscale knows. Others (YCgCo, ICtCp, ...) are too rare to guess at.
-_MATRICES: Final[dict[int, int]] = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: _BT2020,
-    10: _BT2020,
-}
-_HD_LINES: Final = 720
-"""Untagged video with at least this many lines is taken for BT.709, smaller video for BT.601."""
 _ALPHA_DECODERS: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """WebM keeps alpha beside the picture. FFmpeg's own decoders of these formats pass over it."""
 
@@ -51,7 +37,7 @@ class Converter:
         self._alpha_decoder = _alpha_decoder(stream)
         self._orientation: Orientation | None = None
         self._geometry = Geometry(container, stream)
-        self._reformatter = VideoReformatter()
+        self._colours = ColourConverter()
         self._stream_notes = _other_videos(container, stream)
         self.notes: tuple[str, ...] = ()
         """Lines for the user about the file and the newest picture."""
@@ -73,28 +59,19 @@ class Converter:
         return self._alpha_decoder.decode(packet)
 
     def picture(self, frame: VideoFrame) -> Picture:
-        """Convert one frame: its matrix and range, its alpha, its cropping, its pixel aspect, its display matrix.
-
-        A frame that names no matrix is taken for BT.709 from 720 lines on and for BT.601 below, as players do.
+        """Convert one frame: its colours, its alpha, its cropping, its pixel aspect, its display matrix.
 
         Returns:
-            The picture, full range, upright, with square pixels.
+            The picture: BT.709, full range, upright, with square pixels.
 
         Raises:
             av.error.FFmpegError, ValueError: the pixel format cannot be converted.
         """
-        guess = Colorspace.ITU709 if frame.height >= _HD_LINES else Colorspace.ITU601
         self.has_alpha = self._may_be_transparent(frame)
-        pixels = self._reformatter.reformat(
-            frame,
-            format="bgra" if self.has_alpha else "bgr24",
-            src_colorspace=_MATRICES.get(frame.colorspace, guess),
-            src_color_range=frame.color_range or None,
-            dst_color_range=ColorRange.JPEG,  # without it, some PyAV versions squeeze RGB into video range
-        ).to_ndarray()
-        image = np.ascontiguousarray(pixels[:, :, :3], np.uint8)
-        self.notes = (*self._stream_notes, *self._geometry.notes(image))
-        picture = picture_of(image, np.ascontiguousarray(pixels[:, :, 3])) if self.has_alpha else Picture(image)
+        image, alpha = self._colours.convert(frame, alpha=self.has_alpha)
+        colours = () if self._colours.note is None else (self._colours.note,)
+        self.notes = (*self._stream_notes, *self._geometry.notes(image), *colours)
+        picture = Picture(image) if alpha is None else picture_of(image, alpha)
         return self._geometry.apply(picture, self._orientation or orientation_of(frame))
 
     def _may_be_transparent(self, frame: VideoFrame) -> bool:

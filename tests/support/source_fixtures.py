@@ -99,6 +99,41 @@ def write_yuv(path: Path, planes: NDArray[np.uint8], *, matrix: int, colour_rang
     return path
 
 
+def write_tagged(
+    path: Path,
+    planes: NDArray[np.uint16],
+    *,
+    matrix: int = 2,
+    primaries: int = 2,
+    transfer: int = 2,
+    full_range: bool = False,
+    pix_fmt: str = "yuv444p16le",
+) -> Path:
+    """Encode one frame losslessly, with tags: code points of ITU-T H.273.
+
+    Args:
+        path: a ``.mkv`` file.
+        planes: ``(H, W, 3)`` uint16 Y, Cb and Cr; or what PyAV takes for ``pix_fmt``.
+        matrix: of YCbCr.
+        primaries: of the colours.
+        transfer: characteristic.
+        full_range: of YCbCr.
+        pix_fmt: FFmpeg's name.
+    """
+    height, width = planes.shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=RATE, options={"strict": "-2"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        frame = av.VideoFrame.from_ndarray(planes, format=pix_fmt)
+        for tagged in (stream.codec_context, frame):
+            tagged.colorspace, tagged.color_range = matrix, 2 if full_range else 1
+            tagged.color_primaries, tagged.color_trc = primaries, transfer
+        frame.pts = 0
+        container.mux([*stream.encode(frame), *stream.encode()])
+    return path
+
+
 def write_audio(path: Path, *, cover: NDArray[np.uint8] | None = None) -> Path:
     """Encode a second of silence, with cover art if given (only in .mp3)."""
     with av.open(str(path), "w") as container:
