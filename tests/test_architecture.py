@@ -64,7 +64,7 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("cuda", ("rtsod.backends.cuda.cuda_python",)),
         ("pycuda", ("rtsod.backends.cuda.pycuda",)),
         ("filelock", ("rtsod.system.file_lock",)),
-        ("numba", ("rtsod.refine.kernel", "rtsod.refine.kernel_cache")),
+        ("numba", ("rtsod.imaging.colour_kernel", "rtsod.refine.kernel", "rtsod.refine.kernel_cache")),
         ("platformdirs", ("rtsod.system.cache_folder",)),
         ("pyvirtualcam", ("rtsod.sinks.pyvirtualcam_backend",)),
         ("matplotlib", ("rtsod.bench.plots",)),

@@ -43,7 +43,9 @@ _BELOW_CLI: Final = (*_BELOW_APP, "demo", "export", "app")
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
     "system": Folder("files, locks, signals, subprocesses, worker threads, V4L2", (), ("filelock", "platformdirs")),
-    "imaging": Folder("geometry, the network's input, untrusted media files", (), ("PIL", "av", "cv2", "pi_heif")),
+    "imaging": Folder(
+        "geometry, the network's input, untrusted media files", (), ("PIL", "av", "cv2", "numba", "pi_heif")
+    ),
     "demo": Folder("the built-in demo scene, with a known alpha for every frame", (), ("cv2",)),
     "motion": Folder("optical flow: propagates, stabilizes and checks masks", (), ("cv2",)),
     "refine": Folder(
