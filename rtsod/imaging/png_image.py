@@ -46,7 +46,7 @@ def read_png(file: BinaryIO) -> Raster:
         transparent = image.info.get("transparency")
         if raster.alpha is None and colour_type == 0 and transparent is not None:  # OpenCV knows only that of colours
             alpha = np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)
-            raster = replace(raster, alpha=PillowImage.fromarray(alpha))
+            raster = Raster(raster.image, PillowImage.fromarray(alpha), deep=raster.deep)
     return replace(raster, profile=_profile(chunks.get(b"cICP"), image), orientation=orientation_of(image))
 
 
