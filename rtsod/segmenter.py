@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -24,7 +25,7 @@ _DEFAULTS: Final = EngineConfig()
 class Segmenter:
     """An open network that computes the mask of one picture at a time.
 
-    Use it as a context manager, and from one thread::
+    Use it as a context manager. Several threads may call it; they take turns::
 
         with rtsod.Segmenter.open(model="lite") as segmenter:
             alpha = segmenter(cv2.imread("photo.jpg"))
@@ -33,6 +34,7 @@ class Segmenter:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._closed = False
+        self._turn = threading.Lock()  # an engine computes one picture at a time
 
     @classmethod
     def open(
@@ -97,10 +99,9 @@ class Segmenter:
             raise EngineError("this Segmenter is closed: open another one")
         picture = _picture(image)
         size = self._engine.info.input_size
-        if stream:
-            saliency = self._engine.infer(shrink(picture.image, size))
-        else:
-            saliency = stretch_still(self._engine.infer(shrink_still(picture.image, size)))
+        with self._turn:
+            saliency = self._engine.infer((shrink if stream else shrink_still)(picture.image, size))
+        saliency = saliency if stream else stretch_still(saliency)
         alpha = refiner(refine, stills=not stream)(picture.image, Mask(saliency, 0, 0.0).alpha).alpha
         return alpha if picture.alpha is None else alpha * (picture.alpha * np.float32(1 / 255))
 

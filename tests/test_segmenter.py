@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,30 @@ def test_it_finds_a_square_on_a_plain_background(published_weights: dict[str, Pa
     assert alpha.dtype == np.float32
     assert alpha[45, 55] > 0.9
     assert alpha[5, 5] < 0.1
+
+
+def test_several_threads_take_turns() -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+    gate = threading.Barrier(4)
+
+    def answer(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        alpha = np.full((64, 64), image[0, 0, 0] / 255, np.float32)
+        with lock:
+            inside -= 1
+        return alpha
+
+    def ask(level: int) -> float:
+        gate.wait()
+        return float(segmenter(np.full((64, 64, 3), level, np.uint8), stream=True)[0, 0])
+
+    with rtsod.Segmenter(ConstantEngine(64, answer=answer)) as segmenter, ThreadPoolExecutor(4) as pool:
+        levels = [10, 90, 170, 250]
+        assert np.allclose(list(pool.map(ask, levels)), np.array(levels) / 255, atol=1e-6)
+    assert most == 1
 
 
 @pytest.mark.parametrize("size", [129, 161, 193, 225, 257, 321])

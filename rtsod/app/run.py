@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
 from rtsod.config import AppConfig, RunConfig
-from rtsod.errors import ExitCode, RtsodError, internal_error
+from rtsod.errors import ExitCode, RtsodError, UsageError, internal_error
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow
@@ -35,8 +36,11 @@ def run(config: AppConfig) -> ExitCode:
         ``ExitCode.DONE``, or the code of the signal that ended the run.
 
     Raises:
+        UsageError: this is not the main thread.
         RtsodError: the run could not start, or an error ended it. Outputs are closed and usable by then.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError("run was called from another thread: call it from the main thread, which gets the signals")
     reporter = Reporter()
     with StopSignals() as signals:
         try:

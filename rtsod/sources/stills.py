@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,10 @@ from rtsod.interfaces import Clock
 
 _log = logging.getLogger(__name__)
 
+_MAX_NAME_BYTES: Final = 251
+"""The longest name of a result; file systems take 255 bytes, of which ``.png`` needs four."""
+_NUMBER_BYTES: Final = 8
+"""Kept free in a long name for a dot and a number."""
 _MAX_NAMES: Final = 5
 """How many of the files that are passed over are named."""
 _PLURALS: Final = {
@@ -198,15 +203,21 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def _names(paths: Iterable[Path]) -> list[str]:
+    """What the results are called, without a suffix."""
     names: list[str] = []
     taken: set[str] = set()
     for path in paths:
         # Ignore case: on some file systems A.png and a.png are the same file.
-        name = next(
-            candidate
-            for candidate in chain((path.stem, path.name), (f"{path.name}.{n}" for n in count(2)))
-            if candidate.casefold() not in taken
-        )
+        name = next(name for name in _candidates(path) if name.casefold() not in taken)
         taken.add(name.casefold())
         names.append(name)
     return names
+
+
+def _candidates(path: Path) -> Iterator[str]:
+    for name in (path.stem, path.name):
+        if len(os.fsencode(name)) <= _MAX_NAME_BYTES:
+            yield name
+    # Cut between characters: part of one would be no text.
+    beginning = os.fsencode(path.name)[: _MAX_NAME_BYTES - _NUMBER_BYTES].decode(errors="ignore")
+    yield from (f"{beginning}.{n}" for n in count(2))

@@ -298,3 +298,17 @@ def test_real_photographs(tmp_path: Path) -> None:
         expected = cv2.imread(str(path))
         assert expected is not None
         assert np.array_equal(frame.image, expected)
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_results_of_very_long_names_can_be_written(letter: str, tmp_path: Path) -> None:
+    stem = (letter * 251).encode()[:250].decode()
+    for suffix in (".jpg", ".png", ""):
+        cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((8, 8, 3), np.uint8))
+        (tmp_path / "picture.png").rename(tmp_path / f"{stem}{suffix or 'ab'}")
+    source = stills_from_folder(tmp_path)
+    names = []
+    while (frame := source.read()) is not None:
+        names.append(f"{frame.name}.png")
+    assert len(names) == len({name.casefold() for name in names}) == 3
+    assert max(len(name.encode()) for name in names) <= 255
