@@ -73,6 +73,24 @@ def test_subtitles_follow_the_first_picture_and_end_with_the_run(tmp_path: Path,
     assert read[0][1] == pytest.approx(0.3, abs=0.0015)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".webm"])
+def test_subtitles_that_are_not_utf8_are_converted_too(tmp_path: Path, suffix: str) -> None:
+    made = make_video(tmp_path / "a.mkv", [Cues("subrip", [(0.2, 0.8, "cafe"), (1.0, 1.5, "after")])])
+    made.write_bytes(made.read_bytes().replace(b"cafe", b"caf\xe9"))
+    record(made, tmp_path / f"out{suffix}")
+    assert [text for _, _, text in cues(tmp_path / f"out{suffix}")] == ["café", "after"]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_styles_of_mp4_are_no_text(tmp_path: Path, suffix: str) -> None:
+    """They follow the text, as bytes that are not UTF-8."""
+    made = make_video(tmp_path / "a.mp4", [Cues("mov_text", [(0.2, 0.8, "one {\\i1}slanted{\\i0} word")])])
+    with av.open(str(made)) as container:
+        assert any(b"styl" in bytes(packet) for packet in container.demux(subtitles=0))
+    record(made, tmp_path / f"out{suffix}")
+    assert [text for _, _, text in cues(tmp_path / f"out{suffix}")] == ["one slanted word"]
+
+
 def test_mp4_shows_overlapping_subtitles_when_they_begin(tmp_path: Path) -> None:
     """It can show one at a time: a cue ends when the next begins, and those that begin together are one."""
     overlapping = [(0.2, 1.5, "a"), (0.6, 1.8, "b"), (0.6, 1.0, "c"), (1.9, 5.0, "d")]

@@ -12,6 +12,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.subtitles.stream import SubtitleStream
 
+from rtsod.imaging.media import FAILURES
 from rtsod.sinks.encoders import Recipe
 
 _MILLISECOND: Final = Fraction(1, 1000)
@@ -65,10 +66,10 @@ class SubtitleTrack:
         if begin < 0 and end <= 0:
             return
         if self._source is not None:
-            subtitle = self._source.decode2(packet)
-            if subtitle is None:
+            converted = self._converted(self._source, packet)
+            if converted is None:
                 return
-            packet = self.stream.codec_context.encode_subtitle(subtitle)
+            packet = converted
         first, last = round(max(begin, Fraction(0)) / self._tick), round(end / self._tick)
         if not self._collects:
             yield self._placed(packet, first, last)
@@ -92,12 +93,34 @@ class SubtitleTrack:
             # What the muxer adds at the end lasts as long as the last cue: let that be short.
             yield self._placed(Packet(_EMPTY), position, position + 1)
 
+    def _converted(self, source: SubtitleStream, packet: Packet[Any]) -> Packet[Any] | None:
+        """One cue in the container's format; None if there is no text in it or it is damaged."""
+        try:
+            binary = source.codec_context.codec.canonical_name == "mov_text"  # has styles after the text
+            subtitle = source.decode2(packet if binary else _in_utf8(packet))
+            return None if subtitle is None else self.stream.codec_context.encode_subtitle(subtitle)
+        except FAILURES:
+            return None
+
     def _placed(self, packet: Packet[Any], first: int, last: int) -> Packet[Any]:
         packet.pts = packet.dts = first
         packet.time_base = self._tick
         packet.duration = max(0, last - first)
         packet.stream = self.stream
         return packet
+
+
+def _in_utf8(packet: Packet[Any]) -> Packet[Any]:
+    """The packet, or one in UTF-8: text in anything else is taken for Windows-1252, as old subtitles are."""
+    text = bytes(packet)
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        other: Packet[Any] = Packet(text.decode("cp1252", "replace").encode())
+        other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
+        other.time_base = packet.time_base
+        return other
+    return packet
 
 
 def _one_at_a_time(cues: list[tuple[int, int, bytes]], limit: int | None) -> Iterator[tuple[int, int, bytes]]:
