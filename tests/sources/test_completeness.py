@@ -80,7 +80,8 @@ def _check_whole(path: Path, count: int) -> list[Frame]:
 def test_a_whole_file_lacks_nothing_and_keeps_its_times(tmp_path: Path, data: st.DataObject) -> None:
     suffix = data.draw(st.sampled_from(sorted(CODECS)))
     codec = data.draw(st.sampled_from(CODECS[suffix]))
-    count = data.draw(st.integers(2 if suffix == ".apng" else 1, 40))  # one picture makes a plain PNG
+    # FFmpeg does not recognize the shortest MPEG streams, and one picture alone makes a plain PNG.
+    count = data.draw(st.integers({".ts": 10, ".mpg": 10, ".apng": 2}.get(suffix, 1), 40))
     rate = (
         25 if suffix in (".gif", ".mpg") or codec == "mpeg2video" else data.draw(st.sampled_from([5, 24, 25, 30, 60]))
     )
