@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from av.container import InputContainer
 
 from rtsod.errors import SourceError
-from rtsod.imaging.media import FAILURES, cause, open_url, redacted
+from rtsod.imaging.media import FAILURES, Media, cause, is_web, open_media, open_url, redacted
+
+_log = logging.getLogger(__name__)
 
 _FILES: Final = ("gif", "apng", "avi", "yuv4mpegpipe")
 """Formats that nobody streams live."""
@@ -27,7 +30,39 @@ def is_endless(container: InputContainer) -> bool:
     return container.format.name in _PLAYLISTS or container.size <= 0
 
 
-def must_go_back(container: InputContainer) -> bool:
+@contextmanager
+def open_address(url: str) -> Iterator[tuple[InputContainer, Media]]:
+    """Open a network stream, or a file behind http(s) even if its index is at its end and the server cannot seek.
+
+    Such a file is copied to a temporary one. Leaving the context closes the stream, and deletes the copy.
+
+    Args:
+        url: as for :func:`rtsod.imaging.media.open_url`.
+
+    Yields:
+        The container, and where to open it again while the context lasts: the address, or the copy.
+
+    Raises:
+        SourceError: as for :func:`rtsod.imaging.media.open_url`, or there is no room for the copy.
+    """
+    name = redacted(url)
+    media: Media = url
+    with ExitStack() as opened:
+        container: InputContainer = opened.enter_context(open_url(url))
+        if is_web(url) and not is_endless(container) and _must_go_back(container):
+            goes_back = _can_go_back(container)
+            opened.close()
+            if not goes_back:
+                _log.info("%s: its index is at the end, and the server sends it from the start only: copying it", name)
+                media = opened.enter_context(_downloaded(url))
+            try:
+                container = opened.enter_context(open_media(media))
+            except SourceError:
+                raise SourceError(f"cannot read {name}: its end, where its index is, did not arrive") from None
+        yield container, media
+
+
+def _must_go_back(container: InputContainer) -> bool:
     """Whether the file's index comes after its data, as in an MP4 that was not made for the web."""
     entries = [stream.index_entries for stream in container.streams]
     return container.format.name.startswith("mov,") and any(
@@ -35,7 +70,7 @@ def must_go_back(container: InputContainer) -> bool:
     )
 
 
-def can_go_back(container: InputContainer) -> bool:
+def _can_go_back(container: InputContainer) -> bool:
     """Whether the server sends the data of a file whose end was read; takes a packet, so open the file again."""
     with suppress(*FAILURES):
         return any(packet.size for packet in container.demux())
@@ -43,7 +78,7 @@ def can_go_back(container: InputContainer) -> bool:
 
 
 @contextmanager
-def downloaded(url: str) -> Iterator[Path]:
+def _downloaded(url: str) -> Iterator[Path]:
     """A temporary copy of a file, which leaving the context deletes.
 
     If the server breaks off, the copy holds what came before.

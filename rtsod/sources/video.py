@@ -19,7 +19,7 @@ from rtsod.errors import SourceError
 from rtsod.frames import Frame, Picture, SourceInfo
 from rtsod.imaging.decoding import Converter
 from rtsod.imaging.media import FAILURES, Failure, Media, cause, is_web, open_media, redacted, video_stream
-from rtsod.imaging.network import can_go_back, downloaded, is_endless, must_go_back
+from rtsod.imaging.network import is_endless, open_address
 from rtsod.interfaces import Clock
 from rtsod.sources.completeness import Completeness, is_cut_off
 from rtsod.sources.timeline import DisplayOrder, Timeline
@@ -65,24 +65,10 @@ def video_from_url(url: str, *, clock: Clock = time.perf_counter) -> VideoSource
         SourceError: as for a file, or nothing arrived within ``OPEN_TIMEOUT_SECONDS`` of
             :mod:`rtsod.imaging.media`. The message holds no credentials.
     """
-    name = redacted(url)
     with ExitStack() as owned:
-        container = owned.enter_context(open_media(url))
+        container, media = owned.enter_context(open_address(url))
         live = not is_web(url) or is_endless(container)
-        media: Media = url
-        if not live and must_go_back(container):
-            goes_back = can_go_back(container)
-            owned.close()
-            if not goes_back:
-                _log.info(
-                    "%s: the server sends it from start to end only, and its index is at the end: copying it", name
-                )
-                media = owned.enter_context(downloaded(url))
-            try:
-                container = owned.enter_context(open_media(media))
-            except SourceError:
-                raise SourceError(f"cannot read {name}: its end, where its index is, did not arrive") from None
-        source = VideoSource(container, owned, name=name, live=live, media=media, clock=clock)
+        source = VideoSource(container, owned, name=redacted(url), live=live, media=media, clock=clock)
         owned.pop_all()
     return source
 
