@@ -64,13 +64,13 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("cuda", ("rtsod.backends.cuda.cuda_python",)),
         ("pycuda", ("rtsod.backends.cuda.pycuda",)),
         ("filelock", ("rtsod.system.file_lock",)),
-        ("numba", ("rtsod.imaging.colour_kernel", "rtsod.refine.kernel", "rtsod.refine.kernel_cache")),
+        ("numba", ("rtsod.system.kernel_cache",)),
         ("platformdirs", ("rtsod.system.cache_folder",)),
         ("pyvirtualcam", ("rtsod.sinks.pyvirtualcam_backend",)),
         ("matplotlib", ("rtsod.bench.plots",)),
         ("rich", ("rtsod.app.console",)),
         ("PIL", ("rtsod.imaging.",)),
-        ("pi_heif", ("rtsod.imaging.heif_image",)),
+        ("pi_heif", ("rtsod.imaging.stills.heif_image",)),
     ],
 )
 def test_a_library_is_imported_in_one_place(library: str, homes: tuple[str, ...]) -> None:

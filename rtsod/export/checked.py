@@ -15,8 +15,8 @@ from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.export.parity import Parity, check_parity
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.fit import cover
-from rtsod.imaging.image_file import load
 from rtsod.imaging.network_input import shrink
+from rtsod.imaging.stills.image_file import load
 from rtsod.model.calibration import calibration_for
 from rtsod.model.checkpoints import load_network
 from rtsod.model.golden_input import golden_input

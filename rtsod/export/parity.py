@@ -23,10 +23,10 @@ from onnx.reference.op_run import OpRun
 from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
 from rtsod.frames import Alpha, Image
-from rtsod.imaging.image_file import load
 from rtsod.imaging.iou import iou_of_all
 from rtsod.imaging.network_input import shrink
-from rtsod.imaging.still_format import has_still_suffix, still_format
+from rtsod.imaging.stills.image_file import load
+from rtsod.imaging.stills.still_format import has_still_suffix, still_format
 
 LIMITS: Final[dict[ExportPrecision, float]] = {"fp32": 1e-4, "fp16": 2e-3, "int8": 4e-3}
 """Largest allowed mean absolute difference of saliency, over all pixels of all pictures."""

@@ -12,7 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from rtsod.frames import Picture
-from rtsod.imaging.colour import ColourConverter
+from rtsod.imaging.colour.converter import ColourConverter
 from rtsod.imaging.geometry import Geometry, Orientation, orientation_of
 from rtsod.imaging.media import videos
 from rtsod.imaging.transparency import picture_of

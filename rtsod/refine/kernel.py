@@ -1,22 +1,19 @@
 """The only loop over pixels at the size of the frame: compiled, and limited to the cells that an edge passes through.
 
 Numba compiles it when this module is imported, so never while frames wait: a few seconds the first time, after that it
-is read from a cache (:mod:`rtsod.refine.kernel_cache`). It runs without the interpreter's lock.
+is read from a cache (:mod:`rtsod.system.kernel_cache`). It runs without the interpreter's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.refine.kernel_cache import compile_cached
+from rtsod.system.kernel_cache import compiled
 
-Kernel: TypeAlias = Callable[[Image, Alpha, NDArray[np.int64], NDArray[np.int64], int, Alpha], None]
 ALPHA_TRIM: Final = np.float32(0.05)
 """Cut off from the fitted alpha at both ends, and the rest stretched to [0, 1]: noise keeps a fit from reaching 0 and
 1."""
@@ -35,15 +32,7 @@ _HALF: Final = np.float32(0.5)
 _WHITE: Final = np.float32(255)
 
 
-def compile_kernel(function: Kernel) -> Kernel:
-    """Compile a function to machine code now, or load the code that an earlier start cached."""
-    kernel: Kernel = njit(nogil=True, error_model="numpy")(function)
-    if kernel is not function:  # it is where NUMBA_DISABLE_JIT is set
-        compile_cached(kernel, "void(uint8[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], int64, float32[:,::1])")
-    return kernel
-
-
-@compile_kernel
+@compiled("void(uint8[:,:,::1], float32[:,:,::1], int64[::1], int64[::1], int64, float32[:,::1])")
 def refine_cells(
     image: Image, planes: Alpha, rows: NDArray[np.int64], columns: NDArray[np.int64], scale: int, alpha: Alpha
 ) -> None:

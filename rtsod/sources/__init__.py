@@ -166,8 +166,8 @@ class _Opening:
         )
 
     def _file(self, path: Path) -> Source:
-        from rtsod.imaging.animation import is_still
-        from rtsod.imaging.still_format import still_format
+        from rtsod.imaging.stills.animation import is_still
+        from rtsod.imaging.stills.still_format import still_format
         from rtsod.sources.stills import still_from_file
         from rtsod.sources.video import video_from_file
 

@@ -15,8 +15,8 @@ from typing import Final
 
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, Picture, SourceInfo
-from rtsod.imaging.image_file import load
-from rtsod.imaging.still_format import has_still_suffix, still_format
+from rtsod.imaging.stills.image_file import load
+from rtsod.imaging.stills.still_format import has_still_suffix, still_format
 from rtsod.interfaces import Clock
 
 _log = logging.getLogger(__name__)

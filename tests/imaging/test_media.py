@@ -23,7 +23,7 @@ from tests.support.source_fixtures import pictures, write_video
 OPENERS = {("av", "open"), ("cv2", "imread"), ("cv2", "imdecode"), ("cv2", "VideoCapture"), ("PillowImage", "open")}
 ALLOWED = {
     "rtsod.imaging.media": {("av", "open")},
-    "rtsod.imaging.deep_image": {("cv2", "imdecode")},
+    "rtsod.imaging.stills.deep_image": {("cv2", "imdecode")},
     "rtsod.sources.camera": {("cv2", "VideoCapture")},
 }
 

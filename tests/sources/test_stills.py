@@ -17,7 +17,7 @@ from PIL import Image
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError
 from rtsod.frames import Frame
-from rtsod.imaging.image_file import load
+from rtsod.imaging.stills.image_file import load
 from rtsod.sources import open_source
 from rtsod.sources.stills import StillsSource, stills_from_folder
 from tests.support.source_fixtures import pictures, write_video

@@ -42,14 +42,17 @@ _BELOW_CLI: Final = (*_BELOW_APP, "demo", "export", "app")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
-    "system": Folder("files, locks, signals, subprocesses, worker threads, V4L2", (), ("filelock", "platformdirs")),
+    "system": Folder(
+        "files, locks, caches, signals, subprocesses, worker threads, V4L2", (), ("filelock", "numba", "platformdirs")
+    ),
     "imaging": Folder(
-        "geometry, the network's input, untrusted media files", (), ("PIL", "av", "cv2", "numba", "pi_heif")
+        "untrusted media: photographs, videos, their colours and geometry; the network's input", ("system",),
+        ("PIL", "av", "cv2", "pi_heif"),
     ),
     "demo": Folder("the built-in demo scene, with a known alpha for every frame", (), ("cv2",)),
     "motion": Folder("optical flow: propagates, stabilizes and checks masks", (), ("cv2",)),
     "refine": Folder(
-        "edges: brings a map to the frame's size, guided by the frame", ("system",), ("cv2", "numba")
+        "edges: brings a map to the frame's size, guided by the frame", ("system",), ("cv2",)
     ),
     "pipeline": Folder("the threads a frame passes through, and the rings between them"),
     "model": Folder(

@@ -1,4 +1,4 @@
-"""Photographs in every format, made with Pillow, by hand, or (HEIC) kept in ``tests/imaging/heic``."""
+"""Photographs in every format, made with Pillow, by hand, or (HEIC) kept in ``tests/imaging/stills/heic``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-HEIC: Final = Path(__file__).parents[1] / "imaging" / "heic"
+HEIC: Final = Path(__file__).parents[1] / "imaging" / "stills" / "heic"
 WIDTH, HEIGHT = 96, 64
 RED, GREEN, BLUE, YELLOW = (200, 40, 40), (40, 180, 60), (40, 60, 200), (220, 200, 60)
 P3: Final = (12, 13)

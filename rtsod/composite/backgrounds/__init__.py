@@ -11,7 +11,7 @@ from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.backgrounds.image import ImageBackground
 from rtsod.composite.backgrounds.video import VideoBackground
 from rtsod.errors import SourceError, UsageError
-from rtsod.imaging.still_format import still_format
+from rtsod.imaging.stills.still_format import still_format
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
 from rtsod.system.names import path_named
 
@@ -108,7 +108,7 @@ def _suggestion(spec: str, names: list[str]) -> str:
 
 
 def _open_file(path: Path) -> Background:
-    from rtsod.imaging.animation import is_still  # with Pillow, only where it is needed
+    from rtsod.imaging.stills.animation import is_still  # with Pillow, only where it is needed
 
     if is_still(path):
         return ImageBackground(path)

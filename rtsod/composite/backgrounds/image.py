@@ -16,14 +16,14 @@ class ImageBackground:
     """A photograph, scaled to cover the frame. Where it is transparent, it is black: nothing is behind a background.
 
     Args:
-        path: a file that :func:`rtsod.imaging.image_file.load` can read.
+        path: a file that :func:`rtsod.imaging.stills.image_file.load` can read.
 
     Raises:
         SourceError: the file cannot be read, holds no picture, or the picture is too large.
     """
 
     def __init__(self, path: Path) -> None:
-        from rtsod.imaging.image_file import load  # with Pillow, only where it is needed
+        from rtsod.imaging.stills.image_file import load  # with Pillow, only where it is needed
 
         picture = load(path)
         self._original = picture.image

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from rtsod.frames import Image
-from rtsod.imaging.raster import Raster, Unreadable, eight_bits
+from rtsod.imaging.stills.raster import Raster, Unreadable, eight_bits
 
 _WHITE: Final = {"u": 65535.0, "f": 1.0}
 """The value of white by the kind of sample."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Image
-from rtsod.imaging import colour_formulas as formulas
-from rtsod.imaging.colour_formulas import Numbers
-from rtsod.imaging.colour_kernel import GAIN_STEPS, MAX_LIGHT, STEPS, convert
-from rtsod.imaging.colour_tags import CONSTANT_LUMINANCE, HLG, LUMA_WEIGHTS, ColourTags, Matrix
+from rtsod.imaging.colour import formulas
+from rtsod.imaging.colour.formulas import Numbers
+from rtsod.imaging.colour.kernel import GAIN_STEPS, MAX_LIGHT, STEPS, convert
+from rtsod.imaging.colour.tags import CONSTANT_LUMINANCE, HLG, LUMA_WEIGHTS, ColourTags, Matrix
 
 _MIDDLE: Final = 1 << 15
 """Code of neutral chroma, in 16 bits."""

@@ -8,8 +8,8 @@ from typing import BinaryIO, Final
 import numpy as np
 from PIL import Image as PillowImage
 
-from rtsod.imaging.pillow_image import read_pillow
-from rtsod.imaging.raster import Raster
+from rtsod.imaging.stills.pillow_image import read_pillow
+from rtsod.imaging.stills.raster import Raster
 
 _HEADER: Final = struct.Struct("<10xII ii HHI")
 """Where the pixels begin; the header's size, width, height, planes, bits, compression."""

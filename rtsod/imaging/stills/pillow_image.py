@@ -26,8 +26,8 @@ from PIL import (
 )
 from PIL import Image as PillowImage
 
-from rtsod.imaging.icc import adobe_rgb_profile
-from rtsod.imaging.raster import Raster, check_size, eight_bits, split_alpha
+from rtsod.imaging.stills.icc import adobe_rgb_profile
+from rtsod.imaging.stills.raster import Raster, check_size, eight_bits, split_alpha
 
 DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,

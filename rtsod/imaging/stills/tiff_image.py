@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, Final
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from rtsod.imaging.deep_image import decode_deep
-from rtsod.imaging.pillow_image import read_pillow
-from rtsod.imaging.raster import Raster, Unreadable, check_size
+from rtsod.imaging.stills.deep_image import decode_deep
+from rtsod.imaging.stills.pillow_image import read_pillow
+from rtsod.imaging.stills.raster import Raster, Unreadable, check_size
 
 # Tags of TIFF 6.0, and of DNG.
 _SUBFILE_TYPE: Final = 254

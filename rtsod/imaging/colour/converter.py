@@ -10,7 +10,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from rtsod.frames import Image
-from rtsod.imaging.colour_tags import BT709, ColourTags, conversion_note, has_unknown_matrix, needs_conversion, tags_of
+from rtsod.imaging.colour.tags import BT709, ColourTags, conversion_note, has_unknown_matrix, needs_conversion, tags_of
 
 _BT2020: Final = 9  # SWS_CS_BT2020, which PyAV 18 does not name
 _SWSCALE_MATRICES: Final[dict[int | None, int]] = {
@@ -56,7 +56,7 @@ class ColourConverter:
             pixels = np.asarray(self._rgb(frame, "bgra" if alpha else "bgr24", tags), np.uint8)
             image = np.ascontiguousarray(pixels[:, :, :3])
             return image, np.ascontiguousarray(pixels[:, :, 3]) if alpha else None
-        from rtsod.imaging.colour_conversion import converted  # with Numba, only where it is needed
+        from rtsod.imaging.colour.wide_gamut import converted  # with Numba, only where it is needed
 
         codes = self._rgb(frame, "bgr48le", tags) if tags.matrix is None else self._ycbcr(frame, tags)
         image = converted(np.asarray(codes, np.uint16), tags)

@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from rtsod.imaging.pillow_image import open_pillow
-from rtsod.imaging.still_format import HEADER_BYTES, format_of
+from rtsod.imaging.stills.pillow_image import open_pillow
+from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of
 
 _SEQUENCE_BRANDS: Final = (b"hevc", b"hevx", b"hevm", b"hevs", b"msf1", b"avis")
 _MAX_JPEG_BYTES: Final = 64 << 20

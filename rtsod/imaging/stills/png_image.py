@@ -9,10 +9,10 @@ from typing import BinaryIO, Final
 import numpy as np
 from PIL import Image as PillowImage
 
-from rtsod.imaging.deep_image import decode_deep
-from rtsod.imaging.icc import Chromaticities, profile_of_code_points, profile_of_gamma
-from rtsod.imaging.pillow_image import camera_profile, open_pillow, orientation_of
-from rtsod.imaging.raster import Raster, split_alpha
+from rtsod.imaging.stills.deep_image import decode_deep
+from rtsod.imaging.stills.icc import Chromaticities, profile_of_code_points, profile_of_gamma
+from rtsod.imaging.stills.pillow_image import camera_profile, open_pillow, orientation_of
+from rtsod.imaging.stills.raster import Raster, split_alpha
 
 _SIGNATURE_BYTES: Final = 8
 _END: Final = bytes(4) + b"IEND\xae\x42\x60\x82"

@@ -23,9 +23,9 @@ from PIL import Image
 from rtsod.config import MAX_STILL_PIXELS, MAX_STILL_SIDE
 from rtsod.errors import SourceError
 from rtsod.frames import BLANK, Picture
-from rtsod.imaging.animation import is_still
-from rtsod.imaging.image_file import load
-from rtsod.imaging.still_format import format_of, still_format
+from rtsod.imaging.stills.animation import is_still
+from rtsod.imaging.stills.image_file import load
+from rtsod.imaging.stills.still_format import format_of, still_format
 from tests.support.still_fixtures import (
     BEST,
     BLUE,

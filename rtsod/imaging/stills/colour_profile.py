@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from rtsod.imaging.raster import Raster
+from rtsod.imaging.stills.raster import Raster
 
 _log = logging.getLogger(__name__)
 

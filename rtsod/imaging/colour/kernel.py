@@ -1,6 +1,6 @@
 """The loop over the pixels of a video whose colours swscale cannot convert: compiled, without the interpreter's lock.
 
-Numba compiles it when this module is imported: about a second, once such a video is opened.
+It is compiled when this module is imported, which is when such a video is opened: about a second the first time.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from rtsod.frames import Image
+from rtsod.system.kernel_cache import compiled
 
 STEPS: Final = 65535
 """Tables have ``STEPS + 1`` entries, for a signal or light from 0 to 1."""
@@ -26,7 +26,7 @@ _SIGNATURE: Final = (
 )
 
 
-@njit(_SIGNATURE, nogil=True, error_model="numpy", fastmath=True)
+@compiled(_SIGNATURE, fastmath=True)
 def convert(
     codes: NDArray[np.uint16],
     offset: NDArray[np.float32],

@@ -13,7 +13,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
@@ -22,7 +22,28 @@ from rtsod.system.files import read_bytes, replace_file
 
 _log = logging.getLogger(CACHE_LOG)
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 _DIGEST_BYTES: Final = hashlib.sha256().digest_size
+
+
+def compiled(signature: str, **options: Any) -> Callable[[Function], Function]:
+    """A decorator that compiles a function to machine code now, or loads the code that an earlier start cached.
+
+    The code runs without the interpreter's lock. Where ``NUMBA_DISABLE_JIT`` is set, the function stays as it is.
+
+    Args:
+        signature: of the function, in Numba's notation.
+        options: of ``numba.njit``.
+    """
+
+    def compile_it(function: Function) -> Function:
+        kernel: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
+        if kernel is not function:
+            compile_cached(kernel, signature)
+        return cast(Function, kernel)
+
+    return compile_it
 
 
 def compile_cached(dispatcher: Any, signature: str, folder: Path | None = None) -> None:

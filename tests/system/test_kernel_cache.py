@@ -15,8 +15,8 @@ import numba
 import pytest
 from numba import njit
 
-from rtsod.refine import kernel_cache
-from rtsod.refine.kernel_cache import compile_cached
+from rtsod.system import kernel_cache
+from rtsod.system.kernel_cache import compile_cached
 
 ROOT = Path(__file__).parents[2]
 

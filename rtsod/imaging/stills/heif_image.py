@@ -10,8 +10,8 @@ import numpy as np
 import pi_heif
 from PIL import Image as PillowImage
 
-from rtsod.imaging.icc import profile_of_code_points
-from rtsod.imaging.raster import Raster, Unreadable, check_size, eight_bits, split_alpha
+from rtsod.imaging.stills.icc import profile_of_code_points
+from rtsod.imaging.stills.raster import Raster, Unreadable, check_size, eight_bits, split_alpha
 
 _ITEM: Final = re.compile(rb"(?P<size>....)infe(?:\x02.{7}|\x03.{9})", re.DOTALL)
 """An item's entry (ISO/IEC 14496-12, 8.11.6), up to its type."""

@@ -15,15 +15,15 @@ import numpy as np
 from rtsod.config import MAX_STILL_PIXELS
 from rtsod.errors import SourceError
 from rtsod.frames import Picture
-from rtsod.imaging.bmp_image import read_bmp
-from rtsod.imaging.colour_profile import to_srgb
 from rtsod.imaging.geometry import Orientation, laid
-from rtsod.imaging.heif_image import avif_profile, read_heif
-from rtsod.imaging.pillow_image import DECODERS, jpeg2000_profile, read_pillow
-from rtsod.imaging.png_image import read_png
-from rtsod.imaging.raster import Raster, Unreadable
-from rtsod.imaging.still_format import HEADER_BYTES, format_of
-from rtsod.imaging.tiff_image import read_tiff
+from rtsod.imaging.stills.bmp_image import read_bmp
+from rtsod.imaging.stills.colour_profile import to_srgb
+from rtsod.imaging.stills.heif_image import avif_profile, read_heif
+from rtsod.imaging.stills.pillow_image import DECODERS, jpeg2000_profile, read_pillow
+from rtsod.imaging.stills.png_image import read_png
+from rtsod.imaging.stills.raster import Raster, Unreadable
+from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of
+from rtsod.imaging.stills.tiff_image import read_tiff
 from rtsod.imaging.transparency import picture_of
 
 _MAX_FILE_BYTES: Final = 8 * MAX_STILL_PIXELS

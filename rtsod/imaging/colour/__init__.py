@@ -1,0 +1,1 @@
+"""The colours of video frames, from any tags to those of BT.709."""
