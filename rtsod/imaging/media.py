@@ -6,16 +6,17 @@ videos, pictures and sound opens its input here, so the limits hold for all of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import av
 import av.error
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
@@ -38,14 +39,20 @@ _NOT_THE_VIDEO: Final = (
     Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
 )
 _CODEC_OPTIONS: Final = {"max_pixels": str(MAX_FRAME_PIXELS)}
+# MPEG-TS: where the numbers of the streams change, as in joined recordings, the same streams go on.
+_ONE_PROGRAMME: Final = {"merge_pmt_versions": "1"}
 _FILE_OPTIONS: Final = {
     # FFmpeg reads from a handle and may open nothing else: a playlist that poses as a video reaches neither other files
     # nor the network.
     "protocol_whitelist": "",
     "format_whitelist": ",".join(sorted(av.formats_available - {"tty"})),  # it shows any text as a video of a terminal
+    **_ONE_PROGRAMME,
 }
 # No "file": a server's answer must not make FFmpeg read local files.
-_PROTOCOLS: Final = {"protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,rtmp,rtmps,srt,http,https,httpproxy,crypto"}
+_PROTOCOLS: Final = {
+    "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,rtmp,rtmps,srt,http,https,httpproxy,crypto",
+    **_ONE_PROGRAMME,
+}
 # FFmpeg keeps what it reads while it analyses a stream, and delivers it afterwards. Not so with "fflags=nobuffer": then
 # the first key frame is gone, and the first picture waits for the next one. So the analysis is kept short instead: six
 # frames tell the frame rate, and sound that does not come within a second is not waited for.
@@ -145,6 +152,19 @@ def open_url(url: str, *, raw: bool = False) -> Iterator[InputContainer]:
         raise SourceError(f"cannot open {redacted(url)}: {cause(error)}; check the address and the network") from None
     with container:
         yield container
+
+
+def packets_of(container: InputContainer, streams: Iterable[Stream] | None = None) -> Iterator[Packet[Any]]:
+    """The packets of an open file in their order, and at the end an empty one for each stream.
+
+    Args:
+        container: open for demuxing.
+        streams: those to read; None: all.
+    """
+    try:
+        yield from container.demux(list(container.streams) if streams is None else list(streams))
+    except IndexError:
+        return  # PyAV reaches the end so, if another stream began in the middle of the file
 
 
 def is_web(url: str) -> bool:

@@ -18,7 +18,8 @@ from av.packet import Packet
 from rtsod.errors import SourceError
 from rtsod.frames import Frame, Picture, SourceInfo
 from rtsod.imaging.decoding import Converter
-from rtsod.imaging.media import FAILURES, Failure, Media, cause, is_web, open_media, redacted, video_stream
+from rtsod.imaging.file_clock import FileClock
+from rtsod.imaging.media import FAILURES, Failure, Media, cause, is_web, open_media, packets_of, redacted, video_stream
 from rtsod.imaging.network import is_endless, open_address
 from rtsod.interfaces import Clock
 from rtsod.sources.completeness import Completeness, is_cut_off
@@ -224,7 +225,8 @@ class VideoSource:
     def _packets(self) -> Iterator[Packet[Any]]:
         """The packets of the pictures. Those of other streams tell how far the file reaches."""
         failures = 0
-        packets = self._container.demux()
+        clock = FileClock(self._container)
+        packets = packets_of(self._container)
         while failures < _MAX_FAILURES:
             try:
                 packet = next(packets, None)
@@ -237,10 +239,11 @@ class VideoSource:
                     break
                 self._skip(error)
                 failures += 1
-                packets = self._container.demux()  # the error has ended the old iterator
+                packets = packets_of(self._container)  # the error has ended the old iterator
                 continue
             if packet is None:
                 return
+            clock.correct(packet)
             whole = self._whole.add(packet)
             if whole and packet.stream.index == self._stream.index:
                 failures = 0

@@ -246,6 +246,7 @@ def test_a_packet_without_a_time_base_is_skipped(tmp_path: Path, suffix: str) ->
 
         def __init__(self, container: InputContainer) -> None:
             self.streams, self.metadata, self.chapters = container.streams, container.metadata, container.chapters
+            self.format = container.format
 
         def demux(self, _: Any) -> Iterator[Packet[AudioStream]]:
             for index, packet in enumerate(packets):

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from rtsod.sinks import VideoFileSink
+from rtsod.sources.video import video_from_file
 from tests.support.sink_fixtures import composited, read_recording
 
 FPS = 25
@@ -38,10 +39,11 @@ def _write(
     start: float = 0.0,
     seconds: float = SECONDS,
     options: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
     """Write black pictures and mono sounds, each with the second at which it begins, in blocks of so many samples."""
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("flv" if path.suffix == ".flv" else "mpeg4", rate=FPS)
+    with av.open(str(path), "w", container_options=muxer or {}) as container:
+        video = container.add_stream({".flv": "flv", ".mpg": "mpeg2video"}.get(path.suffix, "mpeg4"), rate=FPS)
         assert isinstance(video, VideoStream)
         video.width = video.height = 32
         stream = container.add_stream(codec, rate=rate, layout=layout, options=options or {})
@@ -201,3 +203,59 @@ def test_sound_goes_on_where_its_format_changes(
     output = _record(joined, tmp_path / f"out{suffix}")
     assert len(read_recording(output).times) == 2 * SECONDS * FPS
     assert _tones(output, [0.1, 0.5, 0.8, 1.2, 1.5, 1.8]) == [440] * 3 + [880] * 3
+
+
+def _recorded(source: Path, output: Path) -> Path:
+    """Record a video as the program reads it."""
+    video = video_from_file(source)
+    sink = VideoFileSink(output, fps=video.info.fps, carry_from=source)
+    while (frame := video.read()) is not None:
+        sink.write(
+            composited(frame.index, image=frame.image, pts=frame.pts, duration=frame.duration, is_last=frame.is_last)
+        )
+    sink.close()
+    video.close()
+    return output
+
+
+@pytest.mark.parametrize("output", ["out.mp4", "out.webm"])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "start", "options"),
+    [
+        (".ts", "aac", 0, {}),
+        (".ts", "mp2", 3600, {}),
+        (".mpg", "mp2", 0, {}),
+        (".mpg", "mp2", 3600, {}),
+        (".ts", "aac", 1, {"mpegts_start_pid": "768"}),
+        (".ts", "aac", 0, {"mpegts_start_pid": "768"}),
+    ],
+    ids=["set-back", "jump", "vob-set-back", "vob-jump", "other-numbers", "other-numbers-set-back"],
+)
+def test_joined_recordings_are_one(
+    tmp_path: Path, suffix: str, codec: str, start: int, options: dict[str, str], output: str
+) -> None:
+    """Whatever the clock of the second one says, and whatever its streams are called."""
+    rate = 48_000
+    first = _write(tmp_path / f"1{suffix}", codec, rate, [(0.0, _tone(440, rate, SECONDS))])
+    second = _write(
+        tmp_path / f"2{suffix}", codec, rate, [(0.0, _tone(880, rate, SECONDS))], start=start, muxer=options
+    )
+    joined = tmp_path / f"joined{suffix}"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    recorded = _recorded(joined, tmp_path / output)
+    recording = read_recording(recorded)
+    assert len(recording.times) == 2 * SECONDS * FPS
+    assert recording.seconds == pytest.approx(2 * SECONDS, abs=0.1)
+    assert _tones(recorded, [0.2, 0.5, 0.8, 1.2, 1.5, 1.8]) == [440] * 3 + [880] * 3
+
+
+def test_a_stream_that_begins_in_the_middle_ends_nothing(tmp_path: Path) -> None:
+    """It belongs to another programme."""
+    first = _write(tmp_path / "1.ts", "mp2", 48_000, [(0.0, _tone(440, 48_000, SECONDS))])
+    other = {"mpegts_start_pid": "768", "mpegts_service_id": "7", "mpegts_pmt_start_pid": "4608"}
+    second = _write(tmp_path / "2.ts", "mp2", 48_000, [(0.0, _tone(880, 48_000, SECONDS))], muxer=other)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    recorded = _recorded(joined, tmp_path / "out.mp4")
+    assert len(read_recording(recorded).times) == SECONDS * FPS
+    assert _tones(recorded, [0.2, 0.8]) == [440] * 2

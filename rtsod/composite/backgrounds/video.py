@@ -12,8 +12,9 @@ from av import VideoFrame
 from rtsod.errors import SourceError
 from rtsod.frames import Image
 from rtsod.imaging.decoding import Converter
+from rtsod.imaging.file_clock import FileClock
 from rtsod.imaging.fit import cover
-from rtsod.imaging.media import FAILURES, cause, open_media, video_stream
+from rtsod.imaging.media import FAILURES, cause, open_media, packets_of, video_stream
 from rtsod.imaging.transparency import over_black
 
 _log = logging.getLogger(__name__)
@@ -120,12 +121,14 @@ def _decode(path: Path) -> Generator[_TimedFrame]:
         converter = Converter(container, stream)
         usual = 1.0 / float(stream.guessed_rate or _DEFAULT_FPS)
         start, begin, end = None, -1.0, 0.0
-        packets = container.demux(stream)
+        clock = FileClock(container)
+        packets = packets_of(container, [stream])
         while True:
             try:
                 packet = next(packets)
             except (StopIteration, *FAILURES):  # the end, or damage that hides the rest of the file
                 return
+            clock.correct(packet)
             try:
                 frames = converter.decode(packet)
             except FAILURES:

@@ -15,7 +15,8 @@ from av.stream import Discard, Stream
 from av.subtitles.stream import SubtitleStream
 
 from rtsod.errors import SourceError
-from rtsod.imaging.media import FAILURES, Media, cause, media_name, open_media, video_stream
+from rtsod.imaging.file_clock import FileClock
+from rtsod.imaging.media import FAILURES, Media, cause, media_name, open_media, packets_of, video_stream
 from rtsod.sinks.carried.audio import CopiedAudio, EncodedAudio
 from rtsod.sinks.carried.selection import Selected, codec_name, select
 from rtsod.sinks.carried.subtitles import SubtitleTrack
@@ -198,11 +199,16 @@ class Carried:
         """Packets in the order of the file, each with its time."""
         if not streams:
             return
-        for stream in self._source.streams:
-            if stream not in streams:
-                stream.discard = Discard.all  # not even read, where the format allows
+        clock, carried = FileClock(self._source), {stream.index for stream in streams}
+        if clock.is_steady:
+            for stream in self._source.streams:
+                if stream not in streams:
+                    stream.discard = Discard.all  # not even read, where the format allows
         try:
-            for packet in self._source.demux(streams):
+            for packet in packets_of(self._source, streams if clock.is_steady else None):
+                clock.correct(packet)
+                if packet.stream.index not in carried:
+                    continue
                 stamp = packet.dts if packet.dts is not None else packet.pts
                 # An unset time base is None up to PyAV 18, and 0/1 from PyAV 19 on.
                 if stamp is not None and packet.time_base:
@@ -234,7 +240,7 @@ def _beginning(source: Media) -> tuple[Fraction, Fraction]:
             for sound in container.streams.audio
             if sound.start_time is not None and sound.time_base
         ]
-        shown = (frame for packet in container.demux(stream) for frame in _decoded(packet))
+        shown = (frame for packet in packets_of(container, [stream]) for frame in _decoded(packet))
         picture = next((Fraction(f.pts * f.time_base) for f in shown if f.pts is not None and f.time_base), Fraction(0))
     believed = [start for start in starts if picture - start <= LONGEST_LEAD]
     return min([picture, *believed]), picture
