@@ -237,9 +237,8 @@ def test_a_broken_track_costs_no_other(tmp_path: Path, codec: str, suffix: str) 
 def test_a_packet_without_a_time_base_is_skipped(tmp_path: Path, suffix: str) -> None:
     """PyAV up to 18 reports it as None, and PyAV 19 as a false 0/1, by which nothing can be divided."""
     made = make_video(tmp_path / "a.mkv", [Sound("pcm_s16le")])
-    with av.open(str(made)) as source:
-        stream = source.streams.audio[0]
-        packets = [packet for packet in source.demux(stream) if packet.pts is not None]
+    source = av.open(str(made))  # stays open: the packets belong to it
+    packets = [packet for packet in source.demux(source.streams.audio[0]) if packet.pts is not None]
 
     class Damaged:
         """The source, in which every other packet has lost its time base."""
@@ -262,6 +261,7 @@ def test_a_packet_without_a_time_base_is_skipped(tmp_path: Path, suffix: str) ->
         assert carried._next[0] == packets[1].pts * Fraction(1, 1000), "the first packet with a time base comes first"
         carried.finish(Fraction(2), whole=False)
         carried.close()
+    source.close()
 
 
 def test_a_full_disk_is_no_fault_of_a_track(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
