@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import warnings
 from dataclasses import replace
@@ -19,12 +20,15 @@ from rtsod.imaging.geometry import Orientation, laid
 from rtsod.imaging.stills.bmp_image import read_bmp
 from rtsod.imaging.stills.colour_profile import to_srgb
 from rtsod.imaging.stills.heif_image import avif_profile, read_heif
+from rtsod.imaging.stills.jpeg_damage import is_damaged
 from rtsod.imaging.stills.pillow_image import DECODERS, jpeg2000_profile, read_pillow
 from rtsod.imaging.stills.png_image import read_png
 from rtsod.imaging.stills.raster import Raster, Unreadable
-from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of
+from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of, still_format
 from rtsod.imaging.stills.tiff_image import read_tiff
 from rtsod.imaging.transparency import picture_of
+
+_log = logging.getLogger(__name__)
 
 _MAX_FILE_BYTES: Final = 8 * MAX_STILL_PIXELS
 """The largest allowed picture, uncompressed, with four channels of 16 bits."""
@@ -50,6 +54,8 @@ _ORIENTATIONS: Final = {
 def load(path: Path) -> Picture:
     """Read a photograph; its name does not matter. Of an animation or of several pages, it is the first picture.
 
+    A JPEG picture that is damaged inside is shown as far as possible, with a warning in the log.
+
     Colours are converted to sRGB by the profile in the file. Deep samples are rounded to 8 bits, grey becomes BGR, and
     inks become colours. HDR is clipped at the white of ordinary pictures.
 
@@ -63,7 +69,10 @@ def load(path: Path) -> Picture:
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of many things; what matters is an error of ours
-            return _picture(_read(file), path)
+            picture = _picture(_read(file), path)
+            if still_format(path) == "JPEG" and is_damaged(path.read_bytes()):
+                _log.warning("%s is damaged: parts of the picture are lost", path)
+            return picture
     except Unreadable as error:
         reason = str(error)
         raise SourceError(f"cannot read {path}: {reason}") from error

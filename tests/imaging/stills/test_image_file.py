@@ -25,6 +25,7 @@ from rtsod.errors import SourceError
 from rtsod.frames import BLANK, Picture
 from rtsod.imaging.stills.animation import is_still
 from rtsod.imaging.stills.image_file import load
+from rtsod.imaging.stills.jpeg_damage import is_damaged
 from rtsod.imaging.stills.still_format import format_of, still_format
 from tests.support.still_fixtures import (
     BEST,
@@ -784,3 +785,31 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="Is a directory"):
         load(tmp_path)
     assert not is_still(tmp_path / "gone.png")
+
+
+def test_a_jpeg_picture_that_is_damaged_inside_is_shown_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    whole = encoded("JPEG", noise)
+    middle = len(whole) // 2
+    for name, data in (("whole.jpg", whole), ("broken.jpg", whole[:middle] + bytes(400) + whole[middle + 400 :])):
+        (tmp_path / name).write_bytes(data)
+        assert load(tmp_path / name).image.shape == (96, 96, 3)
+    assert [record.getMessage().partition(" is damaged")[0] for record in caplog.records] == [
+        str(tmp_path / "broken.jpg")
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"progressive": True}, {"subsampling": 0}, {"restart_marker_blocks": 2}, {"optimize": True}, {"quality": 5}],
+    ids=str,
+)
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_whole_jpeg_picture_is_not_called_damaged(mode: str, options: dict[str, Any]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (37, 51, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(buffer, "JPEG", **options)
+    assert not is_damaged(buffer.getvalue())
+    assert not is_damaged(buffer.getvalue() + b"what follows is no picture")
