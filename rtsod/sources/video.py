@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from av import VideoFrame
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 
 from rtsod.errors import SourceError
@@ -109,6 +110,9 @@ class VideoSource:
         self._stream.thread_type = "SLICE" if live else "AUTO"
         self._live = live
         rate = self._stream.average_rate or self._stream.guessed_rate
+        if Flags.no_timestamps in Flags(container.format.flags):
+            # The average rate is FFmpeg's own assumption there; what the pictures themselves state is in the other.
+            rate = self._stream.guessed_rate or rate
         fps = Fraction(rate) if rate and 0 < rate <= _MAX_FPS else None
         self._tick = Fraction(self._stream.time_base or Fraction(1, 1000))
         self._timeline = Timeline(self._tick, 1 / (fps or _DEFAULT_FPS))

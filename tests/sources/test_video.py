@@ -198,3 +198,28 @@ def test_real_clips_decode_completely() -> None:
         expected[path.name] = sum(1 for _ in iter(capture.grab, False))
         capture.release()
     assert counts == expected
+
+
+@pytest.mark.parametrize("rate", [10, 30])
+@pytest.mark.parametrize(("suffix", "codec"), [(".h264", "libx264"), (".m2v", "mpeg2video")])
+def test_a_stream_without_a_container_plays_at_the_rate_that_it_states(
+    tmp_path: Path, suffix: str, codec: str, rate: int
+) -> None:
+    if codec == "mpeg2video" and rate == 10:
+        rate = 24  # MPEG-2 knows a few rates only
+    path = tmp_path / f"raw{suffix}"
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream(codec, rate=rate, options={"bf": "2"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height = 64, 48
+        for level in range(20):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="bgr24")))
+        made.mux(stream.encode())
+    video = video_from_file(path)
+    frames = []
+    while (frame := video.read()) is not None:
+        frames.append(frame)
+    video.close()
+    assert video.info.fps == rate
+    assert [float(frame.pts or 0) for frame in frames] == pytest.approx([i / rate for i in range(20)], abs=1e-4)
+    assert float(frames[-1].duration or 0) == pytest.approx(1 / rate, abs=1e-4)
