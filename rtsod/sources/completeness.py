@@ -26,6 +26,8 @@ _ROUNDING_SECONDS: Final = Fraction(1, 500)
 """Edit lists are written in coarser units than time stamps."""
 _STATES_END: Final = ("matroska", "avi", "flv")
 """Formats whose header states when the pictures end. For others FFmpeg estimates it from what is there."""
+_LITTLE: Final = 0.1
+"""Share of a transport stream that may be padding at its end."""
 _ENDED_SECONDS: Final = 0.5
 """If other streams go on for this long after the last picture, the pictures were over."""
 
@@ -56,6 +58,7 @@ class Completeness:
         self._last_dts: int | None = None
         self._began: float | None = None
         self._reached = self._reached_by_all = 0.0
+        self._position = 0
 
     @property
     def frames(self) -> int | None:
@@ -71,6 +74,7 @@ class Completeness:
 
     def add(self, packet: Packet[Any]) -> bool:
         """Take notice of a packet, of any stream; return whether it is there as a whole."""
+        self._position = max(self._position, packet.pos or 0)
         if not packet.size:
             return True
         # In MPEG streams this means that something was lost on the way, elsewhere that the file ends here.
@@ -97,6 +101,13 @@ class Completeness:
             self._reached = max(self._reached, end)
             self._began = begin if self._began is None else min(self._began, begin)
         return True
+
+    @property
+    def other_programme(self) -> float:
+        """Which share of a transport stream, at its end, holds none of the streams that it begins with; 0 if little."""
+        size = self._container.size
+        share = 1 - self._position / size if self._format == "mpegts" and size > 0 else 0.0
+        return share if share > _LITTLE else 0.0
 
     def break_off(self) -> None:
         """Take notice that reading failed before the end."""

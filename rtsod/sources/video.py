@@ -207,6 +207,8 @@ class VideoSource:
         if lack or reason:
             _log.warning("%s ends early%s%s", self._name, reason, lack)
         self._skipped += missing
+        if not self._broke_off and (share := self._whole.other_programme):
+            _log.warning("%s: its last %.0f %% hold another programme, which is left out", self._name, 100 * share)
         return missing
 
     def _decode(self) -> Iterator[_Decoded]:

@@ -249,8 +249,7 @@ def test_joined_recordings_are_one(
     assert _tones(recorded, [0.2, 0.5, 0.8, 1.2, 1.5, 1.8]) == [440] * 3 + [880] * 3
 
 
-def test_a_stream_that_begins_in_the_middle_ends_nothing(tmp_path: Path) -> None:
-    """It belongs to another programme."""
+def test_another_programme_is_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first = _write(tmp_path / "1.ts", "mp2", 48_000, [(0.0, _tone(440, 48_000, SECONDS))])
     other = {"mpegts_start_pid": "768", "mpegts_service_id": "7", "mpegts_pmt_start_pid": "4608"}
     second = _write(tmp_path / "2.ts", "mp2", 48_000, [(0.0, _tone(880, 48_000, SECONDS))], muxer=other)
@@ -259,3 +258,4 @@ def test_a_stream_that_begins_in_the_middle_ends_nothing(tmp_path: Path) -> None
     recorded = _recorded(joined, tmp_path / "out.mp4")
     assert len(read_recording(recorded).times) == SECONDS * FPS
     assert _tones(recorded, [0.2, 0.8]) == [440] * 2
+    assert "% hold another programme, which is left out" in caplog.text
