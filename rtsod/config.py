@@ -109,7 +109,8 @@ class SourceConfig:
     """Pixels; see ``width``."""
     fps: int | None = None
     """Frames per second to request from a camera, or of the demo scene; see ``live_fps`` for the default. Photographs
-    are written to a video at this rate; None shows each for a second. Videos keep their own rate."""
+    are written to a video at this rate; None shows each for a second. Videos keep their own rate, if they
+    state one."""
     seed: int = 0
     """Seed of the demo scene; 0 or more."""
 

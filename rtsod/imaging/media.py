@@ -68,11 +68,12 @@ _WEB_OPTIONS: Final = {**_PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "3
 
 
 @contextmanager
-def open_media(media: Media) -> Iterator[InputContainer]:
+def open_media(media: Media, *, fps: int | None = None) -> Iterator[InputContainer]:
     """Open a file or a network stream for demuxing; leaving the context closes it.
 
     Args:
         media: the path of any local file, or an address as :func:`open_url` takes it.
+        fps: frames per second of a file that states no rate and no times; None: 25.
 
     Raises:
         SourceError: the file is missing, empty, unreadable, or in no known format; for an address, see there.
@@ -85,17 +86,18 @@ def open_media(media: Media) -> Iterator[InputContainer]:
         file = media.open("rb")
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot read {media}: {cause(error)}") from error
-    with file, open_handle(file, media) as container:
+    with file, open_handle(file, media, fps=fps) as container:
         yield container
 
 
 @contextmanager
-def open_handle(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
+def open_handle(file: BinaryIO, path: Path, *, fps: int | None = None) -> Iterator[InputContainer]:
     """Like :func:`open_media`, for a file that is open already; its owner closes it.
 
     Args:
         file: open for reading bytes, seekable, at its start.
         path: where it came from, for messages.
+        fps: as for :func:`open_media`.
 
     Raises:
         SourceError: the file is empty, unreadable, or in no known format.
@@ -108,7 +110,7 @@ def open_handle(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
             file,
             "r",
             buffer_size=_FILE_BUFFER_BYTES,
-            container_options=_FILE_OPTIONS,
+            container_options={**_FILE_OPTIONS, **({} if fps is None else {"framerate": str(fps)})},
             options=_CODEC_OPTIONS,
             metadata_errors="replace",
         )

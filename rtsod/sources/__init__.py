@@ -174,7 +174,7 @@ class _Opening:
         if is_still(path):
             return still_from_file(path, fps=self.config.fps, clock=self.clock)
         try:
-            return video_from_file(path, clock=self.clock)
+            return video_from_file(path, fps=self.config.fps, clock=self.clock)
         except SourceError:
             if still_format(path) is None:
                 raise

@@ -39,18 +39,19 @@ _MAX_FPS: Final = 1000
 """A higher frame rate than this is a mistake in the file's header."""
 
 
-def video_from_file(path: Path, *, clock: Clock = time.perf_counter) -> VideoSource:
+def video_from_file(path: Path, *, fps: int | None = None, clock: Clock = time.perf_counter) -> VideoSource:
     """Open a video file. It delivers every frame, in presentation order.
 
     Args:
         path: the file.
+        fps: frames per second where the file states no rate and no times; None: 25.
         clock: stamps ``Frame.captured_at``.
 
     Raises:
         SourceError: the file holds no video, the video cannot be decoded, or its frames are absurdly large.
     """
     with ExitStack() as owned:
-        container = owned.enter_context(open_media(path))
+        container = owned.enter_context(open_media(path, fps=fps))
         source = VideoSource(container, owned, name=path.name, live=False, media=path, clock=clock)
         owned.pop_all()  # the source closes it from here on
     return source

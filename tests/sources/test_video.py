@@ -223,3 +223,22 @@ def test_a_stream_without_a_container_plays_at_the_rate_that_it_states(
     assert video.info.fps == rate
     assert [float(frame.pts or 0) for frame in frames] == pytest.approx([i / rate for i in range(20)], abs=1e-4)
     assert float(frames[-1].duration or 0) == pytest.approx(1 / rate, abs=1e-4)
+
+
+@pytest.mark.parametrize("fps", [None, 10])
+def test_a_stream_that_states_no_rate_has_the_requested_one(tmp_path: Path, fps: int | None) -> None:
+    path = tmp_path / "raw.mjpeg"
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("mjpeg", rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for level in range(10):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="bgr24")))
+        made.mux(stream.encode())
+    video = video_from_file(path, fps=fps)
+    times = []
+    while (frame := video.read()) is not None:
+        times.append(float(frame.pts or 0))
+    video.close()
+    assert video.info.fps == (fps or 25)
+    assert times == pytest.approx([i / (fps or 25) for i in range(10)], abs=1e-4)
