@@ -161,3 +161,38 @@ def icc(space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
         ">I4xI4s4s4s12x4s28x12s48x", place + len(body), 0x02100000, b"prtr", space, connection, b"acsp", d50
     )
     return header + directory + body
+
+
+def with_clean_aperture(avif: bytes, width: int, height: int, right_by: int, down_by: int) -> bytes:
+    """Add a ``clap`` property to the first item of an AVIF file that Pillow wrote.
+
+    Args:
+        avif: the file.
+        width: of what is shown, in pixels.
+        height: see ``width``.
+        right_by: how far the centre of what is shown is to the right of the picture's, in pixels.
+        down_by: the same, downwards.
+    """
+    data = bytearray(avif)
+    aperture = struct.pack(">I4s2I2IiIiI", 40, b"clap", width, 1, height, 1, right_by, 1, down_by, 1)
+
+    def grow(name: bytes, count: int) -> int:
+        at = data.index(name) - 4
+        struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + count)
+        return at
+
+    iloc = data.index(b"iloc") + 8
+    for n in range(struct.unpack_from(">H", data, iloc + 2)[0]):
+        at = iloc + 4 + 14 * n + 6
+        struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + 41)
+    for name in (b"meta", b"iprp"):
+        grow(name, 41)
+    ipma = grow(b"ipma", 1) + 16
+    ipco = grow(b"ipco", 40)
+    properties, at, end = 0, ipco + 8, ipco + struct.unpack_from(">I", data, ipco)[0] - 40
+    while at < end:
+        properties, at = properties + 1, at + struct.unpack_from(">I", data, at)[0]
+    data[ipma + 2] += 1
+    data.insert(ipma + 2 + data[ipma + 2], 0x80 | properties + 1)
+    data[end:end] = aperture
+    return bytes(data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +17,8 @@ from rtsod.imaging.stills.raster import Raster, Unreadable, check_size, eight_bi
 
 _ITEM: Final = re.compile(rb"(?P<size>....)infe(?:\x02.{7}|\x03.{9})", re.DOTALL)
 """An item's entry (ISO/IEC 14496-12, 8.11.6), up to its type."""
+_CLEAN_APERTURE: Final = re.compile(rb"\0\0\0\x28clap(.{32})", re.DOTALL)
+"""ISO/IEC 14496-12, 12.1.4.2: width, height and the distance of the centres, as fractions."""
 _MODES: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Number of channels -> Pillow's mode."""
 
@@ -48,16 +52,34 @@ def read_heif(data: bytes) -> Raster:
     return Raster(*split_alpha(whole), _profile(image))
 
 
-def avif_profile(data: bytes) -> bytes | None:
-    """The profile of an AVIF's colours, which Pillow leaves out if they are stated as code points.
+def complete_avif(raster: Raster, data: bytes) -> Raster:
+    """Do what Pillow leaves out: crop, and find the profile if the colours are stated as code points.
 
-    Returns:
-        None for sRGB.
+    Args:
+        raster: as Pillow reads it.
+        data: the file.
 
     Raises:
         Exception: of any kind, if the file is damaged.
     """
-    return _profile(_primary(data))
+    primary = _primary(data)
+    box = None if sorted(primary.size) == sorted(raster.image.size) else _clean_aperture(data, raster.image.size)
+    image, alpha = raster.image, raster.alpha
+    if box is not None:
+        image, alpha = image.crop(box), alpha and alpha.crop(box)
+    return Raster(image, alpha, raster.profile or _profile(primary), raster.orientation)
+
+
+def _clean_aperture(data: bytes, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """What of the coded picture is shown, before it is turned: left, top, right, bottom."""
+    found = _CLEAN_APERTURE.search(data)
+    if found is None:
+        return None
+    numbers = struct.unpack(">II II iI iI", found[1])
+    width, height, right_by, down_by = (Fraction(n, d) for n, d in zip(numbers[::2], numbers[1::2], strict=True))
+    left, top = round(right_by + (size[0] - width) / 2), round(down_by + (size[1] - height) / 2)
+    box = (left, top, left + round(width), top + round(height))
+    return box if 0 <= left < box[2] <= size[0] and 0 <= top < box[3] <= size[1] else None
 
 
 def _primary(data: bytes) -> Any:

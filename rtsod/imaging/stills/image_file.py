@@ -19,7 +19,7 @@ from rtsod.frames import Picture
 from rtsod.imaging.geometry import Orientation, laid
 from rtsod.imaging.stills.bmp_image import read_bmp
 from rtsod.imaging.stills.colour_profile import to_srgb
-from rtsod.imaging.stills.heif_image import avif_profile, read_heif
+from rtsod.imaging.stills.heif_image import complete_avif, read_heif
 from rtsod.imaging.stills.jpeg_damage import is_damaged
 from rtsod.imaging.stills.pillow_image import DECODERS, jpeg2000_profile, read_pillow
 from rtsod.imaging.stills.png_image import read_png
@@ -98,8 +98,7 @@ def _read(file: BinaryIO) -> Raster:
             return read_heif(file.read())
         case "AVIF":
             data = file.read()
-            raster = read_pillow(io.BytesIO(data), kind)
-            return replace(raster, profile=raster.profile or avif_profile(data))
+            return complete_avif(read_pillow(io.BytesIO(data), kind), data)
         case "BMP":
             return read_bmp(file)
         case "PNG":

@@ -39,6 +39,9 @@ def read_png(file: BinaryIO) -> Raster:
     image = open_pillow(file, "PNG")
     image.load()
     if depth <= 8:
+        transparent = image.info.get("transparency")
+        if image.mode == "L" and isinstance(transparent, int):  # Pillow stretches the samples to 8 bits, but not this
+            image.info["transparency"] = transparent * 255 // ((1 << depth) - 1)
         raster = Raster(*split_alpha(image))
     else:
         file.seek(0)

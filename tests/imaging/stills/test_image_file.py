@@ -45,6 +45,7 @@ from tests.support.still_fixtures import (
     quarters,
     right_half_hidden,
     tiff,
+    with_clean_aperture,
 )
 
 LOSSLESS = ("PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "QOI")
@@ -209,6 +210,18 @@ def test_all_turns_of_heic_and_avif(angle: int, axis: int, read: Read) -> None:
         picture = read(turned(data, angle, axis))
         assert picture.image.shape == upright.shape
         expect(picture, colours, 4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_shows_its_clean_aperture_only(orientation: int, read: Read) -> None:
+    # What is shown is the blue quarter and a strip of each of its neighbours, before it is turned.
+    width, height, left, top = 58, 42, 8, 20
+    right_by, down_by = left + width // 2 - WIDTH // 2, top + height // 2 - HEIGHT // 2
+    avif = encoded("AVIF", quarters(), orientation=orientation)
+    shown = read(with_clean_aperture(avif, width, height, right_by, down_by)).image
+    whole = read(encoded("AVIF", quarters()[top : top + height, left : left + width], orientation=orientation)).image
+    assert shown.shape == whole.shape
+    assert np.abs(shown.astype(int) - whole).mean() < 2
 
 
 def test_avif_obeys_its_container_and_not_exif(read: Read) -> None:
@@ -769,6 +782,28 @@ def test_damage_is_one_line_or_a_picture(name: str, changes: list[tuple[float, i
     path.write_bytes(data)
     is_still(path)
     assert problem(lambda: load(path)).count("\n") == 0
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_a_transparent_level_of_few_bits_is_found(depth: int, read: Read) -> None:
+    levels, level = 1 << depth, 1
+    row = np.arange(levels * 8) // 8 % levels
+    packed = np.packbits((row[:, None] >> np.arange(depth)[::-1] & 1).astype(np.uint8).ravel()).tobytes()
+    header = struct.pack(">IIBBBBB", len(row), 4, depth, 0, 0, 0, 0)
+    data = b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"tRNS", struct.pack(">H", level)),
+            chunk(b"IDAT", zlib.compress((b"\0" + packed) * 4)),
+            chunk(b"IEND", b""),
+        )
+    )
+    picture = read(data)
+    assert picture.alpha is not None
+    assert np.array_equal(picture.alpha, np.tile(np.where(row == level, 0, 255), (4, 1)))
+    expected = np.where(row == level, BLANK, np.rint(row * 255 / (levels - 1)))
+    assert np.array_equal(picture.image, np.tile(expected[None, :, None], (4, 1, 3)))
 
 
 def test_an_item_whose_type_is_no_text_is_refused(read: Read) -> None:
