@@ -63,8 +63,9 @@ _LIVE_OPTIONS: Final = {
     "rtsp_flags": "prefer_tcp",
 }
 # A file behind http(s) is analysed like one on disk, so that the same is found in it. FFmpeg asks a server that broke
-# off for the rest, if it can send parts of a file.
-_WEB_OPTIONS: Final = {**_PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "3"}
+# off for the rest, if it can send parts of a file. Without "multiple_requests" it asks to close the connection, but
+# uses it again if the server does not repeat that, as HTTP/1.1 allows, and takes its end for the end of the file.
+_WEB_OPTIONS: Final = {**_PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "3", "multiple_requests": "1"}
 
 
 @contextmanager

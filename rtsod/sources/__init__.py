@@ -130,6 +130,8 @@ class _Opening:
             raise UsageError(f"--source: {scheme}:// is not supported: use {known}, or the path of a file")
         from rtsod.sources.video import video_from_url
 
+        url = scheme + url[len(scheme) :]  # FFmpeg knows only lower case
+
         def open_it() -> Source:
             return video_from_url(url, clock=self.clock)
 

@@ -34,10 +34,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         data = path.read_bytes()
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if asked and habit in ("ranges", "interrupted"):
+        if asked and habit in ("ranges", "interrupted", "abrupt"):
             first, last = int(asked[1]), int(asked[2] or len(data) - 1)
             headers = {"Content-Range": f"bytes {first}-{last}/{len(data)}", "Accept-Ranges": "bytes"}
             code, body = (206, data[first : last + 1]) if first < len(data) else (416, b"")
+            if habit == "abrupt":
+                self._answer(code, body, headers, closing={})
+                return
             self._answer(code, body, headers, cut=len(body) // 2 + 1 if habit == "interrupted" else None)
         elif habit == "chunked":
             self._answer_in_chunks(data)
@@ -48,12 +51,22 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, data, {"Accept-Ranges": "bytes"} if habit == "ranges" else {})
 
-    def _answer(self, code: int, body: bytes, headers: dict[str, str] | None = None, *, cut: int | None = None) -> None:
+    def _answer(
+        self,
+        code: int,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        cut: int | None = None,
+        closing: dict[str, str] | None = None,
+    ) -> None:
+        closing = {"Connection": "close"} if closing is None else closing
         self.send_response(code)
-        for key, value in {**(headers or {}), "Content-Length": str(len(body)), "Connection": "close"}.items():
+        for key, value in {**(headers or {}), "Content-Length": str(len(body)), **closing}.items():
             self.send_header(key, value)
         self.end_headers()
-        self.close_connection = True
+        # Without the header, http.server closes the connection if the client asked for that.
+        self.close_connection = self.close_connection or bool(closing)
         with suppress(ConnectionError):
             self.wfile.write(body[:cut])
 
@@ -74,9 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(folder: Path) -> Iterator[str]:
     """Serve a folder at the address that this yields, followed by ``/HABIT/NAME``.
 
-    ``ranges`` sends any part of a file; ``plain`` only all of it; ``chunked`` without its length; ``moved`` redirects;
-    ``interrupted`` sends half of what it is asked for, then closes the connection; ``broken`` does so after three
-    fifths, and sends no parts.
+    ``ranges`` sends any part of a file; so does ``abrupt``, without saying when it closes the connection; ``plain``
+    sends only all of it; ``chunked`` without its length; ``moved`` redirects; ``interrupted`` sends half of what it is
+    asked for, then closes the connection; ``broken`` does so after three fifths, and sends no parts.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, folder))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

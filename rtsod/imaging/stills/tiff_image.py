@@ -16,6 +16,7 @@ _SUBFILE_TYPE: Final = 254
 _WIDTH: Final = 256
 _HEIGHT: Final = 257
 _BITS: Final = 258
+_COMPRESSION: Final = 259
 _PHOTOMETRIC: Final = 262
 _EXTRA_SAMPLES: Final = 338
 _SAMPLES: Final = 277
@@ -29,6 +30,8 @@ _REDUCED: Final = 1
 _INVERTED, _UPRIGHT, _RGB, _CMYK = 0, 1, 2, 5
 _ASSOCIATED: Final = 1
 _BIG: Final = 43
+_COMPRESSIONS: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000})
+"""Those that the libtiff in Pillow's wheels can read. For others it writes to standard error."""
 _DEPTHS: Final = {1: (16,), 3: (32, 64)}
 """Sample format -> the deep samples that can be read: unsigned integers, floating point."""
 
@@ -48,6 +51,9 @@ def read_tiff(file: BinaryIO) -> Raster:
         raise Unreadable(
             "it is a camera's raw file: develop it to JPEG or 16-bit TIFF, for example with darktable or RawTherapee"
         )
+    compression = tags.get(_COMPRESSION, 1)
+    if compression not in _COMPRESSIONS:
+        raise Unreadable(f"a TIFF with compression {compression} cannot be read: save it with LZW or ZIP compression")
     check_size(int(tags.get(_WIDTH, 0)), int(tags.get(_HEIGHT, 0)))
     file.seek(0)
     bits = max(_several(tags.get(_BITS, 1)))
@@ -72,7 +78,9 @@ def read_tiff(file: BinaryIO) -> Raster:
 
 def _tags(file: BinaryIO) -> Any:
     header = file.read(8)
-    if header[2] == _BIG or header[3] == _BIG:
+    if header[3] == _BIG:  # Pillow 13 does not find the first page
+        raise Unreadable("a big-endian BigTIFF cannot be read: save it as an ordinary TIFF")
+    if header[2] == _BIG:
         header += file.read(8)
     directory = ImageFileDirectory_v2(header)
     file.seek(directory.next)

@@ -848,3 +848,19 @@ def test_a_whole_jpeg_picture_is_not_called_damaged(mode: str, options: dict[str
     Image.fromarray(noise).convert(mode).save(buffer, "JPEG", **options)
     assert not is_damaged(buffer.getvalue())
     assert not is_damaged(buffer.getvalue() + b"what follows is no picture")
+
+
+@pytest.mark.parametrize(
+    ("compression", "fix"), [(50001, "compression 50001 cannot be read: save it with LZW"), (50002, "compression 50002")]
+)
+def test_a_tiff_whose_compression_is_unknown_is_not_called_damaged(compression: int, fix: str, read: Read) -> None:
+    data = encoded("TIFF", quarters())
+    entry = struct.pack("<HHI", 259, 3, 1)
+    at = data.index(entry) + len(entry)
+    with pytest.raises(SourceError, match=fix):
+        read(data[:at] + struct.pack("<H", compression) + data[at + 2 :])
+
+
+def test_a_big_endian_bigtiff_is_not_called_damaged(read: Read) -> None:
+    with pytest.raises(SourceError, match="save it as an ordinary TIFF"):
+        read(struct.pack(">2sHHHQ", b"MM", 43, 8, 0, 16) + bytes(100))
