@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, Final
 
@@ -21,8 +19,6 @@ _ITEM: Final = re.compile(rb"(?P<size>....)infe(?:\x02.{7}|\x03.{9})", re.DOTALL
 """An item's entry (ISO/IEC 14496-12, 8.11.6), up to its type."""
 _CLEAN_APERTURE: Final = re.compile(rb"\0\0\0\x28clap(.{32})", re.DOTALL)
 """ISO/IEC 14496-12, 12.1.4.2: width, height and the distance of the centres, as fractions."""
-_CODED_SIZE: Final = re.compile(rb"\0\0\0\x14ispe\0{4}(.{8})", re.DOTALL)
-"""ISO/IEC 23008-12, 6.5.3.1: width and height of an item before it is cropped."""
 _MODES: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Number of channels -> Pillow's mode."""
 
@@ -36,14 +32,15 @@ def read_heif(data: bytes) -> Raster:
         Unreadable: it is too large, or is not coded as HEVC.
         Exception: of any kind, if the file is damaged.
     """
+    image = _primary(data)
+    check_size(*image.size)
     try:
-        with _limits_for_cropped(data):
-            image = _primary(data)
-            check_size(*image.size)
-            image.load()
+        image.load()
     except RuntimeError as error:
         if "not been built in" in str(error) or "nsupported" in str(error):
             raise Unreadable("its pictures are not HEVC, and cannot be decoded here: convert it to JPEG") from error
+        if "limit exceeded" in str(error) and _CLEAN_APERTURE.search(data):  # libheif's limit follows what is shown
+            raise Unreadable("too much of its picture is cut off for the decoder: convert it to JPEG") from error
         raise
     check_size(*image.size)  # the coded picture may be larger than announced
     pixels = np.asarray(image)
@@ -55,20 +52,6 @@ def read_heif(data: bytes) -> Raster:
         mode = mode.replace("A", "a")
     whole = PillowImage.frombytes(mode, (pixels.shape[1], pixels.shape[0]), pixels.tobytes())
     return Raster(*split_alpha(whole), _profile(image))
-
-
-@contextmanager
-def _limits_for_cropped(data: bytes) -> Iterator[None]:
-    """Let libheif decode a picture of which little is shown: pi-heif derives its limit from the part that is shown."""
-    cropped = _CLEAN_APERTURE.search(data) is not None
-    for size in _CODED_SIZE.findall(data):
-        check_size(*struct.unpack(">II", size))
-    options = pi_heif.options
-    before, options.DISABLE_SECURITY_LIMITS = options.DISABLE_SECURITY_LIMITS, cropped
-    try:
-        yield
-    finally:
-        options.DISABLE_SECURITY_LIMITS = before
 
 
 def complete_avif(raster: Raster, data: bytes) -> Raster:

@@ -851,7 +851,8 @@ def test_a_whole_jpeg_picture_is_not_called_damaged(mode: str, options: dict[str
 
 
 @pytest.mark.parametrize(
-    ("compression", "fix"), [(50001, "compression 50001 cannot be read: save it with LZW"), (50002, "compression 50002")]
+    ("compression", "fix"),
+    [(50001, "compression 50001 cannot be read: save it with LZW"), (50002, "compression 50002")],
 )
 def test_a_tiff_whose_compression_is_unknown_is_not_called_damaged(compression: int, fix: str, read: Read) -> None:
     data = encoded("TIFF", quarters())
