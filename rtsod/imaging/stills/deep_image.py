@@ -1,10 +1,10 @@
-"""Decodes PNG and TIFF of more than 8 bits a sample, which Pillow cannot hold, with OpenCV."""
+"""Decodes PNG, TIFF and JPEG 2000 of more than 8 bits a sample, which Pillow cannot hold, with OpenCV."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,19 +14,19 @@ from PIL import Image as PillowImage
 from rtsod.frames import Image
 from rtsod.imaging.stills.raster import Raster, Unreadable, eight_bits
 
-_WHITE: Final = {"u": 65535.0, "f": 1.0}
-"""The value of white by the kind of sample."""
 
-
-def decode_deep(data: bytes, *, grey: bool, inverted: bool = False, premultiplied: bool = False) -> Raster:
+def decode_deep(
+    data: bytes, *, grey: bool, inverted: bool = False, premultiplied: bool = False, highest: int = 65535
+) -> Raster:
     """Decode 16-bit integers, or floating-point numbers, of which 1.0 is white; brighter ones are clipped.
 
     Args:
-        data: a PNG or TIFF file that is known to have such samples, and a size within the limits. A TIFF is turned
-            upright on the way; a PNG is not.
+        data: a PNG, TIFF or JPEG 2000 file that is known to have such samples, and a size within the limits. A TIFF is
+            turned upright on the way; the others are not.
         grey: the colours are shades of grey.
         inverted: 0 is white.
         premultiplied: the colours are multiplied by the alpha.
+        highest: the value of white, if the samples are integers.
 
     Returns:
         Without a profile, and with the orientation 1.
@@ -36,17 +36,17 @@ def decode_deep(data: bytes, *, grey: bool, inverted: bool = False, premultiplie
     """
     with _quiet():
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None or decoded.dtype.kind not in _WHITE or decoded.dtype.itemsize < 2:
+    if decoded is None or decoded.dtype.kind not in "uf" or decoded.dtype.itemsize < 2:
         raise Unreadable("it is damaged, or cut off")
     samples: NDArray[Any] = decoded[:, :, None] if decoded.ndim == 2 else decoded
-    white = _WHITE[samples.dtype.kind]
+    white = float(highest) if samples.dtype.kind == "u" else 1.0
     alpha = eight_bits(np.ascontiguousarray(samples[:, :, 3]), white) if samples.shape[2] == 4 else None
     colours = samples[:, :, :1] if grey else samples[:, :, 2::-1]
     if premultiplied and alpha is not None:
         opacity = np.maximum(samples[:, :, 3:].astype(np.float32) / white, 1e-6)
         colours = colours / white / opacity
         white = 1.0
-    if colours.dtype != np.uint16:
+    if colours.dtype != np.uint16 or white != 65535:
         colours = np.rint(np.clip(np.nan_to_num(colours), 0, white) * (65535 / white)).astype(np.uint16)
     deep: NDArray[np.uint16] = np.ascontiguousarray(65535 - colours if inverted else colours)
     levels = eight_bits(deep, 65535)

@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -20,8 +19,9 @@ from rtsod.imaging.geometry import Orientation, laid
 from rtsod.imaging.stills.bmp_image import read_bmp
 from rtsod.imaging.stills.colour_profile import to_srgb
 from rtsod.imaging.stills.heif_image import complete_avif, read_heif
+from rtsod.imaging.stills.jpeg2000_image import read_jpeg2000
 from rtsod.imaging.stills.jpeg_damage import is_damaged
-from rtsod.imaging.stills.pillow_image import DECODERS, jpeg2000_profile, read_pillow
+from rtsod.imaging.stills.pillow_image import DECODERS, read_pillow
 from rtsod.imaging.stills.png_image import read_png
 from rtsod.imaging.stills.raster import Raster, Unreadable
 from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of, still_format
@@ -106,7 +106,7 @@ def _read(file: BinaryIO) -> Raster:
         case "TIFF":
             return read_tiff(file)
         case "JPEG 2000":
-            return replace(read_pillow(file, kind), profile=jpeg2000_profile(file))
+            return read_jpeg2000(file)
         case _ if kind in DECODERS:
             return read_pillow(file, kind)
     raise Unreadable(f"it is a picture in the format {kind}, which cannot be read: {_WAYS_OUT.get(kind, _WAY_OUT)}")

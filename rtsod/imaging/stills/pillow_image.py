@@ -5,7 +5,6 @@ Pillow's ``Image.open`` asks dozens of plugins, some of which start other progra
 
 from __future__ import annotations
 
-import re
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -42,9 +41,6 @@ DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
     "WebP": WebPImagePlugin.WebPImageFile,
 }
 """Every decoder that is used, by the format's name. They read nothing but the file and start no other program."""
-_JP2_PROFILE: Final = re.compile(rb"(?P<size>....)colr[\x02\x03]..", re.DOTALL)
-"""A colour specification box, up to its profile."""
-_MAX_JP2_HEADER_BYTES: Final = 8_000_000
 _DEEP_WHITE: Final = {"I;16": 65535, "I;16B": 65535, "I;16L": 65535, "I": 65535, "F": 1.0}
 """Pillow's modes of deep grey pictures, and the value of white."""
 _ADOBE_RGB: Final = "R03"
@@ -101,14 +97,6 @@ def orientation_of(image: PillowImage.Image) -> int:
     except Exception:  # damaged EXIF raises whatever its parsing runs into
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def jpeg2000_profile(file: BinaryIO) -> bytes | None:
-    """The profile in a JP2 file's header (ISO/IEC 15444-1, I.5.3.3), which Pillow leaves out; None if there is none."""
-    file.seek(0)
-    header = file.read(_MAX_JP2_HEADER_BYTES)
-    found = _JP2_PROFILE.search(header, max(header.find(b"jp2h"), 0))
-    return header[found.end() : found.start() + int.from_bytes(found["size"], "big")] if found else None
 
 
 def camera_profile(image: PillowImage.Image) -> bytes | None:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -865,3 +866,16 @@ def test_a_tiff_whose_compression_is_unknown_is_not_called_damaged(compression: 
 def test_a_big_endian_bigtiff_is_not_called_damaged(read: Read) -> None:
     with pytest.raises(SourceError, match="save it as an ordinary TIFF"):
         read(struct.pack(">2sHHHQ", b"MM", 43, 8, 0, 16) + bytes(100))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_brightest_levels_of_a_deep_jpeg_2000_stay_bright(channels: int, read: Read) -> None:
+    """Pillow rounds 65408 and more to 256, which it stores as 0: white is black, and what is opaque is transparent."""
+    ramp = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    deep = np.dstack([ramp] * min(channels, 3) + [np.full_like(ramp, 65535)] * (channels == 4))
+    done, data = cv2.imencode(".jp2", deep, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
+    assert done
+    picture = read(data.tobytes())
+    assert picture.alpha is None
+    assert np.abs(picture.image - np.rint(ramp / 257)[:, :, None]).max() <= 1
+    assert picture.image[-1, -1].tolist() == [255, 255, 255]
