@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 import struct
-import threading
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final, NamedTuple, cast
 
-import av.logging
 import cv2
 import numpy as np
 from av import VideoFrame
@@ -21,13 +19,12 @@ from av.sidedata.sidedata import SideData, Type
 from av.video.stream import VideoStream
 
 from rtsod.frames import Image, Picture
+from rtsod.imaging.description import lines_about
 from rtsod.imaging.media import fits_limits
 from rtsod.imaging.transparency import picture_of
 
 _MATRIX: Final = struct.Struct("=9i")
-_STREAM_LINE: Final = re.compile(r"  Stream #\d+:(\d+)")
 _CROPPING_LINE: Final = re.compile(r"      Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)")
-_describing: Final = threading.Lock()  # PyAV has one log level for all threads
 _MAX_ASPECT: Final = 8
 """A pixel that is more than this many times as wide as high, or the reverse, is a mistake in the file's header."""
 _SLACK_PIXELS: Final = 2
@@ -74,20 +71,10 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 def cropping_of(container: InputContainer, stream: VideoStream) -> Cropping:
     """What the container says to cut off, beyond what the decoder cuts off itself: ``clap`` in MP4, PixelCrop in MKV.
 
-    PyAV does not expose this side data of a stream. FFmpeg's own description of the file has it.
+    PyAV does not expose this side data of a stream.
     """
-    with _describing:
-        level = av.logging.get_level()
-        av.logging.set_level(av.logging.INFO)  # below this level, the description is empty
-        try:
-            lines = cast(Any, container).dumps_format().splitlines()  # not in PyAV's stubs
-        finally:
-            av.logging.set_level(level)
-    index = None
-    for line in lines:
-        if found := _STREAM_LINE.match(line):
-            index = int(found[1])
-        elif index == stream.index and (found := _CROPPING_LINE.fullmatch(line)):
+    for line in lines_about(container, stream):
+        if found := _CROPPING_LINE.fullmatch(line):
             return Cropping(*map(int, found.groups()))
     return Cropping()
 

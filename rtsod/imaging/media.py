@@ -6,6 +6,7 @@ videos, pictures and sound opens its input here, so the limits hold for all of t
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -164,10 +165,19 @@ def packets_of(container: InputContainer, streams: Iterable[Stream] | None = Non
         container: open for demuxing.
         streams: those to read; None: all.
     """
+    chosen = list(container.streams if streams is None else streams)
     try:
-        yield from container.demux(list(container.streams) if streams is None else list(streams))
+        yield from container.demux(chosen)
     except IndexError:
         return  # PyAV reaches the end so, if another stream began in the middle of the file
+    except av.error.OSError as error:
+        # A web server that states no size ends a file by closing the connection. FFmpeg cannot tell that from a fault.
+        if not is_web(container.name) or container.size > 0 or error.errno != errno.EIO:
+            raise
+        for stream in chosen:
+            end: Packet[Any] = Packet()
+            end.stream = stream
+            yield end
 
 
 def is_web(url: str) -> bool:

@@ -35,6 +35,7 @@ _MAX_FAILURES: Final = 100
 """Consecutive failed reads after which a file counts as ended."""
 _DEFAULT_FPS: Final = Fraction(25)
 """Assumed where a file states no usable frame rate."""
+_PICTURES: Final = ("image2", "ico")
 _MAX_FPS: Final = 1000
 """A higher frame rate than this is a mistake in the file's header."""
 
@@ -107,6 +108,9 @@ class VideoSource:
         self._converter = Converter(container, self._stream)
         self._index = 0
         self._skipped = 0
+        # A picture in a format that only FFmpeg knows: its result is named like it, as that of a photograph is.
+        alone = container.format.name in _PICTURES or container.format.name.endswith("_pipe")
+        self._picture_name = media.stem if alone and isinstance(media, Path) else None
         # Frame threads delay the output by one frame each; slice threads cause no delay.
         self._stream.thread_type = "SLICE" if live else "AUTO"
         self._live = live
@@ -197,6 +201,7 @@ class VideoSource:
             alpha=now.picture.alpha,
             duration=duration,
             is_last=is_last,
+            name=self._picture_name,
         )
 
     def _count_missing(self, *, interlaced: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,9 +17,12 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 
+from rtsod.imaging.description import lines_about
+from rtsod.imaging.media import open_media
 from rtsod.sinks import VideoFileSink
 from rtsod.sinks.carried import Carried
-from rtsod.sinks.encoders import RECIPES
+from rtsod.sinks.carried.selection import select
+from rtsod.sinks.encoders import RECIPES, recipe_for
 from tests.support.sink_fixtures import composited, read_recording
 from tests.support.sounding_video import BURSTS, FPS, Cues, Sound, bursts, cues, make_video, record
 
@@ -245,7 +249,7 @@ def test_a_packet_without_a_time_base_is_skipped(tmp_path: Path, suffix: str) ->
 
         def __init__(self, container: InputContainer) -> None:
             self.streams, self.metadata, self.chapters = container.streams, container.metadata, container.chapters
-            self.format = container.format
+            self.format, self.dumps_format = container.format, container.dumps_format  # type: ignore[attr-defined]
 
         def demux(self, _: Any) -> Iterator[Packet[AudioStream]]:
             for index, packet in enumerate(packets):
@@ -285,3 +289,25 @@ def test_a_full_disk_is_no_fault_of_a_track(tmp_path: Path, caplog: pytest.LogCa
             carried.write_until(None)
         carried.close()
     assert logging.WARNING not in [record.levelno for record in caplog.records]
+
+
+def test_sound_in_a_custom_channel_order_is_left_out_with_a_line(tmp_path: Path) -> None:
+    """PyAV corrupts the memory where it looks at such a layout: the process was aborted."""
+    path = tmp_path / "studio.mov"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("pcm_s32le", rate=96_000, layout="7.1")
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8 * 960), np.int32), format="s32", layout="7.1")
+        frame.rate, frame.pts, frame.time_base = 96_000, 0, Fraction(1, 96_000)
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    # Its channel layout atom: a bitmap of speakers becomes a number that stands for the same ones in another order.
+    bitmap, number = struct.pack(">II", 1 << 16, 0x63F), struct.pack(">II", 128 << 16 | 8, 0)
+    written = path.read_bytes()
+    assert b"chan\0\0\0\0" + bitmap in written
+    path.write_bytes(written.replace(b"chan\0\0\0\0" + bitmap, b"chan\0\0\0\0" + number))
+    with open_media(path) as source:
+        assert any("8 channels (FL+" in line for line in lines_about(source, source.streams[0]))
+        selection = select(source, -1, recipe_for(Path("a.mp4"), transparent=False))
+    assert selection.streams == []
+    assert selection.left_out == ["audio (pcm_s32le): its channels are in an order that is not supported"]

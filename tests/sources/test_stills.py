@@ -267,7 +267,7 @@ def test_alone_a_picture_that_moves_is_a_video(tmp_path: Path) -> None:
 def test_an_animation_that_cannot_be_played_is_its_first_picture_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: Path, *, clock: object) -> None:
+    def fail(path: Path, **options: object) -> None:
         raise SourceError(f"cannot read {path}")
 
     monkeypatch.setattr("rtsod.sources.video.video_from_file", fail)
@@ -312,3 +312,15 @@ def test_results_of_very_long_names_can_be_written(letter: str, tmp_path: Path) 
         names.append(f"{frame.name}.png")
     assert len(names) == len({name.casefold() for name in names}) == 3
     assert max(len(name.encode()) for name in names) <= 255
+
+
+@pytest.mark.parametrize("suffix", [".tga", ".sgi", ".pcx", ".ico"])
+def test_a_picture_that_only_ffmpeg_knows_names_its_result(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"holiday{suffix}"
+    Image.new("RGB", (64, 48), (10, 200, 30)).save(path)
+    source = open_source(SourceConfig(str(path)))
+    frame = source.read()
+    assert frame is not None
+    assert frame.name == "holiday"
+    assert source.read() is None
+    source.close()

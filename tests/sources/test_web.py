@@ -21,7 +21,7 @@ from tests.support.source_fixtures import write_video
 from tests.support.web_server import serving
 
 COUNT = 40
-HABITS = ["ranges", "abrupt", "plain", "chunked", "moved", "interrupted"]
+HABITS = ["ranges", "abrupt", "plain", "chunked", "unsized", "moved", "interrupted"]
 
 
 def _film(path: Path, **container_options: str) -> Path:

@@ -44,6 +44,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(code, body, headers, cut=len(body) // 2 + 1 if habit == "interrupted" else None)
         elif habit == "chunked":
             self._answer_in_chunks(data)
+        elif habit == "unsized":
+            self._answer(200, data, {}, sized=False)
         elif habit == "interrupted":
             self._answer(200, data, {"Accept-Ranges": "bytes"}, cut=len(data) // 2)
         elif habit == "broken":
@@ -59,10 +61,12 @@ class _Handler(BaseHTTPRequestHandler):
         *,
         cut: int | None = None,
         closing: dict[str, str] | None = None,
+        sized: bool = True,
     ) -> None:
         closing = {"Connection": "close"} if closing is None else closing
+        size = {"Content-Length": str(len(body))} if sized else {}
         self.send_response(code)
-        for key, value in {**(headers or {}), "Content-Length": str(len(body)), **closing}.items():
+        for key, value in {**(headers or {}), **size, **closing}.items():
             self.send_header(key, value)
         self.end_headers()
         # Without the header, http.server closes the connection if the client asked for that.
@@ -88,8 +92,8 @@ def serving(folder: Path) -> Iterator[str]:
     """Serve a folder at the address that this yields, followed by ``/HABIT/NAME``.
 
     ``ranges`` sends any part of a file; so does ``abrupt``, without saying when it closes the connection; ``plain``
-    sends only all of it; ``chunked`` without its length; ``moved`` redirects; ``interrupted`` sends half of what it is
-    asked for, then closes the connection; ``broken`` does so after three fifths, and sends no parts.
+    sends only all of it; ``chunked`` and ``unsized`` without its length; ``moved`` redirects; ``interrupted`` sends
+    half of what it is asked for, then closes the connection; ``broken`` does so after three fifths, and sends no parts.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, folder))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -85,9 +85,24 @@ def _clean_aperture(data: bytes, size: tuple[int, int]) -> tuple[int, int, int, 
 
 
 def _primary(data: bytes) -> Any:
+    _check_end(data)
     _check_items(data)
     file = pi_heif.HeifFile(io.BytesIO(data), convert_hdr_to_8bit=False)
     return file[file.primary_index]
+
+
+def _check_end(data: bytes) -> None:
+    """Libheif shows tiles that are missing as green. ISO/IEC 14496-12, 4.2: boxes of a size and a type."""
+    at = 0
+    while 0 <= at <= len(data) - 8:
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        elif size == 0:  # to the end of the file
+            return
+        if at + size > len(data):
+            raise Unreadable("it is cut off")
+        at += max(size, 8)
 
 
 def _check_items(data: bytes) -> None:

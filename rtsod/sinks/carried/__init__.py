@@ -121,7 +121,7 @@ class Carried:
         selection = select(source, video_stream(source, name).index, recipe)
         for selected in selection.streams:
             self._tracks[selected.stream.index] = self._add(selected, recipe)
-        output.metadata.update(file_tags(source.metadata))
+        output.metadata.update(file_tags(source.metadata | _tags_of_ogg(source)))
         changes = [track.note for track in self._tracks.values() if track.note]
         if selection.left_out:
             changes.append(f"left out: {', '.join(selection.left_out)}")
@@ -244,3 +244,10 @@ def _beginning(source: Media) -> tuple[Fraction, Fraction]:
         picture = next((Fraction(f.pts * f.time_base) for f in shown if f.pts is not None and f.time_base), Fraction(0))
     believed = [start for start in starts if picture - start <= LONGEST_LEAD]
     return min([picture, *believed]), picture
+
+
+def _tags_of_ogg(source: InputContainer) -> dict[str, str]:
+    """Ogg has no tags of the file: they are those of its first stream that has any."""
+    if source.format.name != "ogg":
+        return {}
+    return next((dict(stream.metadata) for stream in source.streams if stream.metadata), {})

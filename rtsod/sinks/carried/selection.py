@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,11 +15,14 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
+from rtsod.imaging.description import lines_about
 from rtsod.imaging.media import FAILURES
 from rtsod.sinks.encoders import Recipe
 
 _TEXT_SUBTITLES: Final = frozenset({"ass", "ssa", "subrip", "text", "webvtt", "mov_text"})
 """Formats that FFmpeg decodes to ASS, from which it encodes the others."""
+_CUSTOM_LAYOUT: Final = re.compile(r" Audio: .*, \d+ channels \(")
+"""Speakers in an order of the file's own. PyAV 18 corrupts the memory where it looks at such a layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ def select(source: InputContainer, pictures: int, recipe: Recipe) -> Selection:
     others: Counter[str] = Counter()
     for stream in source.streams:
         if isinstance(stream, AudioStream):
-            if _readable(stream):
+            if any(_CUSTOM_LAYOUT.search(line) for line in lines_about(source, stream)):
+                selection.left_out.append(f"audio{_label(stream)}: its channels are in an order that is not supported")
+            elif _readable(stream):
                 selection.streams.append(Selected(stream, _audio_encoder(stream, recipe)))
             else:
                 selection.left_out.append(f"audio{_label(stream)}: it cannot be decoded here")

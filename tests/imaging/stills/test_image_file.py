@@ -879,3 +879,10 @@ def test_the_brightest_levels_of_a_deep_jpeg_2000_stay_bright(channels: int, rea
     assert picture.alpha is None
     assert np.abs(picture.image - np.rint(ramp / 257)[:, :, None]).max() <= 1
     assert picture.image[-1, -1].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
+def test_a_heic_whose_last_tiles_are_missing_is_refused(share: float, read: Read) -> None:
+    data = (HEIC / "tiles.heic").read_bytes()
+    with pytest.raises(SourceError, match="cut off"):
+        read(data[: int(len(data) * share)])
