@@ -5,6 +5,7 @@ Pillow's ``Image.open`` asks dozens of plugins, some of which start other progra
 
 from __future__ import annotations
 
+import logging
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -27,6 +28,8 @@ from PIL import Image as PillowImage
 
 from rtsod.imaging.stills.icc import adobe_rgb_profile
 from rtsod.imaging.stills.raster import Raster, check_size, eight_bits, split_alpha
+
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it logs what it also raises, which then is one line of ours
 
 DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
