@@ -42,6 +42,10 @@ _NOT_THE_VIDEO: Final = (
 _CODEC_OPTIONS: Final = {"max_pixels": str(MAX_FRAME_PIXELS)}
 # MPEG-TS: where the numbers of the streams change, as in joined recordings, the same streams go on.
 _ONE_PROGRAMME: Final = {"merge_pmt_versions": "1"}
+# Old files have titles that are not UTF-8. From PyAV 19 on they are no error.
+_READABLE_TITLES: Final[dict[str, Any]] = (
+    {} if int(av.__version__.partition(".")[0]) > 18 else {"metadata_errors": "replace"}
+)
 _FILE_OPTIONS: Final = {
     # FFmpeg reads from a handle and may open nothing else: a playlist that poses as a video reaches neither other files
     # nor the network.
@@ -114,7 +118,7 @@ def open_handle(file: BinaryIO, path: Path, *, fps: int | None = None) -> Iterat
             buffer_size=_FILE_BUFFER_BYTES,
             container_options={**_FILE_OPTIONS, **({} if fps is None else {"framerate": str(fps)})},
             options=_CODEC_OPTIONS,
-            metadata_errors="replace",
+            **_READABLE_TITLES,
         )
     except FAILURES as error:
         raise SourceError(f"cannot read {path}: {cause(error)}") from error
@@ -149,7 +153,7 @@ def open_url(url: str, *, raw: bool = False) -> Iterator[InputContainer]:
             timeout=(open_timeout, read_timeout),
             container_options=options,
             options=_CODEC_OPTIONS,
-            metadata_errors="replace",  # old files have titles that are not UTF-8
+            **_READABLE_TITLES,
         )
     except FAILURES as error:
         # Not "from error": FFmpeg's message repeats the URL, password included.
