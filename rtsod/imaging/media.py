@@ -176,12 +176,17 @@ def packets_of(container: InputContainer, streams: Iterable[Stream] | None = Non
         return  # PyAV reaches the end so, if another stream began in the middle of the file
     except av.error.OSError as error:
         # A web server that states no size ends a file by closing the connection. FFmpeg cannot tell that from a fault.
-        if not is_web(container.name) or container.size > 0 or error.errno != errno.EIO:
+        if not is_web(container.name) or states_size(container) or error.errno != errno.EIO:
             raise
         for stream in chosen:
             end: Packet[Any] = Packet()
             end.stream = stream
             yield end
+
+
+def states_size(container: InputContainer) -> bool:
+    """Whether it is known how many bytes an open file or stream has."""
+    return (container.size or 0) > 0  # unknown: an error's number up to PyAV 18, and None from PyAV 19 on
 
 
 def is_web(url: str) -> bool:

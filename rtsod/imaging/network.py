@@ -12,7 +12,7 @@ from typing import Final
 from av.container import InputContainer
 
 from rtsod.errors import SourceError
-from rtsod.imaging.media import FAILURES, Media, cause, is_web, open_media, open_url, redacted
+from rtsod.imaging.media import FAILURES, Media, cause, is_web, open_media, open_url, redacted, states_size
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def is_endless(container: InputContainer) -> bool:
     """Whether an open http(s) stream is live: it states no duration, and the server no size."""
     if container.duration is not None or container.format.name in _FILES:
         return False
-    return container.format.name in _PLAYLISTS or container.size <= 0
+    return container.format.name in _PLAYLISTS or not states_size(container)
 
 
 @contextmanager

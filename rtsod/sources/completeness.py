@@ -14,6 +14,8 @@ from av.format import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from rtsod.imaging.media import states_size
+
 _HEAD_BYTES: Final = 4096
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _SEGMENT: Final = b"\x18\x53\x80\x67"
@@ -105,8 +107,8 @@ class Completeness:
     @property
     def other_programme(self) -> float:
         """Which share of a transport stream, at its end, holds none of the streams that it begins with; 0 if little."""
-        size = self._container.size
-        share = 1 - self._position / size if self._format == "mpegts" and size > 0 else 0.0
+        known = self._format == "mpegts" and states_size(self._container)
+        share = 1 - self._position / self._container.size if known else 0.0
         return share if share > _LITTLE else 0.0
 
     def break_off(self) -> None:

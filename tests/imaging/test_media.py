@@ -158,5 +158,6 @@ def test_titles_that_are_not_utf8_do_not_make_a_file_unreadable(tmp_path: Path, 
     path = make_video(tmp_path / f"a{suffix}", [Sound("aac", tags={"title": "cafe"})], tags={"title": "cafe"})
     path.write_bytes(path.read_bytes().replace(b"cafe", b"caf\xe9"))
     with open_media(path) as container:
-        assert container.metadata["title"] == "caf\N{REPLACEMENT CHARACTER}"
+        title = container.metadata["title"].encode(errors="surrogateescape")  # so PyAV 19 gives bytes that are no text
+        assert title.decode(errors="replace") == "caf\N{REPLACEMENT CHARACTER}"
         assert len(container.streams) == 2
