@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 from typing import Final
 
 import platformdirs
+
+from rtsod.system.files import read_bytes, replace_file
 
 CACHE_LOG: Final = "rtsod.cache"
 """Name of the log that is told when a cache costs time: what is in it is damaged, or nothing can be stored."""
@@ -15,6 +18,7 @@ CACHE_LOG: Final = "rtsod.cache"
 CODE_MODE: Final = 0o644
 """Permissions of files with machine code, less the umask. Others may read them, but only the user may write them,
 because the program executes what it reads."""
+_DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path:
@@ -33,6 +37,29 @@ def cache_folder() -> Path:
         reason = f"XDG_CACHE_HOME={named} is not an absolute path" if named else "there is no home folder for a cache"
         raise FileNotFoundError(errno.ENOENT, f"{reason}: set XDG_CACHE_HOME to a folder that can be written")
     return folder
+
+
+def read_checked(path: Path) -> bytes:
+    """Read what :func:`write_checked` stored.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not, byte for byte, what was stored.
+    """
+    stored = read_bytes(path)
+    content = stored[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != stored[:_DIGEST_BYTES]:
+        raise ValueError("is damaged")
+    return content
+
+
+def write_checked(path: Path, content: bytes) -> None:
+    """Store machine code with its SHA-256, atomically, in a folder that exists.
+
+    Raises:
+        OSError: it cannot be written; an older file is unchanged.
+    """
+    replace_file(path, hashlib.sha256(content).digest() + content, mode=CODE_MODE)
 
 
 def reason(error: Exception) -> str:

@@ -13,18 +13,15 @@ import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
-from rtsod.system.cache_folder import CACHE_LOG, CODE_MODE, cache_folder, reason
-from rtsod.system.files import read_bytes, replace_file
+from rtsod.system.cache_folder import CACHE_LOG, cache_folder, read_checked, reason, write_checked
 
 _log = logging.getLogger(CACHE_LOG)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-_DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
 def compiled(signature: str, **options: Any) -> Callable[[Function], Function]:
@@ -81,10 +78,7 @@ class KernelCache:
         """The compiled function for Numba, or None if it must be compiled."""
         target.refresh()
         try:
-            content = read_bytes(self.path(signature, target.codegen()))
-            code = content[_DIGEST_BYTES:]
-            if hashlib.sha256(code).digest() != content[:_DIGEST_BYTES]:
-                raise ValueError("is damaged")
+            code = read_checked(self.path(signature, target.codegen()))
             from numba.core.compiler import CompileResult  # late: another release may keep it elsewhere
 
             rebuild: Any = CompileResult._rebuild
@@ -104,7 +98,7 @@ class KernelCache:
             code = dumps(compiled._reduce())
             path = self.path(signature, compiled.codegen)
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, hashlib.sha256(code).digest() + code, mode=CODE_MODE)
+            write_checked(path, code)
         except Exception as error:  # as above; and a disk that is full, a folder that cannot be written
             _log.info("every start compiles %s again: %s", self._function.__name__, reason(error))
 

@@ -15,7 +15,7 @@ import numba
 import pytest
 from numba import njit
 
-from rtsod.system import kernel_cache
+from rtsod.system import cache_folder, kernel_cache
 from rtsod.system.kernel_cache import compile_cached
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def test_a_disk_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def refuse(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(kernel_cache, "replace_file", refuse)
+    monkeypatch.setattr(cache_folder, "replace_file", refuse)
     assert not loaded(tmp_path)
     assert not loaded(tmp_path)
 
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_read(stored: Path, monkeypatch: pytest.MonkeyPatc
     def refuse(path: Path) -> bytes:
         raise raised
 
-    monkeypatch.setattr(kernel_cache, "read_bytes", refuse)
+    monkeypatch.setattr(cache_folder, "read_bytes", refuse)
     assert not loaded(stored.parent)
 
 
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_written_is_still_read(stored: Path, monkeypatch
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("written")
 
-    monkeypatch.setattr(kernel_cache, "replace_file", refuse)
+    monkeypatch.setattr(cache_folder, "replace_file", refuse)
     assert loaded(stored.parent)
 
 

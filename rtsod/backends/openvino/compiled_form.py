@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from rtsod.backends.openvino.core import ov
-from rtsod.system.cache_folder import CACHE_LOG, CODE_MODE, reason
-from rtsod.system.files import read_bytes, replace_file
+from rtsod.system.cache_folder import CACHE_LOG, read_checked, reason, write_checked
 
 _log = logging.getLogger(CACHE_LOG)
 
 SUFFIX: Final = ".compiled"
-_DIGEST_BYTES: Final = hashlib.sha256().digest_size
 _LENGTH_BYTES: Final = 4
 
 
@@ -44,12 +42,10 @@ class FormCache:
         """The form that an earlier start stored under a name; None if there is none, or it is damaged."""
         path = self._path(name, device, options)
         try:
-            content = read_bytes(path)
-            if hashlib.sha256(content[_DIGEST_BYTES:]).digest() != content[:_DIGEST_BYTES]:
-                raise ValueError("is damaged")
-            start = _DIGEST_BYTES + _LENGTH_BYTES
-            end = start + int.from_bytes(content[_DIGEST_BYTES:start], "big")
-            return CompiledForm(self.core.import_model(content[end:], device, options), content[start:end].decode())
+            content = read_checked(path)
+            end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "big")
+            golden_output = content[_LENGTH_BYTES:end].decode()
+            return CompiledForm(self.core.import_model(content[end:], device, options), golden_output)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
@@ -62,7 +58,7 @@ class FormCache:
         try:
             blob = form.compiled.export_model().getvalue()
             content = len(golden_output).to_bytes(_LENGTH_BYTES, "big") + golden_output + blob
-            replace_file(self._path(name, device, options), hashlib.sha256(content).digest() + content, mode=CODE_MODE)
+            write_checked(self._path(name, device, options), content)
         except (OSError, RuntimeError, MemoryError) as error:
             _log.info("every start compiles the network again: %s", reason(error))
 

@@ -19,7 +19,6 @@ import torch
 
 from rtsod.backends import open_engine
 from rtsod.backends.openvino import cache as openvino_cache
-from rtsod.backends.openvino import compiled_form
 from rtsod.backends.openvino.cache import ModelCache
 from rtsod.backends.openvino.compiled_form import SUFFIX
 from rtsod.backends.openvino.compiled_from_weights import compiled_from_weights
@@ -38,6 +37,7 @@ from rtsod.frames import Alpha
 from rtsod.masking.initial_quality import ROI_SIZES, WHOLE_SIZES
 from rtsod.model.golden_input import golden_input
 from rtsod.model.weights import Weights, resolve
+from rtsod.system import cache_folder
 from rtsod.system.file_lock import locked
 from rtsod.system.subprocess_call import call_in_subprocess
 
@@ -186,7 +186,7 @@ class TestCompiledForm:
 
         mask = _mask(root)
         _compiled_form(root).unlink()
-        monkeypatch.setattr(compiled_form, "replace_file", refuse)
+        monkeypatch.setattr(cache_folder, "replace_file", refuse)
         caplog.set_level("INFO")
         assert np.array_equal(_mask(root), mask)
         assert "every start compiles the network again: No space left on device" in caplog.text
