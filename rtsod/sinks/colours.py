@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from rtsod.frames import Image
+from rtsod.imaging.colour import EXACT
+from rtsod.imaging.colour.tags import BT709
 from rtsod.sinks.pixels import bring_to
-
-_BT709: Final = 1  # code point of the matrix, the primaries and the transfer characteristic (ITU-T H.273)
-# swscale's default conversion from BGR to YUV is fast and off by up to 4 levels; this one is off by at most 2.
-_EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 def tag(encoder: VideoCodecContext) -> None:
     """Have an encoder that is not open yet say in its headers what the colours are."""
-    encoder.colorspace = encoder.color_primaries = encoder.color_trc = _BT709
+    encoder.colorspace = encoder.color_primaries = encoder.color_trc = BT709
     encoder.color_range = ColorRange.MPEG
 
 
@@ -41,8 +37,8 @@ class EncoderInput:
             format=encoder.pix_fmt,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
-            interpolation=_EXACT,
+            interpolation=EXACT,
         )
         # Only as tags: the reformatter would convert to them. ProRes writes them into every frame.
-        frame.color_primaries = frame.color_trc = _BT709
+        frame.color_primaries = frame.color_trc = BT709
         return frame

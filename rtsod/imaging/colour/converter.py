@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 from av import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from rtsod.frames import Image
+from rtsod.imaging.colour import EXACT
 from rtsod.imaging.colour.tags import BT709, ColourTags, conversion_note, has_unknown_matrix, needs_conversion, tags_of
 
 _BT2020: Final = 9  # SWS_CS_BT2020, which PyAV 18 does not name
@@ -22,7 +23,6 @@ _SWSCALE_MATRICES: Final[dict[int | None, int]] = {
     9: _BT2020,
 }
 """H.273's number of a matrix, which is FFmpeg's AVColorSpace, and swscale's."""
-_EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND  # without it, tiny frames get random colours
 
 
 class ColourConverter:
@@ -81,7 +81,7 @@ class ColourConverter:
             dst_colorspace=Colorspace.ITU709,
             src_color_range=stated,
             dst_color_range=stated,
-            interpolation=_EXACT,
+            interpolation=EXACT,
         ).to_ndarray()
 
 

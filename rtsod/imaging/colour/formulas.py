@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 Numbers: TypeAlias = NDArray[np.float64]
 Curve: TypeAlias = Callable[[Numbers], Numbers]
+Chromaticities: TypeAlias = tuple[float, float, float, float, float, float, float, float]
+"""CIE 1931 x and y of red, green, blue and white."""
 
 _D65: Final = (0.3127, 0.3290)
 _C: Final = (0.310, 0.316)
-_PRIMARIES: Final = {  # x and y of red, green, blue and white: H.273, table 2
+PRIMARIES: Final[dict[int, Chromaticities]] = {
     1: (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, *_D65),
     4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, *_C),
     5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, *_D65),
@@ -28,6 +30,7 @@ _PRIMARIES: Final = {  # x and y of red, green, blue and white: H.273, table 2
     12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
     22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077, *_D65),
 }
+"""ITU-T H.273, table 2."""
 _XYZ: Final = 10
 _BRADFORD: Final = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
@@ -42,9 +45,25 @@ def xyz_from_rgb(primaries: int) -> Numbers:
     """``(3, 3)``: linear RGB to CIE XYZ. White has Y = 1. Unknown primaries are BT.709's."""
     if primaries == _XYZ:
         return np.eye(3)
-    xy = np.array(_PRIMARIES.get(primaries, _PRIMARIES[1])).reshape(4, 2)
+    return xyz_from_chromaticities(PRIMARIES.get(primaries, PRIMARIES[1]))
+
+
+def xyz_from_chromaticities(chromaticities: Chromaticities) -> Numbers:
+    """Like :func:`xyz_from_rgb`, for primaries without a code point."""
+    xy = np.array(chromaticities).reshape(4, 2)
     columns = (np.column_stack([xy, 1 - xy.sum(axis=1)]) / xy[:, 1:]).T
     return np.asarray(columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3]), float)
+
+
+def adapted(xyz: Numbers, white: Numbers) -> Numbers:
+    """``(3, 3)``: linear RGB to XYZ with another white, by Bradford's adaptation.
+
+    Args:
+        xyz: linear RGB to XYZ.
+        white: XYZ of the new white, ``(3,)``.
+    """
+    cones = (_BRADFORD @ white) / (_BRADFORD @ xyz.sum(axis=1))
+    return np.asarray(np.linalg.solve(_BRADFORD, cones[:, None] * (_BRADFORD @ xyz)), float)
 
 
 def bt709_from(primaries: int) -> Numbers:
@@ -52,9 +71,7 @@ def bt709_from(primaries: int) -> Numbers:
     xyz, target = xyz_from_rgb(primaries), xyz_from_rgb(1)
     if primaries == _XYZ:  # no white of its own
         return np.asarray(np.linalg.inv(target), float)
-    cones = (_BRADFORD @ target.sum(axis=1)) / (_BRADFORD @ xyz.sum(axis=1))
-    adapted = np.linalg.solve(_BRADFORD, cones[:, None] * (_BRADFORD @ xyz))
-    return np.asarray(np.linalg.solve(target, adapted), float)
+    return np.asarray(np.linalg.solve(target, adapted(xyz, target.sum(axis=1))), float)
 
 
 class Transfer(NamedTuple):
@@ -77,7 +94,8 @@ def _bt709_encode(light: Numbers) -> Numbers:
     return np.where(light < 0.018054, 4.5 * light, 1.099297 * light**0.45 - 0.099297)
 
 
-def _srgb_decode(signal: Numbers) -> Numbers:
+def srgb_decode(signal: Numbers) -> Numbers:
+    """IEC 61966-2-1: signal to light."""
     return np.where(signal < 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
 
 
@@ -105,7 +123,7 @@ def pq_encode(nits: Numbers) -> Numbers:
     return ((_C1 + _C2 * power) / (1 + _C3 * power)) ** _M2
 
 
-def _hlg_decode(signal: Numbers) -> Numbers:
+def hlg_decode(signal: Numbers) -> Numbers:
     """ITU-R BT.2100, table 5: the inverse OETF."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
@@ -141,7 +159,7 @@ def tone_gain(light: Numbers) -> Numbers:
     return np.where(light > 1e-6, mapped / np.maximum(light, 1e-6), 1.0)
 
 
-_SDR: Final = Transfer("SDR", _srgb_decode, _srgb_encode)
+_SDR: Final = Transfer("SDR", srgb_decode, _srgb_encode)
 TRANSFERS: Final = {
     4: Transfer("gamma 2.2", *_power(2.2)),
     5: Transfer("gamma 2.8", *_power(2.8)),
@@ -150,7 +168,7 @@ TRANSFERS: Final = {
     10: Transfer("logarithmic", lambda signal: np.where(signal > 0, 10 ** (2.5 * signal - 2.5), 0), _srgb_encode),
     16: Transfer("PQ (HDR)", lambda signal: pq_decode(signal) / REFERENCE_WHITE_NITS, _srgb_encode, is_hdr=True),
     17: Transfer("DCI", lambda signal: signal**2.6 * 52.37 / 48, _srgb_encode),
-    18: Transfer("HLG (HDR)", _hlg_decode, _srgb_encode, is_hdr=True),
+    18: Transfer("HLG (HDR)", hlg_decode, _srgb_encode, is_hdr=True),
 }
 
 

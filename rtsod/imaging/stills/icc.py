@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Chromaticities: TypeAlias = tuple[float, float, float, float, float, float, float, float]
-"""CIE 1931 x and y of white, red, green and blue."""
+from rtsod.imaging.colour.formulas import (
+    PRIMARIES,
+    REFERENCE_WHITE_NITS,
+    Chromaticities,
+    Curve,
+    Numbers,
+    adapted,
+    hlg_decode,
+    hlg_gain,
+    pq_decode,
+    srgb_decode,
+    xyz_from_chromaticities,
+)
 
-_D65: Final = (0.3127, 0.3290)
-_C: Final = (0.310, 0.316)
-_BT709: Final[Chromaticities] = (*_D65, 0.640, 0.330, 0.300, 0.600, 0.150, 0.060)
-_ADOBE_RGB: Final[Chromaticities] = (*_D65, 0.640, 0.330, 0.210, 0.710, 0.150, 0.060)
-_SMPTE_C: Final[Chromaticities] = (*_D65, 0.630, 0.340, 0.310, 0.595, 0.155, 0.070)
-_PRIMARIES: Final[dict[int, Chromaticities]] = {  # ITU-T H.273, table 2
-    1: _BT709,
-    4: (*_C, 0.67, 0.33, 0.21, 0.71, 0.14, 0.08),
-    5: (*_D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
-    6: _SMPTE_C,
-    7: _SMPTE_C,
-    8: (*_C, 0.681, 0.319, 0.243, 0.692, 0.145, 0.049),
-    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
-    11: (0.314, 0.351, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
-    12: (*_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
-    22: (*_D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
-}
-_SDR_WHITE_NITS: Final = 203.0
-"""HDR pictures show white paper at this luminance (ITU-R BT.2408). What is brighter is clipped."""
-_HLG_PEAK_NITS: Final = 1000.0
+_BT709: Final = PRIMARIES[1]
+_ADOBE_RGB: Final[Chromaticities] = (0.640, 0.330, 0.210, 0.710, 0.150, 0.060, 0.3127, 0.3290)
 _SRGB_GAMMA: Final = 2.2
 _SRGB_SLACK: Final = 0.05
 """A gamma so close to 2.2 stands for the sRGB curve, as libpng takes it."""
 _CURVE_POINTS: Final = 4096
 _D50: Final = np.array([0.9642, 1.0, 0.8249])
-_BRADFORD: Final = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
 def profile_of_code_points(primaries: int, transfer: int) -> bytes | None:
@@ -52,11 +41,11 @@ def profile_of_code_points(primaries: int, transfer: int) -> bytes | None:
     Returns:
         None for sRGB, and for code points that state nothing or are unknown.
     """
-    chromaticities = _PRIMARIES.get(primaries, _BT709)
+    chromaticities = PRIMARIES.get(primaries, _BT709)
     curve = {4: _power(2.2), 5: _power(2.8), 8: _power(1.0), 16: _pq, 18: _hlg}.get(transfer)
     if curve is None and chromaticities == _BT709:
         return None
-    return _profile(chromaticities, curve or _srgb)
+    return _profile(chromaticities, curve or srgb_decode)
 
 
 def profile_of_gamma(gamma: float, chromaticities: Chromaticities | None) -> bytes | None:
@@ -75,7 +64,7 @@ def profile_of_gamma(gamma: float, chromaticities: Chromaticities | None) -> byt
     near_srgb = abs(gamma / _SRGB_GAMMA - 1) <= _SRGB_SLACK
     if near_srgb and np.allclose(chromaticities, _BT709, atol=0.002):
         return None
-    return _profile(chromaticities, _srgb if near_srgb else _power(gamma))
+    return _profile(chromaticities, srgb_decode if near_srgb else _power(gamma))
 
 
 def adobe_rgb_profile() -> bytes:
@@ -83,33 +72,22 @@ def adobe_rgb_profile() -> bytes:
     return _profile(_ADOBE_RGB, _power(563 / 256))
 
 
-_Curve: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Maps code values to linear light, both within [0, 1]."""
-
-
-def _power(gamma: float) -> _Curve:
+def _power(gamma: float) -> Curve:
     return lambda code: code**gamma
 
 
-def _srgb(code: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+def _pq(code: Numbers) -> Numbers:
+    return pq_decode(code) / REFERENCE_WHITE_NITS
 
 
-def _pq(code: NDArray[np.float64]) -> NDArray[np.float64]:  # SMPTE ST 2084
-    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
-    root = code ** (1 / m2)
-    return 10_000 / _SDR_WHITE_NITS * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
-
-
-def _hlg(code: NDArray[np.float64]) -> NDArray[np.float64]:  # ITU-R BT.2100, its system gamma applied by channel
-    a, b = 0.17883277, 0.28466892
-    c = 0.5 - a * math.log(4 * a)
-    scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
-    return _HLG_PEAK_NITS / _SDR_WHITE_NITS * scene**1.2
+def _hlg(code: Numbers) -> Numbers:
+    """The system gamma of a screen of ``PEAK_NITS``, applied by channel, as a profile's curves are."""
+    light = hlg_decode(code)
+    return light * hlg_gain(light)
 
 
 def _make_sense(chromaticities: Chromaticities) -> bool:
-    white_x, white_y, *primaries = chromaticities
+    *primaries, white_x, white_y = chromaticities
     if not all(0 <= value <= 1 for value in chromaticities) or white_y < 0.01 or white_x < 0.01:
         return False
     (a, b), (c, d), (e, f) = zip(primaries[::2], primaries[1::2], strict=True)
@@ -117,11 +95,11 @@ def _make_sense(chromaticities: Chromaticities) -> bool:
     return abs(area) > 0.001 and min(b, d, f) > 0.001
 
 
-def _profile(chromaticities: Chromaticities, curve: _Curve) -> bytes:
+def _profile(chromaticities: Chromaticities, curve: Curve) -> bytes:
     """An ICC profile of version 2 with three colorants and one curve (ICC.1:2001-04)."""
     points = np.linspace(0, 1, _CURVE_POINTS)
     levels = np.rint(np.clip(curve(points), 0, 1) * 65535).astype(">u2")
-    columns = _colorants(chromaticities).T
+    columns = adapted(xyz_from_chromaticities(chromaticities), _D50).T
     tags = {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
     tags[b"wtpt"] = _xyz(_D50)
     tags[b"rTRC"] = b"curv" + bytes(4) + struct.pack(">I", levels.size) + levels.tobytes()
@@ -140,17 +118,5 @@ def _profile(chromaticities: Chromaticities, curve: _Curve) -> bytes:
     return header + directory + body
 
 
-def _colorants(chromaticities: Chromaticities) -> NDArray[np.float64]:
-    """XYZ of red, green and blue, one a column, adapted to D50 (Bradford)."""
-    white, *primaries = (
-        np.array([x / y, 1.0, (1 - x - y) / y]) for x, y in zip(chromaticities[::2], chromaticities[1::2], strict=True)
-    )
-    matrix = np.column_stack(primaries)
-    matrix = matrix * np.linalg.solve(matrix, white)
-    cones = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
-    adapted: NDArray[np.float64] = np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD @ matrix
-    return adapted
-
-
-def _xyz(value: NDArray[np.float64]) -> bytes:
+def _xyz(value: Numbers) -> bytes:
     return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(65536 * float(v)) for v in value))

@@ -9,8 +9,9 @@ from typing import BinaryIO, Final
 import numpy as np
 from PIL import Image as PillowImage
 
+from rtsod.imaging.colour.formulas import Chromaticities
 from rtsod.imaging.stills.deep_image import decode_deep
-from rtsod.imaging.stills.icc import Chromaticities, profile_of_code_points, profile_of_gamma
+from rtsod.imaging.stills.icc import profile_of_code_points, profile_of_gamma
 from rtsod.imaging.stills.pillow_image import camera_profile, open_pillow, orientation_of
 from rtsod.imaging.stills.raster import Raster, split_alpha
 
@@ -68,7 +69,7 @@ def _profile(code_points: bytes | None, image: PillowImage.Image) -> bytes | Non
         return camera_profile(image)
     stated: Chromaticities | None = None
     if isinstance(chromaticities, tuple) and len(chromaticities) == 8:
-        stated = chromaticities
+        stated = (*chromaticities[2:], *chromaticities[:2])  # PNG states the white first
     return profile_of_gamma(1 / gamma, stated)
 
 
