@@ -15,6 +15,7 @@ from rtsod.composite.compositor import Compositor
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Composited, Frame, Image, Mask, MaskedFrame, PropagatedFrame, mark_safe
 from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
+from tests.support.fakes import Card
 
 PACKAGE = Path(rtsod.__file__).parent
 SEALED = {"mark_safe", "_seal", "_SEAL", "Composited"}
@@ -170,16 +171,6 @@ def test_the_class_itself_refuses_other_callers() -> None:
             opacity=None,
         )
     assert isinstance(mark_safe(image=image, alpha=alpha, index=0, captured_at=0.0), Composited)
-
-
-class Card:
-    def __init__(self, image: Image) -> None:
-        self.image = image
-
-    def picture(self, width: int, height: int, at: float) -> Image:
-        return self.image
-
-    def close(self) -> None: ...
 
 
 @st.composite

@@ -86,13 +86,14 @@ def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) ->
             details = str(interrupted)
             complain(program, f"interrupted; {details}" if details else "interrupted")
             return int(signals.exit_code)
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] == "rtsod":
-                raise
-            complain(program, f"the package {error.name} is missing: activate rtsod's environment, or pip install -e .")
-            return int(ExitCode.ENGINE)
         except Exception as error:
             _log.debug("internal error", exc_info=True)  # shown with --verbose
+            package = error.name if isinstance(error, ModuleNotFoundError) else None
+            if package is not None and package.partition(".")[0] != "rtsod":
+                complain(
+                    program, f"the package {package} is missing: activate rtsod's environment, or pip install -e ."
+                )
+                return int(ExitCode.ENGINE)
             complain(program, internal_error(error))
             return int(ExitCode.ENGINE if is_shortage(error) else ExitCode.INTERNAL)
     return int(signals.exit_code or code or ExitCode.DONE)

@@ -36,6 +36,7 @@ _MAX_FAILURES: Final = 100
 _DEFAULT_FPS: Final = Fraction(25)
 """Assumed where a file states no usable frame rate."""
 _PICTURES: Final = ("image2", "ico")
+"""Formats of single pictures, besides those whose names end in ``_pipe``."""
 _MAX_FPS: Final = 1000
 """A higher frame rate than this is a mistake in the file's header."""
 

@@ -162,6 +162,9 @@ def test_each_error_is_one_line_and_its_exit_code(capsys: pytest.CaptureFixture[
     assert "at test_commands.py:" in line
     assert run_command("prog", lambda _: importlib.import_module("no_such_package").work()) == ExitCode.ENGINE
     assert "the package no_such_package is missing: activate" in capsys.readouterr().err
+    assert run_command("prog", lambda _: importlib.import_module("rtsod.no_such_module").work()) == ExitCode.INTERNAL
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prog: internal error: ModuleNotFoundError: No module named 'rtsod.no_such_module'")
     assert run_command("prog", lambda _: answer("fine")) == ExitCode.DONE
     assert capsys.readouterr().out == "fine\n"
 

@@ -15,19 +15,10 @@ from rtsod.frames import BLANK, Alpha, Composited, Frame, Image, Mask, MaskedFra
 from rtsod.imaging.transparency import picture_of
 from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
 from rtsod.refine import refiner
+from tests.support.fakes import Card
 
 WIDTH, HEIGHT = 60, 40
 Exact = NDArray[np.float64]
-
-
-class Card:
-    def __init__(self, image: Image) -> None:
-        self.image = image
-
-    def picture(self, width: int, height: int, at: float) -> Image:
-        return self.image
-
-    def close(self) -> None: ...
 
 
 def noise(seed: int, channels: int = 3) -> Image:

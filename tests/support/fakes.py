@@ -180,3 +180,15 @@ def pipeline_of(
         options["propagator"] = propagator or MaskPropagator()
         options["skip_policy"] = FrameSkipPolicy(plan, masker, metrics, live=False)
     return Pipeline(source, masker, compositor, sinks, metrics, plan, **options)
+
+
+class Card:
+    """A background that is one picture, whatever the size."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+
+    def picture(self, width: int, height: int, at: float) -> Image:
+        return self.image
+
+    def close(self) -> None: ...

@@ -24,7 +24,7 @@ from rtsod.imaging.stills.jpeg_damage import is_damaged
 from rtsod.imaging.stills.pillow_image import DECODERS, read_pillow
 from rtsod.imaging.stills.png_image import read_png
 from rtsod.imaging.stills.raster import Raster, Unreadable
-from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of, still_format
+from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of
 from rtsod.imaging.stills.tiff_image import read_tiff
 from rtsod.imaging.transparency import picture_of
 
@@ -69,10 +69,7 @@ def load(path: Path) -> Picture:
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of many things; what matters is an error of ours
-            picture = _picture(_read(file), path)
-            if still_format(path) == "JPEG" and is_damaged(path.read_bytes()):
-                _log.warning("%s is damaged: parts of the picture are lost", path)
-            return picture
+            return _picture(_read(file, path), path)
     except Unreadable as error:
         reason = str(error)
         raise SourceError(f"cannot read {path}: {reason}") from error
@@ -83,7 +80,7 @@ def load(path: Path) -> Picture:
         raise SourceError(f"cannot read {path}: {reason}") from error
 
 
-def _read(file: BinaryIO) -> Raster:
+def _read(file: BinaryIO, path: Path) -> Raster:
     if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
         raise Unreadable(f"it is larger than {_MAX_FILE_BYTES // 1_000_000} MB: scale it down")
     header = file.read(HEADER_BYTES)
@@ -96,6 +93,12 @@ def _read(file: BinaryIO) -> Raster:
             raise Unreadable("it is no photograph, or it is damaged")
         case "HEIF":
             return read_heif(file.read())
+        case "JPEG":
+            data = file.read()
+            raster = read_pillow(io.BytesIO(data), kind)
+            if is_damaged(data):
+                _log.warning("%s is damaged: parts of the picture are lost", path)
+            return raster
         case "AVIF":
             data = file.read()
             return complete_avif(read_pillow(io.BytesIO(data), kind), data)
@@ -106,7 +109,7 @@ def _read(file: BinaryIO) -> Raster:
         case "TIFF":
             return read_tiff(file)
         case "JPEG 2000":
-            return read_jpeg2000(file)
+            return read_jpeg2000(file.read())
         case _ if kind in DECODERS:
             return read_pillow(file, kind)
     raise Unreadable(f"it is a picture in the format {kind}, which cannot be read: {_WAYS_OUT.get(kind, _WAY_OUT)}")

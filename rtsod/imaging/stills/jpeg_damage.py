@@ -18,7 +18,7 @@ def is_damaged(data: bytes) -> bool:
     Returns:
         False also if FFmpeg cannot decode this kind of JPEG, or if it is larger than a video's frame may be.
     """
-    return _decodes(data, strict=False) and not _decodes(data, strict=True)
+    return not _decodes(data, strict=True) and _decodes(data, strict=False)
 
 
 def _decodes(data: bytes, *, strict: bool) -> bool:
