@@ -47,7 +47,7 @@ MIN_FP16_INPUT_SIZE: Final = 128
 Every exported graph must reach a mask IoU of .995 against float32. With the authors' lite weights the IoU is .940 at
 64 pixels, .990 at 96, and .999 at 128."""
 MIN_FRAME_SIDE: Final = 16
-"""Smallest side of a camera's or the demo scene's frame, in pixels."""
+"""Smallest side of a camera's or the drawn scene's frame, in pixels."""
 MAX_FRAME_SIDE: Final = 16384
 """Largest side of a video's frame, in pixels."""
 MAX_FRAME_PIXELS: Final = 100_000_000
@@ -57,7 +57,7 @@ MAX_STILL_SIDE: Final = 32767
 MAX_STILL_PIXELS: Final = 250_000_000
 """Largest area of a photograph, in pixels. Phones take 200 megapixels. A larger one is refused before it is decoded."""
 MAX_CAMERA_FPS: Final = 240
-"""Highest frame rate that may be requested from a camera or the demo scene, in frames per second."""
+"""Highest frame rate that may be requested from a camera or the drawn scene, in frames per second."""
 MAX_TARGET_FPS: Final = 1000
 """Highest mask rate that may be asked for, in masks per second."""
 _DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
@@ -93,7 +93,7 @@ def _check_seconds(option: str, seconds: float | None) -> None:
 
 
 DEFAULT_FPS: Final = 30
-"""Frames per second of a camera or of the demo scene, unless another rate is requested."""
+"""Frames per second of a camera or of the drawn scene, unless another rate is requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +102,21 @@ class SourceConfig:
 
     spec: str = "auto"
     """A camera's index, path (``/dev/videoN``) or name, a video or image file, a folder of photographs, a URL,
-    ``demo`` for the built-in scene, or ``auto`` for a camera, or else the demo scene."""
+    ``scene`` for the built-in drawn scene, or ``auto`` for a camera, or else the drawn scene."""
     width: int = 1280
-    """Pixels to request from a camera, or of the demo scene. Files keep their own size."""
+    """Pixels to request from a camera, or of the drawn scene. Files keep their own size."""
     height: int = 720
     """Pixels; see ``width``."""
     fps: int | None = None
-    """Frames per second to request from a camera, or of the demo scene; see ``live_fps`` for the default. Photographs
+    """Frames per second to request from a camera, or of the drawn scene; see ``live_fps`` for the default. Photographs
     are written to a video at this rate; None shows each for a second. Videos keep their own rate, if they
     state one."""
     seed: int = 0
-    """Seed of the demo scene; 0 or more."""
+    """Seed of the drawn scene; 0 or more."""
 
     def __post_init__(self) -> None:
         if not self.spec:
-            raise UsageError("--source is empty: give a camera index, a file, a folder, a URL, 'demo' or 'auto'")
+            raise UsageError("--source is empty: give a camera index, a file, a folder, a URL, 'scene' or 'auto'")
         size = f"{self.width}x{self.height}"
         if not all(MIN_FRAME_SIDE <= side <= MAX_FRAME_SIDE for side in (self.width, self.height)):
             raise UsageError(f"--size {size}: each side must be {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} pixels")
@@ -129,7 +129,7 @@ class SourceConfig:
 
     @property
     def live_fps(self) -> int:
-        """Frames per second of a camera or of the demo scene: ``fps``, or else ``DEFAULT_FPS``."""
+        """Frames per second of a camera or of the drawn scene: ``fps``, or else ``DEFAULT_FPS``."""
         return DEFAULT_FPS if self.fps is None else self.fps
 
 

@@ -103,7 +103,7 @@ class SourceInfo:
     """What a source delivers, read back from it rather than copied from the request."""
 
     name: str
-    """For display: ``"camera 0 (Integrated Camera)"``, ``"clip.mp4"``, ``"demo scene"``."""
+    """For display: ``"camera 0 (Integrated Camera)"``, ``"clip.mp4"``, ``"drawn scene"``."""
     width: int | None
     """In pixels; None where frames differ in size (a folder of photographs)."""
     height: int | None

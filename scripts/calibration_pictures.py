@@ -15,7 +15,7 @@ from typing import Final
 
 import cv2
 
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.export.checked import bundled_pictures
 
 CLIPS: Final = ("again.mkv", "bottle-detection.mp4")
@@ -23,7 +23,7 @@ CLIPS: Final = ("again.mkv", "bottle-detection.mp4")
 _FRAME_STEP: Final = 40
 """Every how many frames of a clip one is used."""
 _BUNDLED_SIZE_PX: Final = 320
-_DEMO_FRAMES: Final = range(0, 240, 40)
+_SCENE_FRAMES: Final = range(0, 240, 40)
 
 
 def collect(samples: Path, folder: Path) -> None:
@@ -45,9 +45,9 @@ def collect(samples: Path, folder: Path) -> None:
             index += 1
     for index, picture in enumerate(bundled_pictures(_BUNDLED_SIZE_PX)):
         cv2.imwrite(str(folder / f"bundled-{index}.png"), picture)
-    scene = DemoScene(640, 480)
-    for frame in _DEMO_FRAMES:
-        cv2.imwrite(str(folder / f"demo-{frame:03}.png"), scene.render(frame)[0])
+    scene = DrawnScene(640, 480)
+    for frame in _SCENE_FRAMES:
+        cv2.imwrite(str(folder / f"scene-{frame:03}.png"), scene.render(frame)[0])
 
 
 def main() -> None:

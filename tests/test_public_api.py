@@ -74,7 +74,7 @@ def test_users_of_mypy_see_the_types(tmp_path: Path) -> None:
     user = tmp_path / "user.py"
     user.write_text(
         "import rtsod\n"
-        "reveal_type(rtsod.run(rtsod.AppConfig(source=rtsod.SourceConfig('demo'))))\n"
+        "reveal_type(rtsod.run(rtsod.AppConfig(source=rtsod.SourceConfig('scene'))))\n"
         "reveal_type(rtsod.Segmenter.open('lite').info)\n"
         "reveal_type(rtsod.WeightsError.exit_code)\n"
         "rtsod.run(3)\n"

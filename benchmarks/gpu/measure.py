@@ -216,11 +216,11 @@ def _parity(job: Job, exact: SaliencyGraph, infer: Callable[[Image], Any]) -> di
 
 
 def pictures(folder: Path | None, size: int) -> list[Image]:
-    """Load the pictures of a folder; None gives the golden input and two frames of the demo scene."""
+    """Load the pictures of a folder; None gives the golden input and two frames of the drawn scene."""
     if folder is None:
-        from rtsod.demo.scene import DemoScene
+        from rtsod.drawing.scene import DrawnScene
 
-        scene = DemoScene(640, 480)
+        scene = DrawnScene(640, 480)
         return [golden_input(size), *(shrink(scene.render(frame)[0], size) for frame in (0, 190))]
     found = [cv2.imread(str(path)) for path in sorted(folder.iterdir())]
     return [shrink(np.asarray(image, np.uint8), size) for image in found if image is not None]

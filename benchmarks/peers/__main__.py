@@ -29,7 +29,7 @@ from benchmarks.peers import worker
 from benchmarks.peers.environment import REQUIREMENTS, peers_python
 from benchmarks.support.clips import read_clip
 from benchmarks.support.study import positive_int, run_study
-from rtsod.bench.sources import demo_images
+from rtsod.bench.sources import scene_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Image
@@ -101,7 +101,7 @@ def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
 
 
 def input_frames(count: int, *, stream: bool) -> tuple[str, list[Image]]:
-    """640x480 frames of webcam clips, or of the demo scene if there are no clips.
+    """640x480 frames of webcam clips, or of the drawn scene if there are no clips.
 
     Args:
         count: number of frames.
@@ -112,7 +112,7 @@ def input_frames(count: int, *, stream: bool) -> tuple[str, list[Image]]:
     """
     clips = sorted(CLIPS.glob("*.mkv"))
     if not clips:
-        return "demo scene", demo_images(640, 480, count=count)
+        return "drawn scene", scene_images(640, 480, count=count)
     if stream:
         return f"webcam clip {clips[0].stem}", read_clip(clips[0], count)
     images = [image for clip in clips for image in read_clip(clip)]

@@ -1,6 +1,6 @@
 """Refinement against the exact alpha: MAD, gradient error, dtSSD, colour fringe, and what each method costs.
 
-The frames have an exactly known alpha: the demo scene in its room, and its figure and a subject with loose hair over
+The frames have an exactly known alpha: the drawn scene in its room, and its figure and a subject with loose hair over
 photographs that move. Each method gets two maps of each frame at 320 x 320: the exact alpha scaled down, which is the
 best that a network could return, and the map that U²-Net returns. Besides the methods that ``--refine`` names there are
 the naive ones: bilinear upsampling, an unguided feather, a running average.
@@ -30,7 +30,7 @@ from benchmarks.support.study import positive_int, run_study
 from rtsod.backends import open_engine
 from rtsod.composite.compositor import blend
 from rtsod.config import EngineConfig, RefineName
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
@@ -101,19 +101,19 @@ def methods() -> dict[str, Refine]:
 
 
 def scenes(images: Path) -> Iterator[Scene]:
-    """The demo scene in its room, then both subjects over each photograph."""
-    demo, soft = DemoScene(WIDTH, HEIGHT), SoftSubject(WIDTH, HEIGHT)
-    yield Scene("demo scene", lambda index, over: demo.render(index, over=over))
+    """The drawn scene in its room, then both subjects over each photograph."""
+    drawn, soft = DrawnScene(WIDTH, HEIGHT), SoftSubject(WIDTH, HEIGHT)
+    yield Scene("drawn scene", lambda index, over: drawn.render(index, over=over))
     for name in PARTS:
         behind = partial(moving_background, photograph_part(images, name), WIDTH, HEIGHT)
 
         def person(index: int, over: Image | None, behind: Callable[[int], Image] = behind) -> tuple[Image, Alpha]:
-            return demo.render(index, over=behind(index) if over is None else over)
+            return drawn.render(index, over=behind(index) if over is None else over)
 
         def hair(index: int, over: Image | None, behind: Callable[[int], Image] = behind) -> tuple[Image, Alpha]:
             return soft.render(index, behind(index) if over is None else over, noise=over is None)
 
-        yield Scene(f"demo figure over {name}", person)
+        yield Scene(f"figure over {name}", person)
         yield Scene(f"loose hair over {name}", hair)
 
 

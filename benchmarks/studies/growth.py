@@ -41,8 +41,8 @@ class Study:
     """How long each point is measured; for the length of a run, that length."""
 
     def case(self, width: int = 1280, height: int = 720, **options: Any) -> Case:
-        """A whole run on the demo scene."""
-        return Case(self.target, SourceConfig("demo", width, height), seconds=self.seconds, **options)
+        """A whole run on the drawn scene."""
+        return Case(self.target, SourceConfig("scene", width, height), seconds=self.seconds, **options)
 
 
 def over_input_size(study: Study) -> Iterator[dict[str, Any]]:

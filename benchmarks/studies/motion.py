@@ -1,6 +1,6 @@
 """How well masks follow motion when the network sees only every n-th frame, and how much they flicker.
 
-On real clips the measure is the network's own mask of each frame. On the demo scene it is the exact alpha; there the
+On real clips the measure is the network's own mask of each frame. On the drawn scene it is the exact alpha; there the
 exact alpha of every fourth frame is propagated, so that only the propagation is measured.
 
     python -m benchmarks.studies.motion --clips ../shared/samples/clips --json motion.json
@@ -35,7 +35,7 @@ from rtsod.backends import open_engine
 from rtsod.bench.machine import describe
 from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
@@ -236,7 +236,7 @@ def on_clips(clips: list[Clip]) -> dict[str, Any]:
     return rows
 
 
-def on_demo(clip: Clip) -> dict[str, Any]:
+def on_scene(clip: Clip) -> dict[str, Any]:
     """Measure all methods on exact alpha: a mask for every fourth frame, two frames late."""
     rows: dict[str, Any] = {}
     for name, make in METHODS.items():
@@ -247,7 +247,7 @@ def on_demo(clip: Clip) -> dict[str, Any]:
             "dtssd": round(dtssd(run.shown, truth), 2),
             "lag": lag(run.shown, truth),
         }
-        print(f"demo, {name:26s} {rows[name]}", flush=True)
+        print(f"scene, {name:26s} {rows[name]}", flush=True)
     return rows
 
 
@@ -277,12 +277,12 @@ def load(path: Path, frames: int, kept: Path | None) -> Clip:
     return Clip(path.stem, images[: len(maps)], maps)
 
 
-def demo(frames: int, size: int = 320) -> Clip:
-    """The demo scene with its exact alpha as maps."""
-    scene = DemoScene(1280, 720, _FPS)
+def scene(frames: int, size: int = 320) -> Clip:
+    """The drawn scene with its exact alpha as maps."""
+    scene = DrawnScene(1280, 720, _FPS)
     pictures = [scene.render(index) for index in range(frames)]
     maps = np.stack([cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA) for _, alpha in pictures])
-    return Clip("demo", [image for image, _ in pictures], np.clip(maps, 0, 1).astype(np.float32))
+    return Clip("scene", [image for image, _ in pictures], np.clip(maps, 0, 1).astype(np.float32))
 
 
 def main() -> int:
@@ -302,7 +302,7 @@ def main() -> int:
         "maps": "inferred" if options.masks is None else "kept from before, as float16",
         "clips": {clip.name: len(clip.images) for clip in clips},
         "real": on_clips(clips),
-        "demo": on_demo(demo(120)),
+        "scene": on_scene(scene(120)),
     }
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from benchmarks.support.clips import clip_from_demo, clip_from_video, read_clip
+from benchmarks.support.clips import clip_from_scene, clip_from_video, read_clip
 from benchmarks.support.study import positive_int, run_study
 from rtsod.app.assembly import build_run, leave_cores_to_the_network
 from rtsod.backends import open_engine
@@ -194,7 +194,7 @@ def main() -> int:
     parser.add_argument("--model", default="lite", choices=("full", "lite"))
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--input", type=Path, help="a video, which is brought to 720p (default: the demo scene)")
+    parser.add_argument("--input", type=Path, help="a video, which is brought to 720p (default: the drawn scene)")
     parser.add_argument("--frames", type=positive_int, default=60, help="frames of the file (default: %(default)s)")
     parser.add_argument(
         "--rounds", type=positive_int, default=5, help="rounds of each measurement (default: %(default)s)"
@@ -202,7 +202,7 @@ def main() -> int:
     parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
     about = {
-        "input": {"name": "demo scene" if options.input is None else options.input.name, "size": [1280, 720]},
+        "input": {"name": "drawn scene" if options.input is None else options.input.name, "size": [1280, 720]},
         "job": {name: getattr(options, name) for name in ("model", "engine", "precision", "frames", "rounds")},
     }
     return run_study(
@@ -215,7 +215,7 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="rtsod-bench-") as folder:
         clip = Path(folder) / "clip.mp4"
         if options.input is None:
-            clip_from_demo(clip, 1280, 720, options.frames)
+            clip_from_scene(clip, 1280, 720, options.frames)
         else:
             clip_from_video(clip, options.input, 1280, 720, options.frames)
         job = Job(clip, options.frames, options.rounds, options.model, options.precision, options.engine)

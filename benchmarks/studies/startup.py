@@ -1,6 +1,6 @@
 """The time from the command to the first picture, and the memory that a run takes.
 
-The real command runs on the demo scene, in its own process and with its own cache folder:
+The real command runs on the drawn scene, in its own process and with its own cache folder:
 
 * *cold*: the cache holds the authors' weights and nothing else. The network is converted, and Numba compiles its loop.
 * *warm*: the same again, with what the cold start has cached.
@@ -112,7 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="lite")
     parser.add_argument(
-        "--arguments", default="--source demo", help="arguments of the run besides the model (default: %(default)r)"
+        "--arguments", default="--source scene", help="arguments of the run besides the model (default: %(default)r)"
     )
     parser.add_argument(
         "--seconds",

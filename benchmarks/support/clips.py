@@ -8,14 +8,14 @@ from pathlib import Path
 
 import av
 
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Image
 from rtsod.imaging.fit import cover
 from rtsod.sources.video import video_from_file
 
 
-def clip_from_demo(path: Path, width: int, height: int, frames: int, fps: int = 30) -> Path:
-    """Write the demo scene as H.264.
+def clip_from_scene(path: Path, width: int, height: int, frames: int, fps: int = 30) -> Path:
+    """Write the drawn scene as H.264.
 
     Args:
         path: the file to write, ``.mp4`` or ``.mkv``.
@@ -27,7 +27,7 @@ def clip_from_demo(path: Path, width: int, height: int, frames: int, fps: int = 
     Returns:
         ``path``.
     """
-    scene = DemoScene(width, height, fps)
+    scene = DrawnScene(width, height, fps)
     return write_clip(path, (scene.render(index)[0] for index in range(frames)), fps)
 
 

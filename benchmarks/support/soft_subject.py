@@ -1,7 +1,7 @@
 """A drawn subject with loose hair and spread fingers whose alpha is known exactly, over photographs that move.
 
-The person of the demo scene has firm outlines only. This one has what is hard for a matte. Lengths are in the units of
-:mod:`rtsod.demo.figure`.
+The person of the drawn scene has firm outlines only. This one has what is hard for a matte. Lengths are in the units of
+:mod:`rtsod.drawing.figure`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.demo import figure
-from rtsod.demo.canvas import Canvas, Colour, Layer, Point
+from rtsod.drawing import figure
+from rtsod.drawing.canvas import Canvas, Colour, Layer, Point
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.fit import cover
 
@@ -114,7 +114,7 @@ def _affine(layer: Layer, at: complex, angle: float) -> NDArray[np.float64]:
 
 
 def _head_with_hair(unit: float, rng: np.random.Generator) -> Layer:
-    """The demo scene's head under loose hair: curls, strands, and gaps that show the background."""
+    """The drawn scene's head under loose hair: curls, strands, and gaps that show the background."""
     c = Canvas((-0.42, -0.62), (0.42, 0.3), unit)
     for _ in range(_STRANDS):
         angle = rng.uniform(-1.25 * math.pi, 0.25 * math.pi)

@@ -28,7 +28,7 @@ from rtsod.system.signals import Interrupted, StopSignals
 
 _PROGRAM: Final = "rtsod bench"
 _DEFAULTS: Final = EngineConfig()
-_DEMO_SIZES: Final = ("1280x720", "1920x1080")
+_SCENE_SIZES: Final = ("1280x720", "1920x1080")
 _PROBE_SECONDS: Final = 0.5
 _CONSTANT: Final = "constant"
 _PACES: Final = {"camera": (True,), "free": (False,), "both": (True, False)}
@@ -125,18 +125,18 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument(
         "--pipeline", action="store_true", help="also measure from capture to sink; needs the extra rtsod[bench]"
     )
-    pipeline.add_argument("--source", metavar="SOURCE", help="demo, a file or a folder (default: demo)")
+    pipeline.add_argument("--source", metavar="SOURCE", help="scene (drawn), a file or a folder (default: scene)")
     pipeline.add_argument(
         "--size",
         action="append",
         metavar="WxH",
-        help=f"size of the demo scene; can be repeated (default: {', '.join(_DEMO_SIZES)})",
+        help=f"size of the drawn scene; can be repeated (default: {', '.join(_SCENE_SIZES)})",
     )
     pipeline.add_argument(
         "--fps",
         type=int,
         metavar="N",
-        help=f"frame rate of the demo scene and of folders (default: {SourceConfig().live_fps})",
+        help=f"frame rate of the drawn scene and of folders (default: {SourceConfig().live_fps})",
     )
     pipeline.add_argument(
         "--pace", choices=tuple(_PACES), help="deliver frames like a camera, or as fast as possible (default: both)"
@@ -221,10 +221,10 @@ def _check_results(plan: BenchmarkPlan) -> None:
 def _sources(options: argparse.Namespace) -> tuple[SourceConfig, ...]:
     from rtsod.bench.end_to_end import open_paceable  # needs the extra rtsod[bench]
 
-    if options.source not in (None, "demo"):
+    if options.source not in (None, "scene"):
         if options.size:
             raise UsageError(
-                f"--size {options.size[0]}: applies to the demo scene only: {options.source} has its own size"
+                f"--size {options.size[0]}: applies to the drawn scene only: {options.source} has its own size"
             )
         source = open_paceable(SourceConfig(options.source))  # report a mistyped name before measuring
         source.close()
@@ -232,11 +232,11 @@ def _sources(options: argparse.Namespace) -> tuple[SourceConfig, ...]:
             raise UsageError(f"--fps {options.fps}: {options.source} has its own rate: drop --fps")
         return (SourceConfig(options.source, fps=options.fps),)
     sources = []
-    for size in options.size or _DEMO_SIZES:
+    for size in options.size or _SCENE_SIZES:
         width, _, height = size.lower().partition("x")
         if not (width.isdecimal() and height.isdecimal()):
             raise UsageError(f"--size {size}: must be WIDTHxHEIGHT, such as 1280x720")
-        sources.append(SourceConfig("demo", int(width), int(height), options.fps))
+        sources.append(SourceConfig("scene", int(width), int(height), options.fps))
     return tuple(sources)
 
 

@@ -13,7 +13,7 @@ import psutil
 
 from rtsod.app.assembly import build_run
 from rtsod.app.engines import pin_engine_config
-from rtsod.bench.sources import DEFAULT_BACKGROUND, LoopedSource, PacedSource, demo_images
+from rtsod.bench.sources import DEFAULT_BACKGROUND, LoopedSource, PacedSource, scene_images
 from rtsod.bench.target import Target
 from rtsod.config import AppConfig, PictureConfig, QualityConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
@@ -37,7 +37,7 @@ class Case:
 
     target: Target
     source: SourceConfig
-    """``demo``, a file or a folder. Size and rate apply to the demo scene."""
+    """``scene``, a file or a folder. Size and rate apply to the drawn scene."""
     paced: bool = True
     """True delivers frames like a camera, dropping those that arrive too fast; False takes every frame as fast as
     possible."""
@@ -224,17 +224,17 @@ def open_paceable(config: SourceConfig) -> Source:
     source = open_source(config)
     if source.info.live:
         source.close()
-        raise UsageError(f"--source {config.spec}: the benchmark sets the pace: choose a file, a folder or demo")
+        raise UsageError(f"--source {config.spec}: the benchmark sets the pace: choose a file, a folder or scene")
     return source
 
 
 def _open_source(case: Case) -> Source:
     config = case.source
     source: Source
-    if config.spec == "demo":
+    if config.spec == "scene":
         # Rendered in advance: a camera's frame costs this processor nothing.
-        images = demo_images(config.width, config.height, config.live_fps)
-        source = LoopedSource(images, Fraction(config.live_fps), name="demo scene")
+        images = scene_images(config.width, config.height, config.live_fps)
+        source = LoopedSource(images, Fraction(config.live_fps), name="drawn scene")
     else:
         source = open_paceable(config)
     return PacedSource(source, source.info.fps or Fraction(config.live_fps)) if case.paced else source

@@ -40,7 +40,7 @@ _METHOD: Final = (
 _PIPELINE_METHOD: Final = (
     "Times are in ms. Latency runs from capture to the sink and mask age from capture to compositing, both over the "
     "composited frames. Cores are processor seconds per second, of this program alone. Free runs take every frame as "
-    "fast as possible, so their latency is mostly queueing behind earlier frames. The demo scene is rendered in "
+    "fast as possible, so their latency is mostly queueing behind earlier frames. The drawn scene is rendered in "
     "advance and costs the run nothing."
 )
 

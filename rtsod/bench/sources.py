@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock, Source
 
@@ -125,7 +125,7 @@ class PacedSource:
         self._source.close()
 
 
-def demo_images(width: int, height: int, fps: int = 30, count: int = 16) -> list[Image]:
-    """The first images of the demo scene, ``(height, width, 3)`` uint8 BGR each."""
-    scene = DemoScene(width, height, fps)
+def scene_images(width: int, height: int, fps: int = 30, count: int = 16) -> list[Image]:
+    """The first images of the drawn scene, ``(height, width, 3)`` uint8 BGR each."""
+    scene = DrawnScene(width, height, fps)
     return [scene.render(index)[0] for index in range(count)]

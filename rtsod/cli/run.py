@@ -42,7 +42,7 @@ _DEFAULTS: Final = AppConfig()
 _DESCRIPTION: Final = """\
 Find the subject of each frame and put it in front of another background.
 
-Without options, %(prog)s reads a camera (or the demo scene if there is
+Without options, %(prog)s reads a camera (or the drawn scene if there is
 none), blurs the background, and shows the result in a window.
 """
 
@@ -58,8 +58,8 @@ examples:
       the same video with an alpha channel
   %(prog)s --source photos/ --mask-output masks/
       one 8-bit mask per photograph
-  %(prog)s --source demo --duration 10 --no-preview --stats numbers.json
-      ten seconds of the demo scene, measured
+  %(prog)s --source scene --duration 10 --no-preview --stats numbers.json
+      ten seconds of the drawn scene, measured
 
 keys in the window:
   q quit   b next background   m mirror   p pause (shows a slate)   s statistics
@@ -118,15 +118,15 @@ def _add_input_options(parser: Parser) -> None:
         "--source",
         default=default.spec,
         metavar="SOURCE",
-        help="a camera's index, path or name, a video or image file, a folder of photographs, a URL, demo (the "
-        "built-in scene), or auto: a camera, or else demo (default: %(default)s)",
+        help="a camera's index, path or name, a video or image file, a folder of photographs, a URL, scene (the "
+        "built-in drawn scene), or auto: a camera, or else scene (default: %(default)s)",
     )
     group.add_argument(
         "--size",
         type=_size,
         default=(default.width, default.height),
         metavar="WxH",
-        help="frame size to request from the camera, or size of the demo scene "
+        help="frame size to request from the camera, or size of the drawn scene "
         f"(default: {default.width}x{default.height})",
     )
     group.add_argument(
@@ -134,11 +134,11 @@ def _add_input_options(parser: Parser) -> None:
         type=int,
         default=default.fps,
         metavar="N",
-        help="frame rate to request from the camera, or rate of the demo scene "
+        help="frame rate to request from the camera, or rate of the drawn scene "
         f"(default: {default.live_fps}); or of a video made of photographs (default: 1)",
     )
     group.add_argument(
-        "--seed", type=int, default=default.seed, metavar="N", help="seed of the demo scene (default: %(default)s)"
+        "--seed", type=int, default=default.seed, metavar="N", help="seed of the drawn scene (default: %(default)s)"
     )
 
 

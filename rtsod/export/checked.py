@@ -9,7 +9,7 @@ from typing import Final
 
 import torch
 
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.export.parity import Parity, check_parity
@@ -25,9 +25,9 @@ from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.progress import BuildProgress, Notify
 
 _SCENE_SIZE_PX: Final = (640, 480)
-"""Width and height at which the demo scene is rendered."""
+"""Width and height at which the drawn scene is rendered."""
 _SCENE_FRAMES: Final = (0, 190)
-"""Frames of the demo scene, whose person sways with a period of 240 frames. Each picture takes a second or two to
+"""Frames of the drawn scene, whose person sways with a period of 240 frames. Each picture takes a second or two to
 check."""
 
 
@@ -111,10 +111,10 @@ def _report_progress(pictures: list[Image], progress: BuildProgress) -> Iterator
 def bundled_pictures(size: int) -> list[Image]:
     """Pictures for the parity check, made from the program's own assets: ``(size, size, 3)`` uint8 BGR each.
 
-    They are the golden input, and the demo scene's person at several moments, in her room and in front of the bundled
+    They are the golden input, and the drawn scene's person at several moments, in her room and in front of the bundled
     landscape photographs. Each has a subject, because masks are compared by their IoU.
     """
-    scene = DemoScene(*_SCENE_SIZE_PX)
+    scene = DrawnScene(*_SCENE_SIZE_PX)
     pictures = [golden_input(size)]
     pictures += [shrink(scene.render(frame)[0], size) for frame in _SCENE_FRAMES]
     with as_file(files("rtsod") / "assets" / "backgrounds") as folder:

@@ -1,4 +1,4 @@
-"""Where frames come from: a camera, a video file, a network stream, photographs, or the built-in demo scene.
+"""Where frames come from: a camera, a video file, a network stream, photographs, or the built-in drawn scene.
 
 Each kind has its own module, which is imported only when it is needed.
 """
@@ -45,11 +45,11 @@ def open_source(
 ) -> Source:
     """Open the source that ``config.spec`` names. The caller closes it.
 
-    The words ``auto`` and ``demo`` and plain numbers take precedence over files, and files over camera names: write
-    ``./demo`` for a file called ``demo``. Cameras and streams are supervised: they are opened again when they fail.
+    The words ``auto`` and ``scene`` and plain numbers take precedence over files, and files over camera names: write
+    ``./scene`` for a file called ``scene``. Cameras and streams are supervised: they are opened again when they fail.
 
     Args:
-        config: ``width``, ``height`` and ``fps`` apply to cameras and to the demo scene.
+        config: ``width``, ``height`` and ``fps`` apply to cameras and to the drawn scene.
         clock: stamps ``Frame.captured_at``.
         on_event: called for every event of a camera or a stream.
         demand: whether anybody is watching: a camera or a stream is open only while it returns True. None means always.
@@ -74,15 +74,15 @@ class _Opening:
     def open(self, spec: str) -> Source:
         if spec == "auto":
             return self._auto()
-        if spec == "demo":
-            return _open_demo(self.config, self.clock)
+        if spec in ("scene", "demo"):
+            return _open_scene(self.config, self.clock)
         if re.fullmatch(r"[0-9]{1,3}", spec):
             return self._camera(int(spec))
         if url := _URL.fullmatch(spec):
             return self._url(spec, url[1].lower())
         if not spec or "\0" in spec or re.fullmatch(r"[+-]?[0-9]+", spec):
             raise UsageError(
-                f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, 'demo' "
+                f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, 'scene' "
                 "or 'auto'"
             )
         return self._path(path_named(spec), spec)
@@ -97,7 +97,7 @@ class _Opening:
             except SourceError as error:
                 reason = reason or f" ({error})"
         found = "no working camera" if indexes and linux else "no camera"
-        return _open_demo(self.config, self.clock, notes=(f"{found} found{reason}: showing the built-in demo scene",))
+        return _open_scene(self.config, self.clock, notes=(f"{found} found{reason}: showing the built-in scene",))
 
     def _camera(self, index: int) -> Source:
         from rtsod.sources.camera import CameraSource
@@ -164,7 +164,7 @@ class _Opening:
             return self._camera(cameras[0].index)
         raise SourceError(
             f"cannot open {path}: no file, folder or camera has this name; run 'rtsod devices' to list the cameras, or "
-            "use --source demo"
+            "use --source scene"
         )
 
     def _file(self, path: Path) -> Source:
@@ -184,9 +184,9 @@ class _Opening:
         return still_from_file(path, notes=(note,), fps=self.config.fps, clock=self.clock)
 
 
-def _open_demo(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) -> Source:
-    from rtsod.demo.scene import DemoScene
-    from rtsod.sources.demo import DemoSource
+def _open_scene(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) -> Source:
+    from rtsod.drawing.scene import DrawnScene
+    from rtsod.sources.scene import SceneSource
 
-    scene = DemoScene(config.width, config.height, config.live_fps, config.seed)
-    return DemoSource(scene, live=True, clock=clock, notes=notes)
+    scene = DrawnScene(config.width, config.height, config.live_fps, config.seed)
+    return SceneSource(scene, live=True, clock=clock, notes=notes)

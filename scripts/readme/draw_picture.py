@@ -1,6 +1,6 @@
 """Draw the README's picture with the program's own parts: ``python scripts/readme/draw_picture.py``.
 
-It shows a frame of the demo scene, its saliency map from U²-Net lite, and the subject in front of a beach, of its own
+It shows a frame of the drawn scene, its saliency map from U²-Net lite, and the subject in front of a beach, of its own
 room blurred, of mountains and of nothing.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from rtsod.composite.backgrounds import open_background
 from rtsod.composite.compositor import Compositor
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Frame, Image, Mask, MaskedFrame
 from rtsod.refine import refiner
 from rtsod.segmenter import Segmenter
@@ -23,13 +23,13 @@ from rtsod.sinks.preview import view
 
 OUTPUT: Final = Path(__file__).parents[2] / "docs" / "images" / "demo.jpg"
 WIDTH, HEIGHT = 960, 540
-DEMO_FRAME: Final = 290
-"""Index of the demo scene's frame."""
+SCENE_FRAME: Final = 290
+"""Index of the drawn scene's frame."""
 
 
 def draw(output: Path) -> None:
     """Draw the picture and write it."""
-    image, _ = DemoScene(WIDTH, HEIGHT, 30, seed=0).render(DEMO_FRAME)
+    image, _ = DrawnScene(WIDTH, HEIGHT, 30, seed=0).render(SCENE_FRAME)
     with Segmenter.open(model="lite") as segmenter:
         alpha = segmenter(image, stream=True)
     small = np.ascontiguousarray(cv2.resize(alpha, (320, 320), interpolation=cv2.INTER_AREA), np.float32)

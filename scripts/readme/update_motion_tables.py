@@ -50,9 +50,9 @@ def real(results: Path) -> str:
     return _table(["", *keys, "flicker", "drawn", "ms"], rows)
 
 
-def demo(results: Path) -> str:
-    """Errors on the demo scene, whose alpha is exact."""
-    recorded = _read(results, "motion")["demo"]
+def scene(results: Path) -> str:
+    """Errors on the drawn scene, whose alpha is exact."""
+    recorded = _read(results, "motion")["scene"]
     rows = [
         [_NAMES.get(name, name), f"{row['mad']:.1f}", f"{row['dtssd']:.2f}", str(row["lag"])]
         for name, row in recorded.items()
@@ -102,7 +102,7 @@ def cost(results: Path) -> str:
 
 
 TABLES: Final[dict[str, Callable[[Path], str]]] = {
-    "real": real, "demo": demo, "comes": comes, "sure": sure, "passes": passes, "strolls": strolls, "cost": cost,
+    "real": real, "scene": scene, "comes": comes, "sure": sure, "passes": passes, "strolls": strolls, "cost": cost,
 }  # fmt: skip
 """The function that draws each table, by the name in its marker."""
 

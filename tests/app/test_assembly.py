@@ -97,8 +97,8 @@ def test_further_engines_are_opened_with_what_auto_decided() -> None:
     assert pin_engine_config(asked, FakeEngine().info) is asked
 
 
-def test_the_demo_is_opened_as_configured() -> None:
-    config = AppConfig(source=SourceConfig("demo", 64, 48, 10), picture=GREEN)
+def test_the_scene_is_opened_as_configured() -> None:
+    config = AppConfig(source=SourceConfig("scene", 64, 48, 10), picture=GREEN)
     with build_run(config, sinks=[], pool=EnginePool(FakeEngine()), plan=PLAN) as run:
         info = run.source.info
     assert (info.width, info.height, info.fps) == (64, 48, Fraction(10))

@@ -19,7 +19,7 @@ from tests.support.trt_fixtures import FakeEngine, pretend_built, red, rtx
 GOOD = 6
 """Inferences before the GPU fails: the self-check, the recording, the warm-up, and a few frames."""
 ARGUMENTS = ["--lite", "--engine", "tensorrt", "--precision", "fp32", "--input-size", "64",
-             "--source", "demo", "--size", "96x64", "--bg", "#00FF00",
+             "--source", "scene", "--size", "96x64", "--bg", "#00FF00",
              "--no-preview", "--verbose", "--stats", "stats.json"]  # fmt: skip
 
 

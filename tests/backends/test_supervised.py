@@ -143,7 +143,7 @@ class Stuck(ConstantEngine):
 
 
 engines.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
-arguments = ["--source", "demo", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
+arguments = ["--source", "scene", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
 signals.leave(command.main(arguments))
 """
 

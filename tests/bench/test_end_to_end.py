@@ -34,7 +34,7 @@ def test_the_timeline_begins_when_the_first_shown_frame_is_captured() -> None:
 
 
 def test_a_whole_run_is_measured_through_the_program_s_own_pipeline() -> None:
-    case = Case(Target(EngineConfig("lite"), constant=True), SourceConfig("demo"), paced=False, seconds=60, sinks=2)
+    case = Case(Target(EngineConfig("lite"), constant=True), SourceConfig("scene"), paced=False, seconds=60, sinks=2)
     source, plan = FakeSource(30, images=[picture()]), MaskPlan((Rung(64),), max_mask_age=60)
     run = run_case(replace(case, background="#00FF00"), source, EnginePool(FakeEngine()), plan=plan)
     assert run.snapshot["composited"] == 30

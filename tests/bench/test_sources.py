@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from rtsod.bench.sources import LoopedSource, PacedSource, demo_images
+from rtsod.bench.sources import LoopedSource, PacedSource, scene_images
 from tests.support.fakes import FakeSource, Ticks
 
 
 def test_looped_frames_play_forwards_and_backwards() -> None:
-    images = demo_images(32, 24, count=3)
+    images = scene_images(32, 24, count=3)
     source = LoopedSource(images, Fraction(30), frames=6)
     frames = [source.read() for _ in range(7)]
     shown = [frame.image for frame in frames if frame is not None]

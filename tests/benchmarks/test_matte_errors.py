@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from benchmarks.support.matte_errors import dtssd, fringe, gradient_error, mad
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 
 
 def test_the_errors_are_0_for_the_exact_alpha_and_grow_with_the_blur() -> None:
-    _, exact = DemoScene(640, 360).render(0)
-    _, before = DemoScene(640, 360).render(-3)
+    _, exact = DrawnScene(640, 360).render(0)
+    _, before = DrawnScene(640, 360).render(-3)
     off = np.asarray(cv2.GaussianBlur(exact, (0, 0), 2), np.float32)
     worse = np.asarray(cv2.GaussianBlur(exact, (0, 0), 5), np.float32)
     for measure in (mad, gradient_error):

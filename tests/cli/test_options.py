@@ -32,7 +32,7 @@ def test_no_option_is_the_default_configuration() -> None:
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        ("--source demo --size 640x480 --fps 25 --seed 7", SourceConfig("demo", 640, 480, 25, 7)),
+        ("--source scene --size 640x480 --fps 25 --seed 7", SourceConfig("scene", 640, 480, 25, 7)),
         (
             "--model lite --engine openvino --precision int8 --device cpu --input-size 256 --weights w.onnx",
             EngineConfig("lite", "openvino", "int8", "cpu", 256, Path("w.onnx")),

@@ -181,7 +181,7 @@ def test_only_backgrounds_that_can_be_shown_are_read(
 def test_without_camera_display_or_output_the_demo_is_recorded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, lines = _run("--source", "demo", *FAST, "--bg", "beach.jpg", "--duration", "1", capsys=capsys)
+    code, lines = _run("--source", "scene", *FAST, "--bg", "beach.jpg", "--duration", "1", capsys=capsys)
     assert code == 0, lines
     assert any("recording 1 seconds to rtsod-output.mp4" in line for line in lines)
     assert _times(tmp_path / "rtsod-output.mp4")
@@ -199,46 +199,46 @@ def test_without_camera_display_or_output_the_demo_is_recorded(
         (["--seed", "-1"], ExitCode.USAGE, "--seed"),
         (["--device", "toaster"], ExitCode.USAGE, "toaster"),
         (["--duration", "inf"], ExitCode.USAGE, "finite"),
-        (["--source", "demo", "--output", "x.mp4", "--stats", "x.mp4"], ExitCode.USAGE, "x.mp4"),
+        (["--source", "scene", "--output", "x.mp4", "--stats", "x.mp4"], ExitCode.USAGE, "x.mp4"),
         (["--duration", "-1"], ExitCode.USAGE, "--duration"),
         (["--duration", "nan"], ExitCode.USAGE, "--duration"),
         (["--max-frames", "0"], ExitCode.USAGE, "--max-frames"),
         (["--model", "full", "--lite"], ExitCode.USAGE, "--lite"),
         (["--engine", "abacus"], ExitCode.USAGE, "abacus"),
-        (["--source", "demo", "--region", "on"], ExitCode.USAGE, "on"),
-        (["--source", "demo", "--region", "12"], ExitCode.USAGE, "64"),
-        (["--source", "demo", "--region", "160", "--target-fps", "40"], ExitCode.USAGE, "--target-fps"),
-        (["--source", "demo", "--bg", "nowhere.jpg"], ExitCode.USAGE, "nowhere.jpg"),
-        (["--source", "demo", "--bg", "blur:0"], ExitCode.USAGE, "blur"),
-        (["--source", "demo", "--bg", "#12345"], ExitCode.USAGE, "#12345"),
-        (["--source", "demo", "--output", "film.avi"], ExitCode.USAGE, ".avi"),
-        (["--source", "demo", "--output", ""], ExitCode.USAGE, "--output: is empty"),
-        (["--source", "demo", "--output", "-"], ExitCode.USAGE, "--output: -: nothing is written to standard output"),
-        (["--source", "demo", "--mask-output", "-"], ExitCode.USAGE, "--mask-output: -: nothing is written"),
-        (["--source", "demo", "--stats", ""], ExitCode.USAGE, "--stats: is empty"),
-        (["--source", "demo", "--weights", ""], ExitCode.USAGE, "--weights: is empty"),
+        (["--source", "scene", "--region", "on"], ExitCode.USAGE, "on"),
+        (["--source", "scene", "--region", "12"], ExitCode.USAGE, "64"),
+        (["--source", "scene", "--region", "160", "--target-fps", "40"], ExitCode.USAGE, "--target-fps"),
+        (["--source", "scene", "--bg", "nowhere.jpg"], ExitCode.USAGE, "nowhere.jpg"),
+        (["--source", "scene", "--bg", "blur:0"], ExitCode.USAGE, "blur"),
+        (["--source", "scene", "--bg", "#12345"], ExitCode.USAGE, "#12345"),
+        (["--source", "scene", "--output", "film.avi"], ExitCode.USAGE, ".avi"),
+        (["--source", "scene", "--output", ""], ExitCode.USAGE, "--output: is empty"),
+        (["--source", "scene", "--output", "-"], ExitCode.USAGE, "--output: -: nothing is written to standard output"),
+        (["--source", "scene", "--mask-output", "-"], ExitCode.USAGE, "--mask-output: -: nothing is written"),
+        (["--source", "scene", "--stats", ""], ExitCode.USAGE, "--stats: is empty"),
+        (["--source", "scene", "--weights", ""], ExitCode.USAGE, "--weights: is empty"),
         (["--source", "missing.mp4", "--output", "film.avi"], ExitCode.USAGE, "film.avi"),
         (["--source", "missing.mp4", "--bg", "foret"], ExitCode.USAGE, "did you mean forest?"),
         (["--source", "~missing.mp4"], ExitCode.SOURCE, "~missing.mp4: no file"),
-        (["--source", "demo", "--bg", "~missing.png"], ExitCode.USAGE, "~missing.png: no such file"),
+        (["--source", "scene", "--bg", "~missing.png"], ExitCode.USAGE, "~missing.png: no such file"),
         (["--source", "two\nlines.mp4"], ExitCode.SOURCE, r"two\nlines.mp4: no file"),
         (["--source", "a\0b"], ExitCode.USAGE, "--source"),
-        (["--source", "demo", "--output", "a\0b.mp4"], ExitCode.USAGE, "--output"),
+        (["--source", "scene", "--output", "a\0b.mp4"], ExitCode.USAGE, "--output"),
         (["--source", "x" * 300], ExitCode.SOURCE, "too long"),
-        (["--source", "demo", "--output", "x" * 300 + ".mp4"], ExitCode.OUTPUT, "too long"),
-        (["--source", "demo", "--bg", "x" * 300], ExitCode.USAGE, "not a file name"),
-        (["--source", "demo", "--weights", "x" * 300 + ".onnx"], ExitCode.WEIGHTS, "too long"),
-        (["--source", "demo", "--weights", "mine.txt"], ExitCode.WEIGHTS, "must be a .pth, .pt, .safetensors, .onnx"),
-        (["--source", "demo", "--output", "film.mp4", "--bg", "transparent"], ExitCode.USAGE, ".webm"),
-        (["--source", "demo", "--output", "a.mp4", "--output", "a.mp4"], ExitCode.USAGE, "a.mp4"),
-        (["--source", "demo", "--output", "none/film.mp4"], ExitCode.OUTPUT, "none"),
-        (["--source", "demo", "--stats", "none/s.json"], ExitCode.OUTPUT, "none"),
-        (["--source", "demo", "--preview"], ExitCode.OUTPUT, "display"),
+        (["--source", "scene", "--output", "x" * 300 + ".mp4"], ExitCode.OUTPUT, "too long"),
+        (["--source", "scene", "--bg", "x" * 300], ExitCode.USAGE, "not a file name"),
+        (["--source", "scene", "--weights", "x" * 300 + ".onnx"], ExitCode.WEIGHTS, "too long"),
+        (["--source", "scene", "--weights", "mine.txt"], ExitCode.WEIGHTS, "must be a .pth, .pt, .safetensors, .onnx"),
+        (["--source", "scene", "--output", "film.mp4", "--bg", "transparent"], ExitCode.USAGE, ".webm"),
+        (["--source", "scene", "--output", "a.mp4", "--output", "a.mp4"], ExitCode.USAGE, "a.mp4"),
+        (["--source", "scene", "--output", "none/film.mp4"], ExitCode.OUTPUT, "none"),
+        (["--source", "scene", "--stats", "none/s.json"], ExitCode.OUTPUT, "none"),
+        (["--source", "scene", "--preview"], ExitCode.OUTPUT, "display"),
         (["--source", "missing.mp4"], ExitCode.SOURCE, "missing.mp4"),
         (["--source", "."], ExitCode.SOURCE, "photographs"),
         (["--source", "7"], ExitCode.SOURCE, "7"),
-        (["--source", "demo", "--weights", "missing.pth"], ExitCode.WEIGHTS, "missing.pth"),
-        (["--source", "demo", "--engine", "torch", "--device", "cpu", "--precision", "fp16"], ExitCode.ENGINE, "fp16"),
+        (["--source", "scene", "--weights", "missing.pth"], ExitCode.WEIGHTS, "missing.pth"),
+        (["--source", "scene", "--engine", "torch", "--device", "cpu", "--precision", "fp16"], ExitCode.ENGINE, "fp16"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -349,7 +349,7 @@ def test_statistics_are_written_to_a_device_but_never_replace_it(
 def test_weights_from_a_pipe_are_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "w.onnx")
     assert "not a file" in _fails(
-        ExitCode.WEIGHTS, "--source", "demo", "--output", "o.mp4", "--weights", "w.onnx", capsys=capsys
+        ExitCode.WEIGHTS, "--source", "scene", "--output", "o.mp4", "--weights", "w.onnx", capsys=capsys
     )
 
 
@@ -439,7 +439,7 @@ def test_a_program_under_nohup_ignores_sighup() -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_run_and_the_recording_is_playable(tmp_path: Path, number: int, code: int) -> None:
-    with _start("--source", "demo", *FAST, "--output", "o.mp4", "--stats", "s.json", cwd=tmp_path) as process:
+    with _start("--source", "scene", *FAST, "--output", "o.mp4", "--stats", "s.json", cwd=tmp_path) as process:
         assert process.stderr is not None
         line = ""
         while "output:" not in line:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rtsod.composite.compositor import Compositor
 from rtsod.composite.light_wrap import light_wrapped
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 
 
@@ -25,7 +25,7 @@ def scaled_down(alpha: Alpha, size: int = 320) -> Alpha:
 
 
 def test_it_lightens_the_rim_and_nothing_far_inside() -> None:
-    _, exact = DemoScene(640, 360).render(0)
+    _, exact = DrawnScene(640, 360).render(0)
     front, white = np.full((360, 640, 3), 60, np.uint8), np.full((360, 640, 3), 255, np.uint8)
     seen = light_wrapped(front, white, exact)
     rim = (exact == 1) & (cv2.erode(exact, np.ones((5, 5))) < 1)
@@ -38,7 +38,7 @@ def test_it_lightens_the_rim_and_nothing_far_inside() -> None:
 
 
 def test_light_wrap_is_an_option_of_the_compositor() -> None:
-    image, exact = DemoScene(640, 360).render(0)
+    image, exact = DrawnScene(640, 360).render(0)
     masked = MaskedFrame(Frame(image, 0, 0.0), Mask(scaled_down(exact), 0, 0.0))
     off, on = (Compositor([Card()], light_wrap=wrap).compose(masked, 0.0) for wrap in (False, True))
     assert (off.alpha8 == on.alpha8).all()

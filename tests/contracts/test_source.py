@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Frame
 from rtsod.interfaces import Source
 from rtsod.sources.camera import CameraSource
-from rtsod.sources.demo import DemoSource
+from rtsod.sources.scene import SceneSource
 from rtsod.sources.stills import stills_from_folder
 from rtsod.sources.video import video_from_file
 from tests.support.source_fixtures import FakeCapture, pictures, write_video
@@ -44,12 +44,12 @@ def _folder(folder: Path) -> Source:
     return stills_from_folder(folder)
 
 
-def _demo_live(_: Path) -> Source:
-    return DemoSource(DemoScene(64, 48, 240), live=True)
+def _scene_live(_: Path) -> Source:
+    return SceneSource(DrawnScene(64, 48, 240), live=True)
 
 
-def _demo_file(_: Path) -> Source:
-    return DemoSource(DemoScene(64, 48, 30), live=False, frames=LENGTH)
+def _scene_file(_: Path) -> Source:
+    return SceneSource(DrawnScene(64, 48, 30), live=False, frames=LENGTH)
 
 
 OPENERS = {
@@ -57,8 +57,8 @@ OPENERS = {
     "video": _video,
     "variable rate": _variable_rate,
     "folder": _folder,
-    "demo, live": _demo_live,
-    "demo, as a file": _demo_file,
+    "scene, live": _scene_live,
+    "scene, as a file": _scene_file,
 }
 
 
@@ -67,8 +67,8 @@ FRAMES_IN_INFO = {
     "video": LENGTH,
     "variable rate": 20,  # its header gives 0.79 s at 25 frames per second
     "folder": LENGTH,
-    "demo, live": None,
-    "demo, as a file": LENGTH,
+    "scene, live": None,
+    "scene, as a file": LENGTH,
 }
 
 
@@ -188,7 +188,7 @@ def test_close_ends_a_read_that_waits_for_a_stuck_camera() -> None:
 
 
 def test_close_ends_a_read_that_waits_for_the_scene() -> None:
-    source = DemoSource(DemoScene(16, 16, Fraction(1, 3600)), live=True)
+    source = SceneSource(DrawnScene(16, 16, Fraction(1, 3600)), live=True)
     assert source.read() is not None
     pending = threading.Event()
     real_wait = source._closed.wait

@@ -141,14 +141,14 @@ def a_busy_camera(program: Program) -> None:
 
 
 def a_busy_device(program: Program) -> None:
-    second = start("--source", "demo", "--size", "320x180", "--lite", "--virtual-camera", str(OURS))
+    second = start("--source", "scene", "--size", "320x180", "--lite", "--virtual-camera", str(OURS))
     assert second.exit_status() == 6
     assert re.search(rf"busy.*process {program.pid}", second.lines[-1]), second.lines
     assert program.running
 
 
 def a_device_without_exclusive_caps_of_odd_size() -> None:
-    odd = start("--source", "demo", "--size", "321x181", "--lite", "--virtual-camera", str(PLAIN))
+    odd = start("--source", "scene", "--size", "321x181", "--lite", "--virtual-camera", str(PLAIN))
     odd.wait_for_line("no exclusive_caps=1.*modprobe")
     reader = Reader(PLAIN)
     reader.wait_for(lambda seen: seen.size == "322x182", "even sides")
@@ -162,7 +162,7 @@ def a_device_that_another_program_keeps_at_another_format() -> None:
         asked = struct.pack("<10I", 2, 0, 640, 480, v4l2.fourcc("YUYV"), 1, 1280, 640 * 480 * 2, 8, 0)
         fcntl.ioctl(handle, 0xC0D05605, asked.ljust(208, b"\0"))  # VIDIOC_S_FMT
         fcntl.ioctl(handle, 0x40045612, struct.pack("<i", 2))  # VIDIOC_STREAMON
-        program = start("--source", "demo", "--size", "320x180", "--lite", "--virtual-camera", str(PLAIN))
+        program = start("--source", "scene", "--size", "320x180", "--lite", "--virtual-camera", str(PLAIN))
         assert program.exit_status() == 6
     finally:
         os.close(handle)
@@ -175,7 +175,7 @@ def a_missing_camera_or_module() -> None:
     assert program.exit_status() == 3
     assert "there is /dev/video0" in program.lines[-1], program.lines
     kernel.unload("v4l2loopback")
-    program = start("--source", "demo", "--lite", "--virtual-camera")
+    program = start("--source", "scene", "--lite", "--virtual-camera")
     assert program.exit_status() == 6
     assert re.search("v4l2loopback is not (installed|loaded).*modprobe v4l2loopback", program.lines[-1]), program.lines
 

@@ -28,7 +28,7 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("folder", ["composite", "demo", "export", "imaging", "sources"])
+@pytest.mark.parametrize("folder", ["composite", "drawing", "export", "imaging", "sources"])
 def test_media_is_opened_in_one_place(folder: str) -> None:
     for name, path in modules().items():
         if path.is_relative_to(PACKAGE / folder):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame, PropagatedFrame
 from rtsod.imaging.iou import iou
@@ -59,8 +59,8 @@ def test_a_newer_mask_takes_over_even_if_its_frame_was_never_observed() -> None:
 
 
 def test_a_person_in_front_of_a_busy_room_is_followed_without_delay() -> None:
-    demo = DemoScene(640, 360, 30)
-    frames = [demo.render(index) for index in range(60, 90)]
+    scene = DrawnScene(640, 360, 30)
+    frames = [scene.render(index) for index in range(60, 90)]
     truth = [
         np.clip(cv2.resize(a, (SIZE, SIZE), interpolation=cv2.INTER_AREA), 0, 1).astype(np.float32) for _, a in frames
     ]
@@ -97,10 +97,10 @@ def test_one_jump_on_the_way_is_enough() -> None:
 
 def test_a_subject_that_has_left_does_not_leave_its_shape_open_to_the_room() -> None:
     """Most of the frame is as it was, but the room behind the subject must not be shown in its outline."""
-    demo = DemoScene(640, 360, 30)
-    image, alpha = demo.render(0)
+    scene = DrawnScene(640, 360, 30)
+    image, alpha = scene.render(0)
     key = masked(image, np.clip(cv2.resize(alpha, (SIZE, SIZE), interpolation=cv2.INTER_AREA), 0, 1).astype(np.float32))
-    assert MaskPropagator().propagate(key, Frame(demo.background, 1, 0.03)) is None
+    assert MaskPropagator().propagate(key, Frame(scene.background, 1, 0.03)) is None
 
 
 def test_other_sizes_and_earlier_frames_are_refused() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from benchmarks.support.matte_errors import fringe, gradient_error, mad
 from benchmarks.support.soft_subject import SoftSubject, moving_background
 from rtsod.composite.compositor import Compositor, blend
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Transparent
 from rtsod.refine import Refine, refiner, unrefined
@@ -45,9 +45,9 @@ def hair_in_front_of_a_landscape(dark: bool = False) -> tuple[Image, Alpha]:
 
 
 @FAST_AND_BEST
-@pytest.mark.parametrize("subject", ["hair", "demo"])
+@pytest.mark.parametrize("subject", ["hair", "scene"])
 def test_its_gradient_error_is_at_most_sixty_percent_of_bilinear_upsampling(refine: Refine, subject: str) -> None:
-    image, exact = hair_in_front_of_a_landscape() if subject == "hair" else DemoScene(1280, 720).render(50)
+    image, exact = hair_in_front_of_a_landscape() if subject == "hair" else DrawnScene(1280, 720).render(50)
     mask = scaled_down(exact)
     ours, plain = refine(image, mask).alpha, unrefined(image, mask).alpha
     assert gradient_error(ours, exact) <= 0.6 * gradient_error(plain, exact)
@@ -73,7 +73,7 @@ def test_decontaminated_colours_leave_less_fringe_than_the_frames_own() -> None:
 
 def test_where_subject_and_background_look_alike_the_map_is_used() -> None:
     grey = np.full((360, 640, 3), 128, np.uint8)
-    _, exact = DemoScene(640, 360).render(0)
+    _, exact = DrawnScene(640, 360).render(0)
     ours, plain = guided_matte(grey, scaled_down(exact)).alpha, unrefined(grey, scaled_down(exact)).alpha
     assert mad(ours, exact) <= mad(plain, exact)
     assert np.abs(ours - plain).max() < 0.6
@@ -133,7 +133,7 @@ def test_certainty_stays_certain(refine: Refine, size: tuple[int, int], value: f
 
 @FAST_AND_BEST
 def test_away_from_the_edge_alpha_is_exactly_0_or_1(refine: Refine) -> None:
-    image, exact = DemoScene(1280, 720).render(50)
+    image, exact = DrawnScene(1280, 720).render(50)
     doubt = scaled_down(exact) * np.float32(0.985) + np.float32(0.007)  # like a network: never quite 0 or 1
     alpha = refine(image, doubt).alpha
     reach = np.ones((41, 41), np.uint8)
@@ -148,7 +148,7 @@ def test_the_room_away_from_the_edge_does_not_change_the_output(
     seed: int, watermark: tuple[int, int, int], transparent: bool
 ) -> None:
     """Near the edge the background's colours tell where it ends; farther away they do not change a single bit."""
-    scene = DemoScene(640, 360, seed=seed % 7)
+    scene = DrawnScene(640, 360, seed=seed % 7)
     image, exact = scene.render(seed % 300)
     mask = scaled_down(exact)
     near = cv2.dilate((exact > 0).astype(np.uint8), np.ones((129, 129), np.uint8)) > 0
@@ -175,7 +175,7 @@ class Card:
 
 
 def test_the_picture_flips_with_the_camera() -> None:
-    image, exact = DemoScene(640, 360).render(20)
+    image, exact = DrawnScene(640, 360).render(20)
     flipped = guided_matte(np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(scaled_down(exact)[:, ::-1]))
     straight = guided_matte(image, scaled_down(exact))
     assert np.abs(flipped.alpha[:, ::-1] - straight.alpha).max() < 1e-3

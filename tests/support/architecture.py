@@ -38,7 +38,7 @@ _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
     "backends", "segmenter",
 )  # fmt: skip
-_BELOW_CLI: Final = (*_BELOW_APP, "demo", "export", "app")
+_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
@@ -49,7 +49,7 @@ FOLDERS: Final[dict[str, Folder]] = {
         "untrusted media: photographs, videos, their colours and geometry; the network's input", ("system",),
         ("PIL", "av", "cv2", "pi_heif"),
     ),
-    "demo": Folder("the built-in demo scene, with a known alpha for every frame", (), ("cv2",)),
+    "drawing": Folder("the drawn scene, with a known alpha for every frame", (), ("cv2",)),
     "motion": Folder("optical flow: propagates, stabilizes and checks masks", (), ("cv2",)),
     "refine": Folder(
         "edges: brings a map to the frame's size, guided by the frame", ("system",), ("cv2",)
@@ -60,12 +60,12 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("onnx", "pooch", "safetensors", "torch"),
     ),
     "masking": Folder("what the network sees of each frame, how often, at which size", ("imaging",), ("cv2",)),
-    "sources": Folder("cameras, videos, photographs, the demo scene", ("demo", "imaging", "system"), ("av", "cv2")),
+    "sources": Folder("cameras, videos, photographs, the drawn scene", ("drawing", "imaging", "system"), ("av", "cv2")),
     "sinks": Folder("windows, virtual cameras, files", ("imaging", "system"), ("av", "cv2", "pyvirtualcam")),
     "composite": Folder(
         "puts the subject in front of another background", ("imaging", "refine", "system"), ("av", "cv2")
     ),
-    "export": Folder("ONNX graphs, checked against PyTorch", ("demo", "imaging", "model"), ("cv2", "onnx", "torch")),
+    "export": Folder("ONNX graphs, checked against PyTorch", ("drawing", "imaging", "model"), ("cv2", "onnx", "torch")),
     "backends": Folder(
         "the engines: OpenVINO, PyTorch, TensorRT; building them and running them",
         ("export", "imaging", "model", "system"),
@@ -166,7 +166,7 @@ def table() -> str:
             continue
         allowed = ", ".join(f"`{other}`" for other in folder.may_import) or ("nothing" if name == VOCABULARY else "")
         if name == "app":
-            allowed = "all above but `demo` and `export`"
+            allowed = "all above but `drawing` and `export`"
         elif name in ("cli", "bench"):
             allowed = "all above"
         shown = f"`{name}/`" if (PACKAGE / name).is_dir() else f"`{name}.py`" if name != VOCABULARY else "top level"

@@ -1,4 +1,4 @@
-"""Takes every step of the main job, on a few frames of the demo scene."""
+"""Takes every step of the main job, on a few frames of the drawn scene."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def _run() -> str:
     """Run the main job without its edges, which the other checks try, and describe it in one line."""
     # Late: an import that fails is a finding.
     from rtsod.app.assembly import build_run
-    from rtsod.demo.scene import DemoScene
+    from rtsod.drawing.scene import DrawnScene
     from rtsod.sinks.null import NullSink
     from rtsod.sinks.preview import display_available
-    from rtsod.sources.demo import DemoSource
+    from rtsod.sources.scene import SceneSource
 
     with ExitStack() as stack:
         folder = _folder_for_recording(stack, windowed=display_available().available)
@@ -52,7 +52,7 @@ def _run() -> str:
         config = AppConfig(
             engine=MAIN_JOB, output=OutputConfig(preview=False, outputs=outputs), run=RunConfig(max_frames=_FRAMES)
         )
-        source = stack.enter_context(closing(DemoSource(DemoScene(*_SIZE, 30, 0), live=False, frames=_FRAMES)))
+        source = stack.enter_context(closing(SceneSource(DrawnScene(*_SIZE, 30, 0), live=False, frames=_FRAMES)))
         with build_run(config, source=source, sinks=None if outputs else (NullSink(),)) as run:
             run.pipeline.run()
             numbers, info = run.metrics.snapshot(), run.pool.first.info

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtsod.backends.torch.engine import TorchEngine
 from rtsod.backends.torch.graph_from_weights import graph_from_weights
 from rtsod.config import EngineConfig
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.errors import EngineError
 from rtsod.frames import Image
 from rtsod.imaging.network_input import shrink
@@ -52,18 +52,18 @@ def engine(published_weights: dict[str, Path]) -> TorchEngine:
 
 
 def test_a_frame_gives_the_mask_of_its_scaled_image(engine: TorchEngine) -> None:
-    scene = DemoScene(640, 360)
+    scene = DrawnScene(640, 360)
     for moment in (0, 190):
         frame = scene.render(moment)[0]
         whole, scaled = engine.infer(frame), engine.infer(shrink(frame, 160))
         assert whole.shape == (160, 160)
         assert np.abs(whole - scaled).mean() < 5e-4
         assert (whole > 0.5).any()
-    engine.infer(DemoScene(320, 240).render(0)[0])  # another size, as after a change of the source
+    engine.infer(DrawnScene(320, 240).render(0)[0])  # another size, as after a change of the source
 
 
 def test_a_large_frame_is_scaled_before_it_is_uploaded(engine: TorchEngine) -> None:
-    frame = DemoScene(1920, 1080).render(0)[0]
+    frame = DrawnScene(1920, 1080).render(0)[0]
     assert np.array_equal(engine.infer(frame), engine.infer(shrink(frame, 160)))
 
 

@@ -1,11 +1,11 @@
-"""The room behind the person in the demo scene: cluttered on purpose, and slightly out of focus, as on camera."""
+"""The room behind the person in the drawn scene: cluttered on purpose, and slightly out of focus, as on camera."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from rtsod.demo.canvas import Canvas, Colour
+from rtsod.drawing.canvas import Canvas, Colour
 from rtsod.frames import Image
 
 _BOOKS: tuple[Colour, ...] = (

@@ -1,4 +1,4 @@
-"""The demo scene: a person in a cluttered room, with the exact alpha of every frame."""
+"""The drawn scene: a person in a cluttered room, with the exact alpha of every frame."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.demo import figure
-from rtsod.demo.canvas import Layer, Point
-from rtsod.demo.room import room
+from rtsod.drawing import figure
+from rtsod.drawing.canvas import Layer, Point
+from rtsod.drawing.room import room
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Image
 
@@ -32,7 +32,7 @@ class _PlacedLayer:
     alpha: Alpha
 
 
-class DemoScene:
+class DrawnScene:
     """A person with a mug, swaying and waving in front of a bookshelf: a pure function of seed, size and time.
 
     The room is drawn once. The person consists of three layers that are moved by affine warps. Motion is defined in
@@ -50,9 +50,9 @@ class DemoScene:
 
     def __init__(self, width: int, height: int, fps: int | Fraction = 30, seed: int = 0) -> None:
         if min(width, height) < MIN_SIDE_PX:
-            raise UsageError(f"the demo scene needs at least {MIN_SIDE_PX}x{MIN_SIDE_PX} pixels, not {width}x{height}")
+            raise UsageError(f"the drawn scene needs at least {MIN_SIDE_PX}x{MIN_SIDE_PX} pixels, not {width}x{height}")
         if fps <= 0:
-            raise UsageError(f"the demo scene needs a frame rate above 0, not {fps}")
+            raise UsageError(f"the drawn scene needs a frame rate above 0, not {fps}")
         self.width = width
         self.height = height
         self.fps = Fraction(fps)

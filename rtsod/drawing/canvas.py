@@ -1,4 +1,4 @@
-"""Drawing for the demo scene: a supersampled canvas with alpha, in units that do not depend on the resolution."""
+"""Drawing for the drawn scene: a supersampled canvas with alpha, in units that do not depend on the resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The person in the demo scene: three layers that move independently.
+"""The person in the drawn scene: three layers that move independently.
 
 One unit is the height of the picture that the figure is drawn for. Each layer's origin is the joint about which it
 rotates: the hips for the body, the base of the neck for the head, the elbow for the forearm.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtsod.demo.canvas import Canvas, Colour, Layer, Point
+from rtsod.drawing.canvas import Canvas, Colour, Layer, Point
 
 NECK: Final[Point] = (0.0, -0.45)
 """Position of the head's origin, in the body's coordinates."""

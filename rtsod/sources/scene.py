@@ -1,4 +1,4 @@
-"""The demo scene as a source: a camera that is always there, or a file with known masks."""
+"""The drawn scene as a source: a camera that is always there, or a file with known masks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from rtsod.demo.scene import DemoScene
+from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Clock
 
 
-class DemoSource:
-    """Frames of a :class:`~rtsod.demo.scene.DemoScene`.
+class SceneSource:
+    """Frames of a :class:`~rtsod.drawing.scene.DrawnScene`.
 
     A live scene behaves like a camera: each frame arrives when it is due, and a slow reader misses frames, which leaves
     gaps in the indexes. Otherwise it behaves like a file: every frame arrives, as fast as it is read, with a
@@ -30,7 +30,7 @@ class DemoSource:
 
     def __init__(
         self,
-        scene: DemoScene,
+        scene: DrawnScene,
         *,
         live: bool,
         frames: int | None = None,
@@ -46,7 +46,7 @@ class DemoSource:
         self._next = 0
         self._start: float | None = None
         self._info = SourceInfo(
-            name="demo scene",
+            name="drawn scene",
             width=scene.width,
             height=scene.height,
             fps=self._scene.fps,

@@ -1,0 +1,1 @@
+"""The drawn scene: animated, with a known alpha for every frame."""
