@@ -182,7 +182,9 @@ class TestChoice:
         return None
 
     def test_auto_takes_int8_and_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(compiled_from_weights, "int8_speedup", lambda core: 3.0)  # whatever this machine measures
+        monkeypatch.setattr(
+            compiled_from_weights, "remembered_speedup", lambda core, folder: 3.0
+        )  # whatever this machine measures
         said: list[str] = []
         assert _open("auto", said).info.precision == "int8"
         assert said[-1].startswith("precision auto: int8, because")
@@ -202,7 +204,7 @@ class TestChoice:
         self._is_refused("0 of 119")
 
     def test_auto_takes_fp32_on_a_processor_that_is_no_faster_in_int8(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(compiled_from_weights, "int8_speedup", lambda core: 1.1)
+        monkeypatch.setattr(compiled_from_weights, "remembered_speedup", lambda core, folder: 1.1)
         said: list[str] = []
         assert _open("auto", said).info.precision == "fp32"
         assert "only 1.1 times as fast" in said[-1]

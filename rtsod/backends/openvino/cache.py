@@ -82,6 +82,11 @@ class ModelCache:
         self._unsaved: dict[str, tuple[ov.Model, dict[str, str]]] = {}
         """Models of any size and their golden outputs, by the name of the folder they belong in."""
 
+    @property
+    def root(self) -> Path | None:
+        """The folder for conversions, which need not exist; None if there is no cache."""
+        return self._root
+
     def forms(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> FormCache | None:
         """The compiled forms of a configuration's model, which need not be converted; None if there is no cache."""
         name = _folder_name(weights, _shared_sizes(config.input_size), calibration)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -17,11 +19,11 @@ from rtsod.backends.openvino.cache import ModelCache
 from rtsod.backends.openvino.compiled_form import CompiledForm
 from rtsod.backends.openvino.core import mapped_errors, ov
 from rtsod.backends.openvino.engine import OpenVinoEngine
-from rtsod.backends.openvino.int8_probe import int8_speedup
+from rtsod.backends.openvino.int8_probe import remembered_speedup
 from rtsod.backends.self_check import TOLERANCE, check_golden_output
 from rtsod.config import EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
-from rtsod.frames import EngineInfo
+from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.calibration import Calibration, calibration_for
 from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import Notify
@@ -79,6 +81,20 @@ def compiled_from_weights(
         return builder.build(config.precision)
 
 
+class _Timed:
+    """``infer``, and how long its last call took."""
+
+    def __init__(self, infer: Callable[[Image], Alpha]) -> None:
+        self._infer = infer
+        self.seconds: float | None = None
+
+    def __call__(self, image: Image) -> Alpha:
+        started = time.perf_counter()
+        alpha = self._infer(image)
+        self.seconds = time.perf_counter() - started
+        return alpha
+
+
 @dataclass(frozen=True, slots=True)
 class _Builder:
     config: EngineConfig
@@ -92,7 +108,7 @@ class _Builder:
     def fastest(self) -> BuiltNetwork:
         # bf16 is not tried: its error is larger than that of int8, see docs/decisions/network.md.
         try:
-            speedup = int8_speedup(self.cache.core)
+            speedup = remembered_speedup(self.cache.core, self.cache.root)
             if speedup < _MIN_INT8_SPEEDUP:
                 raise EngineUnavailable(f"this CPU is only {speedup:.1f} times as fast in int8 as in fp32")
             built = self.build("int8", _AUTO_TOLERANCE)
@@ -118,8 +134,9 @@ class _Builder:
         form = self._form(calibration, precision)
         compiled, info = form.compiled, self._info(precision)
         self._check_precision(compiled, precision)
+        infer = _Timed(OpenVinoEngine(compiled, info).infer)
         error = check_golden_output(
-            OpenVinoEngine(compiled, info).infer,
+            infer,
             self.config.input_size,
             form.golden_output,
             f"OpenVINO in {precision}",
@@ -128,6 +145,8 @@ class _Builder:
         )
         del form
         _return_freed_memory()
+        if self.device == "CPU":  # the first inference of other devices compiles
+            info = replace(info, inference_seconds=infer.seconds)
         _log.info("OpenVINO in %s, self-check off by %.5f", precision, error)
         return BuiltNetwork(compiled, info, error)
 

@@ -1,4 +1,4 @@
-"""Measures, in a third of a second, whether this processor convolves faster in int8 than in float32.
+"""Measures, once per processor, whether it convolves faster in int8 than in float32.
 
 VNNI, AMX and similar instructions multiply four bytes in the time of one float; older processors emulate them. The
 names of OpenVINO's kernels do not tell the two apart, and Python cannot read a processor's features on every system.
@@ -6,17 +6,57 @@ names of OpenVINO's kernels do not tell the two apart, and Python cannot read a 
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import os
 import time
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from rtsod.backends.openvino.core import ops, ov
+from rtsod.system.cache_folder import CACHE_LOG, read_checked, reason, write_checked
+
+_log = logging.getLogger(CACHE_LOG)
 
 _CHANNELS: Final = 64
 _SIDE_PX: Final = 80
 _LAYERS: Final = 3
 _RUNS: Final = 5
+
+
+def remembered_speedup(core: ov.Core, folder: Path | None) -> float:
+    """What :func:`int8_speedup` measured at an earlier start; measured now if there is none, and stored.
+
+    Args:
+        core: OpenVINO.
+        folder: for the file; None to measure at every start.
+    """
+    if folder is None:
+        return int8_speedup(core)
+    path = folder / f"int8-speedup-{_machine_key(core)}"
+    try:
+        return float(read_checked(path).decode())
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        _log.info("measuring int8 again: %s: %s", path, reason(error))
+    speedup = int8_speedup(core)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_checked(path, repr(speedup).encode())
+    except OSError as error:
+        _log.info("every start measures int8 again: %s", reason(error))
+    return speedup
+
+
+def _machine_key(core: ov.Core) -> str:
+    """What the ratio depends on: the processor, what OpenVINO may use of it, and OpenVINO's release."""
+    processor = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
+    instructions = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")), os.environ.get("ONEDNN_MAX_CPU_ISA")
+    machine = processor, instructions, ov.__version__
+    return hashlib.sha256(repr(machine).encode()).hexdigest()[:16]
 
 
 def int8_speedup(core: ov.Core) -> float:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 from rtsod.backends.openvino import int8_probe
 from rtsod.backends.openvino.core import openvino_core, ov
-from rtsod.backends.openvino.int8_probe import int8_speedup
+from rtsod.backends.openvino.int8_probe import int8_speedup, remembered_speedup
 
 
 def test_the_speedup_is_the_time_in_float_over_the_time_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,3 +50,33 @@ def test_the_int8_network_runs_in_int8_where_the_processor_can() -> None:
     assert len(in_float) == len(in_int8) == 3
     assert not any(name.endswith("i8") for name in in_float)
     assert all(name.endswith("i8") for name in in_int8)
+
+
+class TestMemory:
+    """A later start does not measure; whatever is not what was stored is measured again."""
+
+    @pytest.fixture(autouse=True)
+    def measured(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        answers = [2.5, 3.5, 4.5]
+        monkeypatch.setattr(int8_probe, "int8_speedup", lambda core: answers.pop(0))
+        return answers
+
+    def test_measures_once(self, tmp_path: Path) -> None:
+        assert [remembered_speedup(openvino_core(), tmp_path / "new") for _ in range(3)] == [2.5, 2.5, 2.5]
+
+    def test_measures_again_where_openvino_may_use_other_instructions(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert remembered_speedup(openvino_core(), tmp_path) == 2.5
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+        assert remembered_speedup(openvino_core(), tmp_path) == 3.5
+
+    def test_measures_again_where_the_file_is_damaged(self, tmp_path: Path) -> None:
+        remembered_speedup(openvino_core(), tmp_path)
+        (file,) = tmp_path.iterdir()
+        file.write_bytes(file.read_bytes().replace(b"2.5", b"9.5"))
+        assert remembered_speedup(openvino_core(), tmp_path) == 3.5
+
+    def test_measures_each_time_where_nothing_can_be_stored(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        assert [remembered_speedup(openvino_core(), folder) for folder in (None, tmp_path / "file")] == [2.5, 3.5]
