@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -43,6 +42,7 @@ from rtsod.progress import Notify
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
 from rtsod.system.files import check_writable
+from rtsod.system.machine import thread_count
 
 _log = logging.getLogger(__name__)
 
@@ -264,7 +264,7 @@ def sync_that_ran(sync: Sync, numbers: Snapshot) -> str:
 
 def leave_cores_to_the_network() -> None:
     """Limit OpenCV's threads, which would compete with the network's; OpenCV's share of a frame is small."""
-    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
+    cv2.setNumThreads(max(1, thread_count() // 4))
 
 
 class _Demand:

@@ -23,6 +23,7 @@ from rtsod.sinks.encoders import recipe_for
 from rtsod.sinks.pixels import even, opaque, require_composited, with_alpha
 from rtsod.sinks.recovery import recover
 from rtsod.system.files import UnfinishedFile, output_error
+from rtsod.system.machine import thread_limit
 
 _log = logging.getLogger(__name__)
 
@@ -150,6 +151,8 @@ class VideoFileSink:
             transparent = recipe.transparent_pixels if self._transparent else None
             context.pix_fmt = transparent or recipe.pixels
             context.time_base = recipe.time_base
+            if (threads := thread_limit()) is not None:
+                context.thread_count = threads  # FFmpeg knows of affinity, but not of quotas
             context.gop_size = max(1, round(KEY_FRAME_SECONDS * rate))
             colours.tag(context)
             self._video = video

@@ -1,4 +1,4 @@
-"""Describes the machine a run or a measurement was made on."""
+"""The machine that a run or a measurement is made on: what it is, and how many cores of it there really are."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import platform
 from pathlib import Path
 from typing import Final
 
+from rtsod.system.cgroup import cpu_quota
+
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
 def describe_machine() -> dict[str, object]:
-    """Processor, cores, operating system and Python, ready for JSON."""
+    """Processor, cores, operating system and Python, ready for JSON.
+
+    ``cores`` counts those that may be used; ``available_cores`` stands beside it where a quota allows less.
+    """
+    cores, available = len(usable_cores()), available_cores()
     return {
         "processor": processor_name(),
-        "cores": len(usable_cores()),
+        "cores": cores,
+        **({"available_cores": round(available, 2)} if available < cores else {}),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
@@ -26,6 +33,32 @@ def usable_cores() -> set[int]:
         return os.sched_getaffinity(0)
     except AttributeError:  # not on macOS and Windows
         return set(range(os.cpu_count() or 1))
+
+
+def available_cores() -> float:
+    """How many cores' time there really is: the usable cores, or less where a container's quota allows less."""
+    cores = float(len(usable_cores()))
+    quota = cpu_quota()
+    return cores if quota is None else min(cores, quota)
+
+
+def thread_count() -> int:
+    """How many threads can compute at once without being stopped: the available cores, rounded down, at least 1.
+
+    Threads that use up a quota are all stopped until its next period begins, and a period is 100 ms by default. On one
+    and a half cores (Zen 4, lite in 8 bits) a mask at 192 pixels took 44 ms with one thread and 52 with two, the 95th
+    percentile 46 and 68 ms; and one thread leaves half a core to everything else.
+    """
+    return max(1, int(available_cores()))
+
+
+def thread_limit() -> int | None:
+    """:func:`thread_count` where a quota allows less than the usable cores; None where libraries choose for themselves.
+
+    They know which cores they may use, and some know better than to use all of them: slow cores beside fast ones.
+    """
+    count = thread_count()
+    return count if count < len(usable_cores()) else None
 
 
 def processor_name(cpu_info: Path = _CPU_INFO) -> str:

@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from rtsod.system.machine import describe_machine, memory_gb, processor_name, usable_cores
+from rtsod.system import machine as machine_module
+from rtsod.system.machine import (
+    available_cores,
+    describe_machine,
+    memory_gb,
+    processor_name,
+    thread_count,
+    thread_limit,
+    usable_cores,
+)
 
 
 def test_the_description_is_json_with_processor_cores_system_and_python() -> None:
     machine = json.loads(json.dumps(describe_machine()))
-    assert machine.keys() == {"processor", "cores", "system", "python"}
+    assert machine.keys() - {"available_cores"} == {"processor", "cores", "system", "python"}
     assert machine["cores"] == len(usable_cores()) >= 1
     assert machine["python"] == platform.python_version()
 
@@ -42,3 +51,31 @@ def test_memory_is_in_gib_and_unknown_where_the_system_does_not_tell(monkeypatch
     assert memory_gb() == 4.0
     monkeypatch.delattr(os, "sysconf")
     assert memory_gb() is None
+
+
+@pytest.mark.parametrize(
+    ("cores", "quota", "available", "threads", "limit"),
+    [
+        (4, None, 4.0, 4, None),
+        (4, 8.0, 4.0, 4, None),
+        (4, 4.0, 4.0, 4, None),
+        (4, 2.5, 2.5, 2, 2),
+        (2, 1.5, 1.5, 1, 1),
+        (2, 0.3, 0.3, 1, 1),
+        (1, 0.3, 0.3, 1, None),
+    ],
+)
+def test_the_quota_counts_where_it_allows_less_than_the_cores(
+    cores: int,
+    quota: float | None,
+    available: float,
+    threads: int,
+    limit: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine_module, "usable_cores", lambda: set(range(cores)))
+    monkeypatch.setattr(machine_module, "cpu_quota", lambda: quota)
+    assert (available_cores(), thread_count(), thread_limit()) == (available, threads, limit)
+    described = describe_machine()
+    assert described["cores"] == cores
+    assert described.get("available_cores") == (available if available < cores else None)

@@ -27,6 +27,7 @@ from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.calibration import Calibration, calibration_for
 from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import Notify
+from rtsod.system.machine import thread_limit
 
 _log = logging.getLogger(__name__)
 
@@ -169,6 +170,8 @@ class _Builder:
     def _form(self, calibration: Calibration | None, precision: str) -> CompiledForm:
         """The compiled network: as an earlier start stored it, or made now and stored."""
         options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        if self.device == "CPU" and (threads := thread_limit()) is not None:
+            options["INFERENCE_NUM_THREADS"] = str(threads)  # OpenVINO knows of affinity, but not of quotas
         name, forms = str(self.config.input_size), self.cache.forms(self.config, self.weights, calibration)
         stored = forms.load(name, self.device, options) if forms is not None else None
         if stored is not None:

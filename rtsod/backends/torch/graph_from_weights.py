@@ -20,6 +20,7 @@ from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import U2Net
 from rtsod.model.weights import ReportBytes, Weights, fetch
+from rtsod.system.machine import thread_limit
 
 _DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _FAST_FP16_CAPABILITY: Final = (7, 0)
@@ -56,6 +57,8 @@ def graph_from_weights(
     with map_errors(device, str(device)):
         device_name = _device_name(device)
         precision = _precision(config.precision, device)
+    if device.type == "cpu" and (threads := thread_limit()) is not None:
+        torch.set_num_threads(threads)  # PyTorch knows of affinity, but not of quotas
     network = load_network(fetch(weights, report), config.model)
     graph = SaliencyGraph(_in_precision(network, precision, config.input_size)).eval()
     with map_errors(device, device_name):

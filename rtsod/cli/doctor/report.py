@@ -34,6 +34,8 @@ def program() -> Iterator[Finding]:
     """Versions and the machine."""
     machine = describe_machine()
     found = f"rtsod {__version__}, Python {machine['python']}, {machine['system']}, {machine['cores']} cores"
+    if "available_cores" in machine:
+        found += f", of which a quota leaves {machine['available_cores']}"
     yield Finding("program", Verdict.OK, found)
 
 
