@@ -125,12 +125,35 @@ def _overhead(overhead: dict[str, Any]) -> str:
     )
 
 
+def _camera_rate(study: dict[str, Any]) -> str:
+    rows = [
+        [
+            name,
+            _percent(cell["median"]["lost_share"], ".1%"),
+            f"{_rounded(cell['median']['p50_ms'])} / {_rounded(cell['median']['p95_ms'])}",
+            _rounded(cell["median"]["mask_age_p95_ms"]),
+            f"{cell['median']['masks_per_second']:.1f}",
+            f"{cell['median']['cores']:.2f}",
+            _rounded(cell["median"]["first_seconds"], ".1f"),
+            "missed" if cell["missed"] else "met",
+        ]
+        for name, cell in study["cells"].items()
+    ]
+    heads = ["camera at 720p, 30 per second: class / model / load", "frames lost", "latency, p50 / p95 ms",
+             "mask age, p95 ms", "masks per second", "cores busy", "first picture, s", "targets"]  # fmt: skip
+    return _table(heads, rows)
+
+
+def _rounded(value: float | None, form: str = ".0f") -> str:
+    return "–" if value is None else format(value, form)
+
+
 def _spread(values: dict[str, float]) -> str:
     return " / ".join(f"{values[key]:.0f}" for key in ("p50", "p95", "p99"))
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.0%}"
+def _percent(share: float | None, form: str = ".0%") -> str:
+    return _rounded(share, form)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -144,6 +167,7 @@ SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
     "peers_lite": (_peers,),
     "peers_full": (_peers,),
     "peers_stream": (_peers,),
+    "camera_rate": (_camera_rate,),
     "pipeline_overhead": (_overhead,),
     "growth_length": (_length,),
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import runpy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.record import COMMANDS, command
+from benchmarks.support.camera_numbers import CameraNumbers, Targets
 
 ROOT = Path(__file__).parents[2]
 _numbers: Any = runpy.run_path(str(ROOT / "scripts" / "readme" / "update_numbers.py"))
@@ -59,6 +61,20 @@ def test_only_results_of_an_undisturbed_machine_are_quoted(others: float | None,
     _overhead(tmp_path, others)
     assert ("Apart from the network" in block(tmp_path)) is quoted
     assert ("Not quoted" in block(tmp_path)) is not quoted
+
+
+def test_a_camera_s_rate_is_quoted_by_cell(tmp_path: Path) -> None:
+    shown = CameraNumbers(0.012, 0.0, 20.4, 61.0, 90.0, 80.0, 120.4, 9.0, 1.5, 400.0, 2.04, 0)
+    nothing = CameraNumbers(None, None, None, None, None, None, None, 0.0, 0.1, 400.0, None, 0)
+    cells = {
+        name: {"median": asdict(numbers), "missed": numbers.misses(Targets(0.02, 80.0))}
+        for name, numbers in (("one-core/lite/mjpg", shown), ("one-core/full/beside", nothing))
+    }
+    machine = {"processor": "Some CPU", "cores": 2, "date": "2026-11-26 00:00 UTC"}
+    (tmp_path / "camera_rate.json").write_text(json.dumps({"machine": machine, "others_cores": 0.0, "cells": cells}))
+    lines = block(tmp_path).splitlines()
+    assert "| one-core/lite/mjpg | 1.2% | 20 / 61 | 120 | 9.0 | 1.50 | 2.0 | met |" in lines
+    assert "| one-core/full/beside | – | – / – | – | 0.0 | 0.10 | – | missed |" in lines
 
 
 @pytest.mark.parametrize("name", COMMANDS)
