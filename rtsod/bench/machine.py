@@ -20,6 +20,7 @@ def describe() -> dict[str, object]:
         "processor": machine["processor"],
         "cores": machine["cores"],
         "memory_gb": memory_gb(),
+        **{name: machine[name] for name in ("available_cores",) if name in machine},
         "system": machine["system"],
         "python": machine["python"],
         "libraries": {name: found for name in LIBRARIES if (found := _version(name)) is not None},
