@@ -90,9 +90,14 @@ class Canvas:
         factor = min(max(1.0, softness * self._scale / 4), min(mask.shape) / 2)
         small = cv2.resize(mask, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
         soft = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.0), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        weight = soft.astype(np.float32) * np.float32(abs(strength) / 255)
-        target = np.full_like(self._colour, 255 if strength > 0 else 0)
-        self._colour = np.asarray(cv2.blendLinear(target, self._colour, weight, 1 - weight), np.uint8)
+        x, y, width, height = cv2.boundingRect(soft)
+        if width == 0:
+            return
+        area = slice(y, y + height), slice(x, x + width)
+        weight = soft[area].astype(np.float32) * np.float32(abs(strength) / 255)
+        below = np.ascontiguousarray(self._colour[area])
+        target = np.full_like(below, 255 if strength > 0 else 0)
+        self._colour[area] = cv2.blendLinear(target, below, weight, 1 - weight)
 
     def layer(self) -> Layer:
         """The drawing at its final size, with alpha."""
