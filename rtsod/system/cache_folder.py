@@ -39,15 +39,15 @@ def cache_folder() -> Path:
     return folder
 
 
-def read_checked(path: Path) -> bytes:
-    """Read what :func:`write_checked` stored.
+def read_checked(path: Path) -> memoryview:
+    """Read what :func:`write_checked` stored. It is not copied: a compiled network has up to 180 MB.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is not, byte for byte, what was stored.
     """
     stored = read_bytes(path)
-    content = stored[_DIGEST_BYTES:]
+    content = memoryview(stored)[_DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != stored[:_DIGEST_BYTES]:
         raise ValueError("is damaged")
     return content

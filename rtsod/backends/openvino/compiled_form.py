@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rtsod.backends.openvino.core import ov
+import numpy as np
+
+from rtsod.backends.openvino.core import ov, processor
 from rtsod.system.cache_folder import CACHE_LOG, read_checked, reason, write_checked
 
 _log = logging.getLogger(CACHE_LOG)
@@ -44,8 +46,9 @@ class FormCache:
         try:
             content = read_checked(path)
             end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "big")
-            golden_output = content[_LENGTH_BYTES:end].decode()
-            return CompiledForm(self.core.import_model(content[end:], device, options), golden_output)
+            golden_output = str(content[_LENGTH_BYTES:end], "utf-8")
+            blob = ov.Tensor(np.frombuffer(content, np.uint8, offset=end))  # bytes would be copied once more
+            return CompiledForm(self.core.import_model(blob, device, options), golden_output)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
@@ -63,6 +66,6 @@ class FormCache:
             _log.info("every start compiles the network again: %s", reason(error))
 
     def _path(self, name: str, device: str, options: dict[str, str]) -> Path:
-        machine = str(self.core.get_property(device, "FULL_DEVICE_NAME")), sorted(options.items())
+        machine = processor(self.core, device), sorted(options.items())
         key = hashlib.sha256(repr(machine).encode()).hexdigest()
         return self.folder / f"{name}-{device.lower()}-{key[:16]}{SUFFIX}"

@@ -5,6 +5,7 @@ Everything else that needs OpenVINO imports ``ov`` and ``ops`` from here.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ with _telemetry_hidden():
     import openvino as ov
     from openvino import opset13 as ops
 
-__all__ = ["first_line", "mapped_errors", "openvino_core", "ops", "ov"]
+__all__ = ["first_line", "mapped_errors", "openvino_core", "ops", "ov", "processor"]
 
 
 @cache
@@ -48,6 +49,18 @@ def openvino_core() -> ov.Core:
     """
     with mapped_errors("OpenVINO does not start"):
         return ov.Core()
+
+
+def processor(core: ov.Core, device: str) -> tuple[str, ...]:
+    """What the speed and the machine code of a network depend on: the device, and which instructions OpenVINO may use.
+
+    Args:
+        core: OpenVINO.
+        device: such as ``CPU``.
+    """
+    able = sorted(str(capability) for capability in core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    return str(core.get_property(device, "FULL_DEVICE_NAME")), limit, *able
 
 
 @contextmanager

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from rtsod.backends.openvino.core import ops, ov
+from rtsod.backends.openvino.core import ops, ov, processor
 from rtsod.system.cache_folder import CACHE_LOG, read_checked, reason, write_checked
 
 _log = logging.getLogger(CACHE_LOG)
@@ -35,9 +34,10 @@ def remembered_speedup(core: ov.Core, folder: Path | None) -> float:
     """
     if folder is None:
         return int8_speedup(core)
-    path = folder / f"int8-speedup-{_machine_key(core)}"
+    machine = processor(core, "CPU"), ov.__version__
+    path = folder / f"int8-speedup-{hashlib.sha256(repr(machine).encode()).hexdigest()[:16]}"
     try:
-        return float(read_checked(path).decode())
+        return float(bytes(read_checked(path)))
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
@@ -49,14 +49,6 @@ def remembered_speedup(core: ov.Core, folder: Path | None) -> float:
     except OSError as error:
         _log.info("every start measures int8 again: %s", reason(error))
     return speedup
-
-
-def _machine_key(core: ov.Core) -> str:
-    """What the ratio depends on: the processor, what OpenVINO may use of it, and OpenVINO's release."""
-    processor = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
-    instructions = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")), os.environ.get("ONEDNN_MAX_CPU_ISA")
-    machine = processor, instructions, ov.__version__
-    return hashlib.sha256(repr(machine).encode()).hexdigest()[:16]
 
 
 def int8_speedup(core: ov.Core) -> float:

@@ -45,6 +45,7 @@ def test_building(error: Exception, reason: str, precision: Any, step: str) -> N
     config = EngineConfig(model="lite", engine="openvino", precision=precision, input_size=64, device="cpu")
     core: Any = Failing(openvino_core(), step, error)
     unconverted: Any = SimpleNamespace(
+        root=None,
         core=core,
         forms=lambda *_: None,
         model=lambda *_: SimpleNamespace(model=None, golden_output="", stored=False),
