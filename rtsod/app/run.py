@@ -9,6 +9,7 @@ from typing import Final
 
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
+from rtsod.app.preload import preloading
 from rtsod.config import AppConfig, RunConfig
 from rtsod.errors import ExitCode, RtsodError, UsageError, internal_error
 from rtsod.frames import SourceInfo
@@ -46,7 +47,8 @@ def run(config: AppConfig) -> ExitCode:
         try:
             with ExitStack() as opened:
                 window = _Window(opened)
-                running = build_run(config, reporter=reporter, before_network=window.open)
+                with preloading(config):
+                    running = build_run(config, reporter=reporter, before_network=window.open)
                 opened.callback(running.close)
                 signals.hold()
                 _Session(running, reporter, signals, window).run()

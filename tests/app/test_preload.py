@@ -1,0 +1,48 @@
+"""Preloading only brings imports forward: what it imports, and that no error of it is seen."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from rtsod.app import preload
+from rtsod.app.preload import modules_needed, preloading
+from rtsod.config import AppConfig, EngineConfig, PictureConfig
+from rtsod.frames import Availability
+
+
+@pytest.mark.parametrize(
+    ("engine", "driver", "refine", "expected"),
+    [
+        ("auto", False, "auto", ["rtsod.refine.guided", "rtsod.backends.openvino.compiled_from_weights"]),
+        ("auto", True, "auto", ["rtsod.refine.guided"]),
+        ("openvino", True, "off", ["rtsod.backends.openvino.compiled_from_weights"]),
+        ("torch", False, "best", ["rtsod.refine.guided"]),
+    ],
+)
+def test_only_what_the_run_needs_is_imported(
+    monkeypatch: pytest.MonkeyPatch, engine: str, driver: bool, refine: str, expected: list[str]
+) -> None:
+    monkeypatch.setattr(preload, "nvidia_driver", lambda: Availability("cuda", driver, "as the test says"))
+    config = replace(
+        AppConfig(),
+        engine=EngineConfig(engine=engine),  # type: ignore[arg-type]
+        picture=PictureConfig(refine=refine),  # type: ignore[arg-type]
+    )
+    assert modules_needed(config) == expected
+
+
+def test_a_broken_library_is_not_reported_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def broken(name: str) -> None:
+        asked.append(name)
+        raise ImportError(f"{name} is broken")
+
+    monkeypatch.setattr(preload, "import_module", broken)
+    with preloading(AppConfig()):
+        pass
+    assert len(asked) == 1
+    assert "rtsod-preload" not in {thread.name for thread in threading.enumerate()}
