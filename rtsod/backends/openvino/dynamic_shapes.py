@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.backends.openvino.core import ops, ov
+from rtsod.backends.openvino.side_blocks import compute_sides_in_blocks
 
 
 def make_size_dynamic(model: ov.Model) -> None:
@@ -38,7 +39,7 @@ def _height_width(node: ov.Node) -> tuple[int, int]:
 
 
 def fix_size(model: ov.Model, size: int) -> ov.Model:
-    """Fix the input size of a model, and fuse its side maps before they are upsampled.
+    """Fix the input size of a model, compute its side maps in blocks, and fuse them before they are upsampled.
 
     Args:
         model: from :func:`rtsod.backends.openvino.model_from_torch.openvino_from_torch`; modified in place.
@@ -49,6 +50,7 @@ def fix_size(model: ov.Model, size: int) -> ov.Model:
     """
     model.reshape([1, size, size, 3])
     _fuse_before_upsampling(model)
+    compute_sides_in_blocks(model)
     model.validate_nodes_and_infer_types()
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ from rtsod.backends.openvino.int8_probe import int8_speedup, remembered_speedup
 def test_the_speedup_is_the_time_in_float_over_the_time_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
     models: list[ov.Model] = []
 
-    def seconds(core: ov.Core, model: ov.Model) -> float:
-        models.append(model)
-        return 0.006 if _quantisers(model) == 0 else 0.002
+    def seconds(core: ov.Core, timed: Sequence[ov.Model]) -> list[float]:
+        models.extend(timed)
+        return [0.006 if _quantisers(model) == 0 else 0.002 for model in timed]
 
     monkeypatch.setattr(int8_probe, "_shortest_seconds", seconds)
     assert int8_speedup(openvino_core()) == pytest.approx(3)
