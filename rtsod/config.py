@@ -151,6 +151,8 @@ class EngineConfig:
     that is not a multiple of 32 is rounded to one."""
     weights: Path | None = None
     """Your own weights file; None downloads the authors' weights once and caches them."""
+    threads: int | None = None
+    """Threads for inference on a CPU; None is one for each core. Not an option: the program decides it."""
 
     def __post_init__(self) -> None:
         _check_choice("--model", self.model, MODELS)

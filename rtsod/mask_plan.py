@@ -18,12 +18,38 @@ class Rung:
     mask_interval: int = 1
     """One captured frame in this many gets a mask; more than 1 means that frames are tracked."""
     cost: float = 1.0
-    """Time of one mask, relative to the best rung's."""
+    """Cost of one mask, relative to the best rung's; looks at the whole frame now and then are not included."""
 
     def __str__(self) -> str:
         what = "the subject's region" if self.region else "the whole frame"
         rate = "" if self.mask_interval == 1 else f", masks for one frame in {self.mask_interval}"
         return f"{what} at {self.size}x{self.size}{rate}"
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceCost:
+    """What one inference takes."""
+
+    seconds: float
+    """From start to end."""
+    cpu_seconds: float
+    """Processor time of all threads together; 0 where another device computes."""
+
+    def scaled(self, factor: float) -> InferenceCost:
+        """The cost of an inference of ``factor`` times as many pixels."""
+        return InferenceCost(self.seconds * factor, self.cpu_seconds * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What there is for each frame of live input, and what a mask takes of it."""
+
+    period: float
+    """Seconds from one frame to the next."""
+    cores: float
+    """Processor cores there really are for this process."""
+    best: InferenceCost
+    """Of one mask on the best rung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +62,12 @@ class MaskPlan:
     """Live input: seconds from a frame's capture after which its mask is too old to show."""
     start: int = 0
     """Index of the rung to start on."""
-    period: float = 0.0
-    """Seconds available for one mask, by which the ladder judges; unused with a single rung."""
+    budget: Budget | None = None
+    """By which the ladder judges; None with a single rung."""
     sync: Sync = "locked"
-    """``locked``: every frame waits for its own mask. ``tracked``: masks are propagated to the frames between. ``auto``
-    (live input only): each frame is locked while the masker makes a mask for every frame, and tracked while it makes
-    fewer."""
+    """``locked``: every frame waits for its own mask. ``tracked``: no frame waits; masks are propagated to the frames
+    between. ``auto`` (live input only): a frame waits for its own mask if that can come in time, see
+    :mod:`rtsod.pipeline.patience`, and is tracked otherwise."""
     mask_interval: int = 1
     """Tracked: at most one captured frame in this many gets a mask of its own."""
 
@@ -53,17 +79,9 @@ class MaskPlan:
     @property
     def adapts(self) -> bool:
         """Whether masks are made in different ways during the run."""
-        return len(self.rungs) > 1
+        return self.budget is not None
 
     @property
     def propagates(self) -> bool:
         """Whether any frame may be shown with a mask propagated from another one."""
         return self.sync != "locked"
-
-    def tracks(self, mask_interval: int) -> bool:
-        """Whether a live frame captured now is tracked rather than locked.
-
-        Args:
-            mask_interval: the masker's, at this moment.
-        """
-        return self.sync == "tracked" or (self.sync == "auto" and mask_interval > 1)

@@ -122,6 +122,8 @@ class Snapshot(TypedDict):
     """All numbers at one moment, ready for JSON."""
 
     captured: int
+    missed: int
+    """Frames of live input that nobody fetched in time; they are not among the captured ones."""
     composited: int
     carried: int
     """How many of the composited frames had a propagated mask."""
@@ -145,6 +147,24 @@ class Snapshot(TypedDict):
     stage_cpu_ms: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Whether the run keeps up, as viewers see it. Counts since its start."""
+
+    due: int
+    """Frames that the source had, including those that nobody fetched in time."""
+    lost: int
+    """Frames that were not shown because something took too long."""
+    latency: float | None
+    """95th percentile of the latest pictures' time from capture to sink, in seconds; None before the first."""
+
+
+_LOST: Final = (Drop.BEFORE_INFERENCE, Drop.BEFORE_COMPOSITING, Drop.MASK_TOO_OLD)
+"""Drops whose cause is a lack of time."""
+_PACE_PICTURES: Final = 30
+"""The latest pictures, whose latency makes the pace."""
+
+
 class Metrics:
     """Collects the numbers of one run. Thread-safe.
 
@@ -158,6 +178,7 @@ class Metrics:
         self._spans: deque[Span] = deque(maxlen=trace)
         self._lock = threading.Lock()
         self._captured = self._composited = self._carried = self._invalid_masks = self._slates = self._unreadable = 0
+        self._missed = 0
         self._dropped: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._work: Counter[str] = Counter()
@@ -175,6 +196,11 @@ class Metrics:
             self._captured += 1
             if self._first is None:
                 self._first = self._clock()
+
+    def missed(self, count: int) -> None:
+        """Count frames of live input that nobody fetched in time, so that newer ones displaced them in the source."""
+        with self._lock:
+            self._missed += count
 
     def composited(self, shown: Compositable, composed_at: float) -> None:
         """Count a picture that reached every sink.
@@ -260,6 +286,16 @@ class Metrics:
         with self._lock:
             return list(self._latency)
 
+    def pace(self) -> Pace:
+        """Whether the run keeps up."""
+        with self._lock:
+            latest = sorted(self._latency[index] for index in range(-min(_PACE_PICTURES, len(self._latency)), 0))
+            return Pace(
+                due=self._captured + self._missed,
+                lost=self._missed + sum(self._dropped[reason] for reason in _LOST),
+                latency=latest[int(0.95 * (len(latest) - 1))] if latest else None,
+            )
+
     def snapshot(self) -> Snapshot:
         """All numbers so far."""
         with self._lock:
@@ -273,6 +309,7 @@ class Metrics:
             }
             return Snapshot(
                 captured=self._captured,
+                missed=self._missed,
                 composited=self._composited,
                 carried=self._carried,
                 invalid_masks=self._invalid_masks,

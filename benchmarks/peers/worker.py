@@ -123,6 +123,7 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     from rtsod.backends import open_engine
     from rtsod.config import EngineConfig
     from rtsod.frames import Frame
+    from rtsod.masking.refresh import InPlaceRefresher
     from rtsod.masking.roi_masker import RoiMasker
     from rtsod.metrics import Metrics
     from rtsod.model.weights import resolve
@@ -130,7 +131,8 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     leave_cores_to_the_network()
     configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (INPUT_SIZE, size)]  # type: ignore[arg-type]
     whole, part = (open_engine(config, resolve(config)) for config in configs)
-    masker, indices = RoiMasker(whole, part, Metrics()), count()
+    metrics = Metrics()
+    masker, indices = RoiMasker(whole.info.input_size, part, InPlaceRefresher(lambda: whole, metrics), metrics), count()
 
     def segment(image: Array) -> Array:
         masker.run_deferred()  # work left over from the previous mask

@@ -38,6 +38,7 @@ from rtsod.frames import Alpha, Frame, Image
 from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine, Masker
+from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Metrics
@@ -108,7 +109,9 @@ class Engines:
     def masker(self, method: Method) -> Masker:
         """A new masker for a method."""
         if method.region:
-            return RoiMasker(self.at(FULL_SIZE), self.at(method.size), Metrics())
+            metrics = Metrics()
+            refresher = InPlaceRefresher(lambda: self.at(FULL_SIZE), metrics)
+            return RoiMasker(FULL_SIZE, self.at(method.size), refresher, metrics)
         return WholeFrame(self.at(method.size), Metrics())
 
 

@@ -31,8 +31,8 @@ from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.frame_skip import FrameSkipPolicy
-from rtsod.masking.initial_quality import build_masker, check_quality, choose_rungs
-from rtsod.masking.time_budget import check_sync, choose_sync, default_mask_age, inference_seconds
+from rtsod.masking.initial_quality import build_masker, build_refresher, check_quality, choose_rungs, first_size
+from rtsod.masking.time_budget import check_sync, choose_sync, default_mask_age, inference_cost
 from rtsod.metrics import Metrics, Snapshot
 from rtsod.motion.propagate import MaskPropagator
 from rtsod.motion.stabilize import MaskStabilizer
@@ -42,7 +42,7 @@ from rtsod.progress import Notify
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
 from rtsod.system.files import check_writable
-from rtsod.system.machine import thread_count
+from rtsod.system.machine import available_cores, thread_count
 
 _log = logging.getLogger(__name__)
 
@@ -140,13 +140,16 @@ def build_run(
 
         if pool is None:
             engine = choose_precision(config.engine, source.info, reporter.notify)
-            pool = open_engine_pool(engine, reporter, metrics.event)
+            begin_with = first_size(config.quality, source.info, engine.input_size)
+            pool = open_engine_pool(engine, reporter, metrics.event, first_size=begin_with)
             opened.callback(pool.close)
         plan = plan or plan_run(config.quality, config.run, source.info, pool, reporter.notify)
         _log.info("masks are too old after %.2f s", plan.max_mask_age)
         if demand.virtual_camera is not None:
             demand.virtual_camera.limit_age(plan.max_mask_age)
-        masker = build_masker(plan, source.info, pool, metrics, reporter.notify)
+        refresher = build_refresher(source.info, pool, metrics)
+        opened.callback(refresher.close)
+        masker = build_masker(plan, source.info, pool, refresher, metrics, reporter.notify)
         pipeline = build_pipeline(
             plan, run_config, config.picture, source, masker, compositor, sinks, metrics, clock=clock
         )
@@ -211,26 +214,22 @@ def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: Eng
     Raises:
         RtsodError: the request cannot be met.
     """
-    whole = inference_seconds(pool.first, info)
+    cores = available_cores()
+    first = pool.first.info.input_size
+    whole = inference_cost(pool.first, info, cores).scaled((pool.size / first) ** 2)
     run = _track_below_camera_rate(quality, run, info)
-    may_track = run.sync != "locked" and run.mask_interval == 1
-    choice = choose_rungs(quality, info, pool, whole, mask_interval=run.mask_interval, may_track=may_track)
-    adapts = len(choice.rungs) > 1
+    sync = choose_sync(run, info)
+    choice = choose_rungs(
+        quality, info, pool, whole, cores, mask_interval=run.mask_interval, may_track=sync in ("auto", "tracked")
+    )
     if choice.reason is not None:
-        waits = adapts and pool.ready(choice.rung.size) is None
-        until = "; until its network is open, the whole frame" + ", and most frames tracked" * may_track
-        notify(f"quality: {choice.reason}{until if waits else ''}")
-    by_rung = may_track and run.sync == "auto" and adapts
-    sync, reason = choose_sync(run, info, choice.seconds)
-    if reason is not None:
-        later = ", and tracked whenever they take more" if by_rung and sync == "locked" else ""
-        notify(f"sync: {sync}, {reason}{later}")
+        notify(f"quality: {choice.reason}")
     return MaskPlan(
         choice.rungs,
-        max_mask_age=run.max_mask_age or default_mask_age(whole, "tracked" if by_rung else sync),
+        max_mask_age=run.max_mask_age or default_mask_age(whole.seconds, "locked" if sync == "locked" else "tracked"),
         start=choice.start,
-        period=choice.period,
-        sync="auto" if by_rung else sync,
+        budget=choice.budget,
+        sync=sync,
         mask_interval=run.mask_interval,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rtsod.app.console import Reporter
-from rtsod.backends import open_engine
+from rtsod.backends import QUICK_TO_OPEN, open_engine, resolve_engine
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.config import EngineConfig
 from rtsod.frames import EngineInfo
@@ -15,26 +15,33 @@ from rtsod.interfaces import Engine
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Event
 from rtsod.model.weights import resolve
+from rtsod.system.machine import thread_count
 
 _log = logging.getLogger(__name__)
 
 
-def open_engine_pool(config: EngineConfig, reporter: Reporter, on_event: Callable[[Event], None]) -> EnginePool:
+def open_engine_pool(
+    config: EngineConfig, reporter: Reporter, on_event: Callable[[Event], None], *, first_size: int | None = None
+) -> EnginePool:
     """Open the network, which may take minutes, under supervision.
 
     Args:
         config: what was requested.
         reporter: shows the progress of downloads and builds.
         on_event: told when an engine fails.
+        first_size: input size to begin with, where opening another one later takes no minutes; None begins with that
+            of ``config``.
 
     Raises:
         RtsodError: the weights or the engine are not available.
     """
+    config = resolve_engine(config, reporter.notify)
+    begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
     downloading = f"downloading the weights of the {config.model} model, once"
     with reporter.download(downloading) as downloaded, reporter.build() as built:
         weights = resolve(config)
-        first = open_engine(config, weights, reporter.notify, built, downloaded)
-    info, pinned = first.info, pin_engine_config(config, first.info)
+        first = open_engine(begun, weights, reporter.notify, built, downloaded)
+    pinned = pin_engine_config(config, first.info)
 
     def supervised(size: int, opened: Engine | None = None) -> Engine:
         def reopen() -> Engine:
@@ -42,11 +49,20 @@ def open_engine_pool(config: EngineConfig, reporter: Reporter, on_event: Callabl
 
         return SupervisedEngine(opened or reopen(), reopen, on_event=on_event)
 
+    def beside(size: int) -> Engine:
+        def reopen() -> Engine:
+            threads = max(1, thread_count() // 2)
+            return open_engine(replace(pinned, input_size=size, threads=threads), weights, _log.info)
+
+        return SupervisedEngine(reopen(), reopen, on_event=on_event, gives_way=True)
+
+    pool = EnginePool(supervised(first.info.input_size, first), supervised, size=config.input_size, open_beside=beside)
+    info = pool.info
     reporter.notify(
         f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
         f"{info.device}, {info.weights}"
     )
-    return EnginePool(supervised(info.input_size, first), supervised)
+    return pool
 
 
 def pin_engine_config(config: EngineConfig, info: EngineInfo) -> EngineConfig:

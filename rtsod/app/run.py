@@ -110,7 +110,7 @@ class _Session:
         poll()
         if self._window is not None:
             run = self._run
-            lines = overlay_lines(run.pool.first.info, run.metrics.snapshot()) if self._show_numbers else ()
+            lines = overlay_lines(run.pool.info, run.metrics.snapshot()) if self._show_numbers else ()
             match self._window.pump(KEY_TIMEOUT_SECONDS, overlay=lines):
                 case Key.QUIT:
                     return True
@@ -137,7 +137,7 @@ class _Session:
 
     def _report(self, end: str) -> None:
         run = self._run
-        numbers, engine = run.metrics.snapshot(), run.pool.first.info
+        numbers, engine = run.metrics.snapshot(), run.pool.info
         self._reporter.notify(one_line(engine, numbers))
         if run.config.stats is not None:
             names = [sink.name for sink in run.sinks]

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Final, TypeAlias
 
 from rtsod.backends.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
-from rtsod.config import EngineConfig
+from rtsod.config import EngineConfig, EngineName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
@@ -59,6 +60,10 @@ OPENERS: Final[dict[str, Opener]] = {
 }
 
 
+QUICK_TO_OPEN: Final = ("openvino",)
+"""Engines that open at another input size in a moment, once the network is converted."""
+
+
 def open_engine(
     config: EngineConfig,
     weights: Weights,
@@ -80,14 +85,27 @@ def open_engine(
         EngineError: building or checking the network failed.
         WeightsError: the weights cannot be downloaded or read.
     """
-    name: str = config.engine
-    if name == "auto":
-        name, reason = choose(config)
-        notify(f"engine auto: {name}, because {reason}")
-    return OPENERS[name](config, weights, notify, progress, report)
+    return OPENERS[resolve_engine(config, notify).engine](config, weights, notify, progress, report)
 
 
-def choose(config: EngineConfig) -> tuple[str, str]:
+def resolve_engine(config: EngineConfig, notify: Notify = lambda line: None) -> EngineConfig:
+    """The configuration with an engine's name in place of ``auto``, chosen by :func:`choose`.
+
+    Args:
+        config: what was requested.
+        notify: told what was chosen and why.
+
+    Raises:
+        EngineUnavailable: no engine is installed.
+    """
+    if config.engine != "auto":
+        return config
+    name, reason = choose(config)
+    notify(f"engine auto: {name}, because {reason}")
+    return replace(config, engine=name)
+
+
+def choose(config: EngineConfig) -> tuple[EngineName, str]:
     """The engine that ``auto`` takes for this device and precision.
 
     Returns:

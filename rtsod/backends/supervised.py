@@ -45,6 +45,7 @@ class SupervisedEngine:
         on_event: told once of every event.
         clock: monotonic time in seconds.
         wait: waits on a condition, with a timeout in seconds of that clock.
+        gives_way: the engine's thread takes little of a core that others want, so it may take long.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class SupervisedEngine:
         on_event: Callable[[Event], None],
         clock: Clock = time.perf_counter,
         wait: Wait = threading.Condition.wait_for,
+        gives_way: bool = False,
     ) -> None:
+        self._gives_way = gives_way
         self._engine: Engine | None = first
         self._info = first.info
         self._reopen, self._on_event, self._clock, self._wait = reopen, on_event, clock, wait
@@ -105,7 +108,9 @@ class SupervisedEngine:
             self._info, self._slowest = self._engine.info, None
         engine, started = self._engine, self._clock()
         timeout = (
-            OPEN_TIMEOUT_SECONDS if self._slowest is None else max(MIN_TIMEOUT_SECONDS, TIMEOUT_RATIO * self._slowest)
+            OPEN_TIMEOUT_SECONDS
+            if self._slowest is None or self._gives_way
+            else max(MIN_TIMEOUT_SECONDS, TIMEOUT_RATIO * self._slowest)
         )
         alpha = self._worker.call(lambda: engine.infer(image), timeout)
         size = engine.info.input_size
@@ -153,4 +158,4 @@ class SupervisedEngine:
         self._worker.stop(release)
 
     def _new_worker(self) -> WorkerThread:
-        return WorkerThread("rtsod-engine", wait=self._wait)
+        return WorkerThread("rtsod-engine", wait=self._wait, gives_way=self._gives_way)

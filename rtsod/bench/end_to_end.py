@@ -165,7 +165,7 @@ def run_case(
     return EndToEndResult(
         case=case,
         sync=sync,
-        engine=pool.first.info,
+        engine=pool.info,
         source=source.info,
         snapshot=snapshot,
         cpu_cores=round((time.process_time() - cpu) / seconds, 3),

@@ -9,6 +9,7 @@ from rtsod.interfaces import Clock, Masker
 from rtsod.mask_plan import Rung
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.ladder import Ladder
+from rtsod.masking.refresh import Refresher
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
@@ -23,26 +24,37 @@ class AdaptiveMasker:
         pool: the engines; the caller closes it. While an engine is being opened, which may take a while and all of the
             machine, masks are made as before (at the start, with the pool's first engine), but only for as many frames
             as on the cheapest rung.
-        metrics: counts the masks and notes each rung.
+        refresher: looks at full frames; the caller closes it.
+        metrics: counts the masks, notes each rung, and knows whether the run keeps up.
         notify: receives one line for each change of rung, when it takes effect.
         clock: monotonic time in seconds.
+        cpu_clock: processor time of this process in seconds.
     """
 
     def __init__(
         self,
         ladder: Ladder,
         pool: EnginePool,
+        refresher: Refresher,
         metrics: Metrics,
         notify: Notify,
         *,
         clock: Clock = time.perf_counter,
+        cpu_clock: Clock = time.process_time,
     ) -> None:
-        self._ladder, self._pool, self._metrics, self._notify, self._clock = ladder, pool, metrics, notify, clock
+        self._ladder, self._pool, self._refresher, self._metrics, self._notify = (
+            ladder,
+            pool,
+            refresher,
+            metrics,
+            notify,
+        )
+        self._clock, self._cpu_clock = clock, cpu_clock
         ready = pool.ready(ladder.rung.size) is not None
         self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, mask_interval=ladder.rung.mask_interval)
-        self._masker = masker_for_rung(self._rung, pool, metrics)
+        self._masker = masker_for_rung(self._rung, pool, refresher, metrics)
         self._reason = "its network is open now"
-        self._mask_seconds = 0.0
+        self._mask_seconds: float | None = None
         metrics.on_rung(str(self._rung))
 
     @property
@@ -68,27 +80,27 @@ class AdaptiveMasker:
 
     def run_deferred(self) -> None:
         """See :meth:`rtsod.interfaces.Masker.run_deferred`."""
-        started = self._clock()
         self._masker.run_deferred()
-        now = self._clock()
-        if self._rung is self._ladder.rung:
-            step = self._ladder.record(self._mask_seconds + now - started, now)
-            if step is not None:
-                self._reason = step.reason
+        seconds, self._mask_seconds = self._mask_seconds, None
+        if seconds is None or self._rung is not self._ladder.rung:
+            return
+        step = self._ladder.record(seconds, self._metrics.pace(), self._cpu_clock(), self._clock())
+        if step is not None:
+            self._reason = step.reason
 
     def _change_rung_if_ready(self) -> None:
         rung = self._ladder.rung
         if rung is self._rung or self._pool.ready(rung.size) is None:
             return
         if (rung.size, rung.region) != (self._rung.size, self._rung.region):
-            self._masker = masker_for_rung(rung, self._pool, self._metrics)
+            self._masker = masker_for_rung(rung, self._pool, self._refresher, self._metrics)
         self._rung = rung
         self._metrics.on_rung(str(rung))
         self._notify(f"quality: {rung}, because {self._reason}")
 
 
-def masker_for_rung(rung: Rung, pool: EnginePool, metrics: Metrics) -> Masker:
+def masker_for_rung(rung: Rung, pool: EnginePool, refresher: Refresher, metrics: Metrics) -> Masker:
     """Build the masker of a rung, opening its engine if necessary."""
     if rung.region:
-        return RoiMasker(pool.first, pool.open(rung.size), metrics)
+        return RoiMasker(pool.size, pool.open(rung.size), refresher, metrics)
     return WholeFrame(pool.open(rung.size), metrics)

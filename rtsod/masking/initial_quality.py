@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,12 +9,13 @@ from rtsod.config import QualityConfig
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Masker
-from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.mask_plan import Budget, InferenceCost, MaskPlan, Rung
 from rtsod.masking.adaptive import AdaptiveMasker, masker_for_rung
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.ladder import Ladder
-from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS, FULL_FRAME_REFRESH_SHARE
-from rtsod.masking.time_budget import MAX_INFERENCE_SHARE, inference_seconds
+from rtsod.masking.ladder import FRAME_CPU_SECONDS, Ladder, is_affordable
+from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresher
+from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS
+from rtsod.masking.time_budget import MAX_INFERENCE_SHARE, time_inference
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 from rtsod.progress import Notify
@@ -26,8 +26,11 @@ badly."""
 WHOLE_SIZES: Final = (256, 224, 192)
 """Input sizes for the whole frame, in pixels, where the ROI is switched off. For the same time they lose more quality
 than an ROI does."""
-_MASK_INTERVALS: Final = (2, 4)
+_MASK_INTERVALS: Final = (2, 4, 8)
 """Mask intervals to fall back to, in frames."""
+_FIRST_SIZE: Final = ROI_SIZES[1]
+"""Input size of the network that live input begins with, in pixels. On one core with VNNI, its first mask takes 30 ms
+with lite and 80 with full; at 320 pixels it takes 120 and 300."""
 _PROBES: Final = 2
 """How many times an engine is timed."""
 
@@ -38,12 +41,12 @@ class RungChoice:
 
     rungs: tuple[Rung, ...]
     """The best first. A single rung is never left."""
-    start: int
-    """Index of the rung to start on."""
     seconds: float
-    """Expected time of one mask on that rung."""
-    period: float = 0.0
-    """Seconds available for one mask."""
+    """Expected time of one mask on the rung to start on."""
+    start: int = 0
+    """Index of that rung."""
+    budget: Budget | None = None
+    """By which the ladder judges; None with a single rung."""
     reason: str | None = None
     """A line for the user, where quality was given up."""
 
@@ -64,11 +67,28 @@ def check_quality(config: QualityConfig, info: SourceInfo) -> None:
         raise UsageError(f"{info.name}: photographs are always processed whole: drop {option}")
 
 
+def first_size(config: QualityConfig, info: SourceInfo, whole_size: int) -> int:
+    """Input size of the network to open first, so that the first picture comes soon.
+
+    Live input is shown with masks of a small input at once; larger ones are opened when the machine can afford them.
+
+    Args:
+        config: what was requested.
+        info: the source's.
+        whole_size: of the whole frame.
+    """
+    if isinstance(config.region, int):
+        return config.region if info.live else whole_size
+    adapts = info.live and info.fps is not None and config.quality == "auto" and config.target_fps is None
+    return min(_FIRST_SIZE, whole_size) if adapts and config.region == "auto" else whole_size
+
+
 def choose_rungs(
     config: QualityConfig,
     info: SourceInfo,
     pool: EnginePool,
-    whole_seconds: float,
+    whole: InferenceCost,
+    cores: float,
     *,
     mask_interval: int = 1,
     may_track: bool = False,
@@ -81,8 +101,9 @@ def choose_rungs(
     Args:
         config: what was requested; :func:`check_quality` has accepted it.
         info: the source's.
-        pool: its first engine sees the whole frame. Others are opened only to be measured.
-        whole_seconds: time of one inference of the first engine.
+        pool: its engines are opened only to be measured.
+        whole: what one inference of the whole frame costs.
+        cores: processor cores there are.
         mask_interval: one frame in this many needs a mask.
         may_track: whether the ladder may fall back to masks for fewer frames and track the others.
 
@@ -90,118 +111,131 @@ def choose_rungs(
         UsageError: this machine cannot reach the requested rate.
         RtsodError: an engine cannot be opened.
     """
-    engine = pool.first.info
-    whole = Rung(engine.input_size)
-    with_roi = config.region == "auto"
+    best = Rung(pool.size)
     if info.stills:
-        return RungChoice((whole,), 0, whole_seconds)
+        return RungChoice((best,), whole.seconds)
     if isinstance(config.region, int):
-        rung = _roi_rung(config.region, whole.size, float(info.fps or 0), whole_seconds)
-        seconds = _measure_mask_seconds(rung, info, pool, whole_seconds)
-        return RungChoice((rung,), 0, seconds, reason=f"{rung}, as requested")
+        rung = _roi_rung(config.region, best.size)
+        return RungChoice((rung,), _measure_mask_seconds(rung, info, pool, whole), reason=f"{rung}, as requested")
     if config.target_fps is not None:
-        return _reach_target(config.target_fps, config, info, pool, whole_seconds)
+        return _reach_target(config.target_fps, config, info, pool, whole, cores)
     if not info.live:
-        return RungChoice((whole,), 0, whole_seconds)
+        return RungChoice((best,), whole.seconds)
     if config.quality == "fixed":
-        return RungChoice((whole,), 0, whole_seconds, reason=f"fixed, {whole}")
-    if info.fps is None or engine.slow_to_open:  # no rate to keep up with, or no other engine soon enough
-        return RungChoice((whole,), 0, whole_seconds)
-    fps = float(info.fps) / mask_interval
-    rungs = candidate_rungs(whole.size, fps, whole_seconds, with_roi=with_roi, may_track=may_track)
-    return _first_that_keeps_up(rungs, 1 / fps, whole_seconds, lambda rung: rung.cost * whole_seconds)
+        return RungChoice((best,), whole.seconds, reason=f"fixed, {best}")
+    if info.fps is None or pool.first.info.slow_to_open:  # no rate to keep up with, or no other engine soon enough
+        return RungChoice((best,), whole.seconds)
+    rungs = candidate_rungs(
+        best.size, with_roi=config.region == "auto", mask_interval=mask_interval, may_track=may_track
+    )
+    return _affordable(rungs, Budget(1 / float(info.fps), cores, whole))
 
 
-def candidate_rungs(
-    size: int, fps: float, whole_seconds: float, *, with_roi: bool, may_track: bool = False
-) -> tuple[Rung, ...]:
+def candidate_rungs(size: int, *, with_roi: bool, mask_interval: int = 1, may_track: bool = False) -> tuple[Rung, ...]:
     """All ways to make masks, the best first.
 
     Args:
         size: input size of the whole frame, in pixels.
-        fps: masks per second.
-        whole_seconds: time of one inference of the whole frame.
         with_roi: whether the network may see the ROI alone.
-        may_track: whether fewer frames may get masks.
+        mask_interval: one frame in this many gets a mask.
+        may_track: whether still fewer frames may get masks.
     """
     if with_roi:
-        rungs = [_roi_rung(step, size, fps, whole_seconds) for step in ROI_SIZES if step < size]
+        rungs = [_roi_rung(step, size) for step in ROI_SIZES if step < size]
     else:
         rungs = [Rung(step, cost=(step / size) ** 2) for step in WHOLE_SIZES if step < size]
     if may_track and len(rungs) > 1:  # a propagated mask loses less quality than one at the smallest size
         *rungs, smallest = rungs
-        rungs += [replace(rungs[-1], mask_interval=interval) for interval in _MASK_INTERVALS]
-        rungs.append(replace(smallest, mask_interval=_MASK_INTERVALS[-1]))
-    return (Rung(size), *rungs)
+        rungs += [replace(rungs[-1], mask_interval=interval) for interval in _MASK_INTERVALS[:-1]]
+        rungs += [replace(smallest, mask_interval=interval) for interval in _MASK_INTERVALS[-2:]]
+    return tuple(replace(rung, mask_interval=rung.mask_interval * mask_interval) for rung in (Rung(size), *rungs))
 
 
-def build_masker(plan: MaskPlan, info: SourceInfo, pool: EnginePool, metrics: Metrics, notify: Notify) -> Masker:
+def build_masker(
+    plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: Refresher, metrics: Metrics, notify: Notify
+) -> Masker:
     """Build the masker of a plan, with a ladder where there is more than one rung.
 
     Args:
         plan: see :class:`rtsod.mask_plan.MaskPlan`.
         info: the source's.
         pool: the engines; the caller closes it.
+        refresher: see :func:`build_refresher`; the caller closes it.
         metrics: counts the masks and notes each rung.
         notify: receives one line for each step of the ladder.
     """
-    if plan.adapts:
-        return AdaptiveMasker(Ladder(plan.rungs, plan.period, plan.start), pool, metrics, notify)
+    if plan.budget is not None:
+        return AdaptiveMasker(Ladder(plan.rungs, plan.budget, plan.start), pool, refresher, metrics, notify)
     metrics.on_rung(str(plan.rung))
-    return WholeFrame(pool.first, metrics, stills=True) if info.stills else masker_for_rung(plan.rung, pool, metrics)
+    if info.stills:
+        return WholeFrame(pool.first, metrics, stills=True)
+    return masker_for_rung(plan.rung, pool, refresher, metrics)
+
+
+def build_refresher(info: SourceInfo, pool: EnginePool, metrics: Metrics) -> Refresher:
+    """What looks at whole frames beside the ROI's masks. Close it before the pool.
+
+    Args:
+        info: the source's.
+        pool: the engines.
+        metrics: times the looks.
+    """
+    if info.live:
+        return BackgroundRefresher(pool.beside, metrics)
+    return InPlaceRefresher(lambda: pool.open(pool.size), metrics)
+
+
+def _affordable(rungs: tuple[Rung, ...], budget: Budget) -> RungChoice:
+    """The first rung that is affordable, or the last one."""
+    seconds = [budget.best.seconds * rung.cost for rung in rungs]
+    affordable = [
+        index for index, rung in enumerate(rungs) if is_affordable(rung, seconds[index], FRAME_CPU_SECONDS, budget)
+    ]
+    start = affordable[0] if affordable else len(rungs) - 1
+    reason = (
+        f"{rungs[start]}, about {seconds[start] * 1e3:.0f} ms for each mask, because {rungs[0]} takes "
+        f"{seconds[0] * 1e3:.0f} ms and a frame comes every {budget.period * 1e3:.0f} ms"
+    )
+    return RungChoice(rungs, seconds[start], start, budget if len(rungs) > 1 else None, reason if start else None)
 
 
 def _reach_target(
-    target_fps: float, config: QualityConfig, info: SourceInfo, pool: EnginePool, whole_seconds: float
+    target_fps: float,
+    config: QualityConfig,
+    info: SourceInfo,
+    pool: EnginePool,
+    whole: InferenceCost,
+    cores: float,
 ) -> RungChoice:
     """The best rung measured to make masks at the requested rate."""
     period = 1 / target_fps
-    rungs = candidate_rungs(pool.first.info.input_size, target_fps, whole_seconds, with_roi=config.region == "auto")
-    choice = _first_that_keeps_up(
-        rungs, period, whole_seconds, lambda rung: _measure_mask_seconds(rung, info, pool, whole_seconds)
-    )
-    if choice.seconds > period:
-        raise UsageError(
-            f"--target-fps {target_fps:g}: this machine makes about {1 / choice.seconds:.0f} masks per second just "
-            f"now, of {choice.rung}: request fewer"
-        )
-    reason = f"{choice.rung}, {choice.seconds * 1e3:.0f} ms for each mask, for --target-fps {target_fps:g}"
-    if config.quality == "auto" and info.live:
-        return replace(choice, reason=reason)
-    return replace(choice, rungs=(choice.rung,), start=0, reason=reason)
-
-
-def _first_that_keeps_up(
-    rungs: tuple[Rung, ...], period: float, whole_seconds: float, seconds_of: Callable[[Rung], float]
-) -> RungChoice:
-    """The first rung that keeps up, or the last one. Rungs that cannot keep up by their cost are not measured."""
-    if whole_seconds <= MAX_INFERENCE_SHARE * period or len(rungs) == 1:
-        return RungChoice(rungs, 0, whole_seconds, period)
-    last = len(rungs) - 1
-    for index in range(1, last + 1):
-        available = MAX_INFERENCE_SHARE * period * rungs[index].mask_interval
-        if index < last and rungs[index].cost * whole_seconds > available:
-            continue
-        seconds = seconds_of(rungs[index])
-        if seconds <= available or index == last:
+    rungs = candidate_rungs(pool.size, with_roi=config.region == "auto")
+    start, seconds = 0, whole.seconds
+    for start, rung in enumerate(rungs):
+        if rung.cost * whole.seconds > MAX_INFERENCE_SHARE * period and start < len(rungs) - 1:
+            continue  # its cost alone tells that it cannot keep up
+        seconds = whole.seconds if start == 0 else _measure_mask_seconds(rung, info, pool, whole)
+        if seconds <= MAX_INFERENCE_SHARE * period:
             break
-    reason = (
-        f"{rungs[index]}, about {seconds * 1e3:.0f} ms for each mask, because {rungs[0]} takes "
-        f"{whole_seconds * 1e3:.0f} ms, more than {MAX_INFERENCE_SHARE:.0%} of the {period * 1e3:.0f} ms available"
-    )
-    return RungChoice(rungs, index, seconds, period, reason)
+    if seconds > period:
+        raise UsageError(
+            f"--target-fps {target_fps:g}: this machine makes about {1 / seconds:.0f} masks per second just "
+            f"now, of {rungs[start]}: request fewer"
+        )
+    reason = f"{rungs[start]}, {seconds * 1e3:.0f} ms for each mask, for --target-fps {target_fps:g}"
+    if config.quality == "auto" and info.live:
+        return RungChoice(rungs, seconds, start, Budget(period, cores, whole), reason)
+    return RungChoice((rungs[start],), seconds, reason=reason)
 
 
-def _roi_rung(step: int, size: int, fps: float, whole_seconds: float) -> Rung:
-    """A rung whose cost includes its share of the full-frame refreshes; ``fps`` is 0 where the rate is unknown."""
-    interval = max(FULL_FRAME_REFRESH_SECONDS, whole_seconds / FULL_FRAME_REFRESH_SHARE)
-    refreshes = 1 / (interval * fps) if fps else 0.0
-    return Rung(step, region=True, cost=(step / size) ** 2 + refreshes)
+def _roi_rung(step: int, size: int) -> Rung:
+    return Rung(step, region=True, cost=(step / size) ** 2)
 
 
-def _measure_mask_seconds(rung: Rung, info: SourceInfo, pool: EnginePool, whole_seconds: float) -> float:
-    """Time one mask, including its share of the full-frame refreshes as in the rung's cost."""
+def _measure_mask_seconds(rung: Rung, info: SourceInfo, pool: EnginePool, whole: InferenceCost) -> float:
+    """Time one mask. A file's includes its share of the looks at the whole frame, for which it waits."""
     engine = pool.open(rung.size)
-    inference = min(inference_seconds(engine, info) for _ in range(_PROBES))  # the minimum, to ignore hiccups
-    refreshes = rung.cost - (rung.size / pool.first.info.input_size) ** 2 if rung.region else 0.0
-    return inference + max(0.0, refreshes) * whole_seconds
+    seconds = min(time_inference(engine, info) for _ in range(_PROBES))  # the minimum, to ignore hiccups
+    if not rung.region or info.live or info.fps is None:
+        return seconds
+    return seconds + whole.seconds / (FULL_FRAME_REFRESH_SECONDS * float(info.fps))

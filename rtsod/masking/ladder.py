@@ -1,7 +1,8 @@
-"""Steps down to cheaper masks when the machine cannot keep up, and back up when it can.
+"""Steps down to cheaper masks when viewers would see that the machine cannot keep up, and back up when it can.
 
-The cost of an inference depends on what else the machine does, so it is measured while the run goes on: the time that
-masks took, as a share of the time available for them.
+What viewers see is judged: frames that were lost, pictures that came late, masks that take longer than the time to the
+next one. What a rung would cost is foreseen from what one inference cost at the start and from what everything else
+takes, which is measured while the run goes on.
 """
 
 from __future__ import annotations
@@ -11,18 +12,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rtsod.mask_plan import Rung
+from rtsod.mask_plan import Budget, Rung
+from rtsod.metrics import Pace
 
-WINDOW_SECONDS: Final = 2.0
-"""Masks are judged over this many seconds, long enough to contain several of the rarer full-frame refreshes."""
-MIN_MASKS: Final = 4
+WINDOW_SECONDS: Final = 1.0
+"""Masks and frames are judged over this many seconds."""
+MIN_MASKS: Final = 3
 """Fewer masks than this in a window are not judged."""
-OVERLOAD_LOAD: Final = 1.0
-"""Share of the available time: above it, masks do not keep up and the ladder steps down."""
-STEP_UP_LOAD: Final = 0.75
-"""Share of the available time: the best rung expected to stay at or below it is tried. The distance to
-``OVERLOAD_LOAD`` is the hysteresis."""
-MIN_STEP_UP_SECONDS: Final = 10.0
+MAX_LOST_SHARE: Final = 0.01
+"""Share of the frames: above it, the ladder steps down."""
+MIN_LOST_FRAMES: Final = 2
+"""Frames lost on one rung before it is left: a single one may be a hiccup."""
+MAX_LATENCY_PERIODS: Final = 1.5
+"""Pictures that are later than this many periods, in the 95th percentile, come late."""
+OVERLOAD_SHARE: Final = 0.95
+"""Share of the time to the next mask: above it, masks do not keep up."""
+AFFORDABLE_SHARE: Final = 0.6
+"""Share of the time to the next mask that a mask may take for its rung to be chosen. The rest is for variation. The
+distance to ``OVERLOAD_SHARE`` is the hysteresis."""
+AFFORDABLE_CORES: Final = 0.75
+"""Share of the machine's cores that the whole program may take for a rung to be chosen. The rest is for the call that
+the picture is for."""
+FRAME_CPU_SECONDS: Final = 0.012
+"""Processor time of a frame without inference, before it has been measured: a 720p frame that is decoded, carried,
+composited and recorded."""
+MIN_STEP_UP_SECONDS: Final = 5.0
 """Seconds for which a better rung must have looked affordable before the first step up."""
 MAX_STEP_UP_SECONDS: Final = 640.0
 """Upper limit of that delay, which doubles whenever a step up does not last."""
@@ -37,13 +51,8 @@ class Step:
 
     rung: Rung
     """The new rung."""
-    load: float
-    """Time that masks took on the old rung, as a share of the time available."""
-
-    @property
-    def reason(self) -> str:
-        """A clause to follow "because"."""
-        return f"masks took {self.load:.0%} of the time available"
+    reason: str
+    """A clause to follow "because"."""
 
 
 class Ladder:
@@ -51,16 +60,18 @@ class Ladder:
 
     Args:
         rungs: the best first, the cheapest last.
-        period: seconds available for one mask if every frame gets one.
+        budget: what there is for each frame.
         start: index of the rung to start on.
     """
 
-    def __init__(self, rungs: Sequence[Rung], period: float, start: int = 0) -> None:
+    def __init__(self, rungs: Sequence[Rung], budget: Budget, start: int = 0) -> None:
         self._rungs = tuple(rungs)
-        self._period = period
+        self._budget = budget
         self._index = start
-        self._window: deque[tuple[float, float]] = deque()
-        self._began_at: float | None = None
+        self._masks: deque[tuple[float, float]] = deque()
+        self._paces: deque[tuple[float, Pace]] = deque()
+        self._began: tuple[float, Pace, float] | None = None
+        """When, at which pace, and after how much processor time the measurements began."""
         self._affordable_since: float | None = None
         self._step_up_delay = MIN_STEP_UP_SECONDS
         self._stepped_up_at: float | None = None
@@ -75,67 +86,107 @@ class Ladder:
         """The last rung."""
         return self._rungs[-1]
 
-    def record(self, seconds: float, now: float) -> Step | None:
-        """Record one mask made on :attr:`rung`.
+    def record(self, seconds: float, pace: Pace, cpu_seconds: float, now: float) -> Step | None:
+        """Record one mask made on :attr:`rung`, and judge.
 
         Args:
-            seconds: how long it took, deferred work included.
+            seconds: how long it took.
+            pace: of the run so far.
+            cpu_seconds: processor time of the whole process so far.
             now: monotonic time in seconds.
 
         Returns:
             The step to another rung, if one is due; :attr:`rung` has changed by then.
         """
-        if self._began_at is None:  # the first inference on a rung allocates memory: not representative
-            self._began_at = now
+        if self._began is None:  # the first inference on a rung allocates memory: not representative
+            self._began = (now, pace, cpu_seconds)
             return None
-        self._window.append((now, seconds))
-        while len(self._window) > MIN_MASKS and now - self._window[0][0] > WINDOW_SECONDS:
-            self._window.popleft()
-        if now - self._began_at < WINDOW_SECONDS or len(self._window) < MIN_MASKS:
-            return None
+        self._masks.append((now, seconds))
+        self._paces.append((now, pace))
+        for window in (self._masks, self._paces):
+            while len(window) > MIN_MASKS and now - window[0][0] > WINDOW_SECONDS:
+                window.popleft()
         if self._stepped_up_at is not None and now - self._stepped_up_at >= PROBATION_SECONDS:
             self._stepped_up_at, self._step_up_delay = None, MIN_STEP_UP_SECONDS
-        load = self._load()
-        if load > OVERLOAD_LOAD:
+        trouble = self._trouble(now)
+        if trouble is not None:
             self._affordable_since = None
-            return self._step_down(load) if self._index + 1 < len(self._rungs) else None
-        affordable = [index for index in range(self._index) if self._expected_load(index, load) <= STEP_UP_LOAD]
-        if not affordable:
+            return self._step_down(trouble) if self._index + 1 < len(self._rungs) else None
+        if now - self._began[0] < WINDOW_SECONDS or len(self._masks) < MIN_MASKS:
+            return None
+        better = self._better_rung(cpu_seconds)
+        if better is None:
             self._affordable_since = None
             return None
         if self._affordable_since is None:
             self._affordable_since = now
         if now - self._affordable_since < self._step_up_delay:
             return None
-        return self._step_up(affordable[0], load, now)
+        self._stepped_up_at = now
+        self._index = better
+        self.reset()
+        return Step(self.rung, "there is time for it now")
 
     def reset(self) -> None:
         """Discard all measurements, because the time since was not spent on masks."""
-        self._window.clear()
-        self._began_at = self._affordable_since = None
+        self._masks.clear()
+        self._paces.clear()
+        self._began = self._affordable_since = None
 
-    def _load(self) -> float:
-        """Mean time of a mask, as a share of the time available for one."""
-        mean = sum(seconds for _, seconds in self._window) / len(self._window)
-        return mean / (self._period * self.rung.mask_interval)
+    def _trouble(self, now: float) -> str | None:
+        """What viewers would notice, as a clause to follow "because"."""
+        assert self._began is not None
+        began_at, began, _ = self._began
+        first, last = self._paces[0][1], self._paces[-1][1]
+        lost, due = last.lost - first.lost, last.due - first.due
+        if last.lost - began.lost >= MIN_LOST_FRAMES and lost > MAX_LOST_SHARE * due:
+            return f"{lost} of {due} frames were lost"
+        if now - began_at < WINDOW_SECONDS or len(self._masks) < MIN_MASKS:
+            return None
+        if last.latency is not None and last.latency > MAX_LATENCY_PERIODS * self._budget.period:
+            return f"pictures were {last.latency * 1e3:.0f} ms late"
+        load = self._mask_seconds() / self._seconds_to_next(self.rung)
+        return f"masks took {load:.0%} of the time available" if load > OVERLOAD_SHARE else None
 
-    def _expected_load(self, index: int, load: float) -> float:
-        """The load on another rung, given the load on the current one."""
-        return load * self._cost_per_frame(index) / self._cost_per_frame(self._index)
+    def _better_rung(self, cpu_seconds: float) -> int | None:
+        """The best rung above the current one that is affordable."""
+        assert self._began is not None
+        _, began, cpu_seconds_before = self._began
+        best, frames = self._budget.best, max(1, self._paces[-1][1].due - began.due)
+        masks = best.cpu_seconds * self.rung.cost / self.rung.mask_interval
+        others = max(0.0, (cpu_seconds - cpu_seconds_before) / frames - masks)
+        for index in range(self._index):
+            rung = self._rungs[index]
+            if is_affordable(rung, self._mask_seconds() * rung.cost / self.rung.cost, others, self._budget):
+                return index
+        return None
 
-    def _cost_per_frame(self, index: int) -> float:
-        return self._rungs[index].cost / self._rungs[index].mask_interval
+    def _mask_seconds(self) -> float:
+        return sum(seconds for _, seconds in self._masks) / len(self._masks)
 
-    def _step_down(self, load: float) -> Step:
+    def _seconds_to_next(self, rung: Rung) -> float:
+        return self._budget.period * rung.mask_interval
+
+    def _step_down(self, reason: str) -> Step:
         if self._stepped_up_at is not None:
             self._step_up_delay = min(2 * self._step_up_delay, MAX_STEP_UP_SECONDS)
             self._stepped_up_at = None
         self._index += 1
         self.reset()
-        return Step(self.rung, load)
+        return Step(self.rung, reason)
 
-    def _step_up(self, index: int, load: float, now: float) -> Step:
-        self._stepped_up_at = now
-        self._index = index
-        self.reset()
-        return Step(self.rung, load)
+
+def is_affordable(rung: Rung, seconds: float, others: float, budget: Budget) -> bool:
+    """Whether a rung leaves enough time and enough of the processor.
+
+    Args:
+        rung: the rung.
+        seconds: how long one of its masks takes.
+        others: processor seconds that everything but its masks takes for one frame.
+        budget: what there is.
+    """
+    cpu = others + budget.best.cpu_seconds * rung.cost / rung.mask_interval
+    return (
+        seconds <= AFFORDABLE_SHARE * budget.period * rung.mask_interval
+        and cpu <= AFFORDABLE_CORES * budget.cores * budget.period
+    )

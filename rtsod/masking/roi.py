@@ -70,6 +70,15 @@ class Box:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RoiMap:
+    """The network's map of a box, before it is corrected."""
+
+    box: Box
+    alpha: Alpha
+    """Float32 in [0, 1], one value for each cell of the box."""
+
+
 class RoiTracker:
     """The subject's box, and the gain that makes a map of the box agree with a map of the whole frame.
 
@@ -82,7 +91,8 @@ class RoiTracker:
         self._size = size
         self._roi_size = roi_size
         self._box: Box | None = None
-        self._raw = self._gain = np.empty((0, 0), np.float32)
+        self._gain = np.empty((0, 0), np.float32)
+        self._last: RoiMap | None = None
         self._subject_area = 0.0
 
     @property
@@ -90,9 +100,18 @@ class RoiTracker:
         """The ROI of the next frame; None before the first map, and after :meth:`forget`."""
         return self._box
 
+    @property
+    def last(self) -> RoiMap | None:
+        """What :meth:`paste` got last, for :meth:`update_gain`; None before, and after :meth:`forget`."""
+        return self._last
+
     def forget(self) -> None:
         """Discard the box."""
-        self._box = None
+        self._box = self._last = None
+
+    def see_everything(self) -> None:
+        """Make the whole frame the ROI of the next frame."""
+        self._set_box(Box(0, 0, self._size, self._size))
 
     def crop(self, image: Image) -> Image:
         """The ROI of a frame, as a view of the frame's memory.
@@ -118,10 +137,11 @@ class RoiTracker:
         """
         box = self._known_box()
         shape = (box.right - box.left, box.bottom - box.top)
-        self._raw = np.asarray(cv2.resize(part, shape, interpolation=cv2.INTER_LINEAR), np.float32)
-        odds = self._raw * self._gain
+        raw = np.asarray(cv2.resize(part, shape, interpolation=cv2.INTER_LINEAR), np.float32)
+        self._last = RoiMap(box, raw)
+        odds = raw * self._gain
         placed = np.zeros((self._size, self._size), np.float32)
-        placed[box.cells] = np.clip(odds / (1 - self._raw + odds), 0, 1)  # division may exceed 1 in the last place
+        placed[box.cells] = np.clip(odds / (1 - raw + odds), 0, 1)  # division may exceed 1 in the last place
         return placed
 
     def is_doubtful(self, placed: Alpha) -> bool:
@@ -138,16 +158,36 @@ class RoiTracker:
             or (box.bottom < size and inside[-1].any())
         )
 
-    def update_gain(self, whole: Alpha) -> None:
-        """Compare the last pasted map with the whole map of the same frame.
+    def update_gain(self, roi: RoiMap, whole: Alpha) -> None:
+        """Compare two maps of the same frame: that of its ROI then, and that of the whole frame.
+
+        Args:
+            roi: :attr:`last`, as it was for that frame.
+            whole: ``(S, S)`` float32 in [0, 1].
+        """
+        difference = _log_odds(whole[roi.box.cells]) - _log_odds(roi.alpha)
+        smooth = cv2.GaussianBlur(difference, (0, 0), _BLUR_RATIO * self._size)
+        limit = float(np.log(MAX_GAIN))
+        self._place_gain(roi.box, np.exp(np.clip(smooth, -limit, limit), dtype=np.float32))
+
+    def include(self, whole: Alpha) -> None:
+        """Expand the box to the subject in a whole map of an earlier frame, where it may still be.
 
         Args:
             whole: ``(S, S)`` float32 in [0, 1].
         """
-        difference = _log_odds(whole[self._known_box().cells]) - _log_odds(self._raw)
-        smooth = cv2.GaussianBlur(difference, (0, 0), _BLUR_RATIO * self._size)
-        limit = float(np.log(MAX_GAIN))
-        self._gain = np.exp(np.clip(smooth, -limit, limit), dtype=np.float32)
+        subject, box = extent(whole), self._known_box()
+        if subject is None or box.contains(around(subject, MARGIN_RATIO * self._size / 2, self._size)):
+            return
+        needed = around(subject, MARGIN_RATIO * self._size, self._size, min_side=self._roi_size)
+        self._set_box(
+            Box(
+                min(box.left, needed.left),
+                min(box.top, needed.top),
+                max(box.right, needed.right),
+                max(box.bottom, needed.bottom),
+            )
+        )
 
     def update_box(self, alpha: Alpha) -> None:
         """Choose the box for the next frame. The current one stays while it fits; without a subject, it is everything.
@@ -165,15 +205,21 @@ class RoiTracker:
             fitting = around(subject, margin / 2, self._size)
         if last is not None and last.contains(fitting) and last.area <= MAX_EXCESS_AREA * needed.area:
             return
-        self._box = needed
-        self._move_gain(last, needed)
+        self._set_box(needed)
 
-    def _move_gain(self, last: Box | None, box: Box) -> None:
-        """Keep the gain where the boxes overlap."""
-        whole = np.ones((self._size, self._size), np.float32)
+    def _set_box(self, box: Box) -> None:
+        """Change the box, and keep the gain where the old and the new one overlap."""
+        last, gain = self._box, self._gain
+        self._box, self._gain = box, np.ones((box.bottom - box.top, box.right - box.left), np.float32)
         if last is not None:
-            whole[last.cells] = self._gain
-        self._gain = whole[box.cells].copy()
+            self._place_gain(last, gain)
+
+    def _place_gain(self, box: Box, gain: Alpha) -> None:
+        """Take over the gain of another box where it overlaps with the current one."""
+        whole, current = np.ones((self._size, self._size), np.float32), self._known_box()
+        whole[current.cells] = self._gain
+        whole[box.cells] = gain
+        self._gain = whole[current.cells].copy()
 
     def _known_box(self) -> Box:
         assert self._box is not None, "there is no box before the first map"

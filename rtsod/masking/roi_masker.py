@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Mask
 from rtsod.imaging.network_input import shrink
-from rtsod.interfaces import Clock, Engine
+from rtsod.interfaces import Engine
+from rtsod.masking.refresh import Refresh, Refresher
 from rtsod.masking.roi import RoiTracker
 from rtsod.masking.scene_change import SceneChangeDetector
 from rtsod.metrics import Metrics, Stage, Work
@@ -25,35 +25,36 @@ SCENE_CHANGE_REFRESH_SECONDS: Final = 0.125
 class RoiMasker:
     """Shows the network the subject's ROI at a small size, and now and then the full frame at its own size.
 
-    The full frame is used
-
-    * for the first mask, and whenever the ROI's map contradicts the ROI: instead of the ROI's map, for the same frame;
-    * every ``FULL_FRAME_REFRESH_SECONDS``, and soon after something changed outside the ROI: once the ROI's mask has
-      been handed on, so that no frame waits for it.
+    The full frame is looked at every ``FULL_FRAME_REFRESH_SECONDS``, and soon after something changed outside the ROI,
+    once the ROI's mask has been handed on, so that no frame waits for it. When there is no ROI yet, and whenever the
+    ROI's map contradicts the ROI, the same frame is seen whole: at the full frame's size where the refresher works in
+    place, else at the ROI's, which takes no longer than any other mask.
 
     See :class:`rtsod.interfaces.Masker`.
 
     Args:
-        whole: the network at the full frame's input size, which is also the size of the masks; the caller closes it.
+        size: S, side of the masks: the full frame's input size.
         part: the network at the ROI's input size; the caller closes it.
+        refresher: looks at full frames; the caller closes it.
         metrics: times the preprocessing and the inferences.
-        clock: monotonic time in seconds.
     """
 
-    def __init__(self, whole: Engine, part: Engine, metrics: Metrics, *, clock: Clock = time.perf_counter) -> None:
-        self._whole, self._part = whole, part
+    def __init__(self, size: int, part: Engine, refresher: Refresher, metrics: Metrics) -> None:
+        self._size = size
+        self._part = part
+        self._refresher = refresher
         self._metrics = metrics
-        self._clock = clock
-        self._roi = RoiTracker(whole.info.input_size, part.info.input_size)
+        self._roi = RoiTracker(size, part.info.input_size)
         self._scene_change = SceneChangeDetector()
-        self._refresh_cost = 0.0
-        self._refreshed_at = 0.0
+        self._refresh_seconds = 0.0
+        self._refreshed_at = self._looked_at = 0.0
+        self._refresh_at_once = False
         self._deferred: tuple[Frame, Alpha] | None = None
 
     @property
     def name(self) -> str:
         """The engine's name."""
-        return self._whole.info.name
+        return self._part.info.name
 
     @property
     def mask_interval(self) -> int:
@@ -64,21 +65,17 @@ class RoiMasker:
         """See :meth:`rtsod.interfaces.Masker.mask`."""
         self.run_deferred()
         try:
+            self._apply_refresh()
             if self._roi.box is None:
-                return self._refresh(frame)
-            with self._metrics.stage(Stage.PREPROCESS, frame.index):
-                small = shrink(self._roi.crop(frame.image), self._part.info.input_size)
-            with self._metrics.stage(Stage.INFER, frame.index):
-                part = Mask(self._part.infer(small), frame.index, frame.captured_at)  # validated before it is used
-            placed = self._roi.paste(part.alpha)
-            mask = Mask(placed, frame.index, frame.captured_at)
-            if self._roi.is_doubtful(placed):
+                return self._whole(frame)
+            mask = self._ask(frame)
+            if self._roi.is_doubtful(mask.alpha):
                 self._metrics.worked(Work.FULL_FRAME_REFRESHES)
-                return self._refresh(frame)
+                return self._whole(frame)
         except MaskError:
             self._roi.forget()
             raise
-        self._deferred = (frame, placed)
+        self._deferred = (frame, mask.alpha)
         return mask
 
     def run_deferred(self) -> None:
@@ -86,38 +83,78 @@ class RoiMasker:
         if self._deferred is None:
             return
         (frame, alpha), self._deferred = self._deferred, None
-        if not self._is_refresh_due(frame):
-            self._roi.update_box(alpha)
-            return
-        self._metrics.worked(Work.FULL_FRAME_REFRESHES)
         try:
-            self._refresh(frame)
+            if self._is_refresh_due(frame) and self._refresher.begin(frame, self._roi.last):
+                self._metrics.worked(Work.FULL_FRAME_REFRESHES)
+                self._on_look(frame)
+                self._refreshed_at, self._refresh_at_once = frame.time, False
+                if self._apply_refresh() is not None:
+                    return
+            self._roi.update_box(alpha)
+            if self._is_small_look_due(frame):
+                self._on_look(frame)
+                self._roi.see_everything()
         except MaskError:  # the next mask is made from the full frame and reports the error
             self._roi.forget()
 
-    def _is_refresh_due(self, frame: Frame) -> bool:
-        box, elapsed = self._roi.box, frame.time - self._refreshed_at
-        assert box is not None
-        # The masks of a file depend on its frames alone, not on how fast they are made.
-        min_interval = 0.0 if frame.pts is not None else self._refresh_cost / FULL_FRAME_REFRESH_SHARE
-        if elapsed >= max(FULL_FRAME_REFRESH_SECONDS, min_interval):
-            return True
-        return elapsed >= max(SCENE_CHANGE_REFRESH_SECONDS, min_interval) and self._scene_change.has_changed(
-            frame.image, box, self._whole.info.input_size
-        )
-
-    def _refresh(self, frame: Frame) -> Mask:
-        """Make the mask of the full frame, and update the ROI from it."""
-        started = self._clock()
+    def _ask(self, frame: Frame) -> Mask:
+        """The mask of the ROI."""
         with self._metrics.stage(Stage.PREPROCESS, frame.index):
-            small = shrink(frame.image, self._whole.info.input_size)
+            small = shrink(self._roi.crop(frame.image), self._part.info.input_size)
         with self._metrics.stage(Stage.INFER, frame.index):
-            alpha = self._whole.infer(small)
-        self._refresh_cost = self._clock() - started
-        mask = Mask(alpha, frame.index, frame.captured_at)
-        if self._roi.box is not None:
-            self._roi.update_gain(alpha)
-        self._roi.update_box(alpha)
-        self._scene_change.remember(frame.image)
-        self._refreshed_at = frame.time
+            part = Mask(self._part.infer(small), frame.index, frame.captured_at)  # validated before it is used
+        return Mask(self._roi.paste(part.alpha), frame.index, frame.captured_at)
+
+    def _whole(self, frame: Frame) -> Mask:
+        """The mask of the full frame, without waiting longer than for any other mask."""
+        self._on_look(frame)
+        if self._refresher.in_place:
+            self._refresher.begin(frame, self._roi.last)
+            self._refreshed_at = frame.time
+            refresh = self._apply_refresh()
+            assert refresh is not None
+            return refresh.whole
+        self._roi.see_everything()
+        mask = self._ask(frame)
+        self._refresh_at_once = True
+        self._deferred = (frame, mask.alpha)
         return mask
+
+    def _is_refresh_due(self, frame: Frame) -> bool:
+        # The masks of a file depend on its frames alone, not on how fast they are made.
+        min_interval = 0.0 if frame.pts is not None else self._refresh_seconds / FULL_FRAME_REFRESH_SHARE
+        elapsed = frame.time - self._refreshed_at
+        if self._refresh_at_once or elapsed >= max(FULL_FRAME_REFRESH_SECONDS, min_interval):
+            return True
+        return elapsed >= max(SCENE_CHANGE_REFRESH_SECONDS, min_interval) and self._has_changed(frame)
+
+    def _is_small_look_due(self, frame: Frame) -> bool:
+        """Whether the next frame is seen whole at the ROI's size, because a refresh is not possible now."""
+        elapsed = frame.time - self._looked_at
+        if self._refresher.in_place or elapsed < SCENE_CHANGE_REFRESH_SECONDS:
+            return False
+        never_refreshed = self._refresh_seconds == 0.0
+        return (never_refreshed and elapsed >= FULL_FRAME_REFRESH_SECONDS) or self._has_changed(frame)
+
+    def _has_changed(self, frame: Frame) -> bool:
+        box = self._roi.box
+        assert box is not None
+        return self._scene_change.has_changed(frame.image, box, self._size)
+
+    def _on_look(self, frame: Frame) -> None:
+        self._scene_change.remember(frame.image)
+        self._looked_at = frame.time
+
+    def _apply_refresh(self) -> Refresh | None:
+        """Correct gain and box by what the refresher found, if it found something."""
+        refresh = self._refresher.finished()
+        if refresh is None:
+            return None
+        self._refresh_seconds = refresh.seconds
+        if refresh.roi is not None:
+            self._roi.update_gain(refresh.roi, refresh.whole.alpha)
+        if self._refresher.in_place:
+            self._roi.update_box(refresh.whole.alpha)
+        else:
+            self._roi.include(refresh.whole.alpha)
+        return refresh

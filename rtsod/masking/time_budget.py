@@ -1,4 +1,4 @@
-"""What follows from the network's speed: when a mask is too old, and whether frames are locked or tracked."""
+"""What an inference costs, when a mask is too old, and whether frames are locked or tracked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rtsod.config import RunConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Engine
+from rtsod.mask_plan import InferenceCost
 
 MIN_MASK_AGE_SECONDS: Final = 1.0
 """Smallest default limit on a mask's age. On a slow machine the default is several inferences instead."""
@@ -22,7 +23,20 @@ MAX_INFERENCE_SHARE: Final = 0.6
 variation. Measured on two cores: at three quarters, one frame in four was lost and a picture took 70 ms to the sink."""
 
 
-def inference_seconds(engine: Engine, source: SourceInfo) -> float:
+def inference_cost(engine: Engine, source: SourceInfo, cores: float) -> InferenceCost:
+    """What one inference costs: as measured when the engine was opened, or else now.
+
+    Args:
+        engine: warm afterwards.
+        source: an engine that takes frames is timed with one of this source's size.
+        cores: processor cores there are.
+    """
+    info = engine.info
+    seconds = time_inference(engine, source) if info.inference_seconds is None else info.inference_seconds
+    return InferenceCost(seconds, seconds * cores if info.device.startswith("CPU") else 0.0)
+
+
+def time_inference(engine: Engine, source: SourceInfo) -> float:
     """Warm up the engine with input of the source's size, then time one inference, in seconds."""
     width = height = engine.info.input_size
     if engine.info.takes_frames and source.width is not None and source.height is not None:
@@ -63,26 +77,18 @@ def check_sync(run: RunConfig, info: SourceInfo) -> None:
         )
 
 
-def choose_sync(run: RunConfig, info: SourceInfo, inference: float) -> tuple[Sync, str | None]:
-    """Resolve ``--sync auto`` for the start of the run.
+def choose_sync(run: RunConfig, info: SourceInfo) -> Sync:
+    """Resolve ``--sync auto`` as far as that is possible before the run.
 
     Args:
         run: what was requested; :func:`check_sync` has accepted it.
         info: the source's.
-        inference: seconds for one mask.
 
     Returns:
-        ``locked`` or ``tracked``, and the reason, or None where it is not worth a line.
+        ``auto`` for live input: each frame waits for its own mask as long as that delays no other.
     """
     if run.sync != "auto":
-        return run.sync, None
+        return run.sync
     if run.mask_interval > 1:
-        return "tracked", f"because one frame in {run.mask_interval} gets a mask, as requested"
-    if not info.live or info.fps is None:
-        return "locked", None
-    keeps_up = inference * float(info.fps) <= MAX_INFERENCE_SHARE
-    return (
-        "locked" if keeps_up else "tracked",
-        f"masks take {inference * 1e3:.0f} ms, {'within' if keeps_up else 'more than'} {MAX_INFERENCE_SHARE:.0%} of "
-        f"the {1e3 / float(info.fps):.0f} ms between the camera's frames",
-    )
+        return "tracked"
+    return "auto" if info.live and info.fps is not None else "locked"

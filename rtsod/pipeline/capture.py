@@ -74,7 +74,7 @@ class CaptureThread:
             self._router.close()
 
     def _read_all(self) -> None:
-        count = 0
+        count, newest, skipped = 0, -1, 0
         while self._max_frames is None or count < self._max_frames:
             with self._metrics.stage(Stage.CAPTURE) as span:
                 frame = self._source.read()
@@ -82,6 +82,10 @@ class CaptureThread:
             self._metrics.unreadable(self._source.skipped)
             if frame is None:
                 return
+            if self._source.info.live and newest >= 0:
+                unreadable = self._source.skipped - skipped
+                self._metrics.missed(max(0, frame.index - newest - 1 - unreadable))
+            newest, skipped = frame.index, self._source.skipped
             if self.began_at is None:
                 self.began_at = frame.time
             if self._duration is not None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from rtsod.errors import MaskError
 from rtsod.frames import Frame, MaskedFrame, PropagatedFrame
 from rtsod.interfaces import Masker
 from rtsod.mask_plan import MaskPlan
 from rtsod.metrics import Drop, Metrics, Stage, Work
+from rtsod.pipeline.patience import Patience
+
+_KEPT_MASKS: Final = 4
+"""How many masks are kept, the newest: the compositor may be a frame or two behind inference."""
 
 
 class Propagator(Protocol):
@@ -65,7 +69,8 @@ class MaskSynchronizer:
     """Finds a decision for each frame.
 
     Two threads share one. The inference thread calls :meth:`mask_for` for frames that reach the compositor through it,
-    and :meth:`refresh` for live frames that are tracked. The compositor thread calls :meth:`propagate` for the latter.
+    and :meth:`refresh` for live frames that go there straight. The compositor thread calls :meth:`decide` for the
+    latter.
 
     Args:
         plan: says whether masks are propagated.
@@ -75,6 +80,7 @@ class MaskSynchronizer:
         skip_policy: decides whether a mask is due; None if the plan is locked.
         metrics: counts and times the masks.
         withhold: why a mask of a frame captured at a given time must not be shown now, or None if it may be.
+        patience: lets frames wait for their own masks; None if no frame that goes straight to the compositor does.
 
     Raises:
         ValueError: the plan propagates masks, and the propagator or the skip policy is missing.
@@ -90,6 +96,7 @@ class MaskSynchronizer:
         metrics: Metrics,
         *,
         withhold: Callable[[float], Drop | None],
+        patience: Patience | None = None,
     ) -> None:
         if plan.propagates and (propagator is None or skip_policy is None):
             raise ValueError(f"a plan with sync {plan.sync!r} needs a propagator and a skip policy")
@@ -100,37 +107,63 @@ class MaskSynchronizer:
         self._skip_policy = skip_policy
         self._metrics = metrics
         self._withhold = withhold
-        self._newest: MaskedFrame | None = None  # replaced as a whole, so readers in the other thread need no lock
+        self._patience = patience
+        self._masked: tuple[MaskedFrame, ...] = ()
+        """The newest frames with their own masks, oldest first. Replaced as a whole, so readers need no lock."""
 
     def mask_for(self, frame: Frame) -> Decision:
         """The frame's own mask or, in a tracked file, the one before it, propagated while no mask is due.
 
         A file has time: a frame that no reliable flow reaches gets its own mask after all.
         """
-        if self._plan.sync == "tracked" and self._newest is not None and not self._is_due(self._newest, frame):
-            propagated = self._propagated(self._newest, frame)
+        newest = self._newest()
+        if self._plan.sync == "tracked" and newest is not None and not self._is_due(newest, frame):
+            propagated = self._propagated(newest, frame)
             if propagated is not None:
                 return propagated
         decision = self._computed(frame)
-        self._newest = decision if isinstance(decision, MaskedFrame) else None
+        if isinstance(decision, MaskedFrame):
+            self._keep(decision)
+        else:
+            self._masked = ()
         return decision
 
     def refresh(self, frame: Frame) -> None:
-        """Make this live frame's mask the newest, if one is due. An invalid mask leaves the newest one in place."""
-        if self._newest is not None and not self._is_due(self._newest, frame):
-            return
-        if isinstance(decision := self._computed(frame), MaskedFrame):
-            self._newest = decision
+        """Make a mask of this live frame, if one is due. An invalid mask leaves the newest one in place."""
+        newest = self._newest()
+        try:
+            if newest is not None and not self._is_due(newest, frame):
+                return
+            if self._patience is not None:
+                self._patience.began(frame)
+            if isinstance(decision := self._computed(frame), MaskedFrame):
+                self._keep(decision)
+        finally:
+            if self._patience is not None:
+                self._patience.ended(frame)
 
-    def propagate(self, frame: Frame) -> Decision:
-        """The newest mask, propagated to this live frame."""
-        newest = self._newest
+    def decide(self, frame: Frame) -> Decision:
+        """What to show for a live frame: its own mask if it comes in time, else the newest one, propagated."""
+        if self._patience is not None and self._masker.mask_interval == 1:
+            self._patience.await_mask(frame)
+        newest = self._newest(up_to=frame.index)
         reason = Drop.NO_MASK if newest is None else self._withhold(newest.mask.captured_at)
-        if newest is None or reason is not None or newest.frame.index == frame.index:
+        if newest is None or reason is not None:
             if reason is not Drop.PAUSED:
                 self._observe(frame)
-            return newest if newest is not None and reason is None else Rejected(frame, reason or Drop.NO_MASK)
+            return Rejected(frame, reason or Drop.NO_MASK)
+        if newest.frame.index == frame.index:
+            return newest
         return self._propagated(newest, frame) or HoldLast(frame, newest)
+
+    def _newest(self, up_to: int | None = None) -> MaskedFrame | None:
+        """The newest frame with its own mask; of frames up to an index, if there is one."""
+        masked = self._masked
+        earlier = [one for one in masked if up_to is None or one.frame.index <= up_to]
+        return (earlier or masked or (None,))[-1]
+
+    def _keep(self, masked: MaskedFrame) -> None:
+        self._masked = (*self._masked, masked)[-_KEPT_MASKS:]
 
     def _is_due(self, newest: MaskedFrame, frame: Frame) -> bool:
         assert self._skip_policy is not None

@@ -4,14 +4,14 @@
 
     locked   Source -> CaptureThread -> Ring -> inference thread -> Ring -> compositor thread -> Sinks
 
-    tracked                          /----------------------------> Ring -v
-    (live)   Source -> CaptureThread -> Ring -> inference thread -> newest mask -> compositor thread -> Sinks
+    straight                         /----------------------------> Ring -v
+    (live)   Source -> CaptureThread -> Ring -> inference thread -> masks -> compositor thread -> Sinks
 
-Live input never queues: each ring holds one item, and a newer one displaces it. File input is never dropped: a full
-ring makes the producer wait. A mask is composited with the frame it was computed from (locked), or propagated by
-optical flow to the frame it is shown with (tracked). A tracked live run composites at the camera's rate, whatever
-inference costs; a file waits for its masks, and tracking only fills in between them. Each live frame is locked or
-tracked by the state of the masker at its capture.
+Live input never queues: the rings are short, and a newer item displaces an older one. File input is never dropped: a
+full ring makes the producer wait. A mask is composited with the frame it was computed from (locked), or propagated by
+optical flow to the frame it is shown with (tracked). A live run composites at the camera's rate, whatever inference
+costs, unless every frame was to be locked: each frame waits for its own mask only as long as that delays no other, and
+then takes the newest one. A file waits for its masks, and tracking only fills in between them.
 
 Fail closed: without a valid mask (not computed yet, not finite, too old, or inference failed) the sinks get a slate,
 which holds no camera pixel. By their type they accept nothing else. Where the flow is not reliable, the latest frame
@@ -34,12 +34,16 @@ from rtsod.metrics import Drop, Metrics
 from rtsod.pipeline.capture import CaptureThread
 from rtsod.pipeline.ledger import AccountingError, FrameLedger
 from rtsod.pipeline.mask_sync import Decision, MaskSynchronizer, Propagator, SkipPolicy, Stabilizer
+from rtsod.pipeline.patience import Patience
 from rtsod.pipeline.presenter import Composing, Presenter
 from rtsod.pipeline.ring import Closed, OnFull, Ring
 from rtsod.pipeline.router import FrameRouter, InferenceRequest, frame_of
 
 READ_AHEAD_FRAMES: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
+LIVE_FRAMES_TO_SHOW: Final = 2
+"""Live frames that may wait for the compositor. The second one is for a moment's hiccup, such as a disk that blocks: it
+is made up for at once, because compositing a frame takes far less than the time to the next one."""
 FALLBACK_SLATE_FPS: Final = 30
 """Slates per second in a stall, where the source has no known rate."""
 JOIN_TIMEOUT: Final = 10.0
@@ -97,17 +101,25 @@ class Pipeline:
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
         self._to_infer: Ring[InferenceRequest] = Ring(1 if live else READ_AHEAD_FRAMES, on_full, wait)
-        self._to_show: Ring[Decision | Frame] = Ring(1, on_full, wait)
+        straight = live and plan.propagates
+        self._to_show: Ring[Decision | Frame] = Ring(LIVE_FRAMES_TO_SHOW if straight else 1, on_full, wait)
         self._threads = [
             threading.Thread(target=self._run_thread, args=(self._infer_all,), name="rtsod-inference", daemon=True),
             threading.Thread(target=self._run_thread, args=(self._compose_all,), name="rtsod-compositor", daemon=True),
         ]
         capacity = self._to_infer.capacity + self._to_show.capacity + 1 + len(self._threads)
         self._ledger = FrameLedger(metrics, capacity)
-        router = FrameRouter(self._to_infer, self._to_show, plan, masker, self._ledger, live=live)
+        router = FrameRouter(self._to_infer, self._to_show, self._ledger, straight=straight)
         self._capture = CaptureThread(source, router, self._ledger, metrics, max_frames=max_frames, duration=duration)
         self._mask_sync = MaskSynchronizer(
-            plan, masker, stabilizer, propagator, skip_policy, metrics, withhold=self._reason_to_withhold
+            plan,
+            masker,
+            stabilizer,
+            propagator,
+            skip_policy,
+            metrics,
+            withhold=self._reason_to_withhold,
+            patience=Patience(self._info.fps, clock=clock, wait=wait) if straight and plan.sync == "auto" else None,
         )
         self._presenter = Presenter(
             self._info, compositor, sinks, self._ledger, metrics, withhold=self._reason_to_withhold, clock=clock
@@ -201,7 +213,7 @@ class Pipeline:
                     timeout = float(1 / (self._info.fps or FALLBACK_SLATE_FPS))
                 else:
                     with self._ledger.holding(frame_of(item)):
-                        decision = self._mask_sync.propagate(item) if isinstance(item, Frame) else item
+                        decision = self._mask_sync.decide(item) if isinstance(item, Frame) else item
                         if self.paused and not self._info.live:
                             self._wait_for_resume(decision.frame)
                         self._presenter.show(decision)

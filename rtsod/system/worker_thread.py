@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from rtsod.interfaces import Wait
+from rtsod.system.priority import give_way
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -35,10 +36,12 @@ class WorkerThread:
     Args:
         name: of the thread, for stack dumps and tests.
         wait: waits on a condition, with a timeout in seconds of the program's clock.
+        gives_way: the thread takes little of a core that others want, see :mod:`rtsod.system.priority`.
     """
 
-    def __init__(self, name: str, *, wait: Wait = threading.Condition.wait_for) -> None:
+    def __init__(self, name: str, *, wait: Wait = threading.Condition.wait_for, gives_way: bool = False) -> None:
         self._name = name
+        self._gives_way = gives_way
         self._wait = wait
         self._changed = threading.Condition()
         self._next: _Call[Any] | None = None
@@ -101,6 +104,8 @@ class WorkerThread:
         self._changed.notify_all()
 
     def _run(self) -> None:
+        if self._gives_way:
+            give_way()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._next is not None or self._release is not None)

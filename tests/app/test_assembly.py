@@ -54,7 +54,7 @@ def test_without_a_plan_the_network_is_timed() -> None:
 def test_the_sinks_are_handed_out_before_the_network_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     sink, handed_out = Closable(live=True), list[Sequence[Sink]]()
 
-    def refuse(*_: object) -> EnginePool:
+    def refuse(*_: object, **__: object) -> EnginePool:
         assert [picture.is_slate for picture in sink.pictures] == [True], "viewers see a slate meanwhile"
         assert handed_out == [[sink]]
         raise EngineUnavailable("no GPU")
@@ -67,7 +67,7 @@ def test_the_sinks_are_handed_out_before_the_network_is_opened(monkeypatch: pyte
 def test_a_failure_closes_what_was_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     source, sink = FakeSource(1), Closable()
 
-    def refuse(*_: object) -> EnginePool:
+    def refuse(*_: object, **__: object) -> EnginePool:
         raise EngineUnavailable("no GPU")
 
     monkeypatch.setattr(assembly, "open_source", lambda *_, **__: source)
@@ -81,7 +81,7 @@ def test_a_failure_closes_what_was_opened(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_options_are_checked_before_the_network_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> EnginePool:
+    def refuse(*_: object, **__: object) -> EnginePool:
         raise AssertionError("too early")
 
     monkeypatch.setattr(assembly, "open_engine_pool", refuse)

@@ -169,7 +169,9 @@ def test_the_process_ends_properly_while_threads_hang_in_native_code(tmp_path: P
     assert process.returncode == ExitCode.ENGINE
     assert said.splitlines()[-1].endswith("is stuck: an inference does not return (given up after 3 restarts)")
     assert "Traceback" not in said
-    assert json.loads((tmp_path / "s.json").read_text())["events"] == {"engine_stuck": 4}
+    events = json.loads((tmp_path / "s.json").read_text())["events"]
+    assert events.keys() == {"engine_stuck"}
+    assert events["engine_stuck"] >= 4  # a second network, which looks at whole frames, may be stuck as well
     assert (tmp_path / "o.mkv").stat().st_size > 0, "the recording is complete"
 
 

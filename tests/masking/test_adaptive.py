@@ -8,14 +8,16 @@ import numpy as np
 
 from rtsod.backends.constant import ConstantEngine
 from rtsod.frames import Alpha, Frame, Image
-from rtsod.mask_plan import Rung
+from rtsod.mask_plan import Budget, InferenceCost, Rung
 from rtsod.masking.adaptive import AdaptiveMasker
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.ladder import Ladder
+from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.metrics import Metrics
 from tests.support.fakes import Ticks
 
 PERIOD = 1 / 30
+BUDGET = Budget(PERIOD, 2.0, InferenceCost(PERIOD, 0.0))
 RUNGS = (Rung(80), Rung(40, region=True, cost=0.3), Rung(40, region=True, mask_interval=2, cost=0.3))
 
 
@@ -30,7 +32,11 @@ class Machine:
         self.said: list[str] = []
         self.metrics = Metrics(self.clock)
         self.pool = EnginePool(self._engine(80), self._open)
-        self.masker = AdaptiveMasker(Ladder(RUNGS, PERIOD), self.pool, self.metrics, self.said.append, clock=self.clock)
+        self.refresher = InPlaceRefresher(lambda: self.pool.open(80), self.metrics, clock=self.clock)
+        self.masker = AdaptiveMasker(
+            Ladder(RUNGS, BUDGET), self.pool, self.refresher, self.metrics, self.said.append,
+            clock=self.clock, cpu_clock=lambda: 0.0,
+        )  # fmt: skip
         self.frames = 0
         self.picture = np.zeros((48, 64, 3), np.uint8)
         self.picture[12:36, 16:48] = 255
@@ -56,6 +62,7 @@ class Machine:
             assert (mask.frame_index, mask.alpha.shape) == (self.frames, (80, 80))
             self.masker.run_deferred()
             self.clock.now = max(self.clock.now, before + PERIOD * self.masker.mask_interval)
+            self.metrics.captured()
             self.frames += 1
 
     def wait_for_opening(self) -> None:

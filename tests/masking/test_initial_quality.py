@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -17,11 +18,19 @@ from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Engine
-from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.mask_plan import InferenceCost, MaskPlan, Rung
 from rtsod.masking import initial_quality
 from rtsod.masking.adaptive import AdaptiveMasker
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.initial_quality import RungChoice, build_masker, check_quality, choose_rungs
+from rtsod.masking.initial_quality import (
+    RungChoice,
+    build_masker,
+    build_refresher,
+    check_quality,
+    choose_rungs,
+    first_size,
+)
+from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
@@ -42,25 +51,31 @@ class Machine:
         self.may_open = threading.Event()
         self.may_open.set()
         self.pool = EnginePool(ConstantEngine(320), self._open)
-        monkeypatch.setattr(initial_quality, "inference_seconds", self._seconds)
+        monkeypatch.setattr(initial_quality, "time_inference", self.seconds)
+        monkeypatch.setattr(assembly, "available_cores", lambda: 2.0)
+        monkeypatch.setattr(assembly, "inference_cost", lambda engine, info, cores: self.cost(engine.info.input_size))
 
     def _open(self, size: int) -> Engine:
         self.opened.append(size)
         assert self.may_open.wait(10)
         return ConstantEngine(size)
 
-    def _seconds(self, engine: Engine, info: SourceInfo) -> float:
+    def seconds(self, engine: Engine, info: SourceInfo) -> float:
         return self.whole * (engine.info.input_size / 320) ** 2
+
+    def cost(self, size: int = 320) -> InferenceCost:
+        seconds = self.whole * (size / 320) ** 2
+        return InferenceCost(seconds, 2 * seconds)
 
     def choose(
         self, info: SourceInfo = CAMERA, *, mask_interval: int = 1, may_track: bool = False, **options: Any
     ) -> RungChoice:
         config = QualityConfig(**options)
-        return choose_rungs(config, info, self.pool, self.whole, mask_interval=mask_interval, may_track=may_track)
+        return choose_rungs(config, info, self.pool, self.cost(), 2.0, mask_interval=mask_interval, may_track=may_track)
 
 
 def test_the_whole_frame_is_chosen_where_it_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, 18)
+    machine = Machine(monkeypatch, 15)
     choice = machine.choose()
     assert choice.rung == Rung(320)
     assert choice.reason is None
@@ -68,7 +83,7 @@ def test_the_whole_frame_is_chosen_where_it_keeps_up(monkeypatch: pytest.MonkeyP
     assert len(choice.rungs) > 1  # the machine may get busier
 
 
-@pytest.mark.parametrize(("whole_ms", "size"), [(40, 192), (60, 160), (90, 128), (2000, 128)])
+@pytest.mark.parametrize(("whole_ms", "size"), [(40, 192), (60, 160), (80, 128), (2000, 128)])
 def test_otherwise_the_largest_roi_that_keeps_up(monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int) -> None:
     machine = Machine(monkeypatch, whole_ms)
     choice = machine.choose()
@@ -79,19 +94,19 @@ def test_otherwise_the_largest_roi_that_keeps_up(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_requested_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, 55)
+    machine = Machine(monkeypatch, 60)
     choice = machine.choose(target_fps=30)
     assert (choice.rung.size, len(choice.rungs)) == (160, 4)
     assert machine.opened == [160]  # rungs that cannot keep up by their cost are not opened
 
 
 def test_without_the_roi_the_whole_frame_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rung = Machine(monkeypatch, 30).choose(region="off").rung
+    rung = Machine(monkeypatch, 26).choose(region="off").rung
     assert (rung.size, rung.region) == (256, False)
 
 
 def test_fewer_masks_need_less_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Machine(monkeypatch, 35).choose(mask_interval=2).rung == Rung(320)
+    assert Machine(monkeypatch, 30).choose(mask_interval=2).rung == Rung(320, mask_interval=2)
 
 
 @pytest.mark.parametrize("options", [{"quality": "fixed"}, {"quality": "fixed", "region": "off"}])
@@ -142,14 +157,14 @@ def test_options_are_checked(bad: dict[str, Any]) -> None:
 
 def test_with_tracking_the_mask_rate_falls_before_the_smallest_size_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     ways = [(rung.size, rung.mask_interval) for rung in Machine(monkeypatch, 40).choose(may_track=True).rungs]
-    assert ways == [(320, 1), (192, 1), (160, 1), (160, 2), (160, 4), (128, 4)]
+    assert ways == [(320, 1), (192, 1), (160, 1), (160, 2), (160, 4), (128, 4), (128, 8)]
     costs = [rung.cost / rung.mask_interval for rung in Machine(monkeypatch, 40).choose(may_track=True).rungs]
     assert costs == sorted(costs, reverse=True)
 
 
 @pytest.mark.parametrize(
     ("whole_ms", "size", "mask_interval"),
-    [(40, 192, 1), (60, 160, 1), (90, 160, 2), (200, 160, 4), (500, 128, 4), (5000, 128, 4)],
+    [(40, 192, 1), (60, 160, 1), (120, 160, 2), (200, 160, 4), (450, 128, 4), (5000, 128, 8)],
 )
 def test_with_tracking_it_starts_where_it_keeps_up(
     monkeypatch: pytest.MonkeyPatch, whole_ms: float, size: int, mask_interval: int
@@ -159,29 +174,41 @@ def test_with_tracking_it_starts_where_it_keeps_up(
 
 
 @pytest.mark.parametrize(
-    ("whole_ms", "options", "sync", "mask_interval"),
+    ("options", "sync", "mask_interval"),
+    [({}, "auto", 8), ({"sync": "locked"}, "locked", 1), ({"sync": "tracked"}, "tracked", 8)],
+)
+def test_only_where_frames_may_be_tracked_do_fewer_of_them_get_masks(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], sync: str, mask_interval: int
+) -> None:
+    machine = Machine(monkeypatch, 200)
+    plan = plan_run(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, list[str]().append)
+    assert (plan.sync, plan.rungs[-1].mask_interval) == (sync, mask_interval)
+
+
+def test_the_whole_frames_cost_is_foreseen_from_a_smaller_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 200)
+    machine.pool = EnginePool(ConstantEngine(160), machine._open, size=320)
+    plan = plan_run(QualityConfig(), RunConfig(), CAMERA, machine.pool, list[str]().append)
+    assert plan.budget is not None
+    assert plan.budget.best == machine.cost(320)
+    assert plan.rungs[0] == Rung(320)
+    assert machine.opened == []
+
+
+@pytest.mark.parametrize(
+    ("info", "options", "size"),
     [
-        (18, {}, "auto", 4), (200, {}, "auto", 4), (18, {"sync": "locked"}, "locked", 1),
-        (18, {"sync": "tracked"}, "tracked", 4), (200, {"mask_interval": 2}, "tracked", 1),
+        (CAMERA, {}, 160), (CAMERA, {"region": 128}, 128), (CAMERA, {"region": "off"}, 320),
+        (CAMERA, {"quality": "fixed"}, 320), (CAMERA, {"target_fps": 10}, 320), (FILE, {}, 320),
+        (FILE, {"region": 128}, 320), (STILLS, {}, 320), (replace(CAMERA, fps=None), {}, 320),
     ],
 )  # fmt: skip
-def test_auto_sync_follows_the_ladder(
-    monkeypatch: pytest.MonkeyPatch, whole_ms: float, options: dict[str, Any], sync: str, mask_interval: int
-) -> None:
-    machine = Machine(monkeypatch, whole_ms)
-    monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
-    said: list[str] = []
-    plan = plan_run(QualityConfig(), RunConfig(**options), CAMERA, machine.pool, said.append)
-    assert (plan.sync, plan.rungs[-1].mask_interval) == (sync, mask_interval)
-    if sync == "auto":
-        now = "locked, masks take 18 ms" if whole_ms == 18 else "tracked, masks take"
-        assert any(line.startswith(f"sync: {now}") for line in said)
-        assert any("tracked whenever they take more" in line for line in said) == (whole_ms == 18)
+def test_live_input_begins_with_a_small_network(info: SourceInfo, options: dict[str, Any], size: int) -> None:
+    assert first_size(QualityConfig(**options), info, 320) == size
 
 
 def test_a_requested_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, said = Machine(monkeypatch, 40), list[str]()
-    monkeypatch.setattr(assembly, "inference_seconds", machine._seconds)
     plan = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
     assert (plan.sync, plan.mask_interval) == ("tracked", 4)
     assert said[0] == "quality: the whole frame at 320x320, 40 ms for each mask, for --target-fps 7"
@@ -201,11 +228,13 @@ def test_a_single_rung_has_its_masker_from_the_start(
     monkeypatch: pytest.MonkeyPatch, info: SourceInfo, options: dict[str, Any], kind: type, rung: str
 ) -> None:
     machine, metrics, said = Machine(monkeypatch, 40), Metrics(), list[str]()
-    masker = build_masker(plan_of(machine.choose(info, **options)), info, machine.pool, metrics, said.append)
-    assert isinstance(masker, kind)
-    assert (masker.name, masker.mask_interval) == ("constant", 1)
-    assert masker.mask(FRAME).frame_index == FRAME.index
-    masker.run_deferred()
+    plan = plan_of(machine.choose(info, **options))
+    with closing(build_refresher(info, machine.pool, metrics)) as refresher:
+        masker = build_masker(plan, info, machine.pool, refresher, metrics, said.append)
+        assert isinstance(masker, kind)
+        assert (masker.name, masker.mask_interval) == ("constant", 1)
+        assert masker.mask(FRAME).frame_index == FRAME.index
+        masker.run_deferred()
     assert metrics.snapshot()["rung"] == rung
     assert said == []
 
@@ -215,7 +244,8 @@ def test_several_rungs_start_on_the_whole_frame_until_the_chosen_network_is_open
 ) -> None:
     machine, metrics, said = Machine(monkeypatch, 40), Metrics(), list[str]()
     machine.may_open.clear()
-    masker = build_masker(plan_of(machine.choose()), CAMERA, machine.pool, metrics, said.append)
+    refresher = InPlaceRefresher(lambda: machine.pool.first, metrics)
+    masker = build_masker(plan_of(machine.choose()), CAMERA, machine.pool, refresher, metrics, said.append)
     assert isinstance(masker, AdaptiveMasker)
     assert masker.mask(FRAME).frame_index == FRAME.index
     assert metrics.snapshot()["rung"] == "the whole frame at 320x320"
@@ -236,4 +266,4 @@ def test_a_network_that_is_slow_to_open_stays_the_only_one(monkeypatch: pytest.M
 
 
 def plan_of(choice: RungChoice) -> MaskPlan:
-    return MaskPlan(choice.rungs, max_mask_age=1.0, start=choice.start, period=choice.period)
+    return MaskPlan(choice.rungs, max_mask_age=1.0, start=choice.start, budget=choice.budget)

@@ -9,13 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtsod.frames import Alpha
-from rtsod.masking.roi import GRID_CELLS, MARGIN_RATIO, MAX_GAIN, Box, RoiTracker, around, extent
+from rtsod.masking.roi import GRID_CELLS, MARGIN_RATIO, MAX_GAIN, Box, RoiMap, RoiTracker, around, extent
 
 SIZE, PART = 80, 32
 MAPS = arrays(np.float32, (SIZE, SIZE), elements=st.floats(0, 1, width=32))
 PARTS = arrays(np.float32, (PART, PART), elements=st.floats(0, 1, width=32))
 EDGES = st.tuples(st.integers(0, SIZE - 1), st.integers(1, SIZE)).map(lambda pair: (min(pair), max(pair)))
 BOXES = st.tuples(EDGES, EDGES).filter(lambda pair: all(low < high for low, high in pair))
+
+
+def last_of(region: RoiTracker) -> RoiMap:
+    assert region.last is not None
+    return region.last
 
 
 def subject(left: int, top: int, right: int, bottom: int) -> Alpha:
@@ -43,7 +48,7 @@ def test_only_what_this_frames_inference_finds_is_visible(
     (left, right), (top, bottom) = sides
     region = following(subject(left, top, right, bottom))
     region.paste(first)
-    region.update_gain(whole)
+    region.update_gain(last_of(region), whole)
     later = np.where(later < 0.5, np.float32(0), later)
     placed = region.paste(later)
     box = boxed(region)
@@ -97,7 +102,7 @@ def test_the_gain_makes_the_rois_map_agree_with_the_whole_map() -> None:
     part = np.full((PART, PART), 0.9, np.float32)
     plain = region.paste(part)
     whole = np.where(plain > 0, np.float32(0.4), np.float32(0))
-    region.update_gain(whole)
+    region.update_gain(last_of(region), whole)
     assert np.abs(region.paste(part) - whole).max() < 0.01
     assert np.abs(plain - whole).max() > 0.4
 
@@ -106,7 +111,7 @@ def test_the_gain_moves_with_the_map_not_with_the_box() -> None:
     region = following(subject(20, 20, 50, 50))
     region.paste(np.full((PART, PART), 0.5, np.float32))
     whole = subject(0, 0, SIZE, 35) * 0.2 + 0.5
-    region.update_gain(whole)
+    region.update_gain(last_of(region), whole)
     before = region.paste(np.full((PART, PART), 0.5, np.float32))
     old = boxed(region)
     region.update_box(subject(28, 20, 60, 50))
@@ -172,3 +177,18 @@ def test_a_subject_that_appears_from_nothing_is_doubtful() -> None:
     region = following(np.zeros((SIZE, SIZE), np.float32))
     assert region.is_doubtful(subject(20, 20, 40, 40))
     assert not region.is_doubtful(np.zeros((SIZE, SIZE), np.float32))
+
+
+def test_the_box_expands_to_what_a_look_at_the_whole_frame_found() -> None:
+    region = RoiTracker(SIZE, PART)
+    region.update_box(subject(10, 10, 40, 40))
+    before = region.box
+    assert before is not None
+    region.include(subject(12, 12, 30, 30))
+    assert region.box == before, "what it contains changes nothing"
+    region.include(subject(60, 60, 70, 70))
+    assert region.box is not None
+    assert region.box.contains(before)
+    assert region.box.contains(Box(60, 60, 70, 70))
+    region.include(np.zeros((SIZE, SIZE), np.float32))
+    assert region.box.contains(Box(60, 60, 70, 70)), "an empty look takes nothing away"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rtsod.backends.constant import ConstantEngine
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask
+from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS, SCENE_CHANGE_REFRESH_SECONDS, RoiMasker
 from rtsod.metrics import Metrics, Work
 
@@ -44,7 +45,8 @@ class Scene:
 
     def __init__(self) -> None:
         self.whole, self.part, self.metrics = Counting(WHOLE), Counting(PART), Metrics()
-        self.masker = RoiMasker(self.whole, self.part, self.metrics)
+        refresher = InPlaceRefresher(lambda: self.whole, self.metrics)
+        self.masker = RoiMasker(WHOLE, self.part, refresher, self.metrics)
         self.index = 0
 
     def frame(self, *subjects: tuple[int, int, int, int], noise: int = 0, light: int = 0) -> Frame:

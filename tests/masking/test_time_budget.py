@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from rtsod.config import PictureConfig, RunConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
-from rtsod.masking.time_budget import MIN_MASK_AGE_SECONDS, check_sync, choose_sync, default_mask_age, inference_seconds
+from rtsod.mask_plan import InferenceCost
+from rtsod.masking.time_budget import MIN_MASK_AGE_SECONDS, check_sync, choose_sync, default_mask_age, inference_cost
 from tests.support.fakes import FakeEngine
 
 CAMERA = SourceInfo("camera", 64, 48, Fraction(30), live=True)
@@ -18,23 +20,32 @@ STILLS = SourceInfo("photos/", None, None, None, live=False, stills=True)
 
 
 @pytest.mark.parametrize(
-    ("info", "inference", "mask_interval", "expected"),
+    ("info", "mask_interval", "expected"),
     [
-        (CAMERA, 0.01, 1, "locked"), (CAMERA, 0.019, 1, "locked"), (CAMERA, 0.021, 1, "tracked"),
-        (CAMERA, 0.01, 3, "tracked"), (FILE, 9.0, 1, "locked"), (FILE, 0.01, 2, "tracked"), (STILLS, 9.0, 1, "locked"),
+        (CAMERA, 1, "auto"), (CAMERA, 3, "tracked"), (FILE, 1, "locked"), (FILE, 2, "tracked"), (STILLS, 1, "locked"),
+        (replace(CAMERA, fps=None), 1, "locked"),
     ],
 )  # fmt: skip
-def test_auto_chooses_the_sync_that_keeps_up_and_says_why(
-    info: SourceInfo, inference: float, mask_interval: int, expected: str
+def test_auto_waits_for_masks_only_where_frames_come_at_a_known_rate(
+    info: SourceInfo, mask_interval: int, expected: str
 ) -> None:
-    sync, why = choose_sync(RunConfig(mask_interval=mask_interval), info, inference)
-    assert sync == expected
-    assert (why is not None) == (info.live or mask_interval > 1)
+    assert choose_sync(RunConfig(mask_interval=mask_interval), info) == expected
 
 
 @pytest.mark.parametrize("sync", ["locked", "tracked"])
-def test_a_requested_sync_is_used_however_slow_the_network_is(sync: Sync) -> None:
-    assert choose_sync(RunConfig(sync=sync), CAMERA, 9.0) == (sync, None)
+def test_a_requested_sync_is_used(sync: Sync) -> None:
+    assert choose_sync(RunConfig(sync=sync), CAMERA) == sync
+
+
+def test_what_an_inference_costs_is_measured_unless_the_engine_knows() -> None:
+    engine = FakeEngine()
+    assert inference_cost(engine, CAMERA, 2.0).seconds >= 0
+    assert engine.calls == 2
+    engine.info = replace(engine.info, inference_seconds=0.25, device="CPU (some)")
+    assert inference_cost(engine, CAMERA, 2.0) == InferenceCost(0.25, 0.5)
+    engine.info = replace(engine.info, device="cuda:0 (some)")
+    assert inference_cost(engine, CAMERA, 2.0) == InferenceCost(0.25, 0.0)
+    assert engine.calls == 2
 
 
 @pytest.mark.parametrize(
@@ -49,7 +60,7 @@ def test_a_file_that_waits_for_its_masks_is_not_tracked() -> None:
     with pytest.raises(UsageError, match="--mask-every"):
         check_sync(RunConfig(sync="tracked"), FILE)
     check_sync(RunConfig(sync="tracked", mask_interval=3), FILE)
-    assert choose_sync(RunConfig(sync="tracked", mask_interval=3), FILE, 0.1) == ("tracked", None)
+    assert choose_sync(RunConfig(sync="tracked", mask_interval=3), FILE) == "tracked"
 
 
 def test_masks_of_a_file_do_not_grow_old() -> None:
@@ -61,7 +72,6 @@ def test_masks_of_a_file_do_not_grow_old() -> None:
 def test_a_slow_network_gets_a_longer_mask_age() -> None:
     assert default_mask_age(0.01, "locked") == default_mask_age(0.01, "tracked") == MIN_MASK_AGE_SECONDS
     assert default_mask_age(2.0, "tracked") > default_mask_age(2.0, "locked") > 2.0
-    assert inference_seconds(FakeEngine(), CAMERA) >= 0
 
 
 def test_conflicting_options_are_refused() -> None:

@@ -11,15 +11,13 @@ import pytest
 
 from rtsod.errors import SourceError
 from rtsod.frames import Frame
-from rtsod.mask_plan import MaskPlan, Rung
-from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 from rtsod.pipeline.capture import CaptureThread
 from rtsod.pipeline.ledger import FrameLedger
 from rtsod.pipeline.mask_sync import Decision
 from rtsod.pipeline.ring import Closed, OnFull, Ring
 from rtsod.pipeline.router import FrameRouter, InferenceRequest
-from tests.support.fakes import FakeEngine, FakeSource, Ticks
+from tests.support.fakes import FakeSource, Ticks
 
 
 class Rig:
@@ -28,9 +26,7 @@ class Rig:
         self.ledger = FrameLedger(self.metrics, capacity + 1)
         self.to_infer: Ring[InferenceRequest] = Ring(capacity, OnFull.WAIT)
         to_show: Ring[Decision | Frame] = Ring(1, OnFull.WAIT)
-        plan = MaskPlan((Rung(64),), max_mask_age=1.0)
-        masker = WholeFrame(FakeEngine(), self.metrics)
-        router = FrameRouter(self.to_infer, to_show, plan, masker, self.ledger, live=False)
+        router = FrameRouter(self.to_infer, to_show, self.ledger, straight=False)
         limits = {"max_frames": None, "duration": None, **limits}
         self.capture = CaptureThread(source, router, self.ledger, self.metrics, **limits)
 

@@ -26,6 +26,7 @@ from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Mask
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Backdrop, Blur, Masker, PassThrough, Transparent
 from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
@@ -206,7 +207,8 @@ def _shown(
         return SupervisedEngine(opened(), opened, on_event=metrics.event, clock=stage.clock)
 
     whole, region = engine_of(64), engine_of(48, rim=2)
-    masker = Stepping(RoiMasker(whole, region, metrics, clock=stage.clock) if by_region else WholeFrame(whole, metrics))
+    refresher = InPlaceRefresher(lambda: whole, metrics, clock=stage.clock)
+    masker = Stepping(RoiMasker(64, region, refresher, metrics) if by_region else WholeFrame(whole, metrics))
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
     room = Room(stage, count, live=live, manner=manner)
     plan = MaskPlan((Rung(64),), max_mask_age=AGE, sync=cast("Sync", sync))

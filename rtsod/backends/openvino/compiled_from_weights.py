@@ -170,10 +170,11 @@ class _Builder:
     def _form(self, calibration: Calibration | None, precision: str) -> CompiledForm:
         """The compiled network: as an earlier start stored it, or made now and stored."""
         options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        threads = self.config.threads or thread_limit()
         if self.device == "CPU":
             # Pinning binds each calling thread to the first cores: two engines, or two processes, then share them.
             options["ENABLE_CPU_PINNING"] = "NO"
-        if self.device == "CPU" and (threads := thread_limit()) is not None:
+        if self.device == "CPU" and threads is not None:
             options["INFERENCE_NUM_THREADS"] = str(threads)  # OpenVINO knows of affinity, but not of quotas
         name, forms = str(self.config.input_size), self.cache.forms(self.config, self.weights, calibration)
         stored = forms.load(name, self.device, options) if forms is not None else None

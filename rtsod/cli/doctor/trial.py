@@ -55,7 +55,7 @@ def _run() -> str:
         source = stack.enter_context(closing(SceneSource(DrawnScene(*_SIZE, 30, 0), live=False, frames=_FRAMES)))
         with build_run(config, source=source, sinks=None if outputs else (NullSink(),)) as run:
             run.pipeline.run()
-            numbers, info = run.metrics.snapshot(), run.pool.first.info
+            numbers, info = run.metrics.snapshot(), run.pool.info
         if numbers["composited"] != _FRAMES or numbers["invalid_masks"]:
             raise EngineError(f"only {numbers['composited']} of {_FRAMES} frames have a valid mask")
     return f"{info.model} on {info.name}, {info.precision}: a mask in {numbers['stage_ms']['infer']:.0f} ms"
