@@ -41,7 +41,9 @@ _POLL_SECONDS: Final = 0.02
 """Interval between two readings of the memory."""
 
 
-def start(model: str, arguments: list[str], seconds: float, cache: Path) -> dict[str, float]:
+def start(
+    model: str, arguments: list[str], seconds: float, cache: Path, *, cores: int = 0, isa: str = ""
+) -> dict[str, float]:
     """Run the program once.
 
     Args:
@@ -49,6 +51,8 @@ def start(model: str, arguments: list[str], seconds: float, cache: Path) -> dict
         arguments: more arguments of ``rtsod run``.
         seconds: duration of the run after its first frame.
         cache: the cache folder, which also holds the notes of the run.
+        cores: how many of the cores the run may use; 0 for all.
+        isa: the largest set of instructions for the network, in oneDNN's words, such as ``AVX2``; empty for all.
 
     Returns:
         Seconds to the first picture, and peaks of memory in MB.
@@ -64,7 +68,11 @@ def start(model: str, arguments: list[str], seconds: float, cache: Path) -> dict
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(cache),
+        **({"ONEDNN_MAX_CPU_ISA": isa} if isa else {}),
     }
+    if cores:
+        allowed = sorted(os.sched_getaffinity(0))[:cores]
+        command = ["taskset", "--cpu-list", ",".join(map(str, allowed)), *command]
     began = time.perf_counter()  # the same clock in all processes
     with (cache / "output").open("wb") as output:
         process = psutil.Popen(command, cwd=cache, env=environment, stdout=output, stderr=output)
@@ -120,10 +128,14 @@ def main() -> int:
         default=8.0,
         help="duration of each run after its first frame, in seconds (default: %(default)g)",
     )
+    parser.add_argument("--cores", type=positive_int, default=0, help="how many cores a run may use (default: all)")
+    parser.add_argument("--isa", default="", help="ONEDNN_MAX_CPU_ISA, such as AVX2 (default: no limit)")
     parser.add_argument("--rounds", type=positive_int, default=3, help="cold and warm starts (default: %(default)s)")
     parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
-    about = {"job": {name: getattr(options, name) for name in ("model", "arguments", "seconds", "rounds")}}
+    about = {
+        "job": {name: getattr(options, name) for name in ("model", "arguments", "seconds", "rounds", "cores", "isa")}
+    }
     return run_study("benchmarks.studies.startup", options.json, about, lambda record: _measure(options, record))
 
 
@@ -139,7 +151,8 @@ def _measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
             kept.parent.mkdir(parents=True)
             kept.symlink_to(weights)
             for kind in MAX_SECONDS:
-                found = start(options.model, shlex.split(options.arguments), options.seconds, cache)
+                arguments = shlex.split(options.arguments)
+                found = start(options.model, arguments, options.seconds, cache, cores=options.cores, isa=options.isa)
                 record.setdefault(kind, []).append(found)
                 print(f"{kind}: " + ", ".join(f"{name} {value:g}" for name, value in found.items()), flush=True)
     for kind, bound in MAX_SECONDS.items():
