@@ -25,6 +25,8 @@ from rtsod.system.files import json_from_text
 
 VERSION: Final = 2
 """Increased whenever the meaning of the file changes."""
+WEIGHT_MAX: Final = 127
+"""The largest integer of a weight, where sums of products do not saturate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Calibration:
     pictures: str
     """What the ranges were measured on, for people."""
     version: int = VERSION
+    weight_max: int = WEIGHT_MAX
+    """The largest integer of a quantised weight. Of the processor, not of the weights, so files do not contain it."""
 
     def text(self) -> str:
         """The calibration as JSON."""
@@ -67,6 +71,8 @@ class Calibration:
             "pictures": self.pictures,
             "version": self.version,
         }
+        if self.weight_max != WEIGHT_MAX:
+            data["weight_max"] = self.weight_max
         return json.dumps(data, indent=1) + "\n"
 
 

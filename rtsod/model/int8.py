@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node, symbolic_trace
 
-from rtsod.model.calibration import Calibration, OutlierChannels
+from rtsod.model.calibration import WEIGHT_MAX, Calibration, OutlierChannels
 from rtsod.model.fp16 import cancels
 from rtsod.model.outlier_channels import OutlierSplitter
 from rtsod.model.saliency import DEVIATION, MEAN, SaliencyGraph
@@ -93,23 +93,24 @@ class Int8Conv(nn.Module):
     Args:
         conv: left as it is.
         ignored: input channels that it is to ignore.
+        largest: integer of a weight.
     """
 
     scale: Tensor
     zero: Tensor
 
-    def __init__(self, conv: nn.Conv2d, ignored: Sequence[int] = ()) -> None:
+    def __init__(self, conv: nn.Conv2d, ignored: Sequence[int] = (), largest: int = WEIGHT_MAX) -> None:
         super().__init__()
         self.conv = copy.deepcopy(conv)
         with torch.no_grad():
             self.conv.weight[:, list(ignored)] = 0
         peaks = self.conv.weight.detach().abs().amax((1, 2, 3))  # (C',)
-        self.register_buffer("scale", (peaks / 127).clamp_min(_MIN_SCALE))
+        self.register_buffer("scale", (peaks / largest).clamp_min(_MIN_SCALE))
         self.register_buffer("zero", torch.zeros(len(peaks), dtype=torch.int32))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H, W)."""
-        # The ONNX exporter insists on -128, but it never occurs: no weight is beyond 127 scales.
+        # The ONNX exporter insists on -128, but it never occurs: no weight is beyond 127 scales, or 63.
         weight = torch.fake_quantize_per_channel_affine(self.conv.weight, self.scale, self.zero, 0, -128, 127)
         out: Tensor = self.conv._conv_forward(x, weight, self.conv.bias)
         return out
@@ -147,7 +148,7 @@ def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Int8Ra
     splitter = OutlierSplitter(traced, channels) if channels else None
     for node, conv in chosen.items():
         ignored = () if splitter is None else splitter.split(node, conv)
-        traced.set_submodule(str(node.target), Int8Conv(conv, ignored))
+        traced.set_submodule(str(node.target), Int8Conv(conv, ignored, calibration.weight_max))
     for source, (scale, zero) in scales.items():
         with traced.graph.inserting_after(source):
             quantiser = traced.graph.call_function(torch.fake_quantize_per_tensor_affine)

@@ -31,7 +31,7 @@ from rtsod.interfaces import Engine
 from rtsod.model.calibration import Calibration, calibration_for, calibration_from_text
 from rtsod.model.checkpoints import load_network
 from rtsod.model.golden_input import golden_input
-from rtsod.model.int8 import FUSION, cancelling_layers, int8_from_fp32, layers_left_in_float, measure_ranges
+from rtsod.model.int8 import FUSION, Int8Conv, cancelling_layers, int8_from_fp32, layers_left_in_float, measure_ranges
 from rtsod.model.outlier_channels import OUTLIER_PREFIX, OutlierSplitter
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
@@ -296,3 +296,18 @@ class TestOnnx:
         with torch.inference_mode():
             answer = exact(torch.from_numpy(picture)[None])[0, 0].numpy()
         assert check_parity(graph, lambda _: answer, [picture], "int8").mean_error < 0.004
+
+
+@pytest.mark.parametrize("largest", [127, 63])
+def test_weights_are_rounded_to_integers_within_their_limit(largest: int) -> None:
+    conv = nn.Conv2d(2, 3, 3)
+    rounded = Int8Conv(conv, largest=largest)
+    integers = torch.fake_quantize_per_channel_affine(conv.weight, rounded.scale, rounded.zero, 0, -128, 127)
+    integers = integers / rounded.scale[:, None, None, None]
+    assert integers.abs().amax((1, 2, 3)).tolist() == pytest.approx([largest] * 3)
+
+
+def test_the_limit_of_the_weights_changes_the_calibrations_text() -> None:
+    found = calibration_for(resolve(EngineConfig(model="lite")))
+    assert "weight_max" not in found.text()
+    assert '"weight_max": 63' in replace(found, weight_max=63).text()

@@ -20,6 +20,7 @@ from rtsod.backends.openvino.compiled_form import CompiledForm
 from rtsod.backends.openvino.core import mapped_errors, ov
 from rtsod.backends.openvino.engine import OpenVinoEngine
 from rtsod.backends.openvino.int8_probe import remembered_speedup
+from rtsod.backends.openvino.int8_saturation import REDUCED_WEIGHT_MAX, int8_saturates
 from rtsod.backends.self_check import TOLERANCE, check_golden_output
 from rtsod.config import EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
@@ -132,6 +133,8 @@ class _Builder:
                 "choose one of these"
             )
         calibration = calibration_for(self.weights) if precision == "int8" else None
+        if calibration is not None and self.device == "CPU" and int8_saturates(self.cache.core):
+            calibration = replace(calibration, weight_max=REDUCED_WEIGHT_MAX)
         form = self._form(calibration, precision)
         compiled, info = form.compiled, self._info(precision)
         self._check_precision(compiled, precision)
