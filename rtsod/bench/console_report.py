@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rtsod.bench.expected import class_line, expectation
 from rtsod.bench.interference import interference_warning
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
@@ -68,6 +69,12 @@ def roofline_lines(result: Result) -> list[str]:
         if doubt is not None:
             lines.append(f"  this share is unreliable: {doubt}")
     return lines
+
+
+def class_lines(result: Result) -> list[str]:
+    """The processor's class, and what to expect of it."""
+    here = result.processor_class
+    return [class_line(here, result.kernel), f"  {expectation(here, result.cores)}"]
 
 
 def compared_with_1080_ti(roofline: Roofline) -> str:

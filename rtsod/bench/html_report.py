@@ -15,6 +15,7 @@ from rtsod.bench.console_report import (
     format_fps,
     run_title,
 )
+from rtsod.bench.expected import class_line, expectation
 from rtsod.bench.html_elements import document, section, table
 from rtsod.bench.interference import interference_warning
 from rtsod.bench.network import NetworkResult
@@ -24,7 +25,9 @@ from rtsod.metrics import Percentiles, Stage
 if TYPE_CHECKING:
     from rtsod.bench.end_to_end import EndToEndResult
 
-_MACHINE_LABELS: Final = {"memory_gb": "memory, GiB"}
+_MACHINE_LABELS: Final = {
+    "memory_gb": "memory, GiB", "processor_class": "processor class", "held_to": "held to",
+}  # fmt: skip
 """Labels of the machine's facts that differ from their JSON keys."""
 _METHOD: Final = (
     "Every measurement ran in its own process. Networks run at batch size 1, from pixels in host memory to the mask in "
@@ -51,6 +54,7 @@ def render_page(result: Result) -> str:
         "<h1>rtsod benchmark</h1>",
         f'<p class="muted">{escape(str(result.machine["date"]))} · {escape(str(result.machine["processor"]))}, '
         f"{result.machine['cores']} cores{_remarks(result)}</p>",
+        f"<p>{escape(_expected(result))}</p>",
         f'<div class="cards">{"".join(_network_card(result, network) for network in result.networks)}</div>',
         *_network_section(result),
         *_roofline_section(result),
@@ -59,6 +63,12 @@ def render_page(result: Result) -> str:
         section("Machine", _machine_table(result.machine)),
     ]
     return document("rtsod benchmark", "".join(parts))
+
+
+def _expected(result: Result) -> str:
+    here = result.processor_class
+    sentences = (class_line(here, result.kernel), expectation(here, result.cores))
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
 
 
 def _remarks(result: Result) -> str:

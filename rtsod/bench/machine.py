@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from rtsod.system.machine import describe_machine, memory_gb
+from rtsod.system.processor_class import limit, processor_class
 from rtsod.version import __version__
 
 LIBRARIES: Final = ("numpy", "opencv-python", "openvino", "torch", "tensorrt", "onnxruntime", "av")
@@ -18,6 +19,8 @@ def describe() -> dict[str, object]:
     machine = describe_machine()
     return {
         "processor": machine["processor"],
+        "processor_class": str(processor_class()),
+        **({} if (most := limit()) is None else {"held_to": most}),
         "cores": machine["cores"],
         "memory_gb": memory_gb(),
         **{name: machine[name] for name in ("available_cores",) if name in machine},

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from rtsod.bench.kernels import main_kernel
 from rtsod.bench.target import PAPER_FPS, Target
 from rtsod.config import ModelName
 from rtsod.frames import EngineInfo
@@ -40,6 +41,8 @@ class NetworkResult:
     """Cores other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
     cut_short: bool = False
     """Whether a signal ended the measurement early."""
+    kernel: str = ""
+    """The kernel that ran most of the convolutions, by OpenVINO's name; empty if unknown."""
 
     @property
     def model(self) -> ModelName:
@@ -94,7 +97,15 @@ def measure_network(target: Target, seconds: float, launched_at: float) -> Netwo
         startup = time.time() - launched_at
         with _sigterm_event() as stop:
             samples = time_engine(engine, seconds, stop_requested=stop.is_set)
-        return NetworkResult(target, engine.info, engine_choice, round(startup, 3), samples, cut_short=stop.is_set())
+        return NetworkResult(
+            target,
+            engine.info,
+            engine_choice,
+            round(startup, 3),
+            samples,
+            cut_short=stop.is_set(),
+            kernel=main_kernel(engine),
+        )
     finally:
         engine.close()
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtsod.bench.interference import is_disturbed
+from rtsod.bench.kernels import class_that_ran
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.op_count import OpCount
 from rtsod.bench.roofline import Bound, Roofline, roofline_bound
 from rtsod.config import ModelName
+from rtsod.system.processor_class import ProcessorClass
 
 if TYPE_CHECKING:
     from rtsod.bench.end_to_end import EndToEndResult  # needs the extra rtsod[bench]
@@ -52,6 +54,19 @@ class Result:
         cores = self.machine["cores"]
         assert isinstance(cores, int)
         return cores
+
+    @property
+    def processor_class(self) -> ProcessorClass:
+        """The class of the processor, as far as the networks used it."""
+        here = ProcessorClass(str(self.machine.get("processor_class", ProcessorClass.UNKNOWN)))
+        order = list(ProcessorClass)
+        ran = [class_that_ran(here, network.kernel, network.engine.precision) for network in self.networks]
+        return max(ran, key=order.index, default=here)
+
+    @property
+    def kernel(self) -> str:
+        """The kernel that ran most of the convolutions of the first network that could tell; empty if none could."""
+        return next((network.kernel for network in self.networks if network.kernel), "")
 
     @property
     def others_cores(self) -> float | None:
@@ -98,7 +113,7 @@ class Result:
         return {
             "command": self.command,
             "end": self.outcome,
-            "machine": self.machine,
+            "machine": {**self.machine, "processor_class": str(self.processor_class)},
             "networks": [self._network_record(network) for network in self.networks],
             "others_cores": self.others_cores,
             "roof": {"none_because": self.no_roofline_reason}
@@ -112,6 +127,7 @@ class Result:
         return {
             "model": network.model,
             "engine": asdict(network.engine),
+            "kernel": network.kernel,
             "why": network.engine_choice,
             "fps": round(network.fps, 3),
             "ms": network.percentiles,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from rtsod.bench.console_report import network_lines, pipeline_lines, roofline_lines
+from rtsod.bench.console_report import class_lines, network_lines, pipeline_lines, roofline_lines
 from rtsod.bench.interference import InterferenceMonitor
 from rtsod.bench.isolation import CutShort, run_isolated
 from rtsod.bench.network import NetworkResult, measure_network, prepare
@@ -112,6 +112,7 @@ class Session:
                 self._result.op_counts[target.model] = count
         self._save()
         self._notify_all(roofline_lines(self._result))
+        self._notify_all(class_lines(self._result))
 
     def _add(self, network: NetworkResult) -> None:
         self._result.networks.append(network)

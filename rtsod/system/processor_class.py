@@ -1,8 +1,8 @@
 """Which class of processor this is, by the instructions it has for the network's 8-bit arithmetic.
 
-Most of a frame's time is spent on 8-bit convolutions. AMX multiplies whole tiles of bytes at a time, VNNI four bytes per
-lane, and AVX2 needs three instructions for what VNNI does in one. The class therefore says more about the speed than the
-clock rate, and every result names it.
+Most of a frame's time is spent on 8-bit convolutions. AMX multiplies whole tiles of bytes at a time, VNNI four bytes
+per lane, and AVX2 needs three instructions for what VNNI does in one. The class therefore says more about the speed
+than the clock rate, and every result names it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from rtsod.backends.openvino.core import mapped_errors, ov
@@ -33,6 +35,17 @@ class OpenVinoEngine:
             result = self._request.infer([image[None]], share_inputs=True, share_outputs=True)
         # A copy: the next call writes into the same memory.
         return np.array(result[0][0, 0], np.float32)
+
+    def kernels(self) -> Counter[str]:
+        """The kernels that run the convolutions, with how many each runs, as OpenVINO names them.
+
+        ``brgconv_avx512_amx_I8`` is one in 8 bits on AMX. The names say which instructions really are used, whatever
+        the processor has.
+        """
+        with mapped_errors("OpenVINO does not tell its kernels"):
+            nodes = self._request.get_compiled_model().get_runtime_model().get_ops()
+            told = [node.get_rt_info() for node in nodes]
+        return Counter(str(info["primitiveType"].value) for info in told if info["layerType"].value == "Convolution")
 
     def close(self) -> None:
         """Do nothing: OpenVINO frees the model with the last reference to this object."""

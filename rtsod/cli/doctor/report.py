@@ -17,6 +17,7 @@ from rtsod.cli.doctor.network import engines
 from rtsod.cli.doctor.trial import trial
 from rtsod.cli.doctor.video import cameras, display, virtual_cameras
 from rtsod.system.machine import describe_machine
+from rtsod.system.processor_class import processor_class
 from rtsod.version import __version__
 
 Check = Callable[[], Iterator[Finding]]
@@ -37,6 +38,8 @@ def program() -> Iterator[Finding]:
     if "available_cores" in machine:
         found += f", of which a quota leaves {machine['available_cores']}"
     yield Finding("program", Verdict.OK, found)
+    named = f"{machine['processor']}, class {processor_class()}; rtsod bench says what to expect of it"
+    yield Finding("processor", Verdict.INFO, named)
 
 
 CHECKS: Final[Sequence[Check]] = (

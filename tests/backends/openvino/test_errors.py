@@ -65,3 +65,6 @@ def test_running(error: Exception, reason: str) -> None:
     refused: Any = Failing(object(), "create_infer_request", error)
     with pytest.raises(EngineError, match=f"^OpenVINO does not start: {reason}$"):
         OpenVinoEngine(refused, info)
+    request = SimpleNamespace(get_compiled_model=lambda: Failing(object(), "get_runtime_model", error))
+    with pytest.raises(EngineError, match=f"^OpenVINO does not tell its kernels: {reason}$"):
+        OpenVinoEngine(SimpleNamespace(create_infer_request=lambda: request), info).kernels()
