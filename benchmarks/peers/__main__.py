@@ -6,6 +6,7 @@ load from other programs affects all of them equally. The reported ratio is the 
     python -m benchmarks.peers --json benchmarks/results/peers_lite.json
     python -m benchmarks.peers rembg rtsod:fp32 rtsod:bf16 rtsod:auto
     python -m benchmarks.peers --stream --frames 30 rembg rtsod:auto region:192
+    python -m benchmarks.peers --stream --frames 30 --size 1280x720 mediapipe rtsod:auto region:192
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.peers import worker
-from benchmarks.peers.environment import REQUIREMENTS, peers_python
+from benchmarks.peers.environment import MEDIAPIPE_REQUIREMENTS, REQUIREMENTS, peers_python
 from benchmarks.support.clips import read_clip
 from benchmarks.support.study import positive_int, run_study
 from rtsod.bench.sources import scene_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
 from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Image
+from rtsod.imaging.fit import cover
 from rtsod.imaging.iou import iou
 from rtsod.masking.initial_quality import ROI_SIZES
 from rtsod.model.weights import fetch, published, weights_folder
@@ -40,8 +42,12 @@ from rtsod.system.files import file_to_write
 
 ROOT: Final = Path(__file__).parents[2]
 CLIPS: Final = ROOT.parent / "shared" / "samples" / "clips"
-PEERS_ENVIRONMENT: Final = ("rembg", "onnxruntime")
-"""Contestants that run in the peers' environment; all others run in this one."""
+ENVIRONMENTS: Final = {
+    "rembg": REQUIREMENTS,
+    "onnxruntime": REQUIREMENTS,
+    worker.MEDIAPIPE: MEDIAPIPE_REQUIREMENTS,
+}
+"""What the environments of those contestants hold that do not run in this one."""
 MIN_SAME_IOU: Final = 0.99
 """Lowest IoU at which two contestants' masks count as the same."""
 DEFAULT_CONTESTANTS: Final = (*worker.PEERS, f"{worker.OURS}:fp32", f"{worker.OURS}:auto")
@@ -59,6 +65,8 @@ class Contestant:
     """Engine and precision, as it reports them."""
     rounds_ms: list[float] = field(default_factory=list)
     """Mean milliseconds per frame of each round."""
+    frames_ms: list[float] = field(default_factory=list)
+    """Milliseconds of every frame of all rounds."""
 
     def receive(self) -> Any:
         """Its next message.
@@ -79,13 +87,15 @@ class Contestant:
         assert self.process.stdin is not None
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
-        self.rounds_ms.append(float(np.mean(self.receive())))
+        frames_ms = self.receive()
+        self.frames_ms += frames_ms
+        self.rounds_ms.append(float(np.mean(frames_ms)))
 
 
 def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
     """Start a contestant. It is ready after its first message."""
     masks = folder / f"{name.replace(':', '-')}.npy"
-    python = peers_python() if name in PEERS_ENVIRONMENT else sys.executable
+    python = peers_python(ENVIRONMENTS[name]) if name in ENVIRONMENTS else sys.executable
     command = [str(python), worker.__file__, name, model, str(weights), str(folder / "frames.npy"), str(masks)]
     environment = {**os.environ, "U2NET_HOME": str(weights_folder()), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
@@ -95,28 +105,31 @@ def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=folder,
+        stderr=subprocess.DEVNULL if name == worker.MEDIAPIPE else None,  # its log of loading, on every start
         start_new_session=True,  # Ctrl-C reaches this process only, which then ends the others
     )
     return Contestant(name, process, masks)
 
 
-def input_frames(count: int, *, stream: bool) -> tuple[str, list[Image]]:
-    """640x480 frames of webcam clips, or of the drawn scene if there are no clips.
+def input_frames(count: int, *, stream: bool, size: tuple[int, int] = (640, 480)) -> tuple[str, list[Image]]:
+    """Frames of webcam clips, or of the drawn scene if there are no clips.
 
     Args:
         count: number of frames.
         stream: take consecutive frames of one clip; otherwise spread them over all clips.
+        size: their width and height; the clips have 640x480.
 
     Returns:
         A description of the input, and the frames.
     """
     clips = sorted(CLIPS.glob("*.mkv"))
     if not clips:
-        return "drawn scene", scene_images(640, 480, count=count)
+        return "drawn scene", scene_images(*size, count=count)
     if stream:
-        return f"webcam clip {clips[0].stem}", read_clip(clips[0], count)
+        return f"webcam clip {clips[0].stem}", [cover(image, *size) for image in read_clip(clips[0], count)]
     images = [image for clip in clips for image in read_clip(clip)]
-    return "webcam clips", images[:: max(1, len(images) // count)][:count]
+    spread = images[:: max(1, len(images) // count)][:count]
+    return "webcam clips", [cover(image, *size) for image in spread]
 
 
 def least_iou(one: Path, other: Path) -> float:
@@ -158,6 +171,7 @@ def _summary(contestant: Contestant, contestants: list[Contestant], rounds: int)
         "runs": contestant.runs,
         "median_ms": round(median(own), 2),
         "fps": round(1e3 / median(own), 3),
+        "frame_ms": {f"p{share}": round(float(np.percentile(contestant.frames_ms, share)), 2) for share in (50, 95)},
         "rate_against": {
             other.name: round(median(b / a for a, b in zip(own, other.rounds_ms[:rounds], strict=True)), 3)
             for other in others
@@ -193,12 +207,19 @@ def check_names(names: Sequence[str]) -> None:
         UsageError: a name is unknown or occurs twice.
     """
     ours = (f"{worker.OURS}:{precision}" for precision in PRECISIONS)
-    known = (*worker.PEERS, *ours, *(f"{worker.REGION}:{size}" for size in ROI_SIZES))
+    known = (*worker.PEERS, worker.MEDIAPIPE, *ours, *(f"{worker.REGION}:{size}" for size in ROI_SIZES))
     for name in names:
         if name not in known:
             raise UsageError(f"{name}: unknown contestant: choose from {', '.join(known)}")
         if names.count(name) > 1:
             raise UsageError(f"{name}: name each contestant once")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text}: must be WIDTHxHEIGHT, such as 1280x720")
+    return int(width), int(height)
 
 
 def main() -> int:
@@ -219,12 +240,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=positive_int, default=7, help="(default: %(default)s)")
     parser.add_argument("--frames", type=positive_int, default=4, help="frames per round (default: %(default)s)")
     parser.add_argument("--stream", action="store_true", help="use consecutive frames, which region:PIXELS needs")
+    parser.add_argument(
+        "--size", type=_size, default=(640, 480), metavar="WxH", help="scale the frames (default: 640x480, as they are)"
+    )
     parser.add_argument("--json", type=file_to_write, help="save the result to this file")
     options = parser.parse_args()
 
     def measure_and_print(record: dict[str, Any]) -> None:
         check_names(options.contestants)
-        description, images = input_frames(options.frames, stream=options.stream)
+        description, images = input_frames(options.frames, stream=options.stream, size=options.size)
         record["input"] |= {"name": description, "size": [images[0].shape[1], images[0].shape[0]]}
         try:
             measure(options.contestants, options.model, options.rounds, images, record)
@@ -233,7 +257,12 @@ def main() -> int:
                 print(line, flush=True)
 
     about = {
-        "peers": [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line],
+        "peers": [
+            line
+            for file in (REQUIREMENTS, MEDIAPIPE_REQUIREMENTS)
+            for line in file.read_text().splitlines()
+            if "==" in line
+        ],
         "model": options.model,
         "input": {"frames": options.frames, "stream": options.stream},
     }

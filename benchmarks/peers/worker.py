@@ -9,6 +9,9 @@ frames once and writes the milliseconds of each frame. The masks of the first pa
 what the program does with a stream: the network sees the ROI at that size, and the full frame at intervals. The worker
 also runs in the peers' environment, so each contestant imports what it needs itself.
 
+``mediapipe`` is another network: the selfie segmentation behind the backgrounds of many video calls, which knows people
+only. It gets the frame and returns a mask of the frame's size.
+
 All others follow the protocol of the authors' test script: the frame is scaled to 320x320, divided by its maximum and
 normalised; the map is stretched to [0, 1] and scaled back to the frame's size.
 """
@@ -142,6 +145,20 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     return segment, f"{part.info.name} {part.info.precision}"
 
 
+def mediapipe(model: str, weights: Path) -> Contestant:
+    """MediaPipe's selfie segmentation as its manual describes, with the network for landscape frames (256x144)."""
+    from hashlib import sha256
+
+    from mediapipe.python.solutions import selfie_segmentation as package
+
+    network = Path(package.__file__).parents[2] / "modules" / "selfie_segmentation" / MEDIAPIPE_NETWORK
+    found = sha256(network.read_bytes()).hexdigest()
+    if found != MEDIAPIPE_SHA256:
+        raise SystemExit(f"{network}: its SHA-256 is {found}, not {MEDIAPIPE_SHA256}: install mediapipe again")
+    session = package.SelfieSegmentation(model_selection=1)
+    return lambda image: np.asarray(session.process(np.ascontiguousarray(image[..., ::-1])).segmentation_mask)
+
+
 def protocol_of_the_authors(run: Callable[[Array], Array]) -> Contestant:
     """A contestant that feeds a network as the authors' test script does.
 
@@ -162,6 +179,9 @@ def protocol_of_the_authors(run: Callable[[Array], Array]) -> Contestant:
     return segment
 
 
+MEDIAPIPE: Final = "mediapipe"
+MEDIAPIPE_NETWORK: Final = "selfie_segmentation_landscape.tflite"
+MEDIAPIPE_SHA256: Final = "a77d03f4659b9f6b6c1f5106947bf40e99d7655094b6527f214ea7d451106edd"
 PEERS: Final = {
     "rembg": (rembg, "fp32"), "torch": (torch_loop, "fp32"), "onnxruntime": (onnxruntime, "fp32"),
     "openvino": (openvino, "fp32"), "openvino-int8": (openvino_int8, "int8"),
@@ -176,6 +196,8 @@ def open_contestant(contestant: str, model: str, weights: Path) -> tuple[Contest
     name, _, parameter = contestant.partition(":")
     if name == OURS:
         return rtsod(model, parameter)
+    if name == MEDIAPIPE:
+        return mediapipe(model, weights), "tflite"
     if name == REGION:
         return region(model, int(parameter))
     open_peer, runs = PEERS[name]
