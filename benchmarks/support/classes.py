@@ -25,13 +25,9 @@ BENCHES: Final = ("bench", "bench_vnni", "bench_avx2")
 
 
 def class_of(result: dict[str, Any]) -> str:
-    """The class of processor that a result was recorded on.
-
-    Raises:
-        KeyError: it is not known.
-    """
+    """The class of processor that a result was recorded on."""
     machine = result["machine"]
-    return str(machine.get("processor_class") or _OLDER[machine["processor"]])
+    return str(machine.get("processor_class") or _OLDER.get(machine["processor"], ProcessorClass.UNKNOWN))
 
 
 def processor_of(result: dict[str, Any]) -> str:

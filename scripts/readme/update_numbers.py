@@ -1,7 +1,10 @@
-"""Write the tables in docs/benchmarks.md from the results in benchmarks/results, so that the two cannot drift apart.
+"""Write what is quoted from benchmarks/results, so that the two cannot drift apart.
 
-python scripts/readme/update_numbers.py            # rewrite the block
-python scripts/readme/update_numbers.py --check    # exit with 1 if the block differs from the results
+The tables in docs/benchmarks.md, the summary in README.md, and what ``rtsod bench`` expects of each processor class
+(rtsod/assets/expected_speed.json).
+
+python scripts/readme/update_numbers.py            # rewrite all three
+python scripts/readme/update_numbers.py --check    # exit with 1 if one of them differs from the results
 """
 
 from __future__ import annotations
@@ -13,11 +16,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks/ is beside this script's folder, and not installed
+
+from benchmarks.support.classes import (
+    BENCHES,
+    call_of,
+    class_of,
+    expected_speeds,
+    network_of,
+    processor_of,
+    undisturbed,
+)  # fmt: skip
+from benchmarks.support.tables import beside_mediapipe, people, table
 from rtsod.bench.interference import is_disturbed
 
 ROOT: Final = Path(__file__).parents[2]
 BEGIN: Final = "<!-- numbers:begin -->"
 END: Final = "<!-- numbers:end -->"
+SPEED_BEGIN: Final = "<!-- speed:begin -->"
+SPEED_END: Final = "<!-- speed:end -->"
+MODELS: Final = ("full", "lite")
+EXPECTED: Final = ROOT / "rtsod" / "assets" / "expected_speed.json"
 
 
 def block(results: Path) -> str:
@@ -44,7 +63,9 @@ def block(results: Path) -> str:
             (unknown if others is None else busy).append(source)
             continue
         parts += [section(result) for section in sections]
-        quoted.append(f"{source} ({machine['processor']}, {machine['cores']} cores, {machine['date'][:10]})")
+        quoted.append(
+            f"{source} ({processor_of(result)}, {class_of(result)}, {machine['cores']} cores, {machine['date'][:10]})"
+        )
     if quoted:
         parts.append(f"Sources: {', '.join(quoted)}. Each file holds the command that recorded it. No GPU was used.")
     if busy:
@@ -67,8 +88,16 @@ def _networks(*benches: dict[str, Any]) -> str:
         for bench in benches
         for network in bench["networks"]
     ]
-    heads = ["network at 320 × 320", "engine", "fps", "p50 / p95 / p99 ms", "start-up", "share of the roofline bound"]
-    return _table(heads, rows)
+    named = " and ".join(dict.fromkeys(class_of(bench) for bench in benches))
+    heads = [
+        f"{named}: network at 320 × 320",
+        "engine",
+        "fps",
+        "p50 / p95 / p99 ms",
+        "start-up",
+        "share of the roofline bound",
+    ]
+    return table(heads, rows)
 
 
 def _pipelines(bench: dict[str, Any]) -> str:
@@ -84,11 +113,16 @@ def _pipelines(bench: dict[str, Any]) -> str:
         for run in bench["pipelines"]
         if run["paced"]
     ]
-    return _table(["camera to sink", "sync", "masks of", "fps", "latency, p50 / p95 / p99 ms", "peak memory"], rows)
+    return table(
+        [f"{class_of(bench)}: camera to sink", "sync", "masks of", "fps", "latency, p50 / p95 / p99 ms", "peak memory"],
+        rows,
+    )
 
 
 def _peers(peers: dict[str, Any]) -> str:
     contestants = peers["contestants"]
+    if "mediapipe" in contestants:
+        return beside_mediapipe(peers)
     rows = [
         [
             name,
@@ -101,9 +135,37 @@ def _peers(peers: dict[str, Any]) -> str:
     ]
     width, height = peers["input"]["size"]
     frames = "consecutive frames" if peers["input"].get("stream") else "single frames"
-    heads = [f"{peers['model']}, {frames} of {width} × {height}", "engine", "ms per frame", "speed relative to rembg",
-             "lowest IoU with rembg's mask"]  # fmt: skip
-    return _table(heads, rows)
+    heads = [
+        f"{class_of(peers)}: {peers['model']}, {frames} of {width} × {height}",
+        "engine",
+        "ms per frame",
+        "speed relative to rembg",
+        "lowest IoU with rembg's mask",
+    ]
+    return table(heads, rows)
+
+
+def summary(results: Path) -> str:
+    """The README's table: one row for each question and processor class.
+
+    Args:
+        results: folder of JSON files.
+    """
+    benches = [bench for name in BENCHES if (bench := undisturbed(results / f"{name}.json")) is not None]
+    rows = [["network alone", class_of(b), *(f"{network_of(b, m)['fps']:.0f} fps" for m in MODELS)] for b in benches]
+    for bench in benches:
+        calls = [call_of(bench, model) for model in MODELS]
+        cells = [f"{call['output_fps']:.0f} fps, {call['latency_ms']['p50']:.0f} ms" for call in calls]
+        rows.append(["camera to sink at 720p, chosen by `auto`", class_of(bench), *cells])
+    for suffix in ("", "_vnni"):
+        peers = [undisturbed(results / f"peers_{model}{suffix}.json") for model in MODELS]
+        both = [result for result in peers if result is not None]
+        if len(both) == len(MODELS):
+            rates = [f"{result['contestants']['rtsod:auto']['rate_against']['rembg']:.1f}×" for result in both]
+            rows.append(["against rembg with the same weights, one frame to its mask", class_of(both[0]), *rates])
+    rendered = table(["two cores", "processor class", *MODELS], rows)
+    processors = ", ".join(f"{class_of(bench)} is an {processor_of(bench)}" for bench in benches)
+    return f"{rendered}\n\n{processors}."
 
 
 def _length(growth: dict[str, Any]) -> str:
@@ -141,7 +203,7 @@ def _camera_rate(study: dict[str, Any]) -> str:
     ]
     heads = ["camera at 720p, 30 per second: class / model / load", "frames lost", "latency, p50 / p95 ms",
              "mask age, p95 ms", "masks per second", "cores busy", "first picture, s", "targets"]  # fmt: skip
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _rounded(value: float | None, form: str = ".0f") -> str:
@@ -156,17 +218,19 @@ def _percent(share: float | None, form: str = ".0%") -> str:
     return _rounded(share, form)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
     "bench": (_networks, _pipelines),
+    "bench_vnni": (_networks, _pipelines),
+    "bench_avx2": (_networks, _pipelines),
     "bench_bf16": (_networks,),
     "peers_lite": (_peers,),
+    "peers_lite_vnni": (_peers,),
     "peers_full": (_peers,),
+    "peers_full_vnni": (_peers,),
     "peers_stream": (_peers,),
+    "mediapipe_lite_vnni": (_peers,),
+    "mediapipe_full_vnni": (_peers,),
+    "people": (people,),
     "camera_rate": (_camera_rate,),
     "pipeline_overhead": (_overhead,),
     "growth_length": (_length,),
@@ -174,16 +238,16 @@ SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
 """The tables and sentences that each result adds to the page."""
 
 
-def updated(page: str, numbers: str) -> str:
+def updated(page: str, numbers: str, begin: str = BEGIN, end: str = END) -> str:
     """The page with ``numbers`` between its markers.
 
     Raises:
         ValueError: the page does not have exactly one pair of markers.
     """
-    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
-        raise ValueError(f"the page needs {BEGIN} once and, after it, {END} once")
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{numbers}\n{END}{rest.split(END)[1]}"
+    if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
+        raise ValueError(f"the page needs {begin} once and, after it, {end} once")
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{numbers}\n{end}{rest.split(end)[1]}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -196,18 +260,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--results", type=Path, default=ROOT / "benchmarks" / "results", help="(default: benchmarks/results)"
     )
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="(default: README.md)")
+    parser.add_argument("--expected", type=Path, default=EXPECTED, help="(default: rtsod/assets/expected_speed.json)")
     options = parser.parse_args(argv)
     try:
-        before = options.page.read_text(encoding="utf-8")
-        after = updated(before, block(options.results))
+        written = {
+            options.page: updated(options.page.read_text(encoding="utf-8"), block(options.results)),
+            options.readme: updated(
+                options.readme.read_text(encoding="utf-8"), summary(options.results), SPEED_BEGIN, SPEED_END
+            ),
+            options.expected: json.dumps(expected_speeds(options.results), indent=2) + "\n",
+        }
+        differ = [path for path, text in written.items() if path.read_text(encoding="utf-8") != text]
     except (OSError, ValueError, KeyError) as error:
         print(f"update_numbers: {error!r}", file=sys.stderr)
         return 2
     if options.check:
-        if after != before:
-            print("the page's numbers differ from benchmarks/results: run scripts/readme/update_numbers.py")
-        return int(after != before)
-    options.page.write_text(after, encoding="utf-8")
+        for path in differ:
+            print(f"{path.name} differs from benchmarks/results: run scripts/readme/update_numbers.py")
+        return int(bool(differ))
+    for path in differ:
+        path.write_text(written[path], encoding="utf-8")
     return 0
 
 
