@@ -40,6 +40,7 @@ from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import SourceError
 from rtsod.frames import Alpha, Frame, Image
 from rtsod.imaging.fit import cover
+from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.metrics import Metrics
 from rtsod.model.weights import fetch, published, resolve
@@ -159,24 +160,15 @@ def region_masks(model: ModelName, images: Sequence[Image]) -> Iterator[Alpha]:
     """Masks from the region of interest, refined, as the program makes them of a stream that shows these frames."""
     configs = [EngineConfig(model, precision="auto", input_size=size) for size in (320, ROI)]
     whole, part = (open_engine(config, resolve(config)) for config in configs)
-    clock = _Clock()
-    masker, refine = RoiMasker(whole, part, Metrics(), clock=clock), refiner("fast")
+    metrics, refine = Metrics(), refiner("fast")
+    # A clock that stands still: refreshes then cost nothing, and fall on the same frames on every machine.
+    refresher = InPlaceRefresher(lambda: whole, metrics, clock=lambda: 0.0)
+    masker = RoiMasker(whole.info.input_size, part, refresher, metrics)
     for index, image in enumerate(images):
         masker.run_deferred()
-        clock.now = index * EVERY / 30
-        yield refine(image, masker.mask(Frame(image, index, clock.now)).alpha).alpha
+        yield refine(image, masker.mask(Frame(image, index, index * EVERY / 30)).alpha).alpha
     whole.close()
     part.close()
-
-
-class _Clock:
-    """Time as the frames tell it, so that refreshes fall on the same frames on every machine."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def cutouts(
