@@ -39,10 +39,10 @@ COMMANDS: Final = {
     "peers_lite_vnni": "benchmarks.peers --model lite --rounds 5 rembg openvino openvino-int8 rtsod:fp32 rtsod:auto",
     "peers_full_vnni": "benchmarks.peers --model full --rounds 5 --frames 2 "
     "rembg openvino openvino-int8 rtsod:fp32 rtsod:auto",
-    "mediapipe_lite_vnni": "benchmarks.peers --model lite --stream --frames 30 --rounds 5 --size 1280x720 "
+    "mediapipe_lite_vnni": "benchmarks.peers --model lite --stream --frames 30 --rounds 3 --size 1280x720 "
     "mediapipe rembg rtsod:auto region:192 region:160 region:128",
     "mediapipe_full_vnni": "benchmarks.peers --model full --stream --frames 20 --rounds 3 --size 1280x720 "
-    "mediapipe rembg rtsod:auto region:192 region:160 region:128",
+    "mediapipe rtsod:auto region:192 region:160 region:128",
     "people": "benchmarks.peers.quality",
     "startup": "benchmarks.studies.startup",
     "edges": "benchmarks.studies.edges",
@@ -68,8 +68,7 @@ CLASSES: Final = {
 }
 """The class of processor that a result of speed belongs to; the others belong to none."""
 GROUPS: Final = {
-    "laptop": [name for name in COMMANDS if CLASSES.get(name) in (ProcessorClass.VNNI, ProcessorClass.AVX2)]
-    + ["people"]
+    "laptop": [name for name in COMMANDS if CLASSES.get(name) in (ProcessorClass.VNNI, ProcessorClass.AVX2)],
 }
 """Results that are recorded together, by the name of the group."""
 
