@@ -69,6 +69,8 @@ class Event(StrEnum):
     OUTPUT_RECOVERED = "output_recovered"
     OUTPUT_STARVED = "output_starved"
     """Nothing was written to the virtual camera in time, not even a slate; another output may be blocked."""
+    OUTPUT_BEHIND = "output_behind"
+    """A recording of live input was behind, and this picture is missing in it."""
 
 
 class Stage(StrEnum):
@@ -203,7 +205,7 @@ class Metrics:
             self._missed += count
 
     def composited(self, shown: Compositable, composed_at: float) -> None:
-        """Count a picture that reached every sink.
+        """Count a picture that was given to every sink.
 
         Args:
             shown: the frame and the map it was made from.

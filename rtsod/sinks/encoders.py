@@ -28,6 +28,15 @@ _MOV_OPTIONS: Final = {
 # Without B-frames the decoding order is the display order, so no time stamp needs an offset, which a truncated file
 # would lack.
 _H264: Final = {"preset": "veryfast", "crf": "18", "bf": "0"}
+# Half the CPU time of the above (4.3 for 8.5 ms at 1280x720, Zen 4), with PSNR within 0.1 dB on composited clips and
+# files 19 to 27 % larger. The plain preset, at the same crf, would make them three times as large: most of a composited
+# picture is static, which only mbtree exploits. With noise all over the picture it is 0.4 dB less, in smaller files.
+_LIVE_H264: Final = {
+    "preset": "ultrafast",
+    "crf": "18",
+    "bf": "0",
+    "x264-params": "mbtree=1:rc-lookahead=20:aq-mode=1:cabac=1:no-deblock=0",
+}
 # VP9 with alpha does not support alternate reference frames. Without lag the file is complete up to the last picture.
 _VP9: Final = {
     "deadline": "realtime",
@@ -70,6 +79,10 @@ class Recipe:
     """Subtitle formats that are copied."""
     container_options: dict[str, str] = field(default_factory=lambda: _INTERLEAVING)
     """Options of the muxer."""
+    live_options: dict[str, str] | None = None
+    """Options of the video encoder where the input is live and the network needs the cores; None: the same."""
+    live_pixels: str | None = None
+    """FFmpeg's name of the pixel format without alpha for live input; None: the same."""
 
 
 _MP4_AUDIO: Final = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
@@ -86,6 +99,7 @@ RECIPES: Final[dict[str, Recipe]] = {
             container="mp4",
             codec="libx264",
             options=_H264,
+            live_options=_LIVE_H264,
             pixels="yuv420p",
             transparent_pixels=None,
             needs_even=True,
@@ -101,6 +115,7 @@ RECIPES: Final[dict[str, Recipe]] = {
             container="matroska",
             codec="libx264",
             options=_H264,
+            live_options=_LIVE_H264,
             pixels="yuv420p",
             transparent_pixels=None,
             needs_even=True,
@@ -134,6 +149,7 @@ RECIPES: Final[dict[str, Recipe]] = {
             codec="prores_aw",  # takes a third of the time of prores_ks, with the same error
             options={},  # the pixel format selects the 4444 profile
             pixels="yuv444p10le",
+            live_pixels="yuv422p10le",  # 14 ms of a core at 1280x720; 34 with 4444, more than a frame lasts
             transparent_pixels="yuva444p10le",
             needs_even=True,
             time_base=_MPEG_TICK,

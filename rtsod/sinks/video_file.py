@@ -51,6 +51,7 @@ class VideoFileSink:
         transparent: keep the pictures' alpha. Even if not, it is kept where the file can keep it and the first picture
             has one. Elsewhere black is behind what is transparent, and a warning says so once.
         what: ``picture``, or ``alpha`` for the alpha alone, as a grey picture.
+        of_live_input: encode with less effort, see :data:`rtsod.sinks.encoders.RECIPES`.
 
     Raises:
         UsageError: files of this suffix cannot be written, or cannot keep the alpha.
@@ -66,12 +67,17 @@ class VideoFileSink:
         carry_from: Media | None = None,
         transparent: bool = False,
         what: Literal["picture", "alpha"] = "picture",
+        of_live_input: bool = False,
     ) -> None:
         self._path = path
         self._file = UnfinishedFile(path.resolve())  # a symbolic link stays one: its target is replaced
         self._what = what
         self._transparent = transparent and what == "picture"
         self._recipe = recipe_for(path, transparent=self._transparent)
+        self._options, self._opaque_pixels = self._recipe.options, self._recipe.pixels
+        if of_live_input:
+            self._options = self._recipe.live_options or self._options
+            self._opaque_pixels = self._recipe.live_pixels or self._opaque_pixels
         self._fps = fps
         self._source = carry_from
         self._lead = Fraction(0)
@@ -143,13 +149,13 @@ class VideoFileSink:
         )
         try:
             rate = self._fps or 1 / STILL_SECONDS
-            video = container.add_stream(recipe.codec, rate=rate, options=dict(recipe.options))
+            video = container.add_stream(recipe.codec, rate=rate, options=dict(self._options))
             assert isinstance(video, VideoStream)
             context = video.codec_context
             context.width = even(width) if recipe.needs_even else width
             context.height = even(height) if recipe.needs_even else height
             transparent = recipe.transparent_pixels if self._transparent else None
-            context.pix_fmt = transparent or recipe.pixels
+            context.pix_fmt = transparent or self._opaque_pixels
             context.time_base = recipe.time_base
             if (threads := thread_limit()) is not None:
                 context.thread_count = threads  # FFmpeg knows of affinity, but not of quotas

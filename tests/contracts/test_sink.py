@@ -14,7 +14,7 @@ import pytest
 
 from rtsod.frames import Frame, Image
 from rtsod.interfaces import Sink
-from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, VideoFileSink, VirtualCameraSink
+from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, QueuedSink, VideoFileSink, VirtualCameraSink
 from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, composited, patches, read_recording
 
 
@@ -30,7 +30,7 @@ class Case:
         match self.sink:
             case PngFolderSink():
                 return [_over_black(_read(path)) for path in sorted(self.folder.rglob("*.png"))]
-            case VideoFileSink():
+            case QueuedSink() | VideoFileSink():
                 recording = read_recording(next(self.folder.glob("film.*")))
                 if not recording.alphas:
                     return recording.images
@@ -71,6 +71,8 @@ MAKERS: dict[str, Callable[[Path, FakeDevice], Sink]] = {
     "webm-transparent": _video(".webm", transparent=True),
     "mov": _video(".mov"),
     "mov-transparent": _video(".mov", transparent=True),
+    "mp4-queued": lambda folder, device: QueuedSink(_video(".mp4", of_live_input=True)(folder, device), patience=60.0),
+    "mov-queued": lambda folder, device: QueuedSink(_video(".mov", of_live_input=True)(folder, device), patience=60.0),
     "virtual-camera": _virtual_camera,
 }
 LIVE = {"null-live", "preview", "virtual-camera"}
