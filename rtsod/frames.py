@@ -8,6 +8,7 @@ mask into a :class:`Composited` picture, and ``Sink.write`` accepts nothing else
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -222,8 +223,8 @@ class Composited:
     """
 
     __slots__ = (
-        "_alpha",
         "_alpha8",
+        "_levels",
         "captured_at",
         "duration",
         "image",
@@ -239,7 +240,7 @@ class Composited:
         self,
         *,
         image: Image,
-        alpha: Alpha,
+        levels: Callable[[], Image],
         index: int,
         captured_at: float,
         pts: Fraction | None,
@@ -272,14 +273,14 @@ class Composited:
         """``Frame.is_last`` of that frame."""
         self.is_slate = is_slate
         """True: it contains no camera pixel."""
-        self._alpha = alpha
+        self._levels = levels
         self._alpha8: Image | None = None
 
     @property
     def alpha8(self) -> Image:
         """``(H, W)`` uint8, 0..255: the mask times the frame's own alpha; 0 for a slate. Computed on first use."""
         if self._alpha8 is None:
-            self._alpha8 = to_levels(self._alpha)
+            self._alpha8 = self._levels()
         return self._alpha8
 
 
@@ -292,7 +293,7 @@ def to_levels(alpha: Alpha) -> Image:
 def mark_safe(
     *,
     image: Image,
-    alpha: Alpha,
+    levels: Callable[[], Image],
     index: int,
     captured_at: float,
     pts: Fraction | None = None,
@@ -306,7 +307,8 @@ def mark_safe(
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR; the result takes ownership.
-        alpha: ``(H, W)`` float32 in [0, 1]; the result takes ownership.
+        levels: makes the picture's ``alpha8`` when somebody asks for it: ``(H, W)`` uint8. It holds no pixel of the
+            camera.
         index: see :class:`Composited`, also for the other fields.
         captured_at: in ``time.perf_counter`` seconds.
         pts: presentation time, in seconds.
@@ -321,7 +323,7 @@ def mark_safe(
     """
     return Composited(
         image=image,
-        alpha=alpha,
+        levels=levels,
         index=index,
         captured_at=captured_at,
         pts=pts,

@@ -158,8 +158,12 @@ def test_a_propagated_mask_is_bound_to_its_target_frame(index: int, captured_at:
 
 
 def test_the_class_itself_refuses_other_callers() -> None:
-    image, alpha = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.float32)
-    fields = {"image": image, "alpha": alpha, "index": 0, "captured_at": 0.0}
+    image = np.zeros((2, 2, 3), np.uint8)
+
+    def levels() -> Image:
+        return np.zeros((2, 2), np.uint8)
+
+    fields = {"image": image, "levels": levels, "index": 0, "captured_at": 0.0}
     with pytest.raises(TypeError, match="only the compositor"):
         Composited(
             **fields,  # type: ignore[arg-type]
@@ -170,7 +174,7 @@ def test_the_class_itself_refuses_other_callers() -> None:
             is_slate=False,
             opacity=None,
         )
-    assert isinstance(mark_safe(image=image, alpha=alpha, index=0, captured_at=0.0), Composited)
+    assert isinstance(mark_safe(image=image, levels=levels, index=0, captured_at=0.0), Composited)
 
 
 @st.composite

@@ -28,14 +28,13 @@ from benchmarks.support.photographs import PARTS, bundled, photograph_part
 from benchmarks.support.soft_subject import SoftSubject, moving_background
 from benchmarks.support.study import positive_int, run_study
 from rtsod.backends import open_engine
-from rtsod.composite.compositor import blend
 from rtsod.config import EngineConfig, RefineName
 from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.refine import Matte, Refine, refiner, unrefined
+from rtsod.refine import DenseMatte, Matte, Refine, refiner, unrefined
 from rtsod.system.files import file_to_write
 
 WIDTH, HEIGHT = 1280, 720
@@ -65,7 +64,7 @@ def feathered(image: Image, mask: Alpha) -> Matte:
     """An unguided feather: the map cut at one half and blurred, whatever the frame shows."""
     plain = unrefined(image, mask)
     hard = (plain.alpha > 0.5).astype(np.float32)
-    return Matte(
+    return DenseMatte(
         np.asarray(cv2.GaussianBlur(hard, (0, 0), _FEATHER_SIGMA_PX * image.shape[0] / 720), np.float32), image
     )
 
@@ -84,7 +83,7 @@ class RunningAverage:
 
 def with_frame_colours(refine: Refine, image: Image, mask: Alpha) -> Matte:
     """The alpha of a refinement with the frame's own colours."""
-    return Matte(refine(image, mask).alpha, image)
+    return DenseMatte(refine(image, mask).alpha, image)
 
 
 def methods() -> dict[str, Refine]:
@@ -144,7 +143,7 @@ def _errors(
 ) -> dict[str, float]:
     mattes = [refine(image, mask) for (image, _), mask in zip(rendered, masks, strict=True)]
     alphas, exact = [matte.alpha for matte in mattes], [alpha for _, alpha in rendered]
-    shown = [blend(matte.foreground, behind, matte.alpha) for matte in mattes]
+    shown = [matte.over(behind) for matte in mattes]
     pairs = list(zip(alphas, exact, strict=True))
     steps = zip(alphas[1:], alphas, exact[1:], exact, strict=False)
     values = {
@@ -169,7 +168,7 @@ def cost(rounds: int) -> dict[str, dict[str, float]]:
             refine = refiner(name)
             matte = refine(image, mask)
             row[name] = _milliseconds(partial(refine, image, mask), rounds)
-            row[f"{name}, blend"] = _milliseconds(partial(blend, matte.foreground, behind, matte.alpha), rounds)
+            row[f"{name}, blend"] = _milliseconds(partial(matte.over, behind), rounds)
         result[f"{width}x{height}"] = row
     return result
 

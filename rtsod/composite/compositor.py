@@ -15,10 +15,10 @@ import numpy as np
 
 from rtsod.composite.light_wrap import light_wrapped
 from rtsod.errors import UsageError
-from rtsod.frames import Alpha, Compositable, Composited, Frame, Image, mark_safe, to_levels
+from rtsod.frames import Alpha, Compositable, Composited, Frame, Image, mark_safe
 from rtsod.imaging.transparency import cleared
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
-from rtsod.refine.matte import Refine, unrefined
+from rtsod.refine.matte import DenseMatte, Matte, Refine, unrefined
 
 SLATE_BGR: Final = (38, 34, 32)
 """Dark grey, shown as a slate where the backdrop has no picture of its own."""
@@ -27,8 +27,6 @@ MIN_ALPHA: Final = 0.002
 network's faint uncertainty all over the picture would let the camera's background through, and cost time."""
 _MEAN_COLOUR_WEIGHT: Final = 0.002
 """Weight of the background's mean colour in the blur. It takes over about three sigma behind the subject's edge."""
-_BAND_ROWS: Final = 32
-"""Rows blended at once. At 720p on real masks, 16, 32 and 48 rows take the same time; one bounding box is slower."""
 
 
 class Compositor:
@@ -100,25 +98,24 @@ class Compositor:
             own = None if own is None else np.asarray(cv2.flip(own, 1), np.uint8)
         height, width = image.shape[:2]
         matte = self._refine(image, mask)
-        subject, front = matte.alpha, matte.foreground
-        cv2.threshold(subject, MIN_ALPHA, 0.0, cv2.THRESH_TOZERO, dst=subject)
-        alpha = subject if own is None else _product(subject, own)
+        matte.suppress(MIN_ALPHA)
+        shown_matte = matte if own is None else DenseMatte(_product(matte.alpha, own), matte.foreground)
         opacity: Image | None = None
         match backdrop:
             case PassThrough():
                 picture = image.copy()
                 opacity = None if own is None else own.copy()
             case Transparent():
-                picture, opacity = front, to_levels(alpha)
+                picture, opacity = shown_matte.foreground, shown_matte.levels()
             case Blur(sigma):
-                picture = self._join(front, blurred_background(image, subject, sigma, own), subject, own)
+                picture = self._join(matte, blurred_background(image, matte.alpha, sigma, own), own)
                 opacity = None if own is None else own.copy()
             case _:
-                picture = self._join(front, backdrop.picture(width, height, at), alpha)
+                picture = self._join(shown_matte, backdrop.picture(width, height, at))
         frame = stands_for or shown.frame
         return mark_safe(
             image=picture if opacity is None else cleared(picture, opacity),
-            alpha=alpha,
+            levels=shown_matte.levels,
             index=frame.index,
             captured_at=frame.captured_at,
             pts=frame.pts,
@@ -128,10 +125,11 @@ class Compositor:
             opacity=opacity,
         )
 
-    def _join(self, foreground: Image, background: Image, alpha: Alpha, opacity: Image | None = None) -> Image:
+    def _join(self, matte: Matte, background: Image, opacity: Image | None = None) -> Image:
         if self._light_wrap:
-            foreground = light_wrapped(foreground, background, alpha, opacity)
-        return blend(foreground, background, alpha)
+            lit = light_wrapped(matte.foreground, background, matte.alpha, opacity)
+            matte = DenseMatte(matte.alpha, lit)
+        return matte.over(background)
 
     def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
         """Make a picture without any camera pixel: the background alone, or a dark card where there is none.
@@ -157,7 +155,7 @@ class Compositor:
                 picture = backdrop.picture(width, height, at).copy()
         return mark_safe(
             image=picture,
-            alpha=np.zeros((height, width), np.float32),
+            levels=lambda: np.zeros((height, width), np.uint8),
             index=-1 if frame is None else frame.index,
             captured_at=now if frame is None else frame.captured_at,
             pts=None if frame is None else frame.pts,
@@ -173,30 +171,6 @@ def _product(alpha: Alpha, own: Image) -> Alpha:
     """The mask times the frame's own alpha, with the same cut as the mask alone."""
     product = cv2.multiply(alpha, own, scale=1 / 255, dtype=cv2.CV_32F)
     return np.asarray(cv2.threshold(product, MIN_ALPHA, 0.0, cv2.THRESH_TOZERO)[1], np.float32)
-
-
-def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
-    """``alpha * foreground + (1 - alpha) * background``, rounded.
-
-    Alpha 0 gives exactly the background and alpha 1 exactly the foreground; in between, the result is within one level.
-
-    Args:
-        foreground: ``(H, W, 3)`` uint8.
-        background: ``(H, W, 3)`` uint8.
-        alpha: ``(H, W)`` float32 in [0, 1].
-
-    Returns:
-        ``(H, W, 3)`` uint8, owned by the caller.
-    """
-    result = background.copy()
-    # Blending costs ten times as much as copying, and most of a picture is background: in each band of rows, blend
-    # only the columns between the first and the last pixel of the subject.
-    for top in range(0, alpha.shape[0], _BAND_ROWS):
-        columns = np.flatnonzero(alpha[top : top + _BAND_ROWS].max(axis=0))
-        if columns.size:
-            part = np.s_[top : top + _BAND_ROWS, columns[0] : columns[-1] + 1]
-            cv2.blendLinear(foreground[part], background[part], alpha[part], 1.0 - alpha[part], result[part])
-    return result
 
 
 def blurred_background(image: Image, alpha: Alpha, sigma: float, opacity: Image | None = None) -> Image:
@@ -256,6 +230,5 @@ __all__ = [
     "Compositor",
     "PassThrough",
     "Transparent",
-    "blend",
     "blurred_background",
 ]

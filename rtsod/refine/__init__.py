@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from rtsod.config import RefineName
-from rtsod.refine.matte import Matte, Refine, unrefined
+from rtsod.refine.matte import DenseMatte, Matte, Refine, unrefined
 
 
 def refiner(name: RefineName, *, stills: bool = False) -> Refine:
@@ -22,4 +22,4 @@ def refiner(name: RefineName, *, stills: bool = False) -> Refine:
     return partial(guided_matte, effort=BEST if name == "best" else FAST)
 
 
-__all__ = ["Matte", "Refine", "refiner", "unrefined"]
+__all__ = ["DenseMatte", "Matte", "Refine", "refiner", "unrefined"]

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
 from rtsod.refine.islands import suppress_weak_components
-from rtsod.refine.kernel import ALPHA_TRIM, BOUND_RAMP, MAP_NOISE, PLANE_COUNT, refine_cells
-from rtsod.refine.matte import Matte
+from rtsod.refine.kernel import ALPHA_TRIM, BOUND_RAMP, MAP_NOISE, refine_cells
+from rtsod.refine.sparse_matte import MIXED, SparseAlpha, SparseMatte
 
 Plane: TypeAlias = NDArray[np.float32]
 """``(h, w)`` float32: one value per cell of the grid, or of the half grid."""
@@ -56,7 +56,7 @@ _MIN_COLOUR_WEIGHT: Final = np.float32(1e-4)
 """Added to the weights of a mean colour, so that there is one even where all weights are 0."""
 
 
-def guided_matte(image: Image, mask: Alpha, effort: Effort = FAST) -> Matte:
+def guided_matte(image: Image, mask: Alpha, effort: Effort = FAST) -> SparseMatte:
     """``--refine fast`` and ``--refine best``.
 
     Args:
@@ -65,28 +65,38 @@ def guided_matte(image: Image, mask: Alpha, effort: Effort = FAST) -> Matte:
         effort: ``FAST`` or ``BEST``.
 
     Returns:
-        The matte; the caller owns both arrays.
+        The matte, which refers to ``image``.
     """
     height, width = image.shape[:2]
     scale = max(1, round(max(height, width) / effort.grid))
-    # Padded to whole cells of the half grid; the padding repeats the last row and column.
-    below, right = -height % (2 * scale), -width % (2 * scale)
-    picture = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-    size = picture.shape[1] // scale, picture.shape[0] // scale
+    # The grid has whole cells of the half grid; beyond the frame, its last row and column repeat.
+    size = 2 * -(-width // (2 * scale)), 2 * -(-height // (2 * scale))
     grid_map = _on_grid(suppress_weak_components(mask), height / scale, width / scale, size)
     unknown = _unknown_band(grid_map)
-    alpha = np.asarray(
-        cv2.resize((grid_map > 0.5).astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST),
-        np.float32,
-    )
-    if unknown.any():
-        rows, columns = (np.ascontiguousarray(cells, np.int64) for cells in np.nonzero(unknown))
+    rows, columns = (np.ascontiguousarray(cells, np.int64) for cells in np.nonzero(unknown))
+    alpha = np.empty(columns.size * scale * scale, np.float32)
+    colours = np.empty((alpha.size, 3), np.uint8)
+    image = np.ascontiguousarray(image)
+    if columns.size:
         span_y, span_x = _fitted_span(rows, size[1], effort), _fitted_span(columns, size[0], effort)
-        pixels = picture[span_y.start * scale : span_y.stop * scale, span_x.start * scale : span_x.stop * scale]
-        planes = np.empty((PLANE_COUNT, *grid_map.shape), np.float32)
-        planes[:, span_y, span_x] = _kernel_planes(pixels, grid_map[span_y, span_x], effort)
-        refine_cells(picture, planes, rows, columns, scale, alpha)
-    return Matte(np.ascontiguousarray(alpha[:height, :width]), np.ascontiguousarray(picture[:height, :width]))
+        planes = _kernel_planes(_pixels_of(image, span_y, span_x, scale), grid_map[span_y, span_x], effort)
+        origin = np.array([span_y.start, span_x.start], np.int64)
+        first = np.searchsorted(rows, np.arange(size[1] + 1)).astype(np.int64)
+        refine_cells(image, planes, origin, first, columns, scale, alpha, colours)
+    cells = np.where(unknown > 0, MIXED, (grid_map > 0.5).astype(np.uint8))
+    return SparseMatte(image, SparseAlpha(width, height, scale, cells, alpha), colours)
+
+
+def _pixels_of(image: Image, rows: slice, columns: slice, scale: int) -> Image:
+    """The pixels of some cells; beyond the frame, its last row and column repeat."""
+    part = image[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
+    below, right = (
+        s * scale - n
+        for s, n in ((rows.stop - rows.start, part.shape[0]), (columns.stop - columns.start, part.shape[1]))
+    )
+    if below == right == 0:
+        return part
+    return np.asarray(cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _on_grid(mask: Alpha, rows: float, columns: float, size: tuple[int, int]) -> Plane:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.composite.compositor import MIN_ALPHA, SLATE_BGR, Compositor, blend, blurred_background
+from rtsod.composite.compositor import MIN_ALPHA, SLATE_BGR, Compositor, blurred_background
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
+from rtsod.refine.blend import blend
 
 
 class Card:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from benchmarks.support.matte_errors import fringe, gradient_error, mad
 from benchmarks.support.soft_subject import SoftSubject, moving_background
-from rtsod.composite.compositor import Compositor, blend
+from rtsod.composite.compositor import Compositor
 from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Transparent
 from rtsod.refine import Refine, refiner, unrefined
+from rtsod.refine.blend import blend
 from rtsod.refine.guided import BEST, FAST, guided_matte
 from rtsod.refine.islands import suppress_weak_components
 

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
 from rtsod.refine.kernel import PLANE_COUNT, refine_cells
 
 GREY = 100 / 255
+Exact: TypeAlias = NDArray[np.float64]
 
 
-def refined(planes: dict[int, float], *, level: int = 100, scale: int = 4) -> tuple[Alpha, Image]:
+def refined(planes: dict[int, float], *, level: int = 100, side: int = 4) -> tuple[Alpha, Image]:
     """Alpha and colours of one grey cell whose planes are constant; the planes not given are 0."""
-    image = np.full((scale, scale, 3), level, np.uint8)
     values = np.zeros((PLANE_COUNT, 1, 1), np.float32)
     for plane, value in planes.items():
         values[plane] = value
-    alpha = np.full((scale, scale), -1, np.float32)
-    refine_cells(image, values, np.zeros(1, np.int64), np.zeros(1, np.int64), scale, alpha)
-    return alpha, image
+    return run(np.full((side, side, 3), level, np.uint8), values, np.ones((1, 1), np.bool_), side)
+
+
+def run(image: Image, planes: Alpha, chosen: NDArray[np.bool_], side: int) -> tuple[Alpha, Image]:
+    """Alpha and colours of the chosen cells of a grid whose planes begin at its first cell."""
+    rows, columns = np.nonzero(chosen)
+    first = np.searchsorted(rows, np.arange(chosen.shape[0] + 1)).astype(np.int64)
+    alpha = np.full(rows.size * side * side, -1, np.float32)
+    colours = np.zeros((alpha.size, 3), np.uint8)
+    refine_cells(image, planes, np.zeros(2, np.int64), first, columns.astype(np.int64), side, alpha, colours)
+    return alpha, colours
 
 
 def test_alpha_is_the_linear_model_with_its_ends_trimmed() -> None:
@@ -49,21 +62,54 @@ def test_a_mixed_pixel_gets_the_subjects_colour() -> None:
     assert (image == 255).all()
 
 
-def test_other_cells_are_not_touched() -> None:
-    image, alpha = np.full((8, 8, 3), 100, np.uint8), np.full((8, 8), -1, np.float32)
-    planes = np.full((PLANE_COUNT, 2, 2), 0.5, np.float32)
-    refine_cells(image, planes, np.array([1]), np.array([0]), 4, alpha)
-    inside = np.zeros((8, 8), np.bool_)
-    inside[4:, :4] = True
-    assert (alpha[inside] >= 0).all()
-    assert (alpha[~inside] == -1).all()
-    assert (image[~inside] == 100).all()
-
-
 def test_planes_are_interpolated_between_the_centres_of_the_cells() -> None:
-    alpha = np.zeros((4, 8), np.float32)
     planes = np.zeros((PLANE_COUNT, 1, 2), np.float32)
     planes[3, 0], planes[4] = (0.2, 0.6), 0.5
-    refine_cells(np.zeros((4, 8, 3), np.uint8), planes, np.zeros(2, np.int64), np.array([0, 1]), 4, alpha)
+    alpha, _ = run(np.zeros((4, 8, 3), np.uint8), planes, np.ones((1, 2), np.bool_), 4)
     offset = np.interp((np.arange(8) + 0.5) / 4 - 0.5, [0, 1], [0.2, 0.6])
-    np.testing.assert_allclose(alpha, np.tile((offset - 0.05) / 0.9, (4, 1)), atol=1e-6)
+    np.testing.assert_allclose(alpha.reshape(4, 8), np.tile((offset - 0.05) / 0.9, (4, 1)), atol=1e-6)
+
+
+def by_the_formula(image: Image, planes: Alpha, side: int) -> tuple[Exact, Exact, Exact]:
+    """Of every pixel of the grid, in float64: alpha, the subject's colour, and the image's."""
+    rows, columns = planes.shape[1:]
+    where = [np.clip((np.arange(count * side) + 0.5) / side - 0.5, 0, max(0, count - 1)) for count in (rows, columns)]
+    floor = [np.minimum(at.astype(int), max(0, count - 2)) for at, count in zip(where, (rows, columns), strict=True)]
+    v, u = (where[0] - floor[0])[:, None], where[1] - floor[1]
+    y, x = np.minimum(floor[0] + 1, rows - 1), np.minimum(floor[1] + 1, columns - 1)
+    wide = planes.astype(np.float64)
+    top = wide[:, floor[0]][:, :, floor[1]] * (1 - u) + wide[:, floor[0]][:, :, x] * u
+    bottom = wide[:, y][:, :, floor[1]] * (1 - u) + wide[:, y][:, :, x] * u
+    near = top * (1 - v) + bottom * v
+    padding = (0, rows * side - image.shape[0]), (0, columns * side - image.shape[1]), (0, 0)
+    pixel = np.pad(image, padding, mode="edge").transpose(2, 0, 1) / 255
+    value = (near[3] + (near[:3] * pixel).sum(axis=0) - 0.05) / 0.9
+    value = np.maximum(np.minimum(value, 2 * (near[4] - 0.01)), 1 - 2 * (0.99 - near[4])).clip(0, 1)
+    colour = near[5:8] + value * (pixel - near[8:] - value * (near[5:8] - near[8:]))
+    return value, np.rint(colour.clip(0, 1) * 255).transpose(1, 2, 0), pixel.transpose(1, 2, 0) * 255
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    grid=st.tuples(st.integers(1, 8), st.integers(1, 140)),
+    side=st.integers(1, 7),
+    missing=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    share=st.sampled_from([0.0, 0.1, 0.5, 0.95, 1.0]),
+)
+def test_any_cells_get_what_the_formula_says(
+    seed: int, grid: tuple[int, int], side: int, missing: tuple[int, int], share: float
+) -> None:
+    random = np.random.default_rng(seed)
+    height, width = (max(1, count * side - less) for count, less in zip(grid, missing, strict=True))
+    image = random.integers(0, 256, (height, width, 3), np.uint8)
+    planes = random.normal(0.3, 0.4, (PLANE_COUNT, *grid)).astype(np.float32)
+    planes[4:] = planes[4:].clip(0, 1)
+    chosen = random.random(grid) < share
+    image.flags.writeable = False
+    alpha, colours = run(image, planes, chosen, side)
+    exact, subject, frame = by_the_formula(image, planes, side)
+    pixels = np.repeat(np.repeat(chosen, side, axis=0), side, axis=1)
+    np.testing.assert_allclose(alpha, exact[pixels], atol=1e-5)
+    mixed = ((alpha > 0) & (alpha < 1))[:, None]
+    assert np.abs(colours - np.where(mixed, subject[pixels], frame[pixels])).max(initial=0) <= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from rtsod.frames import Composited, Image, SourceInfo, mark_safe
+from rtsod.frames import Composited, Image, SourceInfo, mark_safe, to_levels
 from rtsod.imaging.transparency import cleared
 from rtsod.sinks.pixels import bring_to
 
@@ -58,7 +59,7 @@ def composited(
         image = cleared(image, opacity)
     return mark_safe(
         image=image,
-        alpha=alpha,
+        levels=partial(to_levels, alpha),
         index=index,
         captured_at=100.0 + index / 30 if captured_at is None else captured_at,
         pts=pts,
