@@ -102,9 +102,10 @@ class SourceConfig:
 
     spec: str = "auto"
     """A camera's index, path (``/dev/videoN``) or name, a video or image file, a folder of photographs, a URL,
-    ``scene`` for the built-in drawn scene, or ``auto`` for a camera, or else the drawn scene."""
+    ``demo`` for a short clip of a person, ``scene`` for the drawn scene, or
+    ``auto`` for a camera, or else ``demo``."""
     width: int = 1280
-    """Pixels to request from a camera, or of the drawn scene. Files keep their own size."""
+    """Pixels to request from a camera, or of the drawn scene. Files and the demo clip keep their own size."""
     height: int = 720
     """Pixels; see ``width``."""
     fps: int | None = None
@@ -116,7 +117,7 @@ class SourceConfig:
 
     def __post_init__(self) -> None:
         if not self.spec:
-            raise UsageError("--source is empty: give a camera index, a file, a folder, a URL, 'scene' or 'auto'")
+            raise UsageError("--source is empty: give a camera index, a file, a folder, a URL, 'demo' or 'auto'")
         size = f"{self.width}x{self.height}"
         if not all(MIN_FRAME_SIDE <= side <= MAX_FRAME_SIDE for side in (self.width, self.height)):
             raise UsageError(f"--size {size}: each side must be {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} pixels")

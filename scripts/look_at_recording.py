@@ -1,7 +1,7 @@
 """Check the video that the README's first command records: ``python scripts/look_at_recording.py rtsod-output.mp4``.
 
 It must last at least five seconds, show the bundled beach in the corner of every frame, and show something else in
-the middle: the drawn scene's room is gone and its subject is there.
+the middle: the room is gone and its subject is there.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ _DEFAULTS: Final = AppConfig()
 _DESCRIPTION: Final = """\
 Find the subject of each frame and put it in front of another background.
 
-Without options, %(prog)s reads a camera (or the drawn scene if there is
-none), blurs the background, and shows the result in a window.
+Without options, %(prog)s reads a camera (or shows a short clip if there
+is none), blurs the background, and shows the result in a window.
 """
 
 _EPILOG: Final = """\
@@ -118,8 +118,9 @@ def _add_input_options(parser: Parser) -> None:
         "--source",
         default=default.spec,
         metavar="SOURCE",
-        help="a camera's index, path or name, a video or image file, a folder of photographs, a URL, scene (the "
-        "built-in drawn scene), or auto: a camera, or else scene (default: %(default)s)",
+        help="a camera's index, path or name, a video or image file, a folder of photographs, a URL, demo (a "
+        "short clip of a person), scene (a drawn one, to measure with), or auto: a camera, or else demo "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--size",

@@ -1,4 +1,4 @@
-"""Where frames come from: a camera, a video file, a network stream, photographs, or the built-in drawn scene.
+"""Where frames come from: a camera, a video file, a network stream, photographs, the demo clip, or the drawn scene.
 
 Each kind has its own module, which is imported only when it is needed.
 """
@@ -45,8 +45,8 @@ def open_source(
 ) -> Source:
     """Open the source that ``config.spec`` names. The caller closes it.
 
-    The words ``auto`` and ``scene`` and plain numbers take precedence over files, and files over camera names: write
-    ``./scene`` for a file called ``scene``. Cameras and streams are supervised: they are opened again when they fail.
+    ``auto``, ``demo``, ``scene`` and plain numbers take precedence over files, and files over camera names: write
+    ``./demo`` for a file called ``demo``. Cameras and streams are supervised: they are opened again when they fail.
 
     Args:
         config: ``width``, ``height`` and ``fps`` apply to cameras and to the drawn scene.
@@ -74,15 +74,17 @@ class _Opening:
     def open(self, spec: str) -> Source:
         if spec == "auto":
             return self._auto()
-        if spec in ("scene", "demo"):
-            return _open_scene(self.config, self.clock)
+        if spec == "demo":
+            return self._demo()
+        if spec == "scene":
+            return self._scene()
         if re.fullmatch(r"[0-9]{1,3}", spec):
             return self._camera(int(spec))
         if url := _URL.fullmatch(spec):
             return self._url(spec, url[1].lower())
         if not spec or "\0" in spec or re.fullmatch(r"[+-]?[0-9]+", spec):
             raise UsageError(
-                f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, 'scene' "
+                f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, 'demo' "
                 "or 'auto'"
             )
         return self._path(path_named(spec), spec)
@@ -97,7 +99,21 @@ class _Opening:
             except SourceError as error:
                 reason = reason or f" ({error})"
         found = "no working camera" if indexes and linux else "no camera"
-        return _open_scene(self.config, self.clock, notes=(f"{found} found{reason}: showing the built-in scene",))
+        return self._demo(notes=(f"{found} found{reason}: showing a short clip instead",))
+
+    def _demo(self, notes: tuple[str, ...] = ()) -> Source:
+        from rtsod.sources.demo import DemoSource
+
+        return DemoSource(clock=self.clock, notes=notes)
+
+    def _scene(self) -> Source:
+        from rtsod.drawing.scene import DrawnScene
+        from rtsod.sources.scene import SceneSource
+
+        config = self.config
+        return SceneSource(
+            DrawnScene(config.width, config.height, config.live_fps, config.seed), live=True, clock=self.clock
+        )
 
     def _camera(self, index: int) -> Source:
         from rtsod.sources.camera import CameraSource
@@ -164,7 +180,7 @@ class _Opening:
             return self._camera(cameras[0].index)
         raise SourceError(
             f"cannot open {path}: no file, folder or camera has this name; run 'rtsod devices' to list the cameras, or "
-            "use --source scene"
+            "use --source demo"
         )
 
     def _file(self, path: Path) -> Source:
@@ -182,11 +198,3 @@ class _Opening:
                 raise
         note = f"the animation of {path.name} cannot be decoded: this is its first picture"
         return still_from_file(path, notes=(note,), fps=self.config.fps, clock=self.clock)
-
-
-def _open_scene(config: SourceConfig, clock: Clock, notes: tuple[str, ...] = ()) -> Source:
-    from rtsod.drawing.scene import DrawnScene
-    from rtsod.sources.scene import SceneSource
-
-    scene = DrawnScene(config.width, config.height, config.live_fps, config.seed)
-    return SceneSource(scene, live=True, clock=clock, notes=notes)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import threading
 import time
 from collections.abc import Callable
 
 from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Clock
+from rtsod.sources.pace import Pace
 
 
 class SceneSource:
@@ -25,7 +24,6 @@ class SceneSource:
         frames: length of the scene in frames; None means endless.
         clock: paces a live scene and stamps ``Frame.captured_at``.
         wait: waits for a number of seconds of ``clock``; by default for real ones, until ``close`` ends the wait.
-        notes: becomes ``info.notes``.
     """
 
     def __init__(
@@ -36,15 +34,12 @@ class SceneSource:
         frames: int | None = None,
         clock: Clock = time.perf_counter,
         wait: Callable[[float], object] | None = None,
-        notes: tuple[str, ...] = (),
     ) -> None:
         self._scene = scene
         self._frames = frames
         self._clock = clock
-        self._closed = threading.Event()
-        self._wait = wait or self._closed.wait
+        self._pace = Pace(scene.fps, clock, wait)
         self._next = 0
-        self._start: float | None = None
         self._info = SourceInfo(
             name="drawn scene",
             width=scene.width,
@@ -52,7 +47,6 @@ class SceneSource:
             fps=self._scene.fps,
             live=live,
             frames=frames,
-            notes=notes,
         )
 
     @property
@@ -67,8 +61,8 @@ class SceneSource:
 
     def read(self) -> Frame | None:
         """The next frame; None after the last or after ``close``."""
-        index = self._await_due_frame() if self._info.live else self._next
-        if self._closed.is_set() or (self._frames is not None and index >= self._frames):
+        index = self._pace.next() if self._info.live else self._next
+        if self._pace.stopped or (self._frames is not None and index >= self._frames):
             return None
         self._next = index + 1
         image, _ = self._scene.render(index)
@@ -85,14 +79,4 @@ class SceneSource:
 
     def close(self) -> None:
         """Stop. Idempotent; from any thread."""
-        self._closed.set()
-
-    def _await_due_frame(self) -> int:
-        now = self._clock()
-        if self._start is None:
-            self._start = now
-        index = max(self._next, math.floor((now - self._start) * self._scene.fps))
-        ahead = self._start + float(index / self._scene.fps) - now
-        if ahead > 0:
-            self._wait(ahead)
-        return index
+        self._pace.stop()

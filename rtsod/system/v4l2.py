@@ -177,7 +177,7 @@ def explain(index: int, folder: Path = DEVICES) -> str:
     path = folder / f"video{index}"
     if not path.exists():
         others = ", ".join(f"{folder}/video{n}" for n in capture_devices(folder))
-        return f"{path} does not exist: " + (f"there is {others}" if others else "no camera is connected; try 'scene'")
+        return f"{path} does not exist: " + (f"there is {others}" if others else "no camera is connected; try 'demo'")
     if not os.access(path, os.R_OK | os.W_OK):
         return no_permission(path)
     device = query(path)

@@ -16,6 +16,7 @@ from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Frame
 from rtsod.interfaces import Source
 from rtsod.sources.camera import CameraSource
+from rtsod.sources.demo import DemoSource
 from rtsod.sources.scene import SceneSource
 from rtsod.sources.stills import stills_from_folder
 from rtsod.sources.video import video_from_file
@@ -44,6 +45,10 @@ def _folder(folder: Path) -> Source:
     return stills_from_folder(folder)
 
 
+def _demo(_: Path) -> Source:
+    return DemoSource()
+
+
 def _scene_live(_: Path) -> Source:
     return SceneSource(DrawnScene(64, 48, 240), live=True)
 
@@ -57,6 +62,7 @@ OPENERS = {
     "video": _video,
     "variable rate": _variable_rate,
     "folder": _folder,
+    "demo": _demo,
     "scene, live": _scene_live,
     "scene, as a file": _scene_file,
 }
@@ -67,6 +73,7 @@ FRAMES_IN_INFO = {
     "video": LENGTH,
     "variable rate": 20,  # its header gives 0.79 s at 25 frames per second
     "folder": LENGTH,
+    "demo": None,
     "scene, live": None,
     "scene, as a file": LENGTH,
 }
@@ -93,7 +100,7 @@ def test_frames_keep_the_protocols_contract(opener: Callable[[Path], Source], tm
     for frame in frames:
         assert frame.image.dtype == np.uint8
         assert frame.image.flags.c_contiguous
-        assert frame.image.shape == (48, 64, 3)
+        assert frame.image.shape == ((info.height, info.width, 3) if info.name == "demo clip" else (48, 64, 3))
     for before, after in itertools.pairwise(frames):
         assert after.index > before.index
         assert after.captured_at >= before.captured_at
@@ -191,12 +198,13 @@ def test_close_ends_a_read_that_waits_for_the_scene() -> None:
     source = SceneSource(DrawnScene(16, 16, Fraction(1, 3600)), live=True)
     assert source.read() is not None
     pending = threading.Event()
-    real_wait = source._closed.wait
+    pace = source._pace
+    real_wait = pace._wait
 
     def wait(seconds: float) -> None:
         assert seconds > 3000
         pending.set()
         real_wait(seconds)
 
-    source._wait = wait
+    pace._wait = wait
     _ends_pending_read(source, pending, lambda: None)

@@ -23,7 +23,14 @@ TIMEOUT_SECONDS: Final = 90.0
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["rtsod.app.run", "rtsod.cli.run", "rtsod.sources.camera", "rtsod.sources.scene", "rtsod.backends.constant"]
+    [
+        "rtsod.app.run",
+        "rtsod.cli.run",
+        "rtsod.sources.camera",
+        "rtsod.sources.demo",
+        "rtsod.sources.scene",
+        "rtsod.backends.constant",
+    ]
 )
 
 

@@ -192,11 +192,11 @@ def _no_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(v4l2, "capture_devices", list)
 
 
-def test_auto_without_a_camera_says_so_and_shows_the_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_without_a_camera_says_so_and_shows_the_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     _no_cameras(monkeypatch)
     source = open_source(SourceConfig(width=64, height=48, fps=60))
-    assert source.info.notes == ("no camera found: showing the built-in scene",)
-    assert (source.info.width, source.info.height, source.info.fps, source.info.live) == (64, 48, Fraction(60), True)
+    assert source.info.notes == ("no camera found: showing a short clip instead",)
+    assert (source.info.width, source.info.height, source.info.fps, source.info.live) == (640, 360, Fraction(30), True)
     source.close()
 
 

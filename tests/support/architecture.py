@@ -60,7 +60,9 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("onnx", "pooch", "safetensors", "torch"),
     ),
     "masking": Folder("what the network sees of each frame, how often, at which size", ("imaging",), ("cv2",)),
-    "sources": Folder("cameras, videos, photographs, the drawn scene", ("drawing", "imaging", "system"), ("av", "cv2")),
+    "sources": Folder(
+        "cameras, videos, photographs, the demo clip, the drawn scene", ("drawing", "imaging", "system"), ("av", "cv2")
+    ),
     "sinks": Folder("windows, virtual cameras, files", ("imaging", "system"), ("av", "cv2", "pyvirtualcam")),
     "composite": Folder(
         "puts the subject in front of another background", ("imaging", "refine", "system"), ("av", "cv2")

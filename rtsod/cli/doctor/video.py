@@ -28,7 +28,7 @@ def cameras(devices: Callable[[], list[v4l2.Device]] = v4l2.devices) -> Iterator
         return
     found = [_camera(device) for device in devices() if device.captures and not device.is_virtual]
     if not found:
-        yield Finding("cameras", Verdict.WARNING, "no camera: the drawn scene is used instead", "connect a camera")
+        yield Finding("cameras", Verdict.WARNING, "no camera: a short clip is shown instead", "connect a camera")
     works = any(finding.verdict is Verdict.OK for finding in found)
     for finding in found:
         bad = finding.verdict is not Verdict.OK and not works
