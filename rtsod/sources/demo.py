@@ -19,6 +19,9 @@ from rtsod.sources.pace import Pace
 CLIP: Final = Path(__file__).parents[1] / "assets" / "clips" / "demo.mp4"
 """640 x 360 pixels, 60 frames, at 30 per second. ``scripts/cut_demo.py`` made it; NOTICE names its author."""
 FPS: Final = Fraction(30)
+_START: Final = 45
+"""The frame that is shown first. From here on, lite at a region of 128 pixels has no hole before its first full-frame
+refresh; from frame 0 or 20 on, the badge and the hair are transparent for half a second."""
 
 
 class DemoSource:
@@ -78,7 +81,7 @@ class DemoSource:
         with self._decoding:
             if self._pace.stopped:
                 return None
-            image = self._image(index)
+            image = self._image(_START + index)
         return Frame(image=image.copy(), index=index, captured_at=self._clock())
 
     def close(self) -> None:
