@@ -297,7 +297,8 @@ def _add_run_options(parser: Parser) -> None:
         choices=SYNCS,
         default=default.sync,
         help="locked: show each frame with its own mask; tracked: show each frame at once, with the newest mask "
-        "propagated to it; auto: locked if the network keeps up with the camera, else tracked (default: %(default)s)",
+        "propagated to it; auto: a live frame waits for its own mask while that delays no other frame, else it is "
+        "tracked; files are locked (default: %(default)s)",
     )
     group.add_argument(
         "--mask-every",
