@@ -1,7 +1,7 @@
 """Finds out whether this processor's 8-bit sums saturate.
 
 Without VNNI or AMX, a processor multiplies bytes in pairs and adds the two products as 16-bit integers. Two products of
-large activations and large weights exceed those: the sum is cut off at 32767, and masks get holes. With weights of 7
+large activations and large weights exceed those: the sum is cut off at 32767, and masks are wrong. With weights of 7
 bits no pair can, because 2 x 255 x 63 = 32130.
 """
 
@@ -22,7 +22,7 @@ _SIDE_PX: Final = 8
 
 @cache
 def int8_saturates(core: ov.Core) -> bool:
-    """Whether a convolution of the largest activations and the largest weights gives too little. Takes about 20 ms."""
+    """Whether a convolution of the largest activations and weights gives too little. Takes less than .1 s."""
     shape = [1, _CHANNELS, _SIDE_PX, _SIDE_PX]
     image = ops.parameter(shape, np.float32)
     activations = ops.fake_quantize(image, *_range(0), 256)

@@ -2,8 +2,8 @@
 
 A side map has one channel. A processor's vector registers hold one output channel per lane, so 15 of 16 lanes would
 multiply in vain. Here a block of 4x4 neighbouring pixels takes the place of 16 channels: the kernel, shifted to each of
-the 16 places in a window of 6x6 pixels, becomes 16 kernels of a convolution with stride 4. The result is the same, to
-the bit in int8. It multiplies four times as often and takes a quarter of the time.
+the 16 places in a window of 6x6 pixels, becomes 16 kernels of a convolution with stride 4. The result is the same but
+for rounding. It multiplies four times as often, and takes about a third of the time.
 """
 
 from __future__ import annotations
