@@ -20,6 +20,9 @@ MIN_CHANGED_CELLS: Final = 4
 STATIC_LEVELS: Final = 3
 """Grey levels: a picture is static when every cell differs by less."""
 
+_SAMPLES: Final = 8 * GRID_CELLS
+"""Samples of a frame along each axis: eight per cell."""
+
 
 class SceneChangeDetector:
     """Notices when something changes outside a box."""
@@ -55,7 +58,9 @@ def thumbnail(image: Image) -> Thumbnail:
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
     """
-    small = cv2.resize(image, (GRID_CELLS, GRID_CELLS), interpolation=cv2.INTER_AREA)
+    # In two steps, so that a large frame costs no more than a small one: 64 samples are enough against noise.
+    sampled = cv2.resize(image, (_SAMPLES, _SAMPLES), interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(sampled, (GRID_CELLS, GRID_CELLS), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.int16)
 
 

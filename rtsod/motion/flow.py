@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
+from rtsod.motion.search_kernel import PAD, Level, search_level
+from rtsod.motion.warp_kernel import add_step
 
 Flow: TypeAlias = NDArray[np.float32]
 """``(HEIGHT, WIDTH, 2)`` float32: the displacement (x, y) from each pixel of a frame to the place it came from in an
@@ -20,14 +22,8 @@ Pixels = TypeVar("Pixels", NDArray[np.float32], NDArray[np.uint8])
 
 WIDTH, HEIGHT = 160, 120
 """Size in pixels of the downscaled frames that everything in :mod:`rtsod.motion` works on."""
-_FINEST_SCALE: Final = 0
-"""Finest pyramid level of the search, as OpenCV counts them: 0 is the downscaled frame itself. The finest level decides
-the accuracy. At 160 x 120 down to level 0 the search is as good as at 320 x 240 down to level 1, at two thirds of the
-cost; OpenCV's presets stop at coarser levels."""
-_PATCH_STRIDE_PX: Final = 5
-"""Distance between the patches that are matched, in pixels."""
-_DESCENT_STEPS: Final = 12
-"""Gradient descent iterations per patch."""
+_LEVELS: Final = 3
+"""Levels of the pyramid in which motion is searched: the downscaled frame, its half and its quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +56,37 @@ def downscale_alpha(alpha: Alpha) -> Alpha:
 class FlowEstimator:
     """Estimates dense optical flow. Not thread-safe.
 
-    Dense inverse search (Kroeger, Timofte, Dai and Van Gool, ECCV 2016) without the variational refinement.
+    Dense inverse search (Kroeger, Timofte, Dai and Van Gool, ECCV 2016) without the variational refinement. OpenCV has
+    it, too, but steps an eighth of the way at a time. With whole steps it takes a quarter of the time, and the masks
+    are as good or better.
     """
 
     def __init__(self) -> None:
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._search.setFinestScale(_FINEST_SCALE)
-        self._search.setPatchStride(_PATCH_STRIDE_PX)
-        self._search.setGradientDescentIterations(_DESCENT_STEPS)
+        self._newest: DownscaledFrame | None = None
+        self._levels: list[Level] = []
+        """Of ``_newest``, because it is the old frame the next time."""
 
     def backward(self, new: DownscaledFrame, old: DownscaledFrame) -> Flow:
         """The flow from each pixel of ``new`` to where it was in ``old``."""
-        return np.asarray(self._search.calc(new.grey, old.grey, None), np.float32)  # type: ignore[call-overload]
+        old_levels = self._levels if old is self._newest else _pyramid(old.grey)
+        self._newest, self._levels = new, _pyramid(new.grey)
+        flow = np.zeros((HEIGHT >> _LEVELS, WIDTH >> _LEVELS, 2), np.float32)
+        for new_level, old_level in zip(reversed(self._levels), reversed(old_levels), strict=True):
+            coarse, flow = flow, np.empty((new_level.shape[0] - 2 * PAD, new_level.shape[1] - 2 * PAD, 2), np.float32)
+            search_level(new_level, old_level, coarse, flow)
+        return flow
+
+
+def _pyramid(grey: Image) -> list[Level]:
+    """A picture at full size, half, and so on."""
+    pictures = [grey.astype(np.float32)]
+    for level in range(1, _LEVELS):
+        size = (WIDTH >> level, HEIGHT >> level)
+        pictures.append(np.asarray(cv2.resize(pictures[-1], size, interpolation=cv2.INTER_AREA), np.float32))
+    return [
+        np.asarray(cv2.copyMakeBorder(picture, PAD, PAD, PAD, PAD, cv2.BORDER_REPLICATE), np.float32)
+        for picture in pictures
+    ]
 
 
 def warp(picture: Pixels, flow: Flow) -> Pixels:
@@ -109,18 +124,29 @@ def _pixel_grid(width: int, height: int) -> NDArray[np.float32]:
 class ComposedFlow:
     """The flow to an earlier frame, composed from the flows between the frames on the way."""
 
-    flow: Flow
-    max_step_px: NDArray[np.float32]
-    """``(HEIGHT, WIDTH)``: the longest displacement of each pixel between two successive frames on the way, in
-    pixels."""
+    layers: NDArray[np.float32]
+    """``(HEIGHT, WIDTH, 4)``, in pixels: the displacement (x, y), the longest displacement of the pixel between two
+    successive frames on the way, and 0. In one array, and of four channels, because OpenCV warps that fastest."""
 
     @classmethod
     def from_step(cls, step: Flow) -> ComposedFlow:
         """The flow from a frame to the one before it."""
-        return cls(step, np.asarray(cv2.magnitude(step[..., 0], step[..., 1]), np.float32))
+        layers = np.zeros((HEIGHT, WIDTH, 4), np.float32)
+        add_step(layers, step)
+        return cls(layers)
+
+    @property
+    def flow(self) -> Flow:
+        """The displacement."""
+        return self.layers[..., :2]
+
+    @property
+    def max_step_px(self) -> NDArray[np.float32]:
+        """``(HEIGHT, WIDTH)``: the longest displacement of each pixel between two successive frames, in pixels."""
+        return self.layers[..., 2]
 
     def extend(self, step: Flow) -> ComposedFlow:
         """The flow from a newer frame: first ``step``, which leads from it to this flow's frame, then this flow."""
-        newest = ComposedFlow.from_step(step)
-        max_step_px = np.maximum(newest.max_step_px, warp(self.max_step_px, step))
-        return ComposedFlow(step + warp(self.flow, step), max_step_px)
+        layers = warp(self.layers, step)
+        add_step(layers, step)
+        return ComposedFlow(layers)

@@ -7,14 +7,18 @@ backward flow instead was measured and is worse: it cuts off more of the subject
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
-from rtsod.motion.flow import ComposedFlow, DownscaledFrame, warp
+from rtsod.motion.flow import ComposedFlow, DownscaledFrame
+from rtsod.motion.warp_kernel import compare_colours, find_background
+
+Layers: TypeAlias = NDArray[np.float32]
+"""``(HEIGHT, WIDTH, 4)`` float32: the colours of a frame, BGR from 0 to 255, and a map of it from 0 to 1."""
 
 _MISMATCH_LEVELS: Final = 20.0
 """Difference in the worst channel, in levels of 255, above which a pixel is not the one that the flow says it is."""
@@ -53,26 +57,35 @@ class FlowConsistency:
             A share from 0 to 1. Pixels that moved too fast count as unexplained within the subject only.
         """
         subject = alpha > 0.5
-        unexplained_share = float(np.mean(self.mismatch))
-        unexplained_subject = (self.mismatch | self.too_fast)[subject]
-        return 1.0 - max(unexplained_share, float(np.mean(unexplained_subject)) if unexplained_subject.size else 0.0)
+        unexplained_share = np.count_nonzero(self.mismatch) / self.mismatch.size
+        unexplained_subject = np.count_nonzero((self.mismatch | self.too_fast) & subject)
+        return 1.0 - max(unexplained_share, unexplained_subject / max(int(np.count_nonzero(subject)), 1))
 
 
-def check_consistency(new: DownscaledFrame, old: DownscaledFrame, composed: ComposedFlow) -> FlowConsistency:
-    """Compare a frame with the earlier frame warped along the flow between the two.
+def colour_layers(picture: DownscaledFrame, alpha: Alpha | None = None) -> Layers:
+    """The colours of a frame, and a map of it, as one array to be warped.
+
+    Args:
+        picture: the frame.
+        alpha: ``(HEIGHT, WIDTH)`` float32; None for 0 everywhere.
+    """
+    layers = np.zeros((*picture.colour.shape[:2], 4), np.float32)
+    layers[..., :3] = picture.colour
+    if alpha is not None:
+        layers[..., 3] = alpha
+    return layers
+
+
+def check_consistency(new: DownscaledFrame, warped: Layers, composed: ComposedFlow) -> FlowConsistency:
+    """Compare a frame with an earlier frame that was warped along the flow between the two.
 
     Args:
         new: the frame in which ``composed`` starts.
-        old: the frame that ``composed`` points to.
+        warped: the frame that ``composed`` points to, warped along it.
         composed: the flow.
     """
-    flow = composed.flow
-    difference = cv2.absdiff(new.colour, warp(old.colour, flow))
-    worst = cv2.max(cv2.max(difference[..., 0], difference[..., 1]), difference[..., 2])
-    height, width = worst.shape
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    entered = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
+    worst, entered = np.empty(new.grey.shape, np.uint8), np.empty(new.grey.shape, np.bool_)
+    compare_colours(new.colour, warped, composed.layers, worst, entered)
     mismatch = (np.asarray(cv2.blur(worst, (3, 3))) > _MISMATCH_LEVELS) | entered
     return FlowConsistency(mismatch, entered, composed.max_step_px > MAX_STEP_PX)
 
@@ -105,42 +118,19 @@ def find_disoccluded(new: DownscaledFrame, alpha: Alpha, consistency: FlowConsis
         slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
         slice(max(0, int(columns[0]) - margin), int(columns[-1]) + margin + 1),
     )
-    colour, doubtful = new.colour[box].astype(np.float32), doubtful[box]
-    outside, explained = outside[box], ~consistency.mismatch[box]
-    to_background = _distance_to_mean_colour(colour, outside & explained, doubtful)
-    to_subject = _distance_to_mean_colour(colour, (alpha[box] > 1.0 - _SURE_ALPHA) & explained, doubtful)
-    preference = np.where(consistency.entered[box][doubtful], np.float32(1.0), _BACKGROUND_PREFERENCE)
-    background = np.zeros_like(doubtful)
-    background[doubtful] = preference * to_background < to_subject
-    _, labels = cv2.connectedComponents((background | outside).astype(np.uint8), connectivity=4)
-    connected = np.zeros(int(labels.max()) + 1, np.bool_)
-    connected[labels[outside]] = True
-    disoccluded[box] = cv2.blur((background & connected[labels]).astype(np.float32), (3, 3))
+    explained = ~consistency.mismatch
+    found = np.empty(outside[box].shape, np.bool_)
+    count = find_background(
+        np.ascontiguousarray(new.colour[box]),
+        np.ascontiguousarray(doubtful[box]),
+        np.ascontiguousarray(consistency.entered[box]),
+        np.ascontiguousarray(outside[box]),
+        outside[box] & explained[box],
+        (alpha[box] > 1.0 - _SURE_ALPHA) & explained[box],
+        _BACKGROUND_PREFERENCE,
+        _WINDOWS_PX,
+        found,
+    )
+    if count:
+        disoccluded[box] = cv2.blur(found.astype(np.float32), (3, 3))
     return disoccluded
-
-
-def _distance_to_mean_colour(
-    colour: NDArray[np.float32], reference: NDArray[np.bool_], asked: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """The distance of each asked pixel's colour from the mean colour of the reference pixels around it.
-
-    Args:
-        colour: ``(h, w, 3)`` float32, 0..255.
-        reference: ``(h, w)``: the pixels whose colours are averaged, in each of the windows.
-        asked: ``(h, w)``: the pixels to compute the distance for.
-
-    Returns:
-        ``(N,)`` float32 in the order of ``colour[asked]``: the sum of the absolute differences of the channels, the
-        smallest over the windows; infinite where no window holds a reference pixel.
-    """
-    weight = reference.astype(np.float32)
-    weighted = cv2.merge([*cv2.split(colour * weight[..., None]), weight])
-    own = colour[asked]
-    nearest = np.full(own.shape[0], np.inf, np.float32)
-    for side in _WINDOWS_PX:
-        sums = cv2.blur(weighted, (side, side))[asked]
-        total = sums[:, 3]
-        mean = sums[:, :3] / np.maximum(total, 1e-6)[:, None]
-        distance = np.abs(own - mean).sum(axis=1)
-        nearest = np.where(total > 0.01, np.minimum(nearest, distance), nearest)
-    return nearest

@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
 from rtsod.motion.flow import HEIGHT, WIDTH, ComposedFlow, DownscaledFrame, FlowEstimator, downscale_alpha, warp
-from rtsod.motion.flow_consistency import check_consistency
+from rtsod.motion.flow_consistency import check_consistency, colour_layers
 
 Region: TypeAlias = NDArray[np.bool_]
 """``(HEIGHT, WIDTH)`` bool: some pixels of the downscaled frame."""
@@ -193,7 +193,8 @@ class SubjectLock:
     def _warp_state(self, new: DownscaledFrame, old: DownscaledFrame) -> None:
         """Move all per-pixel state along with the picture; where the flow is not believable it is lost."""
         flow = self._estimator.backward(new, old)
-        believable = ~check_consistency(new, old, ComposedFlow.from_step(flow)).mismatch
+        warped = warp(colour_layers(old), flow)
+        believable = ~check_consistency(new, warped, ComposedFlow.from_step(flow)).mismatch
         self._labels = warp(self._labels, flow) * believable[..., None]
         self._fragment_for = warp(self._fragment_for, flow) * believable
         self._probation_left = warp(self._probation_left, flow) * believable

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtsod.motion.flow import HEIGHT, WIDTH, ComposedFlow, DownscaledFrame, FlowEstimator, downscale_frame
-from rtsod.motion.flow_consistency import MAX_STEP_PX, FlowConsistency, check_consistency, find_disoccluded
+from rtsod.motion.flow import HEIGHT, WIDTH, ComposedFlow, DownscaledFrame, FlowEstimator, downscale_frame, warp
+from rtsod.motion.flow_consistency import (
+    MAX_STEP_PX,
+    FlowConsistency,
+    check_consistency,
+    colour_layers,
+    find_disoccluded,
+)
 from tests.motion.test_flow import texture, uniform
 
 STATIC = ComposedFlow.from_step(uniform(0, 0))
@@ -22,23 +28,27 @@ def painted(colour: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> Dow
     return DownscaledFrame(colour, np.ascontiguousarray(colour[..., 0]))
 
 
+def checked(new: DownscaledFrame, old: DownscaledFrame, composed: ComposedFlow) -> FlowConsistency:
+    return check_consistency(new, warp(colour_layers(old), composed.flow), composed)
+
+
 def test_the_flow_of_a_shift_explains_the_frame() -> None:
     old = texture(3)
     new = downscale_frame(np.roll(old, (8, -4), axis=(0, 1)))
     flow = FlowEstimator().backward(new, downscale_frame(old))
-    assert check_consistency(new, downscale_frame(old), ComposedFlow.from_step(flow)).mismatch.mean() < 0.1
+    assert checked(new, downscale_frame(old), ComposedFlow.from_step(flow)).mismatch.mean() < 0.1
 
 
 @pytest.mark.parametrize(("levels", "differs"), [(20, False), (21, True)])
 def test_a_pixel_mismatches_above_twenty_levels_in_its_worst_channel(levels: int, differs: bool) -> None:
-    consistency = check_consistency(flat((100, 100 + levels, 100)), flat((100, 100, 100)), STATIC)
+    consistency = checked(flat((100, 100 + levels, 100)), flat((100, 100, 100)), STATIC)
     assert consistency.mismatch.all() == consistency.mismatch.any() == differs
     assert not consistency.entered.any()
 
 
 def test_what_comes_from_beyond_the_edge_has_entered() -> None:
     composed = ComposedFlow.from_step(uniform(-5, 0))
-    consistency = check_consistency(flat(WALL), flat(WALL), composed)
+    consistency = checked(flat(WALL), flat(WALL), composed)
     assert consistency.entered[:, :4].all()
     assert not consistency.entered[:, 5:].any()
     assert (consistency.mismatch == consistency.entered).all()
@@ -47,7 +57,7 @@ def test_what_comes_from_beyond_the_edge_has_entered() -> None:
 @pytest.mark.parametrize(("step", "too_fast"), [(MAX_STEP_PX - 0.1, False), (MAX_STEP_PX + 0.1, True)])
 def test_one_step_that_is_too_long_is_enough(step: float, too_fast: bool) -> None:
     composed = ComposedFlow.from_step(uniform(step, 0)).extend(uniform(-1, 0))
-    assert check_consistency(flat(WALL), flat(WALL), composed).too_fast[60, 80] == too_fast
+    assert checked(flat(WALL), flat(WALL), composed).too_fast[60, 80] == too_fast
 
 
 def test_the_explained_share_is_the_lesser_of_the_frames_and_the_subjects() -> None:

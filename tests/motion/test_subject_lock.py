@@ -146,7 +146,7 @@ def test_what_was_taken_from_the_subject_beside_somebody_is_given_back() -> None
     for index in range(90):
         x = 145 - index  # comes up to the subject
         seen = np.maximum(first, disc(x, radius=25) if index < 40 else hand)
-        picture = small_with_discs((30, 180), (60, 200)) if index >= 40 else small_with_discs((60, 200), (x, 30))
+        picture = small_with_discs((30, 160), (60, 200)) if index >= 40 else small_with_discs((60, 200), (x, 30))
         shown_hand.append(lock.apply(seen, picture, index / FPS)[80, 26] > 0.9)
     assert not shown_hand[40], "it appears where somebody was"
     assert all(shown_hand[60:]), "within a second, although somebody may still come out"

@@ -50,7 +50,7 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("PIL", "av", "cv2", "pi_heif"),
     ),
     "drawing": Folder("the drawn scene, with a known alpha for every frame", (), ("cv2",)),
-    "motion": Folder("optical flow: propagates, stabilizes and checks masks", (), ("cv2",)),
+    "motion": Folder("optical flow: propagates, stabilizes and checks masks", ("system",), ("cv2",)),
     "refine": Folder(
         "edges: brings a map to the frame's size, guided by the frame", ("system",), ("cv2",)
     ),
