@@ -15,6 +15,7 @@ from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame, PropagatedFrame
 from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import shrink
+from rtsod.motion.flow import DownscaledFrame, Flow, FlowEstimator
 from rtsod.motion.propagate import MaskPropagator
 from tests.motion.test_flow import texture
 from tests.support import moving_room
@@ -181,3 +182,41 @@ def test_no_propagated_mask_shows_the_room_however_fast_the_motion(stride: int) 
                 shown += 1
                 assert moving_room.red(compositor.compose(propagated, 0.0).image) == 0, (start, gap)
     assert shown > 0 or stride > 5
+
+
+def test_observing_searches_for_no_motion_until_a_mask_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    search = FlowEstimator.backward
+
+    def counted(self: FlowEstimator, new: DownscaledFrame, old: DownscaledFrame) -> Flow:
+        searched.append(1)
+        return search(self, new, old)
+
+    monkeypatch.setattr(FlowEstimator, "backward", counted)
+    propagator, frames = MaskPropagator(), [scene(2 * index) for index in range(6)]
+    for index in range(5):
+        propagator.observe(Frame(frames[index][0], index, index / 30))
+    assert not searched
+    assert propagator.propagate(masked(*frames[4], 4), Frame(frames[5][0], 5, 5 / 30)) is not None
+    assert len(searched) == 1, "what came before the mask's frame does not matter"
+
+
+def test_another_mask_of_the_same_frame_takes_over() -> None:
+    image, alpha = scene(0)
+    first = masked(image, alpha)
+    second = MaskedFrame(first.frame, Mask(np.zeros_like(alpha), 0, 0.0))
+    propagator = MaskPropagator()
+    assert propagator.propagate(first, Frame(image, 1, 1 / 30)) is not None
+    propagated = propagator.propagate(second, Frame(image, 2, 2 / 30))
+    assert propagated is not None
+    assert propagated.alpha.max() == 0
+    assert propagated.origin is second.mask
+
+
+def test_a_read_only_map_that_is_not_contiguous_is_propagated() -> None:
+    image, alpha = scene(0)
+    view = np.repeat(alpha, 2, axis=1)[:, ::2]
+    view.flags.writeable = False
+    propagated = MaskPropagator().propagate(masked(image, view), Frame(image, 1, 1 / 30))
+    assert propagated is not None
+    assert iou(propagated.alpha, alpha) > 0.98
