@@ -12,6 +12,7 @@ from rtsod.metrics import Drop, Metrics, Stage
 from rtsod.pipeline.ledger import FrameLedger
 from rtsod.pipeline.ring import Closed
 from rtsod.pipeline.router import FrameRouter
+from rtsod.system.priority import respond_quickly
 
 
 class CaptureThread:
@@ -64,6 +65,7 @@ class CaptureThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        respond_quickly()
         try:
             self._read_all()
         except Closed:

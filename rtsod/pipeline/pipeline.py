@@ -38,6 +38,7 @@ from rtsod.pipeline.patience import Patience
 from rtsod.pipeline.presenter import Composing, Presenter
 from rtsod.pipeline.ring import Closed, OnFull, Ring
 from rtsod.pipeline.router import FrameRouter, InferenceRequest, frame_of
+from rtsod.system.priority import respond_quickly
 
 READ_AHEAD_FRAMES: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
@@ -203,6 +204,7 @@ class Pipeline:
             self._masker.run_deferred()
 
     def _compose_all(self) -> None:
+        respond_quickly()
         try:
             self._presenter.show_slate()  # viewers see a slate first, never the room
             timeout = self._stall_timeout()

@@ -54,7 +54,7 @@ FOLDERS: Final[dict[str, Folder]] = {
     "refine": Folder(
         "edges: brings a map to the frame's size, guided by the frame", ("system",), ("cv2",)
     ),
-    "pipeline": Folder("the threads a frame passes through, and the rings between them"),
+    "pipeline": Folder("the threads a frame passes through, and the rings between them", ("system",)),
     "model": Folder(
         "U²-Net: graph, weights, number formats", ("system",),
         ("onnx", "pooch", "safetensors", "torch"),
