@@ -111,7 +111,11 @@ class Ladder:
         trouble = self._trouble(now)
         if trouble is not None:
             self._affordable_since = None
-            return self._step_down(trouble) if self._index + 1 < len(self._rungs) else None
+            lower = self._index + 1
+        else:
+            trouble, lower = self._overload(now), self._next_cheaper_mask()
+        if trouble is not None:
+            return self._step_down(lower, trouble) if lower < len(self._rungs) else None
         if now - self._began[0] < WINDOW_SECONDS or len(self._masks) < MIN_MASKS:
             return None
         better = self._better_rung(cpu_seconds)
@@ -145,8 +149,20 @@ class Ladder:
             return None
         if last.latency is not None and last.latency > MAX_LATENCY_PERIODS * self._budget.period:
             return f"pictures were {last.latency * 1e3:.0f} ms late"
+        return None
+
+    def _overload(self, now: float) -> str | None:
+        """Whether masks take too long, as a clause to follow "because"."""
+        assert self._began is not None
+        if now - self._began[0] < WINDOW_SECONDS or len(self._masks) < MIN_MASKS:
+            return None
         load = self._mask_seconds() / self._seconds_to_next(self.rung)
         return f"masks took {load:.0%} of the time available" if load > OVERLOAD_SHARE else None
+
+    def _next_cheaper_mask(self) -> int:
+        """The first rung below whose masks are cheaper. Fewer of the same would only be older."""
+        below = range(self._index + 1, len(self._rungs))
+        return next((index for index in below if self._rungs[index].cost < self.rung.cost), len(self._rungs))
 
     def _better_rung(self, cpu_seconds: float) -> int | None:
         """The best rung above the current one that is affordable."""
@@ -167,11 +183,11 @@ class Ladder:
     def _seconds_to_next(self, rung: Rung) -> float:
         return self._budget.period * rung.mask_interval
 
-    def _step_down(self, reason: str) -> Step:
+    def _step_down(self, index: int, reason: str) -> Step:
         if self._stepped_up_at is not None:
             self._step_up_delay = min(2 * self._step_up_delay, MAX_STEP_UP_SECONDS)
             self._stepped_up_at = None
-        self._index += 1
+        self._index = index
         self.reset()
         return Step(self.rung, reason)
 
