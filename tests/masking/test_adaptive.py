@@ -13,7 +13,7 @@ from rtsod.masking.adaptive import AdaptiveMasker
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.ladder import Ladder
 from rtsod.masking.refresh import InPlaceRefresher
-from rtsod.metrics import Metrics
+from rtsod.metrics import Drop, Metrics
 from tests.support.fakes import Ticks
 
 PERIOD = 1 / 30
@@ -107,9 +107,12 @@ def test_it_steps_back_up() -> None:
 
 
 def test_the_mask_rate_is_a_rung_too() -> None:
-    machine = Machine(4.5 * PERIOD)
+    machine = Machine(1.5 * PERIOD)
     machine.live(3)
     machine.wait_for_opening()
-    machine.live(10)
+    machine.live(3)
+    assert machine.masker.mask_interval == 1
+    machine.metrics.dropped(Drop.BEFORE_COMPOSITING, 3)
+    machine.live(1)
     assert machine.masker.mask_interval == 2
     assert machine.metrics.snapshot()["steps"] == 2
