@@ -69,9 +69,10 @@ class Ladder:
         self._budget = budget
         self._index = start
         self._masks: deque[tuple[float, float]] = deque()
-        self._paces: deque[tuple[float, Pace]] = deque()
-        self._began: tuple[float, Pace, float] | None = None
-        """When, at which pace, and after how much processor time the measurements began."""
+        self._paces: deque[tuple[float, Pace, float]] = deque()
+        """When, the pace up to then, and the processor seconds up to then."""
+        self._began: tuple[float, Pace] | None = None
+        """When, and at which pace, the measurements began."""
         self._affordable_since: float | None = None
         self._step_up_delay = MIN_STEP_UP_SECONDS
         self._stepped_up_at: float | None = None
@@ -99,26 +100,23 @@ class Ladder:
             The step to another rung, if one is due; :attr:`rung` has changed by then.
         """
         if self._began is None:  # the first inference on a rung allocates memory: not representative
-            self._began = (now, pace, cpu_seconds)
+            self._began = (now, pace)
             return None
         self._masks.append((now, seconds))
-        self._paces.append((now, pace))
+        self._paces.append((now, pace, cpu_seconds))
         for window in (self._masks, self._paces):
             while len(window) > MIN_MASKS and now - window[0][0] > WINDOW_SECONDS:
                 window.popleft()
         if self._stepped_up_at is not None and now - self._stepped_up_at >= PROBATION_SECONDS:
             self._stepped_up_at, self._step_up_delay = None, MIN_STEP_UP_SECONDS
-        trouble = self._trouble(now)
-        if trouble is not None:
-            self._affordable_since = None
-            lower = self._index + 1
-        else:
-            trouble, lower = self._overload(now), self._next_cheaper_mask()
-        if trouble is not None:
-            return self._step_down(lower, trouble) if lower < len(self._rungs) else None
-        if now - self._began[0] < WINDOW_SECONDS or len(self._masks) < MIN_MASKS:
+        is_judged = now - self._began[0] >= WINDOW_SECONDS and len(self._masks) >= MIN_MASKS
+        if reason := self._losses() or (self._lateness() if is_judged else None):
+            return self._step_down(self._index + 1, reason)
+        if not is_judged:
             return None
-        better = self._better_rung(cpu_seconds)
+        if reason := self._overload():
+            return self._step_down(self._next_cheaper_mask(), reason)
+        better = self._better_rung()
         if better is None:
             self._affordable_since = None
             return None
@@ -127,9 +125,7 @@ class Ladder:
         if now - self._affordable_since < self._step_up_delay:
             return None
         self._stepped_up_at = now
-        self._index = better
-        self.reset()
-        return Step(self.rung, "there is time for it now")
+        return self._step_to(better, "there is time for it now")
 
     def reset(self) -> None:
         """Discard all measurements, because the time since was not spent on masks."""
@@ -137,26 +133,23 @@ class Ladder:
         self._paces.clear()
         self._began = self._affordable_since = None
 
-    def _trouble(self, now: float) -> str | None:
-        """What viewers would notice, as a clause to follow "because"."""
+    def _losses(self) -> str | None:
+        """How many frames are lost, if too many, as a clause to follow "because"."""
         assert self._began is not None
-        began_at, began, _ = self._began
         first, last = self._paces[0][1], self._paces[-1][1]
         lost, due = last.lost - first.lost, last.due - first.due
-        if last.lost - began.lost >= MIN_LOST_FRAMES and lost > MAX_LOST_SHARE * due:
-            return f"{lost} of {due} frames were lost"
-        if now - began_at < WINDOW_SECONDS or len(self._masks) < MIN_MASKS:
-            return None
-        if last.latency is not None and last.latency > MAX_LATENCY_PERIODS * self._budget.period:
-            return f"pictures were {last.latency * 1e3:.0f} ms late"
-        return None
+        too_many = last.lost - self._began[1].lost >= MIN_LOST_FRAMES and lost > MAX_LOST_SHARE * due
+        return f"{lost} of {due} frames were lost" if too_many else None
 
-    def _overload(self, now: float) -> str | None:
-        """Whether masks take too long, as a clause to follow "because"."""
-        assert self._began is not None
-        if now - self._began[0] < WINDOW_SECONDS or len(self._masks) < MIN_MASKS:
-            return None
-        load = self._mask_seconds() / self._seconds_to_next(self.rung)
+    def _lateness(self) -> str | None:
+        """How late pictures come, if too late, as a clause to follow "because"."""
+        latency = self._paces[-1][1].latency
+        too_late = latency is not None and latency > MAX_LATENCY_PERIODS * self._budget.period
+        return f"pictures were {latency * 1e3:.0f} ms late" if latency is not None and too_late else None
+
+    def _overload(self) -> str | None:
+        """How much of the time there is masks take, if too much, as a clause to follow "because"."""
+        load = self._mask_seconds() / (self._budget.period * self.rung.mask_interval)
         return f"masks took {load:.0%} of the time available" if load > OVERLOAD_SHARE else None
 
     def _next_cheaper_mask(self) -> int:
@@ -164,13 +157,11 @@ class Ladder:
         below = range(self._index + 1, len(self._rungs))
         return next((index for index in below if self._rungs[index].cost < self.rung.cost), len(self._rungs))
 
-    def _better_rung(self, cpu_seconds: float) -> int | None:
+    def _better_rung(self) -> int | None:
         """The best rung above the current one that is affordable."""
-        assert self._began is not None
-        _, began, cpu_seconds_before = self._began
-        best, frames = self._budget.best, max(1, self._paces[-1][1].due - began.due)
-        masks = best.cpu_seconds * self.rung.cost / self.rung.mask_interval
-        others = max(0.0, (cpu_seconds - cpu_seconds_before) / frames - masks)
+        (_, first, cpu_before), (_, last, cpu_after) = self._paces[0], self._paces[-1]
+        per_frame = (cpu_after - cpu_before) / max(1, last.due - first.due)
+        others = max(0.0, per_frame - self._budget.best.cpu_seconds * self.rung.cost / self.rung.mask_interval)
         for index in range(self._index):
             rung = self._rungs[index]
             if is_affordable(rung, self._mask_seconds() * rung.cost / self.rung.cost, others, self._budget):
@@ -180,13 +171,17 @@ class Ladder:
     def _mask_seconds(self) -> float:
         return sum(seconds for _, seconds in self._masks) / len(self._masks)
 
-    def _seconds_to_next(self, rung: Rung) -> float:
-        return self._budget.period * rung.mask_interval
-
-    def _step_down(self, index: int, reason: str) -> Step:
+    def _step_down(self, index: int, reason: str) -> Step | None:
+        """The step to a lower rung; None where there is none."""
+        self._affordable_since = None
+        if index >= len(self._rungs):
+            return None
         if self._stepped_up_at is not None:
             self._step_up_delay = min(2 * self._step_up_delay, MAX_STEP_UP_SECONDS)
             self._stepped_up_at = None
+        return self._step_to(index, reason)
+
+    def _step_to(self, index: int, reason: str) -> Step:
         self._index = index
         self.reset()
         return Step(self.rung, reason)

@@ -117,6 +117,14 @@ def test_an_invalid_look_forgets_the_roi_and_the_next_mask_is_valid(live: Live) 
     assert overlap(live.mask(HERE), HERE) > 0.9
 
 
+def test_a_look_begun_for_another_masker_says_where_to_look_first(live: Live) -> None:
+    live.mask(HERE)
+    live.masker = RoiMasker(WHOLE, Counting(PART), live.refresher, live.metrics)  # another rung
+    live.finish()
+    assert overlap(live.mask(HERE), HERE) > 0.9
+    assert live.masker._roi.box is not None
+
+
 def test_a_network_that_fails_ends_the_run(live: Live) -> None:
     live.held.fails = EngineError("gone")
     live.mask(HERE)

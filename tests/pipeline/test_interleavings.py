@@ -26,7 +26,7 @@ from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, Mask
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Backdrop, Blur, Masker, PassThrough, Transparent
 from rtsod.mask_plan import MaskPlan, Rung
-from rtsod.masking.refresh import InPlaceRefresher
+from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresher
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
@@ -207,7 +207,11 @@ def _shown(
         return SupervisedEngine(opened(), opened, on_event=metrics.event, clock=stage.clock)
 
     whole, region = engine_of(64), engine_of(48, rim=2)
-    refresher = InPlaceRefresher(lambda: whole, metrics, clock=stage.clock)
+    refresher: Refresher = (
+        BackgroundRefresher(lambda: whole, metrics, clock=stage.clock)
+        if live
+        else InPlaceRefresher(lambda: whole, metrics, clock=stage.clock)
+    )
     masker = Stepping(RoiMasker(64, region, refresher, metrics) if by_region else WholeFrame(whole, metrics))
     sinks = [Looking(stage, live=True), Looking(stage, live=False)]
     room = Room(stage, count, live=live, manner=manner)
@@ -235,6 +239,7 @@ def _shown(
 
     with suppress(RtsodError):  # no valid mask at all, or too many crashes
         pipeline.run(tick=tick, interval=0.0002)
+    refresher.close()
     whole.close()
     region.close()
     numbers = metrics.snapshot()
