@@ -19,13 +19,14 @@ from rtsod.app.edges import (
     check_overwriting,
     check_picture,
     choose_outputs,
-    describe_source,
     open_backdrops,
     open_outputs,
+    report_source,
 )
 from rtsod.app.engines import open_engine_pool
+from rtsod.app.plain_words import masks_line
 from rtsod.composite.compositor import Compositor
-from rtsod.config import AppConfig, EngineConfig, PictureConfig, QualityConfig, RunConfig, Sync
+from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, QualityConfig, RunConfig, Sync
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.mask_plan import MaskPlan
@@ -53,6 +54,8 @@ class Run:
 
     config: RunConfig
     """What was requested, with the fallback's duration where a fallback recording is made."""
+    output: OutputConfig
+    """What was requested, with the decision on the preview and the fallback recording."""
     plan: MaskPlan
     source: Source
     compositor: Compositor
@@ -123,23 +126,25 @@ def build_run(
                 config.source, on_event=metrics.event, demand=demand if config.output.on_demand else None
             )
             opened.callback(source.close)
-            _report_source(source.info, reporter.notify)
+            report_source(source.info, reporter.notify)
         check_options(config, source.info)
 
-        output, run_config = config.output, config.run
+        output, run_config, remark = config.output, config.run, ""
         if sinks is None:
-            output, run_config = choose_outputs(output, run_config, source.info, reporter.notify)
+            output, run_config, remark = choose_outputs(output, run_config, source.info)
         backdrops = open_backdrops(config.picture.backgrounds, opened, to_cycle=output.preview is True)
         check_overwriting(config, output, source.info)
-        compositor = build_compositor(config.picture, backdrops, source.info, reporter.notify)
+        compositor = build_compositor(config.picture, backdrops, source.info)
         if sinks is None:
-            sinks = open_outputs(output, source.info, backdrops, opened, reporter.notify, on_event=metrics.event)
+            sinks = open_outputs(
+                output, source.info, backdrops, opened, reporter.notify, on_event=metrics.event, remark=remark
+            )
         demand.virtual_camera = next((sink for sink in sinks if isinstance(sink, VirtualCameraSink)), None)
         _show_slate(compositor, sinks, source.info)
         before_network(sinks)
 
         if pool is None:
-            engine = choose_precision(config.engine, source.info, reporter.notify)
+            engine = choose_precision(config.engine, source.info)
             begin_with = first_size(config.quality, source.info, engine.input_size)
             pool = open_engine_pool(engine, reporter, metrics.event, first_size=begin_with)
             opened.callback(pool.close)
@@ -149,13 +154,12 @@ def build_run(
             demand.virtual_camera.limit_age(plan.max_mask_age)
         refresher = build_refresher(source.info, pool, metrics)
         opened.callback(refresher.close)
-        masker = build_masker(plan, source.info, pool, refresher, metrics, reporter.notify)
+        masker = build_masker(plan, source.info, pool, refresher, metrics)
         pipeline = build_pipeline(
             plan, run_config, config.picture, source, masker, compositor, sinks, metrics, clock=clock
         )
-        return Run(
-            run_config, plan, source, compositor, tuple(sinks), pool, masker, metrics, pipeline, opened.pop_all()
-        )
+        edges = source, compositor, tuple(sinks)
+        return Run(run_config, output, plan, *edges, pool, masker, metrics, pipeline, opened.pop_all())
 
 
 def build_pipeline(
@@ -209,7 +213,7 @@ def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: Eng
         run: what was requested of sync, mask interval and mask age.
         info: the source's.
         pool: its first engine is warm afterwards.
-        notify: receives a line for each decision that gives something up.
+        notify: receives a line if quality is given up for speed.
 
     Raises:
         RtsodError: the request cannot be met.
@@ -223,8 +227,8 @@ def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: Eng
         quality, info, pool, whole, cores, mask_interval=run.mask_interval, may_track=sync in ("auto", "tracked")
     )
     if choice.reason is not None:
-        notify(f"quality: {choice.reason}")
-    return MaskPlan(
+        _log.info("quality: %s", choice.reason)
+    plan = MaskPlan(
         choice.rungs,
         max_mask_age=run.max_mask_age or default_mask_age(whole.seconds, "locked" if sync == "locked" else "tracked"),
         start=choice.start,
@@ -232,6 +236,9 @@ def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: Eng
         sync=sync,
         mask_interval=run.mask_interval,
     )
+    if (line := masks_line(plan)) is not None:
+        notify(line)
+    return plan
 
 
 def check_options(config: AppConfig, info: SourceInfo) -> None:
@@ -245,11 +252,11 @@ def check_options(config: AppConfig, info: SourceInfo) -> None:
     check_picture(config.picture, info)
 
 
-def choose_precision(config: EngineConfig, info: SourceInfo, notify: Notify) -> EngineConfig:
+def choose_precision(config: EngineConfig, info: SourceInfo) -> EngineConfig:
     """Resolve ``--precision auto`` for photographs, which can wait."""
     if not info.stills or config.precision != "auto":
         return config
-    notify("precision auto: fp32, because photographs can wait for the authors' own maps")
+    _log.info("precision auto: fp32, because photographs can wait for the authors' own maps")
     return replace(config, precision="fp32")
 
 
@@ -281,11 +288,6 @@ def _track_below_camera_rate(quality: QualityConfig, run: RunConfig, info: Sourc
     if not info.live or info.fps is None or quality.target_fps is None or run.sync == "locked" or run.mask_interval > 1:
         return run
     return replace(run, mask_interval=max(1, int(info.fps / quality.target_fps)))
-
-
-def _report_source(info: SourceInfo, notify: Notify) -> None:
-    for line in (f"source: {describe_source(info)}", *info.notes):
-        notify(line)
 
 
 def _show_slate(compositor: Compositor, sinks: Sequence[Sink], info: SourceInfo) -> None:

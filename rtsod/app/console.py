@@ -202,6 +202,8 @@ def overlay_lines(engine: EngineInfo, numbers: Snapshot) -> list[str]:
     if latency is not None:
         lines.append(f"latency {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms")
     lines.append(f"dropped {sum(numbers['dropped'].values())} of {numbers['captured']}")
+    if numbers["rung"] is not None:
+        lines.append(f"masks of {numbers['rung']}")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from rtsod.app.plain_words import source_line
 from rtsod.composite.backgrounds import bundled_backgrounds, check_background, open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, OutputConfig, PictureConfig, RunConfig
@@ -20,9 +22,11 @@ from rtsod.progress import Notify
 from rtsod.refine import refiner
 from rtsod.sinks import check_outputs, check_suffixes, open_sinks
 from rtsod.sinks.null import NullSink
-from rtsod.sinks.preview import display_available
+from rtsod.sinks.preview import PreviewSink, display_available
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.system.names import path_named
+
+_log = logging.getLogger(__name__)
 
 FALLBACK_OUTPUT: Final = Path("rtsod-output.mp4")
 """The recording made when no output was requested and no window can be shown."""
@@ -42,10 +46,19 @@ def check_names(config: AppConfig) -> None:
     check_suffixes(config.output, transparent="transparent" in config.picture.backgrounds)
 
 
-def choose_outputs(
-    output: OutputConfig, run: RunConfig, info: SourceInfo, notify: Notify
-) -> tuple[OutputConfig, RunConfig]:
+def report_source(info: SourceInfo, notify: Notify) -> None:
+    """Tell the user what is read."""
+    for line in (source_line(info), *info.notes):
+        notify(line)
+    if info.pixel_format is not None:
+        _log.info("source: frames in %s", info.pixel_format)
+
+
+def choose_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo) -> tuple[OutputConfig, RunConfig, str]:
     """Decide on the preview, and on a recording if there is no other way to see anything.
+
+    Returns:
+        What was requested with these decisions, and a remark on the outputs for the user, often empty.
 
     Raises:
         OutputError: a preview was requested and cannot be shown.
@@ -59,17 +72,13 @@ def choose_outputs(
         raise OutputError(f"--preview: {display.reason}")
     chosen = replace(output, preview=display.available)
     if display.available or others or run.stats is not None:
-        return chosen, run
+        return chosen, run, ""
+    why = f"because no window can be shown ({display.reason})"
     if info.stills:
-        folder = FALLBACK_OUTPUT.with_suffix("")
-        notify(f"no window ({display.reason}) and no other output requested: writing pictures to {folder}/")
-        return replace(chosen, outputs=(folder,)), run
+        return replace(chosen, outputs=(FALLBACK_OUTPUT.with_suffix(""),)), run, f", {why}"
     seconds = run.duration or FALLBACK_SECONDS
-    notify(
-        f"no window ({display.reason}) and no other output requested: "
-        f"recording {seconds:g} seconds to {FALLBACK_OUTPUT}"
-    )
-    return replace(chosen, outputs=(FALLBACK_OUTPUT,)), replace(run, duration=seconds)
+    recorded = replace(chosen, outputs=(FALLBACK_OUTPUT,))
+    return recorded, replace(run, duration=seconds), f", {seconds:g} seconds, {why}"
 
 
 def open_backdrops(specs: tuple[str, ...], opened: ExitStack, *, to_cycle: bool) -> list[Backdrop]:
@@ -90,12 +99,12 @@ def open_backdrops(specs: tuple[str, ...], opened: ExitStack, *, to_cycle: bool)
     return backdrops
 
 
-def build_compositor(picture: PictureConfig, backdrops: list[Backdrop], info: SourceInfo, notify: Notify) -> Compositor:
-    """Build the compositor, and tell the user what is unusual about its pictures."""
+def build_compositor(picture: PictureConfig, backdrops: list[Backdrop], info: SourceInfo) -> Compositor:
+    """Build the compositor, and log what is unusual about its pictures."""
     if info.stills and picture.refine == "auto":
-        notify("edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)")
+        _log.info("edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)")
     if any(isinstance(backdrop, PassThrough) for backdrop in backdrops):
-        notify("background none: the camera's own background is shown")
+        _log.info("background none: the camera's own background is shown")
     return Compositor(
         backdrops,
         mirror=picture.mirror,
@@ -112,8 +121,9 @@ def open_outputs(
     notify: Notify,
     *,
     on_event: Callable[[Event], None],
+    remark: str = "",
 ) -> list[Sink]:
-    """Open the sinks, and tell the user about each.
+    """Open the sinks, and tell the user about all of them in one line, which ends with a remark.
 
     Raises:
         UsageError: a combination that is not possible.
@@ -123,15 +133,23 @@ def open_outputs(
     source_alpha = info.has_alpha and any(isinstance(backdrop, Blur | PassThrough) for backdrop in backdrops)
     opened_sinks = open_sinks(output, info, transparent=transparent, source_alpha=source_alpha, on_event=on_event)
     sinks: list[Sink] = opened_sinks or [NullSink()]
+    notify(f"output: {', '.join(_in_words(sink) for sink in sinks)}{remark}")
     for sink in sinks:
         opened.callback(sink.close)
-        notify(f"output: {sink.name}")
         if isinstance(sink, VirtualCameraSink):
             for note in sink.notes:
                 notify(note)
             if source_alpha:
                 notify("virtual camera: black is behind what is transparent")
     return sinks
+
+
+def _in_words(sink: Sink) -> str:
+    if isinstance(sink, PreviewSink):
+        return "a window (q quits, b changes the background, s shows numbers)"
+    if isinstance(sink, VirtualCameraSink):
+        return f"{sink.name} (choose {sink.label!r} as the camera in a call's settings)"
+    return "none" if isinstance(sink, NullSink) else sink.name
 
 
 def check_picture(picture: PictureConfig, info: SourceInfo) -> None:
@@ -167,17 +185,3 @@ def check_overwriting(config: AppConfig, output: OutputConfig, info: SourceInfo)
         # os.path, because a name that is too long is no error here: it is one where it is opened.
         if any(os.path.isfile(other) and os.path.isfile(path) and path.samefile(other) for other in read):
             raise UsageError(f"{path}: would overwrite a file that this run reads: choose another name")
-
-
-def describe_source(info: SourceInfo) -> str:
-    """The source in one line."""
-    parts = [info.name]
-    if info.width is not None and info.height is not None:
-        parts.append(f"{info.width}x{info.height}")
-    if info.fps is not None:
-        parts.append(f"{float(info.fps):.4g} fps")
-    if info.pixel_format is not None:
-        parts.append(info.pixel_format)
-    if info.stills and info.frames is not None:
-        parts.append(f"{info.frames} pictures")
-    return ", ".join(parts)

@@ -35,9 +35,9 @@ def open_engine_pool(
     Raises:
         RtsodError: the weights or the engine are not available.
     """
-    config = resolve_engine(config, reporter.notify)
+    config = resolve_engine(config)
     begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
-    downloading = f"downloading the weights of the {config.model} model, once"
+    downloading = f"downloading the {config.model} model, once"
     with reporter.download(downloading) as downloaded, reporter.build() as built:
         weights = resolve(config)
         first = open_engine(begun, weights, reporter.notify, built, downloaded)
@@ -58,10 +58,8 @@ def open_engine_pool(
 
     pool = EnginePool(supervised(first.info.input_size, first), supervised, size=config.input_size, open_beside=beside)
     info = pool.info
-    reporter.notify(
-        f"network: {info.model} at {info.input_size}x{info.input_size} on {info.name}, {info.precision}, "
-        f"{info.device}, {info.weights}"
-    )
+    where = f"{info.name}, {info.precision}, {info.device}"
+    _log.info("network: %s at %dx%d on %s, %s", info.model, info.input_size, info.input_size, where, info.weights)
     return pool
 
 

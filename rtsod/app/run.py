@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -9,13 +10,19 @@ from typing import Final
 
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
+from rtsod.app.next_step import next_step
+from rtsod.app.plain_words import summary_line
 from rtsod.app.preload import preloading
 from rtsod.config import AppConfig, RunConfig
 from rtsod.errors import ExitCode, RtsodError, UsageError, internal_error
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow
+from rtsod.sinks.virtual_camera import VirtualCameraSink
+from rtsod.sources import DEMO_NAME
 from rtsod.system.signals import Interrupted, StopSignals
+
+_log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.05
 """How often the signals and the progress bar are served, in seconds."""
@@ -51,7 +58,7 @@ def run(config: AppConfig) -> ExitCode:
                     running = build_run(config, reporter=reporter, before_network=window.open)
                 opened.callback(running.close)
                 signals.hold()
-                _Session(running, reporter, signals, window).run()
+                _Session(running, reporter, signals, window, config.source.spec).run()
         except Interrupted:
             reporter.notify("interrupted before anything was shown")
     return signals.exit_code
@@ -73,16 +80,17 @@ class _Window:
 class _Session:
     """The main thread's part of a run."""
 
-    def __init__(self, run: Run, reporter: Reporter, signals: StopSignals, window: _Window) -> None:
+    def __init__(self, run: Run, reporter: Reporter, signals: StopSignals, window: _Window, spec: str) -> None:
         self._run = run
         self._reporter = reporter
         self._signals = signals
         self._window = window.preview
+        self._spec = spec
         self._show_numbers = False
 
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however the run ends."""
-        run, end = self._run, "done"
+        run, end, well = self._run, "done", True
         total = _expected_frames(run.source.info, run.config)
         try:
             with self._reporter.frames(run.source.info.name, total, run.metrics) as bar:
@@ -95,15 +103,15 @@ class _Session:
             if self._signals.received:
                 end = f"ended by {self._signals.exit_code.name.lower()}"
         except RtsodError as error:
-            end = str(error)
+            end, well = str(error), False
             self._report_notes(error)
             raise
         except Exception as error:
-            end = internal_error(error)
+            end, well = internal_error(error), False
             self._report_notes(error)
             raise
         finally:
-            self._report(end)
+            self._report(end, well)
 
     def _tick(self, poll: Callable[[], None]) -> bool:
         """Serve the progress bar, the window and the signals. True ends the run."""
@@ -135,13 +143,25 @@ class _Session:
         for note in getattr(error, "__notes__", ()):
             self._reporter.notify(note)
 
-    def _report(self, end: str) -> None:
+    def _report(self, end: str, well: bool) -> None:
         run = self._run
         numbers, engine = run.metrics.snapshot(), run.pool.info
-        self._reporter.notify(one_line(engine, numbers))
+        _log.info(one_line(engine, numbers))
+        self._reporter.notify(summary_line(run.source.info, numbers))
         if run.config.stats is not None:
             names = [sink.name for sink in run.sinks]
             write_stats(run.config.stats, run.source.info, engine, names, run.sync, numbers, end)
+        elif well and numbers["composited"]:
+            self._reporter.notify(self._next_step())
+
+    def _next_step(self) -> str:
+        run = self._run
+        return next_step(
+            run.source.info,
+            run.output,
+            no_camera=self._spec == "auto" and run.source.info.name == DEMO_NAME,
+            virtual_camera=next((sink.label for sink in run.sinks if isinstance(sink, VirtualCameraSink)), None),
+        )
 
 
 def _expected_frames(info: SourceInfo, run: RunConfig) -> int | None:

@@ -7,6 +7,7 @@ name opens or is an error, and is never replaced by another.
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,22 +23,34 @@ from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import BuildProgress, Notify
 
-Opener: TypeAlias = Callable[[EngineConfig, Weights, Notify, BuildProgress | None, ReportBytes], Engine]
+_log = logging.getLogger(__name__)
+
+Opener: TypeAlias = Callable[[EngineConfig, Weights, Notify, BuildProgress | None, ReportBytes, Notify], Engine]
 
 
 def _open_openvino(
-    config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None, report: ReportBytes
+    config: EngineConfig,
+    weights: Weights,
+    notify: Notify,
+    progress: BuildProgress | None,
+    report: ReportBytes,
+    explain: Notify,
 ) -> Engine:
     from rtsod.backends.openvino.cache import model_cache
     from rtsod.backends.openvino.compiled_from_weights import compiled_from_weights
     from rtsod.backends.openvino.engine import OpenVinoEngine
 
-    built = compiled_from_weights(config, weights, model_cache(), notify, report)
+    built = compiled_from_weights(config, weights, model_cache(), notify, report, explain)
     return OpenVinoEngine(built.compiled, built.info)
 
 
 def _open_torch(
-    config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None, report: ReportBytes
+    config: EngineConfig,
+    weights: Weights,
+    notify: Notify,
+    progress: BuildProgress | None,
+    report: ReportBytes,
+    explain: Notify,
 ) -> Engine:
     from rtsod.backends.torch.engine import TorchEngine
     from rtsod.backends.torch.graph_from_weights import graph_from_weights
@@ -46,7 +59,12 @@ def _open_torch(
 
 
 def _open_tensorrt(
-    config: EngineConfig, weights: Weights, notify: Notify, progress: BuildProgress | None, report: ReportBytes
+    config: EngineConfig,
+    weights: Weights,
+    notify: Notify,
+    progress: BuildProgress | None,
+    report: ReportBytes,
+    explain: Notify,
 ) -> Engine:
     from rtsod.backends.tensorrt.open import open_tensorrt
 
@@ -70,30 +88,34 @@ def open_engine(
     notify: Notify = lambda line: None,
     progress: BuildProgress | None = None,
     report: ReportBytes = lambda done, total: None,
+    *,
+    explain: Notify = _log.info,
 ) -> Engine:
     """Build the network that a configuration asks for, if necessary, and open the engine that runs it.
 
     Args:
         config: ``config.engine`` is a name, or ``auto`` to let :func:`choose` decide.
         weights: of the network. They are downloaded and read only if the engine must be built from them.
-        notify: told, in one line each, what ``auto`` chose and why, and why an engine must be built first.
+        notify: told, in one line each, of what takes a while: a conversion, or a build and why it is needed.
         progress: told how far such a build is; None to have ``notify`` told from time to time.
         report: told how far a download of the weights is.
+        explain: told, in one line each, what ``auto`` chose and why; by default the log.
 
     Raises:
         EngineUnavailable: this machine does not offer the requested engine, device or precision.
         EngineError: building or checking the network failed.
         WeightsError: the weights cannot be downloaded or read.
     """
-    return OPENERS[resolve_engine(config, notify).engine](config, weights, notify, progress, report)
+    opener = OPENERS[resolve_engine(config, explain).engine]
+    return opener(config, weights, notify, progress, report, explain)
 
 
-def resolve_engine(config: EngineConfig, notify: Notify = lambda line: None) -> EngineConfig:
+def resolve_engine(config: EngineConfig, explain: Notify = _log.info) -> EngineConfig:
     """The configuration with an engine's name in place of ``auto``, chosen by :func:`choose`.
 
     Args:
         config: what was requested.
-        notify: told what was chosen and why.
+        explain: told what was chosen and why; by default the log.
 
     Raises:
         EngineUnavailable: no engine is installed.
@@ -101,7 +123,7 @@ def resolve_engine(config: EngineConfig, notify: Notify = lambda line: None) -> 
     if config.engine != "auto":
         return config
     name, reason = choose(config)
-    notify(f"engine auto: {name}, because {reason}")
+    explain(f"engine auto: {name}, because {reason}")
     return replace(config, engine=name)
 
 

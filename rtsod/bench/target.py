@@ -53,5 +53,5 @@ class Target:
         if self.constant:
             return ConstantEngine(self.config.input_size), ""
         notes: list[str] = []
-        engine = open_engine(self.config, resolve(self.config), notes.append)
+        engine = open_engine(self.config, resolve(self.config), notes.append, explain=notes.append)
         return engine, "; ".join(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from rtsod.frames import Frame, Mask
@@ -13,11 +14,12 @@ from rtsod.masking.refresh import Refresher
 from rtsod.masking.roi_masker import RoiMasker
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
-from rtsod.progress import Notify
+
+_log = logging.getLogger(__name__)
 
 
 class AdaptiveMasker:
-    """Delegates to the masker of the current rung. See :class:`rtsod.interfaces.Masker`.
+    """Delegates to the masker of the current rung, and logs each change. See :class:`rtsod.interfaces.Masker`.
 
     Args:
         ladder: chooses the rung.
@@ -26,7 +28,6 @@ class AdaptiveMasker:
             as on the cheapest rung.
         refresher: looks at full frames; the caller closes it.
         metrics: counts the masks, notes each rung, and knows whether the run keeps up.
-        notify: receives one line for each change of rung, when it takes effect.
         clock: monotonic time in seconds.
         cpu_clock: processor time of this process in seconds.
     """
@@ -37,18 +38,11 @@ class AdaptiveMasker:
         pool: EnginePool,
         refresher: Refresher,
         metrics: Metrics,
-        notify: Notify,
         *,
         clock: Clock = time.perf_counter,
         cpu_clock: Clock = time.process_time,
     ) -> None:
-        self._ladder, self._pool, self._refresher, self._metrics, self._notify = (
-            ladder,
-            pool,
-            refresher,
-            metrics,
-            notify,
-        )
+        self._ladder, self._pool, self._refresher, self._metrics = ladder, pool, refresher, metrics
         self._clock, self._cpu_clock = clock, cpu_clock
         ready = pool.ready(ladder.rung.size) is not None
         self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, mask_interval=ladder.rung.mask_interval)
@@ -96,7 +90,7 @@ class AdaptiveMasker:
             self._masker = masker_for_rung(rung, self._pool, self._refresher, self._metrics)
         self._rung = rung
         self._metrics.on_rung(str(rung))
-        self._notify(f"quality: {rung}, because {self._reason}")
+        _log.info("quality: %s, because %s", rung, self._reason)
 
 
 def masker_for_rung(rung: Rung, pool: EnginePool, refresher: Refresher, metrics: Metrics) -> Masker:

@@ -18,7 +18,6 @@ from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS
 from rtsod.masking.time_budget import MAX_INFERENCE_SHARE, time_inference
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
-from rtsod.progress import Notify
 
 ROI_SIZES: Final = (192, 160, 128)
 """Input sizes for the ROI, in pixels. Each step costs about two thirds of the previous one; below 128 px masks degrade
@@ -48,7 +47,7 @@ class RungChoice:
     budget: Budget | None = None
     """By which the ladder judges; None with a single rung."""
     reason: str | None = None
-    """A line for the user, where quality was given up."""
+    """Why this rung, for the log."""
 
     @property
     def rung(self) -> Rung:
@@ -151,9 +150,7 @@ def candidate_rungs(size: int, *, with_roi: bool, mask_interval: int = 1, may_tr
     return tuple(replace(rung, mask_interval=rung.mask_interval * mask_interval) for rung in (Rung(size), *rungs))
 
 
-def build_masker(
-    plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: Refresher, metrics: Metrics, notify: Notify
-) -> Masker:
+def build_masker(plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: Refresher, metrics: Metrics) -> Masker:
     """Build the masker of a plan, with a ladder where there is more than one rung.
 
     Args:
@@ -162,10 +159,9 @@ def build_masker(
         pool: the engines; the caller closes it.
         refresher: see :func:`build_refresher`; the caller closes it.
         metrics: counts the masks and notes each rung.
-        notify: receives one line for each step of the ladder.
     """
     if plan.budget is not None:
-        return AdaptiveMasker(Ladder(plan.rungs, plan.budget, plan.start), pool, refresher, metrics, notify)
+        return AdaptiveMasker(Ladder(plan.rungs, plan.budget, plan.start), pool, refresher, metrics)
     metrics.on_rung(str(plan.rung))
     if info.stills:
         return WholeFrame(pool.first, metrics, stills=True)

@@ -127,7 +127,7 @@ class LoopbackCamera:
         except BaseException:
             os.close(handle)
             raise
-        self._handle, self.path, self.name = handle, path, str(path)
+        self._handle, self.path, self.name, self.label = handle, path, str(path), device.name
         self._notes: tuple[str, ...] = ()
         if (self.width, self.height) != (width, height):
             self._notes += (

@@ -43,7 +43,7 @@ class PyVirtualCamera:
             raise OutputError(_missing(error)) from error
         except (RuntimeError, ValueError, OSError) as error:
             raise OutputError(f"{device or 'any free device'} cannot be opened ({_line(error)}): {_setup()}") from error
-        self.name = str(self._camera.device)
+        self.name = self.label = str(self._camera.device)
 
     def prepare(self, image: Image) -> Image:
         """Fit a BGR picture to the device."""

@@ -39,6 +39,8 @@ class CameraDevice(Protocol):
     """An open virtual camera, on any system."""
 
     name: str
+    label: str
+    """How other programs list it."""
     width: int
     height: int
 
@@ -118,7 +120,7 @@ class VirtualCameraSink:
             raise OutputError(f"virtual camera: {error}") from error
         self._opener, self._size, self._fps, self._known = opener, size, fps, self._device.name
         self.name = f"virtual camera {self._known}"
-        self.notes = self._device.notes
+        self.label, self.notes = self._device.label, self._device.notes
         self._period = float(1 / fps)
         self._on_event, self._clock, self._wait = on_event, clock, wait
         self._changed = threading.Condition()

@@ -14,6 +14,7 @@ from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.imaging.decoding import Converter
 from rtsod.imaging.media import FAILURES, cause, open_media, packets_of, video_stream
 from rtsod.interfaces import Clock
+from rtsod.sources import DEMO_NAME
 from rtsod.sources.pace import Pace
 
 CLIP: Final = Path(__file__).parents[1] / "assets" / "clips" / "demo.mp4"
@@ -59,7 +60,7 @@ class DemoSource:
         self._images = [first]
         self._whole = False
         height, width = first.shape[:2]
-        self._info = SourceInfo(name="demo clip", width=width, height=height, fps=FPS, live=True, notes=notes)
+        self._info = SourceInfo(name=DEMO_NAME, width=width, height=height, fps=FPS, live=True, notes=notes)
 
     @property
     def info(self) -> SourceInfo:

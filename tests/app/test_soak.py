@@ -138,7 +138,7 @@ class Watched:
     """A virtual camera that inspects every picture."""
 
     def __init__(self, world: World) -> None:
-        self.name, self.width, self.height = "watched", WIDTH, HEIGHT
+        self.name, self.label, self.width, self.height = "watched", "watched", WIDTH, HEIGHT
         self.notes: tuple[str, ...] = ()
         self.sizes: set[tuple[int, ...]] = set()
         self.shown = self.leaks = 0

@@ -36,7 +36,7 @@ def _options(monkeypatch: pytest.MonkeyPatch, device: str, limit: int | None) ->
     cache: Any = SimpleNamespace(forms=lambda *of: SimpleNamespace(load=load))
     config = EngineConfig(engine="openvino", precision="fp32")
     builder = openvino_builder._Builder(
-        config, resolve(config), cache, device, "some", lambda line: None, lambda done, total: None
+        config, resolve(config), cache, device, "some", lambda line: None, lambda line: None, lambda done, total: None
     )
     with pytest.raises(Stored):
         builder._form(None, "fp32")

@@ -94,7 +94,7 @@ def test_its_configuration_is_decided_and_reopens_the_same_engine(engine: Engine
     assert "auto" not in (config.engine, config.precision, config.device)
     assert (config.engine, config.precision) == (engine.info.name, engine.info.precision)
     lines: list[str] = []
-    again = open_engine(config, resolve(config), lines.append)
+    again = open_engine(config, resolve(config), lines.append, explain=lines.append)
     try:
         assert again.info == engine.info
         assert not lines, "nothing was left to choose or build"
@@ -115,7 +115,7 @@ def test_auto_is_decided_once(name: str, published_weights: dict[str, Path]) -> 
     assert info.config is not None
     assert "auto" not in (info.config.engine, info.config.precision, info.config.device)
     lines: list[str] = []
-    again = open_engine(info.config, resolve(config), lines.append)
+    again = open_engine(info.config, resolve(config), lines.append, explain=lines.append)
     again.close()
     assert again.info == info
     assert not lines
@@ -176,12 +176,11 @@ class TestExplicitRequests:
 def test_auto_chooses_an_installed_engine_and_says_why() -> None:
     said: list[str] = []
     config = EngineConfig(model="lite", input_size=64)
-    opened = open_engine(config, resolve(config), said.append)
-    chosen = [line for line in said if not line.startswith("converting")]  # the first time
-    assert opened.info.name in chosen[0]
-    assert all("because" in line for line in chosen)
+    opened = open_engine(config, resolve(config), explain=said.append)
+    assert opened.info.name in said[0]
+    assert all("because" in line for line in said)
     if opened.info.name == "openvino":
-        assert f"precision auto: {opened.info.precision}, because" in chosen[1]
+        assert f"precision auto: {opened.info.precision}, because" in said[1]
 
 
 def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch: pytest.MonkeyPatch) -> None:

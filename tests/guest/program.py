@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from rtsod.app import engines
@@ -14,6 +15,7 @@ def _ellipse(config: EngineConfig, *_: object) -> ConstantEngine:
     return ConstantEngine(config.input_size, name="torch")
 
 
+logging.getLogger(engines.__name__).setLevel(logging.INFO)  # which tells when masks begin
 vars(engines)["open_engine"] = _ellipse
 
 raise SystemExit(main(sys.argv[1:]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import numpy as np
+import pytest
 
 from rtsod.backends.constant import ConstantEngine
 from rtsod.frames import Alpha, Frame, Image
@@ -29,12 +31,11 @@ class Machine:
         self.opened: list[int] = []
         self.may_open = threading.Event()
         self.may_open.set()
-        self.said: list[str] = []
         self.metrics = Metrics(self.clock)
         self.pool = EnginePool(self._engine(80), self._open)
         self.refresher = InPlaceRefresher(lambda: self.pool.open(80), self.metrics, clock=self.clock)
         self.masker = AdaptiveMasker(
-            Ladder(RUNGS, BUDGET), self.pool, self.refresher, self.metrics, self.said.append,
+            Ladder(RUNGS, BUDGET), self.pool, self.refresher, self.metrics,
             clock=self.clock, cpu_clock=lambda: 0.0,
         )  # fmt: skip
         self.frames = 0
@@ -74,11 +75,13 @@ def test_a_machine_that_keeps_up_opens_nothing() -> None:
     machine = Machine(0.5 * PERIOD)
     machine.live(60)
     assert machine.opened == []
-    assert machine.said == []
     assert machine.metrics.snapshot()["rung"] == "the whole frame at 80x80"
 
 
-def test_masks_continue_while_an_engine_is_opened_and_its_rung_is_reported_once() -> None:
+def test_masks_continue_while_an_engine_is_opened_and_its_rung_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "rtsod.masking.adaptive")
     machine = Machine(1.5 * PERIOD)
     machine.may_open.clear()
     machine.live(10)
@@ -91,7 +94,7 @@ def test_masks_continue_while_an_engine_is_opened_and_its_rung_is_reported_once(
     numbers = machine.metrics.snapshot()
     assert numbers["rung"] == "the subject's region at 40x40"
     assert numbers["steps"] == machine.masker.mask_interval == 1
-    assert machine.said == ["quality: the subject's region at 40x40, because masks took 150% of the time available"]
+    assert caplog.messages == ["quality: the subject's region at 40x40, because masks took 150% of the time available"]
 
 
 def test_it_steps_back_up() -> None:
@@ -102,7 +105,7 @@ def test_it_steps_back_up() -> None:
     machine.seconds = 0.3 * PERIOD
     machine.live(30)
     assert machine.metrics.snapshot()["rung"] == "the whole frame at 80x80"
-    assert len(machine.said) == 2
+    assert machine.metrics.snapshot()["steps"] == 2
     assert machine.opened == [40]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -207,13 +208,17 @@ def test_live_input_begins_with_a_small_network(info: SourceInfo, options: dict[
     assert first_size(QualityConfig(**options), info, 320) == size
 
 
-def test_a_requested_rate_below_the_cameras_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_rate_below_the_cameras_is_tracked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "rtsod.app.assembly")
     machine, said = Machine(monkeypatch, 40), list[str]()
     plan = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
     assert (plan.sync, plan.mask_interval) == ("tracked", 4)
-    assert said[0] == "quality: the whole frame at 320x320, 40 ms for each mask, for --target-fps 7"
+    assert caplog.messages[0] == "quality: the whole frame at 320x320, 40 ms for each mask, for --target-fps 7"
     refused = plan_run(QualityConfig(target_fps=7), RunConfig(sync="locked"), CAMERA, machine.pool, said.append)
     assert (refused.sync, refused.mask_interval) == ("locked", 1)
+    assert said == [], "what was requested is granted"
 
 
 @pytest.mark.parametrize(
@@ -227,35 +232,35 @@ def test_a_requested_rate_below_the_cameras_is_tracked(monkeypatch: pytest.Monke
 def test_a_single_rung_has_its_masker_from_the_start(
     monkeypatch: pytest.MonkeyPatch, info: SourceInfo, options: dict[str, Any], kind: type, rung: str
 ) -> None:
-    machine, metrics, said = Machine(monkeypatch, 40), Metrics(), list[str]()
+    machine, metrics = Machine(monkeypatch, 40), Metrics()
     plan = plan_of(machine.choose(info, **options))
     with closing(build_refresher(info, machine.pool, metrics)) as refresher:
-        masker = build_masker(plan, info, machine.pool, refresher, metrics, said.append)
+        masker = build_masker(plan, info, machine.pool, refresher, metrics)
         assert isinstance(masker, kind)
         assert (masker.name, masker.mask_interval) == ("constant", 1)
         assert masker.mask(FRAME).frame_index == FRAME.index
         masker.run_deferred()
     assert metrics.snapshot()["rung"] == rung
-    assert said == []
 
 
 def test_several_rungs_start_on_the_whole_frame_until_the_chosen_network_is_open(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    machine, metrics, said = Machine(monkeypatch, 40), Metrics(), list[str]()
+    caplog.set_level(logging.INFO, "rtsod.masking.adaptive")
+    machine, metrics = Machine(monkeypatch, 40), Metrics()
     machine.may_open.clear()
     refresher = InPlaceRefresher(lambda: machine.pool.first, metrics)
-    masker = build_masker(plan_of(machine.choose()), CAMERA, machine.pool, refresher, metrics, said.append)
+    masker = build_masker(plan_of(machine.choose()), CAMERA, machine.pool, refresher, metrics)
     assert isinstance(masker, AdaptiveMasker)
     assert masker.mask(FRAME).frame_index == FRAME.index
     assert metrics.snapshot()["rung"] == "the whole frame at 320x320"
-    assert said == []
+    assert caplog.messages == []
     machine.may_open.set()
     assert machine.pool._opener is not None
     machine.pool._opener.join(10)
     assert masker.mask(FRAME).frame_index == FRAME.index
     assert metrics.snapshot()["rung"] == "the subject's region at 192x192"
-    assert said == ["quality: the subject's region at 192x192, because its network is open now"]
+    assert caplog.messages == ["quality: the subject's region at 192x192, because its network is open now"]
 
 
 def test_a_network_that_is_slow_to_open_stays_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:

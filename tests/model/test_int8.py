@@ -45,7 +45,7 @@ SMALL = EngineConfig(model="lite", engine="openvino", input_size=96, device="cpu
 def _open(precision: str, said: list[str] | None = None, **options: object) -> Engine:
     config = replace(SMALL, precision=precision, **options)  # type: ignore[arg-type]
     lines: list[str] = [] if said is None else said
-    return open_engine(config, resolve(config), lines.append)
+    return open_engine(config, resolve(config), explain=lines.append)
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ class FakeDevice:
     """A virtual camera that stores what it is sent, or fails when a test says so."""
 
     def __init__(self, device: str | None, width: int, height: int, fps: Fraction) -> None:
-        self.name = device or "fake"
+        self.name = self.label = device or "fake"
         self.width, self.height, self.fps = width, height, fps
         self.notes: tuple[str, ...] = ()
         self.shown: list[Image] = []

@@ -126,7 +126,7 @@ class ModelCache:
         if name in self._unsaved:
             return self._load_unsaved(name, size)
         request = ConversionRequest(config.model, sizes, fetch(weights, report), calibration)
-        converting = f"converting the {config.model} network for OpenVINO, once: about 15 seconds"
+        converting = f"converting the {config.model} model for this computer, once: about 15 seconds"
         if folder is None:
             notify(converting)
             return self._convert(request, name, size)
@@ -195,7 +195,7 @@ def model_cache() -> ModelCache:
 @contextmanager
 def _exclusive(folder: Path, lock_timeout: float, notify: Notify) -> Iterator[None]:
     """Keep other processes from converting the same network, where a lock can be taken. It only saves work."""
-    waiting = partial(notify, "another process is converting the network: waiting for it")
+    waiting = partial(notify, "another process is converting the model: waiting for it")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = locked(folder.with_name(f".{folder.name}.lock"), lock_timeout, waiting)

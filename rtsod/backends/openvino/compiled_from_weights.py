@@ -57,6 +57,7 @@ def compiled_from_weights(
     cache: ModelCache,
     notify: Notify = lambda line: None,
     report: ReportBytes = lambda done, total: None,
+    explain: Notify = _log.info,
 ) -> BuiltNetwork:
     """Build the network for a configuration.
 
@@ -65,8 +66,9 @@ def compiled_from_weights(
             enough, else fp32.
         weights: of the network; read only if it must be converted.
         cache: where conversions are.
-        notify: told of a conversion, and what ``auto`` chose as precision and why.
+        notify: told of a conversion.
         report: told how far a download of the weights is.
+        explain: told what ``auto`` chose as precision and why.
 
     Raises:
         EngineUnavailable: OpenVINO does not offer the device or the precision on this machine, or there is no int8
@@ -77,7 +79,7 @@ def compiled_from_weights(
     device = _device(cache.core, config.device)
     with mapped_errors(f"OpenVINO cannot use {device}"):
         device_name = " ".join(str(cache.core.get_property(device, "FULL_DEVICE_NAME")).split())
-        builder = _Builder(config, weights, cache, device, device_name, notify, report)
+        builder = _Builder(config, weights, cache, device, device_name, notify, explain, report)
         if config.precision == "auto":
             return builder.fastest() if device == "CPU" else builder.build("fp32")
         return builder.build(config.precision)
@@ -105,6 +107,7 @@ class _Builder:
     device: str
     device_name: str
     notify: Notify
+    explain: Notify
     report: ReportBytes
 
     def fastest(self) -> BuiltNetwork:
@@ -116,9 +119,9 @@ class _Builder:
             built = self.build("int8", _AUTO_TOLERANCE)
         except EngineError as error:
             built = self.build("fp32")
-            self.notify(f"precision auto: fp32, because int8 is not available: {error}")
+            self.explain(f"precision auto: fp32, because int8 is not available: {error}")
         else:
-            self.notify(
+            self.explain(
                 f"precision auto: int8, because this CPU is {speedup:.1f} times as fast in int8 as in fp32, "
                 f"and the mask of the test picture is off by only {built.output_error:.4f}"
             )

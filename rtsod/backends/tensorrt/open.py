@@ -53,7 +53,7 @@ def open_tensorrt(
         require_supported(str(cuda.gpu), cuda.gpu.capability)
         recipe = Recipe(config, weights, library, Target.of(cuda))
         show = progress or progress_as_lines(notify)
-        cached = find_or_build(recipe, must_store=False, notify=notify, progress=show, report=report)
+        cached = find_or_build(recipe, must_store=False, notify=notify, details=_log.info, progress=show, report=report)
         precision = cached.manifest.precision
         info = EngineInfo(
             name="tensorrt",
@@ -86,6 +86,7 @@ def find_or_build(
     rebuild: bool = False,
     must_store: bool = True,
     notify: Notify = lambda line: None,
+    details: Notify | None = None,
     progress: BuildProgress = lambda phase, done, total: None,
     report: ReportBytes = lambda done, total: None,
 ) -> CachedPlan:
@@ -97,7 +98,8 @@ def find_or_build(
         pictures: for the parity check of a build; None uses the bundled ones.
         rebuild: build even if a fitting plan is cached.
         must_store: False to return a plan that cannot be stored, with a line about it.
-        notify: called with one line per step of a build: why, how long it takes, the result.
+        notify: called with one line when a build begins: why, and how long it takes.
+        details: called with one line per step of a build and with its result; None takes ``notify``.
         progress: called with the steps of a build.
         report: called with the bytes of a download of the weights.
 
@@ -107,6 +109,7 @@ def find_or_build(
         OutputError: the plan cannot be stored.
         WeightsError: the weights cannot be fetched or read.
     """
+    details = details or notify
     library, wanted = recipe.library, recipe.manifest
     require_buildable(library, recipe.target)
     cache = PlanCache() if cache is None else cache
@@ -117,10 +120,10 @@ def find_or_build(
         if isinstance(found, CachedPlan):
             return found
         duration = "half a minute" if library.ahead_of_time else "one to five minutes"
-        notify(f"building the TensorRT engine ({found}); this usually takes {duration} and happens once")
+        notify(f"preparing the network for the GPU ({found}); this usually takes {duration} and happens once")
         timing_cache = cache.folder / f"{library.name}-sm{wanted.compute_capability.replace('.', '')}.timing"
         plan, manifest = plan_from_weights(
-            recipe, pictures=pictures, timing_cache=timing_cache, notify=notify, progress=progress, report=report
+            recipe, pictures=pictures, timing_cache=timing_cache, notify=details, progress=progress, report=report
         )
         try:
             stored = cache.store(plan, manifest)
@@ -129,7 +132,7 @@ def find_or_build(
                 raise
             notify(f"{error}; every start builds it again")
             return cache.unstored(plan, manifest)
-        notify(f"engine built: {stored.path} ({len(plan) / 1e6:.1f} MB)")
+        details(f"engine built: {stored.path} ({len(plan) / 1e6:.1f} MB)")
         return stored
 
 

@@ -298,7 +298,7 @@ class TestOneProcessAtATime:
             finished.rename(folder)
         second.join(60)
         assert not second.is_alive()
-        assert lines == ["another process is converting the network: waiting for it"]
+        assert lines == ["another process is converting the model: waiting for it"]
 
     def test_a_process_that_hangs_is_not_waited_for_forever(self, root: Path, quick: None) -> None:
         folder = _conversion(root)

@@ -1,0 +1,47 @@
+"""What a run tells everybody, in words that need no knowledge of networks. Details are logged: see ``--verbose``."""
+
+from __future__ import annotations
+
+from rtsod.frames import SourceInfo
+from rtsod.mask_plan import MaskPlan
+from rtsod.metrics import Drop, Snapshot
+
+
+def source_line(info: SourceInfo) -> str:
+    """The source in one line."""
+    parts = [info.name]
+    if info.width is not None and info.height is not None:
+        parts.append(f"{info.width}x{info.height}")
+    if info.fps is not None:
+        parts.append(f"{float(info.fps):.4g} fps")
+    if info.stills and info.frames is not None:
+        parts.append("1 picture" if info.frames == 1 else f"{info.frames} pictures")
+    return f"source: {', '.join(parts)}"
+
+
+def masks_line(plan: MaskPlan) -> str | None:
+    """What the machine's speed makes of the masks at the start; None where nothing was given up for it."""
+    if plan.budget is None or plan.start == 0:
+        return None
+    rate = f"for one frame in {plan.rung.mask_interval}, " if plan.rung.mask_interval > 1 else ""
+    what = "of the area around the subject" if plan.rung.region else "coarser"
+    milliseconds = plan.budget.best.seconds * 1e3
+    return f"masks: {rate}{what}, because this computer needs {milliseconds:.0f} ms for a whole picture"
+
+
+def summary_line(info: SourceInfo, numbers: Snapshot) -> str:
+    """How a run went: how much of its input was shown or written, and how fast."""
+    due = numbers["captured"] + numbers["missed"] - numbers["dropped"].get(Drop.STOPPED, 0)
+    done = numbers["composited"]
+    parts = [f"{'pictures' if info.stills else 'frames'}: {done} of {due}"]
+    if numbers["unreadable"]:
+        parts.append(f"{numbers['unreadable']} more were unreadable")
+    if not info.live:
+        parts.append(f"in {numbers['seconds']:.1f} seconds")
+    else:
+        if done > 1:
+            parts.append(f"{numbers['output_fps']:.1f} a second")
+        if (latency := numbers["latency_ms"]) is not None:
+            parts.append(f"each about {latency['p50']:.0f} ms after it was captured")
+    why = " (--verbose says what became of the others)" if done < due else ""
+    return f"{', '.join(parts)}{why}"
