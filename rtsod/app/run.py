@@ -19,7 +19,7 @@ from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow
 from rtsod.sinks.virtual_camera import VirtualCameraSink
-from rtsod.sources import DEMO_NAME
+from rtsod.sources.demo import DEMO_NAME
 from rtsod.system.signals import Interrupted, StopSignals
 
 _log = logging.getLogger(__name__)

@@ -25,10 +25,7 @@ from rtsod.sources.supervised import SupervisedSource
 from rtsod.system import v4l2
 from rtsod.system.names import path_named
 
-__all__ = ["DEMO_NAME", "open_source"]
-
-DEMO_NAME: Final = "demo clip"
-"""``info.name`` of the clip that stands in for a camera."""
+__all__ = ["open_source"]
 
 _MAX_AUTO_CAMERAS: Final = 4
 """How many cameras ``auto`` tries."""

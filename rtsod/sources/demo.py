@@ -14,9 +14,10 @@ from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.imaging.decoding import Converter
 from rtsod.imaging.media import FAILURES, cause, open_media, packets_of, video_stream
 from rtsod.interfaces import Clock
-from rtsod.sources import DEMO_NAME
 from rtsod.sources.pace import Pace
 
+DEMO_NAME: Final = "demo clip"
+"""Its ``info.name``."""
 CLIP: Final = Path(__file__).parents[1] / "assets" / "clips" / "demo.mp4"
 """640 x 360 pixels, 60 frames, at 30 per second. ``scripts/cut_demo.py`` made it; NOTICE names its author."""
 FPS: Final = Fraction(30)
