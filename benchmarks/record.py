@@ -55,6 +55,8 @@ COMMANDS: Final = {
     "int8_error_full": "benchmarks.studies.int8_error --model full --every 14",
     "int8_study_lite": "benchmarks.studies.int8_study --model lite",
     "int8_study_full": "benchmarks.studies.int8_study --model full",
+    "int8_profile_lite": "benchmarks.studies.int8_profile --model lite --peak 236",
+    "int8_profile_full": "benchmarks.studies.int8_profile --model full --peak 236",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, final
@@ -367,6 +367,6 @@ class EngineInfo:
     """The configuration that runs, with nothing left at ``auto``; None for engines that are not configured (fakes)."""
     slow_to_open: bool = False
     """True: opening this engine at another input size takes minutes, so nothing opens one during a run."""
-    inference_seconds: float | None = None
+    inference_seconds: float | None = field(default=None, compare=False)
     """How long the self-check's inference took; None where there is none, or its time says nothing about others. On a
     processor, the first inference of an engine takes a tenth longer than those after it, at most a quarter."""
