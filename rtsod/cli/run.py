@@ -31,7 +31,7 @@ from rtsod.config import (
     RunConfig,
     SourceConfig,
 )
-from rtsod.errors import ExitCode
+from rtsod.errors import ExitCode, UsageError
 from rtsod.system.files import file_to_write
 from rtsod.system.names import path_to_read, path_to_write
 
@@ -125,7 +125,6 @@ def _add_input_options(parser: Parser) -> None:
     group.add_argument(
         "--size",
         type=_size,
-        default=(default.width, default.height),
         metavar="WxH",
         help="frame size to request from the camera, or size of the drawn scene "
         f"(default: {default.width}x{default.height})",
@@ -138,9 +137,7 @@ def _add_input_options(parser: Parser) -> None:
         help="frame rate to request from the camera, or rate of the drawn scene "
         f"(default: {default.live_fps}); or of a video made of photographs (default: 1)",
     )
-    group.add_argument(
-        "--seed", type=int, default=default.seed, metavar="N", help="seed of the drawn scene (default: %(default)s)"
-    )
+    group.add_argument("--seed", type=int, metavar="N", help=f"seed of the drawn scene (default: {default.seed})")
 
 
 def _add_network_options(parser: Parser) -> None:
@@ -355,9 +352,8 @@ def config_from(options: argparse.Namespace) -> AppConfig:
     Raises:
         UsageError: an option, or a combination of options, is invalid.
     """
-    width, height = options.size
     return AppConfig(
-        source=SourceConfig(spec=options.source, width=width, height=height, fps=options.fps, seed=options.seed),
+        source=_source(options),
         engine=EngineConfig(
             model=options.model or _DEFAULTS.engine.model,
             engine=options.engine,
@@ -392,6 +388,18 @@ def config_from(options: argparse.Namespace) -> AppConfig:
             verbose=options.verbose,
         ),
     )
+
+
+def _source(options: argparse.Namespace) -> SourceConfig:
+    given = [name for name in ("size", "fps", "seed") if getattr(options, name) is not None]
+    if options.source.strip() == "demo" and given:
+        raise UsageError(
+            f"--{given[0]}: the demo clip is a recording, not drawn: drop --{given[0]}, or use --source scene"
+        )
+    default = _DEFAULTS.source
+    width, height = options.size or (default.width, default.height)
+    seed = default.seed if options.seed is None else options.seed
+    return SourceConfig(spec=options.source, width=width, height=height, fps=options.fps, seed=seed)
 
 
 def _set_up_logging(verbose: bool) -> None:

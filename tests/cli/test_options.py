@@ -19,6 +19,7 @@ from rtsod.config import (
     RunConfig,
     SourceConfig,
 )
+from rtsod.errors import UsageError
 
 
 def _config(line: str) -> AppConfig:
@@ -63,6 +64,16 @@ def test_each_option_reaches_its_field(line: str, part: Any) -> None:
     expected = {field.name: getattr(AppConfig(), field.name) for field in fields(config)}
     expected[next(name for name, default in expected.items() if type(default) is type(part))] = part
     assert changed == expected
+
+
+@pytest.mark.parametrize("option", ["--size 1280x720", "--fps 30", "--seed 0"])
+def test_the_demo_clip_refuses_what_only_a_camera_or_the_scene_can_give(option: str) -> None:
+    with pytest.raises(UsageError, match=f"^{option.split()[0]}: .*--source scene"):
+        _config(f"--source demo {option}")
+
+
+def test_what_is_meant_for_a_camera_may_be_said_before_it_is_known_whether_there_is_one() -> None:
+    assert _config("--size 640x480 --fps 25").source == SourceConfig("auto", 640, 480, 25)
 
 
 @pytest.mark.parametrize(
