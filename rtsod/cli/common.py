@@ -87,6 +87,9 @@ def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) ->
             complain(program, f"interrupted; {details}" if details else "interrupted")
             return int(signals.exit_code)
         except Exception as error:
+            if _wraps_interruption(error):
+                complain(program, "interrupted")
+                return int(signals.exit_code)
             _log.debug("internal error", exc_info=True)  # shown with --verbose
             package = error.name if isinstance(error, ModuleNotFoundError) else None
             if package is not None and package.partition(".")[0] != "rtsod":
@@ -97,6 +100,15 @@ def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) ->
             complain(program, internal_error(error))
             return int(ExitCode.ENGINE if is_shortage(error) else ExitCode.INTERNAL)
     return int(signals.exit_code or code or ExitCode.DONE)
+
+
+def _wraps_interruption(error: BaseException | None) -> bool:
+    """Whether a library wrapped :class:`Interrupted` in an error of its own, as Python 3.11 does while it makes a class."""
+    while error is not None:
+        if isinstance(error, Interrupted):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def answer(text: str) -> None:

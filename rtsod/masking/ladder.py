@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from rtsod.mask_plan import Budget, Rung
+from rtsod.mask_plan import Budget, InferenceCost, Rung
 from rtsod.metrics import Pace
 
 WINDOW_SECONDS: Final = 1.0
@@ -160,13 +160,19 @@ class Ladder:
     def _better_rung(self) -> int | None:
         """The best rung above the current one that is affordable."""
         (_, first, cpu_before), (_, last, cpu_after) = self._paces[0], self._paces[-1]
+        best = self._best()
         per_frame = (cpu_after - cpu_before) / max(1, last.due - first.due)
-        others = max(0.0, per_frame - self._budget.best.cpu_seconds * self.rung.cost / self.rung.mask_interval)
+        others = max(0.0, per_frame - best.cpu_seconds * self.rung.cost / self.rung.mask_interval)
         for index in range(self._index):
             rung = self._rungs[index]
-            if is_affordable(rung, self._mask_seconds() * rung.cost / self.rung.cost, others, self._budget):
+            if is_affordable(rung, best.seconds * rung.cost, others, replace(self._budget, best=best)):
                 return index
         return None
+
+    def _best(self) -> InferenceCost:
+        """What a mask costs on the best rung, by the masks made lately: the first inference may have had bad luck."""
+        seconds = self._mask_seconds() / self.rung.cost
+        return InferenceCost(seconds, min(self._budget.best.cpu_seconds, seconds * self._budget.cores))
 
     def _mask_seconds(self) -> float:
         return sum(seconds for _, seconds in self._masks) / len(self._masks)

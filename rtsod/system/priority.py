@@ -41,5 +41,6 @@ def respond_quickly() -> None:
     number = _SCHED_SETATTR.get(platform.machine())
     if sys.platform != "linux" or number is None:
         return
-    attributes = _SCHED_ATTR.pack(_SCHED_ATTR.size, os.SCHED_OTHER, 0, 0, 0, _SLICE_NS, 0, 0)
+    nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())  # what the user may have set
+    attributes = _SCHED_ATTR.pack(_SCHED_ATTR.size, os.SCHED_OTHER, 0, nice, 0, _SLICE_NS, 0, 0)
     ctypes.CDLL(None).syscall(number, 0, attributes, 0)  # an error only means that nothing changes

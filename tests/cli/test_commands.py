@@ -134,6 +134,17 @@ def test_output_to_a_closed_pipe_is_not_an_error() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+def test_a_signal_that_a_library_wraps_in_its_own_error_is_still_a_signal(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(signals: StopSignals) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException as interrupted:
+            raise RuntimeError("Error calling __set_name__") from interrupted
+
+    assert run_command("prog", work) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == "prog: interrupted\n"
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 )

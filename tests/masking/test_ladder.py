@@ -145,6 +145,16 @@ def test_a_busy_machine_does_not_step_up_however_fast_a_mask_is() -> None:
     assert is_affordable(RUNGS[1], 0.21 * PERIOD, others, busy)
 
 
+def test_a_start_that_had_bad_luck_is_made_good() -> None:
+    """The first inference took a second on a busy machine; masks then take a hundredth of that."""
+    unlucky = Budget(PERIOD, 2.0, InferenceCost(1.0, 2.0))
+    cpu = 0.1 * PERIOD + 0.3 * PERIOD * 2
+    run = Run(lambda now: 0.3 * PERIOD, cpu=lambda now: cpu, budget=unlucky)
+    run.ladder = Ladder(RUNGS, unlucky, start=3)
+    run.until(60)
+    assert run.ladder.rung is RUNGS[0]
+
+
 def test_affordable_leaves_time_and_cores() -> None:
     budget = Budget(0.04, 1.0, InferenceCost(0.02, 0.02))
     assert is_affordable(Rung(64), 0.02, 0.0, budget)
