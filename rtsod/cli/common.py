@@ -103,7 +103,7 @@ def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) ->
 
 
 def _wraps_interruption(error: BaseException | None) -> bool:
-    """Whether a library wrapped :class:`Interrupted` in an error of its own, as Python 3.11 does while it makes a class."""
+    """Whether a library wrapped :class:`Interrupted` in an error of its own, as Python 3.11 does within a class."""
     while error is not None:
         if isinstance(error, Interrupted):
             return True
