@@ -65,7 +65,11 @@ class AdaptiveMasker:
 
     def mask(self, frame: Frame) -> Mask:
         """See :meth:`rtsod.interfaces.Masker.mask`."""
-        self._change_rung_if_ready()
+        former = self._change_rung_if_ready()
+        if former is not None and isinstance(self._masker, RoiMasker):
+            mask = former.mask(frame)
+            self._masker.learn(frame, mask)
+            return mask  # two networks saw the frame: the time would say nothing about either rung
         started = self._clock()
         try:
             return self._masker.mask(frame)
@@ -82,15 +86,17 @@ class AdaptiveMasker:
         if step is not None:
             self._reason = step.reason
 
-    def _change_rung_if_ready(self) -> None:
-        rung = self._ladder.rung
+    def _change_rung_if_ready(self) -> Masker | None:
+        """Follow the ladder. Returns the masker up to now, if another one takes over."""
+        rung, former = self._ladder.rung, self._masker
         if rung is self._rung or self._pool.ready(rung.size) is None:
-            return
+            return None
         if (rung.size, rung.region) != (self._rung.size, self._rung.region):
             self._masker = masker_for_rung(rung, self._pool, self._refresher, self._metrics)
         self._rung = rung
         self._metrics.on_rung(str(rung))
         _log.info("quality: %s, because %s", rung, self._reason)
+        return former if former is not self._masker else None
 
 
 def masker_for_rung(rung: Rung, pool: EnginePool, refresher: Refresher, metrics: Metrics) -> Masker:

@@ -27,9 +27,6 @@ WHOLE_SIZES: Final = (256, 224, 192)
 than an ROI does."""
 _MASK_INTERVALS: Final = (2, 4, 8)
 """Mask intervals to fall back to, in frames."""
-_FIRST_SIZE: Final = ROI_SIZES[1]
-"""Input size of the network that live input begins with, in pixels. On one core with VNNI, its first mask takes 30 ms
-with lite and 80 with full; at 320 pixels it takes 120 and 300."""
 _PROBES: Final = 2
 """How many times an engine is timed."""
 
@@ -67,19 +64,17 @@ def check_quality(config: QualityConfig, info: SourceInfo) -> None:
 
 
 def first_size(config: QualityConfig, info: SourceInfo, whole_size: int) -> int:
-    """Input size of the network to open first, so that the first picture comes soon.
+    """Input size of the network to open first: the only one that is needed before the first picture.
 
-    Live input is shown with masks of a small input at once; larger ones are opened when the machine can afford them.
+    For live input that is the whole frame's, unless a region was requested. A smaller one would bring the first mask a
+    tenth of a second sooner, but overlooks small things, such as a badge, until the whole frame has been seen.
 
     Args:
         config: what was requested.
         info: the source's.
         whole_size: of the whole frame.
     """
-    if isinstance(config.region, int):
-        return config.region if info.live else whole_size
-    adapts = info.live and info.fps is not None and config.quality == "auto" and config.target_fps is None
-    return min(_FIRST_SIZE, whole_size) if adapts and config.region == "auto" else whole_size
+    return config.region if isinstance(config.region, int) and info.live else whole_size
 
 
 def choose_rungs(

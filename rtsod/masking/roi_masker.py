@@ -97,6 +97,23 @@ class RoiMasker:
         except MaskError:  # the next mask is made from the full frame and reports the error
             self._roi.forget()
 
+    def learn(self, frame: Frame, mask: Mask) -> None:
+        """Take over from another masker: see the frame that it made a mask of, and learn what is different.
+
+        Args:
+            frame: a frame.
+            mask: its mask, of at least the quality of this masker's own.
+
+        Raises:
+            MaskError: the network's output is not a valid map.
+        """
+        self._roi.update_box(mask.alpha)
+        self._ask(frame)
+        if self._roi.last is not None:
+            self._roi.update_gain(self._roi.last, mask.alpha)
+        self._on_look(frame)
+        self._refreshed_at = frame.time
+
     def _ask(self, frame: Frame) -> Mask:
         """The mask of the ROI."""
         with self._metrics.stage(Stage.PREPROCESS, frame.index):

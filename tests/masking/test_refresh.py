@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from rtsod.errors import EngineError, MaskError
-from rtsod.frames import Alpha, Frame, Image
+from rtsod.frames import Alpha, Frame, Image, Mask
+from rtsod.imaging.network_input import shrink
 from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresh
 from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS, RoiMasker
 from rtsod.metrics import Metrics
@@ -115,6 +116,22 @@ def test_an_invalid_look_forgets_the_roi_and_the_next_mask_is_valid(live: Live) 
         live.mask(HERE)
     live.held.see = see_white
     assert overlap(live.mask(HERE), HERE) > 0.9
+
+
+def test_who_takes_over_learns_from_the_former_masker(live: Live) -> None:
+    """The network doubts half of the subject when it sees the ROI alone; its first mask is right all the same."""
+
+    def doubt(image: Image) -> Alpha:
+        seen = see_white(image)
+        seen[:, PART // 2 :] *= 0.4
+        return seen
+
+    frame = live.frame(HERE)
+    mask = Mask(see_white(shrink(frame.image, WHOLE)), frame.index, frame.captured_at)
+    live.part.see = doubt
+    live.masker.learn(frame, mask)
+    assert overlap(live.mask(HERE), HERE) > 0.9
+    assert live.held.shown == []
 
 
 def test_a_look_begun_for_another_masker_says_where_to_look_first(live: Live) -> None:
