@@ -16,6 +16,7 @@ from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Event
 from rtsod.model.weights import resolve
 from rtsod.system.machine import thread_count
+from rtsod.system.priority import give_way
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def open_engine_pool(
 
     def beside(size: int) -> Engine:
         def reopen() -> Engine:
+            give_way()  # on a thread of its own: nobody waits for it
             threads = max(1, thread_count() // 2)
             return open_engine(replace(pinned, input_size=size, threads=threads), weights, _log.info)
 

@@ -44,10 +44,11 @@ class AdaptiveMasker:
     ) -> None:
         self._ladder, self._pool, self._refresher, self._metrics = ladder, pool, refresher, metrics
         self._clock, self._cpu_clock = clock, cpu_clock
-        ready = pool.ready(ladder.rung.size) is not None
-        self._rung = ladder.rung if ready else Rung(pool.first.info.input_size, mask_interval=ladder.rung.mask_interval)
+        first = pool.first.info.input_size
+        begins_whole = ladder.rung.size == first and not ladder.rung.region
+        self._rung = ladder.rung if begins_whole else Rung(first, mask_interval=ladder.rung.mask_interval)
         self._masker = masker_for_rung(self._rung, pool, refresher, metrics)
-        self._reason = "its network is open now"
+        self._reason = "it is what this machine can afford"
         self._mask_seconds: float | None = None
         metrics.on_rung(str(self._rung))
 

@@ -81,6 +81,12 @@ class EnginePool:
         """
         return self._ready(_Key(size))
 
+    def wait_until_ready(self, size: int) -> Engine | None:
+        """As :meth:`ready`, but waits until the engine is open or cannot be opened."""
+        if self.ready(size) is None and self._opener is not None:
+            self._opener.join()
+        return self.ready(size)
+
     def beside(self) -> Engine | None:
         """The second engine of the whole frame's size, for use beside the others; otherwise as :meth:`ready`."""
         return self._ready(_Key(self.size, beside=True))

@@ -156,6 +156,7 @@ def build_masker(plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: 
         metrics: counts the masks and notes each rung.
     """
     if plan.budget is not None:
+        pool.wait_until_ready(plan.rung.size)  # opened beside masks, it would take longer, and make them late
         return AdaptiveMasker(Ladder(plan.rungs, plan.budget, plan.start), pool, refresher, metrics)
     metrics.on_rung(str(plan.rung))
     if info.stills:

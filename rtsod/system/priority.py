@@ -11,8 +11,8 @@ import threading
 from contextlib import suppress
 from typing import Final
 
-_NICE: Final = 5
-"""The nice value of work that nobody waits for: a third of a normal thread's share. At 19, the lowest, it would take
+_NICE: Final = 10
+"""The nice value of work that nobody waits for: a ninth of a normal thread's share. At 19, the lowest, it would take
 minutes beside a program that never rests."""
 _SLICE_NS: Final = 100_000
 """The shortest time slice that Linux grants, in nanoseconds; the usual one is about 3 ms."""

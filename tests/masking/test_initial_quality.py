@@ -242,24 +242,15 @@ def test_a_single_rung_has_its_masker_from_the_start(
     assert metrics.snapshot()["rung"] == rung
 
 
-def test_several_rungs_start_on_the_whole_frame_until_the_chosen_network_is_open(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "rtsod.masking.adaptive")
+def test_the_first_frame_is_seen_whole_and_the_region_learns_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, metrics = Machine(monkeypatch, 40), Metrics()
-    machine.may_open.clear()
     refresher = InPlaceRefresher(lambda: machine.pool.first, metrics)
     masker = build_masker(plan_of(machine.choose()), CAMERA, machine.pool, refresher, metrics)
     assert isinstance(masker, AdaptiveMasker)
-    assert masker.mask(FRAME).frame_index == FRAME.index
+    assert machine.opened == [192], "opened before the first mask, not beside it"
     assert metrics.snapshot()["rung"] == "the whole frame at 320x320"
-    assert caplog.messages == []
-    machine.may_open.set()
-    assert machine.pool._opener is not None
-    machine.pool._opener.join(10)
     assert masker.mask(FRAME).frame_index == FRAME.index
     assert metrics.snapshot()["rung"] == "the subject's region at 192x192"
-    assert caplog.messages == ["quality: the subject's region at 192x192, because its network is open now"]
 
 
 def test_a_network_that_is_slow_to_open_stays_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
