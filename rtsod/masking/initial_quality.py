@@ -27,6 +27,8 @@ WHOLE_SIZES: Final = (256, 224, 192)
 than an ROI does."""
 _MASK_INTERVALS: Final = (2, 4, 8)
 """Mask intervals to fall back to, in frames."""
+_MAX_INTERVAL_SECONDS: Final = 0.27
+"""Masks are never made rarer than this, in seconds: at a slow camera's rate, 8 frames are longer than a mask lives."""
 _PROBES: Final = 2
 """How many times an engine is timed."""
 
@@ -122,6 +124,8 @@ def choose_rungs(
     rungs = candidate_rungs(
         best.size, with_roi=config.region == "auto", mask_interval=mask_interval, may_track=may_track
     )
+    rarest = max(mask_interval, int(_MAX_INTERVAL_SECONDS * float(info.fps)))
+    rungs = tuple(dict.fromkeys(replace(rung, mask_interval=min(rung.mask_interval, rarest)) for rung in rungs))
     return _affordable(rungs, Budget(1 / float(info.fps), cores, whole))
 
 

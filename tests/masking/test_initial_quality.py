@@ -174,6 +174,11 @@ def test_with_tracking_it_starts_where_it_keeps_up(
     assert (rung.size, rung.region, rung.mask_interval) == (size, True, mask_interval)
 
 
+def test_a_slow_cameras_masks_do_not_get_rarer_than_they_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    rungs = Machine(monkeypatch, 40).choose(replace(CAMERA, fps=Fraction(10)), may_track=True).rungs
+    assert [(rung.size, rung.mask_interval) for rung in rungs] == [(320, 1), (192, 1), (160, 1), (160, 2), (128, 2)]
+
+
 @pytest.mark.parametrize(
     ("options", "sync", "mask_interval"),
     [({}, "auto", 8), ({"sync": "locked"}, "locked", 1), ({"sync": "tracked"}, "tracked", 8)],
