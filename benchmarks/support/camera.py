@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,6 +9,7 @@ from typing import Final
 
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock
+from rtsod.sources.pace import Pace
 
 BUFFERS: Final = 1
 """Frames that wait in the driver, as many as the program asks a camera for (``CAP_PROP_BUFFERSIZE``)."""
@@ -44,22 +44,20 @@ class PacedCamera:
         wait: Callable[[float], object] | None = None,
     ) -> None:
         self._picture = picture
-        self._fps = fps
-        self._buffers = buffers
-        self._clock = clock
-        self._closed = threading.Event()
-        self._wait = wait or self._closed.wait
-        self._next = 0
+        self._pace = Pace(Fraction(fps), clock, wait, buffers=buffers)
         self._info = SourceInfo(
             "frames paced like a camera", *size, Fraction(fps), live=True, pixel_format=pixel_format
         )
-        self.started_at: float | None = None
-        """When frame 0 was due, in seconds of the clock; None before the first read."""
 
     @property
     def info(self) -> SourceInfo:
         """Describes the camera."""
         return self._info
+
+    @property
+    def started_at(self) -> float | None:
+        """When frame 0 was due, in seconds of the clock; None before the first read."""
+        return self._pace.started_at
 
     @property
     def skipped(self) -> int:
@@ -68,25 +66,9 @@ class PacedCamera:
 
     def read(self) -> Frame | None:
         """The oldest frame that waits in the driver, or else the next one; None after ``close``."""
-        now = self._clock()
-        if self.started_at is None:
-            self.started_at = now
-        newest = int((now - self.started_at) * self._fps)
-        index = max(self._next, newest - self._buffers + 1)
-        due_at = self.started_at + index / self._fps
-        if due_at > now:
-            self._wait(due_at - now)
-        if self._closed.is_set():
-            return None
-        self._next = index + 1
-        return Frame(self._picture(index), index, due_at)
+        index = self._pace.next()
+        return None if self._pace.stopped else Frame(self._picture(index), index, self._pace.due_at(index))
 
     def close(self) -> None:
         """Stop, and end a pending wait. Idempotent, and safe from any thread."""
-        self._closed.set()
-
-
-def there_and_back(index: int, count: int) -> int:
-    """Which of ``count`` pictures frame ``index`` shows, if they play forwards and backwards without a jump."""
-    position = index % max(1, 2 * count - 2)
-    return position if position < count else 2 * count - 2 - position
+        self._pace.stop()

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.support.camera import PacedCamera, there_and_back
+from benchmarks.support.camera import PacedCamera
 from rtsod.app.assembly import build_run
 from rtsod.config import AppConfig, EngineConfig, ModelName, OutputConfig, PictureConfig
 from rtsod.errors import EngineError
@@ -26,6 +26,7 @@ from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Drop, Metrics, Work
 from rtsod.sinks import open_sinks
 from rtsod.sinks.null import NullSink
+from rtsod.sources.pace import to_and_fro
 
 FPS: Final = 30
 PICTURES: Final = "pictures.npy"
@@ -155,7 +156,7 @@ class ObservedCamera(PacedCamera):
 
     def _image(self, index: int) -> Image:
         self._observed.read.append(index)
-        position = there_and_back(index, len(self._pictures))
+        position = to_and_fro(index, len(self._pictures))
         if self._jpegs:
             image = cv2.imdecode(self._jpegs[position], cv2.IMREAD_COLOR)
             assert image is not None

@@ -12,6 +12,7 @@ from typing import Final
 from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.interfaces import Clock, Source
+from rtsod.sources.pace import to_and_fro
 
 DEFAULT_BACKGROUND: Final = "beach.jpg"
 """A bundled picture, which is what most users choose first."""
@@ -37,7 +38,7 @@ class LoopedSource:
         name: str = "frames in memory",
         clock: Clock = time.perf_counter,
     ) -> None:
-        self._images = [*images, *images[-2:0:-1]]
+        self._images = images
         self._clock = clock
         self._next = 0
         self._closed = False
@@ -61,7 +62,7 @@ class LoopedSource:
             return None
         self._next += 1
         assert self._info.fps is not None
-        image = self._images[index % len(self._images)]
+        image = self._images[to_and_fro(index, len(self._images))]
         return Frame(image, index, self._clock(), index / self._info.fps)
 
     def close(self) -> None:

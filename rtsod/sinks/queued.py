@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from rtsod.errors import OutputError
@@ -16,6 +13,7 @@ from rtsod.frames import Composited
 from rtsod.interfaces import Sink, Wait
 from rtsod.metrics import Event
 from rtsod.sinks.pixels import require_composited
+from rtsod.system.priority import give_way
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +22,7 @@ MAX_WAITING: Final = 8
 MAX_WAITING_BYTES: Final = 48 * 2**20
 """Of the waiting pictures' BGR pixels; their masks need a third more again. Two pictures may always wait."""
 NICENESS: Final = 5
-"""Added to the thread's on Linux, where each thread has its own: the frames that viewers wait for come first."""
+"""The thread's nice value: the frames that viewers wait for come first."""
 
 
 class QueuedSink:
@@ -114,9 +112,7 @@ class QueuedSink:
 
     def _write_all(self) -> None:
         """The thread. After an error it writes nothing more; what was written before stays usable."""
-        if sys.platform == "linux":
-            with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        give_way(NICENESS)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)

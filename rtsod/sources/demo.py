@@ -14,7 +14,7 @@ from rtsod.frames import Frame, Image, SourceInfo
 from rtsod.imaging.decoding import Converter
 from rtsod.imaging.media import FAILURES, cause, open_media, packets_of, video_stream
 from rtsod.interfaces import Clock
-from rtsod.sources.pace import Pace
+from rtsod.sources.pace import Pace, to_and_fro
 
 DEMO_NAME: Final = "demo clip"
 """Its ``info.name``."""
@@ -22,8 +22,7 @@ CLIP: Final = Path(__file__).parents[1] / "assets" / "clips" / "demo.mp4"
 """640 x 360 pixels, 60 frames, at 30 per second. ``scripts/cut_demo.py`` made it; NOTICE names its author."""
 FPS: Final = Fraction(30)
 _START: Final = 45
-"""The frame that is shown first. From here on, lite at a region of 128 pixels has no hole before its first full-frame
-refresh; from frame 0 or 20 on, the badge and the hair are transparent for half a second."""
+"""The frame that is shown first: from here on, the network at 128 pixels doubts the badge and the hair least."""
 
 
 class DemoSource:
@@ -100,13 +99,6 @@ class DemoSource:
             else:
                 self._images.append(image)
         return self._images[to_and_fro(index, len(self._images)) if self._whole else index]
-
-
-def to_and_fro(index: int, count: int) -> int:
-    """Which of ``count`` frames is shown at ``index``: 0, 1, ... count - 1, count - 2, ... 1, 0, 1 and so on."""
-    turn = max(1, count - 1)
-    place = index % (2 * turn)
-    return min(place, 2 * turn - place, count - 1)
 
 
 def _decode(clip: Path) -> Generator[Image]:

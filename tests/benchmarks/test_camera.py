@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.support.camera import PacedCamera, there_and_back
+from benchmarks.support.camera import PacedCamera
 from rtsod.frames import Image
+from rtsod.sources.pace import to_and_fro
 from tests.support.fakes import Ticks
 
 
@@ -81,5 +82,5 @@ def test_closing_ends_a_wait() -> None:
 
 
 def test_pictures_play_forwards_and_backwards_without_a_jump() -> None:
-    assert [there_and_back(index, 4) for index in range(9)] == [0, 1, 2, 3, 2, 1, 0, 1, 2]
-    assert [there_and_back(index, 1) for index in range(3)] == [0, 0, 0]
+    assert [to_and_fro(index, 4) for index in range(9)] == [0, 1, 2, 3, 2, 1, 0, 1, 2]
+    assert [to_and_fro(index, 1) for index in range(3)] == [0, 0, 0]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtsod.sources.demo import CLIP, DemoSource, to_and_fro
+from rtsod.sources.demo import CLIP, DemoSource
+from rtsod.sources.pace import to_and_fro
 
 FRAMES = 60
 
