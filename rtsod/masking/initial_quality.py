@@ -12,10 +12,10 @@ from rtsod.interfaces import Masker
 from rtsod.mask_plan import Budget, InferenceCost, MaskPlan, Rung
 from rtsod.masking.adaptive import AdaptiveMasker, masker_for_rung
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.ladder import FRAME_CPU_SECONDS, Ladder, is_affordable
+from rtsod.masking.ladder import AFFORDABLE_SHARE, FRAME_CPU_SECONDS, Ladder, is_affordable
 from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresher
 from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS
-from rtsod.masking.time_budget import MAX_INFERENCE_SHARE, time_inference
+from rtsod.masking.time_budget import time_inference
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 
@@ -208,10 +208,10 @@ def _reach_target(
     rungs = candidate_rungs(pool.size, with_roi=config.region == "auto")
     start, seconds = 0, whole.seconds
     for start, rung in enumerate(rungs):
-        if rung.cost * whole.seconds > MAX_INFERENCE_SHARE * period and start < len(rungs) - 1:
+        if rung.cost * whole.seconds > AFFORDABLE_SHARE * period and start < len(rungs) - 1:
             continue  # its cost alone tells that it cannot keep up
         seconds = whole.seconds if start == 0 else _measure_mask_seconds(rung, info, pool, whole)
-        if seconds <= MAX_INFERENCE_SHARE * period:
+        if seconds <= AFFORDABLE_SHARE * period:
             break
     if seconds > period:
         raise UsageError(

@@ -168,14 +168,11 @@ class RoiMasker:
         if refresh is None:
             return None
         self._refresh_seconds = refresh.seconds
-        if self._refresher.in_place:
-            if refresh.roi is not None:
-                self._roi.update_gain(refresh.roi, refresh.whole.alpha)
-            self._roi.update_box(refresh.whole.alpha)
-        elif self._roi.box is None:  # begun for another masker, or before the ROI was forgotten
+        knows_where = self._roi.box is not None  # else begun for another masker, or before the ROI was forgotten
+        if knows_where and refresh.roi is not None:
+            self._roi.update_gain(refresh.roi, refresh.whole.alpha)
+        if self._refresher.in_place or not knows_where:
             self._roi.update_box(refresh.whole.alpha)
         else:
-            if refresh.roi is not None:
-                self._roi.update_gain(refresh.roi, refresh.whole.alpha)
             self._roi.include(refresh.whole.alpha)
         return refresh

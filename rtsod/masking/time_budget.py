@@ -18,9 +18,6 @@ MIN_MASK_AGE_SECONDS: Final = 1.0
 _MASK_AGE_INFERENCES: Final = {"locked": 4.0, "tracked": 8.0}
 """Default limit on a mask's age, in inferences. A locked mask is as old as its own inference. A tracked one gets as old
 as two, which are slowed down by a compositor that never rests."""
-MAX_INFERENCE_SHARE: Final = 0.6
-"""Share of the time between two frames that inference, timed alone, may take. The rest is for the compositor and for
-variation. Measured on two cores: at three quarters, one frame in four was lost and a picture took 70 ms to the sink."""
 
 
 def inference_cost(engine: Engine, source: SourceInfo, cores: float) -> InferenceCost:

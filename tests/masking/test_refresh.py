@@ -54,6 +54,13 @@ class Live(Scene):
             pending.exception(10)
 
 
+def doubt(image: Image) -> Alpha:
+    """Half of what is seen is doubtful."""
+    seen = see_white(image)
+    seen[:, PART // 2 :] *= 0.4
+    return seen
+
+
 @pytest.fixture
 def live() -> Iterator[Live]:
     with closing(Live()) as scene:
@@ -95,11 +102,6 @@ def test_a_jump_is_followed_in_the_same_frame(live: Live) -> None:
 def test_a_look_corrects_the_masks_that_follow(live: Live) -> None:
     """The network doubts half of the subject when it sees the ROI alone."""
 
-    def doubt(image: Image) -> Alpha:
-        seen = see_white(image)
-        seen[:, PART // 2 :] *= 0.4
-        return seen
-
     live.part.see = doubt
     before = live.mask(HERE)
     live.finish()
@@ -120,11 +122,6 @@ def test_an_invalid_look_forgets_the_roi_and_the_next_mask_is_valid(live: Live) 
 
 def test_who_takes_over_learns_from_the_former_masker(live: Live) -> None:
     """The network doubts half of the subject when it sees the ROI alone; its first mask is right all the same."""
-
-    def doubt(image: Image) -> Alpha:
-        seen = see_white(image)
-        seen[:, PART // 2 :] *= 0.4
-        return seen
 
     frame = live.frame(HERE)
     mask = Mask(see_white(shrink(frame.image, WHOLE)), frame.index, frame.captured_at)
