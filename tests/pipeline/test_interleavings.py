@@ -239,6 +239,8 @@ def _shown(
 
     with suppress(RtsodError):  # no valid mask at all, or too many crashes
         pipeline.run(tick=tick, interval=0.0002)
+    for gate in stage.gates.values():  # the run may end while a look at the whole frame still waits at one
+        gate.open()
     refresher.close()
     whole.close()
     region.close()
