@@ -73,6 +73,9 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("export", "imaging", "model", "system"),
         ("cuda", "cv2", "openvino", "pycuda", "torch"),
     ),
+    "training": Folder(
+        "samples, losses, the loop, its state, its report", ("drawing", "imaging", "model", "system"), ("cv2", "torch")
+    ),
     "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
