@@ -25,7 +25,7 @@ The public API:
   thread: it handles SIGINT, SIGTERM and SIGHUP until it returns. It reports on stderr. It returns an
   :class:`ExitCode`, 0 or that of the signal that ended the run, and raises :class:`RtsodError` for everything else.
 * :class:`RtsodError` is the base class of all errors: :class:`UsageError`, :class:`SourceError`
-  (:class:`SourceGone`, :class:`SourceBusy`), :class:`WeightsError`, :class:`EngineError`
+  (:class:`SourceGone`, :class:`SourceBusy`), :class:`DataError`, :class:`WeightsError`, :class:`EngineError`
   (:class:`EngineUnavailable`), :class:`OutputError` and :class:`MaskError`.
 
 Everything else is internal and may change in any version. Importing ``rtsod`` is cheap: OpenCV, PyTorch and the other
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         SourceConfig,
     )
     from rtsod.errors import (
+        DataError,
         EngineError,
         EngineUnavailable,
         ExitCode,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppConfig",
+    "DataError",
     "EngineConfig",
     "EngineError",
     "EngineInfo",

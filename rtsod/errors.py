@@ -7,6 +7,7 @@
     ├── SourceError         3   the input cannot be opened or read
     │   ├── SourceGone          the camera is not connected
     │   └── SourceBusy          another program uses the camera
+    ├── DataError           3   pictures with masks, for training or evaluation, cannot be used
     ├── WeightsError        4   the weights cannot be downloaded or read, or belong to another model
     ├── EngineError         5   inference cannot start, or failed; memory or threads are short
     │   └── EngineUnavailable   the engine, device or precision is not available on this machine
@@ -72,6 +73,12 @@ class SourceGone(SourceError):
 
 class SourceBusy(SourceError):
     """Another program uses the camera."""
+
+
+class DataError(RtsodError):
+    """A data set cannot be used: files are missing, damaged or do not fit each other, or it is the wrong one."""
+
+    exit_code = ExitCode.SOURCE
 
 
 class WeightsError(RtsodError):

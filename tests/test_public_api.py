@@ -17,8 +17,8 @@ PUBLIC = {
     "__version__",
     "Segmenter", "EngineInfo", "run",
     "AppConfig", "SourceConfig", "EngineConfig", "QualityConfig", "PictureConfig", "OutputConfig", "RunConfig",
-    "ExitCode", "RtsodError", "UsageError", "SourceError", "SourceGone", "SourceBusy", "WeightsError", "EngineError",
-    "EngineUnavailable", "OutputError", "MaskError",
+    "ExitCode", "RtsodError", "UsageError", "SourceError", "SourceGone", "SourceBusy", "DataError", "WeightsError",
+    "EngineError", "EngineUnavailable", "OutputError", "MaskError",
 }  # fmt: skip
 
 

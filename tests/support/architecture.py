@@ -59,6 +59,9 @@ FOLDERS: Final[dict[str, Folder]] = {
         "U²-Net: graph, weights, number formats", ("system",),
         ("onnx", "pooch", "safetensors", "torch"),
     ),
+    "data": Folder(
+        "data sets: pictures with masks, found, paired, checked, read, cached", ("imaging", "system"), ("cv2",)
+    ),
     "masking": Folder("what the network sees of each frame, how often, at which size", ("imaging",), ("cv2",)),
     "sources": Folder(
         "cameras, videos, photographs, the demo clip, the drawn scene", ("drawing", "imaging", "system"), ("av", "cv2")
