@@ -38,7 +38,7 @@ _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
     "backends", "segmenter",
 )  # fmt: skip
-_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app")
+_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "evaluation")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
@@ -81,6 +81,10 @@ FOLDERS: Final[dict[str, Folder]] = {
     ),
     "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
+    "evaluation": Folder(
+        "how good saliency maps are: metrics, protocols, intervals, pages",
+        ("backends", "imaging", "model", "system"), ("cv2", "matplotlib"),
+    ),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
     "bench": Folder(
         "the benchmark, a client of all the rest", (*_BELOW_CLI, "cli"),

@@ -1,0 +1,1 @@
+"""How good saliency maps are: metrics, protocols, intervals, pages."""

@@ -1,0 +1,157 @@
+"""Precision, recall and F over all thresholds, from one histogram of a map; and the mean absolute error.
+
+A *map* is the prediction P, a *truth* the mask G. A pixel counts as predicted at threshold t where its level, 0..255,
+is ``>= t``, so that threshold 0 predicts every pixel. Curves run over t = 0..255 in this order.
+
+F is ``(1 + beta²) P R / (beta² P + R)`` with beta² = 0.3 (Achanta et al., "Frequency-tuned salient region detection",
+CVPR 2009). There are two conventions for a set of pictures, and they differ:
+
+* the U²-Net paper's tool takes F of the set's *mean precision and recall*: :func:`f_of_means`;
+* PySODMetrics (Fan) takes the *mean of the pictures' F*: :func:`mean_of_f`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Levels: TypeAlias = NDArray[np.uint8]
+"""``(H, W)`` uint8: a map in 8 bits."""
+Map: TypeAlias = NDArray[np.float64]
+"""``(H, W)`` float64 in [0, 1]: a map as the metrics compute with it."""
+Truth: TypeAlias = NDArray[np.bool_]
+"""``(H, W)`` bool: True is foreground."""
+Curve: TypeAlias = NDArray[np.float64]
+"""``(256,)`` float64: a value for each threshold."""
+Counts: TypeAlias = NDArray[np.int64]
+"""``(256,)`` int64: a number of pixels for each threshold."""
+
+THRESHOLDS: Final = 256
+"""One for each level."""
+BETA_SQUARED: Final = 0.3
+"""Weighs precision above recall, as everybody in this field does since Achanta et al."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """What one map and its truth have in common at each threshold: numbers of pixels, from which all curves follow."""
+
+    hits: Counts
+    """Predicted pixels that are foreground (true positives)."""
+    predicted: Counts
+    """Predicted pixels."""
+    foreground: int
+    """Foreground pixels of the truth."""
+    area: int
+    """Pixels of the picture."""
+
+    @classmethod
+    def of(cls, prediction: Levels, truth: Truth) -> Curves:
+        """Count, in one pass over the pixels.
+
+        Args:
+            prediction: ``(H, W)`` uint8.
+            truth: ``(H, W)`` bool, of the same size.
+
+        Raises:
+            ValueError: the sizes differ, a type is another one, or there is no pixel.
+        """
+        check_sizes(prediction.shape, truth.shape)
+        if prediction.dtype != np.uint8 or truth.dtype != np.bool_:
+            raise ValueError(f"a map is uint8 and a truth bool, not {prediction.dtype} and {truth.dtype}")
+        both = prediction.astype(np.uint16) + truth * np.uint16(THRESHOLDS)
+        histograms = np.bincount(both.ravel(), minlength=2 * THRESHOLDS).reshape(2, THRESHOLDS)
+        background, hits = np.cumsum(histograms[:, ::-1], axis=1, dtype=np.int64)[:, ::-1]
+        return cls(hits, hits + background, int(hits[0]), truth.size)
+
+    @property
+    def precision(self) -> Curve:
+        """The share of the predicted pixels that are foreground; 0 where none is predicted."""
+        return np.asarray(self.hits / np.maximum(self.predicted, 1))
+
+    @property
+    def recall(self) -> Curve:
+        """The share of the foreground that is predicted; 0 where there is no foreground."""
+        return np.asarray(self.hits / max(self.foreground, 1))
+
+    @property
+    def f(self) -> Curve:
+        """The F-measure; 0 where nothing is hit."""
+        return f_measure(self.precision, self.recall)
+
+
+def f_measure(precision: Curve, recall: Curve, beta_squared: float = BETA_SQUARED) -> Curve:
+    """The F-measure of precisions and recalls of any shape; 0 where one of them is 0."""
+    product = precision * recall
+    weighted = beta_squared * precision + recall
+    return np.asarray((1 + beta_squared) * product / np.where(product == 0, 1, weighted))
+
+
+def f_of_means(curves: Sequence[Curves]) -> Curve:
+    """F of a set's mean precision and mean recall, the U²-Net paper's convention.
+
+    Its largest value is the paper's maxF. The authors' tool leaves out threshold 255; see :func:`max_f_of_means`.
+
+    Raises:
+        ValueError: there are none.
+    """
+    _check_some(curves)
+    precision = np.mean([one.precision for one in curves], axis=0)
+    recall = np.mean([one.recall for one in curves], axis=0)
+    return f_measure(precision, recall)
+
+
+def max_f_of_means(curves: Sequence[Curves]) -> float:
+    """The paper's maxF: over the thresholds 0..254, as the authors' tool has them.
+
+    Its last bin, 254..255, is closed (``measures.py:79`` of Binary-Segmentation-Evaluation-Tool).
+
+    Raises:
+        ValueError: there are none.
+    """
+    return float(f_of_means(curves)[:-1].max())
+
+
+def mean_of_f(curves: Sequence[Curves]) -> Curve:
+    """The mean of the pictures' F curves, PySODMetrics' convention.
+
+    Raises:
+        ValueError: there are none.
+    """
+    _check_some(curves)
+    return np.asarray(np.mean([one.f for one in curves], axis=0))
+
+
+def mae(prediction: Levels | Map, truth: Truth) -> float:
+    """The mean absolute error, 0 to 1 (Perazzi et al., "Saliency filters", CVPR 2012).
+
+    Args:
+        prediction: ``(H, W)`` uint8, or float in [0, 1].
+        truth: ``(H, W)`` bool, of the same size.
+
+    Raises:
+        ValueError: the sizes differ, or there is no pixel.
+    """
+    check_sizes(prediction.shape, truth.shape)
+    if prediction.dtype == np.uint8:
+        return float(np.mean(np.where(truth, 255 - prediction, prediction)) / 255)
+    return float(np.mean(np.abs(prediction - truth)))
+
+
+def check_sizes(prediction: tuple[int, ...], truth: tuple[int, ...]) -> None:
+    """Refuse a map and a truth whose pixels do not correspond.
+
+    Raises:
+        ValueError: the shapes differ, are not those of a grey picture, or have no pixel.
+    """
+    if len(truth) != 2 or 0 in truth or prediction != truth:
+        raise ValueError(f"a map and its truth have one size and one channel, not {prediction} and {truth}")
+
+
+def _check_some(curves: Sequence[Curves]) -> None:
+    if not curves:
+        raise ValueError("a mean needs at least one picture")
