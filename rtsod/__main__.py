@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "build": "build a TensorRT engine ahead of time",
     "export": "write the network as a checked ONNX file",
     "calibrate": "measure the ranges that int8 needs for your own weights",
+    "train": "train a network on pictures with masks",
     "bench": "measure the network and the whole pipeline on this machine",
 }
 """Each command with its line in ``rtsod --help``."""
@@ -85,6 +86,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import calibrate
 
             return calibrate.main(arguments)
+        case "train":
+            from rtsod.cli import train
+
+            return train.main(arguments)
         case "bench":
             from rtsod.bench import cli as bench
 

@@ -13,7 +13,17 @@ import pytest
 
 from tests.support.architecture import ROOT, modules
 
-EXTRAS = ("cuda", "matplotlib", "onnxscript", "psutil", "pycuda", "pyvirtualcam", "tensorrt", "tensorrt_rtx")
+EXTRAS = (
+    "accelerate",
+    "cuda",
+    "matplotlib",
+    "onnxscript",
+    "psutil",
+    "pycuda",
+    "pyvirtualcam",
+    "tensorrt",
+    "tensorrt_rtx",
+)
 """Libraries that ``pip install rtsod`` does not install."""
 ENGINES = ("openvino", "openvino_telemetry", "torch")
 """Libraries that it does install, but which only the engine that uses them needs."""

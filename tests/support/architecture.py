@@ -38,7 +38,7 @@ _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
     "backends", "segmenter",
 )  # fmt: skip
-_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "evaluation")
+_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "training")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
@@ -76,14 +76,16 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("export", "imaging", "model", "system"),
         ("cuda", "cv2", "openvino", "pycuda", "torch"),
     ),
-    "training": Folder(
-        "samples, losses, the loop, its state, its report", ("drawing", "imaging", "model", "system"), ("cv2", "torch")
-    ),
     "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "evaluation": Folder(
         "how good saliency maps are: metrics, protocols, intervals, pages",
         ("backends", "imaging", "model", "system"), ("cv2", "matplotlib"),
+    ),
+    "training": Folder(
+        "samples, losses, the loop, its state, its report",
+        ("data", "drawing", "evaluation", "imaging", "model", "system"),
+        ("accelerate", "cv2", "torch"),
     ),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
     "bench": Folder(

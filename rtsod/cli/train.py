@@ -1,0 +1,112 @@
+"""``rtsod train``: trains a network on pictures with masks."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, Final
+
+from rtsod.cli.common import Parser, answer, run_command
+from rtsod.errors import ExitCode, UsageError
+from rtsod.system.names import path_to_read, path_to_write
+from rtsod.system.signals import StopSignals
+from rtsod.training.config import FITS, PRESETS, SCHEDULES, TRAIN_PRECISIONS
+from rtsod.training.options import config_from_options
+
+_PROGRAM: Final = "rtsod train"
+_DESCRIPTION: Final = """\
+Train a network on pictures with masks.
+
+DATA is a folder in one of the usual layouts (DUTS-TR, images/ and masks/,
+X.jpg beside X.png, ...). Give several to mix them; DATA@WEIGHT draws from one
+more or less often. What is trained is used at once:
+  rtsod run --weights runs/NAME/best.safetensors
+"""
+_EPILOG: Final = """\
+examples:
+  rtsod train DUTS-TR --preset paper --model full
+  rtsod train mine --check                        finds mistakes in a minute
+  rtsod train mine --preset finetune --init u2netp.pth --minutes 30
+  rtsod train DUTS-TR mine@3 --model small.toml --out runs/small
+  rtsod train --resume --out runs/small           go on after Ctrl-C or a crash
+  torchrun --nproc-per-node 2 -m rtsod train DUTS-TR
+
+presets:
+  paper     the authors' recipe: Adam at .001, seven cross-entropies, no EMA
+  modern    (default) warm-up, a rate that falls, averaged weights, augmentation
+  finetune  the same at a tenth of the rate, from the weights of --init
+
+Ctrl-C finishes the step, saves, and says how to go on; a second one ends at
+once. See docs/training.md.
+
+exit codes:
+  0 done   1 --check failed   2 usage   3 data   4 weights
+  5 memory is short, or a loss or gradient is not finite
+  6 the run's folder cannot be written   70 internal error
+  129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run_command(_PROGRAM, lambda signals: _train(arguments, signals))
+
+
+def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | None:
+    given = vars(_parser().parse_args(arguments))
+    resume, check = given.pop("resume"), given.pop("check")
+    if check:
+        raise UsageError("--check is not made yet")
+    config = config_from_options(given, resume=resume)
+    answer(str(config))
+    return None
+
+
+def _parser() -> Parser:
+    """Every option's default is None: what was not given is decided by the preset or, resuming, by the run."""
+    parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add: Any = parser.add_argument
+    add("data", nargs="*", metavar="DATA", help="pictures with masks; DATA@WEIGHT sets how often they are drawn")
+    what = parser.add_argument_group("what is trained")
+    add = what.add_argument
+    add("--model", metavar="M", help="full, lite (default), or a table of blocks: a .toml file")
+    add("--init", type=path_to_read, metavar="FILE", help="start from these weights; all of them must fit")
+    add("--teacher", metavar="W", help="learn the maps of these weights as well: a file, or full or lite")
+    add("--preset", choices=tuple(PRESETS), help="the recipe (default: modern)")
+    data = parser.add_argument_group("data")
+    add = data.add_argument
+    add("--val", metavar="V", help="validate on a data set, a held-out share, or none (default: 5%%)")
+    add("--size", type=int, metavar="S", help="scale pictures to SxS pixels, a multiple of 32 (default: 320)")
+    add("--crop", type=int, metavar="S", help="cut a random SxS from that (default: 288)")
+    add("--fit", choices=FITS, help="how a picture becomes a square (default: stretch)")
+    add("--workers", type=int, metavar="N", help="processes that prepare samples (default: from the cores)")
+    length = parser.add_argument_group("length")
+    add = length.add_argument
+    add("--steps", type=int, metavar="N", help="(default: the preset's)")
+    add("--minutes", type=float, metavar="M", help="instead of --steps")
+    add("--val-every", type=int, metavar="N", help="steps between validations (default: 20 times a run)")
+    add("--patience", type=int, metavar="N", help="end after N validations without a better one")
+    recipe = parser.add_argument_group("recipe (defaults: the preset's)")
+    add = recipe.add_argument
+    add("--batch", type=int, metavar="N", help="samples per step, over all processes and passes")
+    add("--accumulate", type=int, metavar="N", help="passes per step: less memory, same batch (default: 1)")
+    add("--lr", type=float, metavar="X", help="largest learning rate")
+    add("--schedule", choices=SCHEDULES, help="of the learning rate")
+    add("--warmup", type=float, metavar="X", help="share of the run in which the rate rises")
+    add("--weight-decay", type=float, metavar="X")
+    add("--clip", type=_number_or_none, metavar="X", help="largest norm of the gradient, or none")
+    add("--ema", type=_number_or_none, metavar="X", help="decay of the averaged weights per step, or none")
+    machine = parser.add_argument_group("machine")
+    add = machine.add_argument
+    add("--device", metavar="D", help="auto (default), cpu, cuda or cuda:N")
+    add("--precision", choices=TRAIN_PRECISIONS, help="(default: fp32)")
+    add("--seed", type=int, metavar="N", help="(default: 0)")
+    add("--out", type=path_to_write, metavar="FOLDER", help="the run's folder (default: runs/MODEL-PRESET)")
+    add("--resume", action="store_true", help="go on with the run in --out; other options must be the run's")
+    add("--check", action="store_true", help="learn four pairs by heart within a minute, or say why not")
+    return parser
+
+
+def _number_or_none(text: str) -> float | str:
+    """Parse a number or ``none``, which is kept as text, because None means that nothing was given."""
+    return text if text == "none" else float(text)
