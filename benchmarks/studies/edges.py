@@ -23,13 +23,14 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from benchmarks.support.matte_errors import dtssd, fringe, gradient_error, mad
+from benchmarks.support.fringe import fringe
 from benchmarks.support.photographs import PARTS, bundled, photograph_part
 from benchmarks.support.soft_subject import SoftSubject, moving_background
 from benchmarks.support.study import positive_int, run_study
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig, RefineName
 from rtsod.drawing.scene import DrawnScene
+from rtsod.evaluation.matting import dtssd, gradient_error, mad
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine

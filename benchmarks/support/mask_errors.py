@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from benchmarks.support.matte_errors import gradient_error, mad
+from rtsod.evaluation.matting import gradient_error, mad, mse
 from rtsod.frames import Alpha
 from rtsod.imaging.iou import iou
 
@@ -26,7 +26,7 @@ def mask_errors(masks: Sequence[Alpha], truth: Sequence[Alpha]) -> dict[str, flo
         truth: the alphas to compare with, in the same order.
 
     Returns:
-        Means over the frames: ``mad`` and ``mse`` times 1000; ``gradient``, see :mod:`benchmarks.support.matte_errors`;
+        Means over the frames: ``mad`` and ``mse`` times 1000; ``gradient``, see :mod:`rtsod.evaluation.matting`;
         ``iou`` at one half, and ``iou_p5``, its 5th percentile; ``outline_px``, the mean distance in pixels of the
         mask's outline from the true one; ``holes_percent``, the share of the subject's interior that is left out;
         ``rim_px``, the mean width in pixels of the background kept beside the outline; ``elsewhere_percent``, the share
@@ -50,7 +50,7 @@ def _errors(mask: Alpha, truth: Alpha) -> dict[str, float]:
     distance = np.maximum(inside, outside) - 0.5
     return {
         "mad": mad(mask, truth),
-        "mse": float(np.square(mask - truth).mean() * 1e3),
+        "mse": mse(mask, truth),
         "gradient": gradient_error(mask, truth),
         "iou": iou(mask, truth),
         "outline_px": float(distance[line_near].mean()) if line_near.any() else float(RIM_PX),

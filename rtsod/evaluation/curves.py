@@ -19,6 +19,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsod.evaluation.kernels import count_levels
+
 Levels: TypeAlias = NDArray[np.uint8]
 """``(H, W)`` uint8: a map in 8 bits."""
 Map: TypeAlias = NDArray[np.float64]
@@ -63,9 +65,9 @@ class Curves:
         check_sizes(prediction.shape, truth.shape)
         if prediction.dtype != np.uint8 or truth.dtype != np.bool_:
             raise ValueError(f"a map is uint8 and a truth bool, not {prediction.dtype} and {truth.dtype}")
-        both = prediction.astype(np.uint16) + truth * np.uint16(THRESHOLDS)
-        histograms = np.bincount(both.ravel(), minlength=2 * THRESHOLDS).reshape(2, THRESHOLDS)
-        background, hits = np.cumsum(histograms[:, ::-1], axis=1, dtype=np.int64)[:, ::-1]
+        histograms = np.zeros((2, THRESHOLDS), np.int64)
+        count_levels(np.ascontiguousarray(prediction), np.ascontiguousarray(truth), histograms)
+        background, hits = np.cumsum(histograms[:, ::-1], axis=1)[:, ::-1]
         return cls(hits, hits + background, int(hits[0]), truth.size)
 
     @property

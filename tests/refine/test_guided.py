@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.support.matte_errors import fringe, gradient_error, mad
+from benchmarks.support.fringe import fringe
 from benchmarks.support.soft_subject import SoftSubject, moving_background
 from rtsod.composite.compositor import Compositor
 from rtsod.drawing.scene import DrawnScene
+from rtsod.evaluation.matting import gradient_error, mad
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Transparent
 from rtsod.refine import Refine, refiner, unrefined

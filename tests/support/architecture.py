@@ -80,7 +80,7 @@ FOLDERS: Final[dict[str, Folder]] = {
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "evaluation": Folder(
         "how good saliency maps are: metrics, protocols, intervals, pages",
-        ("backends", "imaging", "model", "system"), ("cv2", "matplotlib"),
+        ("backends", "data", "imaging", "model", "system"), ("cv2", "matplotlib"),
     ),
     "training": Folder(
         "samples, losses, the loop, its state, its report",

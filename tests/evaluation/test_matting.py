@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.support.matte_errors import dtssd, fringe, gradient_error, mad
+from benchmarks.support.fringe import fringe
 from rtsod.drawing.scene import DrawnScene
+from rtsod.evaluation.matting import dtssd, gradient_error, mad
 
 
 def test_the_errors_are_0_for_the_exact_alpha_and_grow_with_the_blur() -> None:

@@ -1,0 +1,49 @@
+"""The E-measure (Fan et al., "Enhanced-alignment measure for binary foreground map evaluation", IJCAI 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rtsod.evaluation.curves import Curve, Curves
+from rtsod.evaluation.weighted import EPSILON
+
+
+def e_curve(curves: Curves) -> Curve:
+    """The E-measure at each threshold.
+
+    Both binary maps are taken relative to their means, and where they agree in sign and size, they are aligned. Without
+    foreground it is the share of the background that is not predicted; where all is foreground, the share predicted.
+
+    Returns:
+        ``(256,)`` float64, 0 to n / (n - 1) for n pixels: the published code divides by n - 1. A picture of a single
+        pixel would divide by 0, but for ``EPSILON``: there the value is 0 or 1 / ``EPSILON``.
+    """
+    hits, predicted, foreground, area = curves.hits, curves.predicted, curves.foreground, curves.area
+    if foreground == 0:
+        return np.asarray((area - predicted) / (area - 1 + EPSILON))
+    if foreground == area:
+        return np.asarray(predicted / (area - 1 + EPSILON))
+    mean, true_mean = predicted / area, foreground / area
+    total = np.zeros(np.shape(hits))
+    for count, value, true_value in (
+        (hits, 1 - mean, 1 - true_mean),
+        (predicted - hits, 1 - mean, -true_mean),
+        (foreground - hits, -mean, 1 - true_mean),
+        (area - predicted - foreground + hits, -mean, -true_mean),
+    ):
+        alignment = 2 * value * true_value / (value**2 + true_value**2 + EPSILON)
+        total += (alignment + 1) ** 2 / 4 * count
+    return np.asarray(total / (area - 1 + EPSILON))
+
+
+def mean_of_e(curves: Sequence[Curves]) -> Curve:
+    """The mean of the pictures' curves.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not curves:
+        raise ValueError("a mean needs at least one picture")
+    return np.asarray(np.mean([e_curve(one) for one in curves], axis=0))
