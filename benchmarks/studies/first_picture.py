@@ -10,13 +10,13 @@ own, because the study's own imports would count as memory of the program.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from rtsod.cli.run import main as run_program
 from rtsod.frames import Compositable
 from rtsod.metrics import Metrics
+from rtsod.system.signals import leave
 
 
 def run(note: Path, arguments: list[str]) -> int:
@@ -42,4 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
