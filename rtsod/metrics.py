@@ -126,6 +126,8 @@ class Snapshot(TypedDict):
     captured: int
     missed: int
     """Frames of live input that nobody fetched in time; they are not among the captured ones."""
+    starting: int
+    """Frames that were due before the first picture and passed without one, because no mask was ready yet."""
     composited: int
     carried: int
     """How many of the composited frames had a propagated mask."""
@@ -163,6 +165,8 @@ class Pace:
 
 _LOST: Final = (Drop.BEFORE_INFERENCE, Drop.BEFORE_COMPOSITING, Drop.MASK_TOO_OLD)
 """Drops whose cause is a lack of time."""
+_STARTING: Final = (*_LOST, Drop.NO_MASK)
+"""Drops that are due to the start alone if they come before the first picture."""
 _PACE_PICTURES: Final = 30
 """The latest pictures, whose latency makes the pace."""
 
@@ -180,7 +184,7 @@ class Metrics:
         self._spans: deque[Span] = deque(maxlen=trace)
         self._lock = threading.Lock()
         self._captured = self._composited = self._carried = self._invalid_masks = self._slates = self._unreadable = 0
-        self._missed = 0
+        self._missed = self._starting = 0
         self._dropped: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._work: Counter[str] = Counter()
@@ -217,6 +221,7 @@ class Metrics:
             self._carried += isinstance(shown, PropagatedFrame)
             if self._composited == 1:
                 self._first_out = now
+                self._starting = self._missed + sum(self._dropped[reason] for reason in _STARTING)
             self._last = now
             self._latency.append(now - shown.frame.captured_at)
             self._mask_age.append(composed_at - shown.origin.captured_at)
@@ -312,6 +317,7 @@ class Metrics:
             return Snapshot(
                 captured=self._captured,
                 missed=self._missed,
+                starting=self._starting,
                 composited=self._composited,
                 carried=self._carried,
                 invalid_masks=self._invalid_masks,

@@ -31,7 +31,8 @@ def masks_line(plan: MaskPlan) -> str | None:
 
 def summary_line(info: SourceInfo, numbers: Snapshot) -> str:
     """How a run went: how much of its input was shown or written, and how fast."""
-    due = numbers["captured"] + numbers["missed"] - numbers["dropped"].get(Drop.STOPPED, 0)
+    starting = numbers["starting"] if info.live else 0
+    due = numbers["captured"] + numbers["missed"] - numbers["dropped"].get(Drop.STOPPED, 0) - starting
     done = numbers["composited"]
     parts = [f"{'pictures' if info.stills else 'frames'}: {done} of {due}"]
     if numbers["unreadable"]:
@@ -43,5 +44,7 @@ def summary_line(info: SourceInfo, numbers: Snapshot) -> str:
             parts.append(f"{numbers['output_fps']:.1f} a second")
         if (latency := numbers["latency_ms"]) is not None:
             parts.append(f"each about {latency['p50']:.0f} ms after it was captured")
-    why = " (--verbose says what became of the others)" if done < due else ""
-    return f"{', '.join(parts)}{why}"
+    if done < due:
+        parts[0] += " (--verbose says what became of the others)"
+    before = f"; {starting} more came while the network started" if starting else ""
+    return f"{', '.join(parts)}{before}"

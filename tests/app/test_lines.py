@@ -149,7 +149,13 @@ def test_the_source_and_the_numbers_in_one_line_each() -> None:
     numbers: Any = Metrics().snapshot()
     numbers.update(captured=12, composited=10, unreadable=3, seconds=2.0, dropped={"stopped": 1}, output_fps=29.96)
     assert summary_line(FILE, numbers) == (
-        "frames: 10 of 11, 3 more were unreadable, in 2.0 seconds (--verbose says what became of the others)"
+        "frames: 10 of 11 (--verbose says what became of the others), 3 more were unreadable, in 2.0 seconds"
     )
     numbers.update(composited=12, missed=0, unreadable=0, dropped={}, latency_ms={"p50": 9.6, "p95": 20, "p99": 30})
     assert summary_line(CAMERA, numbers) == "frames: 12 of 12, 30.0 a second, each about 10 ms after it was captured"
+    numbers.update(captured=14, missed=3, starting=5, dropped={"no_mask": 2})
+    assert summary_line(CAMERA, numbers) == (
+        "frames: 12 of 12, 30.0 a second, each about 10 ms after it was captured; 5 more came while the network started"
+    )
+    numbers.update(captured=17, dropped={"no_mask": 2, "before_compositing": 1, "untracked": 2})
+    assert summary_line(CAMERA, numbers).startswith("frames: 12 of 15 (--verbose says what became of the others), 30.0")
