@@ -41,7 +41,6 @@ from benchmarks.support.camera_run import PICTURES, CameraJob, kernels, observe
 from benchmarks.support.clips import read_clip
 from benchmarks.support.laptops import LAPTOPS, LOADS, Laptop, Load, cpu_instructions, neighbour
 from benchmarks.support.study import positive_int, positive_seconds, run_study
-from rtsod.bench.interference import InterferenceMonitor, is_disturbed
 from rtsod.bench.isolation import run_isolated
 from rtsod.bench.sources import scene_images
 from rtsod.config import ModelName
@@ -49,6 +48,7 @@ from rtsod.errors import UsageError
 from rtsod.frames import Image
 from rtsod.imaging.fit import cover
 from rtsod.system.files import file_to_write
+from rtsod.system.interference import InterferenceMonitor, is_disturbed
 from rtsod.system.machine import usable_cores
 
 WIDTH, HEIGHT = 1280, 720

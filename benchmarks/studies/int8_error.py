@@ -19,15 +19,14 @@ import cv2
 import numpy as np
 
 from rtsod.backends import open_engine
-from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS, PRECISIONS, EngineConfig
 from rtsod.export.parity import compare
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
-from rtsod.system.files import file_to_write
+from rtsod.system.files import file_to_write, write_json
+from rtsod.system.provenance import command_line, describe
 
 CALIBRATED_ON: Final = ("again", "bottle-detection")
 """Clips that were used for calibration."""

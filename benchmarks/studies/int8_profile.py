@@ -19,12 +19,11 @@ import numpy as np
 
 from rtsod.backends.openvino.cache import model_cache
 from rtsod.backends.openvino.core import openvino_core, ov
-from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS, EngineConfig
 from rtsod.model.calibration import calibration_for
 from rtsod.model.weights import resolve
-from rtsod.system.files import file_to_write
+from rtsod.system.files import file_to_write, write_json
+from rtsod.system.provenance import command_line, describe
 
 _SIZES: Final = (320, 192, 160, 128)
 _THREADS: Final = (1, 2)

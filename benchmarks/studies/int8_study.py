@@ -24,8 +24,6 @@ import numpy as np
 from rtsod.backends.openvino.core import ops, ov
 from rtsod.backends.openvino.dynamic_shapes import fix_size
 from rtsod.backends.openvino.model_from_torch import openvino_from_torch
-from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line, write_json
 from rtsod.config import MODELS, EngineConfig
 from rtsod.export.parity import Parity, compare
 from rtsod.frames import Alpha, Image
@@ -35,6 +33,8 @@ from rtsod.model.checkpoints import load_network
 from rtsod.model.int8 import FUSION, int8_from_fp32
 from rtsod.model.u2net import U2Net, convolutions
 from rtsod.model.weights import fetch, resolve
+from rtsod.system.files import write_json
+from rtsod.system.provenance import command_line, describe
 
 _SIZE: Final = 320
 """Input size of the network, in pixels."""

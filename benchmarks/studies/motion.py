@@ -32,8 +32,6 @@ from benchmarks.support.clips import read_clip
 from benchmarks.support.measures import Maps, dtssd, flicker, lag, static_parts
 from rtsod.app.assembly import leave_cores_to_the_network
 from rtsod.backends import open_engine
-from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line
 from rtsod.config import EngineConfig
 from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
@@ -45,6 +43,7 @@ from rtsod.motion.propagate import MaskPropagator
 from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.refine import refiner
 from rtsod.system.files import file_to_write
+from rtsod.system.provenance import command_line, describe
 
 MASK_INTERVALS: Final = (2, 4, 6)
 """The network sees one frame in this many."""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.bench.interference import is_disturbed
+from rtsod.system.interference import is_disturbed
 from rtsod.system.processor_class import ProcessorClass
 
 _OLDER: Final = {"Intel(R) Xeon(R) Processor": ProcessorClass.AMX}

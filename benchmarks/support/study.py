@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.bench.interference import InterferenceMonitor, interference_warning
-from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line, write_json
 from rtsod.cli.common import complain, run_command
 from rtsod.errors import RtsodError
-from rtsod.system.files import check_writable
+from rtsod.system.files import check_writable, write_json
+from rtsod.system.interference import InterferenceMonitor, interference_warning
+from rtsod.system.provenance import command_line, describe
 from rtsod.system.signals import Interrupted, StopSignals
 
 MAX_SECONDS: Final = 86_400.0

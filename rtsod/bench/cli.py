@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.app.console import Reporter
-from rtsod.bench.machine import describe
-from rtsod.bench.record import command_line
 from rtsod.bench.result import Result
 from rtsod.bench.session import BenchmarkPlan, Session
 from rtsod.bench.sources import DEFAULT_BACKGROUND
@@ -24,6 +22,7 @@ from rtsod.errors import ExitCode, OutputError, UsageError
 from rtsod.model.weights import fetch, resolve
 from rtsod.system.files import check_writable, file_to_write
 from rtsod.system.names import path_to_read
+from rtsod.system.provenance import command_line, describe
 from rtsod.system.signals import Interrupted, StopSignals
 
 _PROGRAM: Final = "rtsod bench"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtsod.bench.expected import class_line, expectation
-from rtsod.bench.interference import interference_warning
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
 from rtsod.bench.roofline import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS, Roofline
 from rtsod.metrics import Drop, Percentiles, Snapshot
+from rtsod.system.interference import interference_warning
 
 if TYPE_CHECKING:
     from rtsod.bench.end_to_end import EndToEndResult  # needs the extra rtsod[bench]

@@ -86,7 +86,7 @@ class EndToEndResult:
     spans: tuple[Span, ...]
     """What every stage did while the last ``TRACED_FRAMES`` frames were made; times in seconds from the first."""
     others_cores: float | None = None
-    """Cores other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
+    """Cores other programs used meanwhile, see :mod:`rtsod.system.interference`."""
 
     @property
     def fps(self) -> float | None:

@@ -17,10 +17,10 @@ from rtsod.bench.console_report import (
 )
 from rtsod.bench.expected import class_line, expectation
 from rtsod.bench.html_elements import document, section, table
-from rtsod.bench.interference import interference_warning
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
 from rtsod.metrics import Percentiles, Stage
+from rtsod.system.interference import interference_warning
 
 if TYPE_CHECKING:
     from rtsod.bench.end_to_end import EndToEndResult

@@ -38,7 +38,7 @@ class NetworkResult:
     samples_ms: tuple[float, ...]
     """Milliseconds of every inference after warming up, in order."""
     others_cores: float | None = None
-    """Cores other programs used meanwhile, see :mod:`rtsod.bench.interference`."""
+    """Cores other programs used meanwhile, see :mod:`rtsod.system.interference`."""
     cut_short: bool = False
     """Whether a signal ended the measurement early."""
     kernel: str = ""

@@ -9,12 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtsod.bench.interference import is_disturbed
 from rtsod.bench.kernels import class_that_ran
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.op_count import OpCount
 from rtsod.bench.roofline import Bound, Roofline, roofline_bound
 from rtsod.config import ModelName
+from rtsod.system.interference import is_disturbed
 from rtsod.system.processor_class import ProcessorClass
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ class Roofline:
     copy_gb_s: float
     """Bytes read and written by a large copy, in 10^9 per second."""
     others_cores: float | None = None
-    """Cores other programs used during the quietest round of probes, see :mod:`rtsod.bench.interference`."""
+    """Cores other programs used during the quietest round of probes, see :mod:`rtsod.system.interference`."""
 
     @property
     def gflops(self) -> dict[str, float]:

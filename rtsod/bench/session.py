@@ -10,11 +10,9 @@ from itertools import product
 from pathlib import Path
 
 from rtsod.bench.console_report import class_lines, network_lines, pipeline_lines, roofline_lines
-from rtsod.bench.interference import InterferenceMonitor
 from rtsod.bench.isolation import CutShort, run_isolated
 from rtsod.bench.network import NetworkResult, measure_network, prepare
 from rtsod.bench.op_count import count_operations
-from rtsod.bench.record import write_json
 from rtsod.bench.result import Result
 from rtsod.bench.roofline import device_to_probe, measure_roofline
 from rtsod.bench.sources import DEFAULT_BACKGROUND
@@ -23,7 +21,8 @@ from rtsod.config import SourceConfig, Sync
 from rtsod.errors import EngineError, OutputError, RtsodError
 from rtsod.frames import EngineInfo
 from rtsod.progress import Notify
-from rtsod.system.files import write_text
+from rtsod.system.files import write_json, write_text
+from rtsod.system.interference import InterferenceMonitor
 from rtsod.system.signals import Interrupted
 
 

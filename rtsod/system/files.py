@@ -120,6 +120,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_json(path: Path, record: object) -> None:
+    """Write a record as JSON; see :func:`write_bytes`."""
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
 def read_bytes(path: Path) -> bytes:
     """Read a regular file. Anything else is refused, since reading a pipe would wait for its writer.
 

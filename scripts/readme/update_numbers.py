@@ -28,7 +28,7 @@ from benchmarks.support.classes import (
     undisturbed,
 )  # fmt: skip
 from benchmarks.support.tables import beside_mediapipe, people, table
-from rtsod.bench.interference import is_disturbed
+from rtsod.system.interference import is_disturbed
 
 ROOT: Final = Path(__file__).parents[2]
 BEGIN: Final = "<!-- numbers:begin -->"

@@ -173,7 +173,7 @@ def test_every_file_that_cannot_be_saved_is_named_and_everything_is_still_measur
         raise OutputError(f"{path}: no space")
 
     monkeypatch.setattr("rtsod.bench.session.write_text", full)
-    monkeypatch.setattr("rtsod.bench.record.write_text", full)
+    monkeypatch.setattr("rtsod.system.files.write_text", full)
     kept, report = tmp_path / "b.json", tmp_path / "b.html"
     both = ["--model", "both", "--json", str(kept), "--report", str(report)]
     assert bench.main([*QUICK, *both]) == ExitCode.OUTPUT

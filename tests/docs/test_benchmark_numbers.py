@@ -13,7 +13,7 @@ import pytest
 from benchmarks.record import CLASSES, COMMANDS, command
 from benchmarks.support.camera_numbers import CameraNumbers, Targets
 from benchmarks.support.classes import BENCHES, class_of
-from rtsod.bench.interference import is_disturbed
+from rtsod.system.interference import is_disturbed
 
 ROOT = Path(__file__).parents[2]
 _numbers: Any = runpy.run_path(str(ROOT / "scripts" / "readme" / "update_numbers.py"))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from rtsod.bench.interference import is_disturbed
+from rtsod.system.interference import is_disturbed
 
 ROOT: Final = Path(__file__).parents[2]
 _tables: Any = runpy.run_path(str(ROOT / "scripts" / "readme" / "update_motion_tables.py"))

@@ -43,7 +43,8 @@ _BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluatio
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
     "system": Folder(
-        "files, locks, caches, signals, subprocesses, worker threads, V4L2", (), ("filelock", "numba", "platformdirs")
+        "files, locks, caches, signals, subprocesses, worker threads, V4L2; the machine, its class and its load", (),
+        ("filelock", "numba", "platformdirs", "psutil"),
     ),
     "imaging": Folder(
         "untrusted media: photographs, videos, their colours and geometry; the network's input", ("system",),

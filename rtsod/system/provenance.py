@@ -1,7 +1,10 @@
-"""Describes the machine and the library versions of a measurement: without them a number means nothing."""
+"""Where a number comes from: the machine, the library versions and the command. Without them it means nothing."""
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -30,6 +33,16 @@ def describe() -> dict[str, object]:
         "rtsod": __version__,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def command_line(module: str, argv: Sequence[str] | None = None) -> str:
+    """A command as you would type it, to be stored with the result it produces.
+
+    Args:
+        module: the module to run.
+        argv: its arguments; None takes those of this process.
+    """
+    return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])
 
 
 def _version(name: str) -> str | None:

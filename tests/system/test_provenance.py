@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rtsod.bench.machine import describe
 from rtsod.system import machine
+from rtsod.system.provenance import describe
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(None, None), (0.5, 0.5)])

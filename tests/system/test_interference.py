@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from rtsod.bench.interference import InterferenceMonitor, cpu_seconds_of_others, interference_warning, is_disturbed
+from rtsod.system.interference import InterferenceMonitor, cpu_seconds_of_others, interference_warning, is_disturbed
 from tests.support.fakes import Ticks
 
 
