@@ -25,6 +25,8 @@ Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Quality: TypeAlias = Literal["auto", "fixed"]
 Sync: TypeAlias = Literal["auto", "locked", "tracked"]
 RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
+Fit: TypeAlias = Literal["stretch", "pad", "crop"]
+"""How a picture becomes the network's square input: squeezed, as the authors do; with bars; or its central square."""
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
@@ -32,6 +34,7 @@ PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 QUALITIES: Final[tuple[str, ...]] = get_args(Quality)
 SYNCS: Final[tuple[str, ...]] = get_args(Sync)
 REFINES: Final[tuple[str, ...]] = get_args(RefineName)
+FITS: Final[tuple[str, ...]] = get_args(Fit)
 
 DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "gpu", "npu")
 """What ``--device`` takes, for messages; N is a CUDA device's index."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rtsod.config import ModelName
 from rtsod.errors import WeightsError
-from rtsod.model.u2net import TABLES, U2Net, convolutions, fold_batch_norm
+from rtsod.model.u2net import TABLES, U2Net, convolutions, fold_batch_norm, fold_structure
 
 MAX_BYTES: Final = 1 << 30
 """The largest file that is read. The full model has 176 MB, and an optimizer's state beside it twice that."""
@@ -150,13 +150,6 @@ def _fill_by_name(network: U2Net, tensors: Mapping[str, Tensor], path: Path, mod
     network.load_state_dict(given, strict=False)
     if not folded:
         fold_batch_norm(network)
-
-
-def fold_structure(network: U2Net) -> None:
-    """Remove the batch norms of a network that is about to receive folded weights, in place."""
-    for module in network.modules():
-        if hasattr(module, "bn_s1"):
-            module.bn_s1 = torch.nn.Identity()
 
 
 def _not_this_model(path: Path, model: ModelName, second_conv: torch.Size | None) -> str:

@@ -11,52 +11,15 @@ and output channels; C_n and C_n' are the output channels of the n-th encoder an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-class Block(NamedTuple):
-    """One entry of the paper's table 1: RSU-``height`` (``in_channels``, ``mid_channels``, ``out_channels``)."""
-
-    height: int
-    in_channels: int
-    mid_channels: int
-    out_channels: int
-    dilated: bool = False
-    """True for RSU-4F: dilated convolutions instead of pooling."""
-
-
-#                                En_1 .. En_6, then De_5 .. De_1
-FULL: Final[tuple[Block, ...]] = (
-    Block(7, 3, 32, 64),
-    Block(6, 64, 32, 128),
-    Block(5, 128, 64, 256),
-    Block(4, 256, 128, 512),
-    Block(4, 512, 256, 512, dilated=True),
-    Block(4, 512, 256, 512, dilated=True),
-    Block(4, 1024, 256, 512, dilated=True),
-    Block(4, 1024, 128, 256),
-    Block(5, 512, 64, 128),
-    Block(6, 256, 32, 64),
-    Block(7, 128, 16, 64),
-)
-LITE: Final[tuple[Block, ...]] = (
-    Block(7, 3, 16, 64),
-    Block(6, 64, 16, 64),
-    Block(5, 64, 16, 64),
-    Block(4, 64, 16, 64),
-    Block(4, 64, 16, 64, dilated=True),
-    Block(4, 64, 16, 64, dilated=True),
-    Block(4, 128, 16, 64, dilated=True),
-    Block(4, 128, 16, 64),
-    Block(5, 128, 16, 64),
-    Block(6, 128, 16, 64),
-    Block(7, 128, 16, 64),
-)
-TABLES: Final = {"full": FULL, "lite": LITE}
+from rtsod.model.table import FULL as FULL
+from rtsod.model.table import LITE as LITE
+from rtsod.model.table import TABLES as TABLES
+from rtsod.model.table import Block as Block
 
 
 def pool(x: Tensor) -> Tensor:
@@ -229,3 +192,10 @@ def fold_batch_norm(network: nn.Module) -> None:
             conv.weight.mul_(gain[:, None, None, None])
             conv.bias.copy_((conv.bias - norm.running_mean) * gain + norm.bias)
             layer.bn_s1 = nn.Identity()
+
+
+def fold_structure(network: U2Net) -> None:
+    """Remove the batch norms of a network that is about to receive folded weights, in place."""
+    for module in network.modules():
+        if hasattr(module, "bn_s1"):
+            module.bn_s1 = nn.Identity()
