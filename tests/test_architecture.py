@@ -67,7 +67,7 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("numba", ("rtsod.system.kernel_cache",)),
         ("platformdirs", ("rtsod.system.cache_folder",)),
         ("pyvirtualcam", ("rtsod.sinks.pyvirtualcam_backend",)),
-        ("matplotlib", ("rtsod.bench.plots",)),
+        ("matplotlib", ("rtsod.pages.figures", "rtsod.bench.plots")),
         ("rich", ("rtsod.app.console",)),
         ("PIL", ("rtsod.imaging.",)),
         ("pi_heif", ("rtsod.imaging.stills.heif_image",)),

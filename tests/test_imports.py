@@ -33,6 +33,7 @@ HOMES = {
     "rtsod.bench.end_to_end": "psutil",
     "rtsod.bench.plots": "matplotlib",
     "rtsod.bench.html_report": "matplotlib",  # the page of those plots
+    "rtsod.pages.figures": "matplotlib",
     "rtsod.sinks.pyvirtualcam_backend": "pyvirtualcam",
 }
 """Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""

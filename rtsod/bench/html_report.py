@@ -16,10 +16,10 @@ from rtsod.bench.console_report import (
     run_title,
 )
 from rtsod.bench.expected import class_line, expectation
-from rtsod.bench.html_elements import document, section, table
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.result import Result
 from rtsod.metrics import Percentiles, Stage
+from rtsod.pages.html_elements import document, section, table
 from rtsod.system.interference import interference_warning
 
 if TYPE_CHECKING:

@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rtsod.bench.result import Result
 from rtsod.bench.roofline import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
 from rtsod.metrics import Span, Stage
+from rtsod.pages.figures import FAINT, INK, MUTED, SERIES, Axes, Figure, new_figure, svg_element
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-INK: Final = "#1f2933"
-MUTED: Final = "#7b8794"
-FAINT: Final = "#e4e7eb"
-BLUE: Final = "#2563a8"
-ORANGE: Final = "#c8571b"
-MODEL_COLOURS: Final = {"full": BLUE, "lite": ORANGE}
-FRAME_COLOURS: Final = ("#2563a8", "#c8571b", "#3a8f5c", "#8a5a9e", "#b58a1d")
-_STYLE: Final[Any] = {  # Matplotlib's type enumerates all 300 keys
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "text.color": INK,
-    "svg.hashsalt": "rtsod",
-}
+MODEL_COLOURS: Final = {"full": SERIES[0], "lite": SERIES[1]}
 _WHITE_BOX: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
-_WIDTH_INCHES: Final = 10.4
 _LABEL_SPACING: Final = 0.058
 """Least distance between two labels of the roofline plot, as a share of its height."""
 _DROPPED_COLOUR: Final = "#b8c0c9"
@@ -58,8 +28,7 @@ def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -
         samples: title, colour and milliseconds of each panel.
         label: label of the time axis.
     """
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH_INCHES, 2.9), layout="constrained")
+    with new_figure(2.9) as figure:
         for axes, (title, colour, values) in zip(_panels(figure, len(samples)), samples, strict=True):
             axes.hist(
                 values,
@@ -91,7 +60,7 @@ def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -
                     fontsize=8.5,
                     bbox=_WHITE_BOX,
                 )
-        return _svg(figure)
+        return svg_element(figure)
 
 
 def roofline(result: Result) -> str:
@@ -105,8 +74,7 @@ def roofline(result: Result) -> str:
     ]
     shown = {bound.precision for network in result.networks if (bound := result.bound(network))}
     intensity = np.logspace(0, 4, 200)
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH_INCHES, 4.4), layout="constrained")
+    with new_figure(4.4) as figure:
         axes = figure.subplots()
         card = np.minimum(GTX_1080_TI_GFLOPS, intensity * GTX_1080_TI_GB_S)
         axes.plot(intensity, card, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)))
@@ -132,17 +100,16 @@ def roofline(result: Result) -> str:
         axes.set_ylabel("GFLOP/s")
         axes.grid(True, which="major", color=FAINT, linewidth=0.8)
         axes.set_axisbelow(True)
-        return _svg(figure)
+        return svg_element(figure)
 
 
 def timeline(spans: Sequence[Span]) -> str:
     """Which stage was busy with which frame, one row per stage. Each colour follows one frame down the rows."""
     composed = sorted({span.frame for span in spans if span.stage is Stage.COMPOSE and span.frame is not None})
-    colours = {frame: FRAME_COLOURS[place % len(FRAME_COLOURS)] for place, frame in enumerate(composed)}
+    colours = {frame: SERIES[place % len(SERIES)] for place, frame in enumerate(composed)}
     stages = list(Stage)
     end = max(span.ended for span in spans if span.frame in colours) * 1e3
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH_INCHES, 2.9), layout="constrained")
+    with new_figure(2.9) as figure:
         axes = figure.subplots()
         for span in spans:
             row, start = stages.index(span.stage), max(span.started * 1e3, 0.0)
@@ -166,7 +133,7 @@ def timeline(spans: Sequence[Span]) -> str:
         axes.set_xlabel("ms")
         axes.grid(True, axis="x", color=FAINT, linewidth=0.8)
         axes.set_axisbelow(True)
-        return _svg(figure)
+        return svg_element(figure)
 
 
 def _label_lines(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
@@ -216,12 +183,3 @@ def axis_range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     margin = max(0.0, 0.05 * (low + high) / 2 - (high - low) / 2)
     return max(0.0, low - margin), high + margin
-
-
-def _svg(figure: Figure) -> str:
-    """The figure's ``<svg>`` element, scaled to the page's width."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    return re.sub(r' (width|height)="[^"]*pt"', "", svg, count=2).replace("<svg", '<svg role="img"', 1)

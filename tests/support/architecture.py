@@ -38,7 +38,7 @@ _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
     "backends", "segmenter",
 )  # fmt: skip
-_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "training")
+_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "pages", "training")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
@@ -46,6 +46,7 @@ FOLDERS: Final[dict[str, Folder]] = {
         "files, locks, caches, signals, subprocesses, worker threads, V4L2; the machine, its class and its load", (),
         ("filelock", "numba", "platformdirs", "psutil"),
     ),
+    "pages": Folder("what report pages share: HTML elements, the style of plots", (), ("matplotlib",)),
     "imaging": Folder(
         "untrusted media: photographs, videos, their colours and geometry; the network's input", ("system",),
         ("PIL", "av", "cv2", "pi_heif"),
@@ -81,11 +82,11 @@ FOLDERS: Final[dict[str, Folder]] = {
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "evaluation": Folder(
         "how good saliency maps are: metrics, protocols, intervals, pages",
-        ("backends", "data", "imaging", "model", "system"), ("cv2", "matplotlib"),
+        ("backends", "data", "drawing", "imaging", "model", "pages", "system"), ("cv2",),
     ),
     "training": Folder(
         "samples, losses, the loop, its state, its report",
-        ("data", "drawing", "evaluation", "imaging", "model", "system"),
+        ("data", "drawing", "evaluation", "imaging", "model", "pages", "system"),
         ("accelerate", "cv2", "torch"),
     ),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
@@ -181,7 +182,9 @@ def table() -> str:
             continue
         allowed = ", ".join(f"`{other}`" for other in folder.may_import) or ("nothing" if name == VOCABULARY else "")
         if name == "app":
-            allowed = "all above but `drawing` and `export`"
+            above = list(FOLDERS)[1 : list(FOLDERS).index(name)]
+            *first, last = [f"`{other}`" for other in above if other not in folder.may_import]
+            allowed = f"all above but {', '.join(first)} and {last}"
         elif name in ("cli", "bench"):
             allowed = "all above"
         shown = f"`{name}/`" if (PACKAGE / name).is_dir() else f"`{name}.py`" if name != VOCABULARY else "top level"

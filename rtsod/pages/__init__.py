@@ -1,0 +1,1 @@
+"""What all report pages share: HTML elements with one style sheet, and plots in the same colours."""
