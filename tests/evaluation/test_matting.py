@@ -5,10 +5,84 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from benchmarks.support.fringe import fringe
 from rtsod.drawing.scene import DrawnScene
-from rtsod.evaluation.matting import dtssd, gradient_error, mad
+from rtsod.evaluation.matting import MattingErrors, connectivity_error, dtssd, gradient_error, mad, mse
+from rtsod.frames import Alpha
+
+ALPHAS = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
+    lambda size: st.tuples(
+        *[arrays.arrays(np.float32, size, elements=st.sampled_from([0, 0.05, 0.1, 0.3, 0.44, 0.5, 0.9, 1]))] * 2
+    )
+)
+"""An alpha and the exact one, with values on the connectivity error's thresholds among them."""
+
+
+def _region(pixels: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """The largest 4-connected region, the first of several in reading order."""
+    largest: set[tuple[int, int]] = set()
+    for start in sorted(pixels):
+        region, border = {start}, [start]
+        while border:
+            y, x = border.pop()
+            new = {(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)} & pixels - region
+            region |= new
+            border.extend(new)
+        if len(region) > len(largest):
+            largest = region
+    return largest
+
+
+def _connectivity(alpha: Alpha, exact: Alpha) -> float:
+    """Rhemann's definition: a pixel is connected at a level if it is in the source at this and all lower thresholds."""
+    everywhere = set(np.ndindex(*alpha.shape))
+    levels = dict.fromkeys(everywhere, 0.0)
+    connected = everywhere
+    for step in range(1, 11):
+        threshold = np.float32(step / 10)
+        source = _region({p for p in everywhere if alpha[p] >= threshold and exact[p] >= threshold})
+        connected = connected & source
+        levels |= dict.fromkeys(connected, step / 10)
+
+    def degree(alpha: Alpha, pixel: tuple[int, ...]) -> float:
+        above = alpha[pixel] - np.float32(levels[pixel])
+        return 1 - float(above) if above >= np.float32(0.15) else 1.0
+
+    return sum((abs(degree(alpha, p) - degree(exact, p)) for p in everywhere), 0.0) / 1e3
+
+
+@given(ALPHAS)
+@settings(deadline=None)
+def test_the_connectivity_error_follows_its_definition(pair: tuple[Alpha, Alpha]) -> None:
+    assert connectivity_error(*pair) == pytest.approx(_connectivity(*pair), abs=1e-8)
+
+
+@given(ALPHAS)
+def test_the_errors_are_symmetric_not_negative_and_0_for_the_exact_alpha(pair: tuple[Alpha, Alpha]) -> None:
+    one, other = pair
+    errors = MattingErrors.of(one, other)
+    assert errors == MattingErrors.of(other, one)
+    assert min(errors.mad, errors.mse, errors.gradient, errors.connectivity) >= 0
+    assert MattingErrors.of(one, one) == MattingErrors(0, 0, 0, 0)
+
+
+def test_the_mean_errors_are_in_thousandths() -> None:
+    alpha, exact = np.array([[0.5, 1], [0, 0.25]], np.float32), np.array([[1, 1], [0, 0.5]], np.float32)
+    assert mad(alpha, exact) == pytest.approx((0.5 + 0.25) / 4 * 1e3)
+    assert mse(alpha, exact) == pytest.approx((0.25 + 0.0625) / 4 * 1e3)
+    assert dtssd(alpha, exact, exact, alpha) == pytest.approx(np.sqrt((1 + 0.25) / 4) * 1e2)
+
+
+def test_a_cut_costs_connectivity_and_what_it_detaches_does_not() -> None:
+    exact = np.zeros((9, 20), np.float32)
+    exact[2:7, 2:18] = 1
+    cut = exact.copy()
+    cut[:, 12] = 0  # what is right of it is wholly there in both alphas, though not connected
+    assert connectivity_error(cut, exact) == pytest.approx(5 / 1e3)
 
 
 def test_the_errors_are_0_for_the_exact_alpha_and_grow_with_the_blur() -> None:
@@ -16,7 +90,7 @@ def test_the_errors_are_0_for_the_exact_alpha_and_grow_with_the_blur() -> None:
     _, before = DrawnScene(640, 360).render(-3)
     off = np.asarray(cv2.GaussianBlur(exact, (0, 0), 2), np.float32)
     worse = np.asarray(cv2.GaussianBlur(exact, (0, 0), 5), np.float32)
-    for measure in (mad, gradient_error):
+    for measure in (mad, mse, gradient_error, connectivity_error):
         assert measure(exact, exact) == 0
         assert 0 < measure(off, exact) < measure(worse, exact)
     assert dtssd(exact, before, exact, before) == 0
