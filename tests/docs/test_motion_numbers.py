@@ -13,8 +13,8 @@ from rtsod.system.interference import is_disturbed
 
 ROOT: Final = Path(__file__).parents[2]
 _tables: Any = runpy.run_path(str(ROOT / "scripts" / "readme" / "update_motion_tables.py"))
-MAX_MS: Final = {"1280x720": 12.0, "1920x1080": 25.0}
-"""Cost of a frame of a person, by frame size."""
+MAX_MS: Final = {"1280x720": 6.0, "1920x1080": 10.0, "3840x2160": 30.0}
+"""Cost of a frame of a person, by frame size. The goal at 1280x720 is 5, and the page says that it is missed."""
 MAX_FRAMES: Final = 6
 """Until somebody appears or has vanished: 0.2 s."""
 
