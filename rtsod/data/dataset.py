@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final
 
+from rtsod.data.folder import pair_folder
+from rtsod.data.layouts import is_picture
+from rtsod.data.list_file import pairs_from_list
+from rtsod.data.pairing import Pairing
 from rtsod.data.pairs import Pair
+from rtsod.data.published import Role, published_set, role_of
+from rtsod.data.spec import Spec, parse_spec
 from rtsod.errors import DataError
-
-Role: TypeAlias = Literal["train", "test"]
-"""What a data set is for, by its publishers' word. A test set is refused as training or validation data."""
+from rtsod.imaging.stills.still_format import STILL_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +32,85 @@ class Dataset:
     role: Role | None
     """None where neither the name nor the layout tells."""
     pairs: tuple[Pair, ...]
-    """In natural order of their names: 2 comes before 10. Never empty."""
+    """In natural order of their names, 2 before 10, or in a list's order. Never empty."""
     complaints: tuple[str, ...] = ()
     """Lines for the user: what is odd, but no error."""
     weight: float = 1.0
     """How often each of its pictures is drawn in training, relative to a picture of a data set with weight 1."""
+    inverted: bool | None = None
+    """Whether the masks are white where the background is, if the user said so."""
+
+
+Opener = Callable[[Spec], Dataset]
+
+SCHEMES: Final[dict[str, Opener]] = {}
+"""What opens a name such as ``demo:``, by its scheme. Its weight is set by :func:`open_dataset`."""
 
 
 def open_dataset(spec: str | Path) -> Dataset:
     """Open a data set.
 
     Args:
-        spec: a folder or a list file; as text, options may follow after ``@``, see :mod:`rtsod.data.spec`.
+        spec: a folder or a list file; as text, options may follow, see :mod:`rtsod.data.spec`.
 
     Raises:
         DataError: nothing is there, files lack their counterparts, or what is what cannot be told.
     """
-    folder = Path(spec)
-    images = {path.stem: path for path in sorted((folder / "im").glob("*"))}
-    masks = {path.stem: path for path in sorted((folder / "gt").glob("*"))}
-    pairs = tuple(Pair(name, images[name], masks[name]) for name in images if name in masks)
-    if not pairs:
-        raise DataError(f"{folder}: no pairs of pictures and masks in im/ and gt/")
-    return Dataset(folder.name, folder, "im/ + gt/", None, pairs)
+    parsed = parse_spec(spec) if isinstance(spec, str) else Spec(str(spec))
+    if parsed.scheme is not None:
+        if parsed.scheme not in SCHEMES:
+            known = ", ".join(f"{scheme}:" for scheme in SCHEMES)
+            raise DataError(f"{spec}: is no data set: give a folder or a list file{f', or {known}' if known else ''}")
+        return replace(SCHEMES[parsed.scheme](parsed), weight=parsed.weight)
+    path = parsed.path
+    try:
+        opened = _from_folder(path) if path.is_dir() else _from_file(path)
+    except OSError as error:  # of names that no file system takes, and folders that may not be entered
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    return replace(opened, weight=parsed.weight, inverted=parsed.inverted)
+
+
+def _from_folder(folder: Path) -> Dataset:
+    layout, pairing = pair_folder(folder)
+    if not pairing.pairs:
+        raise DataError(f"{folder}: {_no_pairs(pairing)}")
+    if pairing.problem is not None:
+        nearest = pairing.nearest
+        hint = f"; nearest: {nearest[0].name} and {nearest[1].name}" if nearest else ""
+        raise DataError(
+            f"{folder}: {len(pairing.pairs)} pairs, but {pairing.problem}{hint}: add or remove files, or give a list "
+            "file of the pairs"
+        )
+    published = published_set(layout.names)
+    if published is None:
+        name = Path(os.path.abspath(folder)).name
+        return Dataset(name, folder, layout.description, role_of(layout.names[:-1] or layout.names), pairing.pairs)
+    complaints: tuple[str, ...] = ()
+    if len(pairing.pairs) != published.pairs:
+        complaints = (f"{published.name}: {len(pairing.pairs)} pairs, but {published.pairs} are published",)
+    return Dataset(published.name, folder, layout.description, published.role, pairing.pairs, complaints)
+
+
+def _from_file(path: Path) -> Dataset:
+    if not path.exists():
+        raise DataError(f"{path}: there is no such folder or list file")
+    if not path.is_file():
+        raise DataError(f"{path}: is neither a folder nor a list file")
+    if is_picture(path):
+        raise DataError(f"{path}: is one picture: give the folder that holds it and its mask, or a list file")
+    pairs = pairs_from_list(path)
+    folders = {pair.image.resolve().parent for pair in pairs}
+    of_sets = {published_set((f"{folder.parent.name}/{folder.name}",)) for folder in folders}
+    roles = {None if found is None else found.role for found in of_sets}
+    role: Role | None = "test" if "test" in roles else "train" if roles == {"train"} else None
+    return Dataset(path.stem, path, "list", role, pairs)
+
+
+def _no_pairs(pairing: Pairing) -> str:
+    endings = " ".join(sorted(suffix.lstrip(".") for suffix in STILL_SUFFIXES))
+    found = f"{len(pairing.lonely_images)} pictures, {len(pairing.lonely_masks)} masks, but no pairs"
+    nearest = pairing.nearest
+    hint = f"; nearest: {nearest[0].name} and {nearest[1].name}" if nearest else ""
+    if pairing.duplicates:
+        hint = f"; {pairing.problem}"
+    return f"{found}{hint}: a picture and its mask have the same name but for the ending, one of {endings}"

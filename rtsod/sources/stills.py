@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from rtsod.frames import Frame, Picture, SourceInfo
 from rtsod.imaging.stills.image_file import load
 from rtsod.imaging.stills.still_format import has_still_suffix, still_format
 from rtsod.interfaces import Clock
+from rtsod.system.names import natural_order
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def stills_from_folder(folder: Path, *, fps: int | None = None, clock: Clock = t
         SourceError: the folder cannot be read or holds no photographs.
     """
     try:
-        found = sorted(folder.iterdir(), key=_natural)
+        found = sorted(folder.iterdir(), key=lambda path: natural_order(path.name))
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     kinds = {path: _kind(path) for path in found}
@@ -194,12 +194,6 @@ def _passed_over(kinds: Mapping[Path, str | None]) -> tuple[str, ...]:
             shown = ", ".join([*names[:_MAX_NAMES], *(["..."] if len(names) > _MAX_NAMES else [])])
             parts.append(f"{len(names)} {kind if len(names) == 1 else plural} ({shown})")
     return (f"passed over: {'; '.join(parts)}",) if parts else ()
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    pieces = re.findall(r"([0-9]+)|([^0-9]+)", path.name.casefold())
-    # Digits sort before letters, as usual; the name itself decides between 1.jpg, 01.jpg and 1.JPG.
-    return [(int(digits), "") if digits else (1 << 62, text) for digits, text in pieces], path.name
 
 
 def _names(paths: Iterable[Path]) -> list[str]:

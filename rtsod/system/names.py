@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import unicodedata
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,13 @@ def path_to_write(text: str) -> Path:
     if text == "-":
         raise argparse.ArgumentTypeError("-: nothing is written to standard output: for a folder of that name give ./-")
     return path_to_read(text)
+
+
+def natural_order(text: str) -> tuple[list[tuple[int, str]], str]:
+    """The key by which people sort names: 2.jpg comes before 10.jpg."""
+    pieces = re.findall(r"([0-9]+)|([^0-9]+)", text.casefold())
+    # Digits sort before letters, as usual; the name itself decides between 1.jpg, 01.jpg and 1.JPG.
+    return [(int(digits), "") if digits else (1 << 62, letters) for digits, letters in pieces], text
 
 
 def printable(text: str) -> str:

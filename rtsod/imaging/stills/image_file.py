@@ -6,25 +6,27 @@ import io
 import logging
 import os
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 
 from rtsod.config import MAX_STILL_PIXELS
 from rtsod.errors import SourceError
-from rtsod.frames import Picture
+from rtsod.frames import Image, Picture
 from rtsod.imaging.geometry import Orientation, laid
 from rtsod.imaging.stills.bmp_image import read_bmp
 from rtsod.imaging.stills.colour_profile import to_srgb
 from rtsod.imaging.stills.heif_image import complete_avif, read_heif
 from rtsod.imaging.stills.jpeg2000_image import read_jpeg2000
 from rtsod.imaging.stills.jpeg_damage import is_damaged
-from rtsod.imaging.stills.pillow_image import DECODERS, read_pillow
+from rtsod.imaging.stills.pillow_image import DECODERS, open_pillow, orientation_of, read_pillow
 from rtsod.imaging.stills.png_image import read_png
 from rtsod.imaging.stills.raster import Raster, Unreadable
-from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of
+from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of, still_format
 from rtsod.imaging.stills.tiff_image import read_tiff
 from rtsod.imaging.transparency import picture_of
 
@@ -37,6 +39,9 @@ _WAYS_OUT: Final = {
     "JPEG XL": "convert it to PNG or JPEG, for example with djxl or ImageMagick",
 }
 """Formats that cannot be read, and what to do instead."""
+_EIGHT_BITS: Final = 255
+_COLOURLESS: Final = frozenset({"1", "L", "LA", "La", "P", "PA", "I", "I;16", "I;16B", "I;16L", "F"})
+"""Pillow's modes."""
 _WAY_OUT: Final = "convert it to PNG, for example with ImageMagick or GIMP"
 _ORIENTATIONS: Final = {
     1: Orientation(),
@@ -50,14 +55,42 @@ _ORIENTATIONS: Final = {
 }
 """EXIF's numbers."""
 
+Damage: TypeAlias = Literal["warn", "ignore", "refuse"]
+T = TypeVar("T")
 
-def load(path: Path) -> Picture:
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a photograph before it is decoded."""
+
+    width: int
+    """In pixels, upright."""
+    height: int
+    orientation: int
+    """As in EXIF, 1 to 8; 1 also in formats that are upright once they are decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A picture as its file stores it, before anything is made of its colours."""
+
+    colours: Image
+    """``(H, W)`` or ``(H, W, 3)`` RGB, uint8."""
+    alpha: Image | None
+    """``(H, W)`` uint8; None if the file has none."""
+
+
+def load(path: Path, *, damage: Damage = "warn") -> Picture:
     """Read a photograph; its name does not matter. Of an animation or of several pages, it is the first picture.
-
-    A JPEG picture that is damaged inside is shown as far as possible, with a warning in the log.
 
     Colours are converted to sRGB by the profile in the file. Deep samples are rounded to 8 bits, grey becomes BGR, and
     inks become colours. HDR is clipped at the white of ordinary pictures.
+
+    Args:
+        path: of the file.
+        damage: what becomes of a JPEG picture that is damaged inside. It is shown as far as possible, with a warning in
+            the log (``warn``) or without looking for the damage, which takes half of the time (``ignore``); or it is
+            refused.
 
     Returns:
         The picture, upright, with its own alpha.
@@ -66,10 +99,65 @@ def load(path: Path) -> Picture:
         SourceError: the file cannot be read or is no photograph, its format cannot be read, or the picture is larger
             than ``MAX_STILL_SIDE`` or ``MAX_STILL_PIXELS``.
     """
+    return _loaded(path, damage, _picture)
+
+
+def load_levels(path: Path, *, damage: Damage = "warn") -> Levels:
+    """Read the stored levels of a picture that holds measurements, such as a mask: no colour space applies to them.
+
+    Args:
+        path: of the file.
+        damage: as for :func:`load`.
+
+    Returns:
+        The levels, upright. Palettes and inks become colours. Deep samples are rounded to 8 bits; if none is more than
+        255, though, they are taken for 8 bits that were stored in 16.
+
+    Raises:
+        SourceError: as for :func:`load`.
+    """
+    return _loaded(path, damage, _levels)
+
+
+def read_header(path: Path) -> Header:
+    """What a photograph's header says; of a few formats all of it has to be decoded.
+
+    Raises:
+        SourceError: as for :func:`load`; damage behind the header is not found.
+    """
+    kind = still_format(path)
+    if kind not in DECODERS or kind == "AVIF":  # the turn of an AVIF is known once it is decoded
+        height, width = load(path, damage="ignore").image.shape[:2]
+        return Header(width, height, 1)
+    return _opened(path, lambda file: _header(file, str(kind)))
+
+
+def has_colours(path: Path) -> bool:
+    """Whether a photograph's header announces colours of its own, rather than grey or a palette.
+
+    Raises:
+        SourceError: as for :func:`load`.
+    """
+    kind = still_format(path)
+    return kind not in DECODERS or _opened(path, lambda file: open_pillow(file, str(kind)).mode not in _COLOURLESS)
+
+
+def _header(file: BinaryIO, kind: str) -> Header:
+    image = open_pillow(file, kind)
+    orientation = 1 if kind == "TIFF" else orientation_of(image)  # Pillow turns TIFF, its size included
+    size = image.size[::-1] if _ORIENTATIONS[orientation].transposed else image.size
+    return Header(*size, orientation)
+
+
+def _loaded(path: Path, damage: Damage, convert: Callable[[Raster, Path], T]) -> T:
+    return _opened(path, lambda file: convert(_read(file, path, damage), path))
+
+
+def _opened(path: Path, work: Callable[[BinaryIO], T]) -> T:
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of many things; what matters is an error of ours
-            return _picture(_read(file, path), path)
+            return work(file)
     except Unreadable as error:
         reason = str(error)
         raise SourceError(f"cannot read {path}: {reason}") from error
@@ -80,7 +168,7 @@ def load(path: Path) -> Picture:
         raise SourceError(f"cannot read {path}: {reason}") from error
 
 
-def _read(file: BinaryIO, path: Path) -> Raster:
+def _read(file: BinaryIO, path: Path, damage: Damage) -> Raster:
     if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
         raise Unreadable(f"it is larger than {_MAX_FILE_BYTES // 1_000_000} MB: scale it down")
     header = file.read(HEADER_BYTES)
@@ -96,7 +184,9 @@ def _read(file: BinaryIO, path: Path) -> Raster:
         case "JPEG":
             data = file.read()
             raster = read_pillow(io.BytesIO(data), kind)
-            if is_damaged(data):
+            if damage != "ignore" and is_damaged(data):
+                if damage == "refuse":
+                    raise Unreadable("it is damaged: parts of the picture are lost")
                 _log.warning("%s is damaged: parts of the picture are lost", path)
             return raster
         case "AVIF":
@@ -113,6 +203,16 @@ def _read(file: BinaryIO, path: Path) -> Raster:
         case _ if kind in DECODERS:
             return read_pillow(file, kind)
     raise Unreadable(f"it is a picture in the format {kind}, which cannot be read: {_WAYS_OUT.get(kind, _WAY_OUT)}")
+
+
+def _levels(raster: Raster, _: Path) -> Levels:
+    image = raster.image if raster.image.mode in ("L", "RGB") else raster.image.convert("RGB")
+    turn = _ORIENTATIONS[raster.orientation]
+    alpha = None if raster.alpha is None else laid(np.array(raster.alpha, np.uint8), turn)
+    colours = np.array(image, np.uint8)
+    if raster.deep is not None and int(raster.deep.max()) <= _EIGHT_BITS:
+        colours = np.squeeze(raster.deep.astype(np.uint8))
+    return Levels(laid(colours, turn), alpha)
 
 
 def _picture(raster: Raster, path: Path) -> Picture:
