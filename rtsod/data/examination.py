@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rtsod.data.dataset import Dataset
 from rtsod.data.facts import FactStore, ImageFacts, MaskFacts, image_facts, mask_facts
 from rtsod.data.findings import check_sizes, judge_masks
+from rtsod.data.pairing import counted
 from rtsod.errors import DataError, SourceError
 from rtsod.imaging.stills.image_file import Header, read_header
 from rtsod.progress import BuildProgress
@@ -82,10 +83,10 @@ def examine(dataset: Dataset, *, progress: BuildProgress | None = None, cache: P
     new = [file for file in files if file not in facts]
     headers = {path: Header(known.width, known.height, known.orientation) for (_, path), known in facts.items()}
     unseen = list({path: None for _, path in new if path not in headers})
-    headers |= _each(_header, unseen, f"looking at the sizes in {name}", name, report)
+    headers |= _each(_header, unseen, f"looking at the sizes in {name}", report)
     notes = check_sizes(name, pairs, [(headers[pair.image], headers[pair.mask]) for pair in pairs])
     try:
-        facts |= _each(lambda file: _look(file, headers[file[1]], store), new, f"reading {name}", name, report)
+        facts |= _each(lambda file: _look(file, headers[file[1]], store), new, f"reading {name}", report)
     finally:
         store.save()
     images = tuple(fact for pair in pairs if isinstance(fact := facts[ImageFacts, pair.image], ImageFacts))
@@ -110,7 +111,7 @@ def _header(path: Path) -> Header:
         raise DataError(str(error)) from error
 
 
-def _each(work: Callable[[T], R], items: Sequence[T], phase: str, name: str, report: BuildProgress) -> dict[T, R]:
+def _each(work: Callable[[T], R], items: Sequence[T], phase: str, report: BuildProgress) -> dict[T, R]:
     """Do the same for all items, on several threads.
 
     Raises:
@@ -134,18 +135,15 @@ def _each(work: Callable[[T], R], items: Sequence[T], phase: str, name: str, rep
         executor.shutdown(cancel_futures=True)
     if failed:
         more = "" if len(failed) == 1 else f" (and {len(failed) - 1} more)"
-        raise DataError(f"{name}: {failed[0]}{more}: replace or remove it, and its counterpart")
+        raise DataError(f"{failed[0]}{more}: replace it, or remove it with its counterpart")
     return done
 
 
 def _same_pictures(name: str, images: Sequence[ImageFacts]) -> tuple[str, ...]:
     """A line for the user if pictures occur more than once."""
     extra = len(images) - len({image.digest for image in images})
-    return (
-        (f"{name}: {extra} pictures occur more than once: a validation share keeps equal ones together",)
-        if extra
-        else ()
-    )
+    what = counted(extra, "picture occurs", "pictures occur")
+    return (f"{name}: {what} more than once: a validation share keeps equals together",) if extra else ()
 
 
 def _folder(cache: Path | None) -> Path | None:

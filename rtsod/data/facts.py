@@ -158,6 +158,8 @@ class FactStore:
         name = hashlib.blake2b(str(place.resolve()).encode(errors="surrogateescape"), digest_size=_DIGEST_BYTES)
         self._path = None if folder is None else folder / f"{name.hexdigest()}.json"
         self._known: dict[str, Any] = {}
+        self._used: dict[str, Any] = {}
+        """What is stored again; files that are gone are forgotten."""
         self._changed = False
         if self._path is not None and self._path.exists():
             try:
@@ -175,15 +177,20 @@ class FactStore:
             path: of the file.
         """
         try:
-            stamp, values = self._known[_key(kind, path)]
-            return kind(**values) if stamp == _stamp(path) else None
+            key = _key(kind, path)
+            stamp, values = self._known[key]
+            if stamp != _stamp(path):
+                return None
+            found = kind(**values)
+            self._used[key] = self._known[key]
+            return found
         except (KeyError, ValueError, TypeError, OSError):
             return None
 
     def put(self, path: Path, facts: ImageFacts | MaskFacts) -> None:
         """Remember facts until :meth:`save`."""
         try:
-            self._known[_key(type(facts), path)] = [_stamp(path), asdict(facts)]
+            self._used[_key(type(facts), path)] = [_stamp(path), asdict(facts)]
             self._changed = True
         except OSError:
             return  # it is gone since; whoever reads it next says so
@@ -192,7 +199,7 @@ class FactStore:
         """Write what is new. It replaces the file at once, so that two runs do not disturb each other."""
         if self._path is None or not self._changed:
             return
-        text = json.dumps({"version": _VERSION, "files": self._known}, separators=(",", ":"))
+        text = json.dumps({"version": _VERSION, "files": self._used}, separators=(",", ":"), sort_keys=True)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, text.encode())

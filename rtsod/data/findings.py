@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from rtsod.data.facts import MaskFacts
-from rtsod.data.pairing import first_names
+from rtsod.data.facts import FOREGROUND, MaskFacts
+from rtsod.data.pairing import counted, first_names
 from rtsod.data.pairs import Pair
 from rtsod.errors import DataError
 from rtsod.imaging.stills.image_file import Header
@@ -67,7 +67,7 @@ def check_sizes(name: str, pairs: Sequence[Pair], headers: Sequence[tuple[Header
             if turned
             else "make masks of the pictures' size"
         )
-        raise DataError(f"{name}: {_count(len(wrong), 'mask')} of another size than the picture ({named}): {hint}")
+        raise DataError(f"{name}: {counted(len(wrong), 'mask')} of another size than the picture ({named}): {hint}")
     upside_down = [
         pair.image.name
         for pair, (image, mask) in zip(pairs, headers, strict=True)
@@ -76,7 +76,7 @@ def check_sizes(name: str, pairs: Sequence[Pair], headers: Sequence[tuple[Header
     if not upside_down:
         return ()
     return (
-        f"{name}: EXIF turns {_count(len(upside_down), 'picture')} but not the mask ({first_names(upside_down)}): "
+        f"{name}: EXIF turns {counted(len(upside_down), 'picture')} but not the mask ({first_names(upside_down)}): "
         "make sure that these masks are upright",
     )
 
@@ -113,18 +113,16 @@ def judge_masks(name: str, pairs: Sequence[Pair], masks: Sequence[MaskFacts], in
     full = sum(area == size for area, size in zip(areas, sizes, strict=True))
     if empty:
         notes += (
-            f"{name}: {_count(empty, 'mask')} of {len(masks)} without foreground: kept in training, where they teach "
-            "that nothing is there; evaluation counts with and without them",
+            f"{name}: {counted(empty, 'mask')} without foreground, of {len(masks)}: kept; in training it teaches that "
+            "nothing is there, and evaluation counts with and without",
         )
     if dots:
-        notes += (f"{name}: {_count(dots, 'mask')} of a single pixel: kept",)
+        notes += (f"{name}: {counted(dots, 'mask')} of a single pixel: kept",)
     if full:
-        notes += (f"{name}: {_count(full, 'mask')} of foreground alone: kept",)
-    soft = sum(mask.soft for mask in masks)
-    if soft:
-        notes += (
-            f"{name}: {_count(soft, 'soft mask')}: trained as they are; evaluation takes > {WHITE // 2 + 1} for 1",
-        )
+        notes += (f"{name}: {counted(full, 'mask')} of foreground alone: kept",)
+    if soft := sum(mask.soft for mask in masks):
+        what = counted(soft, "soft mask")
+        notes += (f"{name}: {what}: trained as they are; evaluation counts what is above {FOREGROUND}",)
     return Judgement(white, flipped, notes)
 
 
@@ -143,18 +141,14 @@ def _white(name: str, used: Sequence[tuple[Pair, MaskFacts]]) -> tuple[int, tupl
     ones = [pair.mask.name for pair, mask in used if mask.highest == 1]
     if ones:
         raise DataError(
-            f"{name}: {_count(len(ones), 'mask')} of 0 and 1 ({first_names(ones)}) among others that reach {highest}: "
+            f"{name}: {counted(len(ones), 'mask')} of 0 and 1 ({first_names(ones)}) among others that reach {highest}: "
             "multiply them by 255"
         )
     dark = [pair.mask.name for pair, mask in used if mask.highest < _BRIGHT]
     if dark:
-        return WHITE, (f"{name}: {_count(len(dark), 'mask')} nowhere brighter than half: {first_names(dark)}",)
+        return WHITE, (f"{name}: {counted(len(dark), 'mask')} nowhere brighter than half: {first_names(dark)}",)
     return WHITE, ()
 
 
 def _sideways(header: Header) -> bool:
     return header.orientation in _SIDEWAYS
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

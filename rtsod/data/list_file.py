@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from rtsod.data.folder import pair_folder
-from rtsod.data.layouts import is_picture
 from rtsod.data.pairing import first_names
 from rtsod.data.pairs import Pair
 from rtsod.errors import DataError
@@ -89,13 +88,11 @@ def _from_two_columns(
 
 def _from_one_column(path: Path, lines: dict[int, str]) -> tuple[Pair, ...]:
     first = path.parent / next(iter(lines.values()))
-    roots = [path.parent, *first.parents[1:2], first.parent]
-    problems: list[DataError] = []
-    for root in dict.fromkeys(root for root in roots if root.is_dir()):
+    elsewhere = [first.parent.parent, first.parent] if first.parent != path.parent else []
+    for root in dict.fromkeys(root for root in (path.parent, *elsewhere) if root.is_dir()):
         try:
             _, pairing = pair_folder(root)
-        except DataError as error:
-            problems.append(error)
+        except DataError:
             continue
         known: dict[str | Path, Pair] = {}
         for pair in pairing.pairs:
@@ -106,8 +103,6 @@ def _from_one_column(path: Path, lines: dict[int, str]) -> tuple[Pair, ...]:
             if missing:
                 raise _not_found(path, missing, lines, f"name no picture with a mask in {root}")
             return tuple(dict.fromkeys(pair for pair in chosen.values() if pair is not None))
-    if not is_picture(first) and problems:
-        raise DataError(f"{path}: is no list of pictures with masks: {problems[0]}") from problems[0]
     raise _not_found(path, list(lines), lines, "name no picture with a mask")
 
 

@@ -40,15 +40,16 @@ class Pairing:
     @property
     def problem(self) -> str | None:
         """A part of a line that says what is left, with counts and the first names; None if nothing is."""
-        parts = []
-        if self.duplicates:
-            parts.append(
-                f"{len(self.duplicates)} names are taken twice ({_first([paths[-1] for paths in self.duplicates])})"
+        twice = [paths[-1] for paths in self.duplicates]
+        parts = [
+            f"{counted(len(files), *words)} ({first_names(path.name for path in files)})"
+            for files, words in (
+                (twice, ("name is taken twice", "names are taken twice")),
+                (self.lonely_images, ("picture has no mask", "pictures have no mask")),
+                (self.lonely_masks, ("mask has no picture", "masks have no picture")),
             )
-        if self.lonely_images:
-            parts.append(f"{len(self.lonely_images)} pictures have no mask ({_first(self.lonely_images)})")
-        if self.lonely_masks:
-            parts.append(f"{len(self.lonely_masks)} masks have no picture ({_first(self.lonely_masks)})")
+            if files
+        ]
         return ", ".join(parts) or None
 
     @property
@@ -117,8 +118,9 @@ def _counterpart(mask: str, images: Container[str]) -> str:
     return bare if bare is not None and bare in images else mask
 
 
-def _first(paths: Iterable[Path]) -> str:
-    return first_names(path.name for path in paths)
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: ``1 mask``, ``2 masks``."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
 def first_names(names: Iterable[str]) -> str:
