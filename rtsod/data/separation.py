@@ -123,7 +123,7 @@ def _listed(sets: Sequence[Examined]) -> tuple[list[ImageFacts], list[MaskFacts]
 def _place(name: str, seed: int) -> float:
     """A number in [0, 1) that depends on name and seed alone."""
     digest = hashlib.blake2b(f"{seed}/{name}".encode(errors="surrogateescape"), digest_size=_HASH_BITS // 8).digest()
-    return int.from_bytes(digest, "big") / 2**_HASH_BITS
+    return int.from_bytes(digest, "big") / (1 << _HASH_BITS)
 
 
 def _part(examined: Examined, indices: Sequence[int]) -> Examined:

@@ -18,6 +18,7 @@ from rtsod.data.dataset import open_dataset
 from rtsod.data.examination import AREA_EDGES, Examined, examine
 from rtsod.data.reading import read_pair
 from rtsod.errors import DataError, ExitCode
+from rtsod.frames import Image as Image8
 from tests.support.dataset_fixtures import HEIGHT, WIDTH, disc, make_pairs, picture, save
 
 
@@ -26,7 +27,7 @@ def _examined(root: Path, spec: str | None = None, **options: object) -> Examine
     return examine(open_dataset(spec or str(root)), cache=cache, **options)  # type: ignore[arg-type]
 
 
-def _remask(root: Path, change: Callable[[np.ndarray], np.ndarray], count: int = 3) -> Path:  # type: ignore[type-arg]
+def _remask(root: Path, change: Callable[[Image8], Image8], count: int = 3) -> Path:
     """Replace the first masks by something made of them."""
     for path in sorted((root / "gt").iterdir())[:count]:
         save(path, change(np.asarray(Image.open(path))))
@@ -75,7 +76,7 @@ def test_inverted_masks_are_refused_and_can_be_turned(root: Path) -> None:
 def test_large_subjects_are_not_taken_for_inverted_masks(root: Path) -> None:
     """A person from the middle down: more than half of the picture, and half of its border."""
 
-    def person(mask: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def person(mask: Image8) -> Image8:
         tall = np.zeros_like(mask)
         tall[HEIGHT // 4 :, 1:-1] = 255
         return tall
@@ -84,8 +85,9 @@ def test_large_subjects_are_not_taken_for_inverted_masks(root: Path) -> None:
 
 
 def test_soft_masks_stay_soft(root: Path) -> None:
-    def soften(mask: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        return np.minimum(mask, np.linspace(0, 255, mask.size).reshape(mask.shape)).astype(np.uint8)
+    def soften(mask: Image8) -> Image8:
+        ramp = np.linspace(0, 255, mask.size).reshape(mask.shape)
+        return np.asarray(np.minimum(mask, ramp), np.uint8)
 
     examined = _examined(_remask(root, soften, 1))
     assert examined.notes == ("mine: 1 soft mask: trained as they are; evaluation counts what is above 128",)
@@ -94,7 +96,7 @@ def test_soft_masks_stay_soft(root: Path) -> None:
 
 
 def test_empty_and_tiny_masks_are_kept_and_counted(root: Path) -> None:
-    def dot(mask: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def dot(mask: Image8) -> Image8:
         single = np.zeros_like(mask)
         single[3, 4] = 255
         return single
