@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "mask_cost": "benchmarks.studies.mask_cost --clips ../shared/samples/clips",
     "region": "benchmarks.studies.region --only steps --only whole_path",
     "camera_rate": "benchmarks.studies.camera_rate --clips ../shared/samples/clips --runs 3 --seconds 8",
+    "metrics": "benchmarks.studies.metrics",
     "int8_error_lite": "benchmarks.studies.int8_error --model lite",
     "int8_error_full": "benchmarks.studies.int8_error --model full --every 14",
     "int8_study_lite": "benchmarks.studies.int8_study --model lite",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +21,17 @@ def e_curve(curves: Curves) -> Curve:
         ``(256,)`` float64, 0 to n / (n - 1) for n pixels: the published code divides by n - 1. A picture of a single
         pixel would divide by 0, but for ``EPSILON``: there the value is 0 or 1 / ``EPSILON``.
     """
-    hits, predicted, foreground, area = curves.hits, curves.predicted, curves.foreground, curves.area
+    return np.asarray(e_measure(curves.hits, curves.predicted, curves.foreground, curves.area))
+
+
+def e_measure(hits: Any, predicted: Any, foreground: int, area: int) -> Any:
+    """The E-measure of a binary map with so many hits and predicted pixels; or of several, for two arrays."""
     if foreground == 0:
-        return np.asarray((area - predicted) / (area - 1 + EPSILON))
+        return (area - predicted) / (area - 1 + EPSILON)
     if foreground == area:
-        return np.asarray(predicted / (area - 1 + EPSILON))
+        return predicted / (area - 1 + EPSILON)
     mean, true_mean = predicted / area, foreground / area
-    total = np.zeros(np.shape(hits))
+    total = 0.0
     for count, value, true_value in (
         (hits, 1 - mean, 1 - true_mean),
         (predicted - hits, 1 - mean, -true_mean),
@@ -34,8 +39,8 @@ def e_curve(curves: Curves) -> Curve:
         (area - predicted - foreground + hits, -mean, -true_mean),
     ):
         alignment = 2 * value * true_value / (value**2 + true_value**2 + EPSILON)
-        total += (alignment + 1) ** 2 / 4 * count
-    return np.asarray(total / (area - 1 + EPSILON))
+        total = total + (alignment + 1) ** 2 / 4 * count
+    return total / (area - 1 + EPSILON)
 
 
 def mean_of_e(curves: Sequence[Curves]) -> Curve:

@@ -49,7 +49,7 @@ def relax_f(predicted: Truth, truth: Truth, element: Element = "square") -> floa
     Returns:
         0 to 1: 1 where both masks are empty, 0 where one is.
     """
-    outline, true_outline = _outline(predicted, element), _outline(truth, element)
+    outline, true_outline = _borders(predicted, truth, _ELEMENTS[element])
     count, true_count = cv2.countNonZero(outline), cv2.countNonZero(true_outline)
     if count == 0 or true_count == 0:
         return float(count == true_count)
@@ -75,17 +75,20 @@ def boundary_iou(predicted: Truth, truth: Truth) -> float:
     """
     reach = max(1, round(_BAND_SHARE * math.hypot(*truth.shape)))
     element = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    band, true_band = _border_of(predicted, element), _border_of(truth, element)
+    band, true_band = _borders(predicted, truth, element)
     union = cv2.countNonZero(band | true_band)
     return cv2.countNonZero(band & true_band) / union if union else 1.0
 
 
-def _outline(mask: Truth, element: Element) -> NDArray[np.uint8]:
-    return _border_of(mask, _ELEMENTS[element])
+def _borders(one: Truth, other: Truth, element: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pixels of two masks that their erosions do not keep; beyond the picture is background.
 
-
-def _border_of(mask: Truth, element: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mask's pixels that its erosion does not keep; beyond the picture is background."""
-    whole = mask.astype(np.uint8)
-    inner = cv2.erode(whole, element, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(whole - inner, np.uint8)
+    Only the part of the picture is looked at, and returned, that holds both masks: around it is background as well.
+    """
+    masks = [np.ascontiguousarray(mask, np.bool_).view(np.uint8) for mask in (one, other)]
+    left, top, width, height = cv2.boundingRect(masks[0] | masks[1])
+    if width == 0:
+        return masks[0], masks[1]
+    parts = [mask[top : top + height, left : left + width] for mask in masks]
+    inner = [cv2.erode(part, element, borderType=cv2.BORDER_CONSTANT, borderValue=0) for part in parts]
+    return np.asarray(parts[0] - inner[0], np.uint8), np.asarray(parts[1] - inner[1], np.uint8)

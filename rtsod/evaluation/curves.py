@@ -86,7 +86,7 @@ class Curves:
         return f_measure(self.precision, self.recall)
 
 
-def f_measure(precision: Curve, recall: Curve, beta_squared: float = BETA_SQUARED) -> Curve:
+def f_measure(precision: Curve | float, recall: Curve | float, beta_squared: float = BETA_SQUARED) -> Curve:
     """The F-measure of precisions and recalls of any shape; 0 where one of them is 0."""
     product = precision * recall
     weighted = beta_squared * precision + recall

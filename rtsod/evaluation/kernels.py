@@ -2,6 +2,7 @@
 
 Numba compiles them when this module is imported: a few seconds the first time, after that they are read from a cache
 (:mod:`rtsod.system.kernel_cache`). They run without the interpreter's lock, so that threads measure at the same time.
+Sums are added up in another order than that of the pixels, several at once.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 
 from rtsod.system.kernel_cache import compiled
 
+_LEVELS: Final = "Array(uint8, 2, 'C', readonly=True)"
 _TRUTH: Final = "Array(boolean, 2, 'C', readonly=True)"
 _MAP: Final = "Array(float64, 2, 'C', readonly=True)"
-_REACH: Final = 3
-"""Half the side of the 7 x 7 Gaussian, a constant so that the compiler unrolls its loops."""
+_TABLE: Final = "Array(float64, 1, 'C', readonly=True)"
+_IN_ANY_ORDER: Final = {"reassoc", "contract"}
+"""What the compiler may do with sums. Differences stay what they are: that of two equal numbers is 0."""
+_TWO: Final = np.int32(2)
 
 
-@compiled(f"void(Array(uint8, 2, 'C', readonly=True), {_TRUTH}, int64[:,::1])")
+@compiled(f"void({_LEVELS}, {_TRUTH}, int64[:,::1])")
 def count_levels(levels: NDArray[np.uint8], truth: NDArray[np.bool_], histograms: NDArray[np.int64]) -> None:
     """Count the pixels of each level.
 
@@ -40,9 +44,103 @@ def count_levels(levels: NDArray[np.uint8], truth: NDArray[np.bool_], histograms
     histograms += odd
 
 
+@compiled(f"UniTuple(int64, 2)({_MAP}, {_TRUTH}, float64)")
+def count_above(prediction: NDArray[np.float64], truth: NDArray[np.bool_], threshold: float) -> tuple[int, int]:
+    """The numbers of foreground pixels and of all pixels that are at least a threshold."""
+    height, width = truth.shape
+    hits = predicted = 0
+    for y in range(height):
+        for x in range(width):
+            above = prediction[y, x] >= threshold
+            predicted += above
+            hits += above & truth[y, x]
+    return hits, predicted
+
+
+@compiled(f"UniTuple(float64, 2)({_MAP}, {_TRUTH})", fastmath=_IN_ANY_ORDER)
+def sums(prediction: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """The sums of a map over the foreground and over the background."""
+    height, width = truth.shape
+    inside = outside = 0.0
+    for y in range(height):
+        for x in range(width):
+            inside += prediction[y, x] if truth[y, x] else 0.0
+            outside += 0.0 if truth[y, x] else prediction[y, x]
+    return inside, outside
+
+
+@compiled(f"UniTuple(int64, 3)({_TRUTH})")
+def moments(truth: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """The foreground's pixels, and the sums of their rows and of their columns."""
+    height, width = truth.shape
+    pixels = rows = columns = 0
+    for y in range(height):
+        here = along = 0
+        for x in range(width):
+            here += truth[y, x]
+            along += truth[y, x] * x
+        pixels += here
+        rows += here * y
+        columns += along
+    return pixels, rows, columns
+
+
+@compiled(f"UniTuple(float64, 2)({_MAP}, {_TRUTH}, float64, float64)", fastmath=_IN_ANY_ORDER)
+def squared_deviations(
+    prediction: NDArray[np.float64], truth: NDArray[np.bool_], inside: float, outside: float
+) -> tuple[float, float]:
+    """The sums of the squared deviations from two means: over the foreground, and over the background."""
+    height, width = truth.shape
+    foreground = background = 0.0
+    for y in range(height):
+        for x in range(width):
+            deviation = prediction[y, x] - (inside if truth[y, x] else outside)
+            foreground += deviation * deviation if truth[y, x] else 0.0
+            background += 0.0 if truth[y, x] else deviation * deviation
+    return foreground, background
+
+
+@compiled(
+    f"UniTuple(float64, 2)({_MAP}, {_TRUTH}, int64, int64, int64, int64, float64, float64)", fastmath=_IN_ANY_ORDER
+)
+def covariance_sums(
+    prediction: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    mean: float,
+    share: float,
+) -> tuple[float, float]:
+    """The sums of the squared deviations of a part of the prediction, and of the products with the truth's.
+
+    Args:
+        prediction: ``(H, W)`` float64.
+        truth: ``(H, W)`` bool.
+        top: first row.
+        bottom: row after the last.
+        left: first column.
+        right: column after the last.
+        mean: of the prediction in this part.
+        share: of this part that is foreground.
+    """
+    part, true_part = prediction[top:bottom, left:right], truth[top:bottom, left:right]
+    height, width = part.shape
+    squared = product = 0.0
+    for y in range(height):
+        for x in range(width):
+            deviation = part[y, x] - mean
+            squared += deviation * deviation
+            product += deviation * ((1.0 if true_part[y, x] else 0.0) - share)
+    return squared, product
+
+
 @compiled(f"void({_TRUTH}, int32[:,::1])")
 def nearest_rows(truth: NDArray[np.bool_], rows: NDArray[np.int32]) -> None:
     """For each pixel, find the nearest row in which its column has foreground; the upper one of two.
+
+    The first pass of an exact Euclidean distance transform.
 
     Args:
         truth: ``(H, W)`` bool.
@@ -56,174 +154,113 @@ def nearest_rows(truth: NDArray[np.bool_], rows: NDArray[np.int32]) -> None:
             rows[y, x] = y if truth[y, x] else rows[y - 1, x]
     for y in range(height - 2, -1, -1):
         for x in range(width):
-            above, below = rows[y, x], rows[y + 1, x]  # below is y's own row or above it where nothing is below
+            above, below = rows[y, x], rows[y + 1, x]  # below is above as well where nothing is nearer to that row
             if below > y and (above < 0 or below - y < y - above):
                 rows[y, x] = below
 
 
-@compiled(f"void({_MAP}, int32[:,::1], float64[:,::1], int32[:,::1])")
+@compiled(f"float64({_MAP}, {_TRUTH}, int32[:,::1], {_TABLE}, float64[:,::1])", fastmath=_IN_ANY_ORDER)
 def spread_errors(
-    errors: NDArray[np.float64],
+    prediction: NDArray[np.float64],
+    truth: NDArray[np.bool_],
     rows: NDArray[np.int32],
+    weights: NDArray[np.float64],
     spread: NDArray[np.float64],
-    squared_distances: NDArray[np.int32],
-) -> None:
+) -> float:
     """Give each pixel the error of its nearest foreground pixel: the leftmost one of several, then the upper one.
 
-    The second pass of an exact Euclidean distance transform: the lower envelope of one parabola per column, in integers
-    (Meijster, Roerdink and Hesselink, "A general algorithm for computing distance transforms in linear time", 2000).
+    The second pass: in each row, the lower envelope of one parabola per column, in integers (Meijster, Roerdink and
+    Hesselink, "A general algorithm for computing distance transforms in linear time", 2000).
 
     Args:
-        errors: ``(H, W)`` float64.
-        rows: from :func:`nearest_rows`; there is foreground.
+        prediction: ``(H, W)`` float64.
+        truth: ``(H, W)`` bool; there is foreground.
+        rows: from :func:`nearest_rows`.
+        weights: ``(N,)`` float64: of a background pixel, by its squared distance in pixels; the last one beyond.
         spread: ``(H, W)`` float64; filled.
-        squared_distances: ``(H, W)`` int32; filled: to the nearest foreground pixel, in pixels squared.
-    """
-    height, width = errors.shape
-    column = np.empty(width, np.int32)  # of each parabola that is part of the envelope, from left to right
-    start = np.empty(width, np.int32)  # the first pixel where it is below all former ones
-    lift = np.empty(width, np.int32)  # of each column's parabola
-    for y in range(height):
-        last = -1
-        for x in range(width):
-            if rows[y, x] < 0:
-                continue
-            up = rows[y, x] - y
-            lift[x] = up * up
-            begins = 0
-            while last >= 0:
-                left, first = column[last], start[last]
-                if lift[left] + (first - left) * (first - left) > lift[x] + (first - x) * (first - x):
-                    last -= 1
-                    continue
-                begins = 1 + int((x * x - left * left + lift[x] - lift[left]) / (2.0 * (x - left)))
-                break
-            if begins < width:
-                last += 1
-                column[last] = x
-                start[last] = begins
-        for x in range(width - 1, -1, -1):
-            left = column[last]
-            squared_distances[y, x] = lift[left] + (x - left) * (x - left)
-            spread[y, x] = errors[rows[y, left], left]
-            if x == start[last]:
-                last -= 1
-
-
-@compiled(
-    f"UniTuple(float64, 2)({_MAP}, {_TRUTH}, float64[:,::1], int32[:,::1],"
-    " Array(float64, 1, 'C', readonly=True), Array(float64, 1, 'C', readonly=True))"
-)
-def weighted_errors(
-    errors: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    spread: NDArray[np.float64],
-    squared_distances: NDArray[np.int32],
-    weights: NDArray[np.float64],
-    gaussian: NDArray[np.float64],
-) -> tuple[float, float]:
-    """Sum up the errors, each as far as it counts.
-
-    Args:
-        errors: ``(H, W)`` float64.
-        truth: ``(H, W)`` bool.
-        spread: from :func:`spread_errors`.
-        squared_distances: from :func:`spread_errors`.
-        weights: ``(N,)`` float64: of a background pixel, by its squared distance; the last one beyond.
-        gaussian: ``(7,)`` float64: the separable kernel. Beyond the picture there is no error.
 
     Returns:
-        The foreground's sum of the smaller of error and blurred error, and the background's weighted sum.
+        The sum of the background's errors, weighted.
     """
-    height, width = errors.shape
-    reach = _REACH
-    blurred = np.zeros(width + 2 * reach)  # of one row, down the columns, with nothing to the left and right
-    foreground = background = 0.0
-    most = weights.size - 1
+    height, width = truth.shape
+    # Of each parabola that is part of the envelope, from left to right:
+    column = np.empty(width, np.int32)
+    lift = np.empty(width, np.int32)
+    start = np.empty(width + 1, np.int32)  # the first pixel where it is below all former ones
+    squared_distance = np.empty(width, np.int32)
+    most = np.int32(weights.size - 1)
+    alarms = 0.0
+    for y in range(height):
+        nearest, spread_row = rows[y], spread[y]
+        count = 0
+        for x in range(width):
+            row = nearest[x]
+            if row < 0:
+                continue
+            up = (row - y) * (row - y)
+            begins = 0
+            while count > 0:
+                left, first, left_up = column[count - 1], start[count - 1], lift[count - 1]
+                if left_up + (first - left) * (first - left) > up + (first - x) * (first - x):
+                    count -= 1
+                    continue
+                crossing = x * x - left * left + up - left_up  # over 2 (x - left); not negative
+                begins = 1 + (crossing >> 1 if left == x - 1 else int(crossing / (2.0 * (x - left))))
+                break
+            if begins < width:
+                column[count], lift[count], start[count] = x, up, begins
+                count += 1
+        start[count] = width
+        for k in range(count):
+            left, first = column[k], start[k]
+            error = 1.0 - prediction[nearest[left], left]
+            squared, step = np.int32(lift[k] + (first - left) * (first - left)), np.int32(2 * (first - left) + 1)
+            for x in range(np.uint32(first), np.uint32(start[k + 1])):  # mostly a few pixels
+                spread_row[x] = error
+                squared_distance[x] = squared
+                squared += step
+                step += _TWO
+        for x in range(width):
+            alarms += (0.0 if truth[y, x] else prediction[y, x]) * weights[np.uint32(min(squared_distance[x], most))]
+    return alarms
+
+
+@compiled(f"float64({_MAP}, {_TRUTH}, float64[:,::1], {_TABLE})", fastmath=_IN_ANY_ORDER)
+def missed(
+    prediction: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    spread: NDArray[np.float64],
+    gaussian: NDArray[np.float64],
+) -> float:
+    """The foreground's sum of the error, or of the blurred error where that is smaller.
+
+    Args:
+        prediction: ``(H, W)`` float64.
+        truth: ``(H, W)`` bool.
+        spread: from :func:`spread_errors`.
+        gaussian: ``(7,)`` float64: the separable kernel. Beyond the picture there is no error.
+    """
+    height, width = truth.shape
+    g0, g1, g2, g3 = gaussian[0], gaussian[1], gaussian[2], gaussian[3]
+    down = np.zeros(width + 6)  # blurred down the columns: one row, with nothing to its left and right
+    total = 0.0
     for y in range(height):
         some = False
         for x in range(width):
-            if truth[y, x]:
-                some = True
-            else:
-                background += errors[y, x] * weights[min(squared_distances[y, x], most)]
+            some |= truth[y, x]
         if not some:
             continue
-        blurred[:] = 0.0
-        for k in range(max(0, y - reach), min(height, y + reach + 1)):
-            tap = gaussian[k - y + reach]
+        down[:] = 0.0
+        for k in range(max(0, y - 3), min(height, y + 4)):
+            tap = gaussian[k - y + 3]
             for x in range(width):
-                blurred[x + reach] += tap * spread[k, x]
+                down[x + 3] += tap * spread[k, x]
         for x in range(width):
-            if truth[y, x]:
-                total = 0.0
-                for k in range(2 * _REACH + 1):
-                    total += gaussian[k] * blurred[x + k]
-                foreground += min(errors[y, x], total)
-    return foreground, background
-
-
-@compiled(f"void({_MAP}, {_TRUTH}, float64[::1])")
-def object_sums(prediction: NDArray[np.float64], truth: NDArray[np.bool_], sums: NDArray[np.float64]) -> None:
-    """Sums over the foreground and the background.
-
-    Args:
-        prediction: ``(H, W)`` float64.
-        truth: ``(H, W)`` bool.
-        sums: ``(5,)`` float64; filled: foreground pixels, the sums of their rows and columns, the sums of the
-            prediction over the foreground and over the background.
-    """
-    height, width = truth.shape
-    pixels = rows = columns = 0
-    inside = outside = 0.0
-    for y in range(height):
-        for x in range(width):
-            if truth[y, x]:
-                pixels += 1
-                rows += y
-                columns += x
-                inside += prediction[y, x]
-            else:
-                outside += prediction[y, x]
-    sums[0], sums[1], sums[2], sums[3], sums[4] = pixels, rows, columns, inside, outside
-
-
-@compiled(f"UniTuple(float64, 2)({_MAP}, {_TRUTH}, float64, float64)")
-def squared_deviations(
-    prediction: NDArray[np.float64], truth: NDArray[np.bool_], inside: float, outside: float
-) -> tuple[float, float]:
-    """The sums of the squared deviations from two means: of the foreground, and of the background."""
-    height, width = truth.shape
-    foreground = background = 0.0
-    for y in range(height):
-        for x in range(width):
-            p = prediction[y, x]
-            foreground += (p - inside) * (p - inside) if truth[y, x] else 0.0
-            background += 0.0 if truth[y, x] else (p - outside) * (p - outside)
-    return foreground, background
-
-
-@compiled(f"UniTuple(float64, 2)({_MAP}, {_TRUTH}, int64[::1], float64, float64)")
-def covariance_sums(
-    prediction: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    box: NDArray[np.int64],
-    mean: float,
-    share: float,
-) -> tuple[float, float]:
-    """The sums of the squared deviations of a part of the prediction, and of the products with the truth's.
-
-    Args:
-        prediction: ``(H, W)`` float64.
-        truth: ``(H, W)`` bool.
-        box: ``(4,)`` int64: first row, row after the last, first column, column after the last.
-        mean: of the prediction in the box.
-        share: of the box that is foreground.
-    """
-    squared = product = 0.0
-    for y in range(box[0], box[1]):
-        for x in range(box[2], box[3]):
-            deviation = prediction[y, x] - mean
-            squared += deviation * deviation
-            product += deviation * ((1.0 if truth[y, x] else 0.0) - share)
-    return squared, product
+            blurred = (
+                g0 * (down[x] + down[x + 6])
+                + g1 * (down[x + 1] + down[x + 5])
+                + g2 * (down[x + 2] + down[x + 4])
+                + g3 * down[x + 3]
+            )
+            total += min(1.0 - prediction[y, x], blurred) if truth[y, x] else 0.0
+    return total

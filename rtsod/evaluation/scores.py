@@ -13,26 +13,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from rtsod.evaluation.alignment import e_curve, mean_of_e
+from rtsod.evaluation.alignment import e_measure, mean_of_e
 from rtsod.evaluation.boundary import boundary_iou, relax_f
 from rtsod.evaluation.curves import (
+    THRESHOLDS,
     Curve,
     Curves,
     Levels,
     Map,
     Truth,
     check_sizes,
+    f_measure,
     f_of_means,
     max_f_of_means,
     mean_of_f,
 )
+from rtsod.evaluation.kernels import count_above, sums
 from rtsod.evaluation.matting import MattingErrors
+from rtsod.evaluation.scratch import scratch
 from rtsod.evaluation.structure import s_measure
 from rtsod.evaluation.weighted import weighted_f
 from rtsod.frames import Alpha
 
+PLAIN_VALUES: Final[Curve] = np.arange(THRESHOLDS) / (THRESHOLDS - 1)
+"""What the levels of a map in 8 bits stand for if nothing is stretched."""
+PLAIN_VALUES.setflags(write=False)
 _BINARY: Final = 0.5
 """Where a map is larger, relaxF and boundary IoU take it for foreground."""
 
@@ -104,26 +113,31 @@ class SetScores:
         return _numbers(self)
 
 
-def measure(prediction: Levels | Map | Alpha, truth: Truth, alpha: Alpha | None = None) -> PairScores:
+def measure(
+    prediction: Levels | Map | Alpha, truth: Truth, alpha: Alpha | None = None, *, values: Curve = PLAIN_VALUES
+) -> PairScores:
     """All metrics of one map.
 
+    Where a value is none of 256 levels, the curves round it down to one, as PySODMetrics does.
+
     Args:
-        prediction: ``(H, W)`` uint8, of which 255 is 1; or float32 or float64 in [0, 1], which the curves round down to
-            a level, as PySODMetrics does.
+        prediction: ``(H, W)`` uint8; or float32 or float64 in [0, 1].
         truth: ``(H, W)`` bool, of the same size: what is foreground.
         alpha: ``(H, W)`` float32 in [0, 1], of the same size: the exact alpha, if the truth has one.
+        values: ``(256,)`` float64 in [0, 1]: what each level of a map in 8 bits stands for. A protocol that stretches
+            maps can say so here, and need not make another map.
 
     Raises:
         ValueError: sizes or types do not fit, there is no pixel, or a value is outside [0, 1] or no number.
     """
-    levels, full = _both_forms(prediction, truth)
+    levels, full = _both_forms(prediction, truth, values)
     truth = np.ascontiguousarray(truth)
     curves = Curves.of(levels, truth)
     adaptive_f, adaptive_e = _adaptive(full, truth, curves)
     binary = full > _BINARY
     return PairScores(
         curves=curves,
-        mae=float(np.abs(full - truth).mean()),
+        mae=_mae(full, truth, curves),
         adaptive_f=adaptive_f,
         weighted_f=weighted_f(full, truth),
         s=s_measure(full, truth),
@@ -176,26 +190,40 @@ _MEANS: Final = (
 """A set's number is the mean of its pictures' number of the same name."""
 
 
-def _both_forms(prediction: Levels | Map | Alpha, truth: Truth) -> tuple[Levels, Map]:
+def _both_forms(prediction: Levels | Map | Alpha, truth: Truth, values: Curve) -> tuple[Levels, Map]:
     """A map's levels and its values."""
     check_sizes(prediction.shape, truth.shape)
     if prediction.dtype == np.uint8:
+        _check_range(values)
         levels = np.ascontiguousarray(prediction, np.uint8)
-        return levels, levels / 255
+        full = np.take(values, levels, out=scratch("map", levels.shape, np.float64), mode="clip")
+        if values is PLAIN_VALUES:
+            return levels, full
+        return np.asarray(cv2.LUT(levels, (values * 255).astype(np.uint8)), np.uint8), full
     if prediction.dtype not in (np.float32, np.float64):
         raise ValueError(f"a map is uint8, float32 or float64, not {prediction.dtype}")
     full = np.ascontiguousarray(prediction, np.float64)
-    if not (full.min() >= 0 and full.max() <= 1):
-        raise ValueError("a map has values that are not within 0 and 1")
+    _check_range(full)
     return (full * 255).astype(np.uint8), full
+
+
+def _check_range(values: NDArray[np.float64]) -> None:
+    if not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError("a map has values that are not within 0 and 1")
 
 
 def _adaptive(prediction: Map, truth: Truth, curves: Curves) -> tuple[float, float]:
     """F and E at the threshold that the map sets itself: twice its mean, at most 1."""
-    binary = prediction >= min(2 * prediction.mean(), 1)
-    hits, predicted = np.count_nonzero(binary & truth), np.count_nonzero(binary)
-    one = Curves(np.array([hits]), np.array([predicted]), curves.foreground, curves.area)
-    return float(one.f[0]), float(e_curve(one)[0])
+    hits, predicted = count_above(prediction, truth, min(2 * float(prediction.mean()), 1.0))
+    precision, recall = hits / max(predicted, 1), hits / max(curves.foreground, 1)
+    f = float(f_measure(precision, recall))
+    return f, float(e_measure(hits, predicted, curves.foreground, curves.area))
+
+
+def _mae(prediction: Map, truth: Truth, curves: Curves) -> float:
+    """The mean absolute error, as :func:`rtsod.evaluation.curves.mae` has it, without an array for the differences."""
+    inside, outside = sums(prediction, truth)
+    return (curves.foreground - inside + outside) / curves.area
 
 
 def _matting(prediction: Map, alpha: Alpha) -> MattingErrors:

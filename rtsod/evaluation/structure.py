@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from rtsod.evaluation.curves import Map, Truth
-from rtsod.evaluation.kernels import covariance_sums, object_sums, squared_deviations
+from rtsod.evaluation.kernels import covariance_sums, moments, squared_deviations, sums
 from rtsod.evaluation.weighted import EPSILON
 
 _OBJECT_SHARE: Final = 0.5
@@ -27,21 +27,21 @@ def s_measure(prediction: Map, truth: Truth) -> float:
     Returns:
         0 to 1. Without foreground it is 1 less the map's mean, and where all is foreground the map's mean.
     """
-    sums = np.empty(5)
-    object_sums(prediction, truth, sums)
-    pixels, rows, columns, inside, outside = sums.tolist()
+    pixels, rows, columns = moments(truth)
     if pixels == 0:
         return float(1 - prediction.mean())
     if pixels == truth.size:
         return float(prediction.mean())
     # NumPy's and Python's round agree: halves go to the even neighbour. The pixel of the centroid is above and left.
     split = round(rows / pixels) + 1, round(columns / pixels) + 1
-    objects = _object_score(prediction, truth, pixels, inside / pixels, outside / (truth.size - pixels))
-    return max(0.0, _OBJECT_SHARE * objects + (1 - _OBJECT_SHARE) * _region_score(prediction, truth, split))
+    objects, regions = _object_score(prediction, truth, pixels), _region_score(prediction, truth, split)
+    return max(0.0, _OBJECT_SHARE * objects + (1 - _OBJECT_SHARE) * regions)
 
 
-def _object_score(prediction: Map, truth: Truth, pixels: float, inside: float, outside: float) -> float:
+def _object_score(prediction: Map, truth: Truth, pixels: int) -> float:
     """How bright and even the foreground is, and how dark and even the background, by area."""
+    total, rest = sums(prediction, truth)
+    inside, outside = total / pixels, rest / (truth.size - pixels)
     deviations = squared_deviations(prediction, truth, inside, outside)
     score = 0.0
     for mean, squared, count in ((inside, deviations[0], pixels), (1 - outside, deviations[1], truth.size - pixels)):
@@ -62,19 +62,17 @@ def _region_score(prediction: Map, truth: Truth, split: tuple[int, int]) -> floa
         for left, right in ((0, split[1]), (split[1], width)):
             area = (bottom - top) * (right - left)
             if area:
-                box = np.array([top, bottom, left, right], np.int64)
-                score += _similarity(prediction, truth, box) * area / truth.size
+                score += _similarity(prediction, truth, top, bottom, left, right) * area / truth.size
     return score
 
 
-def _similarity(prediction: Map, truth: Truth, box: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
-    """The structural similarity (SSIM) without its constants."""
-    top, bottom, left, right = box.tolist()
+def _similarity(prediction: Map, truth: Truth, top: int, bottom: int, left: int, right: int) -> float:
+    """The structural similarity (SSIM) of a part, without its constants."""
     area = (bottom - top) * (right - left)
     mean = float(prediction[top:bottom, left:right].mean())
     pixels = int(np.count_nonzero(truth[top:bottom, left:right]))
     share = pixels / area
-    squared, product = covariance_sums(prediction, truth, box, mean, share)
+    squared, product = covariance_sums(prediction, truth, top, bottom, left, right, mean, share)
     own = pixels * (1 - share) ** 2 + (area - pixels) * share**2
     degrees = area - 1 + EPSILON
     numerator = 4 * mean * share * product / degrees

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from rtsod.evaluation.curves import Map, Truth
-from rtsod.evaluation.kernels import nearest_rows, spread_errors, weighted_errors
+from rtsod.evaluation.kernels import missed, nearest_rows, spread_errors
+from rtsod.evaluation.scratch import scratch
 
 EPSILON: Final = float(np.spacing(1))
 """Keeps denominators from 0, as in the published code (MATLAB's ``eps``)."""
@@ -47,12 +48,10 @@ def weighted_f(prediction: Map, truth: Truth) -> float:
     foreground = int(np.count_nonzero(truth))
     if foreground == 0:
         return 0.0
-    errors = np.abs(prediction - truth)
-    rows, squared_distances = np.empty(truth.shape, np.int32), np.empty(truth.shape, np.int32)
-    spread = np.empty(truth.shape)
+    rows, spread = scratch("rows", truth.shape, np.int32), scratch("spread", truth.shape, np.float64)
     nearest_rows(truth, rows)
-    spread_errors(errors, rows, spread, squared_distances)
-    missed, alarms = weighted_errors(errors, truth, spread, squared_distances, _WEIGHTS, _GAUSSIAN)
-    recall = 1 - missed / foreground
-    precision = (foreground - missed) / (foreground - missed + alarms + EPSILON)
+    alarms = spread_errors(prediction, truth, rows, _WEIGHTS, spread)
+    hits = foreground - missed(prediction, truth, spread, _GAUSSIAN)
+    recall = hits / foreground
+    precision = hits / (hits + alarms + EPSILON)
     return (1 + _BETA_SQUARED) * recall * precision / (recall + _BETA_SQUARED * precision + EPSILON)

@@ -65,14 +65,16 @@ def test_each_pixel_finds_the_nearest_and_of_several_the_leftmost_then_the_upper
     truth = pair[1]
     if not truth.any():
         return
-    names = np.arange(truth.size, dtype=np.float64).reshape(truth.shape)
-    rows, squared, spread = np.empty(truth.shape, np.int32), np.empty(truth.shape, np.int32), np.empty(truth.shape)
+    errors = np.arange(truth.size).reshape(truth.shape) / 256  # each pixel's own, and exact
+    rows, spread = np.empty(truth.shape, np.int32), np.empty(truth.shape)
     nearest_rows(truth, rows)
-    spread_errors(names, rows, spread, squared)
+    alarms = spread_errors(1 - errors, truth, rows, np.arange(500.0), spread)
+    expected = 0.0
     for y, x in np.ndindex(truth.shape):
         distance, column, row = _nearest(y, x, truth)
-        assert squared[y, x] == distance
-        assert spread[y, x] == names[row, column], (y, x)
+        assert spread[y, x] == errors[row, column], (y, x)
+        expected += 0.0 if truth[y, x] else distance * float(1 - errors[y, x])
+    assert alarms == expected
 
 
 @pytest.mark.parametrize("number", [n for n in range(COUNT) if 300 < pair(n)[1].size < 1500][::6])
