@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from rtsod.app.plain_words import source_line
+from rtsod.app.plain_words import small_line, source_line
 from rtsod.composite.backgrounds import bundled_backgrounds, check_background, open_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, OutputConfig, PictureConfig, RunConfig
@@ -48,8 +48,9 @@ def check_names(config: AppConfig) -> None:
 
 def report_source(info: SourceInfo, notify: Notify) -> None:
     """Tell the user what is read."""
-    for line in (source_line(info), *info.notes):
-        notify(line)
+    for line in (source_line(info), *info.notes, small_line(info)):
+        if line is not None:
+            notify(line)
     if info.pixel_format is not None:
         _log.info("source: frames in %s", info.pixel_format)
 

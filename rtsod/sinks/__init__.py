@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,6 +44,10 @@ __all__ = [
 MAX_WAIT_SHARE: Final = 0.5
 """Of a frame's duration: how long all recordings of live input together may delay the next frame. The rest is enough
 for compositing it (10 of 33 ms at 1280x720 on Zen 4), so that viewers still get every picture."""
+
+MIN_FREE_BYTES: Final = 1_000_000
+"""Space that a disk must have at the start. Less holds about a second of video, and MP4 and MOV cannot be played before
+their first second is complete: next to nothing, or nothing, would be left of the recording."""
 
 
 def open_sinks(
@@ -198,5 +203,10 @@ def _check_place(path: Path) -> None:
         folder = path.resolve().parent
     if not folder.is_dir():
         raise OutputError(f"{path}: its folder does not exist: create {folder}")
+    usage = shutil.disk_usage(folder)
+    if usage.total and usage.free < MIN_FREE_BYTES:  # some file systems know neither
+        raise OutputError(
+            f"{path}: disk full, with {usage.free / 1e6:.1f} MB left: free some space or write to another folder"
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: its folder is not writable: choose another, or change the permissions of {folder}")

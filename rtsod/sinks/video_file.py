@@ -229,10 +229,14 @@ class VideoFileSink:
     def _finalize(self) -> None:
         """Give the file its final name if it is complete or can be played, otherwise delete it."""
         try:
-            if self._failed and not recover(self._file.path):
-                self._file.discard()
-            else:
+            if not self._failed:
                 self._file.finish()
+            elif recover(self._file.path):
+                self._file.finish()
+                _log.warning("%s: ends early, and can be played up to there", self._path)
+            else:
+                self._file.discard()
+                _log.warning("%s: nothing of it could be kept", self._path)
         except OSError as error:
             raise output_error(self._path, error) from error
 

@@ -21,8 +21,6 @@ DEMO_NAME: Final = "demo clip"
 CLIP: Final = Path(__file__).parents[1] / "assets" / "clips" / "demo.mp4"
 """640 x 360 pixels, 60 frames, at 30 per second. ``scripts/cut_demo.py`` made it; NOTICE names its author."""
 FPS: Final = Fraction(30)
-_START: Final = 45
-"""The frame that is shown first: from here on, the network at 128 pixels doubts the badge and the hair least."""
 
 
 class DemoSource:
@@ -82,7 +80,7 @@ class DemoSource:
         with self._decoding:
             if self._pace.stopped:
                 return None
-            image = self._image(_START + index)
+            image = self._image(index)
         return Frame(image=image.copy(), index=index, captured_at=self._clock())
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 from rtsod.app import assembly, edges, engines
 from rtsod.app import run as app_run
 from rtsod.app.next_step import next_step
-from rtsod.app.plain_words import masks_line, source_line, summary_line
+from rtsod.app.plain_words import masks_line, small_line, source_line, summary_line
 from rtsod.backends.constant import ConstantEngine
 from rtsod.cli.run import main
 from rtsod.config import EngineConfig, OutputConfig
@@ -159,3 +159,10 @@ def test_the_source_and_the_numbers_in_one_line_each() -> None:
     )
     numbers.update(captured=17, dropped={"no_mask": 2, "before_compositing": 1, "untracked": 2})
     assert summary_line(CAMERA, numbers).startswith("frames: 12 of 15 (--verbose says what became of the others), 30.0")
+
+
+def test_frames_too_small_for_the_network_are_named() -> None:
+    assert small_line(replace(CAMERA, width=160, height=120)) is not None
+    assert small_line(replace(CAMERA, width=120, height=160)) is not None
+    assert small_line(replace(CAMERA, width=213, height=160)) is None
+    assert small_line(STILLS) is None, "their sizes are not known yet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,21 @@ def test_unusable_paths_are_refused(tmp_path: Path) -> None:
     for path, words in ((tmp_path / "no/a.mp4", "does not exist"), (tmp_path / "file", "is a file")):
         with pytest.raises(OutputError, match=words):
             open_sinks(OutputConfig(outputs=(path,)), info(), transparent=False)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "pictures"])
+def test_a_disk_that_is_full_from_the_start_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(total=10**9, free=999_999))
+    with pytest.raises(OutputError, match=rf"{name}: disk full, with 1.0 MB left: free some space"):
+        open_sinks(OutputConfig(outputs=(tmp_path / name,)), info(), transparent=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(total=10**9, free=1_000_000))
+    assert len(open_sinks(OutputConfig(outputs=(tmp_path / name,)), info(), transparent=False)) == 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(total=0, free=0))
+    assert len(open_sinks(OutputConfig(outputs=(tmp_path / name,)), info(), transparent=False)) == 1
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_unwritable_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
