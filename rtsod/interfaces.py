@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, SourceInfo
@@ -68,6 +68,19 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the device. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Shareable(Protocol):
+    """An engine whose network a second engine can run as well, from another thread, without opening it again."""
+
+    def second(self) -> Engine:
+        """The second engine. It waits while the first one runs where the device does one thing at a time.
+
+        Raises:
+            EngineError: there is none.
+        """
         ...
 
 

@@ -23,7 +23,7 @@ from rtsod.app.edges import (
     open_outputs,
     report_source,
 )
-from rtsod.app.engines import open_engine_pool
+from rtsod.app.engines import fetch_on_first_use, open_engine_pool
 from rtsod.app.plain_words import masks_line
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, QualityConfig, RunConfig, Sync
@@ -35,8 +35,6 @@ from rtsod.masking.frame_skip import FrameSkipPolicy
 from rtsod.masking.initial_quality import build_masker, build_refresher, check_quality, choose_rungs, first_size
 from rtsod.masking.time_budget import check_sync, choose_sync, default_mask_age, inference_cost
 from rtsod.metrics import Metrics, Snapshot
-from rtsod.motion.propagate import MaskPropagator
-from rtsod.motion.stabilize import MaskStabilizer
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.pipeline.presenter import Composing
 from rtsod.progress import Notify
@@ -114,8 +112,7 @@ def build_run(
         RtsodError: something cannot be opened, or the options do not fit together.
     """
     leave_cores_to_the_network()
-    metrics = metrics or Metrics(clock)
-    reporter = reporter or SilentReporter()
+    metrics, reporter = metrics or Metrics(clock), reporter or SilentReporter()
     with ExitStack() as opened:
         if config.run.stats is not None:
             check_writable("--stats", config.run.stats)
@@ -128,7 +125,8 @@ def build_run(
             opened.callback(source.close)
             report_source(source.info, reporter.notify)
         check_options(config, source.info)
-
+        if pool is None:
+            fetch_on_first_use(config.engine, reporter)
         output, run_config, remark = config.output, config.run, ""
         if sinks is None:
             output, run_config, remark = choose_outputs(output, run_config, source.info)
@@ -142,7 +140,6 @@ def build_run(
         demand.virtual_camera = next((sink for sink in sinks if isinstance(sink, VirtualCameraSink)), None)
         _show_slate(compositor, sinks, source.info)
         before_network(sinks)
-
         if pool is None:
             engine = choose_precision(config.engine, source.info)
             begin_with = first_size(config.quality, source.info, engine.input_size)
@@ -187,6 +184,9 @@ def build_pipeline(
         metrics: see there.
         clock: see there.
     """
+    from rtsod.motion.propagate import MaskPropagator  # late: imports Numba, which compiles loops on the first start
+    from rtsod.motion.stabilize import MaskStabilizer
+
     info = source.info
     steady = picture.steady and not info.stills
     return Pipeline(

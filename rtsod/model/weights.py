@@ -157,6 +157,21 @@ def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
     )
 
 
+def is_first_use(weights: Weights) -> bool:
+    """Whether the cache holds neither these weights, which are the authors', nor anything that was made from them.
+
+    Then nothing can run without a download. Looks at names alone; False where they cannot be read.
+    """
+    if weights.path is not None:
+        return False
+    try:
+        made = (path.name for path in cache_folder().glob("*/*"))
+        known = (PUBLISHED[weights.model].file_name, weights.sha256[:12])
+        return not any(name in found for found in made for name in known)
+    except OSError:
+        return False
+
+
 def unreadable(path: Path, error: OSError) -> str:
     """Why a file in the cache cannot be read, in one line with the fix: for shared caches, often its permissions."""
     try:

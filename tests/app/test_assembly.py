@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from rtsod.app import assembly, edges
 from rtsod.app.assembly import build_run
 from rtsod.app.engines import pin_engine_config
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, RunConfig, SourceConfig
-from rtsod.errors import EngineUnavailable, UsageError
+from rtsod.errors import EngineUnavailable, UsageError, WeightsError
 from rtsod.frames import EngineInfo
 from rtsod.interfaces import Sink
 from rtsod.mask_plan import MaskPlan, Rung
@@ -49,6 +51,21 @@ def test_without_a_plan_the_network_is_timed() -> None:
         run.pipeline.run(interval=0.001)
     assert engine.calls == 2 + 2
     assert run.metrics.snapshot()["captured"] == 3
+
+
+def test_a_first_run_without_network_ends_before_anything_expensive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr("rtsod.app.engines.resolve_engine", lambda config: replace(config, engine="openvino"))
+
+    def refuse(*_: object) -> Path:
+        raise WeightsError("no network")
+
+    monkeypatch.setattr("rtsod.app.engines.fetch", refuse)
+    monkeypatch.setattr(assembly, "build_compositor", None)
+    with pytest.raises(WeightsError, match="no network"):
+        build_run(AppConfig(picture=GREEN), source=FakeSource(1), sinks=[])
 
 
 def test_the_sinks_are_handed_out_before_the_network_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -12,14 +14,17 @@ from rtsod.app.preload import modules_needed, preloading
 from rtsod.config import AppConfig, EngineConfig, PictureConfig
 from rtsod.frames import Availability
 
+OPENVINO = "rtsod.backends.openvino.compiled_from_weights"
+MOTION = "rtsod.motion.propagate"
+
 
 @pytest.mark.parametrize(
     ("engine", "driver", "refine", "expected"),
     [
-        ("auto", False, "auto", ["rtsod.refine.guided", "rtsod.backends.openvino.compiled_from_weights"]),
-        ("auto", True, "auto", ["rtsod.refine.guided"]),
-        ("openvino", True, "off", ["rtsod.backends.openvino.compiled_from_weights"]),
-        ("torch", False, "best", ["rtsod.refine.guided"]),
+        ("auto", False, "auto", ["rtsod.refine.guided", OPENVINO, MOTION]),
+        ("auto", True, "auto", ["rtsod.refine.guided", MOTION]),
+        ("openvino", True, "off", [OPENVINO, MOTION]),
+        ("torch", False, "best", ["rtsod.refine.guided", MOTION]),
     ],
 )
 def test_only_what_the_run_needs_is_imported(
@@ -46,3 +51,9 @@ def test_a_broken_library_is_not_reported_here(monkeypatch: pytest.MonkeyPatch) 
         pass
     assert len(asked) == 1
     assert "rtsod-preload" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_is_preloaded_is_not_imported_before() -> None:
+    """The loops are compiled at the first import, for ten seconds: errors come before that."""
+    code = "import sys, rtsod.cli.run, rtsod.app.run; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

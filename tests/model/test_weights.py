@@ -14,7 +14,7 @@ from rtsod.config import EngineConfig
 from rtsod.errors import WeightsError
 from rtsod.model import weights
 from rtsod.model.origins import WheelMember
-from rtsod.model.weights import PUBLISHED, ReportBytes, fetch, published, resolve, weights_folder
+from rtsod.model.weights import PUBLISHED, ReportBytes, fetch, is_first_use, published, resolve, weights_folder
 
 CONTENT = b"the weights" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -66,6 +66,22 @@ def test_weights_are_downloaded_once_and_then_work_offline(monkeypatch: pytest.M
     assert fetch(published("lite")) == path
     assert origin.asked == 1
     assert [file.name for file in cache.iterdir()] == [path.name], "nothing else may be left in the cache"
+
+
+def test_the_first_use_is_over_once_the_weights_or_what_was_made_of_them_are_there(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, tmp_path: Path
+) -> None:
+    _publish(monkeypatch, Origin("only"))
+    weights = published("lite")
+    assert is_first_use(weights)
+    made = cache.parent / "openvino" / f"lite-320-{DIGEST[:16]}-float-v1"
+    made.mkdir(parents=True)
+    assert not is_first_use(weights)
+    made.rename(made.with_name("full-320-0123456789abcdef-float-v1"))
+    assert is_first_use(weights), "another model's"
+    fetch(weights)
+    assert not is_first_use(weights)
+    assert not is_first_use(replace(weights, path=tmp_path / "own.pth")), "your own are never downloaded"
 
 
 def test_the_next_origin_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

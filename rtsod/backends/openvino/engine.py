@@ -36,6 +36,10 @@ class OpenVinoEngine:
         # A copy: the next call writes into the same memory.
         return np.array(result[0][0, 0], np.float32)
 
+    def second(self) -> OpenVinoEngine:
+        """See :class:`rtsod.interfaces.Shareable`."""
+        return OpenVinoEngine(self._request.get_compiled_model(), self._info)
+
     def kernels(self) -> Counter[str]:
         """The kernels that run the convolutions, with how many each runs, as OpenVINO names them.
 

@@ -1,0 +1,52 @@
+"""Which engines a run opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtsod.app import engines
+from rtsod.app.console import SilentReporter
+from rtsod.backends.constant import ConstantEngine
+from rtsod.config import EngineConfig
+
+
+class Shared(ConstantEngine):
+    """A network that several engines run."""
+
+    seconds = 0
+
+    def second(self) -> ConstantEngine:
+        self.seconds += 1
+        return ConstantEngine(self.info.input_size)
+
+
+@pytest.mark.parametrize(("cores", "shared"), [(1, True), (2, False), (4, False)])
+def test_one_core_opens_no_second_network_to_look_at_whole_frames(
+    cores: int, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = list[tuple[int, int | None]]()
+    first = Shared(320)
+
+    def open_engine(config: EngineConfig, *_: Any) -> ConstantEngine:
+        opened.append((config.input_size, config.threads))
+        return first if len(opened) == 1 else ConstantEngine(config.input_size)
+
+    ran: Callable[[EngineConfig], EngineConfig] = lambda config: replace(config, engine="openvino")  # noqa: E731
+    monkeypatch.setattr(engines, "resolve_engine", ran)
+    monkeypatch.setattr(engines, "open_engine", open_engine)
+    monkeypatch.setattr(engines, "thread_count", lambda: cores)
+    pool = engines.open_engine_pool(EngineConfig(), SilentReporter(), lambda event: None)
+    assert pool.beside() is None, "it is opened by a thread of its own"
+    assert pool._opener is not None
+    pool._opener.join(10)
+    beside = pool.beside()
+    assert beside is not None
+    assert beside.infer(np.zeros((320, 320, 3), np.uint8)).shape == (320, 320)
+    pool.close()
+    assert first.seconds == int(shared)
+    assert opened == [(320, None)] if shared else [(320, None), (320, cores // 2)]
