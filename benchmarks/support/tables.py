@@ -46,3 +46,47 @@ def people(study: dict[str, Any]) -> str:
                  "IoU, mean / p5"]  # fmt: skip
         parts.append(table(heads, rows))
     return "\n\n".join(parts)
+
+
+def recording(study: dict[str, Any]) -> str:
+    """What each output costs per picture."""
+    rows = [
+        [name, f"{numbers['cpu_ms']:.1f}", f"{numbers['wall_ms']:.1f}",
+         f"{numbers['kb_per_second']:.0f}" if "kb_per_second" in numbers else "–"]
+        for name, numbers in study["outputs"].items()
+    ]  # fmt: skip
+    heads = [f"{class_of(study)}: outputs of a 720p camera", "processor time per picture, ms",
+             "time until the next can begin, ms", "kB per second of video"]  # fmt: skip
+    return table(heads, rows)
+
+
+def one_core(study: dict[str, Any]) -> str:
+    """The parts of a live run on one core, and what they leave for masks."""
+    parts, inference = study["frame_ms"], study["inference_ms"]
+    words = {
+        "decode": "decoding MJPG",
+        "carry": "carrying a mask to a frame",
+        "steady": "stabilizing a mask of its own",
+        "compose": "refining and compositing",
+        "encode": "encoding mp4",
+    }
+    rows = [[words[name], f"{ms:.1f}", f"{ms:.1f}"] for name, ms in parts.items()]
+    whole, *sizes = sorted(inference["lite"], key=int, reverse=True)
+    rows += [
+        [what, *(f"{inference[model][size]:.0f}" for model in ("lite", "full"))]
+        for what, size in (
+            (f"a look at the whole frame, {whole}", whole),
+            *((f"a mask, {size}", size) for size in sizes),
+        )
+    ]
+    costs = table([f"{class_of(study)}, one core: processor time each, ms", "lite", "full"], rows)
+    rows = [
+        [name, f"{cell['there_is']:.0f}", f"{cell['frames']:.0f}", f"{cell['left']:.0f}", f"{cell['looks']:.0f}",
+         " / ".join(f"{cell['masks_per_second'][size]:.0f}" for size in sizes),
+         "yes" if cell["within_reach"] else "no"]
+        for name, cell in study["cells"].items()
+    ]  # fmt: skip
+    heads = ["one core: model / load, ms of each second", "there is", "every frame's way",
+             "left for masks, then looks", "all looks",
+             f"masks a second that fit, at {' / '.join(sizes)}", "the last rung fits"]  # fmt: skip
+    return f"{costs}\n\n{table(heads, rows)}"

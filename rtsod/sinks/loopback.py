@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
+import numpy as np
 
 from rtsod.errors import OutputError
 from rtsod.frames import Image
@@ -82,7 +83,7 @@ class LoopbackCamera:
 
     def prepare(self, image: Image) -> Image:
         """Fit a BGR picture to the device and convert it to I420, ``(height * 3 / 2, width)`` uint8."""
-        return cv2.cvtColor(bring_to(image, self.width, self.height), cv2.COLOR_BGR2YUV_I420)  # type: ignore[return-value]
+        return i420_from_bgr(image, self.width, self.height)
 
     def send(self, prepared: Image) -> None:
         """Show a prepared picture.
@@ -135,6 +136,20 @@ class LoopbackCamera:
             )
         if not exclusive:
             self._notes += (f"{path} has no exclusive_caps=1, so browsers do not list it: {RELOAD}",)
+
+
+def i420_from_bgr(image: Image, width: int, height: int) -> Image:
+    """Fit a BGR picture to a size and convert it to I420, BT.601, limited range.
+
+    Args:
+        image: ``(h, w, 3)`` uint8, BGR.
+        width: of the result, pixels, even.
+        height: of the result, pixels, even.
+
+    Returns:
+        ``(height * 3 / 2, width)`` uint8.
+    """
+    return np.asarray(cv2.cvtColor(bring_to(image, width, height), cv2.COLOR_BGR2YUV_I420), np.uint8)
 
 
 def setup_hint(root: Path = _ROOT) -> str:

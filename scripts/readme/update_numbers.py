@@ -27,7 +27,7 @@ from benchmarks.support.classes import (
     processor_of,
     undisturbed,
 )  # fmt: skip
-from benchmarks.support.tables import beside_mediapipe, people, table
+from benchmarks.support.tables import beside_mediapipe, one_core, people, recording, table
 from rtsod.system.interference import is_disturbed
 
 ROOT: Final = Path(__file__).parents[2]
@@ -234,6 +234,8 @@ SECTIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], str], ...]]] = {
     "mediapipe_full_vnni": (_peers,),
     "people": (people,),
     "camera_rate": (_camera_rate,),
+    "one_core": (one_core,),
+    "recording": (recording,),
     "pipeline_overhead": (_overhead,),
     "growth_length": (_length,),
 }

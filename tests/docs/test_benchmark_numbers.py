@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from benchmarks.record import CLASSES, COMMANDS, command
+from benchmarks.studies.one_core import FrameParts, share
 from benchmarks.support.camera_numbers import CameraNumbers, Targets
 from benchmarks.support.classes import BENCHES, class_of
+from benchmarks.support.laptops import LOADS
 from rtsod.system.interference import is_disturbed
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +93,33 @@ def test_a_camera_s_rate_is_quoted_by_cell(tmp_path: Path) -> None:
     lines = block(tmp_path).splitlines()
     assert "| one-core/lite/mjpg | 1.2% | 20 / 61 | 120 | 9.0 | 1.50 | 2.0 | met |" in lines
     assert "| one-core/full/beside | – | – / – | – | 0.0 | 0.10 | – | missed |" in lines
+
+
+def test_what_outputs_and_one_core_cost_is_quoted(tmp_path: Path) -> None:
+    about = {"machine": {"processor": "Some CPU", "cores": 2, "date": "2026-11-26 00:00 UTC"}, "others_cores": 0.0}
+    outputs = {
+        "mp4, H.264": {"cpu_ms": 4.26, "wall_ms": 3.1, "kb_per_second": 1234.5},
+        "preview": {"cpu_ms": 1.0, "wall_ms": 2.04},
+    }
+    (tmp_path / "recording.json").write_text(json.dumps({**about, "outputs": outputs}))
+    parts = FrameParts(decode=3.0, carry=2.0, steady=1.0, compose=4.0, encode=5.0)
+    inference = {"lite": {"320": 60.0, "128": 9.0}, "full": {"320": 150.0, "128": 29.0}}
+    cells = {
+        f"{model}/{load.name}": asdict(share(parts, inference[model], load))
+        for model in inference
+        for load in LOADS
+        if load.name in ("recording", "beside")
+    }
+    study = {**about, "frame_ms": asdict(parts), "inference_ms": inference, "cells": cells}
+    (tmp_path / "one_core.json").write_text(json.dumps(study))
+    lines = block(tmp_path).splitlines()
+    assert "| mp4, H.264 | 4.3 | 3.1 | 1234 |" in lines
+    assert "| preview | 1.0 | 2.0 | – |" in lines
+    assert "| a look at the whole frame, 320 | 60 | 150 |" in lines
+    # 30 x (2 + 4 + 5) = 330 for the frames, 2 x 60 for the looks; 670 / (9 + 1) would be 67 masks, of 30 at most
+    assert "| lite/recording | 1000 | 330 | 670 | 120 | 30 | yes |" in lines
+    # 500 - 180; a fifth of the second at most for looks; 320 / 30
+    assert "| full/beside | 500 | 180 | 320 | 200 | 11 | yes |" in lines
 
 
 @pytest.mark.parametrize("name", COMMANDS)
