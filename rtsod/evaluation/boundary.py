@@ -7,7 +7,8 @@ background, so that foreground at the border has an outline there.
 from __future__ import annotations
 
 import math
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from rtsod.evaluation.curves import BETA_SQUARED, Truth
 
+Bits: TypeAlias = NDArray[np.uint8]
+"""``(H, W)`` uint8, 0 or 1."""
 Element = Literal["square", "cross"]
 """The 3 x 3 structuring element that thins a mask by its outline: with the corners, or without."""
 
@@ -23,7 +26,7 @@ SLACK_PX: Final = 3
 2019)."""
 _BAND_SHARE: Final = 0.02
 """Width of the band of boundary IoU, as a share of the picture's diagonal."""
-_ELEMENTS: Final[dict[Element, NDArray[np.uint8]]] = {
+_ELEMENTS: Final[dict[Element, Bits]] = {
     "square": np.ones((3, 3), np.uint8),
     "cross": np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8),
 }
@@ -31,6 +34,22 @@ _OFFSETS: Final = np.arange(-SLACK_PX, SLACK_PX + 1)
 _DISC: Final = (np.add.outer(_OFFSETS**2, _OFFSETS**2) <= SLACK_PX**2).astype(np.uint8)
 """All offsets of a Euclidean length of at most ``SLACK_PX``. To be within the slack of an outline is to be on the
 outline dilated by it: the same pixels that a distance transform tells, and sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryScores:
+    """All of them for one map."""
+
+    relax_f: float
+    relax_f_cross: float
+    boundary_iou: float
+
+    @classmethod
+    def of(cls, predicted: Truth, truth: Truth) -> BoundaryScores:
+        """Measure."""
+        masks = _cropped(predicted, truth)
+        square, cross = (_relax_f(*_borders(*masks, element)) for element in _ELEMENTS.values())
+        return cls(square, cross, _overlap(*_borders(*masks, _band_element(truth.shape))))
 
 
 def relax_f(predicted: Truth, truth: Truth, element: Element = "square") -> float:
@@ -49,7 +68,10 @@ def relax_f(predicted: Truth, truth: Truth, element: Element = "square") -> floa
     Returns:
         0 to 1: 1 where both masks are empty, 0 where one is.
     """
-    outline, true_outline = _borders(predicted, truth, _ELEMENTS[element])
+    return _relax_f(*_borders(*_cropped(predicted, truth), _ELEMENTS[element]))
+
+
+def _relax_f(outline: Bits, true_outline: Bits) -> float:
     count, true_count = cv2.countNonZero(outline), cv2.countNonZero(true_outline)
     if count == 0 or true_count == 0:
         return float(count == true_count)
@@ -73,22 +95,30 @@ def boundary_iou(predicted: Truth, truth: Truth) -> float:
     Returns:
         0 to 1: 1 where both masks are empty.
     """
-    reach = max(1, round(_BAND_SHARE * math.hypot(*truth.shape)))
-    element = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    band, true_band = _borders(predicted, truth, element)
-    union = cv2.countNonZero(band | true_band)
-    return cv2.countNonZero(band & true_band) / union if union else 1.0
+    return _overlap(*_borders(*_cropped(predicted, truth), _band_element(truth.shape)))
 
 
-def _borders(one: Truth, other: Truth, element: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The pixels of two masks that their erosions do not keep; beyond the picture is background.
+def _band_element(size: tuple[int, ...]) -> Bits:
+    reach = max(1, round(_BAND_SHARE * math.hypot(*size)))
+    return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
 
-    Only the part of the picture is looked at, and returned, that holds both masks: around it is background as well.
-    """
+
+def _overlap(band: Bits, true_band: Bits) -> float:
+    union = cv2.countNonZero(cv2.bitwise_or(band, true_band))
+    return cv2.countNonZero(cv2.bitwise_and(band, true_band)) / union if union else 1.0
+
+
+def _cropped(one: Truth, other: Truth) -> tuple[Bits, Bits]:
+    """The part of the picture that holds both masks; around it is background, as beyond the picture."""
     masks = [np.ascontiguousarray(mask, np.bool_).view(np.uint8) for mask in (one, other)]
-    left, top, width, height = cv2.boundingRect(masks[0] | masks[1])
-    if width == 0:
+    left, top, width, height = cv2.boundingRect(cv2.bitwise_or(masks[0], masks[1]))
+    if width == 0:  # no part at all
         return masks[0], masks[1]
-    parts = [mask[top : top + height, left : left + width] for mask in masks]
-    inner = [cv2.erode(part, element, borderType=cv2.BORDER_CONSTANT, borderValue=0) for part in parts]
-    return np.asarray(parts[0] - inner[0], np.uint8), np.asarray(parts[1] - inner[1], np.uint8)
+    part = slice(top, top + height), slice(left, left + width)
+    return masks[0][part], masks[1][part]
+
+
+def _borders(one: Bits, other: Bits, element: Bits) -> tuple[Bits, Bits]:
+    """The pixels of two masks that their erosions do not keep; beyond the picture is background."""
+    inner = [cv2.erode(mask, element, borderType=cv2.BORDER_CONSTANT, borderValue=0) for mask in (one, other)]
+    return np.asarray(one - inner[0], np.uint8), np.asarray(other - inner[1], np.uint8)

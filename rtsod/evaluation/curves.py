@@ -65,7 +65,7 @@ class Curves:
         check_sizes(prediction.shape, truth.shape)
         if prediction.dtype != np.uint8 or truth.dtype != np.bool_:
             raise ValueError(f"a map is uint8 and a truth bool, not {prediction.dtype} and {truth.dtype}")
-        histograms = np.zeros((2, THRESHOLDS), np.int64)
+        histograms = np.empty((2, THRESHOLDS), np.int64)
         count_levels(np.ascontiguousarray(prediction), np.ascontiguousarray(truth), histograms)
         background, hits = np.cumsum(histograms[:, ::-1], axis=1)[:, ::-1]
         return cls(hits, hits + background, int(hits[0]), truth.size)

@@ -30,18 +30,31 @@ def count_levels(levels: NDArray[np.uint8], truth: NDArray[np.bool_], histograms
     Args:
         levels: ``(H, W)`` uint8.
         truth: ``(H, W)`` bool.
-        histograms: ``(2, 256)`` int64, zeros; filled: of the background, of the foreground.
+        histograms: ``(2, 256)`` int64; filled: of the background, of the foreground.
     """
     height, width = levels.shape
     # Neighbours often share a level, and each would wait for the other's count: so they count in different places.
-    odd = np.zeros((2, 256), np.int64)
+    counts = np.zeros((4, 512), np.int64)
     for y in range(height):
-        for x in range(0, width - 1, 2):
-            histograms[int(truth[y, x]), levels[y, x]] += 1
-            odd[int(truth[y, x + 1]), levels[y, x + 1]] += 1
-        if width % 2:
-            histograms[int(truth[y, width - 1]), levels[y, width - 1]] += 1
-    histograms += odd
+        for x in range(width):
+            counts[np.uint32(x % 4), np.uint32(levels[y, x]) + np.uint32(truth[y, x]) * np.uint32(256)] += 1
+    for k in range(512):
+        histograms[k // 256, k % 256] = counts[0, k] + counts[1, k] + counts[2, k] + counts[3, k]
+
+
+@compiled(f"void({_LEVELS}, {_TABLE}, float64[:,::1])")
+def look_up(levels: NDArray[np.uint8], values: NDArray[np.float64], found: NDArray[np.float64]) -> None:
+    """Give each pixel the value of its level.
+
+    Args:
+        levels: ``(H, W)`` uint8.
+        values: ``(256,)`` float64.
+        found: ``(H, W)`` float64; filled.
+    """
+    height, width = levels.shape
+    for y in range(height):
+        for x in range(width):
+            found[y, x] = values[levels[y, x]]
 
 
 @compiled(f"UniTuple(int64, 2)({_MAP}, {_TRUTH}, float64)")
@@ -125,14 +138,13 @@ def covariance_sums(
         mean: of the prediction in this part.
         share: of this part that is foreground.
     """
-    part, true_part = prediction[top:bottom, left:right], truth[top:bottom, left:right]
-    height, width = part.shape
     squared = product = 0.0
-    for y in range(height):
-        for x in range(width):
-            deviation = part[y, x] - mean
+    for y in range(top, bottom):
+        part, true_part = prediction[y][left:right], truth[y][left:right]
+        for x in range(part.size):
+            deviation = part[x] - mean
             squared += deviation * deviation
-            product += deviation * ((1.0 if true_part[y, x] else 0.0) - share)
+            product += deviation * ((1.0 if true_part[x] else 0.0) - share)
     return squared, product
 
 
@@ -177,12 +189,17 @@ def spread_errors(
         truth: ``(H, W)`` bool; there is foreground.
         rows: from :func:`nearest_rows`.
         weights: ``(N,)`` float64: of a background pixel, by its squared distance in pixels; the last one beyond.
-        spread: ``(H, W)`` float64; filled.
+        spread: ``(H, W)`` float64; filled, but for the rows that :func:`missed` does not read.
 
     Returns:
         The sum of the background's errors, weighted.
     """
     height, width = truth.shape
+    reach = 3  # of the Gaussian
+    with_foreground = np.zeros(height + 2 * reach, np.bool_)  # rows; there is none above the picture and below it
+    for y in range(height):
+        for x in range(width):
+            with_foreground[y + reach] |= truth[y, x]
     # Of each parabola that is part of the envelope, from left to right:
     column = np.empty(width, np.int32)
     lift = np.empty(width, np.int32)
@@ -191,6 +208,11 @@ def spread_errors(
     most = np.int32(weights.size - 1)
     alarms = 0.0
     for y in range(height):
+        matters = with_foreground[y : y + 2 * reach + 1].any()
+        for x in range(width):
+            matters |= prediction[y, x] > 0.0
+        if not matters:
+            continue
         nearest, spread_row = rows[y], spread[y]
         count = 0
         for x in range(width):

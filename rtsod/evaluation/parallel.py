@@ -25,7 +25,7 @@ def in_order(jobs: Iterable[Callable[[], Result]], workers: int | None = None) -
 
     Args:
         jobs: callables without arguments; taken as they are needed.
-        workers: threads; None for as many as the machine has cores' time for.
+        workers: threads; None for as many as the machine has cores' time for; 1 for the caller's own thread alone.
 
     Raises:
         ValueError: there are fewer than one worker.
@@ -37,6 +37,10 @@ def in_order(jobs: Iterable[Callable[[], Result]], workers: int | None = None) -
 
 
 def _run(jobs: Iterator[Callable[[], Result]], count: int) -> Generator[Result, None, None]:
+    if count == 1:
+        for job in jobs:
+            yield job()
+        return
     begun: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(count, thread_name_prefix="rtsod-measure") as pool:
         try:

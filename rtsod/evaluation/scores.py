@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.evaluation.alignment import e_measure, mean_of_e
-from rtsod.evaluation.boundary import boundary_iou, relax_f
+from rtsod.evaluation.boundary import BoundaryScores
 from rtsod.evaluation.curves import (
     THRESHOLDS,
     Curve,
@@ -32,7 +32,7 @@ from rtsod.evaluation.curves import (
     max_f_of_means,
     mean_of_f,
 )
-from rtsod.evaluation.kernels import count_above, sums
+from rtsod.evaluation.kernels import count_above, look_up, sums
 from rtsod.evaluation.matting import MattingErrors
 from rtsod.evaluation.scratch import scratch
 from rtsod.evaluation.structure import s_measure
@@ -134,7 +134,7 @@ def measure(
     truth = np.ascontiguousarray(truth)
     curves = Curves.of(levels, truth)
     adaptive_f, adaptive_e = _adaptive(full, truth, curves)
-    binary = full > _BINARY
+    boundary = BoundaryScores.of(full > _BINARY, truth)
     return PairScores(
         curves=curves,
         mae=_mae(full, truth, curves),
@@ -142,9 +142,9 @@ def measure(
         weighted_f=weighted_f(full, truth),
         s=s_measure(full, truth),
         adaptive_e=adaptive_e,
-        relax_f=relax_f(binary, truth),
-        relax_f_cross=relax_f(binary, truth, "cross"),
-        boundary_iou=boundary_iou(binary, truth),
+        relax_f=boundary.relax_f,
+        relax_f_cross=boundary.relax_f_cross,
+        boundary_iou=boundary.boundary_iou,
         matting=None if alpha is None else _matting(full, alpha),
     )
 
@@ -194,9 +194,12 @@ def _both_forms(prediction: Levels | Map | Alpha, truth: Truth, values: Curve) -
     """A map's levels and its values."""
     check_sizes(prediction.shape, truth.shape)
     if prediction.dtype == np.uint8:
+        if values.shape != (THRESHOLDS,):
+            raise ValueError(f"a level's values are {THRESHOLDS} numbers, not {values.shape}")
         _check_range(values)
         levels = np.ascontiguousarray(prediction, np.uint8)
-        full = np.take(values, levels, out=scratch("map", levels.shape, np.float64), mode="clip")
+        full = scratch("map", levels.shape, np.float64)
+        look_up(levels, np.ascontiguousarray(values, np.float64), full)
         if values is PLAIN_VALUES:
             return levels, full
         return np.asarray(cv2.LUT(levels, (values * 255).astype(np.uint8)), np.uint8), full
