@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from rtsod.system.kernel_cache import compiled
 
-_LEVELS: Final = "Array(uint8, 2, 'C', readonly=True)"
-_TRUTH: Final = "Array(boolean, 2, 'C', readonly=True)"
-_MAP: Final = "Array(float64, 2, 'C', readonly=True)"
-_TABLE: Final = "Array(float64, 1, 'C', readonly=True)"
-_IN_ANY_ORDER: Final = {"reassoc", "contract"}
+LEVELS: Final = "Array(uint8, 2, 'C', readonly=True)"
+TRUTH: Final = "Array(boolean, 2, 'C', readonly=True)"
+MAP: Final = "Array(float64, 2, 'C', readonly=True)"
+TABLE: Final = "Array(float64, 1, 'C', readonly=True)"
+"""Arguments of the loops in Numba's notation: memory of this shape and type, whether it may be written or not."""
+IN_ANY_ORDER: Final = {"reassoc", "contract"}
 """What the compiler may do with sums. Differences stay what they are: that of two equal numbers is 0."""
-_TWO: Final = np.int32(2)
 
 
-@compiled(f"void({_LEVELS}, {_TRUTH}, int64[:,::1])")
+@compiled(f"void({LEVELS}, {TRUTH}, int64[:,::1])")
 def count_levels(levels: NDArray[np.uint8], truth: NDArray[np.bool_], histograms: NDArray[np.int64]) -> None:
     """Count the pixels of each level.
 
@@ -42,7 +42,7 @@ def count_levels(levels: NDArray[np.uint8], truth: NDArray[np.bool_], histograms
         histograms[k // 256, k % 256] = counts[0, k] + counts[1, k] + counts[2, k] + counts[3, k]
 
 
-@compiled(f"void({_LEVELS}, {_TABLE}, float64[:,::1])")
+@compiled(f"void({LEVELS}, {TABLE}, float64[:,::1])")
 def look_up(levels: NDArray[np.uint8], values: NDArray[np.float64], found: NDArray[np.float64]) -> None:
     """Give each pixel the value of its level.
 
@@ -57,7 +57,7 @@ def look_up(levels: NDArray[np.uint8], values: NDArray[np.float64], found: NDArr
             found[y, x] = values[levels[y, x]]
 
 
-@compiled(f"UniTuple(int64, 2)({_MAP}, {_TRUTH}, float64)")
+@compiled(f"UniTuple(int64, 2)({MAP}, {TRUTH}, float64)")
 def count_above(prediction: NDArray[np.float64], truth: NDArray[np.bool_], threshold: float) -> tuple[int, int]:
     """The numbers of foreground pixels and of all pixels that are at least a threshold."""
     height, width = truth.shape
@@ -70,7 +70,7 @@ def count_above(prediction: NDArray[np.float64], truth: NDArray[np.bool_], thres
     return hits, predicted
 
 
-@compiled(f"UniTuple(float64, 2)({_MAP}, {_TRUTH})", fastmath=_IN_ANY_ORDER)
+@compiled(f"UniTuple(float64, 2)({MAP}, {TRUTH})", fastmath=IN_ANY_ORDER)
 def sums(prediction: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
     """The sums of a map over the foreground and over the background."""
     height, width = truth.shape
@@ -82,7 +82,7 @@ def sums(prediction: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[flo
     return inside, outside
 
 
-@compiled(f"UniTuple(int64, 3)({_TRUTH})")
+@compiled(f"UniTuple(int64, 3)({TRUTH})")
 def moments(truth: NDArray[np.bool_]) -> tuple[int, int, int]:
     """The foreground's pixels, and the sums of their rows and of their columns."""
     height, width = truth.shape
@@ -98,7 +98,7 @@ def moments(truth: NDArray[np.bool_]) -> tuple[int, int, int]:
     return pixels, rows, columns
 
 
-@compiled(f"UniTuple(float64, 2)({_MAP}, {_TRUTH}, float64, float64)", fastmath=_IN_ANY_ORDER)
+@compiled(f"UniTuple(float64, 2)({MAP}, {TRUTH}, float64, float64)", fastmath=IN_ANY_ORDER)
 def squared_deviations(
     prediction: NDArray[np.float64], truth: NDArray[np.bool_], inside: float, outside: float
 ) -> tuple[float, float]:
@@ -113,9 +113,7 @@ def squared_deviations(
     return foreground, background
 
 
-@compiled(
-    f"UniTuple(float64, 2)({_MAP}, {_TRUTH}, int64, int64, int64, int64, float64, float64)", fastmath=_IN_ANY_ORDER
-)
+@compiled(f"UniTuple(float64, 2)({MAP}, {TRUTH}, int64, int64, int64, int64, float64, float64)", fastmath=IN_ANY_ORDER)
 def covariance_sums(
     prediction: NDArray[np.float64],
     truth: NDArray[np.bool_],
@@ -146,143 +144,3 @@ def covariance_sums(
             squared += deviation * deviation
             product += deviation * ((1.0 if true_part[x] else 0.0) - share)
     return squared, product
-
-
-@compiled(f"void({_TRUTH}, int32[:,::1])")
-def nearest_rows(truth: NDArray[np.bool_], rows: NDArray[np.int32]) -> None:
-    """For each pixel, find the nearest row in which its column has foreground; the upper one of two.
-
-    The first pass of an exact Euclidean distance transform.
-
-    Args:
-        truth: ``(H, W)`` bool.
-        rows: ``(H, W)`` int32; filled; -1 in columns without foreground.
-    """
-    height, width = truth.shape
-    for x in range(width):
-        rows[0, x] = 0 if truth[0, x] else -1
-    for y in range(1, height):
-        for x in range(width):
-            rows[y, x] = y if truth[y, x] else rows[y - 1, x]
-    for y in range(height - 2, -1, -1):
-        for x in range(width):
-            above, below = rows[y, x], rows[y + 1, x]  # below is above as well where nothing is nearer to that row
-            if below > y and (above < 0 or below - y < y - above):
-                rows[y, x] = below
-
-
-@compiled(f"float64({_MAP}, {_TRUTH}, int32[:,::1], {_TABLE}, float64[:,::1])", fastmath=_IN_ANY_ORDER)
-def spread_errors(
-    prediction: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    rows: NDArray[np.int32],
-    weights: NDArray[np.float64],
-    spread: NDArray[np.float64],
-) -> float:
-    """Give each pixel the error of its nearest foreground pixel: the leftmost one of several, then the upper one.
-
-    The second pass: in each row, the lower envelope of one parabola per column, in integers (Meijster, Roerdink and
-    Hesselink, "A general algorithm for computing distance transforms in linear time", 2000).
-
-    Args:
-        prediction: ``(H, W)`` float64.
-        truth: ``(H, W)`` bool; there is foreground.
-        rows: from :func:`nearest_rows`.
-        weights: ``(N,)`` float64: of a background pixel, by its squared distance in pixels; the last one beyond.
-        spread: ``(H, W)`` float64; filled, but for the rows that :func:`missed` does not read.
-
-    Returns:
-        The sum of the background's errors, weighted.
-    """
-    height, width = truth.shape
-    reach = 3  # of the Gaussian
-    with_foreground = np.zeros(height + 2 * reach, np.bool_)  # rows; there is none above the picture and below it
-    for y in range(height):
-        for x in range(width):
-            with_foreground[y + reach] |= truth[y, x]
-    # Of each parabola that is part of the envelope, from left to right:
-    column = np.empty(width, np.int32)
-    lift = np.empty(width, np.int32)
-    start = np.empty(width + 1, np.int32)  # the first pixel where it is below all former ones
-    squared_distance = np.empty(width, np.int32)
-    most = np.int32(weights.size - 1)
-    alarms = 0.0
-    for y in range(height):
-        matters = with_foreground[y : y + 2 * reach + 1].any()
-        for x in range(width):
-            matters |= prediction[y, x] > 0.0
-        if not matters:
-            continue
-        nearest, spread_row = rows[y], spread[y]
-        count = 0
-        for x in range(width):
-            row = nearest[x]
-            if row < 0:
-                continue
-            up = (row - y) * (row - y)
-            begins = 0
-            while count > 0:
-                left, first, left_up = column[count - 1], start[count - 1], lift[count - 1]
-                if left_up + (first - left) * (first - left) > up + (first - x) * (first - x):
-                    count -= 1
-                    continue
-                crossing = x * x - left * left + up - left_up  # over 2 (x - left); not negative
-                begins = 1 + (crossing >> 1 if left == x - 1 else int(crossing / (2.0 * (x - left))))
-                break
-            if begins < width:
-                column[count], lift[count], start[count] = x, up, begins
-                count += 1
-        start[count] = width
-        for k in range(count):
-            left, first = column[k], start[k]
-            error = 1.0 - prediction[nearest[left], left]
-            squared, step = np.int32(lift[k] + (first - left) * (first - left)), np.int32(2 * (first - left) + 1)
-            for x in range(np.uint32(first), np.uint32(start[k + 1])):  # mostly a few pixels
-                spread_row[x] = error
-                squared_distance[x] = squared
-                squared += step
-                step += _TWO
-        for x in range(width):
-            alarms += (0.0 if truth[y, x] else prediction[y, x]) * weights[np.uint32(min(squared_distance[x], most))]
-    return alarms
-
-
-@compiled(f"float64({_MAP}, {_TRUTH}, float64[:,::1], {_TABLE})", fastmath=_IN_ANY_ORDER)
-def missed(
-    prediction: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    spread: NDArray[np.float64],
-    gaussian: NDArray[np.float64],
-) -> float:
-    """The foreground's sum of the error, or of the blurred error where that is smaller.
-
-    Args:
-        prediction: ``(H, W)`` float64.
-        truth: ``(H, W)`` bool.
-        spread: from :func:`spread_errors`.
-        gaussian: ``(7,)`` float64: the separable kernel. Beyond the picture there is no error.
-    """
-    height, width = truth.shape
-    g0, g1, g2, g3 = gaussian[0], gaussian[1], gaussian[2], gaussian[3]
-    down = np.zeros(width + 6)  # blurred down the columns: one row, with nothing to its left and right
-    total = 0.0
-    for y in range(height):
-        some = False
-        for x in range(width):
-            some |= truth[y, x]
-        if not some:
-            continue
-        down[:] = 0.0
-        for k in range(max(0, y - 3), min(height, y + 4)):
-            tap = gaussian[k - y + 3]
-            for x in range(width):
-                down[x + 3] += tap * spread[k, x]
-        for x in range(width):
-            blurred = (
-                g0 * (down[x] + down[x + 6])
-                + g1 * (down[x + 1] + down[x + 5])
-                + g2 * (down[x + 2] + down[x + 4])
-                + g3 * down[x + 3]
-            )
-            total += min(1.0 - prediction[y, x], blurred) if truth[y, x] else 0.0
-    return total

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from rtsod.evaluation.curves import Map, Truth
-from rtsod.evaluation.kernels import missed, nearest_rows, spread_errors
 from rtsod.evaluation.scratch import scratch
+from rtsod.evaluation.weighted_kernels import missed, nearest_rows, spread_errors
 
 EPSILON: Final = float(np.spacing(1))
 """Keeps denominators from 0, as in the published code (MATLAB's ``eps``)."""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from rtsod.evaluation.curves import Levels, Map, Truth
-from rtsod.evaluation.kernels import nearest_rows, spread_errors
 from rtsod.evaluation.weighted import weighted_f
+from rtsod.evaluation.weighted_kernels import nearest_rows, spread_errors
 from tests.evaluation.masks import PAIRS
 from tests.evaluation.pairs import COUNT, pair
 
