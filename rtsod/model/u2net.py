@@ -125,8 +125,20 @@ class U2Net(nn.Module):
             x: (B, 3, H, W), RGB, normalised by the ImageNet mean and deviation.
 
         Returns:
-            Evaluating: the fused map, (B, 1, H, W), before its sigmoid. Training: that and the six side maps
-            ``side1`` .. ``side6``, all of the same shape, for deep supervision.
+            Evaluating: the fused map, (B, 1, H, W), before its sigmoid. Training: all of :meth:`heads`, for deep
+            supervision.
+        """
+        heads = self.heads(x)
+        return heads if self.training else heads[0]
+
+    def heads(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Logits of all maps, in training and evaluation mode: the fused one and the six side maps it is fused from.
+
+        Args:
+            x: as for :meth:`forward`.
+
+        Returns:
+            ``fused``, ``side1``, ..., ``side6``: (B, 1, H, W) each, before the sigmoid.
         """
         # Encoder
         en_1 = self.stage1(x)  # (B, C_1, H, W)
@@ -153,7 +165,7 @@ class U2Net(nn.Module):
         sides = (side_1, side_2, side_3, side_4, side_5, side_6)
         fused: Tensor = self.outconv(torch.cat(sides, 1))  # (B, 1, H, W)
 
-        return (fused, *sides) if self.training else fused
+        return (fused, *sides)
 
 
 def _side(block: Block) -> nn.Conv2d:
