@@ -20,6 +20,12 @@ _SHUFFLE: Final = 1
 _PASS: Final = 2
 _KEPT_EPOCHS: Final = 2
 """Two epochs meet in one step where the second begins."""
+SMALL_AREA: Final = 0.04
+"""A subject on a smaller share of its picture is small. Of 320 pixels, the network's coarsest map has 10 x 10 cells:
+such a subject fills fewer than four of them."""
+SMALL_OFTENER: Final = 2.0
+"""How much more often pictures with small subjects are drawn. They have few pixels to learn from; but drawn much more
+often, they would be the same few pictures again and again."""
 
 
 class Draw(NamedTuple):
@@ -110,6 +116,31 @@ class Order:
     def _shuffled_group(self, number: int, turn: int) -> NDArray[np.int64]:
         random = np.random.default_rng((self._seed, _PASS, number, turn))
         return self._groups[number][random.permutation(len(self._groups[number]))]
+
+
+def small_oftener(
+    groups: Sequence[NDArray[np.int64]], areas: NDArray[np.float64], weights: Sequence[float] | None = None
+) -> tuple[list[NDArray[np.int64]], list[float]]:
+    """Split groups so that samples with small subjects are drawn more often, while each group keeps its weight.
+
+    Args:
+        groups: as for :class:`Order`.
+        areas: of each sample's subject, as a share of its picture, 0 to 1. Empty pictures are not small subjects.
+        weights: as for :class:`Order`.
+
+    Returns:
+        Groups and weights for :class:`Order`.
+    """
+    split, shares = [], []
+    for group, weight in zip(groups, map(len, groups) if weights is None else weights, strict=True):
+        small = (areas[group] > 0) & (areas[group] < SMALL_AREA)
+        parts = [(group[~small], 1.0), (group[small], SMALL_OFTENER)]
+        total = sum(len(part) * often for part, often in parts)
+        for part, often in parts:
+            if len(part):
+                split.append(part)
+                shares.append(weight * len(part) * often / total)
+    return split, shares
 
 
 class Batches:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rtsod.frames import Image
-from rtsod.model.saliency import DEVIATION, MEAN
+from rtsod.model.description import Description
 from rtsod.training.order import Draw
 
 
@@ -33,7 +33,7 @@ class Pictures(Protocol):
         ...
 
 
-class Recipe(Protocol):
+class SampleRecipe(Protocol):
     """How a picture becomes a sample."""
 
     @property
@@ -64,7 +64,7 @@ class Samples(Dataset[Sample]):
         seed: at least 0.
     """
 
-    def __init__(self, pictures: Pictures, recipe: Recipe, seed: int) -> None:
+    def __init__(self, pictures: Pictures, recipe: SampleRecipe, seed: int) -> None:
         self._pictures = pictures
         self._recipe = recipe
         self._seed = seed
@@ -79,18 +79,14 @@ class Samples(Dataset[Sample]):
         return self._recipe(image, label, copy, random)
 
 
-Triple = tuple[float, float, float]
-
-
-def normalised(image: Image, label: Image, mean: Triple = MEAN, deviation: Triple = DEVIATION) -> Sample:
+def normalised(image: Image, label: Image, description: Description) -> Sample:
     """A sample of 8-bit pixels: ``(p / 255 - mean) / deviation`` in RGB, and ``label / 255``.
 
     Args:
         image: ``(S, S, 3)`` uint8 BGR.
         label: ``(S, S)`` uint8.
-        mean: of each channel, RGB, of pixels in [0, 1].
-        deviation: of each channel.
+        description: whose mean and deviation to use.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))).float()
-    scale, shift = torch.tensor(deviation).view(3, 1, 1) * 255, torch.tensor(mean).view(3, 1, 1) * 255
-    return Sample((pixels - shift) / scale, torch.from_numpy(np.ascontiguousarray(label)).float()[None] / 255)
+    mean, deviation = (torch.tensor(of).view(3, 1, 1) * 255 for of in (description.mean, description.deviation))
+    return Sample((pixels - mean) / deviation, torch.from_numpy(np.ascontiguousarray(label)).float()[None] / 255)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.errors import UsageError
-from rtsod.training.order import Batches, Order
+from rtsod.training.order import Batches, Order, small_oftener
 
 
 @given(
@@ -53,6 +54,17 @@ def test_a_step_depends_on_nothing_before_it() -> None:
     resumed = list(Batches(Order.of_sets([7, 4], batch=3, seed=5, weights=[1, 3]), 23, 40))
     assert whole[23:] == resumed
     assert len(Batches(Order.of_sets([7], batch=3, seed=5), 23, 40)) == 17
+
+
+def test_small_subjects_are_drawn_twice_as_often_and_data_sets_keep_their_weights() -> None:
+    areas = np.array([0.01] * 10 + [0.5] * 40 + [0.0] * 5 + [0.2] * 45)
+    groups, weights = small_oftener([np.arange(50), np.arange(50, 100)], areas, [1, 3])
+    assert [len(group) for group in groups] == [40, 10, 50]
+    order = Order(groups, batch=100, seed=0, weights=weights)
+    counts = Counter(draw.sample for step in range(40) for draw in order.step(step))
+    often = np.array([counts[sample] for sample in range(100)])
+    assert often[:10].mean() == pytest.approx(2 * often[10:50].mean(), rel=0.1)
+    assert often[:50].sum() / often.sum() == pytest.approx(0.25, abs=0.01)
 
 
 def test_seeds_and_epochs_differ() -> None:
