@@ -69,7 +69,7 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("pyvirtualcam", ("rtsod.sinks.pyvirtualcam_backend",)),
         ("matplotlib", ("rtsod.pages.figures", "rtsod.bench.plots")),
         ("rich", ("rtsod.app.console",)),
-        ("PIL", ("rtsod.imaging.",)),
+        ("PIL", ("rtsod.imaging.", "rtsod.evaluation.protocols", "rtsod.evaluation.contact_sheet")),
         ("pi_heif", ("rtsod.imaging.stills.heif_image",)),
     ],
 )

@@ -34,6 +34,8 @@ HOMES = {
     "rtsod.bench.plots": "matplotlib",
     "rtsod.bench.html_report": "matplotlib",  # the page of those plots
     "rtsod.pages.figures": "matplotlib",
+    "rtsod.evaluation.plots": "matplotlib",
+    "rtsod.evaluation.report": "matplotlib",  # the files of those plots
     "rtsod.sinks.pyvirtualcam_backend": "pyvirtualcam",
 }
 """Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""

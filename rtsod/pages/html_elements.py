@@ -35,7 +35,7 @@ th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--li
 th { color: var(--muted); font-weight: 600; font-size: 13px; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 td:first-child { white-space: normal; min-width: 130px; } tr:last-child td { border-bottom: 0; }
-td small { display: block; color: var(--muted); font-size: 12px; line-height: 1.25; }
+td small { display: block; color: var(--muted); font-size: 12px; line-height: 1.25; white-space: normal; }
 .facts td { text-align: left; white-space: normal; } .facts td:first-child { color: var(--muted); width: 150px; }
 svg, img { width: 100%; height: auto; display: block; }
 @media print { body { background: #fff; } section, .card { break-inside: avoid; } }

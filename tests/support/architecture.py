@@ -82,7 +82,7 @@ FOLDERS: Final[dict[str, Folder]] = {
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "evaluation": Folder(
         "how good saliency maps are: metrics, protocols, intervals, pages",
-        ("backends", "data", "drawing", "imaging", "model", "pages", "system"), ("cv2",),
+        ("backends", "data", "drawing", "imaging", "model", "pages", "system"), ("PIL", "cv2"),
     ),
     "training": Folder(
         "samples, losses, the loop, its state, its report",
