@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "export": "write the network as a checked ONNX file",
     "calibrate": "measure the ranges that int8 needs for your own weights",
     "train": "train a network on pictures with masks",
+    "evaluate": "measure a network's maps, as papers do, on pictures with masks",
     "bench": "measure the network and the whole pipeline on this machine",
 }
 """Each command with its line in ``rtsod --help``."""
@@ -90,6 +91,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import train
 
             return train.main(arguments)
+        case "evaluate":
+            from rtsod.cli import evaluate
+
+            return evaluate.main(arguments)
         case "bench":
             from rtsod.bench import cli as bench
 
