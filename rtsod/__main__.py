@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "calibrate": "measure the ranges that int8 needs for your own weights",
     "train": "train a network on pictures with masks",
     "evaluate": "measure a network's maps, as papers do, on pictures with masks",
+    "blocks": "compare the paper's block with others: operations, time, training",
     "bench": "measure the network and the whole pipeline on this machine",
 }
 """Each command with its line in ``rtsod --help``."""
@@ -95,6 +96,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import evaluate
 
             return evaluate.main(arguments)
+        case "blocks":
+            from rtsod.cli import blocks
+
+            return blocks.main(arguments)
         case "bench":
             from rtsod.bench import cli as bench
 

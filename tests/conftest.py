@@ -6,6 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,10 @@ from rtsod.errors import WeightsError
 from rtsod.model.weights import PUBLISHED, fetch, published
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared"
+
+if find_spec("tqdm") is not None:
+    # Where a library brought tqdm along, PyTorch's tracing makes bars that it hides, and the first starts a thread.
+    import_module("tqdm").tqdm.monitor_interval = 0
 
 JOIN_SECONDS: Final = 10.0
 """How long a thread that is about to end is waited for after a test."""

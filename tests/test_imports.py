@@ -32,6 +32,8 @@ HOMES = {
     "rtsod.backends.cuda.pycuda": "pycuda",
     "rtsod.bench.end_to_end": "psutil",
     "rtsod.bench.plots": "matplotlib",
+    "rtsod.blocks.page": "matplotlib",  # the page of those plots
+    "rtsod.blocks.plots": "matplotlib",
     "rtsod.bench.html_report": "matplotlib",  # the page of those plots
     "rtsod.pages.figures": "matplotlib",
     "rtsod.evaluation.plots": "matplotlib",

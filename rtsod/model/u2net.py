@@ -10,7 +10,7 @@ and output channels; C_n and C_n' are the output channels of the n-th encoder an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -105,15 +105,16 @@ class U2Net(nn.Module):
 
     Args:
         table: :data:`FULL` or :data:`LITE`.
+        block: makes a stage of its line in the table. Others than the RSU are for comparison, see :mod:`rtsod.blocks`.
     """
 
-    def __init__(self, table: Sequence[Block] = FULL) -> None:
+    def __init__(self, table: Sequence[Block] = FULL, block: Callable[[Block], nn.Module] = RSU) -> None:
         super().__init__()
         en_1, en_2, en_3, en_4, en_5, en_6, de_5, de_4, de_3, de_2, de_1 = table
-        self.stage1, self.stage2, self.stage3 = RSU(en_1), RSU(en_2), RSU(en_3)
-        self.stage4, self.stage5, self.stage6 = RSU(en_4), RSU(en_5), RSU(en_6)
-        self.stage5d, self.stage4d, self.stage3d = RSU(de_5), RSU(de_4), RSU(de_3)
-        self.stage2d, self.stage1d = RSU(de_2), RSU(de_1)
+        self.stage1, self.stage2, self.stage3 = block(en_1), block(en_2), block(en_3)
+        self.stage4, self.stage5, self.stage6 = block(en_4), block(en_5), block(en_6)
+        self.stage5d, self.stage4d, self.stage3d = block(de_5), block(de_4), block(de_3)
+        self.stage2d, self.stage1d = block(de_2), block(de_1)
         self.side1, self.side2, self.side3 = _side(de_1), _side(de_2), _side(de_3)
         self.side4, self.side5, self.side6 = _side(de_4), _side(de_5), _side(en_6)
         self.outconv = nn.Conv2d(6, 1, 1)

@@ -38,7 +38,7 @@ _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
     "backends", "segmenter",
 )  # fmt: skip
-_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "pages", "training")
+_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "pages", "training", "blocks")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
@@ -88,6 +88,10 @@ FOLDERS: Final[dict[str, Folder]] = {
         "samples, losses, the loop, its state, its report",
         ("data", "drawing", "evaluation", "imaging", "model", "pages", "system"),
         ("accelerate", "cv2", "torch"),
+    ),
+    "blocks": Folder(
+        "the paper's block beside others: counted, timed, trained",
+        ("backends", "data", "model", "pages", "system", "training"), ("torch",),
     ),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
     "bench": Folder(

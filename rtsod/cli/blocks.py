@@ -1,0 +1,179 @@
+"""``rtsod blocks``: compares the paper's block with others, in operations and in milliseconds."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtsod.cli.common import Parser, answer, run_command
+from rtsod.config import MODELS
+from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.system.files import check_writable, file_to_write, output_error, write_json, write_text
+from rtsod.system.names import path_to_write
+from rtsod.system.signals import Interrupted, StopSignals
+
+if TYPE_CHECKING:
+    from rtsod.blocks.comparison import Plan
+    from rtsod.blocks.result import Comparison
+
+_PROGRAM: Final = "rtsod blocks"
+_DESCRIPTION: Final = """\
+Compare the paper's residual U-block (RSU) with plain, residual, dense and
+inception-like blocks and with a U without residual: operations, parameters,
+activation memory, receptive field, and time on this machine in OpenVINO and in
+PyTorch; each block alone, and in every stage of the whole network.
+"""
+_EPILOG: Final = """\
+examples:
+  rtsod blocks                         about six minutes on two cores
+  rtsod blocks --mid 16,32 --network lite
+  rtsod blocks --size 256 --mid 4..64 --seconds 30 --out blocks-256
+
+Close other programs first. The page needs the extra rtsod[train] or
+rtsod[bench]; see docs/blocks.md for what the numbers mean.
+
+exit codes:
+  0 done   2 usage   5 a block cannot be run   6 the output cannot be written
+  70 internal error
+  129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; what was measured is saved
+"""
+_RANGE: Final = re.compile(r"(\d{1,5})\.\.(\d{1,5})", re.ASCII)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run_command(_PROGRAM, lambda signals: _blocks(arguments, signals))
+
+
+def _parser() -> Parser:
+    parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, metavar="S", help="blocks see SxS pixels, a multiple of 32 (default: 320)")
+    parser.add_argument(
+        "--mid", type=middle_channels, metavar="M", dest="mids",
+        help="middle channels: 4..128 (powers of two), a list such as 16,24, or none (default: 4..128)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--network", choices=(*MODELS, "both", "none"), default="both",
+        help="also measure the whole network with each block in every stage (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--seconds", type=float, metavar="N", help="how long to time each group (default: 10)")
+    parser.add_argument("--out", type=path_to_write, metavar="FOLDER", help="(default: blocks)")
+    parser.add_argument("--json", type=file_to_write, metavar="FILE", help="write only this file, without the page")
+    return parser
+
+
+def middle_channels(text: str) -> tuple[int, ...]:
+    """Parse ``--mid``: ``4..128`` for the powers of two between, numbers with commas, or ``none``.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
+    if text == "none":
+        return ()
+    if (ends := _RANGE.fullmatch(text)) is not None:
+        low, high = int(ends[1]), int(ends[2])
+        powers = tuple(2**power for power in range(high.bit_length()) if low <= 2**power <= high)
+        if not powers:
+            raise argparse.ArgumentTypeError(f"{text}: holds no power of two; give numbers, such as 24,48")
+        return powers
+    try:
+        return tuple(sorted({int(number) for number in text.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: give a range such as 4..128, or numbers such as 16,24") from error
+
+
+def _blocks(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | None:
+    options = _parser().parse_args(arguments)
+    if options.json is not None and options.out is not None:
+        raise UsageError("--json: writes one file instead of the folder of --out: give one of them")
+    from rtsod.blocks.comparison import Plan  # late: --help and a mistyped option must not wait for PyTorch
+
+    networks: dict[str, Any] = {"both": MODELS[::-1], "none": ()}
+    given = {"size": options.size, "mids": options.mids, "seconds": options.seconds}
+    plan = Plan(
+        networks=networks.get(options.network, (options.network,)),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    folder = None if options.json is not None else options.out or Path("blocks")
+    if folder is None:
+        check_writable("--json", options.json)
+    else:
+        if find_spec("matplotlib") is None:
+            raise UsageError("the page needs Matplotlib: pip install 'rtsod[train]', or give --json FILE")
+        _make(folder)
+    given_line = sys.argv[1:] if arguments is None else arguments
+    _measure(plan, _Output(folder, options.json), given_line, signals)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Where the result goes: exactly one of them is given."""
+
+    folder: Path | None
+    json: Path | None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    check_writable("--out", folder / "blocks.json")
+
+
+def _measure(plan: Plan, output: _Output, given: Sequence[str], signals: StopSignals) -> None:
+    """Compare, and save what was found even if an error or a signal ends it."""
+    from rtsod.app.console import Reporter
+    from rtsod.blocks.comparison import compare, new_comparison
+    from rtsod.system.provenance import command_line, describe
+
+    result = new_comparison(plan, command_line("rtsod", ["blocks", *given]), describe())
+    ended: RtsodError | Interrupted | None = None
+    reporter = Reporter()
+    try:
+        with reporter.build() as progress:
+            compare(plan, result, progress)
+    except RtsodError as error:
+        result.end, ended = str(error), error
+    except Interrupted as interrupted:
+        result.end, ended = "interrupted", interrupted
+    signals.hold()
+    saved = "" if result.empty else _save(result, output)
+    if isinstance(ended, Interrupted):
+        raise Interrupted(*([f"what was measured is in {saved}"] if saved else [])) from ended
+    if ended is not None:
+        raise ended
+    answer(summary(result, saved))
+
+
+def _save(result: Comparison, output: _Output) -> str:
+    """Write what was found; returns where it is."""
+    if output.json is not None:
+        write_json(output.json, result.to_json())
+        return str(output.json)
+    from rtsod.blocks.page import markdown, page
+    from rtsod.blocks.plots import cost_plot
+
+    folder = output.folder
+    assert folder is not None
+    write_json(folder / "blocks.json", result.to_json())
+    write_text(folder / "blocks.md", markdown(result))
+    write_text(folder / "blocks.html", page(result))
+    if result.blocks:
+        write_text(folder / "blocks.svg", cost_plot(result, for_page=False))
+    return str(folder / "blocks.html")
+
+
+def summary(result: Comparison, saved: str) -> str:
+    """What the command prints at its end."""
+    from rtsod.blocks.page import remarks
+    from rtsod.blocks.tables import console_tables
+
+    return "\n".join([*(each.text() for each in console_tables(result)), *remarks(result), saved])
