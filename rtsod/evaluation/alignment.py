@@ -30,6 +30,28 @@ def e_measure(hits: Any, predicted: Any, foreground: int, area: int) -> Any:
         return (area - predicted) / (area - 1 + EPSILON)
     if foreground == area:
         return predicted / (area - 1 + EPSILON)
+    return _aligned(hits, predicted, foreground, area)
+
+
+def mean_of_e(curves: Sequence[Curves]) -> Curve:
+    """The mean of the pictures' curves.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not curves:
+        raise ValueError("a mean needs at least one picture")
+    some = [one for one in curves if 0 < one.foreground < one.area]  # most; all at once, which is faster
+    rest = [e_curve(one) for one in curves if not 0 < one.foreground < one.area]
+    if some:
+        hits, predicted = np.array([one.hits for one in some]), np.array([one.predicted for one in some])
+        sizes = np.array([(one.foreground, one.area) for one in some])
+        rest.append(_aligned(hits, predicted, sizes[:, :1], sizes[:, 1:]).sum(axis=0))
+    return np.asarray(np.sum(rest, axis=0) / len(curves))
+
+
+def _aligned(hits: Any, predicted: Any, foreground: Any, area: Any) -> Any:
+    """The E-measure where there is foreground and background; of numbers, or of arrays."""
     mean, true_mean = predicted / area, foreground / area
     total = 0.0
     for count, value, true_value in (
@@ -41,14 +63,3 @@ def e_measure(hits: Any, predicted: Any, foreground: int, area: int) -> Any:
         alignment = 2 * value * true_value / (value**2 + true_value**2 + EPSILON)
         total = total + (alignment + 1) ** 2 / 4 * count
     return total / (area - 1 + EPSILON)
-
-
-def mean_of_e(curves: Sequence[Curves]) -> Curve:
-    """The mean of the pictures' curves.
-
-    Raises:
-        ValueError: there are none.
-    """
-    if not curves:
-        raise ValueError("a mean needs at least one picture")
-    return np.asarray(np.mean([e_curve(one) for one in curves], axis=0))

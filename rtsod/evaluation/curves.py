@@ -93,29 +93,62 @@ def f_measure(precision: Curve | float, recall: Curve | float, beta_squared: flo
     return np.asarray((1 + beta_squared) * product / np.where(product == 0, 1, weighted))
 
 
-def f_of_means(curves: Sequence[Curves]) -> Curve:
-    """F of a set's mean precision and mean recall, the U²-Net paper's convention.
+@dataclass(frozen=True, slots=True, eq=False)
+class MeanCurves:
+    """The curves of a set of pictures."""
 
-    Its largest value is the paper's maxF. The authors' tool leaves out threshold 255; see :func:`max_f_of_means`.
+    precision: Curve
+    """Mean over the pictures."""
+    recall: Curve
+    """Mean over the pictures."""
+    f: Curve
+    """The mean of the pictures' F: PySODMetrics' convention."""
+
+    @classmethod
+    def of(cls, curves: Sequence[Curves]) -> MeanCurves:
+        """The means.
+
+        Raises:
+            ValueError: there are no pictures.
+        """
+        if not curves:
+            raise ValueError("a mean needs at least one picture")
+        hits = np.array([one.hits for one in curves])
+        precision = hits / np.maximum([one.predicted for one in curves], 1)
+        recall = hits / np.maximum([[one.foreground] for one in curves], 1)
+        means = (each.mean(axis=0) for each in (precision, recall, f_measure(precision, recall)))
+        return cls(*means)
+
+    @property
+    def f_of_means(self) -> Curve:
+        """F of the mean precision and the mean recall: the U²-Net paper's convention."""
+        return f_measure(self.precision, self.recall)
+
+    @property
+    def max_f(self) -> float:
+        """The paper's maxF: the maximum of ``f_of_means`` over the thresholds 0..254, as the authors' tool has them.
+
+        Its last bin, 254..255, is closed (``measures.py:79`` of Binary-Segmentation-Evaluation-Tool).
+        """
+        return float(self.f_of_means[:-1].max())
+
+
+def f_of_means(curves: Sequence[Curves]) -> Curve:
+    """F of a set's mean precision and mean recall, the U²-Net paper's convention; its maxF is :func:`max_f_of_means`.
 
     Raises:
         ValueError: there are none.
     """
-    _check_some(curves)
-    precision = np.mean([one.precision for one in curves], axis=0)
-    recall = np.mean([one.recall for one in curves], axis=0)
-    return f_measure(precision, recall)
+    return MeanCurves.of(curves).f_of_means
 
 
 def max_f_of_means(curves: Sequence[Curves]) -> float:
-    """The paper's maxF: over the thresholds 0..254, as the authors' tool has them.
-
-    Its last bin, 254..255, is closed (``measures.py:79`` of Binary-Segmentation-Evaluation-Tool).
+    """The paper's maxF, see :attr:`MeanCurves.max_f`.
 
     Raises:
         ValueError: there are none.
     """
-    return float(f_of_means(curves)[:-1].max())
+    return MeanCurves.of(curves).max_f
 
 
 def mean_of_f(curves: Sequence[Curves]) -> Curve:
@@ -124,8 +157,7 @@ def mean_of_f(curves: Sequence[Curves]) -> Curve:
     Raises:
         ValueError: there are none.
     """
-    _check_some(curves)
-    return np.asarray(np.mean([one.f for one in curves], axis=0))
+    return MeanCurves.of(curves).f
 
 
 def mae(prediction: Levels | Map, truth: Truth) -> float:
@@ -152,8 +184,3 @@ def check_sizes(prediction: tuple[int, ...], truth: tuple[int, ...]) -> None:
     """
     if len(truth) != 2 or 0 in truth or prediction != truth:
         raise ValueError(f"a map and its truth have one size and one channel, not {prediction} and {truth}")
-
-
-def _check_some(curves: Sequence[Curves]) -> None:
-    if not curves:
-        raise ValueError("a mean needs at least one picture")

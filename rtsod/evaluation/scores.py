@@ -25,12 +25,10 @@ from rtsod.evaluation.curves import (
     Curves,
     Levels,
     Map,
+    MeanCurves,
     Truth,
     check_sizes,
     f_measure,
-    f_of_means,
-    max_f_of_means,
-    mean_of_f,
 )
 from rtsod.evaluation.kernels import count_above, look_up, sums
 from rtsod.evaluation.matting import MattingErrors
@@ -164,19 +162,19 @@ def summarise(scores: Sequence[PairScores], *, with_empty: bool = True) -> SetSc
     if not counted:
         raise ValueError("a mean needs at least one picture")
     curves = [one.curves for one in counted]
-    f, e = mean_of_f(curves), mean_of_e(curves)
+    of_set, e = MeanCurves.of(curves), mean_of_e(curves)
     means = {name: float(np.mean([getattr(one, name) for one in counted])) for name in _MEANS}
     return SetScores(
         count=len(counted),
         empty=sum(one.is_empty for one in counted),
-        precision=np.asarray(np.mean([one.precision for one in curves], axis=0)),
-        recall=np.asarray(np.mean([one.recall for one in curves], axis=0)),
-        f=f,
-        f_of_means=f_of_means(curves),
+        precision=of_set.precision,
+        recall=of_set.recall,
+        f=of_set.f,
+        f_of_means=of_set.f_of_means,
         e=e,
-        max_f=max_f_of_means(curves),
-        fan_max_f=float(f.max()),
-        fan_mean_f=float(f.mean()),
+        max_f=of_set.max_f,
+        fan_max_f=float(of_set.f.max()),
+        fan_mean_f=float(of_set.f.mean()),
         max_e=float(e.max()),
         mean_e=float(e.mean()),
         matting=_mean_matting([one.matting for one in counted if one.matting is not None]),
