@@ -75,7 +75,7 @@ class PictureCache:
             make: decodes the file to uint8 of two or three dimensions.
 
         Returns:
-            What ``make`` returns. It may be read-only.
+            What ``make`` returns.
 
         Raises:
             DataError: the file cannot be read, or what ``make`` raises.
@@ -106,7 +106,7 @@ class PictureCache:
 
     def _read(self, entry: Path) -> Image | None:
         try:
-            data = entry.read_bytes()
+            data = np.fromfile(entry, np.uint8)  # unlike bytes, what the caller may change
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -162,14 +162,14 @@ def _bytes(picture: Image) -> bytes:
     return _HEADER.pack(_MAGIC, height, width, channels, zlib.crc32(pixels)) + pixels
 
 
-def _picture(data: bytes) -> Image:
+def _picture(data: Image) -> Image:
     if len(data) < _HEADER.size:
         raise ValueError("it is cut off")
     magic, height, width, channels, crc = _HEADER.unpack_from(data)
-    pixels = memoryview(data)[_HEADER.size :]
+    pixels = data[_HEADER.size :]
     if magic != _MAGIC or len(pixels) != height * width * (channels or 1) or zlib.crc32(pixels) != crc:
         raise ValueError("it is damaged")
-    return np.frombuffer(pixels, np.uint8).reshape((height, width, channels) if channels else (height, width))
+    return pixels.reshape((height, width, channels) if channels else (height, width))
 
 
 def _entries(folder: Path) -> list[tuple[int, int, str]]:

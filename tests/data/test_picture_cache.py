@@ -80,7 +80,7 @@ def test_the_content_and_the_variant_count_and_the_name_does_not(tmp_path: Path,
     )
 )
 def test_every_picture_comes_back(pixels: Image) -> None:
-    np.testing.assert_array_equal(picture_cache._picture(picture_cache._bytes(pixels)), pixels)
+    np.testing.assert_array_equal(picture_cache._picture(np.frombuffer(picture_cache._bytes(pixels), np.uint8)), pixels)
 
 
 def test_only_pictures_are_stored() -> None:
