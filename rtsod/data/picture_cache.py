@@ -165,9 +165,9 @@ def _bytes(picture: Image) -> bytes:
 def _picture(data: Image) -> Image:
     if len(data) < _HEADER.size:
         raise ValueError("it is cut off")
-    magic, height, width, channels, crc = _HEADER.unpack_from(data)
+    magic, height, width, channels, crc = _HEADER.unpack_from(data.data)
     pixels = data[_HEADER.size :]
-    if magic != _MAGIC or len(pixels) != height * width * (channels or 1) or zlib.crc32(pixels) != crc:
+    if magic != _MAGIC or len(pixels) != height * width * (channels or 1) or zlib.crc32(pixels.data) != crc:
         raise ValueError("it is damaged")
     return pixels.reshape((height, width, channels) if channels else (height, width))
 

@@ -12,6 +12,9 @@ from rtsod.data.facts import THUMBNAIL_SIDE, ImageFacts, MaskFacts
 
 _ALIKE: Final = 6.0
 """Grey levels, the mean difference of two thumbnails. Saving a picture as JPEG again changes them by about one."""
+_MAX_COMPARED: Final = 1000
+"""Where more different pictures share a mask, such as composites of one cut-out, sharing it no longer tells anything,
+and comparing them all would take minutes."""
 
 
 def groups(images: Sequence[ImageFacts], masks: Sequence[MaskFacts]) -> list[int]:
@@ -30,7 +33,7 @@ def groups(images: Sequence[ImageFacts], masks: Sequence[MaskFacts]) -> list[int
     leader = list(range(len(images)))
     by_digest: dict[str, int] = {}
     by_shape: dict[tuple[int, int, str], list[int]] = {}
-    thumbnails = [_thumbnail(image) for image in images]
+    thumbnails = _thumbnails(images)
     for index, (image, mask) in enumerate(zip(images, masks, strict=True)):
         first = by_digest.setdefault(image.digest, index)
         if first != index:
@@ -39,19 +42,21 @@ def groups(images: Sequence[ImageFacts], masks: Sequence[MaskFacts]) -> list[int
         if not mask.shape:
             continue
         leaders = by_shape.setdefault((mask.width, mask.height, mask.shape), [])
-        same = next((other for other in leaders if _mirrored(thumbnails[other], thumbnails[index])), None)
-        if same is None:
+        near = _mirrored(thumbnails[leaders], thumbnails[index])
+        if near.any():
+            leader[index] = leader[leaders[int(near.argmax())]]
+        elif len(leaders) < _MAX_COMPARED:
             leaders.append(index)
-        else:
-            leader[index] = leader[same]
     return leader
 
 
-def _thumbnail(image: ImageFacts) -> NDArray[np.int16]:
-    levels = np.frombuffer(bytes.fromhex(image.thumbnail), np.uint8).astype(np.int16)
-    return levels.reshape(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+def _thumbnails(images: Sequence[ImageFacts]) -> NDArray[np.int16]:
+    levels = np.frombuffer(bytes.fromhex("".join(image.thumbnail for image in images)), np.uint8)
+    return levels.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE).astype(np.int16)
 
 
-def _mirrored(one: NDArray[np.int16], other: NDArray[np.int16]) -> bool:
-    views = (other, other[:, ::-1], other[::-1], other[::-1, ::-1])
-    return any(float(np.abs(one - view).mean()) <= _ALIKE for view in views)
+def _mirrored(some: NDArray[np.int16], one: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Which of some thumbnails, ``(N, side, side)``, show what one does, perhaps mirrored."""
+    views = np.stack([one, one[:, ::-1], one[::-1], one[::-1, ::-1]])
+    difference = np.abs(some[:, None] - views).mean(axis=(2, 3)).min(axis=1, initial=np.inf)
+    return np.asarray(difference <= _ALIKE)

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
+from rtsod.data import similar
 from rtsod.data.dataset import Dataset, open_dataset
 from rtsod.data.examination import Examined, examine
-from rtsod.data.facts import ImageFacts, MaskFacts
+from rtsod.data.facts import THUMBNAIL_SIDE, ImageFacts, MaskFacts
 from rtsod.data.pairs import Pair
 from rtsod.data.preparation import prepare, prepare_training
 from rtsod.data.separation import check_disjoint, check_roles, split
@@ -109,6 +111,23 @@ def test_equal_masks_alone_do_not_make_equal_pictures(tmp_path: Path) -> None:
         save(tmp_path / "a" / "gt" / f"{seed}.png", disc(0))
     examined = examine(open_dataset(tmp_path / "a"), cache=tmp_path / "cache")
     assert groups(examined.images, examined.masks) == [0, 1, 2, 3]
+
+
+def test_many_pictures_of_one_mask_take_no_quadratic_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    original = similar._mirrored
+
+    def counting(some: NDArray[np.int16], one: NDArray[np.int16]) -> NDArray[np.bool_]:
+        compared.append(len(some))
+        return original(some, one)
+
+    monkeypatch.setattr(similar, "_mirrored", counting)
+    monkeypatch.setattr(similar, "_MAX_COMPARED", 10)
+    rng = np.random.default_rng(0)
+    images = [ImageFacts(8, 8, 1, f"{n:032}", rng.bytes(THUMBNAIL_SIDE**2).hex()) for n in range(50)]
+    masks = [MaskFacts(8, 8, 1, 255, True, 9, 0.0, False, "the same")] * 50
+    assert groups(images, masks) == list(range(50))
+    assert max(compared) == 10
 
 
 def test_a_test_set_is_refused(tmp_path: Path) -> None:
