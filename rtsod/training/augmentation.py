@@ -38,7 +38,7 @@ class Augmentation:
     """Greatest angle, in degrees, either way."""
     zoom: tuple[float, float]
     """Smallest and largest side of the window that is cut out, in sides of the sample; even on a logarithmic scale.
-    Below 1 enlarges."""
+    Below 1 enlarges, but never so much that the subject does not fit: nobody can tell a subject by its fur."""
     on_subject: float
     """How often the window is laid around a random pixel of the subject instead of anywhere. Without that, windows that
     enlarge would often miss a small subject."""
@@ -86,38 +86,48 @@ class AugmentedRecipe:
         # Otherwise the picture is mirrored there, with its label.
         border = cv2.BORDER_CONSTANT if self.description.fit == "pad" else cv2.BORDER_REFLECT_101
         square = _warp(image, matrix, self.crop, border, bars_of(self.description))
-        mask = _warp(label, matrix, self.crop, border, (0, 0, 0))
-        return with_effects(square, self.augmentation.effects, random), mask
+        square = with_effects(square, self.augmentation.effects, random)
+        if self.description.fit == "pad":
+            # No camera takes the bars, which have one colour whatever the picture.
+            covered = _warp(np.full_like(label, 255), matrix, self.crop, border)
+            square[covered == 0] = bars_of(self.description)
+        return square, _warp(label, matrix, self.crop, border)
 
     def window(self, label: Image, random: np.random.Generator) -> Matrix:
         """Draw the map from a sample's points to the picture's."""
         height, width = label.shape
-        to_picture = np.linalg.inv(fit_matrix(width, height, self.description.size, self.description.fit))
-        corners = np.linalg.inv(to_picture) @ np.array([[0, width], [0, height], [1, 1]])
+        to_square = fit_matrix(width, height, self.description.size, self.description.fit)
+        corners = to_square @ np.array([[0, width], [0, height], [1, 1]])
         # What there is to cut from, in the square's points: in a padded square also the bars, in a cropped one also
         # what is beyond it.
         low, high = np.minimum(corners[:2, 0], 0), np.maximum(corners[:2, 1], self.description.size)
         varied = self.augmentation
 
-        zoom = math.exp(random.uniform(*np.log(varied.zoom)))
+        subject = (label >= _FOREGROUND).view(np.uint8)
+        *_, across, down = cv2.boundingRect(subject)  # 0 x 0 where there is none
+        extent = max(across * to_square[0, 0], down * to_square[1, 1]) / self.crop
+        smallest, largest = varied.zoom
+        smallest = min(max(smallest, extent), max(smallest, 1), largest)
+        zoom = math.exp(random.uniform(math.log(smallest), math.log(largest)))
+
         half = zoom * self.crop / 2
         first, last = np.minimum(low + half, high - half), np.maximum(low + half, high - half)
         centre = random.uniform(first, last)
-        if random.random() < varied.on_subject:
-            subject = np.flatnonzero(label >= _FOREGROUND)
-            if len(subject):
-                y, x = divmod(int(subject[random.integers(len(subject))]), width)
-                pixel = np.linalg.inv(to_picture) @ (x + 0.5, y + 0.5, 1)
-                centre = np.clip(pixel[:2] + random.uniform(-half, half, 2), first, last)
+        if random.random() < varied.on_subject and across:
+            pixels = np.flatnonzero(subject)
+            y, x = divmod(int(pixels[random.integers(len(pixels))]), width)
+            pixel = to_square @ (x + 0.5, y + 0.5, 1)
+            centre = np.clip(pixel[:2] + random.uniform(-half, half, 2), first, last)
 
         angle = math.radians(random.uniform(-varied.rotation, varied.rotation))
-        across = -zoom if random.random() < varied.mirror else zoom
+        mirror = -1 if random.random() < varied.mirror else 1
         turn = np.array([
-            [across * math.cos(angle), -zoom * math.sin(angle), 0],
-            [across * math.sin(angle), zoom * math.cos(angle), 0],
+            [zoom * mirror * math.cos(angle), -zoom * math.sin(angle), 0],
+            [zoom * mirror * math.sin(angle), zoom * math.cos(angle), 0],
             [0, 0, 1],
         ])  # fmt: skip
-        matrix: Matrix = to_picture @ _shift(*centre) @ turn @ _shift(-self.crop / 2, -self.crop / 2)
+        to_window = _shift(*centre) @ turn @ _shift(-self.crop / 2, -self.crop / 2)
+        matrix: Matrix = np.linalg.inv(to_square) @ to_window
         return matrix
 
 
@@ -152,7 +162,7 @@ def _shift(x: float, y: float) -> Matrix:
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
 
 
-def _warp(picture: Image, matrix: Matrix, size: int, border: int, bars: tuple[int, int, int]) -> Image:
+def _warp(picture: Image, matrix: Matrix, size: int, border: int, bars: tuple[int, int, int] = (0, 0, 0)) -> Image:
     """A picture, seen through a map from the result's points to the picture's. Bilinear, as engines scale frames."""
     indices = _shift(-0.5, -0.5) @ matrix @ _shift(0.5, 0.5)  # OpenCV's first pixel is at (0, 0)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -115,6 +115,31 @@ def test_a_window_on_the_subject_holds_some_of_it(fit: Fit, seed: int, x: float,
     assert recipe.varied(as_picture(label), label, np.random.default_rng(seed))[1].max() > 60
 
 
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("radius", [8, 16, 28])
+def test_subjects_are_enlarged_until_they_fill_the_window(fit: Fit, radius: float) -> None:
+    label = soft_disc(64, 64, 32, 32, radius)
+    recipe = AugmentedRecipe(
+        described(64, fit), 64, replace(MODERN, zoom=(0.25, 1.25), rotation=0, effects=NONE.effects)
+    )
+    sizes = []
+    for seed in range(60):
+        matrix = recipe.window(label, np.random.default_rng(seed))
+        sizes.append(2 * radius / abs(matrix[0, 0]))
+    assert 0.7 * 64 < max(sizes) <= 65
+    assert min(sizes) < 2 * radius
+
+
+def test_no_camera_takes_the_bars() -> None:
+    image, label = np.full((32, 64, 3), 90, np.uint8), np.full((32, 64), 255, np.uint8)
+    recipe = AugmentedRecipe(described(64, "pad"), 64, replace(MODERN, effects=Effects(1, 1, 1, 1, 1)))
+    for seed in range(9):
+        square, mask = recipe.varied(image, label, np.random.default_rng(seed))
+        bars = square[mask == 0]
+        assert len(bars) > 500
+        np.testing.assert_array_equal(np.unique(bars, axis=0), [[104, 116, 124]])
+
+
 def test_windows_elsewhere_often_miss_a_small_subject() -> None:
     """The reason for the option."""
     label = soft_disc(60, 100, 90, 50, 4)
