@@ -16,6 +16,8 @@ from rtsod.system.names import path_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rtsod.app.console import Reporter
     from rtsod.data.dataset import Dataset
     from rtsod.evaluation.evaluate import Plan
@@ -126,14 +128,20 @@ def _evaluate(arguments: Sequence[str] | None, signals: StopSignals) -> None:
         try:
             evaluate(plan, result, lambda one: _open(one, options, reporter, progress), reporter.notify, progress)
         except Interrupted:
-            if result.empty:
-                raise
-            result.outcome = "interrupted"
-            write_partial(folder, result)
-            raise Interrupted(f"what was measured is in {folder}") from None
+            if not result.empty:
+                write_partial(folder, result)
+            raise Interrupted(*_what_is_left(result, folder, options)) from None
     signals.hold()  # writing takes a few seconds, and what was measured shall not be lost
     write_report(folder, result)
     answer(f"{console_table(result)}\n{folder / PAGE}")
+
+
+def _what_is_left(result: Evaluation, folder: Path, options: argparse.Namespace) -> list[str]:
+    """What an interrupted run leaves, in one line or none."""
+    left = [] if result.empty else [f"what was measured is in {folder}"]
+    if options.save_maps is not None:
+        left.append(f"maps are in {options.save_maps}: the same command goes on from there")
+    return ["; ".join(left)] if left else []
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -95,7 +95,9 @@ def evaluate(
             _measure_set(plan, one, opened, store, found, progress)
             for line in one.complaints:
                 notify(line)
+            progress(f"{dataset.name}: intervals", 0, 1)
             one.draw_intervals(result.resamples, result.seed)
+            progress(f"{dataset.name}: intervals", 1, 1)
             one.worst = tiles(dataset.pairs, one.methods[0].scores, _map_of(plan, dataset, opened, store, found))
 
 

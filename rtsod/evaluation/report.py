@@ -15,17 +15,23 @@ from rtsod.evaluation.plots import curves
 from rtsod.evaluation.result import Evaluation, SetResult, per_picture
 from rtsod.evaluation.tables import latex, markdown, tables
 from rtsod.pages.figures import svg_element, svg_file
-from rtsod.system.files import output_error, unfinished_folder
+from rtsod.system.files import json_from_text, output_error, read_text, unfinished_folder
 
 RESULT: Final = "result.json"
 PAGE: Final = "report.html"
+INTERRUPTED: Final = "interrupted"
+"""The outcome of a run that was."""
 _DEFAULT: Final = "eval"
+_PICTURES: Final = "-pictures.json"
 
 
 def free_folder() -> Path:
-    """Where results go unless a folder is given: ``eval``, or ``eval-2``, ``eval-3``, ... if that is taken."""
+    """Where results go unless a folder is given: ``eval``, or ``eval-2``, ``eval-3``, ... if that is taken.
+
+    What an interrupted run left there may be replaced.
+    """
     number, folder = 1, Path(_DEFAULT)
-    while folder.exists():
+    while folder.exists() and not _is_partial(folder):
         number += 1
         folder = Path(f"{_DEFAULT}-{number}")
     return folder
@@ -35,14 +41,15 @@ def check_folder(folder: Path) -> None:
     """Find out whether results can be written there, before minutes are spent on them.
 
     Args:
-        folder: must not exist yet, or be empty: nothing is overwritten.
+        folder: must not exist yet, be empty, or hold what an interrupted run left: nothing else is overwritten.
 
     Raises:
         UsageError: it holds something, or is a file.
         OutputError: the folder that it shall stand in is missing or cannot be written.
     """
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        if taken and not _is_partial(folder):
             raise UsageError(f"--out {folder}: is not empty: give another folder, or delete that one")
         with unfinished_folder(folder.absolute().parent, ".rtsod-"):
             pass
@@ -67,7 +74,7 @@ def write_report(folder: Path, result: Evaluation) -> None:
         picture = sheet(one.worst)
         sheets[name] = encoded(picture, "JPEG")
         files[f"{place}-worst.png"] = encoded(picture, "PNG")
-        files[f"{place}-pictures.json"] = _json(per_picture(one))
+        files[f"{place}{_PICTURES}"] = _json(per_picture(one))
     made = [(one, tables(one, result.protocol)) for one in result.sets]
     files["tables.md"] = "\n".join(markdown(table) for _, of_set in made for table in of_set).encode()
     files["tables.tex"] = (
@@ -80,10 +87,13 @@ def write_report(folder: Path, result: Evaluation) -> None:
 def write_partial(folder: Path, result: Evaluation) -> None:
     """Write what an interrupted evaluation has measured: numbers alone, and no tables that could be taken for results.
 
+    Its outcome is set to ``INTERRUPTED``.
+
     Raises:
         OutputError: it cannot be written.
     """
-    files = {f"{_file_name(one)}-pictures.json": _json(per_picture(one)) for one in result.sets}
+    result.outcome = INTERRUPTED
+    files = {f"{_file_name(one)}{_PICTURES}": _json(per_picture(one)) for one in result.sets}
     _write(folder, {**files, RESULT: _json(result.summary())})
 
 
@@ -92,11 +102,26 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         with unfinished_folder(folder.absolute().parent, ".rtsod-") as unfinished:
             for name, content in files.items():
                 (unfinished / name).write_bytes(content)
+            if _is_partial(folder):
+                for path in folder.iterdir():
+                    path.unlink()
             with suppress(FileNotFoundError):
                 folder.rmdir()  # an empty one, which Windows would not replace
             unfinished.rename(folder)
     except OSError as error:
         raise output_error(folder, error) from error
+
+
+def _is_partial(folder: Path) -> bool:
+    """Whether a folder holds what :func:`write_partial` left, and nothing else."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+        if not all(name == RESULT or name.endswith(_PICTURES) for name in names):
+            return False
+        outcome = json_from_text(read_text(folder / RESULT)).get("outcome")
+    except (OSError, ValueError, AttributeError):
+        return False
+    return outcome == INTERRUPTED
 
 
 def _json(content: object) -> bytes:

@@ -123,7 +123,6 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path, monkeypatc
 
 def test_an_interrupted_run_leaves_numbers_and_no_tables(tmp_path: Path) -> None:
     result = _evaluation(tmp_path)
-    result.outcome = "interrupted"
     del result.sets[0].methods[1].scores[3:]
     result.sets[0].intervals = None
     (tmp_path / "out").mkdir()
@@ -132,6 +131,28 @@ def test_an_interrupted_run_leaves_numbers_and_no_tables(tmp_path: Path) -> None
     summary = json.loads((tmp_path / "out" / "result.json").read_text())
     assert summary["outcome"] == "interrupted"
     assert ["numbers" in method for method in summary["sets"][0]["methods"]] == [True, False]
+
+
+def test_what_an_interrupted_run_left_is_replaced_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = _evaluation(tmp_path)
+    write_partial(Path("eval"), result)
+    assert free_folder() == Path("eval")
+    check_folder(Path("eval"))
+    Path("eval/mine").touch()
+    assert free_folder() == Path("eval-2")
+    with pytest.raises(UsageError, match="is not empty"):
+        check_folder(Path("eval"))
+    with pytest.raises(OutputError):
+        write_report(Path("eval"), result)
+    assert Path("eval/mine").exists()
+    Path("eval/mine").unlink()
+    result.outcome = "done"
+    write_report(Path("eval"), result)
+    assert {path.name for path in Path("eval").iterdir()} == FILES
+    assert free_folder() == Path("eval-2")
 
 
 @pytest.mark.parametrize("protocol", ["paper", "fan", "plain"])
