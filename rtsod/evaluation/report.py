@@ -121,7 +121,7 @@ def _is_partial(folder: Path) -> bool:
         outcome = json_from_text(read_text(folder / RESULT)).get("outcome")
     except (OSError, ValueError, AttributeError):
         return False
-    return outcome == INTERRUPTED
+    return bool(outcome == INTERRUPTED)
 
 
 def _json(content: object) -> bytes:
