@@ -11,7 +11,7 @@ from typing import Final
 from rtsod.data.folder import pair_folder
 from rtsod.data.layouts import is_picture
 from rtsod.data.list_file import pairs_from_list
-from rtsod.data.pairing import Pairing
+from rtsod.data.pairing import Pairing, counted
 from rtsod.data.pairs import Pair
 from rtsod.data.published import Role, published_set, role_of
 from rtsod.data.spec import Spec, parse_spec
@@ -84,7 +84,9 @@ def _from_folder(folder: Path) -> Dataset:
     published = published_set(layout.names)
     if published is None:
         name = Path(os.path.abspath(folder)).name
-        return Dataset(name, folder, layout.description, role_of(layout.names[:-1] or layout.names), pairing.pairs)
+        return Dataset(
+            name, folder, layout.description, role_of(layout.names), pairing.pairs, _inner_test(name, pairing)
+        )
     complaints: tuple[str, ...] = ()
     if len(pairing.pairs) != published.pairs:
         complaints = (f"{published.name}: {len(pairing.pairs)} pairs, but {published.pairs} are published",)
@@ -104,6 +106,16 @@ def _from_file(path: Path) -> Dataset:
     roles = {None if found is None else found.role for found in of_sets}
     role: Role | None = "test" if "test" in roles else "train" if roles == {"train"} else None
     return Dataset(path.stem, path, "list", role, pairs)
+
+
+def _inner_test(name: str, pairing: Pairing) -> tuple[str, ...]:
+    """A line for the user if some pairs lie in a subfolder for testing: the whole is no test set, but holds one."""
+    inner = sum(role_of((folder,)) == "test" for pair in pairing.pairs for folder in pair.name.split("/")[:-1])
+    return (
+        (f"{name}: {counted(inner, 'pair')} in a subfolder for testing: a list file can leave them out",)
+        if inner
+        else ()
+    )
 
 
 def _no_pairs(pairing: Pairing) -> str:

@@ -86,7 +86,7 @@ def pictures_in(folder: Path, *, deep: bool = True) -> list[Path]:
     for place, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(_kept(folders), key=natural_order) if deep else []
         here = (Path(place, name) for name in sorted(_kept(files), key=natural_order))
-        found.extend(path for path in here if is_picture(path))
+        found.extend(path for path in here if path.is_file() and is_picture(path))  # opening a pipe would wait
     return found
 
 

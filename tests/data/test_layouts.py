@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,25 @@ def test_two_pictures_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
 )
 def test_roles_of_other_sets(tmp_path: Path, folder: str, role: str | None) -> None:
     assert _opened(tmp_path, folder, "im/{}.jpg", "gt/{}.png").role == role
+
+
+def test_a_part_for_testing_is_said(tmp_path: Path) -> None:
+    make_pairs(tmp_path / "mine", 2, "im/train/{}.jpg", "gt/train/{}.png")
+    make_pairs(tmp_path / "mine", 3, "im/test/{}.jpg", "gt/test/{}.png")
+    dataset = open_dataset(tmp_path / "mine")
+    assert (len(dataset.pairs), dataset.role) == (5, None)
+    assert dataset.complaints == ("mine: 3 pairs in a subfolder for testing: a list file can leave them out",)
+
+
+def test_a_doubled_folder_tells_the_role(tmp_path: Path) -> None:
+    assert _opened(tmp_path, "mine", "test/{}.jpg", "test/{}.png").role == "test"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_passed_over(tmp_path: Path) -> None:
+    make_pairs(tmp_path / "mine")
+    os.mkfifo(tmp_path / "mine" / "im" / "pipe.jpg")
+    assert len(open_dataset(tmp_path / "mine").pairs) == 3
 
 
 def test_a_folder_of_several_sets_says_so(tmp_path: Path) -> None:
