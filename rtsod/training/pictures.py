@@ -18,7 +18,7 @@ class PairPictures:
     """Pairs as :class:`rtsod.training.samples.Pictures`.
 
     Args:
-        pairs: what to read.
+        pairs: what to read, examined before: damage is not looked for again, which takes as long as decoding.
         cache: where decoded pictures are kept.
         longest: larger pictures are kept and returned smaller, with this longer side in pixels. A photograph of 12
             megapixels takes 150 ms to decode, and far more room than what a sample shows of it. None: at their own
@@ -34,7 +34,7 @@ class PairPictures:
         return len(self._pairs)
 
     def __getitem__(self, index: int) -> tuple[Image, Image]:
-        """A picture and its label, which may be read-only.
+        """A picture and its label, which the caller may change.
 
         Raises:
             DataError: one of them cannot be read.
@@ -42,10 +42,11 @@ class PairPictures:
         pair = self._pairs[index]
 
         def image(path: Path) -> Image:
-            return at_most(read_image(path), self._longest)
+            return at_most(read_image(path, damage="ignore"), self._longest)
 
         def label(path: Path) -> Image:
-            return at_most(read_label(path, white=pair.white, inverted=pair.inverted), self._longest)
+            levels = read_label(path, white=pair.white, inverted=pair.inverted, damage="ignore")
+            return at_most(levels, self._longest)
 
         return (
             self._cache.get(pair.image, f"image at most {self._longest}", image),
