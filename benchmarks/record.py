@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "region": "benchmarks.studies.region --only steps --only whole_path",
     "camera_rate": "benchmarks.studies.camera_rate --clips ../shared/samples/clips --runs 3 --seconds 8",
     "metrics": "benchmarks.studies.metrics",
+    "samples": "benchmarks.studies.samples",
     "recording": "benchmarks.studies.recording --rounds 3",
     "one_core": "benchmarks.studies.one_core --frames 48",
     "int8_error_lite": "benchmarks.studies.int8_error --model lite",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from rtsod.errors import UsageError
 from rtsod.model.description import Description
 from rtsod.training import augmentation, losses
-from rtsod.training.augmentation import AugmentedRecipe
+from rtsod.training.augmentation import Augmentation, AugmentedRecipe
 from rtsod.training.config import Preset
 from rtsod.training.losses import LossRecipe
 from rtsod.training.paper import PaperRecipe
@@ -24,11 +26,23 @@ def sample_recipe(preset: Preset, description: Description, crop: int) -> Sample
         UsageError: the preset does not fit pictures like that.
     """
     if preset != "paper":
-        varied = augmentation.MODERN if preset == "modern" else augmentation.FINETUNE
-        return AugmentedRecipe(description, crop, varied)
+        return AugmentedRecipe(description, crop, _augmentation(preset))
     if description.fit != "stretch":
         raise UsageError(f"--fit {description.fit}: the paper stretches pictures: choose --preset modern")
     return PaperRecipe(description.size, crop)
+
+
+def picture_side(preset: Preset, description: Description) -> int | None:
+    """To how many pixels the shorter side of a picture may be reduced before samples are taken from it.
+
+    Returns:
+        What the most enlarged sample needs. None: pictures stay as they are; the recipe scales them itself.
+    """
+    return None if preset == "paper" else math.ceil(description.size / _augmentation(preset).zoom[0])
+
+
+def _augmentation(preset: Preset) -> Augmentation:
+    return augmentation.MODERN if preset == "modern" else augmentation.FINETUNE
 
 
 def loss_recipe(preset: Preset) -> LossRecipe:
