@@ -20,15 +20,15 @@ class PairPictures:
     Args:
         pairs: what to read, examined before: damage is not looked for again, which takes as long as decoding.
         cache: where decoded pictures are kept.
-        longest: larger pictures are kept and returned smaller, with this longer side in pixels. A photograph of 12
-            megapixels takes 150 ms to decode, and far more room than what a sample shows of it. None: at their own
-            size, as preset ``paper`` scales them itself.
+        shorter: larger pictures are kept and returned smaller, with this shorter side in pixels: a photograph of 12
+            megapixels would take far more time and room than what a sample shows of it. None leaves every picture as
+            it is. :func:`rtsod.training.presets.picture_side` says what a preset needs.
     """
 
-    def __init__(self, pairs: Sequence[Pair], cache: PictureCache, longest: int | None = None) -> None:
+    def __init__(self, pairs: Sequence[Pair], cache: PictureCache, shorter: int | None = None) -> None:
         self._pairs = pairs
         self._cache = cache
-        self._longest = longest
+        self._shorter = shorter
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -42,28 +42,28 @@ class PairPictures:
         pair = self._pairs[index]
 
         def image(path: Path) -> Image:
-            return at_most(read_image(path, damage="ignore"), self._longest)
+            return reduced(read_image(path, damage="ignore"), self._shorter)
 
         def label(path: Path) -> Image:
             levels = read_label(path, white=pair.white, inverted=pair.inverted, damage="ignore")
-            return at_most(levels, self._longest)
+            return reduced(levels, self._shorter)
 
         return (
-            self._cache.get(pair.image, f"image at most {self._longest}", image),
-            self._cache.get(pair.mask, f"label {pair.white} {pair.inverted} at most {self._longest}", label),
+            self._cache.get(pair.image, f"image reduced to {self._shorter}", image),
+            self._cache.get(pair.mask, f"label {pair.white} {pair.inverted} reduced to {self._shorter}", label),
         )
 
 
-def at_most(picture: Image, longest: int | None) -> Image:
-    """A picture whose longer side has at most so many pixels; ``picture`` itself if it is no larger.
+def reduced(picture: Image, shorter: int | None) -> Image:
+    """A picture whose shorter side has at most so many pixels; ``picture`` itself if it is no larger.
 
     Args:
         picture: ``(H, W, 3)`` or ``(H, W)`` uint8.
-        longest: in pixels; None does not limit it.
+        shorter: in pixels; None does not limit it.
     """
     height, width = picture.shape[:2]
-    if longest is None or max(height, width) <= longest:
+    if shorter is None or min(height, width) <= shorter:
         return picture
-    scale = longest / max(height, width)
-    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    scale = shorter / min(height, width)
+    size = (max(shorter, round(scale * width)), max(shorter, round(scale * height)))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -23,14 +23,14 @@ def pair(tmp_path: Path) -> Pair:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_pictures_are_read_whole_or_at_most_so_large(pair: Pair, tmp_path: Path, cached: bool) -> None:
+def test_pictures_are_read_whole_or_reduced(pair: Pair, tmp_path: Path, cached: bool) -> None:
     cache = PictureCache(tmp_path / "cache" if cached else None)
     image, label = (cv2.imread(str(path), flag) for path, flag in ((pair.image, 1), (pair.mask, 0)))
     for _ in range(2):
         read_image, read_label = PairPictures([pair], cache)[0]
         np.testing.assert_array_equal(read_image, image)
         np.testing.assert_array_equal(read_label, label)
-        smaller = PairPictures([pair], cache, longest=45)
+        smaller = PairPictures([pair], cache, shorter=30)
         assert [picture.shape for picture in smaller[0]] == [(30, 45, 3), (30, 45)]
         means = np.asarray(image).reshape(30, 2, 45, 2, 3).mean((1, 3))
         assert np.abs(smaller[0][0] - means).max() <= 0.5
