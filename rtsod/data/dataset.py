@@ -75,11 +75,10 @@ def _from_folder(folder: Path) -> Dataset:
     if not pairing.pairs:
         raise DataError(f"{folder}: {_no_pairs(pairing)}")
     if pairing.problem is not None:
-        nearest = pairing.nearest
-        hint = f"; nearest: {nearest[0].name} and {nearest[1].name}" if nearest else ""
+        count = counted(len(pairing.pairs), "pair")
         raise DataError(
-            f"{folder}: {len(pairing.pairs)} pairs, but {pairing.problem}{hint}: add or remove files, or give a list "
-            "file of the pairs"
+            f"{folder}: {count}, but {pairing.problem}{_nearest(pairing)}: add or remove files, or give a list file of "
+            "the pairs"
         )
     published = published_set(layout.names)
     if published is None:
@@ -89,7 +88,7 @@ def _from_folder(folder: Path) -> Dataset:
         )
     complaints: tuple[str, ...] = ()
     if len(pairing.pairs) != published.pairs:
-        complaints = (f"{published.name}: {len(pairing.pairs)} pairs, but {published.pairs} are published",)
+        complaints = (f"{published.name}: {counted(len(pairing.pairs), 'pair')}, but {published.pairs} are published",)
     return Dataset(published.name, folder, layout.description, published.role, pairing.pairs, complaints)
 
 
@@ -120,9 +119,14 @@ def _inner_test(name: str, pairing: Pairing) -> tuple[str, ...]:
 
 def _no_pairs(pairing: Pairing) -> str:
     endings = " ".join(sorted(suffix.lstrip(".") for suffix in STILL_SUFFIXES))
-    found = f"{len(pairing.lonely_images)} pictures, {len(pairing.lonely_masks)} masks, but no pairs"
-    nearest = pairing.nearest
-    hint = f"; nearest: {nearest[0].name} and {nearest[1].name}" if nearest else ""
+    images, masks = counted(len(pairing.lonely_images), "picture"), counted(len(pairing.lonely_masks), "mask")
+    found = f"{images}, {masks}, but no pairs"
+    hint = _nearest(pairing)
     if pairing.duplicates:
         hint = f"; {pairing.problem}"
     return f"{found}{hint}: a picture and its mask have the same name but for the ending, one of {endings}"
+
+
+def _nearest(pairing: Pairing) -> str:
+    nearest = pairing.nearest
+    return f"; nearest: {nearest[0].name} and {nearest[1].name}" if nearest else ""
