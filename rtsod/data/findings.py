@@ -63,7 +63,7 @@ def check_sizes(name: str, pairs: Sequence[Pair], headers: Sequence[tuple[Header
         )
         turned = any((i.width, i.height) == (m.height, m.width) and _sideways(i) != _sideways(m) for _, i, m in wrong)
         hint = (
-            "EXIF turns one of the two: turn its pixels, for example with mogrify -auto-orient"
+            "EXIF turns one of the two: remove its orientation, for example with exiftool -Orientation= FILE"
             if turned
             else "make masks of the pictures' size"
         )

@@ -161,6 +161,11 @@ def test_a_turned_picture_whose_mask_is_not_turned(root: Path) -> None:
     save(root / "im" / "0001.jpg", picture(), exif=exif)
     with pytest.raises(DataError, match=r"0001\.jpg 16x24, 0001\.png 24x16\): EXIF turns one of the two"):
         _examined(root)
+    exif[0x112] = 1  # as the message says
+    save(root / "im" / "0001.jpg", picture(), exif=exif)
+    assert _examined(root).notes == ()
+    exif[0x112] = 6
+    save(root / "im" / "0001.jpg", picture(), exif=exif)
     save(root / "gt" / "0001.png", disc(), exif=exif)
     assert _examined(root).notes == ()
     exif[0x112] = 3
