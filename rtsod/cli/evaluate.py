@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, answer, run_command
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig
-from rtsod.errors import UsageError
+from rtsod.errors import RtsodError, UsageError
 from rtsod.system.names import path_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -118,7 +118,7 @@ def _evaluate(arguments: Sequence[str] | None, signals: StopSignals) -> None:
     from rtsod.evaluation.console_table import console_table
     from rtsod.evaluation.data_sets import open_data_sets
     from rtsod.evaluation.evaluate import evaluate
-    from rtsod.evaluation.report import PAGE, check_folder, free_folder, write_partial, write_report
+    from rtsod.evaluation.report import PAGE, check_folder, free_folder, write_report
 
     subjects, folder = _subjects(options), options.out or free_folder()
     check_folder(folder)
@@ -127,21 +127,29 @@ def _evaluate(arguments: Sequence[str] | None, signals: StopSignals) -> None:
         plan = _plan(options, subjects, datasets)
         try:
             evaluate(plan, result, lambda one: _open(one, options, reporter, progress), reporter.notify, progress)
-        except Interrupted:
-            if not result.empty:
-                write_partial(folder, result)
-            raise Interrupted(*_what_is_left(result, folder, options)) from None
+        except (Interrupted, RtsodError) as error:
+            lines = _what_is_left(result, folder, options, str(error) or "interrupted")
+            if isinstance(error, RtsodError):
+                for line in lines:
+                    reporter.notify(line)
+                raise
+            raise Interrupted(*["; ".join(lines)] * bool(lines)) from None
     signals.hold()  # writing takes a few seconds, and what was measured shall not be lost
     write_report(folder, result)
     answer(f"{console_table(result)}\n{folder / PAGE}")
 
 
-def _what_is_left(result: Evaluation, folder: Path, options: argparse.Namespace) -> list[str]:
-    """What an interrupted run leaves, in one line or none."""
-    left = [] if result.empty else [f"what was measured is in {folder}"]
-    if options.save_maps is not None:
+def _what_is_left(result: Evaluation, folder: Path, options: argparse.Namespace, outcome: str) -> list[str]:
+    """Keep what an unfinished run has measured, and say where that is."""
+    from rtsod.evaluation.report import write_partial
+
+    left = []
+    if not result.empty:
+        write_partial(folder, result, outcome)
+        left.append(f"what was measured is in {folder}")
+    if options.save_maps is not None and result.sets:
         left.append(f"maps are in {options.save_maps}: the same command goes on from there")
-    return ["; ".join(left)] if left else []
+    return left
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -12,15 +12,13 @@ from rtsod.errors import UsageError
 from rtsod.evaluation.contact_sheet import encoded, sheet
 from rtsod.evaluation.page import page
 from rtsod.evaluation.plots import curves
-from rtsod.evaluation.result import Evaluation, SetResult, per_picture
+from rtsod.evaluation.result import DONE, Evaluation, SetResult, per_picture
 from rtsod.evaluation.tables import latex, markdown, tables
 from rtsod.pages.figures import svg_element, svg_file
 from rtsod.system.files import json_from_text, output_error, read_text, unfinished_folder
 
 RESULT: Final = "result.json"
 PAGE: Final = "report.html"
-INTERRUPTED: Final = "interrupted"
-"""The outcome of a run that was."""
 _DEFAULT: Final = "eval"
 _PICTURES: Final = "-pictures.json"
 
@@ -28,7 +26,7 @@ _PICTURES: Final = "-pictures.json"
 def free_folder() -> Path:
     """Where results go unless a folder is given: ``eval``, or ``eval-2``, ``eval-3``, ... if that is taken.
 
-    What an interrupted run left there may be replaced.
+    What an unfinished run left there may be replaced.
     """
     number, folder = 1, Path(_DEFAULT)
     while folder.exists() and not _is_partial(folder):
@@ -41,7 +39,7 @@ def check_folder(folder: Path) -> None:
     """Find out whether results can be written there, before minutes are spent on them.
 
     Args:
-        folder: must not exist yet, be empty, or hold what an interrupted run left: nothing else is overwritten.
+        folder: must not exist yet, be empty, or hold what an unfinished run left: nothing else is overwritten.
 
     Raises:
         UsageError: it holds something, or is a file.
@@ -84,15 +82,18 @@ def write_report(folder: Path, result: Evaluation) -> None:
     _write(folder, files)
 
 
-def write_partial(folder: Path, result: Evaluation) -> None:
-    """Write what an interrupted evaluation has measured: numbers alone, and no tables that could be taken for results.
+def write_partial(folder: Path, result: Evaluation, outcome: str) -> None:
+    """Write what an unfinished evaluation has measured: numbers alone, and no tables that could be taken for results.
 
-    Its outcome is set to ``INTERRUPTED``.
+    Args:
+        folder: to write.
+        result: its outcome is set.
+        outcome: why it ended.
 
     Raises:
         OutputError: it cannot be written.
     """
-    result.outcome = INTERRUPTED
+    result.outcome = outcome
     files = {f"{_file_name(one)}{_PICTURES}": _json(per_picture(one)) for one in result.sets}
     _write(folder, {**files, RESULT: _json(result.summary())})
 
@@ -121,7 +122,7 @@ def _is_partial(folder: Path) -> bool:
         outcome = json_from_text(read_text(folder / RESULT)).get("outcome")
     except (OSError, ValueError, AttributeError):
         return False
-    return bool(outcome == INTERRUPTED)
+    return bool(outcome not in (None, DONE))
 
 
 def _json(content: object) -> bytes:

@@ -17,6 +17,8 @@ from rtsod.evaluation.paper_numbers import paper_numbers
 from rtsod.evaluation.protocols import Protocol
 from rtsod.evaluation.scores import PairScores, SetScores, summarise
 
+DONE: Final = "done"
+"""The outcome of a complete evaluation."""
 _DIGITS: Final = 9
 """Of numbers in JSON: what a sum of a thousand pictures holds for sure, and no noise of the last bits."""
 
@@ -92,7 +94,7 @@ class Evaluation:
     """See :func:`rtsod.system.provenance.describe`."""
     resamples: int
     seed: int
-    outcome: str = "done"
+    outcome: str = DONE
     """Or why it ended early."""
     sets: list[SetResult] = field(default_factory=list)
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from rtsod.__main__ import main
-from rtsod.errors import ExitCode
+from rtsod.errors import EngineError, ExitCode
+from rtsod.frames import Alpha
 from tests.evaluation.small_set import noisy, small_set, write_maps
+from tests.support.fakes import FakeEngine, right_half
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +97,31 @@ raise SystemExit(main(["evaluate", {str(maps)!r}, {str(tmp_path / "set")!r}, "--
     kept = json.loads((tmp_path / "out" / "set-pictures.json").read_text())
     assert len(kept["methods"]["maps"]) == 2
     assert not list(tmp_path.glob(".rtsod-*"))
+
+
+def test_an_engine_that_fails_loses_nothing(
+    tmp_path: Path, maps: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(call: int) -> Alpha:
+        if call == 5:
+            raise EngineError("inference failed")
+        return right_half(64)
+
+    monkeypatch.setattr("rtsod.backends.open_engine", lambda *_: FakeEngine(answer))
+    arguments = ("lite", tmp_path / "set", "--workers", 1, "--out", tmp_path / "out", "--save-maps", tmp_path / "kept")
+    assert _evaluate(*arguments) == ExitCode.ENGINE
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert last == "rtsod evaluate: inference failed"
+    assert lines[-2:] == [
+        f"what was measured is in {tmp_path / 'out'}",
+        f"maps are in {tmp_path / 'kept'}: the same command goes on from there",
+    ]
+    summary = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert summary["outcome"] == "inference failed"
+    assert 0 < summary["sets"][0]["methods"][0]["measured"] < 6
+    monkeypatch.setattr("rtsod.backends.open_engine", lambda *_: FakeEngine())
+    assert _evaluate(*arguments) == ExitCode.DONE
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["outcome"] == "done"
 
 
 def test_the_drawn_scene_needs_no_data(tmp_path: Path, published_weights: dict[str, Path]) -> None:

@@ -126,7 +126,7 @@ def test_an_interrupted_run_leaves_numbers_and_no_tables(tmp_path: Path) -> None
     del result.sets[0].methods[1].scores[3:]
     result.sets[0].intervals = None
     (tmp_path / "out").mkdir()
-    write_partial(tmp_path / "out", result)
+    write_partial(tmp_path / "out", result, "interrupted")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"result.json", "set-pictures.json"}
     summary = json.loads((tmp_path / "out" / "result.json").read_text())
     assert summary["outcome"] == "interrupted"
@@ -138,7 +138,7 @@ def test_what_an_interrupted_run_left_is_replaced_and_nothing_else(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = _evaluation(tmp_path)
-    write_partial(Path("eval"), result)
+    write_partial(Path("eval"), result, "a reason")
     assert free_folder() == Path("eval")
     check_folder(Path("eval"))
     Path("eval/mine").touch()
