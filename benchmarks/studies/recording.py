@@ -29,6 +29,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, Literal
 
+# Before PyAV: see rtsod/sinks/__init__.py.
+import cv2  # noqa: F401
+
 from benchmarks.support.clips import read_clip
 from benchmarks.support.study import positive_int, run_study
 from rtsod.backends import open_engine
