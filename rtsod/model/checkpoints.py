@@ -38,6 +38,29 @@ def load_network(path: Path, model: ModelName) -> U2Net:
     Raises:
         WeightsError: the file is missing, damaged, or does not hold this model's weights.
     """
+    tensors = read_tensors(path)
+
+    with torch.device("meta"):  # skips random weights, which would be overwritten at once
+        network = U2Net(TABLES[model])
+    network.to_empty(device="cpu").eval()
+    if isinstance(tensors, list):
+        _fill_folded(network, tensors, path, model)
+    else:
+        _fill_by_name(network, tensors, path, model)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+        raise WeightsError(f"{path}: holds values that are not finite: the file is damaged")
+    return network.requires_grad_(False)
+
+
+def read_tensors(path: Path) -> Mapping[str, Tensor] | list[Tensor]:
+    """The tensors of a file of weights of any table, by name.
+
+    Of ONNX, whose names are others, a list: weight and bias of every convolution, alternating, in graph order, with
+    batch norm folded into them.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds something else.
+    """
     readers: dict[str, Callable[[Path], Mapping[str, Tensor] | list[Tensor]]] = {
         ".pth": _read_pickle,
         ".pt": _read_pickle,
@@ -59,18 +82,7 @@ def load_network(path: Path, model: ModelName) -> U2Net:
         raise WeightsError(f"{path}: is empty")
     if size > MAX_BYTES:
         raise WeightsError(f"{path}: {size / 1e6:.0f} MB, more than the weights of this network can have")
-    tensors = reader(path)
-
-    with torch.device("meta"):  # skips random weights, which would be overwritten at once
-        network = U2Net(TABLES[model])
-    network.to_empty(device="cpu").eval()
-    if isinstance(tensors, list):
-        _fill_folded(network, tensors, path, model)
-    else:
-        _fill_by_name(network, tensors, path, model)
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
-        raise WeightsError(f"{path}: holds values that are not finite: the file is damaged")
-    return network.requires_grad_(False)
+    return reader(path)
 
 
 def _read_pickle(path: Path) -> Mapping[str, Tensor]:
