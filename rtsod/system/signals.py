@@ -38,6 +38,7 @@ class StopSignals:
     def __init__(self) -> None:
         self._received: list[int] = []
         self._holding = False
+        self._forced = _FORCED_SIGNALS
         self._previous: dict[int, object] = {}
 
     @property
@@ -50,9 +51,15 @@ class StopSignals:
         """The exit code for the first signal, or 0 if there was none."""
         return _CODES[signal.Signals(self._received[0])] if self._received else ExitCode.DONE
 
-    def hold(self) -> None:
-        """Only record signals from now on."""
+    def hold(self, forced: int = _FORCED_SIGNALS) -> None:
+        """Only record signals from now on.
+
+        Args:
+            forced: this many signals of one kind end the process at once. (Of one kind, because ``torchrun`` sends a
+                SIGTERM to processes that Ctrl-C has sent a SIGINT already.)
+        """
         self._holding = True
+        self._forced = forced
 
     def __enter__(self) -> Self:
         for number in _CODES:
@@ -67,7 +74,7 @@ class StopSignals:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._received.append(number)
-        if len(self._received) >= _FORCED_SIGNALS:
+        if len(self._received) >= _FORCED_SIGNALS or self._received.count(number) >= self._forced:
             os._exit(self.exit_code)
         if not self._holding:
             raise Interrupted
