@@ -14,17 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
-from rtsod.config import INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODELS
+from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODELS, Fit
 from rtsod.errors import UsageError
 
 Preset: TypeAlias = Literal["paper", "modern", "finetune"]
 TrainPrecision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 Schedule: TypeAlias = Literal["constant", "cosine"]
-TrainFit: TypeAlias = Literal["stretch", "pad", "crop"]
 
 TRAIN_PRECISIONS: Final[tuple[str, ...]] = get_args(TrainPrecision)
 SCHEDULES: Final[tuple[str, ...]] = get_args(Schedule)
-FITS: Final[tuple[str, ...]] = get_args(TrainFit)
 NO_VALIDATION: Final = "none"
 """``--val none``: train without validation."""
 DEMO: Final = "demo:"
@@ -100,8 +98,9 @@ class TrainConfig:
 
     data: tuple[str, ...]
     """What :func:`rtsod.data.dataset.open_dataset` takes."""
-    model: str = "lite"
-    """``full``, ``lite``, or the path of a TOML table, see :func:`rtsod.model.description.table_from_toml`."""
+    model: str | None = None
+    """``full``, ``lite``, or the path of a TOML table, see :func:`rtsod.model.table.table_from_toml`. None: the table
+    that the weights of :attr:`init` say they have, else lite."""
     preset: Preset = "modern"
     recipe: Recipe = field(default_factory=lambda: PRESETS["modern"])
     init: Path | None = None
@@ -115,7 +114,7 @@ class TrainConfig:
     used at this size."""
     crop: int = 288
     """Side of the square that is cut from it, in pixels, as in the paper; at most :attr:`size`."""
-    fit: TrainFit = "stretch"
+    fit: Fit = "stretch"
     """How a picture becomes a square; kept with the weights. The paper stretches."""
     steps: int | None = None
     """Length of the run; None: the recipe's, unless :attr:`minutes` is given."""
@@ -139,7 +138,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.data:
             raise UsageError("no data: give one or more data sets, such as a folder with pictures and masks")
-        if self.model not in MODELS and Path(self.model).suffix.lower() != ".toml":
+        if self.model is not None and self.model not in MODELS and Path(self.model).suffix.lower() != ".toml":
             raise UsageError(f"--model {self.model}: must be {', '.join(MODELS)}, or a table: a .toml file")
         _check_choice("--preset", self.preset, tuple(PRESETS))
         _check_choice("--precision", self.precision, TRAIN_PRECISIONS)

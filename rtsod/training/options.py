@@ -70,7 +70,7 @@ def config_text(config: TrainConfig) -> str:
 def _new(given: Mapping[str, Any]) -> TrainConfig:
     preset = given.get("preset", TrainConfig.__dataclass_fields__["preset"].default)
     rest = {name: value for name, value in given.items() if name not in _RECIPE}
-    model = rest.get("model", TrainConfig.__dataclass_fields__["model"].default)
+    model = given.get("model") or given.get("init") or "lite"
     rest["data"] = tuple(given.get("data", ()))
     rest["out"] = given.get("out") or RUNS / f"{Path(model).stem}-{preset}"
     return TrainConfig(recipe=_with_recipe(PRESETS[preset], given), **rest)

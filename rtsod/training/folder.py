@@ -1,0 +1,93 @@
+"""A run's folder: what lies where in it, and that only one run writes it.
+
+::
+
+    runs/NAME/
+    ├── config.json          what the run was told
+    ├── log.jsonl            what happened, see :mod:`rtsod.training.log`
+    ├── best.safetensors     the weights that validated best
+    ├── last.safetensors     the newest ones
+    ├── checkpoints/         the whole state, see :mod:`rtsod.training.checkpoints`
+    ├── previews/            maps of held-out pictures
+    └── report.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtsod.errors import OutputError, UsageError
+from rtsod.system.file_lock import locked
+from rtsod.system.files import output_error, write_text
+from rtsod.training.config import TrainConfig
+from rtsod.training.options import CONFIG_NAME, config_text
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths in a run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """What the run was told."""
+        return self.path / CONFIG_NAME
+
+    @property
+    def log(self) -> Path:
+        """What happened."""
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The whole state."""
+        return self.path / "checkpoints"
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to resume. A run that failed before its first checkpoint left nothing of worth."""
+        return any(self.checkpoints.glob("step-*"))
+
+    @property
+    def best(self) -> Path:
+        """The weights that validated best."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The newest weights."""
+        return self.path / "last.safetensors"
+
+    @property
+    def lock(self) -> Path:
+        """Locked while a run writes here."""
+        return self.path / ".lock"
+
+
+@contextmanager
+def opened_folder(config: TrainConfig, *, resume: bool) -> Iterator[RunFolder]:
+    """Make or open a run's folder, and keep other runs out of it while the block runs.
+
+    Raises:
+        UsageError: it holds a run already, and ``resume`` is not set.
+        OutputError: it cannot be written, or another run writes it.
+    """
+    folder = RunFolder(config.out)
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = locked(folder.lock, 0, lambda: None)
+    except TimeoutError as error:
+        raise OutputError(f"{folder.path}: another run writes there: wait for it, or give another --out") from error
+    except OSError as error:
+        raise output_error(folder.path, error) from error
+    with lock:
+        if not resume:
+            if folder.has_checkpoint:
+                raise UsageError(f"{folder.path}: holds a run: add --resume to go on with it, or give another --out")
+            folder.log.unlink(missing_ok=True)
+        write_text(folder.config, config_text(config))
+        yield folder
