@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rtsod.cli.common import Parser, answer, run_command
-from rtsod.errors import ExitCode, UsageError
+from rtsod.config import FITS
+from rtsod.errors import ExitCode
 from rtsod.system.names import path_to_read, path_to_write
-from rtsod.system.signals import StopSignals
-from rtsod.training.config import FITS, PRESETS, SCHEDULES, TRAIN_PRECISIONS
+from rtsod.system.signals import Interrupted, StopSignals
+from rtsod.training.config import PRESETS, SCHEDULES, TRAIN_PRECISIONS
 from rtsod.training.options import config_from_options
+
+if TYPE_CHECKING:
+    from rtsod.training.session import TrainResult
 
 _PROGRAM: Final = "rtsod train"
 _DESCRIPTION: Final = """\
@@ -55,11 +61,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | None:
     given = vars(_parser().parse_args(arguments))
     resume, check = given.pop("resume"), given.pop("check")
-    if check:
-        raise UsageError("--check is not made yet")
     config = config_from_options(given, resume=resume)
-    answer(str(config))
+    from rtsod.app.train_console import TrainConsole  # late: --help and a mistyped option must not wait for these
+    from rtsod.training.check import check as checked
+    from rtsod.training.run import train
+
+    console = TrainConsole()
+    if check:
+        with console.bar():
+            found = checked(config, console)
+        answer(f"{'passed' if found.passed else 'failed'}: {found.text}")
+        return ExitCode.DONE if found.passed else ExitCode.CHECK_FAILED
+    with console.bar():
+        result = train(
+            config,
+            console,
+            resume=resume,
+            begun=lambda: signals.hold(forced=2),
+            stop=lambda: signals.received,
+        )
+    if int(os.environ.get("RANK", "0")):  # torchrun's: the first process speaks for all
+        return None
+    if result.reason == "stopped":
+        raise Interrupted(
+            f"saved after step {result.steps}: go on with rtsod train --resume --out {shlex.quote(str(config.out))}"
+        )
+    answer(_summary(result))
     return None
+
+
+def _summary(result: TrainResult) -> str:
+    """The last line: where the weights are, how good they are, and how to use them."""
+    best = result.best
+    quality = "" if best is None else f" (MAE {best.mae:.4f}, maxF {best.max_f:.4f}, step {best.step})"
+    why = ", ended early: nothing better came" if result.reason == "patience" else ""
+    return (
+        f"{result.weights}{quality} after {result.steps} steps{why}; try it: "
+        f"rtsod run --weights {shlex.quote(str(result.weights))}"
+    )
 
 
 def _parser() -> Parser:
