@@ -31,7 +31,8 @@ section { background: var(--panel); border: 1px solid var(--line); border-radius
 .verdict { color: var(--tone); font-weight: 600; } .yes { --tone: var(--good); } .no { --tone: var(--bad); }
 .none { --tone: var(--axis); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; vertical-align: top; padding: 6px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { text-align: right; vertical-align: top; padding: 6px 10px; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; font-size: 13px; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 td:first-child { white-space: normal; min-width: 130px; } tr:last-child td { border-bottom: 0; }
