@@ -99,6 +99,27 @@ def test_the_errors_are_0_for_the_exact_alpha_and_grow_with_the_blur() -> None:
     assert fringe(picture, picture, exact) == 0
 
 
+def _gradient(alpha: Alpha) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The magnitude of the Gaussian derivative with sigma 1.4, cut off at 3 sigma; beyond the border, pixels repeat."""
+    offsets = np.arange(-5, 6)
+    g = np.exp(-(offsets**2) / (2 * 1.4**2))
+    derivative = np.outer(g, -offsets * g)  # down the rows, along the columns
+    derivative /= np.sqrt((derivative**2).sum())
+    padded = np.pad(alpha.astype(np.float64), 5, mode="edge")
+    magnitude = np.zeros(alpha.shape)
+    for y, x in np.ndindex(*alpha.shape):
+        window = padded[y : y + 11, x : x + 11]
+        magnitude[y, x] = np.hypot((window * derivative).sum(), (window * derivative.T).sum())
+    return magnitude
+
+
+def test_the_gradient_error_follows_its_definition() -> None:
+    random = np.random.default_rng(5)
+    alpha, exact = random.random((13, 17), np.float32), random.random((13, 17), np.float32)
+    expected = ((_gradient(alpha) - _gradient(exact)) ** 2).sum() / 1e3
+    assert gradient_error(alpha, exact) == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_gradient_error_of_a_straight_step_follows_its_definition() -> None:
     step = np.zeros((64, 64), np.float32)
     step[:, 32:] = 1
