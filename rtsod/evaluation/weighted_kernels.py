@@ -132,25 +132,30 @@ def missed(
     """
     height, width = truth.shape
     g0, g1, g2, g3 = gaussian[0], gaussian[1], gaussian[2], gaussian[3]
-    down = np.zeros(width + 6)  # blurred down the columns: one row, with nothing to its left and right
+    down = np.empty(width + 6)  # blurred down the columns: a part of a row, and 3 columns to its left and right
     total = 0.0
     for y in range(height):
-        some = False
-        for x in range(width):
-            some |= truth[y, x]
-        if not some:
+        first, after = 0, width  # the columns with foreground
+        while first < width and not truth[y, first]:
+            first += 1
+        while after > first and not truth[y, after - 1]:
+            after -= 1
+        if first == after:
             continue
+        begin, end = max(0, first - 3), min(width, after + 3)
         down[:] = 0.0
+        part = down[begin - first + 3 :][: end - begin]
         for k in range(max(0, y - 3), min(height, y + 4)):
-            tap = gaussian[k - y + 3]
-            for x in range(width):
-                down[x + 3] += tap * spread[k, x]
-        for x in range(width):
+            tap, row = gaussian[k - y + 3], spread[k][begin:end]
+            for x in range(part.size):
+                part[x] += tap * row[x]
+        errors, subject = prediction[y][first:after], truth[y][first:after]
+        for x in range(subject.size):
             blurred = (
                 g0 * (down[x] + down[x + 6])
                 + g1 * (down[x + 1] + down[x + 5])
                 + g2 * (down[x + 2] + down[x + 4])
                 + g3 * down[x + 3]
             )
-            total += min(1.0 - prediction[y, x], blurred) if truth[y, x] else 0.0
+            total += min(1.0 - errors[x], blurred) if subject[x] else 0.0
     return total
