@@ -6,8 +6,8 @@ is ``>= t``, so that threshold 0 predicts every pixel. Curves run over t = 0..25
 F is ``(1 + beta²) P R / (beta² P + R)`` with beta² = 0.3 (Achanta et al., "Frequency-tuned salient region detection",
 CVPR 2009). There are two conventions for a set of pictures, and they differ:
 
-* the U²-Net paper's tool takes F of the set's *mean precision and recall*: :func:`f_of_means`;
-* PySODMetrics (Fan) takes the *mean of the pictures' F*: :func:`mean_of_f`.
+* the U²-Net paper's tool takes F of the set's *mean precision and recall*: ``MeanCurves.f_of_means``;
+* PySODMetrics (Fan) takes the *mean of the pictures' F*: ``MeanCurves.f``.
 """
 
 from __future__ import annotations
@@ -133,15 +133,6 @@ class MeanCurves:
         return float(self.f_of_means[:-1].max())
 
 
-def f_of_means(curves: Sequence[Curves]) -> Curve:
-    """F of a set's mean precision and mean recall, the U²-Net paper's convention; its maxF is :func:`max_f_of_means`.
-
-    Raises:
-        ValueError: there are none.
-    """
-    return MeanCurves.of(curves).f_of_means
-
-
 def max_f_of_means(curves: Sequence[Curves]) -> float:
     """The paper's maxF, see :attr:`MeanCurves.max_f`.
 
@@ -149,15 +140,6 @@ def max_f_of_means(curves: Sequence[Curves]) -> float:
         ValueError: there are none.
     """
     return MeanCurves.of(curves).max_f
-
-
-def mean_of_f(curves: Sequence[Curves]) -> Curve:
-    """The mean of the pictures' F curves, PySODMetrics' convention.
-
-    Raises:
-        ValueError: there are none.
-    """
-    return MeanCurves.of(curves).f
 
 
 def mae(prediction: Levels | Map, truth: Truth) -> float:

@@ -10,15 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from rtsod.evaluation.curves import (
-    Curves,
-    Levels,
-    Truth,
-    f_of_means,
-    mae,
-    max_f_of_means,
-    mean_of_f,
-)
+from rtsod.evaluation.curves import Curves, Levels, MeanCurves, Truth, mae, max_f_of_means
 
 PAIRS = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
     lambda shape: st.tuples(
@@ -85,16 +77,18 @@ def test_the_two_conventions_differ() -> None:
     truth = np.array([[True, False]])
     good = Curves.of(np.array([[255, 0]], np.uint8), truth)
     bad = Curves.of(np.array([[0, 255]], np.uint8), truth)
-    assert f_of_means([good, bad])[128] == pytest.approx(0.5)
-    assert mean_of_f([good, bad])[128] == pytest.approx(0.5)
+    means = MeanCurves.of([good, bad])
+    assert means.f_of_means[128] == pytest.approx(0.5)
+    assert means.f[128] == pytest.approx(0.5)
     everything = Curves.of(np.array([[255, 255]], np.uint8), truth)
-    assert mean_of_f([good, everything])[128] == pytest.approx((1 + 1.3 * 0.5 / (0.15 + 1)) / 2)
-    assert f_of_means([good, everything])[128] == pytest.approx(1.3 * 0.75 / (0.3 * 0.75 + 1))
+    means = MeanCurves.of([good, everything])
+    assert means.f[128] == pytest.approx((1 + 1.3 * 0.5 / (0.15 + 1)) / 2)
+    assert means.f_of_means[128] == pytest.approx(1.3 * 0.75 / (0.3 * 0.75 + 1))
 
 
 def test_the_papers_maximum_leaves_out_the_last_threshold() -> None:
     curves = Curves.of(np.array([[255, 254, 0]], np.uint8), np.array([[True, False, False]]))
-    assert f_of_means([curves]).max() == 1
+    assert MeanCurves.of([curves]).f_of_means.max() == 1
     assert max_f_of_means([curves]) == pytest.approx(1.3 * 0.5 / (0.15 + 1))
 
 
@@ -122,6 +116,4 @@ def test_what_is_no_pair_is_refused(prediction: Levels, truth: Truth) -> None:
 
 def test_no_pictures_have_no_mean() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        f_of_means([])
-    with pytest.raises(ValueError, match="at least one"):
-        mean_of_f([])
+        MeanCurves.of([])

@@ -9,7 +9,7 @@ from rtsod.evaluation.alignment import e_curve
 from rtsod.evaluation.curves import f_measure
 from rtsod.evaluation.matting import MattingErrors
 from rtsod.evaluation.scores import PairScores, measure, summarise
-from tests.evaluation.pairs import pair
+from tests.evaluation.pairs import pair, stretched
 
 NUMBERS = (20, 41, 55, 73, 90, 104, 121)
 """Pairs, two of which have a truth without foreground."""
@@ -80,6 +80,24 @@ def test_matting_errors_are_those_of_the_pictures_with_a_real_alpha() -> None:
 def test_what_is_no_map_is_refused(prediction: np.ndarray) -> None:
     with pytest.raises(ValueError, match="map"):
         measure(prediction, np.ones((2, 2), np.bool_))
+
+
+def test_a_table_of_values_is_the_same_as_a_map_of_them() -> None:
+    for number in (10, 13, 34, 37, 49):  # none of them is flat, and none reaches 255
+        prediction, truth = pair(number)
+        low, high = prediction.min() / 255, prediction.max() / 255
+        values = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
+        by_table, by_map = measure(prediction, truth, values=values), measure(stretched(prediction), truth)
+        assert by_table.numbers() == by_map.numbers()
+        assert by_table.curves.hits.tolist() == by_map.curves.hits.tolist()
+
+
+def test_a_table_is_checked() -> None:
+    prediction, truth = pair(20)
+    with pytest.raises(ValueError, match="256 numbers"):
+        measure(prediction, truth, values=np.zeros(255))
+    with pytest.raises(ValueError, match="not within 0 and 1"):
+        measure(prediction, truth, values=np.arange(256.0))
 
 
 def test_memory_order_does_not_matter() -> None:
