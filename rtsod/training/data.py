@@ -12,7 +12,7 @@ from rtsod.data.examination import Examined
 from rtsod.data.pairs import Pair
 from rtsod.data.preparation import prepare_training
 from rtsod.training.config import NO_VALIDATION, TrainConfig
-from rtsod.training.order import Order
+from rtsod.training.order import Order, small_oftener
 from rtsod.training.reporter import TrainReporter
 
 
@@ -35,13 +35,14 @@ class TrainData:
         """What is validated on."""
         return _pairs(self.held_out)
 
-    def order(self, copies: int, batch: int, seed: int) -> Order:
+    def order(self, copies: int, batch: int, seed: int, *, small_subjects_oftener: bool = False) -> Order:
         """The order of the samples.
 
         Args:
             copies: samples of each picture, see :class:`rtsod.training.samples.SampleRecipe`.
             batch: samples a step.
             seed: of the run.
+            small_subjects_oftener: see :func:`rtsod.training.order.small_oftener`.
         """
         sizes = [len(each.dataset.pairs) for each in self.training]
         ends, count = np.cumsum(sizes), sum(sizes)
@@ -50,9 +51,12 @@ class TrainData:
             for end, size in zip(ends, sizes, strict=True)
         ]
         weights = [each.dataset.weight for each in self.training]
-        if len(set(weights)) == 1:
-            return Order(groups, batch=batch, seed=seed)
         shares = [size * weight for size, weight in zip(sizes, weights, strict=True)]
+        if small_subjects_oftener:
+            areas = np.tile(np.concatenate([each.areas for each in self.training]), copies)
+            groups, shares = small_oftener(groups, areas, shares)
+        elif len(set(weights)) == 1:
+            return Order(groups, batch=batch, seed=seed)
         return Order(groups, batch=batch, seed=seed, weights=shares)
 
     def summary(self) -> dict[str, Any]:

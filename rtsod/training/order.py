@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from rtsod.errors import UsageError
 
 _SHUFFLE: Final = 1
-"""Tells the random numbers that shuffle an epoch from those that shuffle a group."""
+"""Tells the random numbers that shuffle a round from those that shuffle a group."""
 _PASS: Final = 2
-_KEPT_EPOCHS: Final = 2
-"""Two epochs meet in one step where the second begins."""
+_KEPT_ROUNDS: Final = 2
+"""Two rounds meet in one step where the second begins."""
+_LEAST_DRAWS: Final = 1000
+"""Of a round in which groups are mixed by weights: shares of few draws would be rounded too much."""
 SMALL_AREA: Final = 0.04
 """A subject on a smaller share of its picture is small. Of 320 pixels, the network's coarsest map has 10 x 10 cells:
 such a subject fills fewer than four of them."""
@@ -40,10 +42,10 @@ class Draw(NamedTuple):
 class Order:
     """The endless stream of samples that the steps take their batches from.
 
-    Samples form groups: data sets that are mixed, or pictures with small and large subjects. An epoch has as many draws
-    as there are samples. Each group has its share of them, rounded, and at least one. It goes through all of its
-    samples in random order, then through all of them in another order. Batches run on across the ends of epochs, so
-    all are full, also if there are fewer samples than a batch holds.
+    Samples form groups: data sets that are mixed, or pictures with small and large subjects. A round has as many draws
+    as there are samples, or 1000 if weights mix fewer. Each group has its share of them, rounded, and at least one. It
+    goes through all of its samples in random order, then through all of them in another order. Batches run on across
+    the ends of rounds, so all are full, also if there are fewer samples than a batch holds.
 
     Args:
         groups: the indices of each group's samples; none empty.
@@ -68,13 +70,12 @@ class Order:
         shares = np.asarray(sizes if weights is None else weights, np.float64)
         if len(shares) != len(sizes) or not (np.isfinite(shares) & (shares > 0)).all():
             raise UsageError(f"weights of {len(sizes)} data set(s) must be as many numbers above 0")
-        self.epoch_length = int(sizes.sum())
-        """Draws an epoch."""
-        self._quotas = np.maximum(1, np.rint(self.epoch_length * shares / shares.sum())).astype(np.int64)
+        draws = max(int(sizes.sum()), _LEAST_DRAWS)
+        self._quotas = np.maximum(1, np.rint(draws * shares / shares.sum())).astype(np.int64)
         if weights is None:
             self._quotas = sizes
-        self._draws_per_epoch = int(self._quotas.sum())
-        self._epoch = lru_cache(_KEPT_EPOCHS)(self._shuffled_epoch)
+        self._draws_per_round = int(self._quotas.sum())
+        self._round = lru_cache(_KEPT_ROUNDS)(self._shuffled_round)
 
     @classmethod
     def of_sets(cls, sizes: Sequence[int], *, batch: int, seed: int, weights: Sequence[float] | None = None) -> Order:
@@ -98,24 +99,24 @@ class Order:
             raise UsageError(f"--batch {self._batch} cannot be split among {world} processes: use a multiple")
         draws = []
         for position in range(step * self._batch + rank, (step + 1) * self._batch, world):
-            epoch, offset = divmod(position, self._draws_per_epoch)
-            passes, indices = self._epoch(epoch)
+            number, offset = divmod(position, self._draws_per_round)
+            passes, indices = self._round(number)
             draws.append(Draw(int(passes[offset]), int(indices[offset])))
         return draws
 
-    def _shuffled_epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _shuffled_round(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         passes, indices = [], []
-        for number, (group, quota) in enumerate(zip(self._groups, self._quotas, strict=True)):
-            positions = np.arange(epoch * quota, (epoch + 1) * quota)
+        for place, (group, quota) in enumerate(zip(self._groups, self._quotas, strict=True)):
+            positions = np.arange(number * quota, (number + 1) * quota)
             passes.append(positions // len(group))
-            orders = {turn: self._shuffled_group(number, turn) for turn in np.unique(passes[-1])}
+            orders = {turn: self._shuffled_group(place, turn) for turn in np.unique(passes[-1])}
             indices.append(np.array([orders[p // len(group)][p % len(group)] for p in positions], np.int64))
-        shuffle = np.random.default_rng((self._seed, _SHUFFLE, epoch)).permutation(self._draws_per_epoch)
+        shuffle = np.random.default_rng((self._seed, _SHUFFLE, number)).permutation(self._draws_per_round)
         return np.concatenate(passes)[shuffle], np.concatenate(indices)[shuffle]
 
-    def _shuffled_group(self, number: int, turn: int) -> NDArray[np.int64]:
-        random = np.random.default_rng((self._seed, _PASS, number, turn))
-        return self._groups[number][random.permutation(len(self._groups[number]))]
+    def _shuffled_group(self, place: int, turn: int) -> NDArray[np.int64]:
+        group = self._groups[place]
+        return group[np.random.default_rng((self._seed, _PASS, place, turn)).permutation(len(group))]
 
 
 def small_oftener(

@@ -41,6 +41,11 @@ def picture_side(preset: Preset, description: Description) -> int | None:
     return None if preset == "paper" else math.ceil(description.size / _augmentation(preset).zoom[0])
 
 
+def draws_small_oftener(preset: Preset) -> bool:
+    """Whether pictures with small subjects are drawn more often, see :func:`rtsod.training.order.small_oftener`."""
+    return preset != "paper"
+
+
 def _augmentation(preset: Preset) -> Augmentation:
     return augmentation.MODERN if preset == "modern" else augmentation.FINETUNE
 

@@ -24,7 +24,7 @@ from rtsod.training.memory import check_memory, memory_need
 from rtsod.training.network import load_weights, new_network, unfold_batch_norm
 from rtsod.training.order import Order
 from rtsod.training.pictures import PairPictures
-from rtsod.training.presets import loss_recipe, picture_side, sample_recipe
+from rtsod.training.presets import draws_small_oftener, loss_recipe, picture_side, sample_recipe
 from rtsod.training.reporter import SilentTrainReporter, TrainReporter
 from rtsod.training.samples import Sample, Samples
 from rtsod.training.session import Session, TrainResult
@@ -73,7 +73,8 @@ def train(
         data = open_data(config, shown)
         network, description = new_network(config)
         samples = _samples(config, description, data)
-        order = data.order(len(samples) // len(data.pairs), config.recipe.batch, config.seed)
+        copies, small = len(samples) // len(data.pairs), draws_small_oftener(config.preset)
+        order = data.order(copies, config.recipe.batch, config.seed, small_subjects_oftener=small)
         anew = not (resume and RunFolder(config.out).has_checkpoint)
         if anew and config.init is not None and load_weights(network, config.init):
             shown.notify(f"{config.init}: batch norm is folded: measured anew on {_UNFOLD_SAMPLES} samples")
