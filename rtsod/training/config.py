@@ -23,6 +23,9 @@ Schedule: TypeAlias = Literal["constant", "cosine"]
 
 TRAIN_PRECISIONS: Final[tuple[str, ...]] = get_args(TrainPrecision)
 SCHEDULES: Final[tuple[str, ...]] = get_args(Schedule)
+FINETUNE_PATIENCE: Final = 5
+"""Validations without a better one after which preset ``finetune`` ends: a quarter of its run. Few data are soon
+learned by heart."""
 NO_VALIDATION: Final = "none"
 """``--val none``: train without validation."""
 DEMO: Final = "demo:"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rtsod.errors import UsageError
 from rtsod.system.files import json_from_text, read_text
-from rtsod.training.config import PRESETS, Recipe, TrainConfig
+from rtsod.training.config import FINETUNE_PATIENCE, NO_VALIDATION, PRESETS, Recipe, TrainConfig
 
 CONFIG_NAME: Final = "config.json"
 RUNS: Final = Path("runs")
@@ -71,6 +71,8 @@ def _new(given: Mapping[str, Any]) -> TrainConfig:
     preset = given.get("preset", TrainConfig.__dataclass_fields__["preset"].default)
     rest = {name: value for name, value in given.items() if name not in _RECIPE}
     model = given.get("model") or given.get("init") or "lite"
+    if preset == "finetune" and given.get("val") != NO_VALIDATION:
+        rest.setdefault("patience", FINETUNE_PATIENCE)
     rest["data"] = tuple(given.get("data", ()))
     rest["out"] = given.get("out") or RUNS / f"{Path(model).stem}-{preset}"
     return TrainConfig(recipe=_with_recipe(PRESETS[preset], given), **rest)

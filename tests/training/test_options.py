@@ -28,6 +28,14 @@ def test_each_preset_is_as_written_and_an_option_replaces_one_field() -> None:
     assert _config(ema="none", clip="none").recipe.ema is None
 
 
+def test_finetuning_ends_early_where_it_can() -> None:
+    init = Path("w.pth")
+    assert _config(preset="finetune", init=init).patience == 5
+    assert _config(preset="finetune", init=init, patience=9).patience == 9
+    assert _config(preset="finetune", init=init, val="none").patience is None
+    assert _config(preset="modern").patience is None
+
+
 def test_the_papers_recipe() -> None:
     recipe = PRESETS["paper"]
     assert (recipe.learning_rate, recipe.betas, recipe.eps, recipe.weight_decay) == (1e-3, (0.9, 0.999), 1e-8, 0)
