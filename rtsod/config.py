@@ -95,6 +95,8 @@ def _check_seconds(option: str, seconds: float | None) -> None:
         raise UsageError(f"{option} {seconds:g}: must be more than 0 seconds, and finite")
 
 
+DEFAULT_MODEL: Final[ModelName] = "full"
+"""The network that runs unless another is asked for, or your weights say that they are of another."""
 DEFAULT_FPS: Final = 30
 """Frames per second of a camera or of the drawn scene, unless another rate is requested."""
 
@@ -141,8 +143,8 @@ class SourceConfig:
 class EngineConfig:
     """Which network runs, and on what."""
 
-    model: ModelName = "full"
-    """``full`` is finer, ``lite`` is faster."""
+    model: ModelName | None = None
+    """``full`` is finer, ``lite`` is faster. None: what ``weights`` say of themselves, or else ``DEFAULT_MODEL``."""
     engine: EngineName = "auto"
     """The inference engine; ``auto`` chooses the fastest one that is installed and works."""
     precision: Precision = "auto"
@@ -152,14 +154,16 @@ class EngineConfig:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` (NVIDIA), ``gpu`` or ``npu`` (Intel, with OpenVINO)."""
     input_size: int = 320
     """Side of the network's square input, in pixels. 320 is the paper's size; smaller is faster and coarser. A size
-    that is not a multiple of 32 is rounded to one."""
+    that is not a multiple of 32 is rounded to one. For your own weights, :func:`rtsod.model.weights.trained_size` tells
+    the size that they were trained at."""
     weights: Path | None = None
     """Your own weights file; None downloads the authors' weights once and caches them."""
     threads: int | None = None
     """Threads for inference on a CPU; None is one for each core. Not an option: the program decides it."""
 
     def __post_init__(self) -> None:
-        _check_choice("--model", self.model, MODELS)
+        if self.model is not None:
+            _check_choice("--model", self.model, MODELS)
         _check_choice("--engine", self.engine, ENGINES)
         _check_choice("--precision", self.precision, PRECISIONS)
         _check_names("--weights", self.weights)

@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsod.config import EngineConfig
+from rtsod.config import EngineConfig, Fit
 from rtsod.errors import MaskError
 
 Image: TypeAlias = NDArray[np.uint8]
@@ -346,13 +346,22 @@ class Availability:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitting:
+    """How a picture becomes the network's square input, as in the training of its weights."""
+
+    fit: Fit = "stretch"
+    bars: tuple[int, int, int] = (0, 0, 0)
+    """BGR colour, uint8, of what ``pad`` adds."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What an engine runs, as reported by the runtime after opening."""
 
     name: str
     """``"openvino"``, ``"torch"``, ..."""
     model: str
-    """``"full"`` or ``"lite"``."""
+    """``"full"``, ``"lite"``, or the name that your own weights give themselves."""
     precision: str
     """``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"int8"``, as compiled, not as requested."""
     device: str
@@ -365,6 +374,8 @@ class EngineInfo:
     """True: ``infer`` also accepts a stream's frames at their own size and scales them where that is fastest."""
     config: EngineConfig | None = None
     """The configuration that runs, with nothing left at ``auto``; None for engines that are not configured (fakes)."""
+    fitting: Fitting = Fitting()
+    """How pictures are to be made square for it."""
     slow_to_open: bool = False
     """True: opening this engine at another input size takes minutes, so nothing opens one during a run."""
     inference_seconds: float | None = field(default=None, compare=False)

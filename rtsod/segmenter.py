@@ -13,10 +13,10 @@ from rtsod.backends import open_engine
 from rtsod.config import EngineConfig, EngineName, ModelName, Precision, RefineName
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Image, Mask, Picture
-from rtsod.imaging.network_input import shrink, shrink_still, stretch_still
+from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
 from rtsod.imaging.transparency import picture_of
 from rtsod.interfaces import Engine
-from rtsod.model.weights import ReportBytes, resolve
+from rtsod.model.weights import ReportBytes, resolve, trained_size
 from rtsod.refine import refiner
 
 _DEFAULTS: Final = EngineConfig()
@@ -39,26 +39,29 @@ class Segmenter:
     @classmethod
     def open(
         cls,
-        model: ModelName = _DEFAULTS.model,
+        model: ModelName | None = _DEFAULTS.model,
         *,
         engine: EngineName = _DEFAULTS.engine,
         precision: Precision = "fp32",
         device: str = _DEFAULTS.device,
-        input_size: int = _DEFAULTS.input_size,
+        input_size: int | None = None,
         weights: str | Path | None = None,
         progress: ReportBytes = lambda done, total: None,
     ) -> Self:
         """Open a network. The authors' weights are downloaded on first use.
 
         Args:
-            model: ``"full"`` is finer, ``"lite"`` is faster.
+            model: ``"full"`` is finer, ``"lite"`` is faster. None takes what ``weights`` say of themselves, or
+                ``"full"``.
             engine: ``"openvino"``, ``"torch"``, ``"tensorrt"``, or ``"auto"`` to choose by what is installed and
                 whether there is a GPU.
             precision: ``"fp32"`` gives the authors' own maps. ``"fp16"``, ``"bf16"`` and ``"int8"`` are faster;
                 ``"auto"`` may trade a little accuracy for speed.
             device: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"gpu"`` or ``"npu"`` (Intel), or ``"auto"``.
-            input_size: side of the network's square input, in pixels; rounded to a multiple of 32.
+            input_size: side of the network's square input, in pixels; rounded to a multiple of 32. None is the size
+                that the weights were trained at.
             weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.
+                Weights that ``rtsod train`` wrote say which network they are of and how pictures must be prepared.
             progress: called with the bytes done and the total bytes while the weights are downloaded.
 
         Raises:
@@ -67,7 +70,9 @@ class Segmenter:
             EngineUnavailable: the engine, device or precision is not available on this machine.
             EngineError: the engine cannot be built or started.
         """
-        config = EngineConfig(model, engine, precision, device, input_size, Path(weights) if weights else None)
+        path = Path(weights) if weights else None
+        size = trained_size(path) if input_size is None else input_size
+        config = EngineConfig(model, engine, precision, device, size, path)
         return cls(open_engine(config, resolve(config), report=progress))
 
     @property
@@ -98,10 +103,11 @@ class Segmenter:
         if self._closed:
             raise EngineError("this Segmenter is closed: open another one")
         picture = _picture(image)
-        size = self._engine.info.input_size
+        engine = self._engine.info
         with self._turn:
-            saliency = self._engine.infer((shrink if stream else shrink_still)(picture.image, size))
-        saliency = saliency if stream else stretch_still(saliency)
+            small = (shrink if stream else shrink_still)(picture.image, engine.input_size, engine.fitting)
+            saliency = self._engine.infer(small)
+        saliency = lay_over(saliency if stream else stretch_still(saliency), picture.image, engine.fitting)
         alpha = refiner(refine, stills=not stream)(picture.image, Mask(saliency, 0, 0.0).alpha).alpha
         return alpha if picture.alpha is None else alpha * (picture.alpha * np.float32(1 / 255))
 

@@ -26,6 +26,13 @@ JOIN_SECONDS: Final = 10.0
 """How long a thread that is about to end is waited for after a test."""
 
 
+@pytest.fixture(autouse=True)
+def _bars_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tqdm is installed, PyTorch's exporter makes a hidden bar, whose thread never ends."""
+    if find_spec("tqdm") is not None:
+        monkeypatch.setattr(import_module("tqdm").tqdm, "monitor_interval", 0)
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The folder of real photographs, the authors' own maps, and real webcam clips."""

@@ -29,7 +29,7 @@ from rtsod.export.parity import Parity, compare
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.model.calibration import calibration_for
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph
 from rtsod.model.int8 import FUSION, int8_from_fp32
 from rtsod.model.u2net import U2Net, convolutions
 from rtsod.model.weights import fetch, resolve
@@ -54,9 +54,10 @@ class Study:
 
     def __init__(self, model: str, samples: Path) -> None:
         weights = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
-        self.network: U2Net = load_network(fetch(weights), weights.model)
+        graph = load_graph(fetch(weights), weights.description)
+        self.network: U2Net = graph.network
         everything = replace(calibration_for(weights), floats=(), outliers={})
-        self.graph = fix_size(openvino_from_torch(int8_from_fp32(self.network, everything, "unsigned"), _SIZE), _SIZE)
+        self.graph = fix_size(openvino_from_torch(int8_from_fp32(graph, everything, "unsigned"), _SIZE), _SIZE)
         modules = {module: name for name, module in self.network.named_modules()}
         self.names = [modules[conv].removesuffix(".conv_s1") for conv in convolutions(self.network)]
         self.names.remove(FUSION)

@@ -14,7 +14,7 @@ from rtsod.frames import EngineInfo
 from rtsod.interfaces import Engine, Shareable
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Event
-from rtsod.model.weights import fetch, is_first_use, resolve
+from rtsod.model.weights import Weights, fetch, is_first_use, resolve
 from rtsod.system.machine import thread_count
 from rtsod.system.priority import give_way
 
@@ -32,7 +32,7 @@ def fetch_on_first_use(config: EngineConfig, reporter: Reporter) -> None:
     if config.weights is not None or not is_first_use(weights := resolve(config)):
         return
     if resolve_engine(config).engine in QUICK_TO_OPEN:  # the cached engines of the others have folders of their own
-        with reporter.download(_downloading(config)) as downloaded:
+        with reporter.download(_downloading(weights)) as downloaded:
             fetch(weights, downloaded)
 
 
@@ -53,8 +53,12 @@ def open_engine_pool(
     """
     config = resolve_engine(config)
     begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
-    with reporter.download(_downloading(config)) as downloaded, reporter.build() as built:
-        weights = resolve(config)
+    weights = resolve(config)
+    if weights.description.fit == "crop":
+        reporter.notify("these weights see the picture's central square: nothing beside it is kept in front")
+    if config.input_size != weights.description.size:
+        _log.info("network: trained at %d pixels, runs at %d", weights.description.size, config.input_size)
+    with reporter.download(_downloading(weights)) as downloaded, reporter.build() as built:
         first = open_engine(begun, weights, reporter.notify, built, downloaded)
     pinned = pin_engine_config(config, first.info)
 
@@ -83,8 +87,8 @@ def open_engine_pool(
     return pool
 
 
-def _downloading(config: EngineConfig) -> str:
-    return f"downloading the {config.model} model, once"
+def _downloading(weights: Weights) -> str:
+    return f"downloading the {weights.model} model, once"
 
 
 def pin_engine_config(config: EngineConfig, info: EngineInfo) -> EngineConfig:

@@ -15,10 +15,11 @@ from rtsod.bench.result import Result
 from rtsod.bench.session import BenchmarkPlan, Session
 from rtsod.bench.sources import DEFAULT_BACKGROUND
 from rtsod.bench.target import Target
-from rtsod.cli.common import Parser, answer, run_command
+from rtsod.cli.common import Parser, answer, network_size, run_command
 from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, UsageError
+from rtsod.model import description
 from rtsod.model.weights import fetch, resolve
 from rtsod.system.files import check_writable, file_to_write
 from rtsod.system.names import path_to_read
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     network = parser.add_argument_group("network")
-    network.add_argument("--model", choices=(*MODELS, "both"), default="both", help="(default: %(default)s)")
+    network.add_argument("--model", choices=(*MODELS, "both"), help="(default: what --weights say, or both)")
     network.add_argument(
         "--engine",
         choices=(*ENGINES, _CONSTANT),
@@ -112,9 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     network.add_argument(
         "--input-size",
         type=int,
-        default=_DEFAULTS.input_size,
         metavar="S",
-        help="side of the network's input in pixels, a multiple of 32 (default: %(default)s)",
+        help="side of the network's input in pixels, a multiple of 32 (default: the size that the weights were trained "
+        f"at, {_DEFAULTS.input_size} for the authors')",
     )
     network.add_argument("--weights", type=path_to_read, metavar="FILE", help="(default: the authors' weights)")
     network.add_argument(
@@ -178,10 +179,12 @@ def _plan(options: argparse.Namespace) -> BenchmarkPlan:
         engine="auto" if options.engine == _CONSTANT else options.engine,
         precision=options.precision,
         device=options.device,
-        input_size=options.input_size,
+        input_size=network_size(options),
         weights=options.weights,
     )
-    models: tuple[Any, ...] = MODELS if options.model == "both" else (options.model,)
+    models: tuple[Any, ...] = MODELS if options.model in (None, "both") else (options.model,)
+    if options.model is None and options.weights is not None and description.describe(options.weights):
+        models = (None,)
     targets = tuple(Target(replace(config, model=model), options.engine == _CONSTANT) for model in models)
     if options.check and (why := targets[0].no_verdict_reason) is not None:
         raise UsageError(f"--check: {why}")

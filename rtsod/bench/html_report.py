@@ -116,7 +116,7 @@ def _network_section(result: Result) -> Iterable[str]:
     heads = ["network", "engine", "fps", "p50 ms", "p95 ms", "p99 ms", "frames", "start-up s"]
     choices = {network.engine_choice for network in result.networks if network.engine_choice}
     devices = {network.engine.device for network in result.networks}
-    panels = [(n.model, plots.MODEL_COLOURS[n.model], n.samples_ms) for n in result.networks]
+    panels = [(n.model, plots.colour_of(n.model), n.samples_ms) for n in result.networks]
     yield section(
         "Networks alone",
         table(heads, rows)
@@ -213,7 +213,7 @@ def _run_section(run: EndToEndResult) -> str:
             f"dropped.</p>{plots.timeline(run.spans)}"
         )
     if run.latencies_ms:
-        colour = plots.MODEL_COLOURS[run.case.target.model]
+        colour = plots.colour_of(run.case.target.model)
         body += plots.histogram([("Latency, capture to sink", colour, run.latencies_ms)], "ms")
     return section(f"{escape(run.case.target.model)}: {escape(run_title(run))}", body)
 

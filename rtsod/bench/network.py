@@ -14,7 +14,6 @@ import numpy as np
 
 from rtsod.bench.kernels import main_kernel
 from rtsod.bench.target import PAPER_FPS, Target
-from rtsod.config import ModelName
 from rtsod.frames import EngineInfo
 from rtsod.interfaces import Clock, Engine
 from rtsod.metrics import Percentiles
@@ -45,8 +44,8 @@ class NetworkResult:
     """The kernel that ran most of the convolutions, by OpenVINO's name; empty if unknown."""
 
     @property
-    def model(self) -> ModelName:
-        """``full`` or ``lite``."""
+    def model(self) -> str:
+        """``full``, ``lite``, or the name that your own weights give themselves."""
         return self.target.model
 
     @property

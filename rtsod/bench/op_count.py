@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtsod.config import ModelName
+from rtsod.model.table import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,16 @@ class OpCount:
         return (2 * self.activations + self.parameters) * bytes_per_value
 
 
-def count_operations(model: ModelName, input_size: int) -> OpCount:
+def count_operations(table: Sequence[Block], input_size: int) -> OpCount:
     """Run the graph on PyTorch's meta device, which computes no values, and add up its convolutions.
 
     Args:
-        model: ``full`` or ``lite``.
+        table: of the network.
         input_size: side of the network's input, in pixels.
     """
     import torch  # takes about a second to import
 
-    from rtsod.model.u2net import TABLES, U2Net, convolutions
+    from rtsod.model.u2net import U2Net, convolutions
 
     macs = activations = 0
 
@@ -48,7 +49,7 @@ def count_operations(model: ModelName, input_size: int) -> OpCount:
         macs += output.numel() * weight[0].numel()
 
     with torch.device("meta"), torch.inference_mode():
-        network = U2Net(TABLES[model]).eval()
+        network = U2Net(table).eval()
         for convolution in convolutions(network):
             convolution.register_forward_hook(add)
         network(torch.empty(1, 3, input_size, input_size))

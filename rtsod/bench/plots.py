@@ -14,11 +14,18 @@ from rtsod.bench.roofline import GTX_1080_TI_GB_S, GTX_1080_TI_GFLOPS
 from rtsod.metrics import Span, Stage
 from rtsod.pages.figures import FAINT, INK, MUTED, SERIES, Axes, Figure, new_figure, svg_element
 
-MODEL_COLOURS: Final = {"full": SERIES[0], "lite": SERIES[1]}
+_MODEL_COLOURS: Final = {"full": SERIES[0], "lite": SERIES[1]}
+_OWN_COLOUR: Final = SERIES[2]
+"""Of networks of your own."""
 _WHITE_BOX: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
 _LABEL_SPACING: Final = 0.058
 """Least distance between two labels of the roofline plot, as a share of its height."""
 _DROPPED_COLOUR: Final = "#b8c0c9"
+
+
+def colour_of(model: str) -> str:
+    """The colour of a network in every plot."""
+    return _MODEL_COLOURS.get(model, _OWN_COLOUR)
 
 
 def histogram(samples: Sequence[tuple[str, str, Sequence[float]]], label: str) -> str:
@@ -90,7 +97,7 @@ def roofline(result: Result) -> str:
         axes.set_ylim(lowest, 2.5 * max(labels)[0])
         _label_lines(axes, labels)
         for network, at, rate in points:
-            colour = MODEL_COLOURS[network.model]
+            colour = colour_of(network.model)
             axes.plot(at, rate, "o", color=colour, markersize=9, markeredgecolor="white", zorder=3)
             left = network.model == "lite"  # its intensity is lower than or equal to that of full
             axes.annotate(f"{network.model}: {rate:,.0f}", (at, rate), (-9 if left else 9, -3),

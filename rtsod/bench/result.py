@@ -13,7 +13,7 @@ from rtsod.bench.kernels import class_that_ran
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.op_count import OpCount
 from rtsod.bench.roofline import Bound, Roofline, roofline_bound
-from rtsod.config import ModelName
+from rtsod.frames import EngineInfo
 from rtsod.system.interference import is_disturbed
 from rtsod.system.processor_class import ProcessorClass
 
@@ -32,7 +32,7 @@ class Result:
     machine: dict[str, object]
     outcome: str = "running"
     """``running``, ``done``, or what ended the call early."""
-    op_counts: dict[ModelName, OpCount] = field(default_factory=dict)
+    op_counts: dict[str, OpCount] = field(default_factory=dict)
     networks: list[NetworkResult] = field(default_factory=list)
     roofline: Roofline | None = None
     no_roofline_reason: str = ""
@@ -126,7 +126,7 @@ class Result:
         bound, count = self.bound(network), self.op_counts.get(network.model)
         return {
             "model": network.model,
-            "engine": asdict(network.engine),
+            "engine": _engine_record(network.engine),
             "kernel": network.kernel,
             "why": network.engine_choice,
             "fps": round(network.fps, 3),
@@ -146,6 +146,13 @@ class Result:
         }
 
 
+def _engine_record(engine: EngineInfo) -> dict[str, Any]:
+    record = asdict(engine)
+    if engine.config is not None and engine.config.weights is not None:
+        record["config"]["weights"] = str(engine.config.weights)
+    return record
+
+
 def _roofline_record(roofline: Roofline) -> dict[str, Any]:
     fp16 = roofline.fp16_relative_to_1080_ti
     return {
@@ -160,7 +167,7 @@ def _pipeline_record(result: EndToEndResult) -> dict[str, Any]:
     case = result.case
     return {
         "model": case.target.model,
-        "engine": asdict(result.engine),
+        "engine": _engine_record(result.engine),
         "source": result.source.name,
         "size": [result.source.width, result.source.height],
         "fps": rounded_rate(result.source.fps),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from rtsod.backends import open_engine
 from rtsod.backends.constant import ConstantEngine
-from rtsod.config import EngineConfig, ModelName
+from rtsod.config import EngineConfig
 from rtsod.interfaces import Engine
-from rtsod.model.weights import resolve
+from rtsod.model.description import Description
+from rtsod.model.weights import described, resolve
 
-PAPER_FPS: Final[dict[ModelName, float]] = {"full": 30.0, "lite": 40.0}
+PAPER_FPS: Final[dict[str, float]] = {"full": 30.0, "lite": 40.0}
 """Frames per second the paper reports on a GTX 1080 Ti (arXiv:2005.09007, abstract)."""
 PAPER_INPUT_SIZE: Final = 320
 """Side of the network's input, in pixels, for which the paper reports its rates."""
@@ -25,16 +26,24 @@ class Target:
     constant: bool = False
     """Use an engine that returns a fixed mask, to measure everything except the network."""
 
+    description: Description = field(init=False)
+    """Of the weights, as their file was when this was created."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", described(self.config))
+
     @property
-    def model(self) -> ModelName:
-        """``full`` or ``lite``."""
-        return self.config.model
+    def model(self) -> str:
+        """``full``, ``lite``, or the name that your own weights give themselves."""
+        return self.description.name
 
     @property
     def no_verdict_reason(self) -> str | None:
         """Why the result cannot be compared with the paper's rates; None if it can."""
         if self.constant:
             return "constant is not a network; choose another --engine"
+        if self.model not in PAPER_FPS:
+            return f"the paper's rates are for {' and '.join(PAPER_FPS)}, not for {self.model}"
         size = self.config.input_size
         if size != PAPER_INPUT_SIZE:
             side = PAPER_INPUT_SIZE

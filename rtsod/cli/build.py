@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, network_size, run_command
 from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.names import path_to_read, path_to_write
@@ -91,14 +91,16 @@ def _build(options: argparse.Namespace) -> None:
     from rtsod.model.weights import resolve
 
     config = EngineConfig(
-        options.model, "tensorrt", options.precision, options.device, options.input_size, options.weights
+        options.model, "tensorrt", options.precision, options.device, network_size(options), options.weights
     )
-    library = load_library(options.library)
-    pictures = None if options.images is None else pictures_in(options.images, config.input_size)
+    library, weights = load_library(options.library), resolve(config)
+    pictures = None
+    if options.images is not None:
+        pictures = pictures_in(options.images, config.input_size, weights.description.fitting)
     reporter = Reporter()
     with _target(options) as target, reporter.build() as progress:
         plan = find_or_build(
-            Recipe(config, resolve(config), library, target),
+            Recipe(config, weights, library, target),
             cache=PlanCache(options.output),
             pictures=pictures,
             rebuild=options.rebuild,

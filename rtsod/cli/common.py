@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from rtsod.config import MODELS, EngineConfig
+from rtsod.config import DEFAULT_MODEL, MODELS, EngineConfig
 from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
 from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
@@ -43,8 +43,9 @@ class Parser(argparse.ArgumentParser):
 
 def add_weights_options(parser: Parser) -> None:
     """Add the options that say which network a command works on: ``--model``, ``--weights`` and ``--input-size``."""
-    default = EngineConfig()
-    parser.add_argument("--model", choices=MODELS, default=default.model, help="which network (default: %(default)s)")
+    parser.add_argument(
+        "--model", choices=MODELS, help=f"which network (default: what --weights say, or {DEFAULT_MODEL})"
+    )
     parser.add_argument(
         "--weights",
         type=path_to_read,
@@ -54,10 +55,24 @@ def add_weights_options(parser: Parser) -> None:
     parser.add_argument(
         "--input-size",
         type=int,
-        default=default.input_size,
         metavar="S",
-        help="the network's input is SxS pixels, a multiple of 32 (default: %(default)s)",
+        help="the network's input is SxS pixels, a multiple of 32 (default: the size that the weights were trained at, "
+        f"{EngineConfig().input_size} for the authors')",
     )
+
+
+def network_size(options: argparse.Namespace) -> int:
+    """The input size that the options of :func:`add_weights_options` mean: as given, or as the weights were trained.
+
+    Raises:
+        WeightsError: the weights cannot be read.
+    """
+    given: int | None = options.input_size
+    if given is not None or options.weights is None:
+        return EngineConfig().input_size if given is None else given
+    from rtsod.model.weights import trained_size  # late: most commands are given no weights
+
+    return trained_size(options.weights)
 
 
 def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) -> int:

@@ -203,11 +203,12 @@ def _open(
     from rtsod.backends import open_engine
     from rtsod.evaluation.predict import Predictor
     from rtsod.evaluation.protocols import BY_NAME
-    from rtsod.model.weights import resolve
+    from rtsod.model.weights import resolve, trained_size
 
-    base = EngineConfig(options.model or _DEFAULTS.model, options.engine, options.precision, options.device)
+    base = EngineConfig(options.model, options.engine, options.precision, options.device)
     config = subject.config(base)
-    config = replace(config, input_size=options.input_size or _DEFAULTS.input_size)
+    size = trained_size(config.weights) if options.input_size is None else options.input_size
+    config = replace(config, input_size=size)
     weights = resolve(config)
     with reporter.download(f"downloading {weights.label} (once)") as report:
         engine = open_engine(config, weights, reporter.notify, progress, report)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, network_size, run_command
 from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Notify
 from rtsod.system.files import check_writable, file_to_write, write_bytes
 from rtsod.system.names import path_to_read
+
+if TYPE_CHECKING:
+    from rtsod.model.weights import Weights
 
 _PROGRAM: Final = "rtsod export"
 _DESCRIPTION: Final = """\
@@ -70,28 +73,36 @@ def _parser() -> Parser:
 
 def _export(options: argparse.Namespace) -> None:
     from rtsod.app.console import Reporter  # late: --help and a mistyped option must not wait for rich
+    from rtsod.model.weights import resolve
 
     config = EngineConfig(
-        options.model, "tensorrt", options.precision, input_size=options.input_size, weights=options.weights
+        options.model, "tensorrt", options.precision, input_size=network_size(options), weights=options.weights
     )
-    output: Path = options.output or Path(f"{config.model}-{config.input_size}-{options.precision}.onnx")
-    check_writable("--output", output)
-    if options.weights is not None and output.exists() and output.samefile(options.weights):
-        raise UsageError(f"--output {output}: would overwrite the weights it is made from: choose another name")
+    if options.output is not None:  # a mistake here is told before the weights are read
+        _check_output(options.output, options.weights)
+    weights = resolve(config)
+    output: Path = options.output or Path(f"{weights.model}-{config.input_size}-{options.precision}.onnx")
+    if options.output is None:
+        _check_output(output, options.weights)
     with Reporter().status("reading the weights") as notify:
-        summary = _export_to(output, config, options.images, notify)
+        summary = _export_to(output, config, weights, options.images, notify)
     answer(summary)
 
 
-def _export_to(output: Path, config: EngineConfig, images: Path | None, notify: Notify) -> str:
+def _check_output(output: Path, weights: Path | None) -> None:
+    check_writable("--output", output)
+    if weights is not None and output.exists() and weights.exists() and output.samefile(weights):
+        raise UsageError(f"--output {output}: would overwrite the weights it is made from: choose another name")
+
+
+def _export_to(output: Path, config: EngineConfig, weights: Weights, images: Path | None, notify: Notify) -> str:
     """Write the file, and return a line that describes it."""
     from rtsod.export.checked import export_checked, export_precision
     from rtsod.export.parity import pictures_in
-    from rtsod.model.weights import resolve
 
-    pictures = None if images is None else pictures_in(images, config.input_size)
+    pictures = None if images is None else pictures_in(images, config.input_size, weights.description.fitting)
     onnx = export_checked(
-        resolve(config),
+        weights,
         export_precision(config.precision),
         config.input_size,
         pictures,

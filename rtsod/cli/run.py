@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from rtsod.cli.common import Parser, run_command
+from rtsod.cli.common import Parser, network_size, run_command
 from rtsod.config import (
+    DEFAULT_MODEL,
     DEVICES,
     ENGINES,
     INPUT_SIZE_RANGE,
@@ -147,7 +148,7 @@ def _add_network_options(parser: Parser) -> None:
     model.add_argument(
         "--model",
         choices=MODELS,
-        help=f"full is finer (176 MB), lite is faster (4.7 MB) (default: {default.model})",
+        help=f"full is finer (176 MB), lite is faster (4.7 MB) (default: what --weights say, or {DEFAULT_MODEL})",
     )
     model.add_argument("--lite", dest="model", action="store_const", const="lite", help="same as --model lite")
     group.add_argument(
@@ -169,17 +170,18 @@ def _add_network_options(parser: Parser) -> None:
     group.add_argument(
         "--input-size",
         type=int,
-        default=default.input_size,
         metavar="S",
         help=f"the network sees SxS pixels, {low} to {high}, a multiple of {INPUT_SIZE_STEP}: smaller is faster and "
-        f"coarser; TensorRT in fp16 needs {MIN_FP16_INPUT_SIZE} or more (default: %(default)s)",
+        f"coarser; TensorRT in fp16 needs {MIN_FP16_INPUT_SIZE} or more (default: what the weights were trained at, "
+        f"{default.input_size} for the authors')",
     )
     group.add_argument(
         "--weights",
         type=path_to_read,
         default=default.weights,
         metavar="FILE",
-        help="your own .pth, .safetensors or folded .onnx file (default: the authors' weights, downloaded once)",
+        help="your own .pth, .safetensors or folded .onnx file; what rtsod train wrote says itself which network it is "
+        "of (default: the authors' weights, downloaded once)",
     )
 
 
@@ -355,11 +357,11 @@ def config_from(options: argparse.Namespace) -> AppConfig:
     return AppConfig(
         source=_source(options),
         engine=EngineConfig(
-            model=options.model or _DEFAULTS.engine.model,
+            model=options.model,
             engine=options.engine,
             precision=options.precision,
             device=options.device,
-            input_size=options.input_size,
+            input_size=network_size(options),
             weights=options.weights,
         ),
         quality=QualityConfig(quality=options.quality, region=options.region, target_fps=options.target_fps),

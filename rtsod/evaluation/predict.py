@@ -7,7 +7,7 @@ import numpy as np
 from rtsod.evaluation.curves import Levels
 from rtsod.evaluation.protocols import Protocol, authors_map, plain_map
 from rtsod.frames import Image
-from rtsod.imaging.network_input import shrink, shrink_still
+from rtsod.imaging.network_input import lay_over, shrink, shrink_still
 from rtsod.interfaces import Engine
 
 
@@ -42,8 +42,8 @@ class Predictor:
             EngineError: inference failed.
         """
         info = self._engine.info
-        square = (shrink_still if self._own_maximum else shrink)(image, info.input_size)
-        saliency = self._engine.infer(square)
+        square = (shrink_still if self._own_maximum else shrink)(image, info.input_size, info.fitting)
+        saliency = lay_over(self._engine.infer(square), image, info.fitting)
         height, width = image.shape[:2]
         return (authors_map if self._own_maximum else plain_map)(np.ascontiguousarray(saliency), height, width)
 

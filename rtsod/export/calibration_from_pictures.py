@@ -12,9 +12,8 @@ from rtsod.errors import EngineError
 from rtsod.export.parity import Parity, compare
 from rtsod.frames import Image
 from rtsod.model.calibration import Calibration
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph
 from rtsod.model.int8 import int8_from_fp32, layers_left_in_float, measure_ranges
-from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import Weights
 from rtsod.progress import BuildProgress, Notify
 
@@ -48,15 +47,15 @@ def calibration_from_pictures(
         EngineError: 8 bits are too coarse for these weights.
     """
     inputs = [torch.from_numpy(picture)[None] for picture in pictures]
-    network = load_network(checkpoint, weights.model)
+    exact = load_graph(checkpoint, weights.description)
     notify(f"measuring the ranges on {len(inputs)} picture(s)")
-    maxima, outliers = measure_ranges(network, _counted("measuring", inputs, progress))
+    maxima, outliers = measure_ranges(exact, _counted("measuring", inputs, progress))
 
-    floats = layers_left_in_float(network, outliers)
+    floats = layers_left_in_float(exact, outliers)
     calibration = Calibration(weights.model, weights.sha256, maxima, outliers, floats, f"{len(inputs)} pictures")
     compared = inputs[:: -(-len(inputs) // _MAX_COMPARED)]
     notify(f"comparing with float32 on {len(compared)} picture(s)")
-    exact, rounded = SaliencyGraph(network).eval(), int8_from_fp32(network, calibration, "unsigned")
+    rounded = int8_from_fp32(exact, calibration, "unsigned")
     with torch.inference_mode():
         parity = compare(
             (rounded(each)[0, 0].numpy(), exact(each)[0, 0].numpy())

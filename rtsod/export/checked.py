@@ -18,9 +18,9 @@ from rtsod.imaging.fit import cover
 from rtsod.imaging.network_input import shrink
 from rtsod.imaging.stills.image_file import load
 from rtsod.model.calibration import calibration_for
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph
+from rtsod.model.description import PRECISION_KEY
 from rtsod.model.golden_input import golden_input
-from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.progress import BuildProgress, Notify
 
@@ -83,12 +83,13 @@ def export_checked(
         EngineError: the export failed, or the graph's output differs too much from PyTorch's.
     """
     calibration = calibration_for(weights) if precision == "int8" else None
-    network = load_network(fetch(weights, report), weights.model)
+    exact = load_graph(fetch(weights, report), weights.description)
     notify(f"exporting the {weights.model} model to ONNX, {precision}, {input_size} x {input_size}")
     progress("exporting", 0, 1)
-    graph = onnx_from_torch(network, precision, input_size, calibration)
+    graph = onnx_from_torch(exact, precision, input_size, calibration)
+    for key, value in {**weights.description.to_metadata(), PRECISION_KEY: precision}.items():
+        graph.metadata_props.add(key=key, value=value)
     progress("exporting", 1, 1)
-    exact = SaliencyGraph(network).eval()
 
     def reference(picture: Image) -> Alpha:
         with torch.inference_mode():

@@ -29,7 +29,7 @@ from rtsod.model.fp16 import fp16_from_fp32
 from rtsod.model.golden_input import golden_input
 from rtsod.model.int8 import Int8Conv, int8_from_fp32
 from rtsod.model.saliency import SaliencyGraph
-from rtsod.model.u2net import U2Net, convolutions
+from rtsod.model.u2net import convolutions, upsamplings
 
 ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 
@@ -42,7 +42,7 @@ INPUT: Final = "image"
 OUTPUT: Final = "saliency"
 """Name of the output, float32 ``(1, 1, S, S)`` in [0, 1]."""
 UPSAMPLINGS: Final = 38
-"""Bilinear upsamplings in either model."""
+"""Bilinear upsamplings in either published model."""
 
 _ONNX_TYPES: Final = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int8": TensorProto.FLOAT}
 """Type of the stored weights. For int8 they are float: TensorRT applies their quantizers when it builds the plan."""
@@ -55,14 +55,14 @@ _CASTS: Final = {
 
 
 def onnx_from_torch(
-    network: U2Net, precision: ExportPrecision, input_size: int, calibration: Calibration | None = None
+    exact: SaliencyGraph, precision: ExportPrecision, input_size: int, calibration: Calibration | None = None
 ) -> onnx.ModelProto:
     """Export the network.
 
     Args:
-        network: float32, on the CPU, in evaluation mode, batch norm folded. It is not modified.
+        exact: float32, on the CPU, in evaluation mode, batch norm folded. It is not modified.
         precision: the precision of every convolution.
-        input_size: S, pixels. All sizes in the graph are constants, those of the 38 upsamplings included.
+        input_size: S, pixels. All sizes in the graph are constants, those of the upsamplings included.
         calibration: activation ranges for these weights; required for int8, otherwise ignored.
 
     Returns:
@@ -76,14 +76,14 @@ def onnx_from_torch(
     if find_spec("onnxscript") is None:
         raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript (the extra rtsod[export])")
     example = torch.from_numpy(golden_input(input_size))[None]
-    graph: nn.Module = SaliencyGraph(network).eval()
-    counts = Counts(convolutions=len(convolutions(network)))
+    graph: nn.Module = exact
+    counts = Counts(convolutions=len(convolutions(exact.network)), upsamplings=upsamplings(exact.network))
     if precision == "int8":
         assert calibration is not None
-        graph = int8_from_fp32(network, calibration, "signed")
+        graph = int8_from_fp32(exact, calibration, "signed")
         counts = _counts(graph)
     elif precision == "fp16":
-        graph = SaliencyGraph(fp16_from_fp32(network, SaliencyGraph(network).normalised(example))).eval()
+        graph = exact.around(fp16_from_fp32(exact.network, exact.normalised(example)))
     try:
         with torch.no_grad(), _quiet():
             program = torch.onnx.export(

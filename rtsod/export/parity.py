@@ -22,9 +22,9 @@ from onnx.reference.op_run import OpRun
 
 from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
-from rtsod.frames import Alpha, Image
+from rtsod.frames import Alpha, Fitting, Image
 from rtsod.imaging.iou import iou_of_all
-from rtsod.imaging.network_input import shrink
+from rtsod.imaging.network_input import STRETCH, shrink
 from rtsod.imaging.stills.image_file import load
 from rtsod.imaging.stills.still_format import has_still_suffix, still_format
 
@@ -91,8 +91,8 @@ def compare(maps: Iterable[tuple[NDArray[Any], Alpha]]) -> Parity:
     return Parity(len(errors), float(np.mean(errors)), float(np.max(errors)), iou_of_all(maps))
 
 
-def pictures_in(folder: Path, size: int) -> list[Image]:
-    """Load the photographs of a folder, without its subfolders, each scaled to ``(size, size, 3)`` uint8 BGR.
+def pictures_in(folder: Path, size: int, fitting: Fitting = STRETCH) -> list[Image]:
+    """Load the photographs of a folder, without its subfolders, each as the network sees it: ``(size, size, 3)`` BGR.
 
     Raises:
         UsageError: the folder has no photographs, or one cannot be read.
@@ -104,7 +104,7 @@ def pictures_in(folder: Path, size: int) -> list[Image]:
     if not paths:
         raise UsageError(f"no photographs in {folder}: put some directly into it, for example JPEG or PNG files")
     try:
-        return [shrink(load(path).image, size) for path in paths]
+        return [shrink(load(path).image, size, fitting) for path in paths]
     except SourceError as error:
         raise UsageError(str(error)) from error
 

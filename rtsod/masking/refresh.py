@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rtsod.frames import Frame, Mask
-from rtsod.imaging.network_input import shrink
+from rtsod.imaging.network_input import lay_over, shrink
 from rtsod.interfaces import Clock, Engine
 from rtsod.masking.roi import RoiMap
 from rtsod.metrics import Metrics, Stage
@@ -136,7 +136,7 @@ class BackgroundRefresher:
 def _refresh(engine: Engine, frame: Frame, roi: RoiMap | None, metrics: Metrics, clock: Clock) -> Refresh:
     started = clock()
     with metrics.stage(Stage.PREPROCESS, frame.index):
-        small = shrink(frame.image, engine.info.input_size)
+        small = shrink(frame.image, engine.info.input_size, engine.info.fitting)
     with metrics.stage(Stage.INFER, frame.index):
-        alpha = engine.infer(small)
+        alpha = lay_over(engine.infer(small), frame.image, engine.info.fitting)
     return Refresh(frame, Mask(alpha, frame.index, frame.captured_at), roi, clock() - started)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Mask
-from rtsod.imaging.network_input import shrink
+from rtsod.imaging.network_input import blank_unseen, lay_over, shrink
 from rtsod.interfaces import Engine
 from rtsod.masking.refresh import Refresh, Refresher
 from rtsod.masking.roi import RoiTracker
@@ -44,6 +45,9 @@ class RoiMasker:
         self._part = part
         self._refresher = refresher
         self._metrics = metrics
+        # A crop of the ROI would cut the subject off: bars keep its shape just as well.
+        fitting = part.info.fitting
+        self._fitting = replace(fitting, fit="pad") if fitting.fit == "crop" else fitting
         self._roi = RoiTracker(size, part.info.input_size)
         self._scene_change = SceneChangeDetector()
         self._refresh_seconds = 0.0
@@ -116,11 +120,14 @@ class RoiMasker:
 
     def _ask(self, frame: Frame) -> Mask:
         """The mask of the ROI."""
+        engine, region = self._part.info, self._roi.crop(frame.image)
         with self._metrics.stage(Stage.PREPROCESS, frame.index):
-            small = shrink(self._roi.crop(frame.image), self._part.info.input_size)
+            small = shrink(region, engine.input_size, self._fitting)
         with self._metrics.stage(Stage.INFER, frame.index):
-            part = Mask(self._part.infer(small), frame.index, frame.captured_at)  # validated before it is used
-        return Mask(self._roi.paste(part.alpha), frame.index, frame.captured_at)
+            saliency = lay_over(self._part.infer(small), region, self._fitting)
+        part = Mask(saliency, frame.index, frame.captured_at)  # validated before it is used
+        placed = blank_unseen(self._roi.paste(part.alpha), frame.image, engine.fitting)
+        return Mask(placed, frame.index, frame.captured_at)
 
     def _whole(self, frame: Frame) -> Mask:
         """The mask of the full frame, without waiting longer than for any other mask."""

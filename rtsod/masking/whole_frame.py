@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtsod.frames import Frame, Mask
-from rtsod.imaging.network_input import shrink, shrink_still, stretch_still
+from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
 from rtsod.metrics import Metrics, Stage
 
@@ -37,10 +37,11 @@ class WholeFrame:
         engine, image = self._engine.info, frame.image
         if self._stills or not engine.takes_frames:
             with self._metrics.stage(Stage.PREPROCESS, frame.index):
-                image = (shrink_still if self._stills else shrink)(image, engine.input_size)
+                image = (shrink_still if self._stills else shrink)(image, engine.input_size, engine.fitting)
         with self._metrics.stage(Stage.INFER, frame.index):
             saliency = self._engine.infer(image)
-        return Mask(stretch_still(saliency) if self._stills else saliency, frame.index, frame.captured_at)
+        saliency = lay_over(stretch_still(saliency) if self._stills else saliency, frame.image, engine.fitting)
+        return Mask(saliency, frame.index, frame.captured_at)
 
     def run_deferred(self) -> None:
         """Do nothing: no work is deferred."""

@@ -17,8 +17,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
+from rtsod.model.description import PUBLISHED_DESCRIPTIONS
 from rtsod.model.weights import Weights
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.files import json_from_text
@@ -43,7 +43,7 @@ class OutlierChannels:
 class Calibration:
     """The activation ranges of one file of weights."""
 
-    model: ModelName
+    model: str
     weights_sha256: str
     maxima: Mapping[str, float]
     """The largest output of every ConvBNReLU layer (``stage1.rebnconvin``) and every stage (``stage1``) over all
@@ -115,11 +115,14 @@ def calibration_for(weights: Weights) -> Calibration:
     Raises:
         EngineUnavailable: there is none, or it is damaged; the message names the command that creates one.
     """
-    option = "--model full" if weights.model == "full" else "--model lite"
-    command = f"rtsod calibrate {option} --images FOLDER"
+    places: list[Traversable] = []
+    command = "rtsod calibrate"
+    if weights.model in PUBLISHED_DESCRIPTIONS:
+        command += f" --model {weights.model}"
+        places.append(files("rtsod") / "assets" / "calibration" / f"{weights.model}.json")
+    command += " --images FOLDER"
     if weights.path is not None:
         command += f" --weights {weights.path}"
-    places: list[Traversable] = [files("rtsod") / "assets" / "calibration" / f"{weights.model}.json"]
     with suppress(OSError):
         places.append(user_calibration_path(weights))
     for place in places:

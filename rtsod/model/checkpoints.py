@@ -21,35 +21,56 @@ from torch import Tensor
 
 from rtsod.config import ModelName
 from rtsod.errors import WeightsError
-from rtsod.model.u2net import TABLES, U2Net, convolutions, fold_batch_norm, fold_structure
+from rtsod.model.description import PRECISION_KEY, PUBLISHED_DESCRIPTIONS, Description
+from rtsod.model.saliency import SaliencyGraph
+from rtsod.model.u2net import U2Net, fold_batch_norm, fold_structure
 
 MAX_BYTES: Final = 1 << 30
 """The largest file that is read. The full model has 176 MB, and an optimizer's state beside it twice that."""
 
 
-def load_network(path: Path, model: ModelName) -> U2Net:
+def load_graph(path: Path, model: ModelName | Description) -> SaliencyGraph:
+    """:func:`load_network` within the normalisation that it was trained with: pixels in, saliency out.
+
+    Raises:
+        WeightsError: as there.
+    """
+    description = _description(model)
+    return SaliencyGraph(load_network(path, description), description.mean, description.deviation).eval()
+
+
+def load_network(path: Path, model: ModelName | Description) -> U2Net:
     """The network with these weights: in evaluation mode, batch norm folded, float32, on the CPU.
 
     Args:
         path: ``.pth``/``.pt`` or ``.safetensors`` with the authors' keys (batch norm folded or not), or the folded
             ``.onnx``.
-        model: which of the two networks the file should hold.
+        model: which network the file should hold.
 
     Raises:
-        WeightsError: the file is missing, damaged, or does not hold this model's weights.
+        WeightsError: the file is missing, damaged, or does not hold this network's weights; the message lists what is
+            missing and what is there instead.
     """
+    description = _description(model)
     tensors = read_tensors(path)
-
     with torch.device("meta"):  # skips random weights, which would be overwritten at once
-        network = U2Net(TABLES[model])
-    network.to_empty(device="cpu").eval()
-    if isinstance(tensors, list):
-        _fill_folded(network, tensors, path, model)
-    else:
-        _fill_by_name(network, tensors, path, model)
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+        network = U2Net(description.table).eval()
+    folded = isinstance(tensors, list) or not any(".bn_s1." in key for key in tensors)
+    if folded:
+        fold_structure(network)
+    values = _in_order(network, tensors, path) if isinstance(tensors, list) else tensors
+    _check_shapes(network, values, path, description)  # before there is memory for what a damaged file asks for
+    network.to_empty(device="cpu")
+    network.load_state_dict(values, strict=False)
+    if not all(bool(torch.isfinite(value).all()) for value in _wanted(network.state_dict()).values()):
         raise WeightsError(f"{path}: holds values that are not finite: the file is damaged")
+    if not folded:
+        fold_batch_norm(network)
     return network.requires_grad_(False)
+
+
+def _description(model: ModelName | Description) -> Description:
+    return model if isinstance(model, Description) else PUBLISHED_DESCRIPTIONS[model]
 
 
 def read_tensors(path: Path) -> Mapping[str, Tensor] | list[Tensor]:
@@ -110,9 +131,13 @@ def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
 def _read_onnx(path: Path) -> list[Tensor]:
     """Weight and bias of every convolution, alternating, in graph order."""
     try:
-        graph = onnx.load(path, load_external_data=False).graph
+        model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors are not public
         raise WeightsError(f"{path}: not an ONNX model, or damaged") from error
+    graph = model.graph
+    precision = next((entry.value for entry in model.metadata_props if entry.key == PRECISION_KEY), "fp32")
+    if precision != "fp32":
+        raise WeightsError(f"{path}: was exported in {precision[:8]}, which cannot be undone: export it in fp32")
     stored = {tensor.name: tensor for tensor in graph.initializer}
     tensors: list[Tensor] = []
     for node in graph.node:
@@ -137,37 +162,52 @@ def _read_onnx(path: Path) -> list[Tensor]:
     return tensors
 
 
-def _fill_folded(network: U2Net, tensors: list[Tensor], path: Path, model: ModelName) -> None:
-    expected = [tensor for conv in convolutions(network) for tensor in (conv.weight, conv.bias)]
-    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in expected if tensor is not None]:
-        raise WeightsError(_not_this_model(path, model, tensors[2].shape if len(tensors) == len(expected) else None))
-    fold_structure(network)
-    with torch.no_grad():
-        for tensor, value in zip(expected, tensors, strict=True):
-            assert tensor is not None
-            tensor.copy_(value)
+def _wanted(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the batch counters: they are not weights, and checkpoints older than PyTorch 0.4.1 have none."""
+    return {key: value for key, value in tensors.items() if not key.endswith("num_batches_tracked")}
 
 
-def _fill_by_name(network: U2Net, tensors: Mapping[str, Tensor], path: Path, model: ModelName) -> None:
-    folded = not any(".bn_s1." in key for key in tensors)
-    if folded:
+def _in_order(network: U2Net, tensors: list[Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors of an ONNX graph by key: the network's convolutions are registered in the order they run."""
+    keys = list(network.state_dict())
+    if len(keys) != len(tensors):
+        raise WeightsError(
+            f"{path}: an ONNX model, but not U²-Net: {len(tensors) // 2} convolutions instead of {len(keys) // 2}"
+        )
+    return dict(zip(keys, tensors, strict=True))
+
+
+def _check_shapes(network: U2Net, tensors: Mapping[str, Tensor], path: Path, wanted: Description) -> None:
+    given, expected = _wanted(tensors), _wanted(network.state_dict())
+    missing = [key for key in expected if key not in given]
+    unexpected = [key for key in given if key not in expected]
+    if missing or unexpected:
+        found = [f"{words} {_some(keys)}" for words, keys in (("lacks", missing), ("has", unexpected)) if keys]
+        raise WeightsError(f"{path}: does not hold the weights of U²-Net ({wanted.name}): it {' and '.join(found)}")
+    other = [key for key, value in expected.items() if given[key].shape != value.shape]
+    if not other:
+        return
+    for name, description in PUBLISHED_DESCRIPTIONS.items():
+        if _has_shapes_of(given, description):
+            raise WeightsError(f"{path}: holds the {name} model, not the {wanted.name} one: run with --model {name}")
+    key = other[0]
+    raise WeightsError(
+        f"{path}: does not hold the weights of U²-Net ({wanted.name}): {key} has the shape {tuple(given[key].shape)}, "
+        f"not {tuple(expected[key].shape)}; weights of a table of your own must say so: see rtsod.model.description"
+    )
+
+
+def _some(keys: list[str]) -> str:
+    """The first few keys, and how many more there are."""
+    shown = ", ".join(keys[:3])
+    return shown if len(keys) <= 3 else f"{shown} and {len(keys) - 3} more"
+
+
+def _has_shapes_of(given: Mapping[str, Tensor], description: Description) -> bool:
+    with torch.device("meta"):
+        network = U2Net(description.table)
+    if not any(".bn_s1." in key for key in given):
         fold_structure(network)
-    # Batch counters are not weights, and checkpoints written before PyTorch 0.4.1 have none.
-    given = {key: value for key, value in tensors.items() if not key.endswith("num_batches_tracked")}
-    expected = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
-    probe = given.get("stage1.rebnconv1.conv_s1.weight")
-    same_keys = given.keys() == expected.keys()
-    if not same_keys or any(given[key].shape != value.shape for key, value in expected.items()):
-        raise WeightsError(_not_this_model(path, model, probe.shape if same_keys and probe is not None else None))
-    network.load_state_dict(given, strict=False)
-    if not folded:
-        fold_batch_norm(network)
-
-
-def _not_this_model(path: Path, model: ModelName, second_conv: torch.Size | None) -> str:
-    """The message for a file of other weights. The second convolution, 64 to M channels, tells the two models apart."""
-    for name, table in TABLES.items():
-        if second_conv is not None and tuple(second_conv[:2]) == (table[0].mid_channels, 64) and name != model:
-            option = "--model full" if name == "full" else "--model lite"
-            return f"{path}: holds the {name} model, not the {model} one: run with {option}"
-    return f"{path}: does not hold the weights of U²-Net ({model}): its layers or shapes differ"
+    return {key: value.shape for key, value in _wanted(network.state_dict()).items()} == {
+        key: value.shape for key, value in given.items()
+    }

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-import safetensors
-
 from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, Fit, ModelName
 from rtsod.errors import WeightsError
+from rtsod.frames import Fitting
+from rtsod.model.onnx_metadata import read_metadata
 from rtsod.model.table import FULL, LITE, TABLES, Block, check_table, lines_from_table, table_from_lines
 from rtsod.model.table import table_from_toml as table_from_toml
 from rtsod.system.files import json_from_text, output_error, replace_file
@@ -36,6 +36,8 @@ AUTHORS_SIZE: Final = 320
 
 KEY: Final = "rtsod"
 """Of the description among the file's metadata; its value is JSON."""
+PRECISION_KEY: Final = "rtsod.precision"
+"""Of an exported ONNX file's precision: only float32 is weights again."""
 VERSION: Final = 1
 """Increased whenever an older program could not read the description, or would read it wrong."""
 MAX_CHARACTERS: Final = 100_000
@@ -86,6 +88,15 @@ class Description:
             raise ValueError(
                 f"size {self.size}: must be a multiple of {INPUT_SIZE_STEP} from {low_size} to {high_size} pixels"
             )
+
+    @property
+    def fitting(self) -> Fitting:
+        """How pictures are made square: :attr:`fit`, with bars of the mean colour.
+
+        Normalised, the mean is 0, which is also what the convolutions see beyond the border; black would be content.
+        """
+        red, green, blue = (round(255 * value) for value in self.mean)
+        return Fitting(self.fit, (blue, green, red))
 
     def to_metadata(self) -> dict[str, str]:
         """As metadata of a safetensors or ONNX file; the same description always gives the same text."""
@@ -155,6 +166,17 @@ def name_from(text: str) -> str:
     return f"my-{name}" if name in TABLES else name
 
 
+def _safetensors_metadata(path: Path) -> dict[str, str]:
+    import safetensors  # late: the authors' weights need it not
+
+    with safetensors.safe_open(path, framework="np") as file:
+        return file.metadata() or {}
+
+
+_READERS: Final = {".safetensors": _safetensors_metadata, ".onnx": read_metadata}
+_KINDS: Final = {".safetensors": "a safetensors file", ".onnx": "an ONNX model"}
+
+
 def describe(path: Path) -> Description | None:
     """What a file of weights says of itself. Reads its header alone.
 
@@ -164,15 +186,19 @@ def describe(path: Path) -> Description | None:
     Raises:
         WeightsError: it cannot be read, or its description is damaged.
     """
-    if path.suffix.lower() != ".safetensors":
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
         return None
     try:
-        with safetensors.safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
+        if path.exists() and not path.is_file():  # reading a pipe would never end
+            raise WeightsError(f"{path}: is not a file")
+        metadata = _READERS[suffix](path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except WeightsError:
+        raise
     except Exception as error:  # SafetensorError is not public in all versions
-        raise WeightsError(f"{path}: not a safetensors file, or damaged") from error
+        raise WeightsError(f"{path}: not {_KINDS[suffix]}, or damaged") from error
     try:
         return Description.from_metadata(metadata)
     except ValueError as error:

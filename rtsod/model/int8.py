@@ -30,7 +30,7 @@ from torch.fx import GraphModule, Node, symbolic_trace
 from rtsod.model.calibration import WEIGHT_MAX, Calibration, OutlierChannels
 from rtsod.model.fp16 import cancels
 from rtsod.model.outlier_channels import OutlierSplitter
-from rtsod.model.saliency import DEVIATION, MEAN, SaliencyGraph
+from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import RSU, ConvBNReLU, U2Net
 
 Int8Range: TypeAlias = Literal["unsigned", "signed"]
@@ -47,11 +47,13 @@ _MIN_SCALE: Final = 1e-6
 """Keeps the scale of a channel that is always 0 from being 0."""
 
 
-def measure_ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str, float], dict[str, OutlierChannels]]:
+def measure_ranges(
+    graph: SaliencyGraph, pictures: Iterable[Tensor]
+) -> tuple[dict[str, float], dict[str, OutlierChannels]]:
     """Measure the largest output of every ConvBNReLU layer and every stage, and find the outlier channels of layers.
 
     Args:
-        network: in evaluation mode, batch norm folded, float32.
+        graph: in evaluation mode, batch norm folded, float32.
         pictures: ``(1, S, S, 3)`` uint8 BGR each.
 
     Returns:
@@ -68,9 +70,8 @@ def measure_ranges(network: U2Net, pictures: Iterable[Tensor]) -> tuple[dict[str
 
         return module.register_forward_hook(hook)
 
-    modules = dict(network.named_modules())
+    modules = dict(graph.network.named_modules())
     hooks = [record(name, each) for name, each in modules.items() if isinstance(each, ConvBNReLU | RSU)]
-    graph = SaliencyGraph(network).eval()
     try:
         with torch.inference_mode():
             for picture in pictures:
@@ -116,11 +117,11 @@ class Int8Conv(nn.Module):
         return out
 
 
-def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Int8Range) -> GraphModule:
+def int8_from_fp32(graph: SaliencyGraph, calibration: Calibration, activations: Int8Range) -> GraphModule:
     """The whole graph, from pixels to saliency, with its quantisers.
 
     Args:
-        network: in evaluation mode, batch norm folded, float32; left as it is.
+        graph: in evaluation mode, batch norm folded, float32; left as it is.
         calibration: of these weights.
         activations: the integers that the runtime supports.
 
@@ -128,7 +129,7 @@ def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Int8Ra
         A module like :class:`rtsod.model.saliency.SaliencyGraph`. In PyTorch it computes, slowly, what the int8
         runtimes compute.
     """
-    traced = symbolic_trace(SaliencyGraph(network).eval())
+    traced = symbolic_trace(graph)
     chosen = {
         node: conv
         for node in traced.graph.nodes
@@ -137,7 +138,8 @@ def int8_from_fp32(network: U2Net, calibration: Calibration, activations: Int8Ra
         and _layer_name(node) not in (FUSION, *calibration.floats)
     }
     largest = dict(calibration.maxima) | {name: found.others_max for name, found in calibration.outliers.items()}
-    scales = _shared_scales([_sources(node.args[0]) for node in chosen], largest, activations)
+    input_scale = _input_scale(graph.pixel_range, activations)
+    scales = _shared_scales([_sources(node.args[0]) for node in chosen], largest, activations, input_scale)
     for summand in _stage_summands(traced, {_layer_name(node) for node in chosen}):
         scales.setdefault(summand, _scale(largest[_range_name(summand)], activations))
     channels = {
@@ -198,7 +200,10 @@ def _range_name(source: Node) -> str:
 
 
 def _shared_scales(
-    meetings: list[list[Node]], maxima: Mapping[str, float], activations: Int8Range
+    meetings: list[list[Node]],
+    maxima: Mapping[str, float],
+    activations: Int8Range,
+    input_scale: tuple[float, int],
 ) -> dict[Node, tuple[float, int]]:
     """Scale and zero point of each source; one pair for all sources that meet, directly or through others."""
     groups: dict[Node, set[Node]] = {}
@@ -209,7 +214,7 @@ def _shared_scales(
     for source, together in groups.items():
         names = {_range_name(each) for each in together}
         if names == {_INPUT}:
-            scales[source] = _input_scale(activations)
+            scales[source] = input_scale
         else:
             scales[source] = _scale(max(maxima[name] for name in names), activations)
     return scales
@@ -220,24 +225,23 @@ def _scale(maximum: float, activations: Int8Range) -> tuple[float, int]:
     return max(maximum / _LIMITS[activations][1], _MIN_SCALE), 0
 
 
-def _input_scale(activations: Int8Range) -> tuple[float, int]:
-    """Scale and zero point of the normalised pixels: from (0 - mean) / deviation to (1 - mean) / deviation."""
-    low = min(-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True))
-    high = max((1 - mean) / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True))
+def _input_scale(pixel_range: tuple[float, float], activations: Int8Range) -> tuple[float, int]:
+    """Scale and zero point of the normalised pixels."""
+    low, high = pixel_range
     if activations == "signed":
         return max(high, -low) / _LIMITS[activations][1], 0
     scale = (high - low) / _LIMITS[activations][1]
     return scale, round(-low / scale)
 
 
-def layers_left_in_float(network: U2Net, outliers: Mapping[str, OutlierChannels]) -> tuple[str, ...]:
+def layers_left_in_float(graph: SaliencyGraph, outliers: Mapping[str, OutlierChannels]) -> tuple[str, ...]:
     """The layers that cancel (see :func:`cancelling_layers`) but read no outlier channel: splitting does not help them.
 
     Args:
-        network: in evaluation mode, batch norm folded, float32.
+        graph: in evaluation mode, batch norm folded, float32.
         outliers: by the layer that outputs them.
     """
-    traced = symbolic_trace(SaliencyGraph(network).eval())
+    traced = symbolic_trace(graph)
     helped = {
         _layer_name(node)
         for node in traced.graph.nodes
@@ -245,7 +249,7 @@ def layers_left_in_float(network: U2Net, outliers: Mapping[str, OutlierChannels]
         and isinstance(traced.get_submodule(node.target), nn.Conv2d)
         and any(_range_name(source) in outliers for source in _sources(node.args[0]))
     }
-    return tuple(name for name in cancelling_layers(network) if name not in helped)
+    return tuple(name for name in cancelling_layers(graph.network) if name not in helped)
 
 
 def cancelling_layers(network: U2Net) -> list[str]:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rtsod.model.description import IMAGENET_DEVIATION, IMAGENET_MEAN, Rgb
 from rtsod.model.u2net import U2Net
-
-MEAN: Final = (0.485, 0.456, 0.406)
-"""Mean of ImageNet's pixels, RGB in [0, 1]: what the authors trained with."""
-DEVIATION: Final = (0.229, 0.224, 0.225)
-"""Their standard deviation."""
 
 
 class SaliencyGraph(nn.Module):
@@ -21,18 +15,27 @@ class SaliencyGraph(nn.Module):
 
     Args:
         network: in evaluation mode, batch norm folded, in the precision to run in.
+        mean: of the pixels that it was trained on, RGB in [0, 1].
+        deviation: their standard deviation.
     """
 
     gain: Tensor
     offset: Tensor
 
-    def __init__(self, network: U2Net) -> None:
+    def __init__(self, network: U2Net, mean: Rgb = IMAGENET_MEAN, deviation: Rgb = IMAGENET_DEVIATION) -> None:
         super().__init__()
         self.network = network
-        deviation, mean = torch.tensor(DEVIATION), torch.tensor(MEAN)
+        self.pixel_range = _range(mean, deviation)
+        """Smallest and largest value of a normalised pixel, over the three colours."""
+        self._normalisation = mean, deviation
         # (p / 255 - mean) / deviation, as one multiplication and one addition
-        self.register_buffer("gain", (1 / (255 * deviation)).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("offset", (-mean / deviation).view(1, 3, 1, 1), persistent=False)
+        means, deviations = torch.tensor(mean), torch.tensor(deviation)
+        self.register_buffer("gain", (1 / (255 * deviations)).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("offset", (-means / deviations).view(1, 3, 1, 1), persistent=False)
+
+    def around(self, network: U2Net) -> SaliencyGraph:
+        """The same normalisation around another network."""
+        return SaliencyGraph(network, *self._normalisation).eval()
 
     def forward(self, image: Tensor) -> Tensor:
         """(1, S, S, 3) uint8 BGR to (1, 1, S, S) float32 in [0, 1].
@@ -50,6 +53,12 @@ class SaliencyGraph(nn.Module):
         # The cast comes first: TensorRT accepts uint8 in no other operation.
         x = image.float().permute(0, 3, 1, 2).flip(1)
         return x * self.gain + self.offset
+
+
+def _range(mean: Rgb, deviation: Rgb) -> tuple[float, float]:
+    low = min(-each / scale for each, scale in zip(mean, deviation, strict=True))
+    high = max((1 - each) / scale for each, scale in zip(mean, deviation, strict=True))
+    return low, high
 
 
 class FrameGraph(nn.Module):

@@ -6,7 +6,6 @@ A table of your own is a TOML file with a line for each stage: see ``rtsod/asset
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -128,6 +127,8 @@ def table_from_toml(path: Path) -> tuple[Block, ...]:
         UsageError: the file cannot be read, or is not a table that makes a network. The message names the stage and the
             fix.
     """
+    import tomllib  # late: a run need not wait for it
+
     try:
         given = tomllib.loads(read_text(path))
     except OSError as error:

@@ -179,6 +179,12 @@ def convolutions(network: nn.Module) -> list[nn.Conv2d]:
     return [module for module in network.modules() if isinstance(module, nn.Conv2d)]
 
 
+def upsamplings(network: nn.Module) -> int:
+    """How often the network upsamples: a block of L levels L - 2 times, then five decoder stages and five side maps."""
+    inner = (module.levels - 2 for module in network.modules() if isinstance(module, RSU) and not module.dilated)
+    return sum(inner) + 5 + 5
+
+
 def fold_batch_norm(network: nn.Module) -> None:
     """Fold every batch norm into the convolution before it, in place.
 

@@ -10,12 +10,14 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from rtsod.config import EngineConfig, ModelName
+from rtsod.config import DEFAULT_MODEL, EngineConfig, ModelName
 from rtsod.errors import WeightsError
+from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description, describe
 from rtsod.model.origins import Origin, ReleaseAsset, WheelMember
 from rtsod.model.origins import ReportBytes as ReportBytes
+from rtsod.model.table import TABLES
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.files import UnfinishedFile
 
@@ -61,29 +63,36 @@ PUBLISHED: Final[dict[ModelName, _Published]] = {
 class Weights:
     """The weights that a run uses."""
 
-    model: ModelName
+    description: Description
+    """What they say of themselves; for files that say nothing, that of the published model that was asked for."""
     sha256: str
-    """SHA-256 of the file. What is derived from it (conversions, calibrations, engines) is stored under this name."""
+    """SHA-256 of the file, its description included. What is derived from it (conversions, calibrations, engines) is
+    stored under this name."""
     label: str
     """For people."""
     path: Path | None
     """Your own file; None for the authors', which :func:`fetch` downloads."""
 
+    @property
+    def model(self) -> str:
+        """The network's name: ``full``, ``lite``, or what your own weights give themselves."""
+        return self.description.name
+
 
 def published(model: ModelName) -> Weights:
     """The authors' weights of a model."""
     file = PUBLISHED[model]
-    return Weights(model, file.sha256, f"the authors' {file.file_name}", None)
+    return Weights(PUBLISHED_DESCRIPTIONS[model], file.sha256, f"the authors' {file.file_name}", None)
 
 
 def resolve(config: EngineConfig) -> Weights:
     """The weights that a configuration means. Hashes your own file; neither downloads nor reads the authors'.
 
     Raises:
-        WeightsError: your own file cannot be read.
+        WeightsError: your own file cannot be read, or says that it is of another model than was asked for.
     """
     if config.weights is None:
-        return published(config.model)
+        return published(config.model or DEFAULT_MODEL)
     if config.weights.suffix.lower() not in SUFFIXES:
         given = config.weights.suffix or "a file without suffix"
         raise WeightsError(f"{config.weights}: weights must be a {', '.join(SUFFIXES)} file, not {given}")
@@ -93,7 +102,37 @@ def resolve(config: EngineConfig) -> Weights:
         digest = sha256_of(config.weights)
     except OSError as error:
         raise WeightsError(f"{config.weights}: cannot be read: {error.strerror or error}") from error
-    return Weights(config.model, digest, config.weights.name, config.weights)
+    return Weights(described(config), digest, config.weights.name, config.weights)
+
+
+def described(config: EngineConfig) -> Description:
+    """The description of the weights that a configuration means. Reads at most the header of your own file.
+
+    Raises:
+        WeightsError: the file cannot be read, or says that it is of another model than was asked for.
+    """
+    found = None if config.weights is None else describe(config.weights)
+    if found is None:
+        return PUBLISHED_DESCRIPTIONS[config.model or DEFAULT_MODEL]
+    if config.model is not None and found.table != TABLES[config.model]:
+        raise WeightsError(
+            f"{config.weights}: says that it holds {found.name}, not the {config.model} model: drop "
+            f"--model {config.model}, for the file itself names its model"
+        )
+    return found
+
+
+def trained_size(path: Path | None) -> int:
+    """The input size, in pixels, at which weights are at their best: what they were trained at.
+
+    Args:
+        path: your own weights; None for the authors'.
+
+    Raises:
+        WeightsError: your own file cannot be read.
+    """
+    description = None if path is None else describe(path)
+    return EngineConfig().input_size if description is None else description.size
 
 
 def weights_folder() -> Path:
@@ -120,7 +159,7 @@ def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
     """
     if weights.path is not None:
         return weights.path
-    file = PUBLISHED[weights.model]
+    file = _published_file(weights)
     try:
         folder = weights_folder()
     except OSError as error:
@@ -166,7 +205,7 @@ def is_first_use(weights: Weights) -> bool:
         return False
     try:
         made = (path.name for path in cache_folder().glob("*/*"))
-        known = (PUBLISHED[weights.model].file_name, weights.sha256[:12])
+        known = (_published_file(weights).file_name, weights.sha256[:12])
         return not any(name in found for found in made for name in known)
     except OSError:
         return False
@@ -190,6 +229,11 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _published_file(weights: Weights) -> _Published:
+    """The authors' file of weights without a path."""
+    return PUBLISHED[cast("ModelName", weights.model)]
 
 
 def _is_intact(path: Path, digest: str) -> bool:

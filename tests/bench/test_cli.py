@@ -19,6 +19,8 @@ from rtsod.bench.result import MAX_KEPT_SAMPLES
 from rtsod.bench.target import Target
 from rtsod.errors import ExitCode, OutputError
 from rtsod.interfaces import Engine
+from rtsod.model.description import save_weights
+from tests.support.networks import TINY, tiny_network
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--engine", "constant", "--model", "lite", "--input-size", "64", "--seconds", "0.05"]
@@ -200,3 +202,17 @@ def test_an_interrupt_before_the_first_measurement_saves_nothing(tmp_path: Path)
 
 def _children(pid: int) -> str:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text() if Path("/proc/self").exists() else "?"
+
+
+def test_your_own_weights_are_measured_under_their_own_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, kept, page = tmp_path / "mine.safetensors", tmp_path / "b.json", tmp_path / "b.html"
+    save_weights(path, tiny_network(), TINY)
+    command = ["--engine", "torch", "--device", "cpu", "--seconds", "0.05", "--weights", str(path)]
+    assert bench.main([*command, "--json", str(kept), "--report", str(page)]) == ExitCode.DONE
+    assert "no verdict: the paper's rates are for full and lite, not for tiny" in capsys.readouterr().out
+    (measured,) = json.loads(kept.read_text())["networks"]
+    assert (measured["model"], measured["engine"]["model"], measured["engine"]["input_size"]) == ("tiny", "tiny", 64)
+    assert 0 < measured["gmac"] < 0.1
+    assert "U²-Net tiny" in page.read_text()
+    assert bench.main([*command, "--model", "lite"]) == ExitCode.WEIGHTS
+    assert "drop --model lite" in capsys.readouterr().err

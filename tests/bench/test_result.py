@@ -10,6 +10,7 @@ from rtsod.bench.console_report import network_lines, roofline_lines
 from rtsod.bench.network import NetworkResult
 from rtsod.bench.op_count import count_operations
 from rtsod.bench.result import MAX_KEPT_SAMPLES, Result, thinned
+from rtsod.model.table import FULL
 from tests.bench.results import MACHINE, ROOFLINE, network_result
 
 
@@ -53,9 +54,7 @@ def test_an_unreliable_share_says_why(
 ) -> None:
     network = network_result("full", ms, network_others)
     roofline = replace(ROOFLINE, others_cores=probes_others)
-    result = Result(
-        "", MACHINE, roofline=roofline, networks=[network], op_counts={"full": count_operations("full", 320)}
-    )
+    result = Result("", MACHINE, roofline=roofline, networks=[network], op_counts={"full": count_operations(FULL, 320)})
     said = result.share_doubt(network)
     assert (said is None) is (doubt is None)
     assert doubt is None or doubt in str(said)

@@ -20,11 +20,14 @@ from rtsod.cli.doctor import caches, gpu, main, video
 from rtsod.cli.doctor import trial as trial_module
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
-from rtsod.cli.doctor.report import page_lines, report
+from rtsod.cli.doctor.report import checks_with, page_lines, report
 from rtsod.cli.doctor.trial import trial
+from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable, SourceBusy
 from rtsod.frames import Availability, SourceInfo
+from rtsod.model.description import save_weights
 from rtsod.system.v4l2 import Device
+from tests.support.networks import TINY, tiny_network
 
 CARD = Card("NVIDIA GeForce RTX 4090", "580.95.05", (8, 9), "24564 MiB")
 
@@ -43,6 +46,25 @@ def test_the_main_job_would_run_on_this_machine(
     assert {"program", "display", "engine auto", "weights lite", "weights full", "trial"} <= set(about)
     assert about["trial"]["verdict"] == "ok"
     assert "because" in about["engine auto"]["found"]
+
+
+def test_your_own_weights_are_described_and_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_weights(path, tiny_network(), TINY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    job = EngineConfig(engine="torch", device="cpu", weights=path, input_size=TINY.size)
+    assert report(as_json=True, checks=checks_with(job)[-1:])
+    own, calibration, tried = json.loads(capsys.readouterr().out)["findings"]
+    assert own["found"].endswith("mine.safetensors: tiny, trained at 64 pixels, fit stretch")
+    assert "rtsod calibrate --images FOLDER --weights" in calibration["found"] + calibration["fix"]
+    assert "--model" not in calibration["found"] + calibration["fix"]
+    assert tried["found"].startswith("tiny on torch, fp32")
+    path.write_bytes(b"damaged")
+    assert not report(as_json=False, checks=checks_with(job)[-1:])
+    assert "FAIL  weights of your own" in capsys.readouterr().out
 
 
 def test_a_failure_is_reported_and_a_crashing_check_is_a_warning(
@@ -130,7 +152,7 @@ class TestCaches:
         assert "--weights FILE" in lite.fix
 
     def test_what_the_trial_hears_of_the_caches(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def damaged() -> str:
+        def damaged(_: EngineConfig) -> str:
             logging.getLogger("rtsod.cache").info("compiling refine_cells again: is damaged")
             return "lite, a mask in 3 ms"
 

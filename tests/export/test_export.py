@@ -19,7 +19,7 @@ from rtsod.export.checked import export_precision
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch, typing_fault
 from rtsod.export.parity import LIMITS, MIN_IOU, Parity, check_parity, compare, pictures_in
 from rtsod.frames import Alpha, Image
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph, load_network
 from rtsod.model.fp16 import cancels, fp16_from_fp32, widen
 from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
@@ -35,7 +35,7 @@ KINDS: list[tuple[ModelName, ExportPrecision]] = [
 
 
 def _reference(path: Path, model: ModelName) -> Any:
-    graph = SaliencyGraph(load_network(path, model)).eval()
+    graph = load_graph(path, model)
 
     def run(image: Image) -> Alpha:
         with torch.inference_mode():
@@ -152,8 +152,8 @@ def test_exports_are_deterministic_and_contain_no_paths_of_this_machine(
     published_weights: dict[str, Path],
 ) -> None:
     first = exported(published_weights["lite"], "lite", "fp16", 64).SerializeToString(deterministic=True)
-    network = load_network(published_weights["lite"], "lite")
-    assert onnx_from_torch(network, "fp16", 64).SerializeToString(deterministic=True) == first
+    graph = load_graph(published_weights["lite"], "lite")
+    assert onnx_from_torch(graph, "fp16", 64).SerializeToString(deterministic=True) == first
     assert str(Path(torch.__file__).parent).encode() not in first
     assert str(Path(__file__).parents[2]).encode() not in first
 
@@ -208,7 +208,7 @@ class TestCommand:
     def test_no_onnxscript(self, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
         monkeypatch.setattr("rtsod.export.onnx_from_torch.find_spec", lambda name: None)
         with pytest.raises(EngineUnavailable, match="pip install onnxscript"):
-            onnx_from_torch(load_network(published_weights["lite"], "lite"), "fp16", 64)
+            onnx_from_torch(load_graph(published_weights["lite"], "lite"), "fp16", 64)
 
 
 def test_the_message_names_a_damaged_picture(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsod.backends.constant import ConstantEngine
+from rtsod.config import Fit
 from rtsod.errors import MaskError
-from rtsod.frames import Alpha, Frame, Image, Mask
+from rtsod.frames import Alpha, Fitting, Frame, Image, Mask
+from rtsod.imaging.network_input import STRETCH
 from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS, SCENE_CHANGE_REFRESH_SECONDS, RoiMasker
 from rtsod.metrics import Metrics, Work
@@ -30,8 +33,9 @@ def see_white(image: Image) -> Alpha:
 class Counting(ConstantEngine):
     """Sees, and keeps what it was shown."""
 
-    def __init__(self, size: int, see: Callable[[Image], Alpha] = see_white) -> None:
+    def __init__(self, size: int, see: Callable[[Image], Alpha] = see_white, fitting: Fitting = STRETCH) -> None:
         super().__init__(size, self._look)
+        self._info = replace(self._info, fitting=fitting)
         self.see = see
         self.shown: list[Image] = []
 
@@ -43,8 +47,9 @@ class Counting(ConstantEngine):
 class Scene:
     """Frames with white subjects in a grey room, and a masker for them."""
 
-    def __init__(self) -> None:
-        self.whole, self.part, self.metrics = Counting(WHOLE), Counting(PART), Metrics()
+    def __init__(self, fitting: Fitting = STRETCH) -> None:
+        self.whole, self.part = Counting(WHOLE, fitting=fitting), Counting(PART, fitting=fitting)
+        self.metrics = Metrics()
         refresher = InPlaceRefresher(lambda: self.whole, self.metrics)
         self.masker = RoiMasker(WHOLE, self.part, refresher, self.metrics)
         self.index = 0
@@ -197,3 +202,27 @@ def test_a_mask_shows_only_what_its_own_frame_contains(rooms: list[list[tuple[in
         near = cv2.resize(near, (WHOLE, WHOLE), interpolation=cv2.INTER_AREA)
         assert not mask.alpha[near == 0].any()
         assert mask.captured_at == frame.captured_at
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])
+def test_the_region_obeys_the_fit_of_the_weights(fit: Fit) -> None:
+    scene = Scene(Fitting(fit, (ROOM, ROOM, ROOM)))
+    inside = (130, 60, 200, 200)
+    for _ in range(4):
+        mask = scene.mask(inside)
+    assert len(scene.part.shown) >= 2, "the region was looked at"
+    assert overlap(mask, inside) > 0.85
+    region = scene.part.shown[-1]
+    white = (region[..., 0] > 200).any(axis=0).sum(), (region[..., 0] > 200).any(axis=1).sum()
+    if fit != "stretch":
+        assert white[0] / white[1] == pytest.approx(70 / 140, rel=0.15), "the subject keeps its shape"
+
+
+def test_the_region_shows_nothing_beside_a_crop() -> None:
+    scene = Scene(Fitting("crop", (ROOM, ROOM, ROOM)))
+    half_out = (180, 60, 310, 200)  # the central square ends at 280 of 320
+    for _ in range(6):
+        mask = scene.mask(half_out)
+        assert not mask.alpha[:, round(280 / 320 * WHOLE) :].any()
+    assert len(scene.part.shown) >= 2
+    assert mask.alpha[WHOLE // 2, round(200 / 320 * WHOLE) : round(270 / 320 * WHOLE)].all()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
-from rtsod.frames import Alpha, Image
+from rtsod.config import Fit
+from rtsod.frames import Alpha, Fitting, Frame, Image
 from rtsod.interfaces import Engine
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Metrics, Stage
@@ -27,6 +29,31 @@ class Recording(FakeEngine):
     def infer(self, image: Image) -> Alpha:
         self.shapes.add(image.shape)
         return super().infer(image)
+
+
+class Bright(FakeEngine):
+    """What is bright is subject: it answers for what it is shown."""
+
+    def __init__(self, fit: Fit) -> None:
+        super().__init__()
+        self.info = replace(self.info, fitting=Fitting(fit, (0, 0, 0)))
+
+    def infer(self, image: Image) -> Alpha:
+        return np.asarray((image[..., 0] > 128).astype(np.float32))
+
+
+@pytest.mark.parametrize("stills", [False, True])
+@pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])
+def test_a_mask_covers_the_whole_frame_in_every_fit(fit: Fit, stills: bool) -> None:
+    image = np.zeros((48, 96, 3), np.uint8)
+    image[12:36, 36:84] = 255  # its right edge is beside the central square
+    alpha = WholeFrame(Bright(fit), Metrics(), stills=stills).mask(Frame(image, 0, 0.0)).alpha
+    across = alpha[32] > 0.5
+    assert alpha.shape == (64, 64)
+    assert abs(int(across.argmax()) - 24) <= 1
+    assert abs(int(across.sum()) - (24 if fit == "crop" else 32)) <= 2  # up to the central square's edge, at 48
+    assert abs(int((alpha[:, 40] > 0.5).sum()) - 32) <= 2
+    assert not alpha[:, 49:].any() or fit != "crop"
 
 
 @pytest.mark.parametrize("supervised", [False, True])

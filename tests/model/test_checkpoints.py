@@ -1,16 +1,25 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtsod.errors import WeightsError
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph, load_network
+from rtsod.model.description import PRECISION_KEY, describe, save_weights
+from rtsod.model.onnx_metadata import read_metadata
 from rtsod.model.u2net import LITE, TABLES, U2Net, fold_batch_norm
+from tests.support.networks import TINY, tiny_network
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +161,82 @@ def test_onnx_with_external_data_is_refused(published_weights: dict[str, Path], 
     onnx.save(model, tmp_path / "split.onnx", save_as_external_data=True, location="data.bin", size_threshold=0)
     with pytest.raises(WeightsError, match="other files"):
         load_network(tmp_path / "split.onnx", "lite")
+
+
+def test_missing_and_unexpected_keys_are_listed(trained: U2Net, tmp_path: Path) -> None:
+    state = trained.state_dict()
+    del state["outconv.bias"], state["side1.bias"]
+    path = tmp_path / "mine.pth"
+    torch.save({**state, "head.weight": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match=r"lacks side1\.bias, outconv\.bias and has head\.weight$"):
+        load_network(path, "lite")
+    torch.save({f"net.{key}": value for key, value in trained.state_dict().items()}, path)
+    with pytest.raises(WeightsError, match=r"lacks stage1\.\S+, \S+, \S+ and \d+ more and has net\.stage1") as caught:
+        load_network(path, "lite")
+    assert len(str(caught.value)) < 600
+
+
+def test_a_table_of_your_own_loads_and_its_normalisation_is_used(tmp_path: Path) -> None:
+    path, network = tmp_path / "tiny.safetensors", tiny_network()
+    save_weights(path, network, TINY)
+    graph = load_graph(path, TINY)
+    picture = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    rgb = picture.flip(3).permute(0, 3, 1, 2) / 255
+    normalised = (rgb - torch.tensor(TINY.mean).view(1, 3, 1, 1)) / torch.tensor(TINY.deviation).view(1, 3, 1, 1)
+    with torch.inference_mode():
+        assert torch.allclose(graph(picture), torch.sigmoid(network(normalised)), atol=1e-5)
+    low, high = graph.pixel_range
+    assert (low, high) == pytest.approx((-2.0, 3.0))  # green and blue from 0, red up to 1: written out from TINY
+
+
+def test_a_file_that_describes_more_than_it_holds_asks_for_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "liar.safetensors"
+    huge = tuple(
+        block._replace(in_channels=channels, mid_channels=1024, out_channels=1024)
+        for block, channels in zip(LITE, [3, *[1024] * 5, *[2048] * 5], strict=True)
+    )
+    safetensors.torch.save_file(tiny_network().state_dict(), path, replace(TINY, table=huge).to_metadata())
+    description = describe(path)
+    assert description is not None
+    monkeypatch.setattr(U2Net, "to_empty", None)  # what would allocate, 11 GB
+    with pytest.raises(WeightsError, match=r"liar.*has the shape"):
+        load_network(path, description)
+
+
+def test_metadata_of_onnx_is_what_the_library_reads(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    tensor = onnx.numpy_helper.from_array(np.zeros((100, 100), np.float32), "w")
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], [tensor]))
+    onnx.helper.set_model_props(model, {**TINY.to_metadata(), "author": "ü", "empty": ""})
+    onnx.save(model, path)
+    assert read_metadata(path) == {entry.key: entry.value for entry in model.metadata_props}
+    assert describe(path) == TINY
+    whole = path.read_bytes()
+    for keep in range(0, len(whole), 997):
+        path.write_bytes(whole[:keep])
+        with suppress(ValueError):
+            read_metadata(path)  # ends, whatever it finds
+    path.write_bytes(b"\xff" * 1000)
+    with pytest.raises(WeightsError, match="not an ONNX model"):
+        describe(path)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_metadata_or_a_value_error(content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(content)
+        file.flush()
+        with suppress(ValueError):
+            read_metadata(Path(file.name))
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_an_export_in_another_precision_is_no_weights(tmp_path: Path, precision: str) -> None:
+    path = tmp_path / "model.onnx"
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], []))
+    onnx.helper.set_model_props(model, {**TINY.to_metadata(), PRECISION_KEY: precision})
+    onnx.save(model, path)
+    with pytest.raises(WeightsError, match=rf"was exported in {precision}.*export it in fp32"):
+        load_network(path, TINY)

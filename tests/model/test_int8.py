@@ -29,11 +29,10 @@ from rtsod.frames import Image
 from rtsod.imaging.network_input import shrink, shrink_still
 from rtsod.interfaces import Engine
 from rtsod.model.calibration import Calibration, calibration_for, calibration_from_text
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph
 from rtsod.model.golden_input import golden_input
 from rtsod.model.int8 import FUSION, Int8Conv, cancelling_layers, int8_from_fp32, layers_left_in_float, measure_ranges
 from rtsod.model.outlier_channels import OUTLIER_PREFIX, OutlierSplitter
-from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
 from rtsod.model.weights import resolve
 from tests.support.trt_fixtures import exported
@@ -59,8 +58,8 @@ def int8() -> None:
 
 @pytest.fixture(scope="module")
 def lite(published_weights: dict[str, Path]) -> GraphModule:
-    network = load_network(published_weights["lite"], "lite")
-    return int8_from_fp32(network, calibration_for(resolve(EngineConfig(model="lite"))), "unsigned")
+    graph = load_graph(published_weights["lite"], "lite")
+    return int8_from_fp32(graph, calibration_for(resolve(EngineConfig(model="lite"))), "unsigned")
 
 
 def _is_quantiser(node: object) -> bool:
@@ -98,10 +97,10 @@ class TestGraph:
     def test_splitting_outlier_channels_keeps_the_layers_they_feed_in_int8(
         self, model: ModelName, published_weights: dict[str, Path]
     ) -> None:
-        network, known = load_network(published_weights[model], model), calibration_for(resolve(EngineConfig(model)))
+        graph, known = load_graph(published_weights[model], model), calibration_for(resolve(EngineConfig(model)))
         assert {*known.outliers} == {"stage1d.rebnconv3d", "stage2d.rebnconv2d"}
-        assert layers_left_in_float(network, known.outliers) == known.floats
-        assert {*layers_left_in_float(network, {})} - {*known.floats} == {"stage1d.rebnconv2d", "stage2d.rebnconv1d"}
+        assert layers_left_in_float(graph, known.outliers) == known.floats
+        assert {*layers_left_in_float(graph, {})} - {*known.floats} == {"stage1d.rebnconv2d", "stage2d.rebnconv1d"}
 
     def test_a_split_convolution_computes_the_same(self) -> None:
         """However its outlier channels arrive: concatenated, upsampled, pooled."""
@@ -133,21 +132,21 @@ class TestGraph:
             torch.testing.assert_close(traced(picture), exact)
 
     def test_the_float_network_is_not_modified(self, published_weights: dict[str, Path]) -> None:
-        network = load_network(published_weights["lite"], "lite")
-        before = [conv.weight.clone() for conv in convolutions(network)]
-        int8_from_fp32(network, calibration_for(resolve(EngineConfig(model="lite"))), "signed")
-        assert all(torch.equal(a, b.weight) for a, b in zip(before, convolutions(network), strict=True))
+        graph = load_graph(published_weights["lite"], "lite")
+        before = [conv.weight.clone() for conv in convolutions(graph.network)]
+        int8_from_fp32(graph, calibration_for(resolve(EngineConfig(model="lite"))), "signed")
+        assert all(torch.equal(a, b.weight) for a, b in zip(before, convolutions(graph.network), strict=True))
 
     def test_a_layer_that_cancels_is_found_by_its_bias(self, published_weights: dict[str, Path]) -> None:
-        assert cancelling_layers(load_network(published_weights["lite"], "lite"))[0] == "stage2d.rebnconv1d"
+        assert cancelling_layers(load_graph(published_weights["lite"], "lite").network)[0] == "stage2d.rebnconv1d"
 
     def test_ranges_are_the_largest_outputs(self, published_weights: dict[str, Path]) -> None:
-        network = load_network(published_weights["lite"], "lite")
+        graph = load_graph(published_weights["lite"], "lite")
         one, two = (torch.from_numpy(picture)[None] for picture in (golden_input(64), 255 - golden_input(64)))
-        both, first, second = (measure_ranges(network, each)[0] for each in ([one, two], [one], [two]))
+        both, first, second = (measure_ranges(graph, each)[0] for each in ([one, two], [one], [two]))
         assert both == {name: max(first[name], second[name]) for name in both}
         assert len(both) == 112 + 11
-        assert not any(module._forward_hooks for module in network.modules())
+        assert not any(module._forward_hooks for module in graph.modules())
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -289,8 +288,7 @@ class TestOnnx:
     def test_it_computes_what_pytorch_does(self, published_weights: dict[str, Path]) -> None:
         from rtsod.export.parity import check_parity
 
-        network = load_network(published_weights["lite"], "lite")
-        exact = SaliencyGraph(network).eval()
+        exact = load_graph(published_weights["lite"], "lite")
         graph = exported(published_weights["lite"], "lite", "int8", 64)
         picture = golden_input(64)
         with torch.inference_mode():

@@ -4,7 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from rtsod.model.u2net import FULL, LITE, RSU, TABLES, Block, ConvBNReLU, U2Net, convolutions, fold_batch_norm
+from rtsod.model.u2net import (
+    FULL,
+    LITE,
+    RSU,
+    TABLES,
+    Block,
+    ConvBNReLU,
+    U2Net,
+    convolutions,
+    fold_batch_norm,
+    upsamplings,
+)
 
 
 @pytest.mark.parametrize(("model", "parameters"), [("full", 44_009_869), ("lite", 1_131_181)])
@@ -12,6 +23,7 @@ def test_the_network_has_the_papers_parameters(model: str, parameters: int) -> N
     network = U2Net(TABLES[model])
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
     assert len(convolutions(network)) == 119
+    assert upsamplings(network) == 38
 
 
 @pytest.mark.parametrize("table", [FULL, LITE])

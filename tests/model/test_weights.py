@@ -10,11 +10,24 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from rtsod.config import EngineConfig
+from rtsod.config import MODELS, EngineConfig, ModelName
 from rtsod.errors import WeightsError
 from rtsod.model import weights
+from rtsod.model.description import save_weights
 from rtsod.model.origins import WheelMember
-from rtsod.model.weights import PUBLISHED, ReportBytes, fetch, is_first_use, published, resolve, weights_folder
+from rtsod.model.table import LITE
+from rtsod.model.u2net import U2Net
+from rtsod.model.weights import (
+    PUBLISHED,
+    ReportBytes,
+    fetch,
+    is_first_use,
+    published,
+    resolve,
+    trained_size,
+    weights_folder,
+)
+from tests.support.networks import TINY, tiny_network
 
 CONTENT = b"the weights" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -231,3 +244,59 @@ def test_the_published_files_have_the_published_hashes(
 
 def test_weights_are_kept_in_the_users_cache() -> None:
     assert weights_folder().parts[-2:] == ("rtsod", "weights")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Weights of a table of their own, which say so."""
+    path = tmp_path / "own.safetensors"
+    save_weights(path, tiny_network(), TINY)
+    return path
+
+
+def test_weights_that_describe_themselves_need_no_option(own: Path) -> None:
+    resolved = resolve(EngineConfig(weights=own))
+    assert (resolved.description, resolved.model, resolved.label) == (TINY, "tiny", "own.safetensors")
+    assert trained_size(own) == TINY.size
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_explicit_model_that_contradicts_the_file_is_an_error(own: Path, model: ModelName) -> None:
+    with pytest.raises(WeightsError, match=rf"holds tiny, not the {model} model: drop --model {model}"):
+        resolve(EngineConfig(model, weights=own))
+
+
+def test_an_explicit_model_that_agrees_with_the_file_is_none(tmp_path: Path) -> None:
+    path, mine = tmp_path / "mine.safetensors", replace(TINY, name="mine", table=LITE)
+    save_weights(path, U2Net(LITE), mine)
+    assert resolve(EngineConfig("lite", weights=path)).description == mine
+    with pytest.raises(WeightsError, match="drop --model full"):
+        resolve(EngineConfig("full", weights=path))
+
+
+def test_weights_that_say_nothing_are_what_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "plain.pth"
+    path.write_bytes(CONTENT)
+    for model, name in ((None, "full"), ("lite", "lite")):
+        assert resolve(EngineConfig(model, weights=path)).model == name  # type: ignore[arg-type]
+    assert trained_size(path) == trained_size(None) == 320
+
+
+def test_table_and_normalisation_change_the_hash_that_caches_go_by(tmp_path: Path) -> None:
+    """Conversions, calibrations and engines are kept under it: none may serve other weights than its own."""
+    digests = set()
+    others = [TINY, replace(TINY, mean=(0.5, 0.5, 0.5)), replace(TINY, deviation=(0.5, 0.5, 0.5)),
+              replace(TINY, fit="pad"), replace(TINY, name="other")]  # fmt: skip
+    for number, description in enumerate(others):
+        path = tmp_path / f"{number}.safetensors"
+        save_weights(path, tiny_network(), description)
+        digests.add(resolve(EngineConfig(weights=path)).sha256)
+    assert len(digests) == len(others)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.safetensors"
+    os.mkfifo(path)
+    for look in (trained_size, lambda path: resolve(EngineConfig(weights=path))):
+        with pytest.raises(WeightsError, match="is not a file"):
+            look(path)

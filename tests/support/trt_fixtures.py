@@ -21,7 +21,7 @@ from rtsod.errors import EngineUnavailable
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch
 from rtsod.frames import Alpha, Image
 from rtsod.model.calibration import calibration_for
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph
 from rtsod.model.weights import resolve
 from tests.support.fake_cuda import STREAM, FakeDriver
 
@@ -42,7 +42,7 @@ def exported(path: Path, model: ModelName, precision: ExportPrecision, size: int
     """The graph exported from the authors' weights. Shared between tests: copy it before you change it."""
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
     calibration = calibration_for(resolve(EngineConfig(model))) if precision == "int8" else None
-    return onnx_from_torch(load_network(path, model), precision, size, calibration)
+    return onnx_from_torch(load_graph(path, model), precision, size, calibration)
 
 
 def red(image: Image) -> Alpha:

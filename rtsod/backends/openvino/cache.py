@@ -125,8 +125,8 @@ class ModelCache:
             return self._load_cached(folder, size)
         if name in self._unsaved:
             return self._load_unsaved(name, size)
-        request = ConversionRequest(config.model, sizes, fetch(weights, report), calibration)
-        converting = f"converting the {config.model} model for this computer, once: about 15 seconds"
+        request = ConversionRequest(weights.description, sizes, fetch(weights, report), calibration)
+        converting = f"converting the {weights.model} model for this computer, once: about 15 seconds"
         if folder is None:
             notify(converting)
             return self._convert(request, name, size)

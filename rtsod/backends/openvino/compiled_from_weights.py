@@ -160,11 +160,12 @@ class _Builder:
     def _info(self, precision: str) -> EngineInfo:
         return EngineInfo(
             name="openvino",
-            model=self.config.model,
+            model=self.weights.model,
             precision=precision,
             device=f"{self.device} ({self.device_name})",
             input_size=self.config.input_size,
             weights=self.weights.label,
+            fitting=self.weights.description.fitting,
             config=replace(
                 self.config,
                 engine="openvino",

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from rtsod.backends.openvino.core import ov
-from rtsod.config import ModelName
 from rtsod.errors import EngineUnavailable
 from rtsod.model.calibration import Calibration
+from rtsod.model.description import Description
 
 GRAPH_FILES: Final = ("graph.xml", "graph.bin")
 GOLDEN_OUTPUTS_FILE: Final = "answers.json"
@@ -29,7 +29,8 @@ SHARED_SIZES: Final = (320, 256, 224, 192, 160, 128)
 class ConversionRequest:
     """What to convert."""
 
-    model: ModelName
+    description: Description
+    """Of the weights."""
     sizes: tuple[int, ...]
     """The input sizes it will run at, in pixels. The graph is exported at the first."""
     weights: Path
@@ -67,19 +68,17 @@ def convert(request: ConversionRequest) -> tuple[ov.Model, dict[int, str]]:
     from rtsod.backends.openvino.model_from_torch import openvino_from_torch
     from rtsod.backends.self_check import golden_output
     from rtsod.frames import Alpha, Image
-    from rtsod.model.checkpoints import load_network
+    from rtsod.model.checkpoints import load_graph
     from rtsod.model.int8 import int8_from_fp32
-    from rtsod.model.saliency import SaliencyGraph
 
-    network = load_network(request.weights, request.model)
-    exact = SaliencyGraph(network).eval()
+    exact = load_graph(request.weights, request.description)
 
     def reference(image: Image) -> Alpha:
         with torch.inference_mode():
             saliency: Alpha = exact(torch.from_numpy(image)[None])[0, 0].numpy()
         return saliency
 
-    graph = exact if request.calibration is None else int8_from_fp32(network, request.calibration, "unsigned")
+    graph = exact if request.calibration is None else int8_from_fp32(exact, request.calibration, "unsigned")
     golden_outputs = {size: golden_output(reference, size) for size in request.sizes}
     return openvino_from_torch(graph, request.sizes[0]), golden_outputs
 

@@ -30,7 +30,8 @@ def compute_sides_in_blocks(model: ov.Model) -> None:
             continue
         count, _, *kernel = node.input_value(1).get_shape()
         height, width = list(node.get_output_shape(0))[2:]
-        if (count, kernel) == (1, [3, 3]) and height % _BLOCK == 0 and width % _BLOCK == 0:
+        plain = list(node.get_attributes()["dilations"]) == [1, 1]  # a thin block may have one channel, too, and dilate
+        if (count, kernel) == (1, [3, 3]) and plain and height % _BLOCK == 0 and width % _BLOCK == 0:
             strides, pads = [_BLOCK] * 2, [1, 1]
             blocks = ops.convolution(node.input_value(0), _in_blocks(node.input_value(1)), strides, pads, pads, [1, 1])
             node.output(0).replace(ops.depth_to_space(blocks, "blocks_first", _BLOCK).output(0))

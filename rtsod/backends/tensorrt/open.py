@@ -57,11 +57,12 @@ def open_tensorrt(
         precision = cached.manifest.precision
         info = EngineInfo(
             name="tensorrt",
-            model=config.model,
+            model=weights.model,
             precision=precision,
             device=str(cuda.gpu),
             input_size=config.input_size,
             weights=weights.label,
+            fitting=weights.description.fitting,
             config=replace(
                 config,
                 engine="tensorrt",

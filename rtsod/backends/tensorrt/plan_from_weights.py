@@ -33,7 +33,7 @@ class Recipe:
     def manifest(self) -> Manifest:
         """The manifest that a fitting plan must have, without the fields that only a build knows."""
         return Manifest(
-            model=self.config.model,
+            model=self.weights.model,
             weights_sha256=self.weights.sha256,
             graph_version=GRAPH_VERSION,
             input_size=self.config.input_size,

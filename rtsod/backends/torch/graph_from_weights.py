@@ -14,11 +14,10 @@ from rtsod.backends.cuda.device import gpu_error
 from rtsod.config import EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import EngineInfo
-from rtsod.model.checkpoints import load_network
+from rtsod.model.checkpoints import load_graph
 from rtsod.model.fp16 import fp16_from_fp32, widen
 from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
-from rtsod.model.u2net import U2Net
 from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.system.machine import thread_limit
 
@@ -59,19 +58,20 @@ def graph_from_weights(
         precision = _precision(config.precision, device)
     if device.type == "cpu" and (threads := thread_limit()) is not None:
         torch.set_num_threads(threads)  # PyTorch knows of affinity, but not of quotas
-    network = load_network(fetch(weights, report), config.model)
-    graph = SaliencyGraph(_in_precision(network, precision, config.input_size)).eval()
+    graph = _in_precision(load_graph(fetch(weights, report), weights.description), precision, config.input_size)
     with map_errors(device, device_name):
         # Channels last: twice as fast on a CPU, and the layout that tensor cores read.
         graph = graph.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     info = EngineInfo(
         name="torch",
-        model=config.model,
+        model=weights.model,
         precision=precision,
         device=device_name,
         input_size=config.input_size,
         weights=weights.label,
-        takes_frames=device.type == "cuda",  # on a CPU OpenCV scales frames faster
+        # It scales as the authors do, by stretching; on a CPU OpenCV scales frames faster.
+        takes_frames=device.type == "cuda" and weights.description.fit == "stretch",
+        fitting=weights.description.fitting,
         config=replace(config, engine="torch", precision=cast("Precision", precision), device=str(device)),
     )
     return BuiltGraph(graph, device, info)
@@ -88,11 +88,11 @@ def map_errors(device: torch.device, device_name: str) -> Iterator[None]:
         raise EngineError(f"PyTorch failed on {device_name}: {_first_line(error)}") from error
 
 
-def _in_precision(network: U2Net, precision: str, size: int) -> U2Net:
+def _in_precision(graph: SaliencyGraph, precision: str, size: int) -> SaliencyGraph:
     if precision != "fp16":
-        return network.to(_DTYPES[precision])
-    example = SaliencyGraph(network).normalised(torch.from_numpy(golden_input(size))[None])
-    return widen(fp16_from_fp32(network, example))
+        return graph.around(graph.network.to(_DTYPES[precision]))
+    example = graph.normalised(torch.from_numpy(golden_input(size))[None])
+    return graph.around(widen(fp16_from_fp32(graph.network, example)))
 
 
 def _device(requested: str) -> torch.device:

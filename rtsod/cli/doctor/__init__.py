@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from rtsod.cli.common import Parser, run_command
+from rtsod.config import EngineConfig
 from rtsod.errors import ExitCode
+from rtsod.system.names import path_to_read
 
 _PROGRAM: Final = "rtsod doctor"
 _DESCRIPTION: Final = """\
@@ -21,6 +23,7 @@ _EPILOG: Final = """\
 examples:
   rtsod doctor
   rtsod doctor --json > doctor.json     to attach to a report
+  rtsod doctor --weights mine.safetensors
 
 exit codes:
   0 the main job would run   1 it would not run   2 usage
@@ -37,8 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _doctor(arguments: Sequence[str] | None) -> ExitCode | None:
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument(
+        "--weights", type=path_to_read, metavar="FILE", help="check your own weights, and run the main job with them"
+    )
     options = parser.parse_args(arguments)
 
-    from rtsod.cli.doctor.report import report  # late: --help and a mistyped option must not wait for OpenCV
+    # Late: --help and a mistyped option must not wait for OpenCV.
+    from rtsod.cli.doctor.report import CHECKS, checks_with, report
 
-    return None if report(as_json=options.json) else ExitCode.CHECK_FAILED
+    checks = CHECKS if options.weights is None else checks_with(EngineConfig(weights=options.weights))
+    return None if report(as_json=options.json, checks=checks) else ExitCode.CHECK_FAILED

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rtsod.cli.doctor.finding import Finding, Verdict
-from rtsod.model.weights import PUBLISHED, sha256_of, unreadable, weights_folder
+from rtsod.config import EngineConfig
+from rtsod.errors import RtsodError
+from rtsod.model.calibration import calibration_for
+from rtsod.model.description import describe
+from rtsod.model.weights import PUBLISHED, resolve, sha256_of, unreadable, weights_folder
 from rtsod.system.cache_folder import CACHE_LOG, cache_folder
 
 _FIX = "set XDG_CACHE_HOME to a folder that can be written"
@@ -56,6 +60,28 @@ def weights() -> Iterator[Finding]:
             else:
                 found = f"{path} is not the authors' file: its hash differs, so it is downloaded again"
                 yield Finding(about, Verdict.WARNING, found, f"delete {path}")
+
+
+def own_weights(job: EngineConfig) -> Iterator[Finding]:
+    """What your own weights say of themselves, and whether they can run in 8 bits."""
+    assert job.weights is not None
+    about = "weights of your own"
+    try:
+        found, says = resolve(job), describe(job.weights) is not None
+    except RtsodError as error:
+        yield Finding(about, Verdict.FAILURE, str(error))
+        return
+    known = found.description
+    trained = f"trained at {known.size} pixels, fit {known.fit}"
+    what = f"{known.name}, {trained}" if says else f"they say nothing of themselves: taken for {known.name}"
+    yield Finding(about, Verdict.OK, f"{job.weights}: {what}")
+    try:
+        calibration_for(found)
+    except RtsodError as error:
+        lacks, _, command = str(error).partition(": ")
+        yield Finding(about, Verdict.INFO, lacks, command)
+    else:
+        yield Finding(about, Verdict.OK, "calibrated for int8")
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from dataclasses import asdict
 from typing import Final
 
 from rtsod.cli.common import answer
-from rtsod.cli.doctor.caches import cache, weights
+from rtsod.cli.doctor.caches import cache, own_weights, weights
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import built_engines, gpus
 from rtsod.cli.doctor.network import engines
 from rtsod.cli.doctor.trial import trial
 from rtsod.cli.doctor.video import cameras, display, virtual_cameras
+from rtsod.config import EngineConfig
 from rtsod.system.machine import describe_machine
 from rtsod.system.processor_class import processor_class
 from rtsod.version import __version__
@@ -46,6 +47,16 @@ CHECKS: Final[Sequence[Check]] = (
     program, cameras, virtual_cameras, display, gpus, engines, built_engines, cache, weights, trial,
 )  # fmt: skip
 """The cheap checks first; the last one takes every step of the main job."""
+
+
+def checks_with(job: EngineConfig) -> Sequence[Check]:
+    """The same checks for a main job with your own weights."""
+
+    def own_weights_and_trial() -> Iterator[Finding]:
+        yield from own_weights(job)
+        yield from trial(job)
+
+    return (*CHECKS[:-1], own_weights_and_trial)
 
 
 def examine(checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:

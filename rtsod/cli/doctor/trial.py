@@ -11,7 +11,7 @@ from typing import Final
 from rtsod.cli.doctor.caches import remarks
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.network import MAIN_JOB
-from rtsod.config import AppConfig, OutputConfig, RunConfig
+from rtsod.config import AppConfig, EngineConfig, OutputConfig, RunConfig
 from rtsod.errors import EngineError, OutputError, RtsodError, internal_error
 from rtsod.system.files import unfinished_folder
 
@@ -20,14 +20,14 @@ _FRAMES: Final = 3
 _RECORDING: Final = "trial.mp4"
 
 
-def trial() -> Iterator[Finding]:
+def trial(job: EngineConfig = MAIN_JOB) -> Iterator[Finding]:
     """Whether frames get a mask, another background, and into a recording.
 
     Errors that are no :class:`RtsodError` are failures too: the main job would end with them.
     """
     with remarks() as lines:
         try:
-            found = Finding("trial", Verdict.OK, _run())
+            found = Finding("trial", Verdict.OK, _run(job))
         except RtsodError as error:
             found = Finding("trial", Verdict.FAILURE, f"the main job does not run: {error}")
         except Exception as error:
@@ -37,7 +37,7 @@ def trial() -> Iterator[Finding]:
     yield found
 
 
-def _run() -> str:
+def _run(job: EngineConfig) -> str:
     """Run the main job without its edges, which the other checks try, and describe it in one line."""
     # Late: an import that fails is a finding.
     from rtsod.app.assembly import build_run
@@ -50,7 +50,7 @@ def _run() -> str:
         folder = _folder_for_recording(stack, windowed=display_available().available)
         outputs = () if folder is None else (folder / _RECORDING,)
         config = AppConfig(
-            engine=MAIN_JOB, output=OutputConfig(preview=False, outputs=outputs), run=RunConfig(max_frames=_FRAMES)
+            engine=job, output=OutputConfig(preview=False, outputs=outputs), run=RunConfig(max_frames=_FRAMES)
         )
         source = stack.enter_context(closing(SceneSource(DrawnScene(*_SIZE, 30, 0), live=False, frames=_FRAMES)))
         with build_run(config, source=source, sinks=None if outputs else (NullSink(),)) as run:
