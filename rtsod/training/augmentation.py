@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from rtsod.config import Fit
 from rtsod.frames import Image
+from rtsod.imaging.network_input import shrink
 from rtsod.model.description import Description
 from rtsod.training.camera_effects import Effects, with_effects
 from rtsod.training.samples import Sample, normalised
-from rtsod.training.square import bars_of, fitted
+from rtsod.training.square import fitted
 
 Matrix: TypeAlias = NDArray[np.float64]
 """``(3, 3)``, maps points ``(x, y, 1)`` of one picture to another's. Points are in pixels from the top left corner, so
@@ -86,12 +87,12 @@ class AugmentedRecipe:
         # Where the window reaches beyond the picture, a padded one has its bars, as it will when the network is used.
         # Otherwise the picture is mirrored there, with its label.
         border = cv2.BORDER_CONSTANT if self.description.fit == "pad" else cv2.BORDER_REFLECT_101
-        square = _warp(image, matrix, self.crop, border, bars_of(self.description))
+        square = _warp(image, matrix, self.crop, border, self.description.fitting.bars)
         square = with_effects(square, self.augmentation.effects, random)
         if self.description.fit == "pad":
             # No camera takes the bars, which have one colour whatever the picture.
             covered = _warp(np.full_like(label, 255), matrix, self.crop, border)
-            square[covered == 0] = bars_of(self.description)
+            square[covered == 0] = self.description.fitting.bars
         return square, _warp(label, matrix, self.crop, border)
 
     def window(self, label: Image, random: np.random.Generator) -> Matrix:
@@ -147,7 +148,7 @@ class PlainRecipe:
     def __call__(self, image: Image, label: Image, copy: int, random: np.random.Generator | None = None) -> Sample:
         """See :class:`~rtsod.training.samples.SampleRecipe`."""
         size, fit = self.description.size, self.description.fit
-        square, mask = fitted(image, size, fit, bars_of(self.description)), fitted(label, size, fit)
+        square, mask = shrink(image, size, self.description.fitting), fitted(label, size, fit)
         return normalised(square, mask, self.description)
 
 

@@ -8,13 +8,6 @@ from numpy.typing import NDArray
 
 from rtsod.config import Fit
 from rtsod.frames import Image
-from rtsod.model.description import Description
-
-
-def bars_of(description: Description) -> tuple[int, int, int]:
-    """BGR colour of bars: the mean."""
-    red, green, blue = (round(255 * value) for value in description.mean)
-    return blue, green, red
 
 
 def fitted(picture: Image, size: int, fit: Fit, bars: tuple[int, int, int] = (0, 0, 0)) -> Image:

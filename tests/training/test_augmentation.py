@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from rtsod.config import Fit
 from rtsod.frames import Image
+from rtsod.imaging.network_input import shrink
 from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description
 from rtsod.training import camera_effects
 from rtsod.training.augmentation import FINETUNE, MODERN, NONE, AugmentedRecipe, PlainRecipe, fit_matrix
@@ -94,6 +95,13 @@ def test_a_map_comes_back_to_where_its_picture_was(fit: Fit, height: int, width:
     back = unfitted(np.asarray(square / 255, np.float32), width, height, fit)
     assert back.shape == (height, width)
     assert np.abs(back - label / 255).mean() < 0.01
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_pictures_are_fitted_as_the_engines_fit_them(fit: Fit) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (50, 83, 3), dtype=np.uint8)
+    fitting = described(64, fit).fitting
+    np.testing.assert_array_equal(fitted(image, 64, fit, fitting.bars), shrink(image, 64, fitting))
 
 
 def test_padding_is_neutral_and_has_no_subject() -> None:
