@@ -16,7 +16,8 @@ class Predictor:
 
     Args:
         engine: it is closed with this.
-        protocol: how pictures and maps are scaled and stretched.
+        protocol: how pictures and maps are scaled and stretched. How a picture becomes square is the weights' word
+            (``engine.info.fitting``), in every protocol.
     """
 
     def __init__(self, engine: Engine, protocol: Protocol) -> None:

@@ -8,13 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from rtsod.__main__ import main
 from rtsod.errors import EngineError, ExitCode
 from rtsod.frames import Alpha
+from rtsod.model.description import save_weights
+from rtsod.segmenter import Segmenter
 from tests.evaluation.small_set import noisy, small_set, write_maps
 from tests.support.fakes import FakeEngine, right_half
+from tests.support.networks import ODD, tiny_network
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,6 +127,26 @@ def test_an_engine_that_fails_loses_nothing(
     monkeypatch.setattr("rtsod.backends.open_engine", lambda *_: FakeEngine())
     assert _evaluate(*arguments) == ExitCode.DONE
     assert json.loads((tmp_path / "out" / "result.json").read_text())["outcome"] == "done"
+
+
+def test_weights_of_any_table_are_measured_as_they_say(tmp_path: Path, maps: Path) -> None:
+    """Their own name, normalisation, fit and size, without an option."""
+    for path in (*(tmp_path / "set" / "im").iterdir(), *(tmp_path / "set" / "gt").iterdir()):
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert picture is not None
+        cv2.imwrite(str(path), cv2.resize(picture, (192, 144)))
+    save_weights(tmp_path / "mine.safetensors", tiny_network(description=ODD), ODD)
+    arguments = [tmp_path / "mine.safetensors", tmp_path / "set", "--out", tmp_path / "out", "--resamples", 100]
+    assert _evaluate(*arguments, "--save-maps", tmp_path / "kept", "--protocol", "plain") == ExitCode.DONE
+    (method,) = json.loads((tmp_path / "out" / "result.json").read_text())["sets"][0]["methods"]
+    assert method["name"] == "mine"
+    assert method["origin"].endswith(f"fp32, {ODD.size}×{ODD.size}")
+    with Segmenter.open(weights=tmp_path / "mine.safetensors") as segmenter:
+        for kept in sorted((tmp_path / "kept" / "set").iterdir()):
+            picture = cv2.imread(str(tmp_path / "set" / "im" / kept.name))
+            assert picture is not None
+            expected = segmenter(np.asarray(picture, np.uint8), stream=True)
+            assert np.abs(np.asarray(cv2.imread(str(kept), cv2.IMREAD_GRAYSCALE)) / 255 - expected).mean() < 0.005
 
 
 def test_the_drawn_scene_needs_no_data(tmp_path: Path, published_weights: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,15 @@ import pytest
 from PIL import Image as PillowImage
 
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig
+from rtsod.config import FITS, EngineConfig, Fit
 from rtsod.data.pairs import Pair
 from rtsod.evaluation.measuring import Job, measure_job, takes_alpha
 from rtsod.evaluation.predict import Predictor
 from rtsod.evaluation.protocols import BY_NAME, PROTOCOLS, ProtocolName, authors_map, plain_map, to_size_of_truth
-from rtsod.frames import Alpha, Image
+from rtsod.frames import Alpha, Fitting, Image
 from rtsod.imaging.stills.image_file import load
 from rtsod.model.weights import resolve
+from tests.evaluation.small_set import BrightEngine
 from tests.support.fakes import FakeEngine
 
 RNG = np.random.default_rng(0)
@@ -75,6 +77,18 @@ def test_only_plain_leaves_a_dark_picture_dark(name: ProtocolName, highest: int)
     assert seen[0].max() == highest
     assert found.shape == (20, 30)
     assert bool(found.min() < 0.1 * 255) is (name != "plain"), "stretched"
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("fit", FITS)
+def test_maps_lie_over_their_pictures_however_these_became_square(fit: Fit, name: ProtocolName) -> None:
+    engine = BrightEngine(64)
+    engine.info = replace(engine.info, fitting=Fitting(fit, (90, 90, 90)))
+    picture = np.zeros((60, 120, 3), np.uint8)
+    picture[20:40, 45:70] = 255  # within the central square, and not in its middle
+    found = Predictor(engine, BY_NAME[name]).map(picture) > 128
+    truth = picture[..., 0] > 128
+    assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.85
 
 
 def _pair(folder: Path, label: Image) -> Pair:
