@@ -39,6 +39,7 @@ HOMES = {
     "rtsod.evaluation.plots": "matplotlib",
     "rtsod.evaluation.report": "matplotlib",  # the files of those plots
     "rtsod.sinks.pyvirtualcam_backend": "pyvirtualcam",
+    "rtsod.blocks.trained": "accelerate",
     "rtsod.training.processes": "accelerate",
 }
 """Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,34 +13,38 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtsod.cli.common import Parser, answer, run_command
 from rtsod.config import MODELS
-from rtsod.errors import ExitCode, RtsodError, UsageError
+from rtsod.errors import EngineUnavailable, ExitCode, RtsodError, UsageError
+from rtsod.progress import BuildProgress, Notify
 from rtsod.system.files import check_writable, file_to_write, output_error, write_json, write_text
 from rtsod.system.names import path_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 
 if TYPE_CHECKING:
     from rtsod.blocks.comparison import Plan
-    from rtsod.blocks.result import Comparison
+    from rtsod.blocks.result import Comparison, Training
+    from rtsod.blocks.trained import TrainPlan
 
 _PROGRAM: Final = "rtsod blocks"
 _DESCRIPTION: Final = """\
 Compare the paper's residual U-block (RSU) with plain, residual, dense and
 inception-like blocks and with a U without residual: operations, parameters,
 activation memory, receptive field, and time on this machine in OpenVINO and in
-PyTorch; each block alone, and in every stage of the whole network.
+PyTorch; each block alone, and in every stage of the whole network. With
+--train, also what small networks of each learn from the same data.
 """
 _EPILOG: Final = """\
 examples:
   rtsod blocks                         about six minutes on two cores
   rtsod blocks --mid 16,32 --network lite
   rtsod blocks --size 256 --mid 4..64 --seconds 30 --out blocks-256
+  rtsod blocks --train 300 --data DUTS-TR --out blocks-trained
 
 Close other programs first. The page needs the extra rtsod[train] or
 rtsod[bench]; see docs/blocks.md for what the numbers mean.
 
 exit codes:
-  0 done   2 usage   5 a block cannot be run   6 the output cannot be written
-  70 internal error
+  0 done   2 usage   3 the data of --train   5 a block cannot be run, or memory
+  is short   6 the output cannot be written   70 internal error
   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; what was measured is saved
 """
 _RANGE: Final = re.compile(r"(\d{1,5})\.\.(\d{1,5})", re.ASCII)
@@ -63,6 +67,11 @@ def _parser() -> Parser:
         help="also measure the whole network with each block in every stage (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--seconds", type=float, metavar="N", help="how long to time each group (default: 10)")
+    training = parser.add_argument_group("training", "six small networks for each seed")
+    training.add_argument("--train", type=int, metavar="STEPS", help="train each network for so many steps")
+    training.add_argument("--data", metavar="DATA", help="pictures with masks, as for rtsod train")
+    training.add_argument("--seeds", type=int, metavar="N", help="networks of each kind, at least 3 (default: 3)")
+    training.add_argument("--train-size", type=int, metavar="S", help="pictures are scaled to SxS (default: 96)")
     parser.add_argument("--out", type=path_to_write, metavar="FOLDER", help="(default: blocks)")
     parser.add_argument("--json", type=file_to_write, metavar="FILE", help="write only this file, without the page")
     return parser
@@ -100,6 +109,7 @@ def _blocks(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode |
         networks=networks.get(options.network, (options.network,)),
         **{name: value for name, value in given.items() if value is not None},
     )
+    train = _train_plan(options)
     folder = None if options.json is not None else options.out or Path("blocks")
     if folder is None:
         check_writable("--json", options.json)
@@ -108,8 +118,29 @@ def _blocks(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode |
             raise UsageError("the page needs Matplotlib: pip install 'rtsod[train]', or give --json FILE")
         _make(folder)
     given_line = sys.argv[1:] if arguments is None else arguments
-    _measure(plan, _Output(folder, options.json), given_line, signals)
+    _measure(plan, train, _Output(folder, options.json), given_line, signals)
     return None
+
+
+def _train_plan(options: argparse.Namespace) -> TrainPlan | None:
+    """What ``--train`` and its companions ask for.
+
+    Raises:
+        UsageError: a value is out of range, or one is given without another.
+    """
+    given = {"data": options.data, "steps": options.train, "size": options.train_size, "seeds": options.seeds}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.train is None:
+        if given:
+            raise UsageError("--data, --seeds and --train-size say how to train: add --train STEPS")
+        return None
+    if options.data is None:
+        raise UsageError("--train: say on what: add --data DATA, a folder of pictures with masks")
+    try:
+        from rtsod.blocks.trained import TrainPlan
+    except ModuleNotFoundError as error:
+        raise EngineUnavailable(f"--train needs {error.name}: pip install 'rtsod[train]'") from error
+    return TrainPlan(**given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +159,7 @@ def _make(folder: Path) -> None:
     check_writable("--out", folder / "blocks.json")
 
 
-def _measure(plan: Plan, output: _Output, given: Sequence[str], signals: StopSignals) -> None:
+def _measure(plan: Plan, train: TrainPlan | None, output: _Output, given: Sequence[str], signals: StopSignals) -> None:
     """Compare, and save what was found even if an error or a signal ends it."""
     from rtsod.app.console import Reporter
     from rtsod.blocks.comparison import compare, new_comparison
@@ -138,8 +169,11 @@ def _measure(plan: Plan, output: _Output, given: Sequence[str], signals: StopSig
     ended: RtsodError | Interrupted | None = None
     reporter = Reporter()
     try:
+        trainings = None if train is None else _prepared(train, reporter.notify)  # bad data ends it at once
         with reporter.build() as progress:
             compare(plan, result, progress)
+            if trainings is not None:
+                result.training = trainings(progress)
     except RtsodError as error:
         result.end, ended = str(error), error
     except Interrupted as interrupted:
@@ -151,6 +185,13 @@ def _measure(plan: Plan, output: _Output, given: Sequence[str], signals: StopSig
     if ended is not None:
         raise ended
     answer(summary(result, saved))
+
+
+def _prepared(train: TrainPlan, notify: Notify) -> Callable[[BuildProgress], Training]:
+    from rtsod.blocks.trained import data_of, train_kinds
+
+    data = data_of(train, notify)
+    return lambda progress: train_kinds(train, data, progress)
 
 
 def _save(result: Comparison, output: _Output) -> str:

@@ -72,7 +72,7 @@ def train(
         shown = reporter if processes.first else SilentTrainReporter()
         data = open_data(config, shown)
         network, description = new_network(config)
-        samples = _samples(config, description, data)
+        samples = samples_of(config, description, data)
         copies, small = len(samples) // len(data.pairs), draws_small_oftener(config.preset)
         order = data.order(copies, config.recipe.batch, config.seed, small_subjects_oftener=small)
         anew = not (resume and RunFolder(config.out).has_checkpoint)
@@ -97,7 +97,14 @@ def train(
             return session.run(feed, PairPictures(data.validation, PictureCache(None)))
 
 
-def _samples(config: TrainConfig, description: Description, data: TrainData) -> Samples:
+def samples_of(config: TrainConfig, description: Description, data: TrainData) -> Samples:
+    """The samples of a run, from pictures that are decoded once.
+
+    Args:
+        config: of the run.
+        description: of its weights.
+        data: of the run.
+    """
     recipe = sample_recipe(config.preset, description, config.crop)
     cache = PictureCache(_cache_folder())
     pictures = PairPictures(data.pairs, cache, picture_side(config.preset, description))
