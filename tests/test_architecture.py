@@ -68,7 +68,7 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("platformdirs", ("rtsod.system.cache_folder",)),
         ("pyvirtualcam", ("rtsod.sinks.pyvirtualcam_backend",)),
         ("matplotlib", ("rtsod.pages.figures", "rtsod.bench.plots")),
-        ("rich", ("rtsod.app.console",)),
+        ("rich", ("rtsod.app.console", "rtsod.app.train_console")),
         ("PIL", ("rtsod.imaging.", "rtsod.evaluation.protocols", "rtsod.evaluation.contact_sheet")),
         ("pi_heif", ("rtsod.imaging.stills.heif_image",)),
     ],

@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from rtsod.training.processes import Processes
 
 PAIRS: Final = 4
-"""Learned by heart."""
+"""Learned by heart at most; fewer where that leaves less than ``ENOUGH`` steps."""
+ENOUGH: Final = 100
+"""Steps in which a network learns a pair by heart at the paper's learning rate."""
 EXAMINED: Final = 48
 """Pairs whose pixels are looked at."""
-SIDE: Final = 96
-"""Pictures are scaled to at most this, in pixels: small enough for a hundred steps in half a minute on two cores."""
+SIDE: Final = 64
+"""Pictures are scaled to this, in pixels, the least that the network takes: more would only take more time."""
 SECONDS: Final = 30.0
 """For the run's own learning rate; two others get a third of it each. With what comes before, under a minute."""
 USUAL_RATES: Final = (1e-3, 1e-2)
@@ -74,7 +76,7 @@ def check(
     reporter: TrainReporter,
     *,
     stop: Callable[[], bool] = lambda: False,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
     clock: Clock = time.perf_counter,
 ) -> CheckResult:
     """Learn a few pairs by heart.
@@ -83,7 +85,7 @@ def check(
         config: of the run that is to be checked. Nothing is written to its folder.
         reporter: told how it goes.
         stop: asked after every step.
-        seconds: for the run's own learning rate.
+        seconds: for the run's own learning rate; None: :data:`SECONDS`.
         clock: in seconds.
 
     Raises:
@@ -91,17 +93,19 @@ def check(
     """
     from rtsod.training.processes import opened_processes
 
+    seconds = SECONDS if seconds is None else seconds
     pairs = open_data(dataclasses.replace(config, val=NO_VALIDATION, patience=None), reporter).pairs
     found = suspicions([read_pair(pair) for pair in _spread(pairs, EXAMINED)])
+    if found:
+        return CheckResult(False, "; ".join(found))
     with opened_processes(dataclasses.replace(config, accumulate=1)) as processes:
         batch = _batch(_spread(pairs, PAIRS), config)
         overfit = _Overfit(config, processes, batch, reporter, stop, clock)
+        overfit.shrink(seconds)
         own = overfit(config.recipe.learning_rate, seconds)
-        if found:
-            return CheckResult(False, "; ".join(found))
         if own.iou >= KNOWN_BY_HEART:
-            count = len(batch.image)
-            return CheckResult(True, f"learned {count} pairs by heart in {own.steps} steps: IoU {own.iou:.3f}")
+            what = f"{overfit.pairs} pair{'s' if overfit.pairs > 1 else ''}"
+            return CheckResult(True, f"learned {what} by heart in {own.steps} steps: IoU {own.iou:.3f}")
         others = {rate: overfit(rate, seconds / 3) for rate in USUAL_RATES if rate != config.recipe.learning_rate}
     return CheckResult(False, _cause(config.recipe.learning_rate, own, others))
 
@@ -143,17 +147,33 @@ class _Overfit:
         self._config, self._processes, self._batch = config, processes, batch
         self._reporter, self._stop, self._clock = reporter, stop, clock
 
-    def __call__(self, rate: float, seconds: float) -> _Try:
-        """Learn for some seconds at a constant learning rate."""
+    @property
+    def pairs(self) -> int:
+        """How many are learned."""
+        return len(self._batch.image)
+
+    def shrink(self, seconds: float) -> None:
+        """Leave out pairs, so that there is time for enough steps."""
+        trainer = self._trainer()
+        trainer.step([self._batch], 0.0)  # the first one also prepares what all use
+        began = self._clock()
+        trainer.step([self._batch], 0.0)
+        fitting = int(self.pairs * seconds / ENOUGH / max(self._clock() - began, 1e-9))
+        self._batch = Sample(*(part[: max(1, fitting)] for part in self._batch))
+        self._processes.accelerator.free_memory()
+
+    def _trainer(self) -> Trainer:
         config = self._config
         network, _ = new_network(config)
         if config.init is not None and load_weights(network, config.init):
             unfold_batch_norm(network, [self._batch.image])
         recipe = dataclasses.replace(config.recipe, ema=None)
         parts = loss_recipe(config.preset)
-        trainer = Trainer(
-            self._processes, network, recipe, 1, lambda outputs, batch: losses(outputs, batch.label, parts)
-        )
+        return Trainer(self._processes, network, recipe, 1, lambda outputs, batch: losses(outputs, batch.label, parts))
+
+    def __call__(self, rate: float, seconds: float) -> _Try:
+        """Learn for some seconds at a constant learning rate."""
+        trainer = self._trainer()
         began, step, iou, first, last = self._clock(), 0, 0.0, 0.0, 0.0
         while (passed := self._clock() - began) < seconds and not self._stop():
             try:
@@ -183,7 +203,7 @@ def _iou(trainer: Trainer, batch: Sample, device: torch.device) -> float:
 
 def _batch(pairs: Sequence[Pair], config: TrainConfig) -> Sample:
     _, description = new_network(config)
-    recipe = PlainRecipe(dataclasses.replace(description, size=min(config.size, SIDE)))
+    recipe = PlainRecipe(dataclasses.replace(description, size=SIDE))
     batch: Sample = default_collate([recipe(*read_pair(pair), 0) for pair in pairs])
     return batch
 

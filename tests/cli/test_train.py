@@ -8,6 +8,7 @@ import pytest
 
 from rtsod.__main__ import main
 from rtsod.errors import ExitCode
+from rtsod.training import check
 from tests.support.training import TINY_TABLE, write_pairs
 
 
@@ -36,7 +37,11 @@ def test_what_cannot_be_done_is_one_line(
 
 
 @pytest.mark.parametrize(("shift", "code"), [(0, ExitCode.DONE), (5, ExitCode.CHECK_FAILED)])
-def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str], shift: int, code: ExitCode) -> None:
+def test_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shift: int, code: ExitCode
+) -> None:
+    monkeypatch.setattr(check, "SECONDS", 200.0 if shift == 0 else 0.1)  # however slow the machine is
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data = write_pairs(tmp_path / "data", 12, shift=shift)
     (tmp_path / "tiny.toml").write_text(TINY_TABLE)
     options = ["--model", str(tmp_path / "tiny.toml"), "--lr", "1e-2", "--size", "64", "--crop", "64"]

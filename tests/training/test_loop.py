@@ -89,8 +89,8 @@ def test_what_is_not_finite_changes_no_weight(tmp_path: Path, what: str) -> None
         trainer = Trainer(processes, _network(), PAPER, 1, broken)
         with pytest.raises(NotFinite, match=what):
             trainer.step(_batches(1), 1e-3)
-    for name, value in trainer.result.named_parameters():
-        assert torch.equal(value, dict(_network().named_parameters())[name])
+    before = dict(_network().named_parameters())
+    assert all(torch.equal(value, before[name]) for name, value in trainer.result.named_parameters())
 
 
 def test_clipping_bounds_the_step(tmp_path: Path) -> None:

@@ -93,12 +93,22 @@ class TestWhatARunLeaves:
         assert digests[0] == digests[1]
 
 
-class TestResume:
-    def _unbroken(self, tmp_path: Path, data: Path, **changes: Any) -> TrainConfig:
-        config = tiny_config(tmp_path, data, steps=8, val_every=3, out=tmp_path / "unbroken", **changes)
-        train(config, QUIET)
-        return config
+def _unbroken(folder: Path, **changes: Any) -> TrainConfig:
+    config = tiny_config(folder, folder / "data", steps=8, val_every=3, out=folder / "unbroken", **changes)
+    train(config, QUIET)
+    return config
 
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    """A run that nothing interrupted. Where its data lie does not matter."""
+    torch.set_num_threads(1)  # as for each test, see conftest.py
+    folder = tmp_path_factory.mktemp("unbroken")
+    write_pairs(folder / "data")
+    return _unbroken(folder)
+
+
+class TestResume:
     def _same_end(self, one: TrainConfig, other: TrainConfig) -> None:
         for name in ("last.safetensors", "best.safetensors"):
             assert _digest(one.out / name) == _digest(other.out / name), name
@@ -113,7 +123,7 @@ class TestResume:
 
     @pytest.mark.parametrize("preset", ["paper", "modern"])
     def test_interrupted_twice_it_ends_like_an_unbroken_one(self, tmp_path: Path, data: Path, preset: str) -> None:
-        whole = self._unbroken(tmp_path, data, preset=preset, accumulate=2)
+        whole = _unbroken(tmp_path, preset=preset, accumulate=2)
         config = tiny_config(tmp_path, data, steps=8, val_every=3, preset=preset, accumulate=2)
         assert train(config, QUIET, stop=_after(2)).steps == 2
         torch.manual_seed(99)  # what happens in between does not matter
@@ -124,9 +134,10 @@ class TestResume:
     @pytest.mark.parametrize(
         ("how", "code"), [("SIGINT", ExitCode.INTERRUPTED), ("SIGTERM", ExitCode.TERMINATED), ("SIGKILL", -9)]
     )
-    def test_a_signal_in_another_process(self, tmp_path: Path, data: Path, how: str, code: int) -> None:
+    def test_a_signal_in_another_process(
+        self, tmp_path: Path, data: Path, unbroken: TrainConfig, how: str, code: int
+    ) -> None:
         """Ctrl-C after step 5 is saved there; ``kill -9`` in the middle of the second save goes back to the first."""
-        whole = self._unbroken(tmp_path, data)
         config = tiny_config(tmp_path, data, steps=8, val_every=3)
         ended = _in_another_process(config, how)
         assert ended.returncode == code, ended.stderr
@@ -138,7 +149,7 @@ class TestResume:
         left = sorted(os.listdir(config.out / "checkpoints"))[-1]
         assert left == ("step-00000003" if how == "SIGKILL" else "step-00000005")
         assert train(config, QUIET, resume=True).steps == 8
-        self._same_end(whole, config)
+        self._same_end(unbroken, config)
         assert not list((config.out / "checkpoints").glob(".rtsod-*"))
 
     def test_a_second_interruption_ends_at_once(self, tmp_path: Path, data: Path) -> None:
@@ -147,13 +158,14 @@ class TestResume:
         assert ended.returncode == ExitCode.INTERRUPTED
         assert sorted(os.listdir(config.out / "checkpoints")) == ["step-00000003"]
 
-    def test_a_damaged_checkpoint_goes_back_to_the_one_before(self, tmp_path: Path, data: Path) -> None:
-        whole = self._unbroken(tmp_path, data)
+    def test_a_damaged_checkpoint_goes_back_to_the_one_before(
+        self, tmp_path: Path, data: Path, unbroken: TrainConfig
+    ) -> None:
         config = tiny_config(tmp_path, data, steps=8, val_every=3)
         train(config, QUIET, stop=_after(7))
         (config.out / "checkpoints" / "step-00000007" / "state.pt").write_bytes(b"damaged")
         train(config, QUIET, resume=True)
-        self._same_end(whole, config)
+        self._same_end(unbroken, config)
 
     def test_a_longer_run_goes_on(self, tmp_path: Path, data: Path) -> None:
         config = tiny_config(tmp_path, data, steps=2, preset="paper")
