@@ -13,9 +13,11 @@ from typing import Any, cast
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from rtsod.errors import DataError, EngineError, ExitCode, OutputError, UsageError
-from rtsod.model.description import describe
+from rtsod.errors import DataError, EngineError, ExitCode, OutputError, UsageError, WeightsError
+from rtsod.model.description import describe, save_weights
+from rtsod.model.u2net import fold_batch_norm
 from rtsod.training import run as run_module
 from rtsod.training.checkpoints import Checkpoints
 from rtsod.training.config import TrainConfig
@@ -25,6 +27,7 @@ from rtsod.training.reporter import SilentTrainReporter
 from rtsod.training.run import train
 from rtsod.training.samples import Sample
 from tests.support.architecture import ROOT
+from tests.support.networks import TINY, tiny_network
 from tests.support.training import tiny_config, write_pairs
 
 QUIET = SilentTrainReporter()
@@ -83,14 +86,61 @@ class TestWhatARunLeaves:
         result = train(tiny_config(tmp_path, data, steps=None, minutes=1e-4), QUIET)
         assert (result.reason, result.steps) == ("done", 1)
 
-    def test_workers_and_accumulation_change_nothing_that_they_should_not(self, tmp_path: Path, data: Path) -> None:
-        """Workers change nothing at all."""
+    def test_the_number_of_workers_changes_nothing(self, tmp_path: Path, data: Path) -> None:
         digests = []
         for workers in (0, 2):
             config = tiny_config(tmp_path, data, steps=3, workers=workers, out=tmp_path / f"run{workers}")
             train(config, QUIET)
             digests.append(_digest(config.out / "last.safetensors"))
         assert digests[0] == digests[1]
+
+
+class TestOtherWeights:
+    """A run that starts from weights, or learns from them."""
+
+    @pytest.fixture
+    def weights(self, tmp_path: Path) -> Path:
+        save_weights(tmp_path / "tiny.safetensors", tiny_network(), TINY)
+        return tmp_path / "tiny.safetensors"
+
+    def test_it_starts_from_weights(self, tmp_path: Path, data: Path, weights: Path) -> None:
+        """One step at a rate of almost nothing leaves them as they are, but for batch norm's statistics."""
+        config = tiny_config(
+            tmp_path, data, preset="finetune", init=weights, model=None, steps=1, learning_rate=1e-12, ema=None
+        )
+        result = train(config, QUIET)
+        assert describe(result.weights) == TINY
+        trained, before = load_file(result.weights), load_file(weights)
+        for name, value in before.items():
+            if "running" not in name and "num_batches" not in name:
+                torch.testing.assert_close(trained[name], value, rtol=0, atol=1e-9)
+
+    def test_folded_weights_are_measured_anew(self, tmp_path: Path, data: Path) -> None:
+        network = tiny_network()
+        fold_batch_norm(network)
+        save_weights(tmp_path / "folded.safetensors", network, TINY)
+        said: list[str] = []
+
+        class Reporter(SilentTrainReporter):
+            def notify(self, line: str) -> None:
+                said.append(line)
+
+        config = tiny_config(tmp_path, data, init=tmp_path / "folded.safetensors", model=None, steps=1)
+        assert train(config, Reporter()).steps == 1
+        assert any("batch norm is folded" in line for line in said)
+
+    def test_it_learns_from_a_teacher(self, tmp_path: Path, data: Path, weights: Path) -> None:
+        """The loss is another one, and a teacher for other pictures is refused."""
+        losses = []
+        for number, teacher in enumerate((None, str(weights))):
+            config = tiny_config(
+                tmp_path, data, init=weights, model=None, teacher=teacher, steps=1, out=tmp_path / f"run{number}"
+            )
+            train(config, QUIET)
+            losses.append(read_log(config.out / "log.jsonl")[1]["losses"]["total"])
+        assert losses[1] < losses[0]  # it agrees with itself, not with the labels
+        with pytest.raises(WeightsError, match="normalised otherwise"):
+            train(tiny_config(tmp_path, data, teacher=str(weights)), QUIET)
 
 
 def _unbroken(folder: Path, **changes: Any) -> TrainConfig:
@@ -131,9 +181,7 @@ class TestResume:
         assert train(config, QUIET, resume=True).steps == 8
         self._same_end(whole, config)
 
-    @pytest.mark.parametrize(
-        ("how", "code"), [("SIGINT", ExitCode.INTERRUPTED), ("SIGTERM", ExitCode.TERMINATED), ("SIGKILL", -9)]
-    )
+    @pytest.mark.parametrize(("how", "code"), [("SIGINT", ExitCode.INTERRUPTED), ("SIGKILL", -9)])
     def test_a_signal_in_another_process(
         self, tmp_path: Path, data: Path, unbroken: TrainConfig, how: str, code: int
     ) -> None:
