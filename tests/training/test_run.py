@@ -318,14 +318,14 @@ class TestWhatGoesWrong:
     def test_a_sample_that_is_not_finite_is_named(
         self, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, workers: int
     ) -> None:
-        samples = run_module._samples
+        samples = run_module.samples_of
 
         def poisoned(*arguments: Any) -> Any:
             made = samples(*arguments)
             made._recipe = cast(Any, _Poison(made._recipe))
             return made
 
-        monkeypatch.setattr(run_module, "_samples", poisoned)
+        monkeypatch.setattr(run_module, "samples_of", poisoned)
         config = tiny_config(tmp_path, data, val_every=1, workers=workers)
         with pytest.raises(DataError, match=r"im/\d{3}\.png: gives a sample that is not finite"):
             train(config, QUIET)
