@@ -12,7 +12,7 @@ from torch import nn
 from rtsod.blocks.counting import count
 from rtsod.blocks.kinds import KINDS, Kind
 from rtsod.blocks.result import Comparison, Row
-from rtsod.blocks.timing import RUNTIMES, interleaved, runnable
+from rtsod.blocks.timing import RUNTIMES, Runtime, interleaved, runnable
 from rtsod.config import INPUT_SIZE_RANGE, INPUT_SIZE_STEP, ModelName
 from rtsod.errors import UsageError
 from rtsod.model.table import TABLES, Block
@@ -136,15 +136,17 @@ def network_macs(kind: Kind, table: Sequence[Block], size: int) -> int:
 
 def _timed(cases: Sequence[_Case], plan: Plan, result: Comparison) -> list[Row]:
     """The rows with the times of their modules, one runtime after the other: two would share the cores' threads."""
-    times: dict[str, list[tuple[float, ...]]] = {}
+    times: dict[Runtime, list[tuple[float, ...]]] = {}
+    others: dict[Runtime, float | None] = {}
     for runtime in RUNTIMES:
         torch.manual_seed(0)
         runs = [runnable(case.build(), IMAGE_CHANNELS, plan.size, runtime, result.threads) for case in cases]
         monitor = InterferenceMonitor()
         times[runtime] = interleaved(runs, plan.seconds)
-        others = [cores for cores in (result.others_cores, monitor.busy_cores()) if cores is not None]
-        result.others_cores = max(others, default=None)
+        others[runtime] = monitor.busy_cores()
     return [
-        replace(case.row, samples_ms={runtime: times[runtime][place] for runtime in RUNTIMES})
+        replace(
+            case.row, samples_ms={runtime: each[place] for runtime, each in times.items()}, others_cores=dict(others)
+        )
         for place, case in enumerate(cases)
     ]

@@ -32,6 +32,8 @@ class Row:
     """Side in pixels; None for a network."""
     samples_ms: Mapping[Runtime, tuple[float, ...]] = field(default_factory=dict)
     """Milliseconds of one pass in every round, by what ran it."""
+    others_cores: Mapping[Runtime, float | None] = field(default_factory=dict)
+    """Cores that other programs kept busy meanwhile, see :mod:`rtsod.system.interference`."""
 
     @property
     def gflop(self) -> float:
@@ -93,12 +95,16 @@ class Comparison:
     """How long each group of modules was timed."""
     end: str = "done"
     """``done``, ``interrupted``, or the error that ended it."""
-    others_cores: float | None = None
-    """The most cores that other programs kept busy during a group, see :mod:`rtsod.system.interference`."""
     blocks: list[Row] = field(default_factory=list)
     networks: list[Row] = field(default_factory=list)
     training: Training | None = None
     version: int = VERSION
+
+    @property
+    def others_cores(self) -> float | None:
+        """The most cores that other programs kept busy while a group was timed; None if unknown."""
+        counts = [count for row in (*self.blocks, *self.networks) for count in row.others_cores.values()]
+        return max((count for count in counts if count is not None), default=None)
 
     @property
     def empty(self) -> bool:
@@ -138,7 +144,7 @@ def _rows(stored: list[dict[str, Any]]) -> list[Row]:
         Row(
             count=Count(**each["count"]),
             samples_ms={runtime: tuple(samples) for runtime, samples in each["samples_ms"].items()},
-            **{name: each[name] for name in ("kind", "what", "mid", "macs", "receptive_field")},
+            **{name: each[name] for name in ("kind", "what", "mid", "macs", "receptive_field", "others_cores")},
         )
         for each in stored
     ]

@@ -12,6 +12,7 @@ from rtsod.blocks.kinds import DENSE_CONVOLUTIONS, INCEPTION_DILATIONS, KINDS
 from rtsod.blocks.result import Comparison, Row, TrainedKind, Training
 from rtsod.blocks.timing import RUNTIMES, Runtime
 from rtsod.model.table import Block
+from rtsod.system.interference import interference_warning, is_disturbed
 
 RUNTIME_NAMES: Final[dict[Runtime, str]] = {"openvino": "OpenVINO", "pytorch": "PyTorch"}
 OURS: Final = (
@@ -26,6 +27,8 @@ MEMORY: Final = (
     "keeps for the backward pass. Both at batch size 1, without weights."
 )
 _REFERENCE: Final = "RSU"
+_MARK: Final = "*"
+"""Marks times that other programs disturbed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def by_mid(result: Comparison, title: str, cell: Callable[[Row], str], note: str
 def times_by_mid(result: Comparison, runtime: Runtime) -> Table:
     """Milliseconds of one pass."""
     title = f"Milliseconds in {RUNTIME_NAMES[runtime]}, p50 / p95"
-    return by_mid(result, title, lambda row: _times(row, runtime), timing_note(result))
+    return by_mid(result, title, lambda row: _times(row, runtime, _cores(result)), timing_note(result))
 
 
 def memory_by_mid(result: Comparison) -> Table:
@@ -137,7 +140,7 @@ def networks_table(result: Comparison, table: str) -> Table:
             f"{row.macs / 1e9:.2f}",
             f"{row.count.parameters / 1e6:.2f}",
             f"{_mb(row.count.peak_bytes)} / {_mb(row.count.kept_bytes)}",
-            *(cell for runtime in RUNTIMES for cell in (_times(row, runtime), _rate(row, runtime))),
+            *(cell for runtime in RUNTIMES for cell in (_times(row, runtime, _cores(result)), _rate(row, runtime))),
         )
         for row in result.networks
         if row.what == table
@@ -175,19 +178,25 @@ def training_table(training: Training) -> Table:
     )
 
 
+def _cores(result: Comparison) -> int:
+    return int(result.machine["cores"])
+
+
 def timing_note(result: Comparison) -> str:
     """How the times came about, and on which machine."""
     machine = result.machine
+    warning = interference_warning(result.others_cores, _cores(result))
     return (
         f"{machine['processor']} ({machine['processor_class']}), {result.threads} "
         f"thread{'s' if result.threads > 1 else ''}, float32, batch 1, batch norm folded; all kinds in turn, after a "
-        "warm-up."
+        "warm-up." + (f" {_MARK} Disturbed: {warning}." if warning is not None else "")
     )
 
 
-def _times(row: Row, runtime: Runtime) -> str:
+def _times(row: Row, runtime: Runtime, cores: int) -> str:
     p50, p95 = row.percentile(runtime, 50), row.percentile(runtime, 95)
-    return "–" if p50 is None or p95 is None else f"{_short(p50)} / {_short(p95)}"
+    mark = _MARK if is_disturbed(row.others_cores.get(runtime), cores) else ""
+    return "–" if p50 is None or p95 is None else f"{_short(p50)} / {_short(p95)}{mark}"
 
 
 def _rate(row: Row, runtime: Runtime) -> str:

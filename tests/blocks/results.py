@@ -16,16 +16,17 @@ MACHINE: dict[str, object] = {
 
 def comparison(*, networks: bool = True, trained: bool = False) -> Comparison:
     """Two M and all kinds at 64 pixels: the kind at place p takes p + 1 ms in OpenVINO, ten times that in PyTorch."""
-    result = Comparison("rtsod blocks", dict(MACHINE), 2, 64, 1.0, others_cores=0.0)
+    result = Comparison("rtsod blocks", dict(MACHINE), 2, 64, 1.0)
     for mid in (4, 8):
         for place, kind in enumerate(KINDS):
             block = Block(7, 3, mid, OUT_CHANNELS)
-            count = Count(2 * kind.macs(block, 64), 1000 * mid, 10**6, 2 * 10**6)
-            result.blocks.append(Row(kind.name, f"(3, {mid}, 64)", mid, kind.macs(block, 64), count, 5, _times(place)))
+            macs = kind.macs(block, 64)
+            count = Count(2 * macs, 1000 * mid, 10**6, 2 * 10**6)
+            result.blocks.append(Row(kind.name, f"(3, {mid}, 64)", mid, macs, count, 5, _times(place), _IDLE))
     if networks:
         for place, kind in enumerate(KINDS):
             count = Count(10**9, 10**6, 10**7, 10**8)
-            result.networks.append(Row(kind.name, "lite", None, 5 * 10**8, count, None, _times(place)))
+            result.networks.append(Row(kind.name, "lite", None, 5 * 10**8, count, None, _times(place), _IDLE))
     if trained:
         kinds = tuple(
             TrainedKind(kind.name, (0, 1, 2), (0.5, 0.6, 0.7), (0.1, 0.2, 0.3), (9.0, 10.0, 11.0), 1000, 10**6)
@@ -33,6 +34,9 @@ def comparison(*, networks: bool = True, trained: bool = False) -> Comparison:
         )
         result.training = Training("pictures", 100, 8, 64, "small", "modern", kinds)
     return result
+
+
+_IDLE: dict[Runtime, float | None] = {"openvino": 0.0, "pytorch": 0.0}
 
 
 def _times(place: int) -> dict[Runtime, tuple[float, ...]]:

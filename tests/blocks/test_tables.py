@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import escape
 
 import pytest
@@ -72,9 +73,18 @@ def test_what_is_incomplete_or_disturbed_says_so(render: object) -> None:
     result = comparison()
     assert "Not complete" not in render(result)
     assert "other programs" not in render(result)
-    result.end, result.others_cores = "interrupted", 1.0
+    result.end = "interrupted"
+    result.blocks[0] = replace(result.blocks[0], others_cores={"openvino": 0.0, "pytorch": 1.0})
     assert "Not complete: interrupted" in render(result)
     assert "other programs kept 1.0 of 2 cores busy" in render(result)
+
+
+def test_disturbed_times_are_marked_where_they_stand() -> None:
+    result = comparison()
+    result.blocks[0] = replace(result.blocks[0], others_cores={"openvino": 0.0, "pytorch": 1.0})
+    tables = all_tables(result)
+    assert tables["ms-pytorch"].rows[0][1:3] == ("10.00 / 10.00*", "20.00 / 20.00")
+    assert "*" not in "".join(tables["ms-openvino"].rows[0])
 
 
 def test_the_plot_has_a_panel_for_operations_and_one_for_each_runtime() -> None:
