@@ -23,7 +23,7 @@ from rtsod.app.edges import (
     open_outputs,
     report_source,
 )
-from rtsod.app.engines import fetch_on_first_use, open_engine_pool
+from rtsod.app.engines import NetworkAhead, open_engine_pool
 from rtsod.app.plain_words import masks_line
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, QualityConfig, RunConfig, Sync
@@ -125,8 +125,8 @@ def build_run(
             opened.callback(source.close)
             report_source(source.info, reporter.notify)
         check_options(config, source.info)
-        if pool is None:
-            fetch_on_first_use(config.engine, reporter)
+        engine = choose_precision(config.engine, source.info)
+        ahead = NetworkAhead(engine, reporter) if pool is None else None
         output, run_config, remark = config.output, config.run, ""
         if sinks is None:
             output, run_config, remark = choose_outputs(output, run_config, source.info)
@@ -141,9 +141,8 @@ def build_run(
         _show_slate(compositor, sinks, source.info)
         before_network(sinks)
         if pool is None:
-            engine = choose_precision(config.engine, source.info)
             begin_with = first_size(config.quality, source.info, engine.input_size)
-            pool = open_engine_pool(engine, reporter, metrics.event, first_size=begin_with)
+            pool = open_engine_pool(engine, reporter, metrics.event, first_size=begin_with, ahead=ahead)
             opened.callback(pool.close)
         plan = plan or plan_run(config.quality, config.run, source.info, pool, reporter.notify)
         _log.info("masks are too old after %.2f s", plan.max_mask_age)

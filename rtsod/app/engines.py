@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from rtsod.app.console import Reporter
-from rtsod.backends import QUICK_TO_OPEN, open_engine, resolve_engine
+from rtsod.backends import QUICK_TO_OPEN, convert_ahead, open_engine, resolve_engine
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.config import EngineConfig
 from rtsod.frames import EngineInfo
@@ -15,29 +18,59 @@ from rtsod.interfaces import Engine, Shareable
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Event
 from rtsod.model.weights import Weights, fetch, is_first_use, resolve
+from rtsod.progress import Notify
 from rtsod.system.machine import thread_count
 from rtsod.system.priority import give_way
 
 _log = logging.getLogger(__name__)
 
+_JOIN_SECONDS: Final = 0.1
+"""How long one wait for the converting thread lasts."""
 
-def fetch_on_first_use(config: EngineConfig, reporter: Reporter) -> None:
-    """Download the weights if nothing can run without them, before the loops are compiled, which takes ten seconds.
 
-    A machine without network is told so at once, and one with a network compiles meanwhile.
+class NetworkAhead:
+    """Gets the network ready while the program compiles its loops, which takes ten seconds on the first start.
+
+    Missing weights are downloaded at once: a machine without network is told so before it compiles anything. They are
+    converted on a thread of its own.
 
     Raises:
         WeightsError: they cannot be downloaded.
     """
-    if config.weights is not None or not is_first_use(weights := resolve(config)):
-        return
-    if resolve_engine(config).engine in QUICK_TO_OPEN:  # the cached engines of the others have folders of their own
-        with reporter.download(_downloading(weights)) as downloaded:
-            fetch(weights, downloaded)
+
+    def __init__(self, config: EngineConfig, reporter: Reporter) -> None:
+        self._thread: threading.Thread | None = None
+        if config.weights is not None:  # read once, where the engine is opened
+            return
+        weights = resolve(config)
+        # Cached engines of other kinds have folders of their own, so that weights may be missing and not needed.
+        if is_first_use(weights) and resolve_engine(config).engine in QUICK_TO_OPEN:
+            with reporter.download(_downloading(weights)) as downloaded:
+                fetch(weights, downloaded)
+        work = partial(_convert_ahead, config, weights, reporter.notify)
+        self._thread = threading.Thread(target=work, name="rtsod-converter", daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the thread is done. What failed there fails again where the engine is opened."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(_JOIN_SECONDS)  # in between, Python runs the handlers of signals
+
+
+def _convert_ahead(config: EngineConfig, weights: Weights, notify: Notify) -> None:
+    try:
+        convert_ahead(resolve_engine(config, _log.debug), weights, notify)
+    except Exception as error:
+        _log.info("converting ahead: %s", error)
 
 
 def open_engine_pool(
-    config: EngineConfig, reporter: Reporter, on_event: Callable[[Event], None], *, first_size: int | None = None
+    config: EngineConfig,
+    reporter: Reporter,
+    on_event: Callable[[Event], None],
+    *,
+    first_size: int | None = None,
+    ahead: NetworkAhead | None = None,
 ) -> EnginePool:
     """Open the network, which may take minutes, under supervision.
 
@@ -47,10 +80,13 @@ def open_engine_pool(
         on_event: told when an engine fails.
         first_size: input size to begin with, where opening another one later takes no minutes; None begins with that
             of ``config``.
+        ahead: what was begun with the same ``config`` and is waited for.
 
     Raises:
         RtsodError: the weights or the engine are not available.
     """
+    if ahead is not None:
+        ahead.wait()
     config = resolve_engine(config)
     begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
     weights = resolve(config)

@@ -110,6 +110,27 @@ def open_engine(
     return opener(config, weights, notify, progress, report, explain)
 
 
+def convert_ahead(config: EngineConfig, weights: Weights, notify: Notify) -> None:
+    """Do what :func:`open_engine` would do once and for long, and what does not need this process: convert.
+
+    Call it on a thread of its own; :func:`open_engine` then finds the conversion, and decides again whether it is the
+    right one. Does nothing for engines that are built in this process, or whose builds other options change.
+
+    Args:
+        config: ``config.engine`` is a name.
+        weights: of the network, which are on this machine.
+        notify: told of a conversion.
+
+    Raises:
+        RtsodError: as from :func:`open_engine`, which raises it again.
+    """
+    if config.engine == "openvino":
+        from rtsod.backends.openvino.cache import model_cache
+        from rtsod.backends.openvino.compiled_from_weights import convert_ahead as convert
+
+        convert(config, weights, model_cache(), notify)
+
+
 def resolve_engine(config: EngineConfig, explain: Notify = _log.info) -> EngineConfig:
     """The configuration with an engine's name in place of ``auto``, chosen by :func:`choose`.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,12 @@ import pytest
 
 from rtsod.app import engines
 from rtsod.app.console import SilentReporter
+from rtsod.app.engines import NetworkAhead
 from rtsod.backends.constant import ConstantEngine
 from rtsod.config import EngineConfig
+from rtsod.errors import EngineError
+from rtsod.model.weights import Weights
+from rtsod.progress import Notify
 
 
 class Shared(ConstantEngine):
@@ -50,3 +56,24 @@ def test_one_core_opens_no_second_network_to_look_at_whole_frames(
     pool.close()
     assert first.seconds == int(shared)
     assert opened == [(320, None)] if shared else [(320, None), (320, cores // 2)]
+
+
+def test_weights_are_converted_while_something_else_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def convert(config: EngineConfig, weights: Weights, notify: Notify) -> None:
+        begun.set()
+        assert done.wait(10)
+        raise EngineError("fails where the engine is opened, too")
+
+    monkeypatch.setattr(engines, "convert_ahead", convert)
+    monkeypatch.setattr(engines, "is_first_use", lambda weights: False)
+    ahead = NetworkAhead(EngineConfig("lite", engine="openvino"), SilentReporter())
+    assert begun.wait(10), "the caller goes on meanwhile"
+    done.set()
+    ahead.wait()
+
+
+def test_weights_of_your_own_are_not_read_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(engines, "resolve", lambda config: pytest.fail("read the file"))
+    NetworkAhead(EngineConfig(weights=tmp_path / "mine.pth"), SilentReporter()).wait()

@@ -92,6 +92,11 @@ class ModelCache:
         name = _folder_name(weights, _shared_sizes(config.input_size), calibration)
         return None if self._root is None else FormCache(self.core, self._root / name)
 
+    def has(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> bool:
+        """Whether there is a conversion for a configuration. Looks for its folder alone, which may be damaged."""
+        name = _folder_name(weights, _shared_sizes(config.input_size), calibration)
+        return self._root is not None and (self._root / name).is_dir()
+
     def model(
         self,
         config: EngineConfig,

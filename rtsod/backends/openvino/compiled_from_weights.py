@@ -85,6 +85,29 @@ def compiled_from_weights(
         return builder.build(config.precision)
 
 
+def convert_ahead(config: EngineConfig, weights: Weights, cache: ModelCache, notify: Notify) -> None:
+    """Convert what :func:`compiled_from_weights` will need, so that it finds it; nothing where there is a conversion.
+
+    For ``auto`` it is the int8 graph, which nearly every processor takes: to be sure, other programs and threads would
+    have to rest. Only :func:`compiled_from_weights` decides.
+
+    Args:
+        config: as for :func:`compiled_from_weights`.
+        weights: of the network, which are on this machine.
+        cache: where conversions are.
+        notify: told of a conversion.
+
+    Raises:
+        RtsodError: as from :func:`compiled_from_weights`, which raises it again.
+    """
+    device = _device(cache.core, config.device)
+    calibration = None
+    if config.precision == "int8" or (config.precision == "auto" and device == "CPU"):
+        calibration = _calibration(cache.core, weights, device)
+    if cache.root is not None and not cache.has(config, weights, calibration):
+        cache.model(config, weights, calibration, notify)
+
+
 class _Timed:
     """``infer``, and how long its last call took."""
 
@@ -135,9 +158,7 @@ class _Builder:
                 f"--precision {precision}: {self.device} on this machine computes in {', '.join(able)} only: "
                 "choose one of these"
             )
-        calibration = calibration_for(self.weights) if precision == "int8" else None
-        if calibration is not None and self.device == "CPU" and int8_saturates(self.cache.core):
-            calibration = replace(calibration, weight_max=REDUCED_WEIGHT_MAX)
+        calibration = _calibration(self.cache.core, self.weights, self.device) if precision == "int8" else None
         form = self._form(calibration, precision)
         compiled, info = form.compiled, self._info(precision)
         self._check_precision(compiled, precision)
@@ -209,6 +230,14 @@ class _Builder:
                 f"--precision int8: OpenVINO runs only {in_int8} of {kernels.total()} convolutions in int8 on "
                 f"{self.device_name}: run with --precision fp32"
             )
+
+
+def _calibration(core: ov.Core, weights: Weights, device: str) -> Calibration:
+    """The activation ranges for int8 on this device, with the range of weights that it adds up exactly."""
+    calibration = calibration_for(weights)
+    if device == "CPU" and int8_saturates(core):
+        return replace(calibration, weight_max=REDUCED_WEIGHT_MAX)
+    return calibration
 
 
 def _device(core: ov.Core, requested: str) -> str:
