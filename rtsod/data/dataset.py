@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from rtsod.data.demo.made import HELD_OUT, demo_folder
 from rtsod.data.folder import pair_folder
 from rtsod.data.layouts import is_picture
 from rtsod.data.list_file import pairs_from_list
@@ -17,6 +18,7 @@ from rtsod.data.published import Role, published_set, role_of
 from rtsod.data.spec import Spec, parse_spec
 from rtsod.errors import DataError
 from rtsod.imaging.stills.still_format import STILL_SUFFIXES
+from rtsod.progress import BuildProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,30 @@ class Dataset:
     """Whether the masks are white where the background is, if the user said so."""
 
 
-Opener = Callable[[Spec], Dataset]
+Opener = Callable[[Spec, BuildProgress], Dataset]
 
-SCHEMES: Final[dict[str, Opener]] = {}
+
+def _from_demo(spec: Spec, progress: BuildProgress) -> Dataset:
+    folder = demo_folder(spec.place, progress)
+    _, pairing = pair_folder(folder)
+    role: Role | None = None if spec.place == HELD_OUT else "train"
+    return Dataset(f"demo-{spec.place}" if spec.place else "demo", folder, "made by rtsod", role, pairing.pairs)
+
+
+SCHEMES: Final[dict[str, Opener]] = {"demo": _from_demo}
 """What opens a name such as ``demo:``, by its scheme. Its weight is set by :func:`open_dataset`."""
 
 
-def open_dataset(spec: str | Path) -> Dataset:
+def _say_nothing(phase: str, done: int, total: int) -> None:
+    pass
+
+
+def open_dataset(spec: str | Path, progress: BuildProgress = _say_nothing) -> Dataset:
     """Open a data set.
 
     Args:
         spec: a folder or a list file; as text, options may follow, see :mod:`rtsod.data.spec`.
+        progress: told how far a data set is that has to be made first.
 
     Raises:
         DataError: nothing is there, files lack their counterparts, or what is what cannot be told.
@@ -61,7 +76,7 @@ def open_dataset(spec: str | Path) -> Dataset:
         if parsed.scheme not in SCHEMES:
             known = ", ".join(f"{scheme}:" for scheme in SCHEMES)
             raise DataError(f"{spec}: is no data set: give a folder or a list file{f', or {known}' if known else ''}")
-        return replace(SCHEMES[parsed.scheme](parsed), weight=parsed.weight)
+        return replace(SCHEMES[parsed.scheme](parsed, progress), weight=parsed.weight)
     path = parsed.path
     try:
         opened = _from_folder(path) if path.is_dir() else _from_file(path)

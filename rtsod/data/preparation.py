@@ -25,7 +25,7 @@ def prepare(
     Raises:
         DataError: one cannot be used.
     """
-    return _examined([open_dataset(spec) for spec in specs], notify, progress, cache)
+    return _examined(_opened(specs, progress), notify, progress, cache)
 
 
 def prepare_training(
@@ -53,11 +53,9 @@ def prepare_training(
     Raises:
         DataError: some of it cannot be used, is a test set, or is in both.
     """
-    opened = [open_dataset(spec) for spec in specs]
+    opened = _opened(specs, progress)
     share = validation if isinstance(validation, float) else None
-    held_out = (
-        [] if validation is None or isinstance(validation, float) else [open_dataset(spec) for spec in validation]
-    )
+    held_out = [] if validation is None or isinstance(validation, float) else _opened(validation, progress)
     check_roles(opened, held_out)
     training = _examined(opened, notify, progress, cache)
     if share is not None:
@@ -65,6 +63,10 @@ def prepare_training(
     validating = _examined(held_out, notify, progress, cache)
     check_disjoint(training, validating)
     return training, validating
+
+
+def _opened(specs: Sequence[str], progress: BuildProgress | None) -> list[Dataset]:
+    return [open_dataset(spec) if progress is None else open_dataset(spec, progress) for spec in specs]
 
 
 def _examined(

@@ -10,6 +10,7 @@ import pytest
 from rtsod.data.dataset import SCHEMES, Dataset, open_dataset
 from rtsod.data.spec import Spec, parse_spec
 from rtsod.errors import DataError
+from rtsod.progress import BuildProgress
 from tests.support.dataset_fixtures import make_pairs
 
 
@@ -53,7 +54,7 @@ def test_options_that_do_not_exist(option: str) -> None:
 def test_a_scheme_opens_what_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = replace(open_dataset(make_pairs(tmp_path / "made")), name="made")
 
-    def opener(spec: Spec) -> Dataset:
+    def opener(spec: Spec, progress: BuildProgress) -> Dataset:
         assert spec.place == "small"
         return made
 
