@@ -41,11 +41,11 @@ def open_data_sets(specs: Sequence[str], progress: BuildProgress) -> Iterator[tu
         OutputError: the scene cannot be written into the folder for temporary files.
     """
     if SCENE not in specs:
-        yield tuple(_examined(open_dataset(spec), progress) for spec in specs)
+        yield tuple(_examined(open_dataset(spec, progress), progress) for spec in specs)
         return
     with TemporaryDirectory(prefix="rtsod-scene-") as folder:
         scene = _drawn(Path(folder))
-        yield tuple(scene if spec == SCENE else _examined(open_dataset(spec), progress) for spec in specs)
+        yield tuple(scene if spec == SCENE else _examined(open_dataset(spec, progress), progress) for spec in specs)
 
 
 def _examined(dataset: Dataset, progress: BuildProgress) -> Dataset:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from rtsod.errors import UsageError
 from rtsod.system.files import json_from_text, read_text
 from rtsod.training.config import FINETUNE_PATIENCE, NO_VALIDATION, PRESETS, Recipe, TrainConfig
+from rtsod.training.demo import with_demo_defaults
 
 CONFIG_NAME: Final = "config.json"
 RUNS: Final = Path("runs")
@@ -68,6 +69,7 @@ def config_text(config: TrainConfig) -> str:
 
 
 def _new(given: Mapping[str, Any]) -> TrainConfig:
+    given = with_demo_defaults(given)
     preset = given.get("preset", TrainConfig.__dataclass_fields__["preset"].default)
     rest = {name: value for name, value in given.items() if name not in _RECIPE}
     model = given.get("model") or given.get("init") or "lite"

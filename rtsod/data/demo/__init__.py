@@ -1,1 +1,1 @@
-"""The data set ``demo:``: rendered objects in front of backgrounds, made on this machine, to see that training works."""
+"""The data set ``demo:``: rendered objects on backgrounds, made on your machine, to see that training works."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -118,7 +118,7 @@ def _part_of(name: str, width: int, height: int, random: np.random.Generator) ->
     return np.asarray(cv2.resize(np.ascontiguousarray(cut), (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _picture(name: str) -> Image:
     return read_image(_PICTURES / name)
 

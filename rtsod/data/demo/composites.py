@@ -14,9 +14,9 @@ from rtsod.data.demo.cutouts import Cutouts
 from rtsod.frames import Image
 
 WIDTHS: Final = (224, 320)
-"""Smallest and largest width of a picture, and of its height: the demonstration trains at 192."""
+"""Smallest and largest width of a picture, and of its height: the demonstration trains at 128."""
 _SECOND_OBJECT: Final = 0.2
-"""How often there are two. Both are labelled, and there is nothing else to look at, so what is salient is no opinion."""
+"""How often there are two. Both are labelled. There is nothing else to look at, so the label is no opinion."""
 _SIZES: Final = (0.25, 0.95)
 """An object's longer side, in shorter sides of the picture."""
 _OUTSIDE: Final = 0.3
@@ -52,9 +52,7 @@ def composite(cutouts: Cutouts, random: np.random.Generator, *, held_out: bool) 
     return _levels(picture), _levels(alpha)
 
 
-def _placed(
-    cutout: NDArray[np.float32], width: int, height: int, random: np.random.Generator
-) -> NDArray[np.float32]:
+def _placed(cutout: NDArray[np.float32], width: int, height: int, random: np.random.Generator) -> NDArray[np.float32]:
     """A cut-out, scaled, turned, lit and moved into a picture: ``(height, width, 4)``, premultiplied."""
     side = random.uniform(*_SIZES) * min(width, height)
     scale = side / max(cutout.shape[:2])
