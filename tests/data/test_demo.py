@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -196,7 +197,7 @@ class TestMaking:
 
 class TestPackage:
     def test_without_npm_the_line_says_what_to_do(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(package.shutil, "which", lambda name: None)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
         with pytest.raises(
             DataError, match=rf"install Node.js, or put {package.FILE_NAME} .* into {tmp_path}"
         ) as caught:
@@ -226,7 +227,7 @@ class TestPackage:
         _npm(monkeypatch, lambda folder: (folder / package.FILE_NAME).write_bytes(b"the package"))
         path = package.package_file(tmp_path, _ignore)
         assert path.read_bytes() == b"the package"
-        monkeypatch.setattr(package.shutil, "which", lambda name: None)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
         assert package.package_file(tmp_path, _ignore) == path
 
 
@@ -239,5 +240,5 @@ def _npm(monkeypatch: pytest.MonkeyPatch, write: Any, *, code: int = 0, stderr: 
         write(cwd)
         return subprocess.CompletedProcess(command, code, b"", stderr)
 
-    monkeypatch.setattr(package.shutil, "which", lambda name: name)
-    monkeypatch.setattr(package.subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(subprocess, "run", run)

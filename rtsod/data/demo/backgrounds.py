@@ -49,7 +49,8 @@ def clouds(width: int, height: int, random: np.random.Generator) -> Image:
     t = np.zeros((height, width), np.float32)
     for octave in range(1, 6):
         cells = random.random((2**octave + 1, 2**octave + 1), np.float32)
-        t += np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)) / 2 ** (octave * 0.8)
+        wide = np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+        t += wide / np.float32(2 ** (octave * 0.8))
     t = ((t - t.min()) / (t.max() - t.min()))[..., None]
     return _pixels(_colour(random) * (1 - t) + _colour(random) * t)
 

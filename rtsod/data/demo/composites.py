@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from rtsod.data.demo.backgrounds import background
 from rtsod.data.demo.cutouts import Cutouts
 from rtsod.frames import Image
 
+Pixels: TypeAlias = NDArray[np.float32]
 WIDTHS: Final = (224, 320)
 """Smallest and largest width of a picture, and of its height: the demonstration trains at 128."""
 _SECOND_OBJECT: Final = 0.2
@@ -35,24 +36,26 @@ def composite(cutouts: Cutouts, random: np.random.Generator, *, held_out: bool) 
         ``(H, W, 3)`` uint8 BGR, and its alpha, ``(H, W)`` uint8, 255 where an object hides the background.
     """
     width, height = (int(side) for side in random.integers(*WIDTHS, 2, endpoint=True))
-    picture = background(width, height, random, held_out=held_out).astype(np.float32) / 255
+    picture: Pixels = np.divide(background(width, height, random, held_out=held_out), 255, dtype=np.float32)
     if random.random() < 0.5:  # as behind a person near the camera
         picture = _blurred(picture, float(random.uniform(0.5, 3)))
-    alpha = np.zeros((height, width), np.float32)
+    alpha: Pixels = np.zeros((height, width), np.float32)
     for _ in range(2 if random.random() < _SECOND_OBJECT else 1):
         placed = _placed(cutouts.draw(random), width, height, random)
         cover = placed[..., 3:]
-        picture = placed[..., :3] + (1 - cover) * _shaded(picture, cover, random)
-        alpha = cover[..., 0] + (1 - cover[..., 0]) * alpha
-    picture *= random.uniform(0.75, 1.25) * random.uniform(0.88, 1.12, 3).astype(np.float32)  # one light on everything
+        rest = 1 - cover
+        picture = np.asarray(placed[..., :3] + rest * _shaded(picture, cover, random), np.float32)
+        alpha = np.asarray(cover[..., 0] + rest[..., 0] * alpha, np.float32)
+    light = random.uniform(0.75, 1.25) * random.uniform(0.88, 1.12, 3)  # one on everything
+    picture = np.asarray(picture * light, np.float32)
     if random.random() < 0.3:
         sigma = float(random.uniform(0.3, 1.2))
         picture, alpha = _blurred(picture, sigma), _blurred(alpha, sigma)
-    picture = picture + random.normal(0, random.uniform(0, 0.04), picture.shape).astype(np.float32)
-    return _levels(picture), _levels(alpha)
+    noise = random.normal(0, random.uniform(0, 0.04), picture.shape)
+    return _levels(np.asarray(picture + noise, np.float32)), _levels(alpha)
 
 
-def _placed(cutout: NDArray[np.float32], width: int, height: int, random: np.random.Generator) -> NDArray[np.float32]:
+def _placed(cutout: Pixels, width: int, height: int, random: np.random.Generator) -> Pixels:
     """A cut-out, scaled, turned, lit and moved into a picture: ``(height, width, 4)``, premultiplied."""
     side = random.uniform(*_SIZES) * min(width, height)
     scale = side / max(cutout.shape[:2])
@@ -62,22 +65,19 @@ def _placed(cutout: NDArray[np.float32], width: int, height: int, random: np.ran
     scaled = np.asarray(cv2.resize(cutout, size, interpolation=way), np.float32)
     if random.random() < 0.5:
         scaled = scaled[:, ::-1]
-    lit = scaled.copy()
-    lit[..., :3] *= random.uniform(0.6, 1.1)
-    lit[..., :3] = np.minimum(lit[..., :3], lit[..., 3:])
-    grey = lit[..., :3].mean(-1, keepdims=True)  # objects as pale as backgrounds: colour alone must not tell them
-    lit[..., :3] += random.uniform(0, 0.8) * (grey - lit[..., :3])
+    colour, cover = scaled[..., :3], scaled[..., 3:]
+    colour = np.minimum(colour * random.uniform(0.6, 1.1), cover)
+    grey = colour.mean(-1, keepdims=True)  # some objects are as pale as backgrounds, so that colour does not tell them
+    lit = np.dstack([colour + random.uniform(0, 0.8) * (grey - colour), cover]).astype(np.float32)
     half = np.array(size) / 2
     low, high = half - 2 * _OUTSIDE * half, np.array([width, height]) - half + 2 * _OUTSIDE * half
     centre = random.uniform(np.minimum(low, high), np.maximum(low, high))
-    matrix = cv2.getRotationMatrix2D((float(half[0]), float(half[1])), float(random.normal(0, 15)), 1)
-    matrix[:, 2] += centre - half
+    matrix = np.array(cv2.getRotationMatrix2D((float(half[0]), float(half[1])), float(random.normal(0, 15)), 1))
+    matrix[:, 2] += np.asarray(centre - half)
     return np.asarray(cv2.warpAffine(lit, matrix, (width, height), flags=cv2.INTER_LINEAR), np.float32)
 
 
-def _shaded(
-    picture: NDArray[np.float32], cover: NDArray[np.float32], random: np.random.Generator
-) -> NDArray[np.float32]:
+def _shaded(picture: Pixels, cover: Pixels, random: np.random.Generator) -> Pixels:
     """What lies behind an object, with the soft shadow that it may cast."""
     if random.random() < 0.4:
         return picture
@@ -89,9 +89,9 @@ def _shaded(
     return np.asarray(picture * (1 - dark[..., None]), np.float32)
 
 
-def _blurred(picture: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def _blurred(picture: Pixels, sigma: float) -> Pixels:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
 
 
-def _levels(picture: NDArray[np.float32]) -> Image:
+def _levels(picture: Pixels) -> Image:
     return np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)

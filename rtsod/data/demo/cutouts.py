@@ -91,6 +91,6 @@ def decoded(content: bytes) -> NDArray[np.float32] | None:
     if alpha.mean() < _LEAST_COVER * 255:
         return None
     x, y, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
-    pixels = picture[y : y + height, x : x + width].astype(np.float32) / 255
+    pixels = np.divide(picture[y : y + height, x : x + width], 255, dtype=np.float32)
     pixels[..., :3] *= pixels[..., 3:]
-    return pixels
+    return np.asarray(pixels, np.float32)
