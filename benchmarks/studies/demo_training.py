@@ -47,9 +47,9 @@ _GRID: Final = 128
 def trained(seed: int, runs: Path) -> TrainConfig:
     """The configuration of a seed's run, which is finished."""
     config = config_from_options({"data": ["demo:"], "seed": seed, "out": runs / f"seed-{seed}"}, resume=False)
-    log = RunFolder(config.out).log
-    if not (log.exists() and any(line["kind"] == "end" for line in read_log(log))):
-        train(config, SilentTrainReporter())
+    folder = RunFolder(config.out)
+    if not (folder.log.exists() and any(line["kind"] == "end" for line in read_log(folder.log))):
+        train(config, SilentTrainReporter(), resume=folder.has_checkpoint)
     return config
 
 
@@ -84,7 +84,7 @@ def mean_mask_maps(pairs: Sequence[Pair]) -> Callable[[Image], Image]:
 
 
 def curve(config: TrainConfig) -> list[dict[str, float]]:
-    """The validations of a run, and when they were, in minutes of its training so far."""
+    """The validations of a run."""
     lines = read_log(RunFolder(config.out).log)
     return [
         {"step": line["step"], "max_f": round(line["max_f"], 4), "mae": round(line["mae"], 4)}
