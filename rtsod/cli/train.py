@@ -30,6 +30,7 @@ more or less often. What is trained is used at once:
 """
 _EPILOG: Final = """\
 examples:
+  rtsod train demo:                               see that training works
   rtsod train DUTS-TR --preset paper --model full
   rtsod train mine --check                        finds mistakes in a minute
   rtsod train mine --preset finetune --init u2netp.pth --minutes 30
