@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtsod.cli.common import Parser, answer, run_command
 from rtsod.config import FITS
 from rtsod.errors import ExitCode
+from rtsod.system.machine import let_waiting_threads_sleep
 from rtsod.system.names import path_to_read, path_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 from rtsod.training.config import PRESETS, SCHEDULES, TRAIN_PRECISIONS
@@ -63,6 +64,7 @@ def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | 
     given = vars(_parser().parse_args(arguments))
     resume, check = given.pop("resume"), given.pop("check")
     config = config_from_options(given, resume=resume)
+    let_waiting_threads_sleep()
     from rtsod.app.train_console import TrainConsole  # late: --help and a mistyped option must not wait for these
     from rtsod.training.check import check as checked
     from rtsod.training.run import train

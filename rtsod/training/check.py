@@ -156,11 +156,22 @@ class _Overfit:
         """Leave out pairs, so that there is time for enough steps."""
         trainer = self._trainer()
         trainer.step([self._batch], 0.0)  # the first one also prepares what all use
-        began = self._clock()
-        trainer.step([self._batch], 0.0)
-        fitting = int(self.pairs * seconds / ENOUGH / max(self._clock() - began, 1e-9))
+        step_seconds = self._step_seconds(trainer)
+        threads = torch.get_num_threads()
+        if threads > 1:  # pictures this small give many threads little to do, and beside other programs they wait
+            torch.set_num_threads(1)
+            alone = self._step_seconds(trainer)
+            if alone > step_seconds:
+                torch.set_num_threads(threads)
+            step_seconds = min(step_seconds, alone)
+        fitting = int(self.pairs * seconds / ENOUGH / step_seconds)
         self._batch = Sample(*(part[: max(1, fitting)] for part in self._batch))
         self._processes.accelerator.free_memory()
+
+    def _step_seconds(self, trainer: Trainer) -> float:
+        began = self._clock()
+        trainer.step([self._batch], 0.0)
+        return max(self._clock() - began, 1e-9)
 
     def _trainer(self) -> Trainer:
         config = self._config
