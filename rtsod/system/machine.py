@@ -55,9 +55,9 @@ def thread_count() -> int:
 def let_waiting_threads_sleep() -> None:
     """Let OpenMP's threads sleep while they wait for each other. Call it before PyTorch is imported.
 
-    By default they spin. Beside other programs, one that was stopped is then waited for at full load: a step of training
-    lite at 64 pixels took 24 s with two spinning threads on two busy cores, .9 s with sleeping ones, .55 s with one
-    thread. What the user has set stays.
+    By default they spin. Beside other programs, one that was stopped is then waited for at full load: a step of
+    training lite at 64 pixels took 24 s with two spinning threads on two busy cores, .9 s with sleeping ones, .55 s
+    with one thread. What the user has set stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
