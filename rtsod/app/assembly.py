@@ -125,13 +125,13 @@ def build_run(
             opened.callback(source.close)
             report_source(source.info, reporter.notify)
         check_options(config, source.info)
-        engine = choose_precision(config.engine, source.info)
-        ahead = NetworkAhead(engine, reporter) if pool is None else None
         output, run_config, remark = config.output, config.run, ""
         if sinks is None:
             output, run_config, remark = choose_outputs(output, run_config, source.info)
-        backdrops = open_backdrops(config.picture.backgrounds, opened, to_cycle=output.preview is True)
         check_overwriting(config, output, source.info)
+        engine = choose_precision(config.engine, source.info)
+        ahead = NetworkAhead(engine, reporter) if pool is None else None
+        backdrops = open_backdrops(config.picture.backgrounds, opened, to_cycle=output.preview is True)
         compositor = build_compositor(config.picture, backdrops, source.info)
         if sinks is None:
             sinks = open_outputs(

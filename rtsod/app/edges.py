@@ -73,7 +73,8 @@ def choose_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo) -> tu
         raise OutputError(f"--preview: {display.reason}")
     chosen = replace(output, preview=display.available)
     if display.available or others or run.stats is not None:
-        return chosen, run, ""
+        endless = info.live and run.duration is None and run.max_frames is None
+        return chosen, run, ", until you press Ctrl-C" if endless and others and not display.available else ""
     why = f"because no window can be shown ({display.reason})"
     if info.stills:
         return replace(chosen, outputs=(FALLBACK_OUTPUT.with_suffix(""),)), run, f", {why}"

@@ -12,6 +12,11 @@ from rtsod.frames import SourceInfo
 _CALLS: Final = "--virtual-camera makes it a camera that video calls can choose ('rtsod doctor' says what that needs)"
 _YOUR_CAMERA: Final = "with a camera connected, the same command shows you ('rtsod devices' lists the cameras)"
 
+NOTHING_SHOWN: Final = (
+    "nobody was shown: no mask was ready in time, so there is only the background. Close other programs, or try --lite"
+)
+"""In its place where no frame was shown."""
+
 
 def next_step(info: SourceInfo, output: OutputConfig, *, no_camera: bool, virtual_camera: str | None) -> str:
     """Choose the line, by what the user just did.

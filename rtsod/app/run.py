@@ -10,7 +10,7 @@ from typing import Final
 
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
-from rtsod.app.next_step import next_step
+from rtsod.app.next_step import NOTHING_SHOWN, next_step
 from rtsod.app.plain_words import summary_line
 from rtsod.app.preload import preloading
 from rtsod.config import AppConfig, RunConfig
@@ -151,8 +151,8 @@ class _Session:
         if run.config.stats is not None:
             names = [sink.name for sink in run.sinks]
             write_stats(run.config.stats, run.source.info, engine, names, run.sync, numbers, end)
-        elif well and numbers["composited"]:
-            self._reporter.notify(self._next_step())
+        elif well and numbers["captured"]:
+            self._reporter.notify(self._next_step() if numbers["composited"] else NOTHING_SHOWN)
 
     def _next_step(self) -> str:
         run = self._run

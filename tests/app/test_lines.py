@@ -18,7 +18,7 @@ from rtsod.app.next_step import next_step
 from rtsod.app.plain_words import masks_line, small_line, source_line, summary_line
 from rtsod.backends.constant import ConstantEngine
 from rtsod.cli.run import main
-from rtsod.config import EngineConfig, OutputConfig
+from rtsod.config import EngineConfig, OutputConfig, RunConfig
 from rtsod.frames import Availability, SourceInfo
 from rtsod.mask_plan import Budget, InferenceCost, MaskPlan, Rung
 from rtsod.metrics import Metrics
@@ -166,3 +166,19 @@ def test_frames_too_small_for_the_network_are_named() -> None:
     assert small_line(replace(CAMERA, width=120, height=160)) is not None
     assert small_line(replace(CAMERA, width=213, height=160)) is None
     assert small_line(STILLS) is None, "their sizes are not known yet"
+
+
+@pytest.mark.parametrize(
+    ("output", "run", "info", "says"),
+    [
+        (OutputConfig(outputs=(Path("o.mp4"),)), RunConfig(), CAMERA, ", until you press Ctrl-C"),
+        (OutputConfig(virtual_camera="auto"), RunConfig(), CAMERA, ", until you press Ctrl-C"),
+        (OutputConfig(outputs=(Path("o.mp4"),)), RunConfig(duration=5), CAMERA, ""),
+        (OutputConfig(outputs=(Path("o.mp4"),)), RunConfig(max_frames=5), CAMERA, ""),
+        (OutputConfig(outputs=(Path("o.mp4"),)), RunConfig(), FILE, ""),
+    ],
+)
+def test_a_run_without_an_end_says_how_it_is_ended(
+    output: OutputConfig, run: RunConfig, info: SourceInfo, says: str
+) -> None:
+    assert edges.choose_outputs(output, run, info)[2] == says
