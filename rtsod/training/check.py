@@ -70,6 +70,11 @@ class _Try:
     """Losses."""
     finite: bool = True
 
+    @property
+    def learned(self) -> bool:
+        """Whether the pairs are known. A loss that rose says no: much too large steps meet good maps by chance."""
+        return self.iou >= KNOWN_BY_HEART and self.last < self.first
+
 
 def check(
     config: TrainConfig,
@@ -103,7 +108,7 @@ def check(
         overfit = _Overfit(config, processes, batch, reporter, stop, clock)
         overfit.shrink(seconds)
         own = overfit(config.recipe.learning_rate, seconds)
-        if own.iou >= KNOWN_BY_HEART:
+        if own.learned:
             what = f"{overfit.pairs} pair{'s' if overfit.pairs > 1 else ''}"
             return CheckResult(True, f"learned {what} by heart in {own.steps} steps: IoU {own.iou:.3f}")
         others = {rate: overfit(rate, seconds / 3) for rate in USUAL_RATES if rate != config.recipe.learning_rate}
@@ -196,7 +201,7 @@ class _Overfit:
             self._reporter.progress(min(1.0, passed / seconds), f"step {step}, loss {last:.3f}, IoU {iou:.2f}")
             if step % 5 == 0:
                 iou = _iou(trainer, self._batch, self._processes.device)
-                if iou >= KNOWN_BY_HEART:
+                if _Try(step, iou, first, last).learned:
                     break
         self._processes.accelerator.free_memory()
         return _Try(step, iou, first, last)
