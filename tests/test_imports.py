@@ -40,6 +40,8 @@ HOMES = {
     "rtsod.evaluation.report": "matplotlib",  # the files of those plots
     "rtsod.sinks.pyvirtualcam_backend": "pyvirtualcam",
     "rtsod.blocks.trained": "accelerate",
+    "rtsod.training.page": "matplotlib",  # the page of those plots
+    "rtsod.training.report_plots": "matplotlib",
     "rtsod.training.processes": "accelerate",
 }
 """Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""

@@ -8,8 +8,9 @@
     ├── best.safetensors     the weights that validated best
     ├── last.safetensors     the newest ones
     ├── checkpoints/         the whole state, see :mod:`rtsod.training.checkpoints`
+    ├── samples.png          training samples as the network sees them
     ├── previews/            maps of held-out pictures
-    └── report.html
+    └── report.html          all of it to look at, see :mod:`rtsod.training.report`
 """
 
 from __future__ import annotations
@@ -63,6 +64,21 @@ class RunFolder:
         return self.path / "last.safetensors"
 
     @property
+    def samples(self) -> Path:
+        """Training samples as the network sees them."""
+        return self.path / "samples.png"
+
+    @property
+    def previews(self) -> Path:
+        """Maps of held-out pictures."""
+        return self.path / "previews"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+    @property
     def lock(self) -> Path:
         """Locked while a run writes here."""
         return self.path / ".lock"
@@ -88,6 +104,7 @@ def opened_folder(config: TrainConfig, *, resume: bool) -> Iterator[RunFolder]:
         if not resume:
             if folder.has_checkpoint:
                 raise UsageError(f"{folder.path}: holds a run: add --resume to go on with it, or give another --out")
-            folder.log.unlink(missing_ok=True)
+            for stale in (folder.log, folder.samples):
+                stale.unlink(missing_ok=True)
         write_text(folder.config, config_text(config))
         yield folder

@@ -25,6 +25,7 @@ from rtsod.training.network import load_weights, new_network, unfold_batch_norm
 from rtsod.training.order import Order
 from rtsod.training.pictures import PairPictures
 from rtsod.training.presets import draws_small_oftener, loss_recipe, picture_side, sample_recipe
+from rtsod.training.report import Report
 from rtsod.training.reporter import SilentTrainReporter, TrainReporter
 from rtsod.training.samples import Sample, Samples
 from rtsod.training.session import Session, TrainResult
@@ -87,11 +88,14 @@ def train(
             opened = opened_folder(config, resume=resume)
             processes.first_does(lambda: stack.enter_context(opened))
             folder = RunFolder(config.out)
+            report = Report(folder, shown)
             session = Session(
                 config, processes, trainer, description, folder, TrainLog(folder.log if processes.first else None),
-                shown, stop,
+                shown, report, stop,
             )  # fmt: skip
             session.begin(data, resume=resume)
+            if processes.first:
+                report.begin(samples, order, description)
             feed = stack.enter_context(_feed(config, processes, samples, data, order, session.step))
             begun()
             return session.run(feed, PairPictures(data.validation, PictureCache(None)))

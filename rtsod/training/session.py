@@ -23,10 +23,11 @@ from rtsod.training.folder import RunFolder
 from rtsod.training.log import TrainLog
 from rtsod.training.loop import NotFinite, StepNumbers, Trainer
 from rtsod.training.meter import Meter
+from rtsod.training.report import Report
 from rtsod.training.reporter import TrainReporter
 from rtsod.training.samples import Pictures
 from rtsod.training.schedule import learning_rate
-from rtsod.training.validation import validate
+from rtsod.training.validation import predicted, validate
 from rtsod.version import __version__
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Session:
         folder: of the run.
         log: of the run.
         reporter: told how it goes.
+        report: of the run.
         stop: whether to end after this step.
         clock: in seconds.
     """
@@ -97,6 +99,7 @@ class Session:
         folder: RunFolder,
         log: TrainLog,
         reporter: TrainReporter,
+        report: Report,
         stop: Callable[[], bool],
         clock: Clock = time.perf_counter,
     ) -> None:
@@ -107,6 +110,7 @@ class Session:
         self._folder = folder
         self._log = log
         self._reporter = reporter
+        self._report = report
         self._stop = stop
         self._clock = clock
         self._checkpoints = Checkpoints(folder.checkpoints)
@@ -137,6 +141,8 @@ class Session:
             versions = {"rtsod": __version__, "torch": torch.__version__}
             config, sets = self._config.to_json(), data.summary()
             self._log.write("start", config=config, machine=describe_machine(), versions=versions, data=sets)
+        else:
+            self._log.write("event", step=self.step, text="resumed")
 
     def run(self, feed: Feed, pictures: Pictures) -> TrainResult:
         """Train to the end.
@@ -175,6 +181,8 @@ class Session:
             reason, self.step, self._clock() - started, best, self._folder.last if best is None else self._folder.best
         )
         self._log.write("end", reason=reason, steps=self.step, seconds=self._progress.seconds, best=_shown(best))
+        if self._processes.first:
+            self._report.write()
         return result
 
     def _share(self) -> float:
@@ -208,6 +216,7 @@ class Session:
             shown = ", ".join(files[:4]) + (f" and {len(files) - 4} more (log.jsonl)" if len(files) > 4 else "")
             if not self._processes.first:
                 raise SystemExit(int(error.exit_code)) from error
+            self._report.write()
             raise NotFinite(
                 f"step {step}: {error}, with {shown}; the checkpoints are as before: begin a new run with a smaller "
                 "--lr or with --clip, or look at these files"
@@ -222,8 +231,12 @@ class Session:
             self._log.write("step", step=self.step, lr=rate, **meter.take())
 
     def _validate(self, pictures: Pictures) -> None:
-        found = validate(self._trainer.result, pictures, PlainRecipe(self._description), self._processes)
+        recipe = PlainRecipe(self._description)
+        found = validate(self._trainer.result, pictures, recipe, self._processes)
         self._log.write("validation", step=self.step, mae=found.mae, max_f=found.max_f)
+        if self._processes.first:
+            network, device = self._trainer.result, self._processes.device
+            self._report.validated(self.step, pictures, lambda image: predicted(network, image, recipe, device))
         best = self._progress.best
         if best is not None and found.mae >= best.mae:
             self._progress = replace(self._progress, waiting=self._progress.waiting + 1)

@@ -43,6 +43,13 @@ def _after(steps: int) -> Callable[[], bool]:
     return lambda: next(asked) >= steps
 
 
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing would take most of the time here; tests of the report have runs with pages and samples."""
+    monkeypatch.setattr("rtsod.training.report.Report.begin", lambda *arguments: None)
+    monkeypatch.setattr("rtsod.training.report.write_report", lambda folder: None)
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return write_pairs(tmp_path / "data")
