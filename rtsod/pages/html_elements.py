@@ -38,7 +38,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 td:first-child { white-space: normal; min-width: 130px; } tr:last-child td { border-bottom: 0; }
 td small { display: block; color: var(--muted); font-size: 12px; line-height: 1.25; white-space: normal; }
 .facts td { text-align: left; white-space: normal; } .facts td:first-child { color: var(--muted); width: 150px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 22px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(400px, 100%), 1fr)); gap: 22px; }
 summary { cursor: pointer; margin: 10px 0 6px; } .events td { text-align: left; white-space: normal;
   overflow-wrap: anywhere; } .events th { text-align: left; }
 @media (max-width: 600px) { main { padding: 20px 10px 40px; } section { padding: 16px 14px; } }
