@@ -15,6 +15,9 @@ import pytest
 
 from rtsod.errors import WeightsError
 from rtsod.model.weights import PUBLISHED, fetch, published
+from rtsod.system.machine import let_waiting_threads_sleep
+
+let_waiting_threads_sleep()  # before a test imports PyTorch, and for the processes that tests start
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared"
 
