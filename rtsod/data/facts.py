@@ -26,7 +26,7 @@ FOREGROUND: Final = 128
 """A mask's level, 0..255, above which evaluation counts a pixel as foreground: G = mask > 128."""
 THUMBNAIL_SIDE: Final = 8
 _DIGEST_BYTES: Final = 16
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raise it when the same file would be described differently."""
 
 
@@ -65,6 +65,8 @@ class MaskFacts:
     """There are levels between 5 and 250, on more than a thousandth of the pixels."""
     shape: str
     """A digest of the foreground that mirroring does not change; empty if all pixels are alike."""
+    digest: str
+    """As a picture's."""
 
 
 Facts = TypeVar("Facts", ImageFacts, MaskFacts)
@@ -98,6 +100,7 @@ def mask_facts(path: Path, header: Header) -> MaskFacts:
     Raises:
         DataError: it cannot be read, is damaged, or is a colour picture.
     """
+    digest = content_digest(path)
     levels = read_levels(path)
     counts = np.bincount(levels.ravel(), minlength=256)
     used = np.flatnonzero(counts)
@@ -115,6 +118,7 @@ def mask_facts(path: Path, header: Header) -> MaskFacts:
         border=float(edges.mean()),
         soft=bool(not two_valued and int(counts[5:251].sum()) > levels.size / 1000),
         shape=_shape(inside),
+        digest=digest,
     )
 
 

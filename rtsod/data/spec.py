@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,6 +67,20 @@ def parse_spec(text: str) -> Spec:
         else:
             weight = _weight(text, option)
     return Spec(*_scheme(place), weight, inverted)
+
+
+def absolute_spec(text: str, absolute: Callable[[Path], str] = os.path.abspath) -> str:
+    """The name of the same data set from whatever folder it is used.
+
+    Args:
+        text: see :func:`parse_spec`.
+        absolute: makes a path absolute; :func:`os.path.realpath` also follows links, to compare.
+
+    Raises:
+        DataError: as :func:`parse_spec`.
+    """
+    spec = parse_spec(text)
+    return text if spec.scheme is not None else absolute(spec.path) + text[len(spec.place) :]
 
 
 def _scheme(text: str) -> tuple[str, str | None]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODELS, Fit
+from rtsod.data.spec import absolute_spec
 from rtsod.errors import UsageError
 
 Preset: TypeAlias = Literal["paper", "modern", "finetune"]
@@ -197,12 +199,22 @@ class TrainConfig:
             raise UsageError(f"--val {self.val}: hold out more than 0 and at most 50 %")
         return share
 
+    @property
+    def validation_set(self) -> str | None:
+        """The data set to validate on; None where :attr:`val` is something else."""
+        return None if self.val == NO_VALIDATION or self.held_out_share is not None else self.val
+
     def to_json(self) -> dict[str, Any]:
-        """Ready for :mod:`json`."""
+        """Ready for :mod:`json`. Paths are absolute: a run may be resumed from any folder."""
         record = dataclasses.asdict(self)
-        record["data"] = list(self.data)
+        record["data"] = list(map(absolute_spec, self.data))
+        if self.validation_set is not None:
+            record["val"] = absolute_spec(self.val)
         for name in ("init", "out"):
-            record[name] = None if record[name] is None else str(record[name])
+            record[name] = None if record[name] is None else os.path.abspath(record[name])
+        for name in ("model", "teacher"):
+            if record[name] is not None and record[name] not in MODELS:
+                record[name] = os.path.abspath(record[name])
         return record
 
     @classmethod

@@ -11,7 +11,7 @@ import numpy as np
 from rtsod.data.examination import Examined
 from rtsod.data.pairs import Pair
 from rtsod.data.preparation import prepare_training
-from rtsod.training.config import NO_VALIDATION, TrainConfig
+from rtsod.training.config import TrainConfig
 from rtsod.training.order import Order, small_oftener
 from rtsod.training.reporter import TrainReporter
 
@@ -75,8 +75,8 @@ def open_data(config: TrainConfig, reporter: TrainReporter) -> TrainData:
         DataError: a data set cannot be used, or is published for testing.
     """
     validation: Sequence[str] | float | None = config.held_out_share
-    if validation is None and config.val != NO_VALIDATION:
-        validation = [config.val]
+    if config.validation_set is not None:
+        validation = [config.validation_set]
     prepared = prepare_training(
         config.data, validation, config.seed, notify=reporter.notify, progress=reporter.preparing
     )

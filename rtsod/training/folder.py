@@ -4,6 +4,7 @@
 
     runs/NAME/
     ├── config.json          what the run was told
+    ├── identity.json        its table, and the fingerprint of its data, see :mod:`rtsod.training.identity`
     ├── log.jsonl            what happened, see :mod:`rtsod.training.log`
     ├── best.safetensors     the weights that validated best
     ├── last.safetensors     the newest ones
@@ -24,6 +25,7 @@ from rtsod.errors import OutputError, UsageError
 from rtsod.system.file_lock import locked
 from rtsod.system.files import output_error, write_text
 from rtsod.training.config import TrainConfig
+from rtsod.training.identity import IDENTITY_NAME, Identity
 from rtsod.training.options import CONFIG_NAME, config_text
 
 
@@ -37,6 +39,11 @@ class RunFolder:
     def config(self) -> Path:
         """What the run was told."""
         return self.path / CONFIG_NAME
+
+    @property
+    def identity(self) -> Path:
+        """What a resumed run must have in common with its beginning."""
+        return self.path / IDENTITY_NAME
 
     @property
     def log(self) -> Path:
@@ -83,6 +90,15 @@ class RunFolder:
         """Locked while a run writes here."""
         return self.path / ".lock"
 
+    def keep(self, config: TrainConfig, identity: Identity) -> None:
+        """Write down what the run is, for those who resume it.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        write_text(self.identity, identity.to_text())
+        write_text(self.config, config_text(config))
+
 
 @contextmanager
 def opened_folder(config: TrainConfig, *, resume: bool) -> Iterator[RunFolder]:
@@ -106,5 +122,4 @@ def opened_folder(config: TrainConfig, *, resume: bool) -> Iterator[RunFolder]:
                 raise UsageError(f"{folder.path}: holds a run: add --resume to go on with it, or give another --out")
             for stale in (folder.log, folder.samples):
                 stale.unlink(missing_ok=True)
-        write_text(folder.config, config_text(config))
         yield folder

@@ -23,15 +23,22 @@ _COUNTER: Final = "num_batches_tracked"
 """Ends the keys of batch norm's counters, which are no weights."""
 
 
-def new_network(config: TrainConfig) -> tuple[U2Net, Description]:
+def new_network(config: TrainConfig, kept: Description | None = None) -> tuple[U2Net, Description]:
     """The network of a run with random weights, and what its weights will say of themselves.
 
     The weights are PyTorch's default: Kaiming's uniform with a = sqrt(5), as in the authors' code. Their paper says
     Xavier.
 
+    Args:
+        config: of the run.
+        kept: what the run began with, if it is resumed: no file is asked for the table then.
+
     Raises:
         UsageError, WeightsError: the table or the weights to start from cannot be read.
     """
+    if kept is not None:
+        torch.manual_seed(config.seed)
+        return U2Net(kept.table), kept
     start = None if config.init is None else describe(config.init)
     if config.model is None:
         name, table = (start.name, start.table) if start is not None else ("lite", TABLES["lite"])

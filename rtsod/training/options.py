@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rtsod.errors import UsageError
+from rtsod.data.spec import absolute_spec, parse_spec
+from rtsod.errors import DataError, UsageError
+from rtsod.model.table import TABLES, table_from_toml
 from rtsod.system.files import json_from_text, read_text
 from rtsod.training.config import FINETUNE_PATIENCE, NO_VALIDATION, PRESETS, Recipe, TrainConfig
 from rtsod.training.demo import with_demo_defaults
+from rtsod.training.identity import stored_identity
 
 CONFIG_NAME: Final = "config.json"
 RUNS: Final = Path("runs")
@@ -34,6 +38,7 @@ def config_from_options(options: Mapping[str, Any], *, resume: bool) -> TrainCon
 
     Raises:
         UsageError: an option is invalid, or is not the run's.
+        DataError: the data of a run that exists are no longer where they were.
     """
     given = {name: value for name, value in options.items() if value is not None and value != []}
     if not resume:
@@ -92,22 +97,79 @@ def _resumed(stored: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
     for name, value in given.items():
         if name == "out":
             continue
+        if name == "model":
+            _check_table(stored, value, given["out"])
+            continue
         if name in _RECIPE:
             was = getattr(stored.recipe, _RECIPE[name])
             value = None if value == "none" else value
         else:
             was = getattr(stored, name)
             value = tuple(value) if name == "data" else value
-        if value == was:
+        if _located(name, value) == _located(name, was):
             continue
-        if name not in CHANGEABLE:
+        if name not in CHANGEABLE and not _is_moved(stored, name, value):
             raise UsageError(_other_option(name, value, was))
         changes[name] = value
     if "steps" in changes:
         changes["minutes"] = None
     elif "minutes" in changes:
         changes["steps"] = None
-    return dataclasses.replace(stored, out=given["out"], **changes)
+    config = dataclasses.replace(stored, out=given["out"], **changes)
+    _check_places(config)
+    return config
+
+
+def _located(name: str, value: Any) -> Any:
+    """An option's value to compare: the file that it names, by whatever path."""
+    if name == "data":
+        return tuple(absolute_spec(spec, os.path.realpath) for spec in value)
+    if value is None or value in TABLES:
+        return value
+    if name in ("init", "model", "teacher"):
+        return os.path.realpath(value)
+    if name == "val" and value != NO_VALIDATION and not value.endswith("%"):
+        return absolute_spec(value, os.path.realpath)
+    return value
+
+
+def _is_moved(stored: TrainConfig, name: str, value: Any) -> bool:
+    """Whether an option may name the run's data at another place. Whether it does is seen when they have been read."""
+    if name == "data":
+        return True
+    if name != "val" or stored.validation_set is None:
+        return False
+    return dataclasses.replace(stored, val=value).validation_set is not None
+
+
+def _check_table(stored: TrainConfig, model: str, out: Path) -> None:
+    """Refuse ``--model`` with another table than the run's, which keeps it, whatever became of the file."""
+    dataclasses.replace(stored, model=model)  # checks the name
+    kept = stored_identity(out)
+    if kept is None:  # it ended before there was anything to resume
+        if _located("model", model) != _located("model", stored.model):
+            raise UsageError(_other_option("model", model, stored.model))
+        return
+    table = TABLES[model] if model in TABLES else table_from_toml(Path(model))
+    if table != kept.description.table:
+        raise UsageError(
+            f"--resume: --model {model} is another table than the run's: leave it out, for the run keeps its own, or "
+            "begin a new run with another --out"
+        )
+
+
+def _check_places(config: TrainConfig) -> None:
+    """Say which option takes the new place of data that were moved."""
+    sets = [("DATA", spec) for spec in config.data]
+    if config.validation_set is not None:
+        sets.append(("--val", config.validation_set))
+    for option, spec in sets:
+        parsed = parse_spec(spec)
+        if parsed.scheme is None and not os.path.lexists(parsed.path):
+            raise DataError(
+                f"--resume: {parsed.path}: there is no such folder or list file: if the data were moved, give their "
+                f"new place as {option}"
+            )
 
 
 def _other_option(name: str, value: Any, was: Any) -> str:

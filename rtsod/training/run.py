@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Final
 from torch import Tensor
 
 from rtsod.data.picture_cache import PictureCache
-from rtsod.errors import EngineUnavailable
+from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.model.description import Description
 from rtsod.system.cache_folder import cache_folder
 from rtsod.training.config import TrainConfig
 from rtsod.training.data import TrainData, open_data
 from rtsod.training.feed import Feed, default_workers
+from rtsod.training.fingerprint import Fingerprint
 from rtsod.training.folder import RunFolder, opened_folder
+from rtsod.training.identity import Identity, stored_identity
 from rtsod.training.log import TrainLog
 from rtsod.training.loop import Objective, Trainer
 from rtsod.training.losses import Losses, losses
@@ -60,7 +62,7 @@ def train(
 
     Raises:
         UsageError: the configuration cannot be met.
-        DataError: the data cannot be used, or a picture cannot be read.
+        DataError: the data cannot be used, are not those of the run that is resumed, or a picture cannot be read.
         WeightsError: the weights to start from, or the teacher's, cannot be used.
         EngineError: the device is not available, memory is short, or a loss or gradient is not finite.
         OutputError: the run's folder cannot be written.
@@ -71,12 +73,19 @@ def train(
         raise EngineUnavailable(f"training needs {error.name}: pip install 'rtsod[train]'") from error
     with opened_processes(config) as processes:
         shown = reporter if processes.first else SilentTrainReporter()
+        folder = RunFolder(config.out)
+        anew = not (resume and folder.has_checkpoint)
+        kept = stored_identity(config.out) if resume else None
         data = open_data(config, shown)
-        network, description = new_network(config)
+        prints = Fingerprint.of(data)
+        if not anew:
+            if kept is None:
+                raise UsageError(f"{folder.identity}: is missing, so nobody knows what the run was: begin a new run")
+            kept.check_data(prints)
+        network, description = new_network(config, None if kept is None else kept.description)
         samples = samples_of(config, description, data)
         copies, small = len(samples) // len(data.pairs), draws_small_oftener(config.preset)
         order = data.order(copies, config.recipe.batch, config.seed, small_subjects_oftener=small)
-        anew = not (resume and RunFolder(config.out).has_checkpoint)
         if anew and config.init is not None and load_weights(network, config.init):
             shown.notify(f"{config.init}: batch norm is folded: measured anew on {_UNFOLD_SAMPLES} samples")
             unfold_batch_norm(network, _first_images(samples, order))
@@ -87,13 +96,13 @@ def train(
         with ExitStack() as stack:
             opened = opened_folder(config, resume=resume)
             processes.first_does(lambda: stack.enter_context(opened))
-            folder = RunFolder(config.out)
             report = Report(folder, shown)
             session = Session(
                 config, processes, trainer, description, folder, TrainLog(folder.log if processes.first else None),
                 shown, report, stop,
             )  # fmt: skip
             session.begin(data, resume=resume)
+            processes.first_does(lambda: folder.keep(config, Identity(description, prints)))
             if processes.first:
                 report.begin(samples, order, description)
             feed = stack.enter_context(_feed(config, processes, samples, data, order, session.step))

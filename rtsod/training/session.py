@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import torch
 
+from rtsod.errors import UsageError
 from rtsod.interfaces import Clock
 from rtsod.model.description import Description, save_weights
 from rtsod.system.machine import describe_machine
@@ -23,6 +24,7 @@ from rtsod.training.folder import RunFolder
 from rtsod.training.log import TrainLog
 from rtsod.training.loop import NotFinite, StepNumbers, Trainer
 from rtsod.training.meter import Meter
+from rtsod.training.options import stored_config
 from rtsod.training.report import Report
 from rtsod.training.reporter import TrainReporter
 from rtsod.training.samples import Pictures
@@ -125,7 +127,7 @@ class Session:
         """Write the log's first line, or go on from the newest intact checkpoint.
 
         Raises:
-            UsageError: there is nothing to resume.
+            UsageError: the run is longer already than it is to be.
             OutputError: no checkpoint is intact, or the log cannot be written.
         """
         if self._processes.first:
@@ -136,6 +138,7 @@ class Session:
                 self._reporter.notify(f"{self._folder.path}: has no checkpoint yet: begun anew")
             else:
                 self._restore(*found)
+                self._check_length()
         self._log.rewind(self.step if resume else -1)
         if not self.step:
             versions = {"rtsod": __version__, "torch": torch.__version__}
@@ -157,6 +160,8 @@ class Session:
         started, before = self._clock(), self._progress.seconds
         meter = Meter(self._config.recipe.batch, self._clock)
         reason: Reason | None = "done" if self._share() >= 1 else None
+        if reason is not None:
+            self._reporter.notify(f"the run was done after step {self.step}: give more --steps or --minutes to go on")
         while reason is None:
             share = self._share()
             rate = learning_rate(self._config.recipe, self._midpoint(share))
@@ -184,6 +189,16 @@ class Session:
         if self._processes.first:
             self._report.write()
         return result
+
+    def _check_length(self) -> None:
+        """Refuse a new length that the run is beyond."""
+        total, minutes, trained = self._config.total_steps, self._config.minutes, self._progress.seconds / 60
+        if total is not None and self.step > total:
+            raise UsageError(f"--steps {total}: the run is at step {self.step} already: give more, or leave it out")
+        if minutes is None or minutes == stored_config(self._folder.path).minutes:
+            return  # a run that the clock ended is always a little beyond its own length
+        if trained > minutes:
+            raise UsageError(f"--minutes {minutes:g}: the run took {trained:.1f} already: give more, or leave it out")
 
     def _share(self) -> float:
         """How much of the run is done, 0 to 1."""

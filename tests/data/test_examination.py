@@ -237,7 +237,7 @@ def test_the_second_start_reads_nothing_but_what_changed(root: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b"\xff", b'{"version":1,"files":{"ImageFacts":3}}', b"[" * 10_000]
+    "content", [b"", b"{}", b"[]", b"\xff", b'{"version":2,"files":{"ImageFacts":3}}', b"[" * 10_000]
 )
 def test_a_damaged_store_costs_time_and_nothing_else(
     root: Path, content: bytes, caplog: pytest.LogCaptureFixture

@@ -28,7 +28,7 @@ def _made_up(names: dict[str, int], label: str = "set") -> Examined:
     """A data set of pictures that exist on paper only; those with the same number are the same file."""
     pairs = tuple(Pair(name, Path(f"{name}.jpg"), Path(f"{name}.png")) for name in names)
     images = tuple(ImageFacts(8, 8, 1, f"{number:032}", "00" * 64) for number in names.values())
-    masks = (MaskFacts(8, 8, 1, 255, True, 9, 0.0, False, ""),) * len(names)
+    masks = (MaskFacts(8, 8, 1, 255, True, 9, 0.0, False, "", ""),) * len(names)
     return Examined(Dataset(label, Path(label), "list", None, pairs), images, masks, ())
 
 
@@ -127,7 +127,7 @@ def test_many_pictures_of_one_mask_take_no_quadratic_time(monkeypatch: pytest.Mo
     monkeypatch.setattr(similar, "_MAX_COMPARED", 10)
     rng = np.random.default_rng(0)
     images = [ImageFacts(8, 8, 1, f"{n:032}", rng.bytes(THUMBNAIL_SIDE**2).hex()) for n in range(50)]
-    masks = [MaskFacts(8, 8, 1, 255, True, 9, 0.0, False, "the same")] * 50
+    masks = [MaskFacts(8, 8, 1, 255, True, 9, 0.0, False, "the same", "")] * 50
     assert groups(images, masks) == list(range(50))
     assert max(compared) == 10
 

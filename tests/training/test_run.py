@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,14 +24,23 @@ from rtsod.training.checkpoints import Checkpoints
 from rtsod.training.config import TrainConfig
 from rtsod.training.folder import opened_folder
 from rtsod.training.log import read_log
+from rtsod.training.options import stored_config
 from rtsod.training.reporter import SilentTrainReporter
 from rtsod.training.run import train
 from rtsod.training.samples import Sample
 from tests.support.architecture import ROOT
 from tests.support.networks import TINY, tiny_network
-from tests.support.training import tiny_config, write_pairs
+from tests.support.training import TINY_TABLE, tiny_config, write_pairs
 
 QUIET = SilentTrainReporter()
+
+
+class _Lines(SilentTrainReporter):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def notify(self, line: str) -> None:
+        self.lines.append(line)
 
 
 def _digest(path: Path) -> str:
@@ -231,12 +241,77 @@ class TestResume:
         train(at_once, QUIET)
         assert _digest(at_once.out / "last.safetensors") == _digest(longer.out / "last.safetensors")
 
-    def test_a_finished_run_stays_as_it_is(self, tmp_path: Path, data: Path) -> None:
-        config = tiny_config(tmp_path, data, steps=2)
-        train(config, QUIET)
+    @pytest.mark.parametrize("length", [{"steps": 2}, {"steps": None, "minutes": 1e-4}])
+    def test_a_finished_run_stays_as_it_is_and_says_so(
+        self, tmp_path: Path, data: Path, length: dict[str, Any]
+    ) -> None:
+        config = tiny_config(tmp_path, data, **length)
+        steps = train(config, QUIET).steps
         before = _digest(config.out / "last.safetensors")
-        assert train(config, QUIET, resume=True).steps == 2
+        reporter = _Lines()
+        assert train(config, reporter, resume=True).steps == steps
         assert _digest(config.out / "last.safetensors") == before
+        assert any(f"was done after step {steps}" in line for line in reporter.lines)
+
+    @pytest.mark.parametrize("length", [{"steps": 2}, {"steps": None, "minutes": 1e-6}])
+    def test_a_length_that_it_is_beyond_is_refused_and_changes_nothing(
+        self, tmp_path: Path, data: Path, length: dict[str, Any]
+    ) -> None:
+        config = tiny_config(tmp_path, data, steps=3)
+        train(config, QUIET)
+        before = {path.name: path.read_bytes() for path in config.out.iterdir() if path.is_file()}
+        with pytest.raises(UsageError, match=r"already: give more, or leave it out"):
+            train(replace(config, **length), QUIET, resume=True)
+        assert {path.name: path.read_bytes() for path in config.out.iterdir() if path.is_file()} == before
+
+    def test_it_keeps_its_table(self, tmp_path: Path, data: Path, unbroken: TrainConfig) -> None:
+        """The file may be edited, or gone."""
+        config = tiny_config(tmp_path, data, steps=8, val_every=3)
+        train(config, QUIET, stop=_after(2))
+        Path(str(config.model)).write_text(TINY_TABLE.replace("out = 8", "out = 6"))
+        assert train(config, QUIET, resume=True, stop=_after(2)).steps == 4
+        Path(str(config.model)).unlink()
+        assert train(config, QUIET, resume=True).steps == 8
+        self._same_end(unbroken, config)
+
+    @pytest.mark.parametrize("val", ["20%", "set"])
+    def test_moved_data_are_the_same(self, tmp_path: Path, data: Path, val: str) -> None:
+        if val == "set":
+            val = str(write_pairs(tmp_path / "other", 16))
+            for kind in ("im", "gt"):  # the first ones are those that are trained on
+                for path in sorted((tmp_path / "other" / kind).iterdir())[:12]:
+                    path.unlink()
+        config = tiny_config(tmp_path, data, steps=3, val=val)
+        train(config, QUIET, stop=_after(1))
+        data.rename(tmp_path / "moved")
+        moved = replace(config, data=(str(tmp_path / "moved"),))
+        assert train(moved, QUIET, resume=True).steps == 3
+        assert stored_config(config.out).data == moved.data
+
+    def test_other_data_are_refused_and_change_nothing(self, tmp_path: Path, data: Path) -> None:
+        config = tiny_config(tmp_path, data, steps=3)
+        train(config, QUIET, stop=_after(1))
+        before = {path.name: path.read_bytes() for path in config.out.iterdir() if path.is_file()}
+        for kind in ("im", "gt"):
+            os.replace(data / kind / "003.png", data / kind / "new.png")
+        os.replace(data / "im" / "004.png", tmp_path / "kept.png")
+        (data / "im" / "004.png").write_bytes((data / "im" / "005.png").read_bytes())
+        write_pairs(tmp_path / "more", 13)
+        for kind in ("im", "gt"):
+            os.replace(tmp_path / "more" / kind / "012.png", data / kind / "012.png")
+        with pytest.raises(
+            DataError, match=r"13 pairs instead of 12: 1 new \(012\), 1 changed \(004\); make"
+        ) as raised:
+            train(config, QUIET, resume=True)
+        assert raised.value.exit_code == ExitCode.SOURCE
+        assert {path.name: path.read_bytes() for path in config.out.iterdir() if path.is_file()} == before
+
+    def test_without_its_identity_it_is_refused(self, tmp_path: Path, data: Path) -> None:
+        config = tiny_config(tmp_path, data, steps=3)
+        train(config, QUIET, stop=_after(1))
+        (config.out / "identity.json").unlink()
+        with pytest.raises(UsageError, match=r"identity\.json: is missing"):
+            train(config, QUIET, resume=True)
 
 
 _SIGNALLED = """
