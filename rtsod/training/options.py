@@ -120,6 +120,26 @@ def _resumed(stored: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
     return config
 
 
+def check_length(config: TrainConfig, step: int, seconds: float) -> None:
+    """Refuse a new length that a resumed run is beyond, before it is written to the run's folder.
+
+    Args:
+        config: the run's, with what was given now.
+        step: finished steps.
+        seconds: of training so far.
+
+    Raises:
+        UsageError: it is.
+    """
+    total, minutes = config.total_steps, config.minutes
+    if total is not None and step > total:
+        raise UsageError(f"--steps {total}: the run is at step {step} already: give more, or leave it out")
+    if minutes is None or minutes == stored_config(config.out).minutes:
+        return  # a run that the clock ended is always a little beyond its own length
+    if seconds > 60 * minutes:
+        raise UsageError(f"--minutes {minutes:g}: the run took {seconds / 60:.1f} already: give more, or leave it out")
+
+
 def _located(name: str, value: Any) -> Any:
     """An option's value to compare: the file that it names, by whatever path."""
     if name == "data":

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import torch
 
-from rtsod.errors import UsageError
 from rtsod.interfaces import Clock
 from rtsod.model.description import Description, save_weights
 from rtsod.system.machine import describe_machine
@@ -24,7 +23,7 @@ from rtsod.training.folder import RunFolder
 from rtsod.training.log import TrainLog
 from rtsod.training.loop import NotFinite, StepNumbers, Trainer
 from rtsod.training.meter import Meter
-from rtsod.training.options import stored_config
+from rtsod.training.options import check_length
 from rtsod.training.report import Report
 from rtsod.training.reporter import TrainReporter
 from rtsod.training.samples import Pictures
@@ -137,8 +136,11 @@ class Session:
             if found is None:
                 self._reporter.notify(f"{self._folder.path}: has no checkpoint yet: begun anew")
             else:
-                self._restore(*found)
-                self._check_length()
+                path, state = found
+                self._restore(state)
+                check_length(self._config, self.step, self._progress.seconds)
+                if self._share() < 1:
+                    self._reporter.notify(f"goes on after step {self.step}, from {path}")
         self._log.rewind(self.step if resume else -1)
         if not self.step:
             versions = {"rtsod": __version__, "torch": torch.__version__}
@@ -189,16 +191,6 @@ class Session:
         if self._processes.first:
             self._report.write()
         return result
-
-    def _check_length(self) -> None:
-        """Refuse a new length that the run is beyond."""
-        total, minutes, trained = self._config.total_steps, self._config.minutes, self._progress.seconds / 60
-        if total is not None and self.step > total:
-            raise UsageError(f"--steps {total}: the run is at step {self.step} already: give more, or leave it out")
-        if minutes is None or minutes == stored_config(self._folder.path).minutes:
-            return  # a run that the clock ended is always a little beyond its own length
-        if trained > minutes:
-            raise UsageError(f"--minutes {minutes:g}: the run took {trained:.1f} already: give more, or leave it out")
 
     def _share(self) -> float:
         """How much of the run is done, 0 to 1."""
@@ -273,7 +265,7 @@ class Session:
     def _save_weights(self, path: Path) -> None:
         save_weights(path, self._trainer.result, self._description)
 
-    def _restore(self, path: Path, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         from rtsod.training.processes import restore_random_state
 
         self._trainer.restore(state)
@@ -282,7 +274,6 @@ class Session:
         self._progress = _Progress(best=None if best is None else Best(*best), **progress)
         everyones = state["random"]
         restore_random_state(everyones[self._processes.rank % len(everyones)])
-        self._reporter.notify(f"goes on after step {self.step}, from {path}")
 
 
 def _random_state() -> dict[str, Any]:

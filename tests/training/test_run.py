@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -251,7 +252,9 @@ class TestResume:
         reporter = _Lines()
         assert train(config, reporter, resume=True).steps == steps
         assert _digest(config.out / "last.safetensors") == before
-        assert any(f"was done after step {steps}" in line for line in reporter.lines)
+        said = [line for line in reporter.lines if "step" in line]
+        assert len(said) == 1
+        assert f"was done after step {steps}" in said[0]
 
     @pytest.mark.parametrize("length", [{"steps": 2}, {"steps": None, "minutes": 1e-6}])
     def test_a_length_that_it_is_beyond_is_refused_and_changes_nothing(
@@ -260,8 +263,10 @@ class TestResume:
         config = tiny_config(tmp_path, data, steps=3)
         train(config, QUIET)
         before = {path.name: path.read_bytes() for path in config.out.iterdir() if path.is_file()}
+        reporter = _Lines()
         with pytest.raises(UsageError, match=r"already: give more, or leave it out"):
-            train(replace(config, **length), QUIET, resume=True)
+            train(replace(config, **length), reporter, resume=True)
+        assert not any("goes on" in line for line in reporter.lines)
         assert {path.name: path.read_bytes() for path in config.out.iterdir() if path.is_file()} == before
 
     def test_it_keeps_its_table(self, tmp_path: Path, data: Path, unbroken: TrainConfig) -> None:
@@ -294,13 +299,15 @@ class TestResume:
         before = {path.name: path.read_bytes() for path in config.out.iterdir() if path.is_file()}
         for kind in ("im", "gt"):
             os.replace(data / kind / "003.png", data / kind / "new.png")
-        os.replace(data / "im" / "004.png", tmp_path / "kept.png")
         (data / "im" / "004.png").write_bytes((data / "im" / "005.png").read_bytes())
+        mask = cv2.imread(str(data / "gt" / "006.png"))
+        assert mask is not None
+        cv2.imwrite(str(data / "gt" / "006.png"), mask[:, ::-1])
         write_pairs(tmp_path / "more", 13)
         for kind in ("im", "gt"):
             os.replace(tmp_path / "more" / kind / "012.png", data / kind / "012.png")
         with pytest.raises(
-            DataError, match=r"13 pairs instead of 12: 1 new \(012\), 1 changed \(004\); make"
+            DataError, match=r"13 pairs instead of 12: 1 new \(012\), 2 changed \(00[46], 00[46]\); make"
         ) as raised:
             train(config, QUIET, resume=True)
         assert raised.value.exit_code == ExitCode.SOURCE
