@@ -5,13 +5,14 @@ in the file               becomes
 ========================  =============================================================================================
 **picture**
 grey, palette, CMYK, Lab  colours
-16 bit, float, HDR        rounded to 8 bits; float and HDR are clipped at white
+16 bit, float, HDR        rounded to 8 bits; float and HDR are clipped at white; NaN and infinity are refused
 an ICC profile            sRGB
 EXIF orientation          upright
 alpha                     ignored; where a pixel is wholly transparent its hidden colour becomes white, as in a run
 **mask**
 grey, 1 bit, 2, 4 bit     the stored levels, 0 to 255; a colour profile or gamma does not apply to them
 16 bit                    rounded to 8 bits; 0 to 255 where no sample is more
+float                     0 to 1, rounded to 8 bits; anything else is refused
 palette, colours          the level, where all channels agree; that channel, where only one is not black
 alpha that is not opaque  the alpha, whatever the colours
 EXIF orientation          upright

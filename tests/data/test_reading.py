@@ -182,3 +182,39 @@ def test_only_headers_are_read_for_colours(tmp_path: Path) -> None:
     assert has_colours(save(tmp_path / "a.png", RGB))
     assert not has_colours(save(tmp_path / "b.png", MASK))
     assert not has_colours(_written(tmp_path / "c.png", _palette(MASK, [0, 0, 0, 255, 0, 0])))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -0.1, 1.1, 255])
+def test_a_float_mask_must_be_from_0_to_1(tmp_path: Path, bad: float) -> None:
+    levels = SOFT.astype(np.float32) / 255
+    path = tmp_path / "mask.tif"
+    cv2.imwrite(str(path), levels)
+    np.testing.assert_array_equal(read_label(path), SOFT)
+    levels[3, 4] = 1.001  # as arithmetic leaves it
+    cv2.imwrite(str(path), levels)
+    assert read_label(path)[3, 4] == 255
+    levels[3, 4] = bad
+    cv2.imwrite(str(path), levels)
+    with pytest.raises(DataError, match=r"mask\.tif: its floating-point levels must be from 0 to 1, and are from"):
+        read_label(path)
+    with pytest.raises(DataError, match="must be from 0 to 1"):
+        read_label(path, damage="ignore")
+
+
+def test_a_dark_float_mask_is_dark(tmp_path: Path) -> None:
+    """Not taken for 8 bits that were stored in 16."""
+    cv2.imwrite(str(tmp_path / "dark.tif"), np.full((8, 8), 0.003, np.float32))
+    assert read_label(tmp_path / "dark.tif").max() == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_float_picture_must_be_finite(tmp_path: Path, bad: float) -> None:
+    pixels = np.full((8, 8, 3), 2.0, np.float32)
+    pixels[0, 0] = -0.5
+    path = tmp_path / "picture.tif"
+    cv2.imwrite(str(path), pixels)
+    assert (read_image(path).min(), read_image(path).max()) == (0, 255)  # HDR is clipped
+    pixels[3, 4, 1] = bad
+    cv2.imwrite(str(path), pixels)
+    with pytest.raises(DataError, match=r"picture\.tif: not all of its samples are finite"):
+        read_image(path)

@@ -50,7 +50,9 @@ def decode_deep(
         colours = np.rint(np.clip(np.nan_to_num(colours), 0, white) * (65535 / white)).astype(np.uint16)
     deep: NDArray[np.uint16] = np.ascontiguousarray(65535 - colours if inverted else colours)
     levels = eight_bits(deep, 65535)
-    return Raster(_pillow(levels[:, :, 0] if grey else levels), None if alpha is None else _pillow(alpha), deep=deep)
+    image = _pillow(levels[:, :, 0] if grey else levels)
+    extent = (float(samples.min()), float(samples.max())) if samples.dtype.kind == "f" else None
+    return Raster(image, None if alpha is None else _pillow(alpha), deep=deep, extent=extent)
 
 
 def _pillow(levels: Image) -> PillowImage.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -40,6 +41,8 @@ _WAYS_OUT: Final = {
 }
 """Formats that cannot be read, and what to do instead."""
 _EIGHT_BITS: Final = 255
+_ROUNDED: Final = 0.5 / _EIGHT_BITS
+"""How far beyond 0 and 1 a floating-point level may lie, as arithmetic leaves it: it is rounded to 0 or 255 anyway."""
 _COLOURLESS: Final = frozenset({"1", "L", "LA", "La", "P", "PA", "I", "I;16", "I;16B", "I;16L", "F"})
 """Pillow's modes."""
 _WAY_OUT: Final = "convert it to PNG, for example with ImageMagick or GIMP"
@@ -90,7 +93,7 @@ def load(path: Path, *, damage: Damage = "warn") -> Picture:
         path: of the file.
         damage: what becomes of a JPEG picture that is damaged inside. It is shown as far as possible, with a warning in
             the log (``warn``) or without looking for the damage, which takes half of the time (``ignore``); or it is
-            refused.
+            refused, and so is a picture whose floating-point samples are not all finite.
 
     Returns:
         The picture, upright, with its own alpha.
@@ -99,7 +102,7 @@ def load(path: Path, *, damage: Damage = "warn") -> Picture:
         SourceError: the file cannot be read or is no photograph, its format cannot be read, or the picture is larger
             than ``MAX_STILL_SIDE`` or ``MAX_STILL_PIXELS``.
     """
-    return _loaded(path, damage, _picture)
+    return _loaded(path, damage, _finite_picture if damage == "refuse" else _picture)
 
 
 def load_levels(path: Path, *, damage: Damage = "warn") -> Levels:
@@ -114,7 +117,7 @@ def load_levels(path: Path, *, damage: Damage = "warn") -> Levels:
         255, though, they are taken for 8 bits that were stored in 16.
 
     Raises:
-        SourceError: as for :func:`load`.
+        SourceError: as for :func:`load`; or a floating-point sample is no number, or not within 0 and 1.
     """
     return _loaded(path, damage, _levels)
 
@@ -206,13 +209,26 @@ def _read(file: BinaryIO, path: Path, damage: Damage) -> Raster:
 
 
 def _levels(raster: Raster, _: Path) -> Levels:
+    if raster.extent is not None:
+        lowest, highest = raster.extent
+        if not (lowest >= -_ROUNDED and highest <= 1 + _ROUNDED):  # also if one of them is NaN
+            raise Unreadable(
+                f"its floating-point levels must be from 0 to 1, and are from {lowest:g} to {highest:g}: save it with "
+                "8 bits"
+            )
     image = raster.image if raster.image.mode in ("L", "RGB") else raster.image.convert("RGB")
     turn = _ORIENTATIONS[raster.orientation]
     alpha = None if raster.alpha is None else laid(np.array(raster.alpha, np.uint8), turn)
     colours = np.array(image, np.uint8)
-    if raster.deep is not None and int(raster.deep.max()) <= _EIGHT_BITS:
+    if raster.deep is not None and raster.extent is None and int(raster.deep.max()) <= _EIGHT_BITS:
         colours = np.squeeze(raster.deep.astype(np.uint8))
     return Levels(laid(colours, turn), alpha)
+
+
+def _finite_picture(raster: Raster, path: Path) -> Picture:
+    if raster.extent is not None and not all(map(math.isfinite, raster.extent)):
+        raise Unreadable("not all of its samples are finite numbers: save it anew")
+    return _picture(raster, path)
 
 
 def _picture(raster: Raster, path: Path) -> Picture:

@@ -34,6 +34,9 @@ class Raster:
     """How to turn the picture upright, as in EXIF: 1 to 8."""
     deep: NDArray[np.uint16] | None = None
     """``(H, W, C)``, 0..65535: the colours of ``image`` before they were rounded; None if nobody rounded them."""
+    extent: tuple[float, float] | None = None
+    """The lowest and the highest of floating-point samples before they were clipped, NaN if one of them is no number;
+    None for integers."""
 
 
 def check_size(width: int, height: int) -> None:
