@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from rtsod.data.reading import read_image, read_levels
+from rtsod.data.softness import has_soft_areas
 from rtsod.errors import DataError
 from rtsod.frames import Image
 from rtsod.imaging.stills.image_file import Header
@@ -62,7 +63,7 @@ class MaskFacts:
     border: float
     """The share of foreground along the picture's border, 0..1."""
     soft: bool
-    """There are levels between 5 and 250, on more than a thousandth of the pixels."""
+    """It has soft areas: see :func:`rtsod.data.softness.has_soft_areas`."""
     shape: str
     """A digest of the foreground that mirroring does not change; empty if all pixels are alike."""
     digest: str
@@ -116,7 +117,7 @@ def mask_facts(path: Path, header: Header) -> MaskFacts:
         two_valued=two_valued,
         foreground=int(np.count_nonzero(inside)),
         border=float(edges.mean()),
-        soft=bool(not two_valued and int(counts[5:251].sum()) > levels.size / 1000),
+        soft=not two_valued and has_soft_areas(levels),
         shape=_shape(inside),
         digest=digest,
     )

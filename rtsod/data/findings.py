@@ -112,17 +112,15 @@ def judge_masks(name: str, pairs: Sequence[Pair], masks: Sequence[MaskFacts], in
     dots = sum(area == 1 for area in areas)
     full = sum(area == size for area, size in zip(areas, sizes, strict=True))
     if empty:
-        notes += (
-            f"{name}: {counted(empty, 'mask')} without foreground, of {len(masks)}: kept; in training it teaches that "
-            "nothing is there, and evaluation counts with and without",
-        )
+        what = f"{counted(empty, 'mask')} without foreground, of {len(masks)}"
+        notes += (f"{name}: {what}: kept: nothing is there",)
     if dots:
         notes += (f"{name}: {counted(dots, 'mask')} of a single pixel: kept",)
     if full:
         notes += (f"{name}: {counted(full, 'mask')} of foreground alone: kept",)
     if soft := sum(mask.soft for mask in masks):
-        what = counted(soft, "soft mask")
-        notes += (f"{name}: {what}: trained as they are; evaluation counts what is above {FOREGROUND}",)
+        what = f"{counted(soft, 'soft mask')}, of {len(masks)}"
+        notes += (f"{name}: {what}: kept soft; what is above {FOREGROUND} counts as foreground",)
     return Judgement(white, flipped, notes)
 
 

@@ -6,14 +6,14 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.data.pairs import Pair
 from rtsod.data.reading import read_label
+from rtsod.data.softness import has_soft_areas
 from rtsod.evaluation.curves import Levels
 from rtsod.evaluation.parallel import in_order
 from rtsod.evaluation.protocols import BY_NAME, FOREGROUND_ABOVE, ProtocolName, to_size_of_truth
@@ -21,12 +21,6 @@ from rtsod.evaluation.scores import PairScores, measure
 from rtsod.frames import Image
 
 AlphaChoice: TypeAlias = Literal["auto", "on", "off"]
-
-_SOFT: Final = (13, 242)
-"""Levels between which a mask's pixel counts as soft: 5 % to 95 %."""
-_SOFT_SHARE: Final = 1e-3
-"""Share of a picture that must be soft for its mask to be taken for an alpha. Edges that are merely antialiased are one
-or two pixels wide, so that no 3x3 pixels are soft together; hair, glass and blur are wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +67,7 @@ def takes_alpha(label: Image, choice: AlphaChoice) -> bool:
         label: ``(H, W)`` uint8.
         choice: ``auto`` looks for soft areas that are wider than an antialiased edge.
     """
-    if choice != "auto":
-        return choice == "on"
-    soft = ((label > _SOFT[0]) & (label < _SOFT[1])).astype(np.uint8)
-    inside = cv2.erode(soft, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return bool(inside.mean() > _SOFT_SHARE)
+    return has_soft_areas(label) if choice == "auto" else choice == "on"
 
 
 def _soft_mae(prediction: Levels | NDArray[np.float64], label: Image) -> float:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -90,9 +91,20 @@ def test_soft_masks_stay_soft(root: Path) -> None:
         return np.asarray(np.minimum(mask, ramp), np.uint8)
 
     examined = _examined(_remask(root, soften, 1))
-    assert examined.notes == ("mine: 1 soft mask: trained as they are; evaluation counts what is above 128",)
+    assert examined.notes == ("mine: 1 soft mask, of 3: kept soft; what is above 128 counts as foreground",)
     _, label = read_pair(examined.dataset.pairs[0])
     np.testing.assert_array_equal(label, soften(disc(0)))
+
+
+def test_antialiased_edges_are_not_soft(root: Path) -> None:
+    """There are levels between, but only along the edge."""
+
+    def antialiased(mask: Image8) -> Image8:
+        smooth = np.asarray(cv2.blur(mask, (2, 2)), np.uint8)
+        assert np.count_nonzero((smooth > 13) & (smooth < 242)) > mask.size / 100
+        return smooth
+
+    assert _examined(_remask(root, antialiased)).notes == ()
 
 
 def test_empty_and_tiny_masks_are_kept_and_counted(root: Path) -> None:
@@ -106,8 +118,7 @@ def test_empty_and_tiny_masks_are_kept_and_counted(root: Path) -> None:
     examined = _examined(root)
     assert (examined.empty, len(examined.dataset.pairs)) == (1, 3)
     assert examined.notes == (
-        "mine: 1 mask without foreground, of 3: kept; in training it teaches that nothing is there, and evaluation "
-        "counts with and without",
+        "mine: 1 mask without foreground, of 3: kept: nothing is there",
         "mine: 1 mask of a single pixel: kept",
     )
 
