@@ -70,9 +70,10 @@ def tables(result: SetResult, protocol: Protocol) -> list[Table]:
         with_alpha = sum(one.matting is not None for one in result.methods[0].scores)
         title = f"{result.dataset.name}: errors against the alpha of {with_alpha} of {count} pictures"
         made.append(Table("matting", title, MATTING, _measured(result, MATTING)))
-    for key, metrics in (("difference", protocol.main), ("other-difference", protocol.others)):
+    compared = (("difference", protocol.main, ""), ("other-difference", protocol.others, ": other metrics"))
+    for key, metrics, which in compared:
         if rows := _differences(result, metrics):
-            title = f"{result.dataset.name}: {result.methods[0].name} less the other, on the same pictures"
+            title = f"{result.dataset.name}: {result.methods[0].name} less the other, on the same pictures{which}"
             made.append(Table(key, title, metrics, rows))
     if 0 < result.empty < count:
         title = f"{result.dataset.name}, without the {result.empty} pictures whose mask is empty"

@@ -165,6 +165,7 @@ def test_every_table_has_every_method(tmp_path: Path, protocol: ProtocolName) ->
     for table in made:
         assert all(len(row.cells) == len(table.metrics) for row in table.rows)
         assert len(table.rows) == (1 if "difference" in table.key else 2)
+    assert len({table.title for table in made}) == len(made)
     shown = {metric.key for table in made for metric in table.metrics}
     assert shown == BY_KEY.keys()
     assert "network" in console_table(result)
