@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rtsod.cli.common import Parser, answer, run_command
-from rtsod.config import FITS
+from rtsod.config import FITS, MODELS
 from rtsod.errors import ExitCode
 from rtsod.system.machine import let_waiting_threads_sleep
 from rtsod.system.names import path_to_read, path_to_write
@@ -34,7 +34,7 @@ examples:
   rtsod train demo:                               see that training works
   rtsod train DUTS-TR --preset paper --model full
   rtsod train mine --check                        finds mistakes in a minute
-  rtsod train mine --preset finetune --init u2netp.pth --minutes 30
+  rtsod train mine --preset finetune --init lite --minutes 30
   rtsod train DUTS-TR mine@3 --model small.toml --out runs/small
   rtsod train --resume --out runs/small           go on after Ctrl-C or a crash
   torchrun --nproc-per-node 2 -m rtsod train DUTS-TR
@@ -49,7 +49,8 @@ once. See docs/training.md.
 
 exit codes:
   0 done   1 --check failed   2 usage   3 data   4 weights
-  5 memory is short, or a loss or gradient is not finite
+  5 memory is short, a loss or gradient is not finite, or the extra train is
+  not installed
   6 the run's folder cannot be written   70 internal error
   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
 """
@@ -112,8 +113,8 @@ def _parser() -> Parser:
     what = parser.add_argument_group("what is trained")
     add = what.add_argument
     add("--model", metavar="M", help="full, lite (default), or a table of blocks: a .toml file")
-    add("--init", type=path_to_read, metavar="FILE", help="start from these weights; all of them must fit")
-    add("--teacher", metavar="W", help="learn the maps of these weights as well: a file, or full or lite")
+    add("--init", type=_weights, metavar="W", help="start from weights, which must fit: a file, or full or lite")
+    add("--teacher", type=_weights, metavar="W", help="learn the maps of weights as well: a file, or full or lite")
     add("--preset", choices=tuple(PRESETS), help="the recipe (default: modern)")
     data = parser.add_argument_group("data")
     add = data.add_argument
@@ -147,6 +148,15 @@ def _parser() -> Parser:
     add("--resume", action="store_true", help="go on with the run in --out; other options must be the run's")
     add("--check", action="store_true", help="learn four pairs by heart within a minute, or say why not")
     return parser
+
+
+def _weights(text: str) -> str:
+    """Parse a file of weights, or the name of the authors'.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or no name.
+    """
+    return text if text in MODELS else str(path_to_read(text))
 
 
 def _number_or_none(text: str) -> float | str:

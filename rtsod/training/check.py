@@ -25,6 +25,7 @@ from rtsod.training.config import NO_VALIDATION, TrainConfig
 from rtsod.training.data import open_data
 from rtsod.training.loop import NotFinite, Trainer
 from rtsod.training.losses import losses
+from rtsod.training.named_weights import weights_file
 from rtsod.training.network import load_weights, new_network, unfold_batch_norm
 from rtsod.training.presets import loss_recipe
 from rtsod.training.reporter import TrainReporter
@@ -181,7 +182,7 @@ class _Overfit:
     def _trainer(self) -> Trainer:
         config = self._config
         network, _ = new_network(config)
-        if config.init is not None and load_weights(network, config.init):
+        if config.init is not None and load_weights(network, weights_file(config.init, self._reporter)):
             unfold_batch_norm(network, [self._batch.image])
         recipe = dataclasses.replace(config.recipe, ema=None)
         parts = loss_recipe(config.preset)

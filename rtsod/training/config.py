@@ -108,8 +108,8 @@ class TrainConfig:
     that the weights of :attr:`init` say they have, else lite."""
     preset: Preset = "modern"
     recipe: Recipe = field(default_factory=lambda: PRESETS["modern"])
-    init: Path | None = None
-    """Weights to start from. All of them must fit."""
+    init: str | None = None
+    """Weights to start from, all of which must fit: a file, or ``full`` or ``lite`` for the authors'."""
     teacher: str | None = None
     """Weights whose maps are learned as well: a file, or ``full`` or ``lite`` for the authors'."""
     val: str = "5%"
@@ -176,7 +176,9 @@ class TrainConfig:
             if self.val == NO_VALIDATION:
                 raise UsageError("--patience needs validation, which --val none turns off")
         if self.preset == "finetune" and self.init is None:
-            raise UsageError("--preset finetune starts from weights: add --init FILE, or choose --preset modern")
+            raise UsageError(
+                "--preset finetune starts from weights: add --init lite, full or a file, or choose --preset modern"
+            )
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"--seed {self.seed}: must be 0 or more")
         self.held_out_share  # noqa: B018  checks it
@@ -210,9 +212,8 @@ class TrainConfig:
         record["data"] = list(map(absolute_spec, self.data))
         if self.validation_set is not None:
             record["val"] = absolute_spec(self.val)
-        for name in ("init", "out"):
-            record[name] = None if record[name] is None else os.path.abspath(record[name])
-        for name in ("model", "teacher"):
+        record["out"] = os.path.abspath(self.out)
+        for name in ("model", "teacher", "init"):
             if record[name] is not None and record[name] not in MODELS:
                 record[name] = os.path.abspath(record[name])
         return record
@@ -229,6 +230,5 @@ class TrainConfig:
         recipe = dict(values.pop("recipe"))
         recipe["betas"] = tuple(recipe["betas"])
         values["data"] = tuple(values["data"])
-        values["init"] = None if values["init"] is None else Path(values["init"])
         values["out"] = Path(values["out"])
         return cls(recipe=Recipe(**recipe), **values)

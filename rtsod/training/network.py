@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from rtsod.config import ModelName
 from rtsod.errors import UsageError, WeightsError
 from rtsod.model.checkpoints import read_tensors
-from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description, describe, name_from
+from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description, name_from
 from rtsod.model.table import TABLES, table_from_toml
 from rtsod.model.u2net import ConvBNReLU, U2Net, convolutions
 from rtsod.training.config import TrainConfig
+from rtsod.training.named_weights import said_by
 
 _SHOWN: Final = 3
 """Keys that an error names; the rest is counted."""
@@ -39,7 +40,7 @@ def new_network(config: TrainConfig, kept: Description | None = None) -> tuple[U
     if kept is not None:
         torch.manual_seed(config.seed)
         return U2Net(kept.table), kept
-    start = None if config.init is None else describe(config.init)
+    start = None if config.init is None else said_by(config.init)
     if config.model is None:
         name, table = (start.name, start.table) if start is not None else ("lite", TABLES["lite"])
         base = start or PUBLISHED_DESCRIPTIONS["lite"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from torch import Tensor
 
 from rtsod.data.picture_cache import PictureCache
-from rtsod.errors import EngineUnavailable, UsageError
+from rtsod.errors import UsageError
 from rtsod.model.description import Description
 from rtsod.system.cache_folder import cache_folder
 from rtsod.training.config import TrainConfig
@@ -23,6 +23,7 @@ from rtsod.training.log import TrainLog
 from rtsod.training.loop import Objective, Trainer
 from rtsod.training.losses import Losses, losses
 from rtsod.training.memory import check_memory, memory_need
+from rtsod.training.named_weights import weights_file
 from rtsod.training.network import load_weights, new_network, unfold_batch_norm
 from rtsod.training.order import Order
 from rtsod.training.pictures import PairPictures
@@ -66,11 +67,10 @@ def train(
         WeightsError: the weights to start from, or the teacher's, cannot be used.
         EngineError: the device is not available, memory is short, or a loss or gradient is not finite.
         OutputError: the run's folder cannot be written.
+        ModuleNotFoundError: the extra ``train`` is not installed.
     """
-    try:
-        from rtsod.training.processes import opened_processes
-    except ModuleNotFoundError as error:
-        raise EngineUnavailable(f"training needs {error.name}: pip install 'rtsod[train]'") from error
+    from rtsod.training.processes import opened_processes
+
     with opened_processes(config) as processes:
         shown = reporter if processes.first else SilentTrainReporter()
         folder = RunFolder(config.out)
@@ -86,12 +86,12 @@ def train(
         samples = samples_of(config, description, data)
         copies, small = len(samples) // len(data.pairs), draws_small_oftener(config.preset)
         order = data.order(copies, config.recipe.batch, config.seed, small_subjects_oftener=small)
-        if anew and config.init is not None and load_weights(network, config.init):
+        if anew and config.init is not None and load_weights(network, weights_file(config.init, shown)):
             shown.notify(f"{config.init}: batch norm is folded: measured anew on {_UNFOLD_SAMPLES} samples")
             unfold_batch_norm(network, _first_images(samples, order))
         need = memory_need(description.table, config.crop, 4 if config.precision == "fp32" else 2)
         check_memory(need, config.recipe.batch, config.accumulate, processes.device, processes.world)
-        objective = _objective(config, description, processes)
+        objective = _objective(config, description, processes, shown)
         trainer = Trainer(processes, network, config.recipe, config.accumulate, objective)
         with ExitStack() as stack:
             opened = opened_folder(config, resume=resume)
@@ -141,9 +141,11 @@ def _first_images(samples: Samples, order: Order) -> Iterator[Tensor]:
         step += 1
 
 
-def _objective(config: TrainConfig, description: Description, processes: Processes) -> Objective:
+def _objective(
+    config: TrainConfig, description: Description, processes: Processes, reporter: TrainReporter
+) -> Objective:
     recipe = loss_recipe(config.preset)
-    teacher = None if config.teacher is None else teacher_from(config.teacher, description, processes.device)
+    teacher = None if config.teacher is None else teacher_from(config.teacher, description, processes.device, reporter)
 
     def learn(outputs: Sequence[Tensor], batch: Sample) -> Losses:
         return losses(outputs, batch.label, recipe, None if teacher is None else teacher(batch.image))

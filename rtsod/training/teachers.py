@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import torch
 
-from rtsod.config import ModelName
 from rtsod.errors import WeightsError
-from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description, describe
-from rtsod.model.table import TABLES
+from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description
 from rtsod.model.u2net import U2Net
-from rtsod.model.weights import fetch, published
+from rtsod.training.named_weights import said_by, weights_file
 from rtsod.training.network import load_weights
+from rtsod.training.reporter import TrainReporter
 from rtsod.training.teacher import Teacher
 
 
-def teacher_from(name: str, description: Description, device: torch.device) -> Teacher:
+def teacher_from(name: str, description: Description, device: torch.device, reporter: TrainReporter) -> Teacher:
     """The teacher of a run.
 
     Args:
         name: a file of weights, or ``full`` or ``lite`` for the authors', which are downloaded if they are missing.
         description: of the network it teaches: both see the same pictures, so they must be normalised alike.
         device: to run on.
+        reporter: told how far a download is.
 
     Raises:
         WeightsError: the weights cannot be had or read, or expect pictures normalised otherwise.
     """
-    if name in TABLES:
-        model = cast(ModelName, name)
-        network, said = _filled(fetch(published(model)), PUBLISHED_DESCRIPTIONS[model])
-    else:
-        network, said = _from_file(Path(name))
+    network, said = _from_file(weights_file(name, reporter), said_by(name))
     if (said.mean, said.deviation) != (description.mean, description.deviation):
         raise WeightsError(f"--teacher {name}: expects pictures normalised otherwise than the network it would teach")
     return Teacher(network, device)
 
 
-def _from_file(path: Path) -> tuple[U2Net, Description]:
-    said = describe(path)
+def _from_file(path: Path, said: Description | None) -> tuple[U2Net, Description]:
     if said is not None:
         return _filled(path, said)
     try:  # a checkpoint that says nothing is one of the paper's two

@@ -34,7 +34,7 @@ def test_the_demonstration() -> None:
         ({"steps": 7}, "val_every", None),
         ({"val": "5%"}, "val", "5%"),
         ({"out": Path("mine")}, "out", Path("mine")),
-        ({"init": Path("x.safetensors")}, "model", None),
+        ({"init": "x.safetensors"}, "model", None),
         ({"preset": "paper"}, "recipe", PRESETS["paper"]),
     ],
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from rtsod.errors import WeightsError
-from rtsod.model.description import describe, save_weights
+from rtsod.model.checkpoints import load_network
+from rtsod.model.description import PUBLISHED_DESCRIPTIONS, describe, save_weights
 from rtsod.model.u2net import U2Net, fold_batch_norm
+from rtsod.training.named_weights import said_by, weights_file
 from rtsod.training.network import load_weights, new_network, unfold_batch_norm
+from rtsod.training.reporter import SilentTrainReporter
 from tests.support.networks import TINY, tiny_network
 from tests.support.training import tiny_config
 
@@ -65,9 +69,28 @@ def test_the_seed_decides_the_random_weights(tmp_path: Path) -> None:
 
 def test_weights_that_describe_themselves_say_the_table(tmp_path: Path) -> None:
     save_weights(tmp_path / "w.safetensors", tiny_network(), TINY)
-    config = tiny_config(tmp_path, tmp_path, model=None, init=tmp_path / "w.safetensors")
+    config = tiny_config(tmp_path, tmp_path, model=None, init=str(tmp_path / "w.safetensors"))
     network, description = new_network(config)
     assert load_weights(network, tmp_path / "w.safetensors") is False
     assert (description.table, description.mean, description.deviation) == (TINY.table, TINY.mean, TINY.deviation)
     save_weights(tmp_path / "again.safetensors", network, description)
     assert describe(tmp_path / "again.safetensors") == description
+
+
+def test_the_authors_weights_by_name(tmp_path: Path, published_weights: dict[str, Path]) -> None:
+    """What ``--init lite`` starts from computes what the authors' network computes."""
+    network, description = new_network(tiny_config(tmp_path, tmp_path, model=None, init="lite", size=64))
+    assert description == replace(PUBLISHED_DESCRIPTIONS["lite"], size=64)
+    assert load_weights(network, weights_file("lite", SilentTrainReporter())) is True
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    expected = load_network(published_weights["lite"], "lite")
+    with torch.no_grad():
+        unfold_batch_norm(network, [images])
+        torch.testing.assert_close(network.eval()(images), expected(images), rtol=1e-3, atol=1e-3)
+    assert said_by("full") == PUBLISHED_DESCRIPTIONS["full"]
+
+
+def test_weights_of_another_table_are_refused_by_name(tmp_path: Path, published_weights: dict[str, Path]) -> None:
+    network, _ = new_network(tiny_config(tmp_path, tmp_path, init="lite"))
+    with pytest.raises(WeightsError, match=r"u2netp\.onnx: does not fit the table \(--model\)"):
+        load_weights(network, weights_file("lite", SilentTrainReporter()))

@@ -25,7 +25,7 @@ def _config(**options: Any) -> TrainConfig:
 
 def test_each_preset_is_as_written_and_an_option_replaces_one_field() -> None:
     for name, recipe in PRESETS.items():
-        extra = {"init": Path("w.pth")} if name == "finetune" else {}
+        extra = {"init": "w.pth"} if name == "finetune" else {}
         assert _config(preset=name, **extra).recipe == recipe
     changed = _config(preset="paper", lr=0.5, ema=0.9, clip=2.0, batch=3, schedule="cosine", warmup=0.1).recipe
     assert (changed.learning_rate, changed.ema, changed.clip, changed.batch) == (0.5, 0.9, 2.0, 3)
@@ -34,11 +34,18 @@ def test_each_preset_is_as_written_and_an_option_replaces_one_field() -> None:
 
 
 def test_finetuning_ends_early_where_it_can() -> None:
-    init = Path("w.pth")
+    init = "w.pth"
     assert _config(preset="finetune", init=init).patience == 5
     assert _config(preset="finetune", init=init, patience=9).patience == 9
     assert _config(preset="finetune", init=init, val="none").patience is None
     assert _config(preset="modern").patience is None
+
+
+def test_the_authors_weights_name_the_folder_and_are_stored_by_name(tmp_path: Path) -> None:
+    config = _config(preset="finetune", init="lite")
+    assert (config.model, config.init, config.out) == (None, "lite", Path("runs/lite-finetune"))
+    (tmp_path / "config.json").write_text(config_text(config))
+    assert stored_config(tmp_path) == config
 
 
 def test_the_papers_recipe() -> None:
@@ -86,7 +93,7 @@ def test_a_crop_of_the_whole_square_is_allowed() -> None:
 
 def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
     config = _config(
-        data=[str(tmp_path / "set@2")], out=tmp_path, init=tmp_path / "w.pth", lr=0.1, minutes=1.5,
+        data=[str(tmp_path / "set@2")], out=tmp_path, init=str(tmp_path / "w.pth"), lr=0.1, minutes=1.5,
         val=str(tmp_path / "other"), teacher="full", clip="none",
     )  # fmt: skip
     (tmp_path / "config.json").write_text(config_text(config))

@@ -124,7 +124,7 @@ class TestOtherWeights:
     def test_it_starts_from_weights(self, tmp_path: Path, data: Path, weights: Path) -> None:
         """One step at a rate of almost nothing leaves them as they are, but for batch norm's statistics."""
         config = tiny_config(
-            tmp_path, data, preset="finetune", init=weights, model=None, steps=1, learning_rate=1e-12, ema=None
+            tmp_path, data, preset="finetune", init=str(weights), model=None, steps=1, learning_rate=1e-12, ema=None
         )
         result = train(config, QUIET)
         assert describe(result.weights) == TINY
@@ -143,7 +143,7 @@ class TestOtherWeights:
             def notify(self, line: str) -> None:
                 said.append(line)
 
-        config = tiny_config(tmp_path, data, init=tmp_path / "folded.safetensors", model=None, steps=1)
+        config = tiny_config(tmp_path, data, init=str(tmp_path / "folded.safetensors"), model=None, steps=1)
         assert train(config, Reporter()).steps == 1
         assert any("batch norm is folded" in line for line in said)
 
@@ -152,7 +152,7 @@ class TestOtherWeights:
         losses = []
         for number, teacher in enumerate((None, str(weights))):
             config = tiny_config(
-                tmp_path, data, init=weights, model=None, teacher=teacher, steps=1, out=tmp_path / f"run{number}"
+                tmp_path, data, init=str(weights), model=None, teacher=teacher, steps=1, out=tmp_path / f"run{number}"
             )
             train(config, QUIET)
             losses.append(read_log(config.out / "log.jsonl")[1]["losses"]["total"])
