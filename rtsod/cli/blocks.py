@@ -7,13 +7,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtsod.cli.common import Parser, answer, run_command
+from rtsod.cli.common import Parser, answer, require, run_command
 from rtsod.config import MODELS
-from rtsod.errors import EngineUnavailable, ExitCode, RtsodError, UsageError
+from rtsod.errors import ExitCode, RtsodError, UsageError
 from rtsod.progress import BuildProgress, Notify
 from rtsod.system.files import check_writable, file_to_write, output_error, write_json, write_text
 from rtsod.system.names import path_to_write
@@ -39,14 +38,17 @@ examples:
   rtsod blocks --size 256 --mid 4..64 --seconds 30 --out blocks-256
   rtsod blocks --train 300 --data DUTS-TR --out blocks-trained
 
-Close other programs first. The page needs the extra rtsod[train] or
-rtsod[bench]; see docs/blocks.md for what the numbers mean.
+Close other programs first. The page needs the extra train or bench, --train
+the extra train; see docs/blocks.md for what the numbers mean.
 
 exit codes:
-  0 done   2 usage   3 the data of --train   5 a block cannot be run, or memory
-  is short   6 the output cannot be written   70 internal error
+  0 done   2 usage   3 the data of --train   5 a block cannot be run, memory is
+  short, or an extra is not installed   6 the output cannot be written
+  70 internal error
   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; what was measured is saved
 """
+_FILES: Final = ("blocks.json", "blocks.md", "blocks.html", "blocks.svg")
+"""In the folder of ``--out``."""
 _RANGE: Final = re.compile(r"(\d{1,5})\.\.(\d{1,5})", re.ASCII)
 
 
@@ -114,8 +116,7 @@ def _blocks(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode |
     if folder is None:
         check_writable("--json", options.json)
     else:
-        if find_spec("matplotlib") is None:
-            raise UsageError("the page needs Matplotlib: pip install 'rtsod[train]', or give --json FILE")
+        require("matplotlib", instead="give --json FILE")
         _make(folder)
     given_line = sys.argv[1:] if arguments is None else arguments
     _measure(plan, train, _Output(folder, options.json), given_line, signals)
@@ -136,10 +137,8 @@ def _train_plan(options: argparse.Namespace) -> TrainPlan | None:
         return None
     if options.data is None:
         raise UsageError("--train: say on what: add --data DATA, a folder of pictures with masks")
-    try:
-        from rtsod.blocks.trained import TrainPlan
-    except ModuleNotFoundError as error:
-        raise EngineUnavailable(f"--train needs {error.name}: pip install 'rtsod[train]'") from error
+    from rtsod.blocks.trained import TrainPlan
+
     return TrainPlan(**given)
 
 
@@ -152,11 +151,20 @@ class _Output:
 
 
 def _make(folder: Path) -> None:
+    """Make the folder, or find out that what it holds may be replaced: an earlier comparison.
+
+    Raises:
+        UsageError: it holds something else.
+        OutputError: it cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        others = sorted(path.name for path in folder.iterdir() if path.name not in _FILES)
+        if others:
+            raise UsageError(f"--out {folder}: holds {others[0]}, which is not of rtsod blocks: give another folder")
     except OSError as error:
         raise output_error(folder, error) from error
-    check_writable("--out", folder / "blocks.json")
+    check_writable("--out", folder / _FILES[0])
 
 
 def _measure(plan: Plan, train: TrainPlan | None, output: _Output, given: Sequence[str], signals: StopSignals) -> None:
@@ -204,12 +212,15 @@ def _save(result: Comparison, output: _Output) -> str:
 
     folder = output.folder
     assert folder is not None
-    write_json(folder / "blocks.json", result.to_json())
-    write_text(folder / "blocks.md", markdown(result))
-    write_text(folder / "blocks.html", page(result))
+    data, text, html, plot = (folder / name for name in _FILES)
+    write_json(data, result.to_json())
+    write_text(text, markdown(result))
+    write_text(html, page(result))
     if result.blocks:
-        write_text(folder / "blocks.svg", cost_plot(result, for_page=False))
-    return str(folder / "blocks.html")
+        write_text(plot, cost_plot(result, for_page=False))
+    else:
+        plot.unlink(missing_ok=True)  # an earlier comparison's
+    return str(html)
 
 
 def summary(result: Comparison, saved: str) -> str:

@@ -8,14 +8,28 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NoReturn
+from importlib.util import find_spec
+from typing import Any, Final, NoReturn
 
 from rtsod.config import DEFAULT_MODEL, MODELS, EngineConfig
-from rtsod.errors import ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
+from rtsod.errors import EngineUnavailable, ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
 from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
 
 _log = logging.getLogger(__name__)
+
+EXTRAS: Final = {
+    "accelerate": "train",
+    "matplotlib": "train",  # bench has it, too, and says so itself
+    "onnxscript": "export",
+    "psutil": "bench",
+    "pycuda": "pycuda",
+    "pyvirtualcam": "virtualcam",
+    "cuda": "tensorrt-rtx",  # cuda-python's module
+    "tensorrt": "tensorrt",
+    "tensorrt_rtx": "tensorrt-rtx",
+}
+"""Package, as it is imported -> the extra of pyproject.toml that installs it. A test compares the two."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -108,13 +122,34 @@ def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) ->
             _log.debug("internal error", exc_info=True)  # shown with --verbose
             package = error.name if isinstance(error, ModuleNotFoundError) else None
             if package is not None and package.partition(".")[0] != "rtsod":
-                complain(
-                    program, f"the package {package} is missing: activate rtsod's environment, or pip install -e ."
-                )
+                complain(program, _missing(package))
                 return int(ExitCode.ENGINE)
             complain(program, internal_error(error))
             return int(ExitCode.ENGINE if is_shortage(error) else ExitCode.INTERNAL)
     return int(signals.exit_code or code or ExitCode.DONE)
+
+
+def require(*packages: str, instead: str = "") -> None:
+    """End the command if one of these is not installed, before it works for minutes and needs it.
+
+    Args:
+        packages: as they are imported.
+        instead: what to do without them.
+
+    Raises:
+        EngineUnavailable: one is missing.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise EngineUnavailable(_missing(package) + (f"; or {instead}" if instead else ""))
+
+
+def _missing(module: str) -> str:
+    """What to say of a module that is not installed."""
+    package = module.partition(".")[0]
+    if (extra := EXTRAS.get(package)) is None:
+        return f"the package {package} is missing: activate rtsod's environment, or pip install -e ."
+    return f'the package {package} is missing: in rtsod\'s checkout, pip install -e ".[{extra}]"'
 
 
 def _wraps_interruption(error: BaseException | None) -> bool:

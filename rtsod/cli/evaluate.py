@@ -6,10 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, answer, run_command
+from rtsod.cli.common import Parser, answer, require, run_command
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig
 from rtsod.errors import RtsodError, UsageError
 from rtsod.system.names import path_to_write
@@ -55,7 +54,8 @@ the names of their pictures; with several data sets, each has a folder of maps
 of its name.
 
 exit codes:
-  0 done   2 usage   3 data   4 weights   5 engine   6 output
+  0 done   2 usage   3 data   4 weights   5 engine, or the extra train is not
+  installed   6 output
   70 internal error   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; what was
   measured is saved
 """
@@ -159,8 +159,7 @@ def _check(options: argparse.Namespace) -> None:
         given = getattr(options, option)
         if given is not None and given < least:
             raise UsageError(f"--{option} {given}: must be {least} or more")
-    if find_spec("matplotlib") is None:
-        raise UsageError('rtsod evaluate needs matplotlib: pip install -e ".[train]"')
+    require("matplotlib")
 
 
 def _subjects(options: argparse.Namespace) -> tuple[Subject, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,35 @@ def test_blocks_and_networks_are_compared_and_written(tmp_path: Path, capsys: py
     out = capsys.readouterr().out
     assert "GFLOP:" in out
     assert out.splitlines()[-1] == str(folder / "blocks.html")
+
+
+@pytest.mark.usefixtures("_pytorch_alone")
+def test_only_an_earlier_comparison_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--size", "64", "--seconds", "0.001", "--network", "none", "--out", str(tmp_path)]
+    assert main([*arguments, "--mid", "2"]) == ExitCode.DONE
+    assert main([*arguments, "--mid", "3"]) == ExitCode.DONE
+    result = Comparison.from_json(json.loads((tmp_path / "blocks.json").read_text()))
+    assert {row.mid for row in result.blocks} == {3}
+    (tmp_path / "thesis.tex").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    assert main([*arguments, "--mid", "2"]) == ExitCode.USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"--out {tmp_path}: holds thesis.tex, which is not of rtsod blocks: give another folder")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_without_the_extra_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(QUICK) == ExitCode.ENGINE
+    assert capsys.readouterr().err == (
+        'rtsod blocks: the package matplotlib is missing: in rtsod\'s checkout, pip install -e ".[train]"; '
+        "or give --json FILE\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_file_on_request(tmp_path: Path) -> None:

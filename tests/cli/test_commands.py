@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from rtsod.__main__ import COMMANDS, main
 from rtsod.backends import choose
 from rtsod.bench import cli as bench
 from rtsod.cli import export
-from rtsod.cli.common import answer, run_command
+from rtsod.cli.common import EXTRAS, answer, run_command
 from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import ExitCode, OutputError
 from rtsod.frames import Availability
@@ -178,6 +180,19 @@ def test_each_error_is_one_line_and_its_exit_code(capsys: pytest.CaptureFixture[
     assert line.startswith("prog: internal error: ModuleNotFoundError: No module named 'rtsod.no_such_module'")
     assert run_command("prog", lambda _: answer("fine")) == ExitCode.DONE
     assert capsys.readouterr().out == "fine\n"
+
+
+def test_the_extras_are_those_of_the_project() -> None:
+    """Each package that only an extra installs is named with one that does."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    modules = {"cuda-python": "cuda", "tensorrt-rtx": "tensorrt_rtx"}  # where they differ from the distribution's name
+    homes: dict[str, set[str]] = {}
+    for extra, lines in extras.items():
+        for name in (re.split(r"[\[<>=]", line)[0] for line in lines):
+            if extra != "dev" and name != "rtsod":
+                homes.setdefault(modules.get(name, name), set()).add(extra)
+    assert EXTRAS.keys() == homes.keys()
+    assert {package: extra for package, extra in EXTRAS.items() if extra not in homes[package]} == {}
 
 
 @pytest.mark.parametrize("text", ["", "-", "folder/"])

@@ -73,6 +73,16 @@ def test_errors_are_one_line_and_leave_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_without_the_extra_it_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert _evaluate("lite", "scene:") == ExitCode.ENGINE
+    assert capsys.readouterr().err == (
+        'rtsod evaluate: the package matplotlib is missing: in rtsod\'s checkout, pip install -e ".[train]"\n'
+    )
+
+
 def test_the_default_folder_is_a_new_one(tmp_path: Path, maps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("eval", "eval-2"):
