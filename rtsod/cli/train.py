@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtsod.cli.common import Parser, answer, run_command
@@ -44,13 +45,13 @@ presets:
   modern    (default) warm-up, a rate that falls, averaged weights, augmentation
   finetune  the same at a tenth of the rate, from the weights of --init
 
-Ctrl-C finishes the step, saves, and says how to go on; a second one ends at
-once. See docs/training.md.
+Ctrl-C, SIGTERM or a closed terminal finishes the step, saves, and says how to
+go on; a second Ctrl-C ends at once. See docs/training.md.
 
 exit codes:
   0 done   1 --check failed   2 usage   3 data   4 weights
-  5 memory is short, a loss or gradient is not finite, or the extra train is
-  not installed
+  5 memory is short, a worker died, a loss or gradient is not finite, or the
+  extra train is not installed
   6 the run's folder cannot be written   70 internal error
   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
 """
@@ -68,7 +69,15 @@ def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | 
     let_waiting_threads_sleep()
     from rtsod.app.train_console import TrainConsole  # late: --help and a mistyped option must not wait for these
     from rtsod.training.check import check as checked
+    from rtsod.training.folder import RunFolder
     from rtsod.training.run import train
+
+    def last_words() -> str:
+        if not _speaks_for_all():
+            return ""
+        step = RunFolder(config.out).saved_step
+        saved = "nothing was saved yet" if step is None else f"saved after step {step}: {_how_to_go_on(config.out)}"
+        return f"{_PROGRAM}: ended at once; {saved}"
 
     console = TrainConsole()
     if check:
@@ -81,17 +90,24 @@ def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | 
             config,
             console,
             resume=resume,
-            begun=lambda: signals.hold(forced=2),
+            begun=lambda: signals.hold(forced=2, last_words=last_words),
             stop=lambda: signals.received,
         )
-    if int(os.environ.get("RANK", "0")):  # torchrun's: the first process speaks for all
+    if not _speaks_for_all():
         return None
     if result.reason == "stopped":
-        raise Interrupted(
-            f"saved after step {result.steps}: go on with rtsod train --resume --out {shlex.quote(str(config.out))}"
-        )
+        raise Interrupted(f"saved after step {result.steps}: {_how_to_go_on(config.out)}")
     answer(_summary(result))
     return None
+
+
+def _speaks_for_all() -> bool:
+    """Whether this process is the first one of torchrun's, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _how_to_go_on(out: Path) -> str:
+    return f"go on with rtsod train --resume --out {shlex.quote(str(out))}"
 
 
 def _summary(result: TrainResult) -> str:

@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Final, NoReturn, Self
 
@@ -17,11 +18,15 @@ from rtsod.errors import ExitCode
 _CODES: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 if hasattr(signal, "SIGHUP"):  # not on Windows
     _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
+STOP_SIGNALS: Final = tuple(_CODES)
+"""What a process is told to end with: SIGINT, SIGTERM, and SIGHUP where there is one."""
 _FORCED_SIGNALS: Final = 3
 """This many signals end the process at once, even with open outputs, so that ``kill -9`` is never needed."""
 
 _JOIN_SECONDS: Final = 1.0
 """How long to wait for daemon threads that are about to end."""
+_SHOW_CURSOR: Final = "\x1b[?25h"
+"""Undoes what a progress bar does to a terminal."""
 
 
 class Interrupted(BaseException):
@@ -39,6 +44,7 @@ class StopSignals:
         self._received: list[int] = []
         self._holding = False
         self._forced = _FORCED_SIGNALS
+        self._last_words: Callable[[], str] | None = None
         self._previous: dict[int, object] = {}
 
     @property
@@ -51,15 +57,17 @@ class StopSignals:
         """The exit code for the first signal, or 0 if there was none."""
         return _CODES[signal.Signals(self._received[0])] if self._received else ExitCode.DONE
 
-    def hold(self, forced: int = _FORCED_SIGNALS) -> None:
+    def hold(self, forced: int = _FORCED_SIGNALS, last_words: Callable[[], str] | None = None) -> None:
         """Only record signals from now on.
 
         Args:
-            forced: this many signals of one kind end the process at once. (Of one kind, because ``torchrun`` sends a
-                SIGTERM to processes that Ctrl-C has sent a SIGINT already.)
+            forced: this many times Ctrl-C end the process at once. Three signals of any kind always do. (SIGTERM and
+                SIGHUP often come twice for one wish: ``timeout`` sends them to a process and to its group.)
+            last_words: the line to print before that; empty for none. It runs as a signal handler.
         """
         self._holding = True
         self._forced = forced
+        self._last_words = last_words
 
     def __enter__(self) -> Self:
         for number in _CODES:
@@ -74,13 +82,42 @@ class StopSignals:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._received.append(number)
-        if len(self._received) >= _FORCED_SIGNALS or self._received.count(number) >= self._forced:
-            os._exit(self.exit_code)
+        if len(self._received) >= _FORCED_SIGNALS or self._received.count(signal.SIGINT) >= self._forced:
+            self._end_at_once()
         if not self._holding:
+            if number != signal.SIGINT and self._received.count(number) > 1:
+                return  # the same wish again, see hold(): what the first one raised is on its way
             raise Interrupted
-        if len(self._received) == _FORCED_SIGNALS - 1:
+        if self._last_words is None and len(self._received) == _FORCED_SIGNALS - 1:
             with suppress(OSError):  # the terminal may be gone
                 print("closing the outputs; once more to quit at once", file=sys.stderr)
+
+    def _end_at_once(self) -> NoReturn:
+        words = "" if self._last_words is None else self._last_words()
+        with suppress(OSError, ValueError):  # there may be no stderr, or no longer
+            terminal = f"{_SHOW_CURSOR}\n" if sys.stderr.isatty() else ""  # below a progress bar
+            line = f"{words}\n" if words else ""
+            # Not with print(): the signal may have come in the midst of one, whose buffer is then locked.
+            os.write(sys.stderr.fileno(), f"{terminal}{line}".encode(errors="replace"))
+        os._exit(self.exit_code)
+
+
+@contextmanager
+def stop_signals_kept_from_children() -> Iterator[None]:
+    """Keep SIGINT, SIGTERM and SIGHUP from processes that this thread starts within the block: their parent decides.
+
+    They come to a whole group of processes where a terminal, ``timeout`` or a scheduler sends them. A program inherits
+    which signals are blocked, and so is safe from its first instruction on. Those of this thread wait for the end of
+    the block. On Windows this does nothing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def leave(code: int) -> NoReturn:

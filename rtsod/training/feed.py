@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import pickle
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Final
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, NoReturn
 
 import cv2
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from rtsod.errors import DataError, RtsodError
 from rtsod.interfaces import Clock
 from rtsod.system.machine import thread_count
+from rtsod.system.signals import STOP_SIGNALS, stop_signals_kept_from_children
 from rtsod.training.order import Draw, Order
 from rtsod.training.samples import Sample, Samples
 
 MAX_WORKERS: Final = 8
 """More only help where pictures lie on slow network disks; ``--workers`` says so."""
+
+_CAUSES: Final = {
+    "SIGKILL": ", as systems do when memory runs out",
+    "SIGBUS": ", as happens when shared memory (/dev/shm) is full",
+}
 
 
 def default_workers(device: torch.device) -> int:
@@ -76,7 +88,13 @@ class Feed:
             worker_init_fn=_begin_worker,
             pin_memory=pinned,
         )
-        self._stream = iter(self._loader)
+        self._workers: set[BaseProcess] = set()
+        if workers:
+            _start_resource_tracker()
+        with stop_signals_kept_from_children():
+            others = set(multiprocessing.active_children())
+            self._stream = iter(self._loader)
+            self._workers = set(multiprocessing.active_children()) - others
 
     def step(self) -> Iterator[Sample]:
         """The parts of the next step.
@@ -97,9 +115,24 @@ class Feed:
         draws = self._order.step(step, self._rank, self._world)
         return [self._names[draw.sample % len(self._names)] for draw in draws]
 
+    def lost_worker(self) -> str | None:
+        """How a worker process died, if one did. PyTorch raises a ``RuntimeError`` then, wherever the loop is."""
+        codes = [worker.exitcode for worker in self._workers if worker.exitcode]
+        if not codes:
+            return None
+        code = codes[0]
+        how = f"exit code {code}"
+        if code < 0:
+            name = signal.Signals(-code).name
+            how = f"killed by {name}{_CAUSES.get(name, '')}"
+        return f"a process that prepares samples died ({how}); go on with --resume, or do with fewer --workers"
+
     def close(self) -> None:
         """End the worker processes."""
         del self._stream, self._loader
+        for worker in self._workers:
+            worker.kill()  # one that hangs, on a network's disk for instance; the others have ended
+            worker.join()
 
 
 class _Checked(Dataset[Sample | RtsodError]):
@@ -108,6 +141,17 @@ class _Checked(Dataset[Sample | RtsodError]):
     def __init__(self, samples: Samples, names: Sequence[str]) -> None:
         self._samples = samples
         self._names = names
+        self._packed: Tensor | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to a worker through shared memory, which PyTorch does for tensors.
+
+        A pipe, the usual way, holds 64 KB. While Python writes the rest it does not notice that the worker is dead: it
+        keeps the other end open itself.
+        """
+        if self._packed is None:  # kept, because the memory has to be there when the worker opens it
+            self._packed = torch.frombuffer(bytearray(pickle.dumps((self._samples, self._names))), dtype=torch.uint8)
+        return _unpacked, (self._packed,)
 
     def __getitem__(self, draw: Draw) -> Sample | RtsodError:
         try:
@@ -117,6 +161,10 @@ class _Checked(Dataset[Sample | RtsodError]):
         if not all(bool(torch.isfinite(part).all()) for part in sample):
             return DataError(f"{self._names[draw.sample % len(self._names)]}: gives a sample that is not finite")
         return sample
+
+
+def _unpacked(packed: Tensor) -> _Checked:
+    return _Checked(*pickle.loads(packed.numpy().tobytes()))
 
 
 class _Parts:
@@ -143,7 +191,38 @@ def _collate(parts: list[Sample | RtsodError]) -> Sample | RtsodError:
 
 
 def _begin_worker(number: int) -> None:
-    """Leave Ctrl-C to the loop, which still wants this step's samples; let SIGTERM end the worker; use one core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Leave signals to the loop, which still wants this step's samples; end when it does; use one core."""
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_loop, daemon=True).start()
     cv2.setNumThreads(1)
+
+
+def _end_with_the_loop() -> NoReturn:
+    """End at once when the loop's process is gone, whatever killed it. PyTorch would look every five seconds."""
+    loop = multiprocessing.parent_process()
+    assert loop is not None
+    loop.join()
+    os._exit(1)
+
+
+def _start_resource_tracker() -> None:
+    """Start the process in which Python keeps account of semaphores, so that signals leave it alone as well.
+
+    Python protects it from SIGINT and SIGTERM, not from SIGHUP. When the loop was killed it removes what is left, and
+    need not complain about it.
+    """
+    if os.name != "posix":
+        return
+    from multiprocessing import resource_tracker
+
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [before, "ignore:resource_tracker:UserWarning"]))
+    try:
+        with stop_signals_kept_from_children():
+            resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before

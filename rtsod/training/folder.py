@@ -61,6 +61,11 @@ class RunFolder:
         return any(self.checkpoints.glob("step-*"))
 
     @property
+    def saved_step(self) -> int | None:
+        """The step of the newest checkpoint, None if there is none."""
+        return max((int(path.name.removeprefix("step-")) for path in self.checkpoints.glob("step-*")), default=None)
+
+    @property
     def best(self) -> Path:
         """The weights that validated best."""
         return self.path / "best.safetensors"

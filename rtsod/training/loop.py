@@ -73,7 +73,7 @@ class Trainer:
         optimiser = torch.optim.AdamW(
             _groups(self._network, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps
         )
-        self._model, self._optimiser = self._accelerator.prepare(self._network, optimiser)
+        self._model, self._optimiser = processes.prepare(self._network, optimiser)
         self._skipped = 0
 
     @property

@@ -132,7 +132,8 @@ def resize_nearest(label: Image, size: int) -> Image:
     """
     # In whole numbers: half way between two pixels, rounding errors would decide.
     rows, columns = ((2 * np.arange(size) + 1) * length // (2 * size) for length in label.shape)
-    return label[rows[:, None], columns]
+    nearest: Image = label[rows[:, None], columns]
+    return nearest
 
 
 def _positions(length: int, size: int) -> NDArray[np.float64]:

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, gather_object
+from accelerate.utils import gather_object
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 
 from rtsod.errors import EngineUnavailable, RtsodError, UsageError
 from rtsod.system.machine import thread_limit
@@ -39,6 +41,14 @@ class Processes:
     def first(self) -> bool:
         """Whether this process writes and reports."""
         return self.rank == 0
+
+    def prepare(self, network: nn.Module, optimiser: Optimizer) -> tuple[nn.Module, Optimizer]:
+        """The network and the optimiser as all processes use them together."""
+        model, shared = self.accelerator.prepare(network, optimiser)
+        if isinstance(model, DistributedDataParallel):
+            # See average_batch_norm. Told so through Accelerate, PyTorch warns that its argument has a new name.
+            model.broadcast_buffers = False
+        return model, shared
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of all processes' values."""
@@ -114,7 +124,6 @@ def opened_processes(config: TrainConfig) -> Iterator[Processes]:
             cpu=cpu,
             mixed_precision="no" if config.precision == "fp32" else config.precision,
             gradient_accumulation_steps=config.accumulate,
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
         parts = accelerator.num_processes * config.accumulate
         if config.recipe.batch % parts:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from torch import Tensor
 
 from rtsod.data.picture_cache import PictureCache
-from rtsod.errors import UsageError
+from rtsod.errors import EngineError, RtsodError, UsageError
 from rtsod.model.description import Description
 from rtsod.system.cache_folder import cache_folder
 from rtsod.training.config import TrainConfig
@@ -65,7 +65,8 @@ def train(
         UsageError: the configuration cannot be met.
         DataError: the data cannot be used, are not those of the run that is resumed, or a picture cannot be read.
         WeightsError: the weights to start from, or the teacher's, cannot be used.
-        EngineError: the device is not available, memory is short, or a loss or gradient is not finite.
+        EngineError: the device is not available, memory is short, a worker process died, or a loss or gradient is not
+            finite.
         OutputError: the run's folder cannot be written.
         ModuleNotFoundError: the extra ``train`` is not installed.
     """
@@ -171,5 +172,11 @@ def _feed(
     )
     try:
         yield feed
+    except RtsodError:
+        raise
+    except Exception as error:
+        if (lost := feed.lost_worker()) is not None:
+            raise EngineError(lost) from error
+        raise
     finally:
         feed.close()

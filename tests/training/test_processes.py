@@ -29,6 +29,7 @@ def test_two_processes_lose_what_one_with_two_passes_loses(tmp_path: Path) -> No
     ]  # fmt: skip
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
+    assert "Warning" not in ended.stderr
     assert ended.stdout.count("best.safetensors") == 1 + 1  # one line, which names it twice
     one, two = ([line for line in read_log(path / "log.jsonl") if line["kind"] == "step"] for path in (alone.out, out))
     assert [line["step"] for line in two] == [1, 2, 3, 4]

@@ -222,6 +222,9 @@ class TestResume:
         config = tiny_config(tmp_path, data, steps=8, val_every=3)
         ended = _in_another_process(config, "SIGINT twice")
         assert ended.returncode == ExitCode.INTERRUPTED
+        assert ended.stderr.splitlines()[-1] == (
+            f"rtsod train: ended at once; saved after step 3: go on with rtsod train --resume --out {config.out}"
+        )
         assert sorted(os.listdir(config.out / "checkpoints")) == ["step-00000003"]
 
     def test_a_damaged_checkpoint_goes_back_to_the_one_before(
