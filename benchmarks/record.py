@@ -61,7 +61,7 @@ COMMANDS: Final = {
     "int8_study_full": "benchmarks.studies.int8_study --model full",
     "int8_profile_lite": "benchmarks.studies.int8_profile --model lite --peak 236",
     "int8_profile_full": "benchmarks.studies.int8_profile --model full --peak 236",
-    "blocks": "rtsod blocks --seconds 20",
+    "blocks": "rtsod blocks",
     "demo_training": "benchmarks.studies.demo_training",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",

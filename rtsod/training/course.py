@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class Curve:
     values: Numbers
     """``(N,)``."""
 
-    def thinned(self, most: int = MOST_POINTS) -> Self:
+    def thinned(self, most: int = MOST_POINTS) -> Curve:
         """At most so many points, each the mean of equally many finite ones that follow each other.
 
         Args:
@@ -40,7 +40,7 @@ class Curve:
         sums = np.add.reduceat(np.where(finite, self.values, 0.0), firsts)
         means = np.divide(sums, counts, out=np.full(len(firsts), np.nan), where=counts > 0)
         lengths = np.diff(np.append(firsts, len(self.steps)))
-        return type(self)(np.add.reduceat(self.steps, firsts) / lengths, means)
+        return Curve(np.add.reduceat(self.steps, firsts) / lengths, means)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Course:
     """The last one that the log knows of."""
 
     @classmethod
-    def of(cls, records: Iterable[Mapping[str, Any]]) -> Self:
+    def of(cls, records: Iterable[Mapping[str, Any]]) -> Course:
         """Sort a log's records. If a step is there twice, because a run was resumed, the later one counts.
 
         Args:

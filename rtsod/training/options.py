@@ -89,7 +89,7 @@ def _with_recipe(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     changes: dict[str, Any] = {field: given[name] for name, field in _RECIPE.items() if name in given}
     for field, value in changes.items():
         changes[field] = None if value == "none" else value
-    return dataclasses.replace(recipe, **changes)
+    return Recipe(**{**_values(recipe), **changes})
 
 
 def _resumed(stored: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
@@ -115,7 +115,7 @@ def _resumed(stored: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
         changes["minutes"] = None
     elif "minutes" in changes:
         changes["steps"] = None
-    config = dataclasses.replace(stored, out=given["out"], **changes)
+    config = TrainConfig(**{**_values(stored), "out": given["out"], **changes})
     _check_places(config)
     return config
 
@@ -203,3 +203,8 @@ def _other_option(name: str, value: Any, was: Any) -> str:
 
 def _shown(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else "none" if value is None else str(value)
+
+
+def _values(record: Recipe | TrainConfig) -> dict[str, Any]:
+    """The fields of a configuration by name."""
+    return {each.name: getattr(record, each.name) for each in dataclasses.fields(record)}
