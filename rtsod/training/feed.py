@@ -9,6 +9,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NoReturn
 
@@ -27,6 +29,8 @@ from rtsod.training.samples import Sample, Samples
 MAX_WORKERS: Final = 8
 """More only help where pictures lie on slow network disks; ``--workers`` says so."""
 
+_DEATH_SECONDS: Final = 1.0
+"""How long a process takes to die: its connections break before the system says that it is dead."""
 _CAUSES: Final = {
     "SIGKILL": ", as systems do when memory runs out",
     "SIGBUS": ", as happens when shared memory (/dev/shm) is full",
@@ -116,16 +120,27 @@ class Feed:
         return [self._names[draw.sample % len(self._names)] for draw in draws]
 
     def lost_worker(self) -> str | None:
-        """How a worker process died, if one did. PyTorch raises a ``RuntimeError`` then, wherever the loop is."""
-        codes = [worker.exitcode for worker in self._workers if worker.exitcode]
-        if not codes:
+        """How a worker process died, if one did: to be asked after an error that nobody expected.
+
+        PyTorch's handler of SIGCHLD raises a ``RuntimeError`` wherever the loop is. Before that, taking over a tensor
+        of the dead worker may have failed in one of several ways.
+        """
+        dead: list[BaseProcess] = []
+        for _ in range(2):
+            with suppress(RuntimeError):  # PyTorch's, if the signal comes only now; it raises once
+                ended = wait([worker.sentinel for worker in self._workers], _DEATH_SECONDS)
+                dead = [worker for worker in self._workers if worker.sentinel in ended]
+                for worker in dead:
+                    worker.join()
+                break
+        if not dead:
             return None
-        code = codes[0]
-        how = f"exit code {code}"
-        if code < 0:
+        code = dead[0].exitcode
+        how = "" if code is None else f" (exit code {code})"
+        if code is not None and code < 0:
             name = signal.Signals(-code).name
-            how = f"killed by {name}{_CAUSES.get(name, '')}"
-        return f"a process that prepares samples died ({how}); go on with --resume, or do with fewer --workers"
+            how = f" (killed by {name}{_CAUSES.get(name, '')})"
+        return f"a process that prepares samples died{how}; go on with --resume, or do with fewer --workers"
 
     def close(self) -> None:
         """End the worker processes."""

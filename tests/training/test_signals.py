@@ -91,7 +91,7 @@ def test_workers_end_silently_with_a_killed_run(run: Path) -> None:
 
 def test_a_killed_worker_ends_the_run_with_one_line(run: Path) -> None:
     ended, said, checkpoints = _in_which(run, "multiprocessing.active_children()[0].kill()")
-    assert ended == ExitCode.ENGINE
+    assert ended == ExitCode.ENGINE, said
     assert len(said) == 1
     assert said[0].startswith("rtsod train: a process that prepares samples died (killed by SIGKILL")
     assert checkpoints == ["step-00000003"]
