@@ -243,7 +243,9 @@ def test_no_pixel_of_the_room_under_any_faults(
     _, watched, recording = _spend(world, script, backdrops[backdrop](), sync)
     assert recording.leaks == 0
     assert watched.leaks == 0
-    assert watched.shown > 0
+    # A device that refuses every picture shows none, and one that accepts them for an instant need not be in time.
+    accepting = sum(seconds for fault, seconds in script if fault != "refused")
+    assert watched.shown > 0 or accepting < 3
 
 
 @pytest.mark.parametrize("sync", SYNCS)
