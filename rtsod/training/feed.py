@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NoReturn
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from rtsod.errors import DataError, RtsodError
+from rtsod.errors import DataError, EngineError, RtsodError
 from rtsod.interfaces import Clock
 from rtsod.system.machine import thread_count
 from rtsod.system.signals import STOP_SIGNALS, stop_signals_kept_from_children
@@ -61,6 +62,9 @@ class Feed:
         workers: processes that prepare samples; 0 prepares them here.
         pinned: into memory that a GPU reads directly.
         clock: in seconds.
+
+    Raises:
+        EngineError: a worker process died while it was started.
     """
 
     def __init__(
@@ -83,22 +87,26 @@ class Feed:
         self._clock = clock
         self.waited = 0.0
         """Seconds spent waiting for samples so far."""
+        self._workers = _Workers()
         self._loader: DataLoader[Sample | RtsodError] = DataLoader(
             _Checked(samples, names),
             batch_sampler=_Parts(order, start, rank, world, passes),
             collate_fn=_collate,
             num_workers=workers,
-            multiprocessing_context="spawn" if workers else None,  # OpenCV's threads do not survive a fork
+            multiprocessing_context=self._workers if workers else None,
             worker_init_fn=_begin_worker,
             pin_memory=pinned,
         )
-        self._workers: set[BaseProcess] = set()
         if workers:
             _start_resource_tracker()
         with stop_signals_kept_from_children():
-            others = set(multiprocessing.active_children())
-            self._stream = iter(self._loader)
-            self._workers = set(multiprocessing.active_children()) - others
+            try:
+                self._stream = iter(self._loader)
+            except Exception as error:  # PyTorch's, or that of a broken connection
+                if (lost := self.lost_worker()) is None:
+                    raise
+                self._end_workers()
+                raise EngineError(lost) from error
 
     def step(self) -> Iterator[Sample]:
         """The parts of the next step.
@@ -128,8 +136,8 @@ class Feed:
         dead: list[BaseProcess] = []
         for _ in range(2):
             with suppress(RuntimeError):  # PyTorch's, if the signal comes only now; it raises once
-                ended = wait([worker.sentinel for worker in self._workers], _DEATH_SECONDS)
-                dead = [worker for worker in self._workers if worker.sentinel in ended]
+                ended = wait([worker.sentinel for worker in self._workers.started], _DEATH_SECONDS)
+                dead = [worker for worker in self._workers.started if worker.sentinel in ended]
                 for worker in dead:
                     worker.join()
                 break
@@ -145,9 +153,32 @@ class Feed:
     def close(self) -> None:
         """End the worker processes."""
         del self._stream, self._loader
-        for worker in self._workers:
+        self._end_workers()
+
+    def _end_workers(self) -> None:
+        for worker in self._workers.started:
             worker.kill()  # one that hangs, on a network's disk for instance; the others have ended
             worker.join()
+
+
+class _Workers(SpawnContext):
+    """Starts processes and keeps them; ``multiprocessing.active_children`` forgets those that have died.
+
+    A fork would not do: OpenCV's threads do not survive it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._created: list[BaseProcess] = []
+
+    @property
+    def started(self) -> list[BaseProcess]:
+        return [process for process in self._created if process.pid is not None]
+
+    def Process(self, *args: Any, **options: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        process = SpawnProcess(*args, **options)
+        self._created.append(process)
+        return process
 
 
 class _Checked(Dataset[Sample | RtsodError]):

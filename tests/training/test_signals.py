@@ -98,21 +98,41 @@ def test_a_killed_worker_ends_the_run_with_one_line(run: Path) -> None:
 
 
 _FED = """
+import multiprocessing
+import time
+
+from rtsod.errors import EngineError
 from rtsod.training.feed import Feed
 from rtsod.training.order import Order
 
-feed = Feed(None, [f"{n:1000}" for n in range(1000)], Order([range(12)], batch=2, seed=0), start=0, workers=1)
+
+class LateOrder(Order):
+    def step(self, *args):
+        while multiprocessing.active_children():
+            time.sleep(0.01)
+        return super().step(*args)
+
+
 try:
+    order = ORDER([range(12)], batch=2, seed=0)
+    feed = Feed(None, [f"{n:1000}" for n in range(1000)], order, start=0, workers=1)
     list(feed.step())
+except EngineError as error:
+    print(error)
 except RuntimeError:
     print(feed.lost_worker())
-feed.close()
+    feed.close()
 """
 
 
-def test_a_worker_that_cannot_start_is_noticed_however_much_it_is_told() -> None:
-    """A program on stdin cannot be imported by its workers: they die before they read what they are to do."""
+@pytest.mark.parametrize("order", ["Order", "LateOrder"])
+def test_a_worker_that_cannot_start_is_noticed_however_much_it_is_told(order: str) -> None:
+    """A program on stdin cannot be imported by its workers: they die before they read what they are to do.
+
+    With the late order they are dead before the feed is made.
+    """
+    fed = _FED.replace("ORDER", order)
     ended = subprocess.run(
-        [sys.executable, "-"], input=_FED, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-"], input=fed, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.stdout.startswith("a process that prepares samples died (exit code 1)"), ended.stderr
