@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import cv2
+import numpy as np
+
 from rtsod.errors import MaskError
 from rtsod.frames import Alpha, Frame, Mask
 from rtsod.imaging.network_input import blank_unseen, lay_over, shrink
 from rtsod.interfaces import Engine
-from rtsod.masking.refresh import Refresh, Refresher
+from rtsod.masking.refresh import InPlaceRefresher, Refresh, Refresher
 from rtsod.masking.roi import RoiTracker
 from rtsod.masking.scene_change import SceneChangeDetector
 from rtsod.metrics import Metrics, Stage, Work
@@ -29,7 +32,9 @@ class RoiMasker:
     The full frame is looked at every ``FULL_FRAME_REFRESH_SECONDS``, and soon after something changed outside the ROI,
     once the ROI's mask has been handed on, so that no frame waits for it. When there is no ROI yet, and whenever the
     ROI's map contradicts the ROI, the same frame is seen whole: at the full frame's size where the refresher works in
-    place, else at the ROI's, which takes no longer than any other mask.
+    place, else at the ROI's, which takes no longer than any other mask. Where a refresh is not possible yet after a
+    change outside the ROI, the ROI's network looks at the full frame. It sees that too coarsely to be shown, but well
+    enough to widen the ROI.
 
     See :class:`rtsod.interfaces.Masker`.
 
@@ -44,13 +49,14 @@ class RoiMasker:
         self._size = size
         self._part = part
         self._refresher = refresher
+        self._small_look = InPlaceRefresher(lambda: part, metrics)
         self._metrics = metrics
         # A crop of the ROI would cut the subject off: bars keep its shape just as well.
         fitting = part.info.fitting
         self._fitting = replace(fitting, fit="pad") if fitting.fit == "crop" else fitting
         self._roi = RoiTracker(size, part.info.input_size)
         self._scene_change = SceneChangeDetector()
-        self._refresh_seconds = 0.0
+        self._refresh_seconds = self._small_look_seconds = 0.0
         self._refreshed_at = self._looked_at = 0.0
         self._refresh_at_once = False
         self._deferred: tuple[Frame, Alpha] | None = None
@@ -96,8 +102,7 @@ class RoiMasker:
                     return
             self._roi.update_box(alpha)
             if self._is_small_look_due(frame):
-                self._on_look(frame)
-                self._roi.see_everything()
+                self._look_small(frame)
         except MaskError:  # the next mask is made from the full frame and reports the error
             self._roi.forget()
 
@@ -153,12 +158,23 @@ class RoiMasker:
         return elapsed >= max(SCENE_CHANGE_REFRESH_SECONDS, min_interval) and self._has_changed(frame)
 
     def _is_small_look_due(self, frame: Frame) -> bool:
-        """Whether the next frame is seen whole at the ROI's size, because a refresh is not possible now."""
+        """Whether to look at the full frame at the ROI's size, because a refresh is not possible now."""
         elapsed = frame.time - self._looked_at
-        if self._refresher.in_place or elapsed < SCENE_CHANGE_REFRESH_SECONDS:
+        min_interval = max(SCENE_CHANGE_REFRESH_SECONDS, self._small_look_seconds / FULL_FRAME_REFRESH_SHARE)
+        if self._refresher.in_place or elapsed < min_interval:
             return False
         never_refreshed = self._refresh_seconds == 0.0
         return (never_refreshed and elapsed >= FULL_FRAME_REFRESH_SECONDS) or self._has_changed(frame)
+
+    def _look_small(self, frame: Frame) -> None:
+        """Expand the box to what the ROI's network sees in the full frame."""
+        self._on_look(frame)
+        self._small_look.begin(frame, None)
+        look = self._small_look.finished()
+        assert look is not None
+        self._small_look_seconds = look.seconds
+        side = (self._size, self._size)
+        self._roi.include(np.asarray(cv2.resize(look.whole.alpha, side, interpolation=cv2.INTER_LINEAR), np.float32))
 
     def _has_changed(self, frame: Frame) -> bool:
         box = self._roi.box
