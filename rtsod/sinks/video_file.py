@@ -40,7 +40,8 @@ class VideoFileSink:
 
     Nothing is created before the first picture, which sets the size of the video. The file is written under a hidden
     name in the same folder and gets its final name in :meth:`close`. So an older file of that name is replaced only by
-    a finished one, or by the playable part of one that could not be finished.
+    a finished one, or by the playable part of one that could not be finished. One that another program wrote meanwhile
+    stays, and this recording gets a number: ``name-2.mp4``.
 
     Args:
         path: of the file. The suffix selects the encoder: see :data:`rtsod.sinks.encoders.RECIPES`.
@@ -70,7 +71,8 @@ class VideoFileSink:
         of_live_input: bool = False,
     ) -> None:
         self._path = path
-        self._file = UnfinishedFile(path.resolve())  # a symbolic link stays one: its target is replaced
+        self._target = path.resolve()  # a symbolic link stays one: its target is replaced
+        self._file = UnfinishedFile(self._target)
         self._what = what
         self._transparent = transparent and what == "picture"
         self._recipe = recipe_for(path, transparent=self._transparent)
@@ -230,15 +232,20 @@ class VideoFileSink:
         """Give the file its final name if it is complete or can be played, otherwise delete it."""
         try:
             if not self._failed:
-                self._file.finish()
+                self._give_name()
             elif recover(self._file.path):
-                self._file.finish()
+                self._give_name()
                 _log.warning("%s: ends early, and can be played up to there", self._path)
             else:
                 self._file.discard()
                 _log.warning("%s: nothing of it could be kept", self._path)
         except OSError as error:
             raise output_error(self._path, error) from error
+
+    def _give_name(self) -> None:
+        final = self._file.finish_beside_newer()
+        if final != self._target:
+            _log.warning("%s: another program wrote this file meanwhile; this recording is %s", self._path, final)
 
     @contextmanager
     def _mapping_errors(self) -> Iterator[None]:

@@ -33,6 +33,7 @@ class UnfinishedFile:
 
     def __init__(self, path: Path) -> None:
         self._final = path
+        self._older = _state(path)
         self.path = path.with_name(f".rtsod-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
         """The hidden name. Nothing is created here until you do."""
 
@@ -44,6 +45,22 @@ class UnfinishedFile:
         """
         os.replace(self.path, self._final)
 
+    def finish_beside_newer(self) -> Path:
+        """As :meth:`finish`, but a file that another program gave the final name meanwhile stays as it is.
+
+        Returns:
+            The final name, or that name with the first free number from 2 on.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        final, number = self._final, 1
+        while (state := _state(final)) is not None and (number > 1 or state != self._older):
+            number += 1
+            final = self._final.with_stem(f"{self._final.stem}-{number}")
+        os.replace(self.path, final)
+        return final
+
     def discard(self) -> None:
         """Delete the file if it exists.
 
@@ -51,6 +68,15 @@ class UnfinishedFile:
             OSError: it cannot be deleted.
         """
         self.path.unlink(missing_ok=True)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is replaced or written; None if it does not exist."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 @contextmanager

@@ -226,7 +226,7 @@ def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> Non
     assert len(read_recording(path).times) == 1
 
 
-def test_two_runs_with_one_name_each_write_a_complete_file(tmp_path: Path) -> None:
+def test_two_runs_with_one_name_lose_neither_recording(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "film.mp4"
     first, second = (VideoFileSink(path, fps=Fraction(30)) for _ in range(2))
     for index in range(4):
@@ -236,8 +236,10 @@ def test_two_runs_with_one_name_each_write_a_complete_file(tmp_path: Path) -> No
     first.close()
     assert len(read_recording(path).times) == 4
     second.close()
-    assert len(read_recording(path).times) == 2
-    assert os.listdir(tmp_path) == ["film.mp4"]
+    assert len(read_recording(path).times) == 4
+    assert len(read_recording(tmp_path / "film-2.mp4").times) == 2
+    assert sorted(os.listdir(tmp_path)) == ["film-2.mp4", "film.mp4"]
+    assert "another program wrote this file meanwhile" in caplog.text
 
 
 def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:

@@ -50,6 +50,17 @@ def test_two_writers_of_one_file_never_share_a_name(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_a_file_written_meanwhile_stays(tmp_path: Path) -> None:
+    final = tmp_path / "a.mp4"
+    final.write_text("older")
+    writers = [UnfinishedFile(final) for _ in range(3)]
+    for number, each in enumerate(writers):
+        each.path.write_text(str(number))
+    names = [each.finish_beside_newer().name for each in writers]
+    assert names == ["a.mp4", "a-2.mp4", "a-3.mp4"]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict(zip(names, "012", strict=True))
+
+
 @needs_posix
 def test_permissions_follow_the_mode_and_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
