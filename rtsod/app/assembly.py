@@ -129,7 +129,7 @@ def build_run(
         if sinks is None:
             output, run_config, remark = choose_outputs(output, run_config, source.info)
         check_overwriting(config, output, source.info)
-        engine = choose_precision(config.engine, source.info)
+        engine = config.engine if pool is not None else choose_precision(config.engine, source.info)
         ahead = NetworkAhead(engine, reporter) if pool is None else None
         backdrops = open_backdrops(config.picture.backgrounds, opened, to_cycle=output.preview is True)
         compositor = build_compositor(config.picture, backdrops, source.info)

@@ -64,10 +64,11 @@ def roofline_lines(result: Result) -> list[str]:
             continue
         limit = "compute-bound" if bound.compute_ms >= bound.memory_ms else "memory-bound"
         share = f"{network.fps / bound.fps:.0%} of its {bound.precision} roofline bound"
-        lines.append(f"{line}; {share} ({bound.fps:.2f} fps, {limit})")
         doubt = result.share_doubt(network)
-        if doubt is not None:
-            lines.append(f"  this share is unreliable: {doubt}")
+        if doubt is None:
+            lines.append(f"{line}; {share} ({bound.fps:.2f} fps, {limit})")
+        else:
+            lines += [line, f"  its share of the roofline bound would be unreliable: {doubt}"]
     return lines
 
 

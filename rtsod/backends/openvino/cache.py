@@ -47,7 +47,7 @@ _log = logging.getLogger(CACHE_LOG)
 _GRAPH_VERSION: Final = 4
 """Increased whenever what the graph computes changes, so that older conversions are not used."""
 _LOCK_TIMEOUT_SECONDS: Final = 120.0
-"""A conversion takes about 15 seconds. One that takes longer than this hangs, and nothing waits for it."""
+"""A conversion takes 15 seconds to a minute. One that takes longer than this hangs, and nothing waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +87,18 @@ class ModelCache:
         """The folder for conversions, which need not exist; None if there is no cache."""
         return self._root
 
+    def _folder(self, name: str) -> Path | None:
+        return None if self._root is None else self._root / name
+
     def forms(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> FormCache | None:
         """The compiled forms of a configuration's model, which need not be converted; None if there is no cache."""
-        name = _folder_name(weights, _shared_sizes(config.input_size), calibration)
-        return None if self._root is None else FormCache(self.core, self._root / name)
+        folder = self._folder(_folder_name(weights, _shared_sizes(config.input_size), calibration))
+        return None if folder is None else FormCache(self.core, folder)
 
     def has(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> bool:
         """Whether there is a conversion for a configuration. Looks for its folder alone, which may be damaged."""
-        name = _folder_name(weights, _shared_sizes(config.input_size), calibration)
-        return self._root is not None and (self._root / name).is_dir()
+        folder = self._folder(_folder_name(weights, _shared_sizes(config.input_size), calibration))
+        return folder is not None and folder.is_dir()
 
     def model(
         self,
@@ -125,13 +128,13 @@ class ModelCache:
         size = config.input_size
         sizes = _shared_sizes(size)
         name = _folder_name(weights, sizes, calibration)
-        folder = None if self._root is None else self._root / name
+        folder = self._folder(name)
         if folder is not None and is_intact(folder):
             return self._load_cached(folder, size)
         if name in self._unsaved:
             return self._load_unsaved(name, size)
         request = ConversionRequest(weights.description, sizes, fetch(weights, report), calibration)
-        converting = f"converting the {weights.model} model for this computer, once: about 15 seconds"
+        converting = f"converting the {weights.model} model for this computer, once: 15 seconds to a minute"
         if folder is None:
             notify(converting)
             return self._convert(request, name, size)
@@ -145,7 +148,7 @@ class ModelCache:
             return self._convert(request, name, size)
 
     def _convert(self, request: ConversionRequest, name: str, size: int) -> ConvertedModel:
-        folder = None if self._root is None else self._root / name
+        folder = self._folder(name)
         with ExitStack() as stack:
             places: list[Path] = []
             faults: list[str] = [self._fault] if folder is None else []

@@ -49,7 +49,12 @@ def open_background(spec: str) -> Backdrop:
         SourceError: the file exists but cannot be read as a picture or video.
     """
     meant = _meant(spec)
-    return _open_file(meant) if isinstance(meant, Path) else meant
+    if not isinstance(meant, Path):
+        return meant
+    try:
+        return _open_file(meant)
+    except SourceError as error:
+        raise SourceError(f"--bg {error}") from error
 
 
 def check_background(spec: str) -> None:
