@@ -72,7 +72,12 @@ def _check_names(option: str, *names: str | Path | None) -> None:
             raise UsageError(f"{option} {str(name)!r}: is not a name: it holds a zero byte")
 
 
-def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among an option's choices.
+
+    Raises:
+        UsageError: it is not.
+    """
     if value not in choices:
         raise UsageError(f"{option} {value}: choose from {', '.join(choices)}")
 
@@ -163,9 +168,9 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         if self.model is not None:
-            _check_choice("--model", self.model, MODELS)
-        _check_choice("--engine", self.engine, ENGINES)
-        _check_choice("--precision", self.precision, PRECISIONS)
+            check_choice("--model", self.model, MODELS)
+        check_choice("--engine", self.engine, ENGINES)
+        check_choice("--precision", self.precision, PRECISIONS)
         _check_names("--weights", self.weights)
         if not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device}: choose from {', '.join(DEVICES)}")
@@ -204,7 +209,7 @@ class QualityConfig:
     """Masks per second to reach. None: for live input the camera's frame rate, for files as many as possible."""
 
     def __post_init__(self) -> None:
-        _check_choice("--quality", self.quality, QUALITIES)
+        check_choice("--quality", self.quality, QUALITIES)
         if isinstance(self.region, int):
             object.__setattr__(self, "region", _fitting_size("--region", self.region))
             if self.target_fps is not None:
@@ -238,7 +243,7 @@ class PictureConfig:
     """Stay with the subject that was there first."""
 
     def __post_init__(self) -> None:
-        _check_choice("--refine", self.refine, REFINES)
+        check_choice("--refine", self.refine, REFINES)
         _check_names("--bg", *self.backgrounds)
         if self.light_wrap and not {*self.backgrounds} - {"transparent", "none"}:
             raise UsageError(
@@ -299,7 +304,7 @@ class RunConfig:
     """Log details to stderr. Only the command line acts on it."""
 
     def __post_init__(self) -> None:
-        _check_choice("--sync", self.sync, SYNCS)
+        check_choice("--sync", self.sync, SYNCS)
         _check_names("--stats", self.stats)
         if self.mask_interval < 1:
             raise UsageError(f"--mask-every {self.mask_interval}: must be at least 1")

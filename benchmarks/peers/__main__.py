@@ -12,9 +12,6 @@ load from other programs affects all of them equally. The reported ratio is the 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,9 +27,10 @@ from benchmarks.peers import worker
 from benchmarks.peers.environment import MEDIAPIPE_REQUIREMENTS, REQUIREMENTS, peers_python
 from benchmarks.support.clips import read_clip
 from benchmarks.support.study import positive_int, run_study
+from benchmarks.support.worker_process import WorkerProcess
 from rtsod.bench.sources import scene_images
 from rtsod.config import MODELS, PRECISIONS, ModelName
-from rtsod.errors import EngineError, UsageError
+from rtsod.errors import UsageError
 from rtsod.frames import Image
 from rtsod.imaging.fit import cover
 from rtsod.imaging.iou import iou
@@ -58,7 +56,7 @@ class Contestant:
     """One contestant's process and its results."""
 
     name: str
-    process: subprocess.Popen[str]
+    process: WorkerProcess
     masks: Path
     """File with its masks of the first round."""
     runs: str = ""
@@ -68,26 +66,9 @@ class Contestant:
     frames_ms: list[float] = field(default_factory=list)
     """Milliseconds of every frame of all rounds."""
 
-    def receive(self) -> Any:
-        """Its next message.
-
-        Raises:
-            EngineError: its process ended.
-        """
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise EngineError(
-                f"{self.name}: its process ended (exit code {self.process.wait()}): see its message above"
-            )
-        return json.loads(line)
-
     def run_round(self) -> None:
         """Make it process all frames once."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        frames_ms = self.receive()
+        frames_ms = self.process.ask("go")
         self.frames_ms += frames_ms
         self.rounds_ms.append(float(np.mean(frames_ms)))
 
@@ -97,16 +78,12 @@ def launch(name: str, model: str, weights: Path, folder: Path) -> Contestant:
     masks = folder / f"{name.replace(':', '-')}.npy"
     python = peers_python(ENVIRONMENTS[name]) if name in ENVIRONMENTS else sys.executable
     command = [str(python), worker.__file__, name, model, str(weights), str(folder / "frames.npy"), str(masks)]
-    environment = {**os.environ, "U2NET_HOME": str(weights_folder()), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
+    process = WorkerProcess(
+        name,
         command,
-        env=environment,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=folder,
-        stderr=subprocess.DEVNULL if name == worker.MEDIAPIPE else None,  # its log of loading, on every start
-        start_new_session=True,  # Ctrl-C reaches this process only, which then ends the others
+        environment={"U2NET_HOME": str(weights_folder())},
+        folder=folder,
+        show_errors=name != worker.MEDIAPIPE,  # its log of loading, on every start
     )
     return Contestant(name, process, masks)
 
@@ -150,8 +127,8 @@ def measure(names: Sequence[str], model: ModelName, rounds: int, images: list[Im
         np.save(folder / "frames.npy", np.stack(images))
         for name in names:
             contestant = launch(name, model, weights, folder)
-            opened.callback(_end, contestant.process)
-            contestant.runs = contestant.receive()  # wait, so that no two contestants warm up at the same time
+            opened.callback(contestant.process.end)
+            contestant.runs = contestant.process.receive()  # wait, so that no two contestants warm up at the same time
             contestants.append(contestant)
         try:
             for number in range(rounds):
@@ -179,11 +156,6 @@ def _summary(contestant: Contestant, contestants: list[Contestant], rounds: int)
         "least_iou": {other.name: round(least_iou(contestant.masks, other.masks), 4) for other in others},
         "rounds_ms": [round(ms, 2) for ms in own],
     }
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    process.communicate()
 
 
 def result_lines(contestants: dict[str, dict[str, Any]]) -> list[str]:

@@ -26,7 +26,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from benchmarks.peers.__main__ import CLIPS, ROOT, _end, launch
+from benchmarks.peers.__main__ import CLIPS, ROOT, launch
 from benchmarks.support.clips import read_clip
 from benchmarks.support.mask_errors import mask_errors
 from benchmarks.support.people import HEIGHT, WIDTH, person_from
@@ -134,10 +134,10 @@ def peer_masks(name: str, images: Sequence[Image]) -> Iterator[Alpha]:
         np.save(Path(folder) / "frames.npy", np.stack(images))
         contestant = launch(name, "lite", fetch(published("lite")), Path(folder))
         try:
-            contestant.receive()
+            contestant.process.receive()
             yield from np.load(contestant.masks).astype(np.float32) / 255
         finally:
-            _end(contestant.process)
+            contestant.process.end()
 
 
 def contestants(sequences: Sequence[Shot]) -> Iterator[tuple[str, list[Alpha]]]:

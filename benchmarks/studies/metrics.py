@@ -16,9 +16,6 @@ which other programs disturb less. ``difference`` is the largest one between two
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -33,7 +30,7 @@ from numpy.typing import NDArray
 from benchmarks.peers import metrics_worker
 from benchmarks.peers.environment import peers_python
 from benchmarks.support.study import positive_int, run_study
-from rtsod.errors import EngineError
+from benchmarks.support.worker_process import WorkerProcess
 from rtsod.system.files import file_to_write
 from rtsod.system.machine import thread_count
 
@@ -70,50 +67,19 @@ class Contestant:
         python = str(peers_python(REQUIREMENTS)) if name == THEIRS else sys.executable
         self.name = name
         self.turns: list[tuple[float, float]] = []
-        self._process = subprocess.Popen(
-            [python, metrics_worker.__file__, name, str(folder / "maps.npy"), str(folder / "truths.npy")],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches this process only, which then ends the others
-        )
-
-    def receive(self) -> Any:
-        """Its next message.
-
-        Raises:
-            EngineError: its process ended.
-        """
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise EngineError(
-                f"{self.name}: its process ended (exit code {self._process.wait()}): see its message above"
-            )
-        return json.loads(line)
+        command = [python, metrics_worker.__file__, name, str(folder / "maps.npy"), str(folder / "truths.npy")]
+        self.process = WorkerProcess(name, command)
 
     def take_turn(self, first: int, last: int) -> None:
         """Make it measure some maps."""
-        self.turns.append(self._ask(f"{first} {last}"))
+        self.turns.append(self.process.ask(f"{first} {last}"))
 
     def finish(self) -> dict[str, float]:
         """Make it summarise the metrics of all its maps; each turn gets its share of the time."""
-        found = self._ask("end")
+        found = self.process.ask("end")
         self.turns = [(ms + found["ms"][0], cpu_ms + found["ms"][1]) for ms, cpu_ms in self.turns]
         metrics: dict[str, float] = found["metrics"]
         return metrics
-
-    def end(self) -> None:
-        """End its process."""
-        self._process.terminate()
-        self._process.communicate()
-
-    def _ask(self, question: str) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{question}\n")
-        self._process.stdin.flush()
-        return self.receive()
 
 
 def compare(names: list[str], count: int, each: int, record: dict[str, Any]) -> None:
@@ -133,8 +99,8 @@ def compare(names: list[str], count: int, each: int, record: dict[str, Any]) -> 
         contestants = []
         for name in names:
             contestants.append(Contestant(name, folder))
-            opened.callback(contestants[-1].end)
-            contestants[-1].receive()  # wait, so that no two contestants warm up at the same time
+            opened.callback(contestants[-1].process.end)
+            contestants[-1].process.receive()  # wait, so that no two contestants warm up at the same time
         for number, first in enumerate(range(0, count, each)):
             for contestant in contestants[:: 1 if number % 2 == 0 else -1]:
                 contestant.take_turn(first, min(first + each, count))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
-from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODELS, Fit
+from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODELS, Fit, check_choice
 from rtsod.data.spec import absolute_spec
 from rtsod.errors import UsageError
 
@@ -32,11 +32,6 @@ NO_VALIDATION: Final = "none"
 """``--val none``: train without validation."""
 DEMO: Final = "demo:"
 """Begins the name of data that rtsod makes itself."""
-
-
-def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise UsageError(f"{option} {value}: choose from {', '.join(choices)}")
 
 
 def _check_positive(option: str, value: float) -> None:
@@ -78,7 +73,7 @@ class Recipe:
         _check_count("--batch", self.batch)
         if not 0 <= self.weight_decay < 1:
             raise UsageError(f"--weight-decay {self.weight_decay}: must be at least 0 and below 1")
-        _check_choice("--schedule", self.schedule, SCHEDULES)
+        check_choice("--schedule", self.schedule, SCHEDULES)
         if not 0 <= self.warmup <= 1:
             raise UsageError(f"--warmup {self.warmup}: is a share of the run, from 0 to 1")
         if self.clip is not None:
@@ -145,9 +140,9 @@ class TrainConfig:
             raise UsageError("no data: give one or more data sets, such as a folder with pictures and masks")
         if self.model is not None and self.model not in MODELS and Path(self.model).suffix.lower() != ".toml":
             raise UsageError(f"--model {self.model}: must be {', '.join(MODELS)}, or a table: a .toml file")
-        _check_choice("--preset", self.preset, tuple(PRESETS))
-        _check_choice("--precision", self.precision, TRAIN_PRECISIONS)
-        _check_choice("--fit", self.fit, FITS)
+        check_choice("--preset", self.preset, tuple(PRESETS))
+        check_choice("--precision", self.precision, TRAIN_PRECISIONS)
+        check_choice("--fit", self.fit, FITS)
         low, high = INPUT_SIZE_RANGE
         if not low <= self.size <= high or self.size % INPUT_SIZE_STEP:
             raise UsageError(f"--size {self.size}: must be a multiple of {INPUT_SIZE_STEP} from {low} to {high}")

@@ -44,6 +44,6 @@ def test_contestants_take_turns_and_agree() -> None:
 def test_a_contestant_that_cannot_start_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     broken = Contestant("rtsod:1", tmp_path)
     with pytest.raises(EngineError, match="rtsod:1: its process ended"):
-        broken.receive()
-    broken.end()
+        broken.process.receive()
+    broken.process.end()
     assert "maps.npy" in capfd.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sink_fixtures import read_recording
+from tests.support.small_disk import small_disk
 
 resource = pytest.importorskip("resource", reason="this system has no limits on file size")
 
@@ -114,20 +115,9 @@ def test_a_full_disk_leaves_no_partial_png(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_really_full_disk(tmp_path: Path, suffix: str) -> None:
-    mounted = tmp_path / "tiny"
-    mounted.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(mounted)]
-    try:
-        made = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("no mount command")
-    if made.returncode:
-        pytest.skip(f"no tmpfs can be mounted: {made.stderr.strip()}")
-    try:
+    with small_disk(tmp_path / "tiny", 600) as mounted:
         said = _run(mounted / f"film{suffix}", 0)
         assert any("disk full" in line for line in said)
         assert len(said) == 3
         assert os.listdir(mounted) == [f"film{suffix}"]
         assert len(read_recording(mounted / f"film{suffix}").times) >= 10
-    finally:
-        subprocess.run(["umount", str(mounted)], check=True)

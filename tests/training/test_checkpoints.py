@@ -14,6 +14,7 @@ import torch
 from rtsod.errors import OutputError
 from rtsod.training.checkpoints import Checkpoints
 from tests.support.architecture import ROOT
+from tests.support.small_disk import small_disk
 
 
 def _state(step: int) -> dict[str, Any]:
@@ -107,25 +108,10 @@ def test_killed_in_mid_save(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_older_one(tmp_path: Path) -> None:
-    mounted = tmp_path / "small"
-    mounted.mkdir()
-    try:
-        made = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(mounted)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        pytest.skip("no mount command")
-    if made.returncode:
-        pytest.skip(f"no tmpfs can be mounted: {made.stderr.strip()}")
-    try:
+    with small_disk(tmp_path / "small", 100) as mounted:
         for step in (1, 2, 3):
             Checkpoints(mounted).save(step, _state(step))
         with pytest.raises(OutputError, match="disk full"):
             Checkpoints(mounted).save(4, {"weights": torch.zeros(200, 200)})
         assert sorted(os.listdir(mounted)) == ["step-00000002", "step-00000003"]
         assert _loaded_step(mounted) == 3
-    finally:
-        subprocess.run(["umount", str(mounted)], check=True)

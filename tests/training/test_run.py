@@ -31,6 +31,7 @@ from rtsod.training.run import train
 from rtsod.training.samples import Sample
 from tests.support.architecture import ROOT
 from tests.support.networks import TINY, tiny_network
+from tests.support.small_disk import small_disk
 from tests.support.training import TINY_TABLE, tiny_config, write_pairs
 
 QUIET = SilentTrainReporter()
@@ -444,22 +445,11 @@ class TestWhatGoesWrong:
             train(tiny_config(tmp_path, data, device="tpu"), QUIET)
 
     def test_a_full_disk_keeps_the_last_good_checkpoint(self, tmp_path: Path, data: Path) -> None:
-        mounted = tmp_path / "small"
-        mounted.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=3500k", "tmpfs", str(mounted)]
-        try:
-            made = subprocess.run(mount, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            pytest.skip("no mount command")
-        if made.returncode:
-            pytest.skip(f"no tmpfs can be mounted: {made.stderr.strip()}")
-        try:
+        with small_disk(tmp_path / "small", 3500) as mounted:
             config = tiny_config(tmp_path, data, val_every=1, out=mounted / "run")
             with pytest.raises(OutputError, match="disk full"):
                 train(config, QUIET)
             assert Checkpoints(config.out / "checkpoints").load(pytest.fail) is not None
-        finally:
-            subprocess.run(["umount", str(mounted)], check=True)
 
 
 def test_bf16_trains_on_a_cpu(tmp_path: Path, data: Path) -> None:
