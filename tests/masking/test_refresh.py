@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -110,6 +111,27 @@ def test_what_a_small_look_sees_is_not_shown(live: Live) -> None:
     changed = [live.mask(HERE, (300, 10, 318, 60)) for _ in range(8)]
     assert len(live.part.shown) > 13, "it looked"
     assert min(overlap(mask, HERE) for mask in changed) > 0.9
+
+
+@pytest.mark.parametrize(("seconds", "looks_again"), [(0.01, True), (0.2, False)])
+def test_a_small_look_that_takes_long_is_left_to_the_refreshes(live: Live, seconds: float, looks_again: bool) -> None:
+    ticks = (seconds * each for each in itertools.count())
+    live.masker._small_look = InPlaceRefresher(lambda: live.part, live.metrics, clock=lambda: next(ticks))
+    live.mask(HERE)
+    live.finish()
+    for _ in range(round(FULL_FRAME_REFRESH_SECONDS * FPS)):
+        live.mask(HERE)  # the end of the first look is noticed, and another one begins
+    live.held.may_answer.clear()
+
+    def looks(*subjects: tuple[int, int, int, int]) -> int:
+        before = len(live.part.shown)
+        for _ in range(8):
+            live.mask(HERE, *subjects)
+        return len(live.part.shown) - before - 8
+
+    right, left = (300, 10, 318, 60), (2, 10, 20, 60)
+    assert looks(right) >= 1, "the first one tells how long one takes"
+    assert (looks(right, left) >= 1) is looks_again
 
 
 def test_a_jump_is_followed_in_the_same_frame(live: Live) -> None:
