@@ -15,6 +15,7 @@ from rtsod.config import MODELS
 from rtsod.errors import ExitCode, RtsodError, UsageError
 from rtsod.progress import BuildProgress, Notify
 from rtsod.system.files import check_writable, file_to_write, output_error, write_json, write_text
+from rtsod.system.machine import let_waiting_threads_sleep
 from rtsod.system.names import path_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -103,6 +104,8 @@ def _blocks(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode |
     options = _parser().parse_args(arguments)
     if options.json is not None and options.out is not None:
         raise UsageError("--json: writes one file instead of the folder of --out: give one of them")
+    if options.train is not None:
+        let_waiting_threads_sleep()
     from rtsod.blocks.comparison import Plan  # late: --help and a mistyped option must not wait for PyTorch
 
     networks: dict[str, Any] = {"both": MODELS[::-1], "none": ()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rtsod.cli.common import Parser, answer, require, run_command
 from rtsod.config import ENGINES, MODELS, PRECISIONS, EngineConfig
 from rtsod.errors import RtsodError, UsageError
+from rtsod.system.machine import let_waiting_threads_sleep
 from rtsod.system.names import path_to_write
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -114,6 +115,7 @@ def _parser() -> Parser:
 def _evaluate(arguments: Sequence[str] | None, signals: StopSignals) -> None:
     options = _parser().parse_args(arguments)
     _check(options)
+    let_waiting_threads_sleep()
     from rtsod.app.console import Reporter  # late: --help and a mistyped option must not wait for rich
     from rtsod.evaluation.console_table import console_table
     from rtsod.evaluation.data_sets import open_data_sets

@@ -26,8 +26,8 @@ SCENE_CHANGE_REFRESH_SECONDS: Final = 0.125
 """Shortest time, in seconds, between refreshes caused by changes outside the ROI: there may always be some."""
 MAX_SMALL_LOOK_SECONDS: Final = 0.05
 """A look of the ROI's network at the full frame delays the next mask. Where it takes longer than this, masks are old as
-it is, and the next refresh has to do. With full on two cores held to AVX2, such looks took 80 to 130 ms, and made 2 % of
-the masks too old to show."""
+it is, and the next refresh has to do: with full on two cores held to AVX2, such looks made 2 % of the masks too old to
+show."""
 
 
 class RoiMasker:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from rtsod.errors import OutputError, UsageError
 from rtsod.system.file_lock import locked
-from rtsod.system.files import output_error, write_text
+from rtsod.system.files import output_error, unfinished_folder, write_text
 from rtsod.training.config import TrainConfig
 from rtsod.training.identity import IDENTITY_NAME, Identity
 from rtsod.training.options import CONFIG_NAME, config_text
@@ -105,6 +105,23 @@ class RunFolder:
         write_text(self.config, config_text(config))
 
 
+def check_folder(config: TrainConfig, *, resume: bool) -> None:
+    """Refuse what :func:`opened_folder` would refuse, as far as that can be known without making the folder.
+
+    Raises:
+        UsageError, OutputError: as there.
+    """
+    folder = RunFolder(config.out)
+    try:
+        standing = next(each for each in (folder.path.absolute(), *folder.path.absolute().parents) if each.exists())
+        with unfinished_folder(standing, ".rtsod-"):
+            pass
+    except OSError as error:
+        raise output_error(folder.path, error) from error
+    if not resume:
+        _refuse_run(folder)
+
+
 @contextmanager
 def opened_folder(config: TrainConfig, *, resume: bool) -> Iterator[RunFolder]:
     """Make or open a run's folder, and keep other runs out of it while the block runs.
@@ -123,8 +140,12 @@ def opened_folder(config: TrainConfig, *, resume: bool) -> Iterator[RunFolder]:
         raise output_error(folder.path, error) from error
     with lock:
         if not resume:
-            if folder.has_checkpoint:
-                raise UsageError(f"{folder.path}: holds a run: add --resume to go on with it, or give another --out")
+            _refuse_run(folder)
             for stale in (folder.log, folder.samples):
                 stale.unlink(missing_ok=True)
         yield folder
+
+
+def _refuse_run(folder: RunFolder) -> None:
+    if folder.has_checkpoint:
+        raise UsageError(f"{folder.path}: holds a run: add --resume to go on with it, or give another --out")

@@ -89,7 +89,7 @@ def _check_keys(path: Path, given: Mapping[str, Tensor], expected: Mapping[str, 
     if other:
         complaints.append(f"{len(other)} of another shape ({_first(other)})")
     if complaints:
-        raise WeightsError(f"{path}: does not fit the table (--model): keys {', '.join(complaints)}")
+        raise WeightsError(f"{path}: does not fit the table (--model); keys: {', '.join(complaints)}")
     broken = [key for key, value in given.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise WeightsError(f"{path}: holds values that are not finite ({_first(broken)})")

@@ -17,7 +17,7 @@ from rtsod.training.config import TrainConfig
 from rtsod.training.data import TrainData, open_data
 from rtsod.training.feed import Feed, default_workers
 from rtsod.training.fingerprint import Fingerprint
-from rtsod.training.folder import RunFolder, opened_folder
+from rtsod.training.folder import RunFolder, check_folder, opened_folder
 from rtsod.training.identity import Identity, stored_identity
 from rtsod.training.log import TrainLog
 from rtsod.training.loop import Objective, Trainer
@@ -77,22 +77,25 @@ def train(
         folder = RunFolder(config.out)
         anew = not (resume and folder.has_checkpoint)
         kept = stored_identity(config.out) if resume else None
-        data = open_data(config, shown)
-        prints = Fingerprint.of(data)
-        if not anew:
-            if kept is None:
-                raise UsageError(f"{folder.identity}: is missing, so nobody knows what the run was: begin a new run")
-            kept.check_data(prints)
+        if not anew and kept is None:
+            raise UsageError(f"{folder.identity}: is missing, so nobody knows what the run was: begin a new run")
+        check_folder(config, resume=resume)
+        # What is cheap to find out comes before the data, whose examination may take minutes.
         network, description = new_network(config, None if kept is None else kept.description)
-        samples = samples_of(config, description, data)
-        copies, small = len(samples) // len(data.pairs), draws_small_oftener(config.preset)
-        order = data.order(copies, config.recipe.batch, config.seed, small_subjects_oftener=small)
-        if anew and config.init is not None and load_weights(network, weights_file(config.init, shown)):
-            shown.notify(f"{config.init}: batch norm is folded: measured anew on {_UNFOLD_SAMPLES} samples")
-            unfold_batch_norm(network, _first_images(samples, order))
+        folded = anew and config.init is not None and load_weights(network, weights_file(config.init, shown))
         need = memory_need(description.table, config.crop, 4 if config.precision == "fp32" else 2)
         check_memory(need, config.recipe.batch, config.accumulate, processes.device, processes.world)
         objective = _objective(config, description, processes, shown)
+        data = open_data(config, shown)
+        prints = Fingerprint.of(data)
+        if not anew and kept is not None:
+            kept.check_data(prints)
+        samples = samples_of(config, description, data)
+        copies, small = len(samples) // len(data.pairs), draws_small_oftener(config.preset)
+        order = data.order(copies, config.recipe.batch, config.seed, small_subjects_oftener=small)
+        if folded:
+            shown.notify(f"{config.init}: batch norm is folded: measured anew on {_UNFOLD_SAMPLES} samples")
+            unfold_batch_norm(network, _first_images(samples, order))
         trainer = Trainer(processes, network, config.recipe, config.accumulate, objective)
         with ExitStack() as stack:
             opened = opened_folder(config, resume=resume)
