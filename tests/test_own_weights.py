@@ -75,7 +75,7 @@ def test_each_engine_computes_what_was_trained(weights: Path, network: U2Net, en
     with Segmenter.open(weights=weights, engine=engine, device="cpu") as segmenter:  # type: ignore[arg-type]
         info = segmenter.info
         alpha = segmenter(image, stream=True)
-    assert (info.model, info.input_size, info.weights) == ("tiny", TINY.size, "best.safetensors")
+    assert (info.model, info.input_size, info.weights) == ("thin", TINY.size, "best.safetensors")
     assert np.abs(alpha - _written_out(network, image)).max() < 1e-3
     assert np.abs(alpha - truth).mean() < np.abs(truth).mean() / 2, "it learned something"
 
@@ -111,7 +111,7 @@ def test_an_exported_graph_is_weights_again(
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
     monkeypatch.chdir(tmp_path)
     assert export.main(["--weights", str(weights), "--precision", "fp32"]) == 0, capsys.readouterr().err
-    exported = tmp_path / "tiny-64-fp32.onnx"
+    exported = tmp_path / "thin-64-fp32.onnx"
     assert describe(exported) == TINY
     image, _ = _scene()
     with Segmenter.open(weights=exported, engine="torch", device="cpu") as segmenter:
@@ -125,13 +125,13 @@ def test_the_program_runs_them(weights: Path, tmp_path: Path) -> None:
     command += ["--engine", "torch", "--device", "cpu", "--stats", str(stats)]
     assert run([*command, "--weights", str(tmp_path / "mine.safetensors")]) == 0
     engine = json.loads(stats.read_text())["engine"]
-    assert (engine["model"], engine["input_size"]) == ("tiny", TINY.size)
+    assert (engine["model"], engine["input_size"]) == ("thin", TINY.size)
 
 
 def test_a_contradiction_is_one_line(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--lite", "--weights", str(weights), "--source", "scene", "--no-preview"]) == 4
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "holds tiny, not the lite model: drop --model lite" in line
+    assert "holds thin, not the lite model: drop --model lite" in line
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop"])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,3 +89,19 @@ def _speed(result: dict[str, Any], model: str) -> dict[str, Any]:
         "call_fps": round(call["output_fps"], 1),
         "call_ms": round(call["latency_ms"]["p50"], 1),
     }
+
+
+@contextmanager
+def held_to(kind: ProcessorClass) -> Iterator[None]:
+    """Hold processes that start meanwhile to a class; nothing to do for those not in :data:`HELD`."""
+    variables = HELD.get(kind, {})
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

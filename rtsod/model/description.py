@@ -57,7 +57,7 @@ class Description:
 
     name: str
     """For people and for file names: 1 to 64 letters, digits, dots, dashes and underscores; see :func:`name_from`.
-    ``full`` and ``lite`` are taken by the paper's two tables."""
+    ``full``, ``lite`` and ``tiny`` are taken by these tables."""
     table: tuple[Block, ...]
     """The eleven blocks, En_1 to De_1."""
     mean: Rgb
@@ -75,7 +75,7 @@ class Description:
             raise ValueError("name: must be 1 to 64 letters, digits, dots, dashes and underscores")
         check_table(self.table)
         if self.name in TABLES and self.table != TABLES[self.name]:
-            raise ValueError(f"name {self.name}: is taken by the paper's table: choose another name")
+            raise ValueError(f"name {self.name}: is taken by another table: choose another name")
         if not all(0 <= value <= 1 for value in self.mean) or len(self.mean) != 3:
             raise ValueError("mean: must be three numbers from 0 to 1, for red, green and blue")
         low, high = _DEVIATIONS

@@ -1,4 +1,4 @@
-"""The paper's table 1: what a network consists of, as numbers. Any table makes a network; two have names.
+"""The paper's table 1: what a network consists of, as numbers. Any table makes a network; three have names.
 
 A table of your own is a TOML file with a line for each stage: see ``rtsod/assets/tables/small.toml``.
 """
@@ -68,7 +68,21 @@ LITE: Final[tuple[Block, ...]] = (
     Block(6, 128, 16, 64),
     Block(7, 128, 16, 64),
 )
-TABLES: Final = {"full": FULL, "lite": LITE}
+TINY: Final[tuple[Block, ...]] = (
+    Block(7, 3, 8, 24),
+    Block(6, 24, 8, 24),
+    Block(5, 24, 8, 24),
+    Block(4, 24, 8, 24),
+    Block(4, 24, 8, 24, dilated=True),
+    Block(4, 24, 8, 24, dilated=True),
+    Block(4, 48, 8, 24, dilated=True),
+    Block(4, 48, 8, 24),
+    Block(5, 48, 8, 24),
+    Block(6, 48, 8, 24),
+    Block(7, 48, 8, 24),
+)
+"""Not the paper's: the starter's, for one person in one room. See docs/decisions/network.md for how it was chosen."""
+TABLES: Final = {"full": FULL, "lite": LITE, "tiny": TINY}
 
 
 def check_table(table: Sequence[Block]) -> None:

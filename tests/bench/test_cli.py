@@ -209,10 +209,10 @@ def test_your_own_weights_are_measured_under_their_own_name(tmp_path: Path, caps
     save_weights(path, tiny_network(), TINY)
     command = ["--engine", "torch", "--device", "cpu", "--seconds", "0.05", "--weights", str(path)]
     assert bench.main([*command, "--json", str(kept), "--report", str(page)]) == ExitCode.DONE
-    assert "no verdict: the paper's rates are for full and lite, not for tiny" in capsys.readouterr().out
+    assert "no verdict: the paper's rates are for full and lite, not for thin" in capsys.readouterr().out
     (measured,) = json.loads(kept.read_text())["networks"]
-    assert (measured["model"], measured["engine"]["model"], measured["engine"]["input_size"]) == ("tiny", "tiny", 64)
+    assert (measured["model"], measured["engine"]["model"], measured["engine"]["input_size"]) == ("thin", "thin", 64)
     assert 0 < measured["gmac"] < 0.1
-    assert "U²-Net tiny" in page.read_text()
+    assert "U²-Net thin" in page.read_text()
     assert bench.main([*command, "--model", "lite"]) == ExitCode.WEIGHTS
     assert "drop --model lite" in capsys.readouterr().err

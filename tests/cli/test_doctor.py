@@ -58,10 +58,10 @@ def test_your_own_weights_are_described_and_tried(
     job = EngineConfig(engine="torch", device="cpu", weights=path, input_size=TINY.size)
     assert report(as_json=True, checks=checks_with(job)[-1:])
     own, calibration, tried = json.loads(capsys.readouterr().out)["findings"]
-    assert own["found"].endswith("mine.safetensors: tiny, trained at 64 pixels, fit stretch")
+    assert own["found"].endswith("mine.safetensors: thin, trained at 64 pixels, fit stretch")
     assert "rtsod calibrate --images FOLDER --weights" in calibration["found"] + calibration["fix"]
     assert "--model" not in calibration["found"] + calibration["fix"]
-    assert tried["found"].startswith("tiny on torch, fp32")
+    assert tried["found"].startswith("thin on torch, fp32")
     path.write_bytes(b"damaged")
     assert not report(as_json=False, checks=checks_with(job)[-1:])
     assert "FAIL  weights of your own" in capsys.readouterr().out

@@ -74,8 +74,8 @@ def test_check(
     monkeypatch.setattr(check, "SECONDS", 200.0 if shift == 0 else 0.1)  # however slow the machine is
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data = write_pairs(tmp_path / "data", 12, shift=shift)
-    (tmp_path / "tiny.toml").write_text(TINY_TABLE)
-    options = ["--model", str(tmp_path / "tiny.toml"), "--lr", "1e-2", "--size", "64", "--crop", "64"]
+    (tmp_path / "thin.toml").write_text(TINY_TABLE)
+    options = ["--model", str(tmp_path / "thin.toml"), "--lr", "1e-2", "--size", "64", "--crop", "64"]
     assert main(["train", str(data), *options, "--device", "cpu", "--out", str(tmp_path / "run"), "--check"]) == code
     out = capsys.readouterr().out
     assert out.startswith(

@@ -26,7 +26,7 @@ from rtsod.model.description import (
     save_weights,
     table_from_toml,
 )
-from rtsod.model.table import FULL, LITE, STAGES, TABLES, Block
+from rtsod.model.table import FULL, LITE, STAGES, Block
 from rtsod.model.u2net import U2Net, fold_batch_norm
 from tests.support.architecture import PACKAGE
 from tests.support.networks import TINY, tiny_network
@@ -162,7 +162,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_authors_descriptions_are_their_models() -> None:
-    assert {name: each.table for name, each in PUBLISHED_DESCRIPTIONS.items()} == TABLES
+    assert {name: each.table for name, each in PUBLISHED_DESCRIPTIONS.items()} == {"full": FULL, "lite": LITE}
     assert {each.size for each in PUBLISHED_DESCRIPTIONS.values()} == {320}
 
 

@@ -256,13 +256,13 @@ def own(tmp_path: Path) -> Path:
 
 def test_weights_that_describe_themselves_need_no_option(own: Path) -> None:
     resolved = resolve(EngineConfig(weights=own))
-    assert (resolved.description, resolved.model, resolved.label) == (TINY, "tiny", "own.safetensors")
+    assert (resolved.description, resolved.model, resolved.label) == (TINY, "thin", "own.safetensors")
     assert trained_size(own) == TINY.size
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_an_explicit_model_that_contradicts_the_file_is_an_error(own: Path, model: ModelName) -> None:
-    with pytest.raises(WeightsError, match=rf"holds tiny, not the {model} model: drop --model {model}"):
+    with pytest.raises(WeightsError, match=rf"holds thin, not the {model} model: drop --model {model}"):
         resolve(EngineConfig(model, weights=own))
 
 

@@ -25,7 +25,7 @@ def _thin(out: int, mid: int) -> tuple[Block, ...]:
     )
 
 
-TINY: Final = Description("tiny", _thin(out=8, mid=4), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3), "stretch", 64)
+TINY: Final = Description("thin", _thin(out=8, mid=4), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3), "stretch", 64)
 """Not ImageNet's normalisation, so that a test notices who ignores it."""
 
 

@@ -57,7 +57,7 @@ def tiny_config(folder: Path, data: Path, **changes: Any) -> TrainConfig:
         data: what :func:`write_pairs` wrote.
         changes: of :class:`TrainConfig`, or of its recipe.
     """
-    table = folder / "tiny.toml"
+    table = folder / "thin.toml"
     table.write_text(TINY_TABLE)
     preset = changes.get("preset", "modern")
     names = set(changes) & set(PRESETS[preset].__dataclass_fields__) - {"steps"}

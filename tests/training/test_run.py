@@ -75,7 +75,7 @@ class TestWhatARunLeaves:
         assert result.weights == config.out / "best.safetensors"
         description = describe(result.weights)
         assert description is not None
-        assert (description.name, description.size, description.fit) == ("tiny", 64, "stretch")
+        assert (description.name, description.size, description.fit) == ("thin", 64, "stretch")
         lines = read_log(config.out / "log.jsonl")
         assert [line["kind"] for line in lines] == [
             "start", "step", "step", "validation", "step", "step", "validation", "step", "step", "validation", "end",

@@ -41,7 +41,7 @@ if __name__ == "__main__":
 def run(tmp_path: Path) -> Path:
     """The folder of the run that :func:`_in_which` makes."""
     write_pairs(tmp_path / "data")
-    (tmp_path / "tiny.toml").write_text(TINY_TABLE)
+    (tmp_path / "thin.toml").write_text(TINY_TABLE)
     (tmp_path / "main.py").write_text(_AT_STEP_4)
     return tmp_path / "run"
 
@@ -54,7 +54,7 @@ def _in_which(run: Path, what: str) -> tuple[int, list[str], list[str]]:
     """
     beside = run.parent
     command = [
-        sys.executable, str(beside / "main.py"), what, str(beside / "data"), "--model", str(beside / "tiny.toml"),
+        sys.executable, str(beside / "main.py"), what, str(beside / "data"), "--model", str(beside / "thin.toml"),
         "--preset", "paper", "--size", "64", "--crop", "64", "--batch", "2", "--steps", "3000",
         "--val-every", "3", "--workers", "1", "--device", "cpu", "--out", str(run),
     ]  # fmt: skip
