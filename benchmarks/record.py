@@ -61,6 +61,8 @@ COMMANDS: Final = {
     "int8_study_full": "benchmarks.studies.int8_study --model full",
     "int8_profile_lite": "benchmarks.studies.int8_profile --model lite --peak 236",
     "int8_profile_full": "benchmarks.studies.int8_profile --model full --peak 236",
+    "tiny_tables": "benchmarks.studies.tiny_tables",
+    "tiny_learning": "benchmarks.studies.tiny_tables --clips ../shared/samples/clips --learn",
     "blocks": "rtsod blocks",
     "demo_training": "benchmarks.studies.demo_training",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",

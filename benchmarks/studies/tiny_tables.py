@@ -5,10 +5,10 @@ Times are of the whole path from a 1280x720 frame to the map, as a run computes 
 class, with one thread and with two, is a process of its own, in which the networks take turns; medians of wall time.
 
     python -m benchmarks.studies.tiny_tables --json benchmarks/results/tiny_tables.json
-    python -m benchmarks.studies.tiny_tables --learn "24/8@192" "deep low@224" --clips ../shared/samples/clips \
+    python -m benchmarks.studies.tiny_tables --learn --clips ../shared/samples/clips \
         --json benchmarks/results/tiny_learning.json
 
-With ``--learn`` the named ones learn full's maps of two clips, each for the same processor time, and are compared with
+With ``--learn`` some of them, or those that are named, learn full's maps of two clips, each for the same processor time, and are compared with
 full's maps of two other clips: one of the same person, one of somebody else. A candidate that no table makes (a
 stride-2 stem, 1x1 input convolutions) is timed alone.
 
@@ -59,6 +59,7 @@ from rtsod.system.processor_class import ProcessorClass, processor_class
 _SCENE_FRAMES: Final = range(0, 240, 60)
 TRAINING_CLIPS: Final = ("again.mkv", "book.mkv")
 TEST_CLIPS: Final = {"same person": "no.mkv", "unseen person": "thanks.mkv"}
+LEARN: Final = ("24/8@192", "16/16 low@192", "32/16 low@192", "deep low@192", "deep low@256")
 EVERY: Final = 2
 """One frame in so many is learned or tested: neighbours differ by little."""
 
@@ -166,19 +167,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=CANDIDATES, metavar="NAME", help="(default: all)")
     parser.add_argument("--rounds", type=positive_int, default=25, help="(default: %(default)s)")
-    parser.add_argument("--learn", nargs="+", choices=CANDIDATES, metavar="NAME", help="let these learn instead")
+    parser.add_argument("--learn", nargs="*", metavar="NAME", help=f"let these learn (default: {', '.join(LEARN)})")
     parser.add_argument("--clips", type=Path, help="folder of the sample clips, for --learn")
     parser.add_argument(
         "--seconds", type=positive_seconds, default=240.0, help="of processor time (default: %(default)s)"
     )
     parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()
-    if options.learn and options.clips is None:
+    if options.learn is not None and options.clips is None:
         parser.error("argument --learn: needs --clips")
+    if unknown := set(options.learn or ()) - CANDIDATES.keys():
+        parser.error(f"argument --learn: {', '.join(unknown)}: choose from {', '.join(CANDIDATES)}")
 
     def measure(record: dict[str, Any]) -> None:
-        if options.learn:
-            measure_learning(options.learn, options.clips, options.seconds, record)
+        if options.learn is not None:
+            measure_learning(options.learn or LEARN, options.clips, options.seconds, record)
         else:
             measure_times(options.only or list(CANDIDATES), options.rounds, record)
 
