@@ -8,9 +8,9 @@ class, with one thread and with two, is a process of its own, in which the netwo
     python -m benchmarks.studies.tiny_tables --learn --clips ../shared/samples/clips \
         --json benchmarks/results/tiny_learning.json
 
-With ``--learn`` some of them, or those that are named, learn full's maps of two clips, each for the same processor time, and are compared with
-full's maps of two other clips: one of the same person, one of somebody else. A candidate that no table makes (a
-stride-2 stem, 1x1 input convolutions) is timed alone.
+With ``--learn`` some of them, or those that are named, learn full's maps of two clips, each for the same processor
+time. They are compared with full's maps of two other clips: one of the same person, one of somebody else. A candidate
+that no table makes (a stride-2 stem, 1x1 input convolutions) is timed alone.
 
 A first call converts the networks, once: about ten seconds for each.
 """
