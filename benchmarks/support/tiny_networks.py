@@ -60,8 +60,9 @@ def _even(out: int, mid: int, heights: Sequence[int] = HIGH) -> tuple[Block, ...
 
 
 def _deep(heights: Sequence[int]) -> tuple[Block, ...]:
-    """Few channels where maps are large, many where they are small."""
-    return table_of((16, 32, 32, 64, 64, 64, 64, 64, 32, 32, 16), (8, 16, 16, 32, 32, 32, 32, 32, 16, 16, 8), heights)
+    """Few channels where maps are large, more where they are small."""
+    outs, mids = (16, 16, 32, 32, 48, 48, 48, 32, 32, 16, 16), (8, 8, 16, 16, 16, 16, 16, 16, 16, 8, 8)
+    return table_of(outs, mids, heights)
 
 
 _TABLES: Final = {
