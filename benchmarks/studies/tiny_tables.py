@@ -59,7 +59,7 @@ from rtsod.system.processor_class import ProcessorClass, processor_class
 _SCENE_FRAMES: Final = range(0, 240, 60)
 TRAINING_CLIPS: Final = ("again.mkv", "book.mkv")
 TEST_CLIPS: Final = {"same person": "no.mkv", "unseen person": "thanks.mkv"}
-LEARN: Final = ("24/8@192", "16/16 low@192", "32/16 low@192", "deep low@192", "deep low@256")
+LEARN: Final = ("24/8@192", "16/16@192", "deep@192", "deep low@192")
 EVERY: Final = 2
 """One frame in so many is learned or tested: neighbours differ by little."""
 
@@ -170,7 +170,7 @@ def main() -> int:
     parser.add_argument("--learn", nargs="*", metavar="NAME", help=f"let these learn (default: {', '.join(LEARN)})")
     parser.add_argument("--clips", type=Path, help="folder of the sample clips, for --learn")
     parser.add_argument(
-        "--seconds", type=positive_seconds, default=240.0, help="of processor time (default: %(default)s)"
+        "--seconds", type=positive_seconds, default=90.0, help="of processor time (default: %(default)s)"
     )
     parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()

@@ -69,17 +69,17 @@ LITE: Final[tuple[Block, ...]] = (
     Block(7, 128, 16, 64),
 )
 TINY: Final[tuple[Block, ...]] = (
-    Block(7, 3, 8, 24),
-    Block(6, 24, 8, 24),
-    Block(5, 24, 8, 24),
-    Block(4, 24, 8, 24),
-    Block(4, 24, 8, 24, dilated=True),
-    Block(4, 24, 8, 24, dilated=True),
-    Block(4, 48, 8, 24, dilated=True),
-    Block(4, 48, 8, 24),
-    Block(5, 48, 8, 24),
-    Block(6, 48, 8, 24),
-    Block(7, 48, 8, 24),
+    Block(7, 3, 8, 16),
+    Block(6, 16, 8, 16),
+    Block(5, 16, 16, 32),
+    Block(4, 32, 16, 32),
+    Block(4, 32, 16, 48, dilated=True),
+    Block(4, 48, 16, 48, dilated=True),
+    Block(4, 96, 16, 48, dilated=True),
+    Block(4, 80, 16, 32),
+    Block(5, 64, 16, 32),
+    Block(6, 48, 8, 16),
+    Block(7, 32, 8, 16),
 )
 """Not the paper's: the starter's, for one person in one room. See docs/decisions/network.md for how it was chosen."""
 TABLES: Final = {"full": FULL, "lite": LITE, "tiny": TINY}

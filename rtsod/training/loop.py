@@ -68,7 +68,8 @@ class Trainer:
         self._recipe = recipe
         self._passes = passes
         self._objective = objective
-        self._network = network.to(processes.device)
+        self._layout = torch.channels_last if processes.device.type == "cpu" else torch.contiguous_format
+        self._network = network.to(processes.device, memory_format=self._layout)
         self._average = None if recipe.ema is None else averaged(self._network, recipe.ema)
         optimiser = torch.optim.AdamW(
             _groups(self._network, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps
@@ -97,7 +98,8 @@ class Trainer:
         sums: Tensor | None = None
         heads: tuple[str, ...] = ()
         for part in passes:
-            batch = Sample(*(each.to(self._processes.device, non_blocking=True) for each in part))
+            image, label = (each.to(self._processes.device, non_blocking=True) for each in part)
+            batch = Sample(image.contiguous(memory_format=self._layout), label)
             with self._accelerator.accumulate(self._model):
                 losses = self._objective(self._model(batch.image), batch)
                 self._accelerator.backward(losses.total)

@@ -136,7 +136,7 @@ def _floats(path: Path) -> NDArray[np.float32]:
         rows = np.frombuffer(plane, np.float16).reshape(plane.height, plane.line_size // 2)
         planes.append(rows[:, : plane.width].astype(np.float32))
     green, blue, red = planes
-    return np.maximum(np.dstack([blue, green, red]), 0).astype(np.float32)
+    return np.clip(np.dstack([blue, green, red]), 0, 1e4).astype(np.float32)  # the sun is infinite
 
 
 def emoji(folder: Path, tell: Callable[[str], None]) -> Cutouts:

@@ -137,7 +137,7 @@ def trained(out: Path, steps: Sequence[int]) -> tuple[Path, list[dict[str, Any]]
             data=(f"{out / 'composed'}", f"{out / 'real'}@{REAL_COPIES:g}"),
             model=str(table),
             init=None if weights is None else str(weights),
-            recipe=replace(PRESETS["modern"], learning_rate=rate, ema=0.995, warmup=0.04),
+            recipe=replace(PRESETS["modern"], learning_rate=rate, batch=8, ema=0.99, warmup=0.04),
             val="2%",
             size=size,
             crop=size,
@@ -162,8 +162,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, help="folder with book.mkv and bottle-detection.mp4 (NOTICE: where from)")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures, runs, weights and log")
-    parser.add_argument("--count", type=int, default=4000, help="composed pictures (default: %(default)s)")
-    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[1200, 700], help="(default: %(default)s)")
+    parser.add_argument("--count", type=int, default=3000, help="composed pictures (default: %(default)s)")
+    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[800, 220], help="(default: %(default)s)")
+    parser.add_argument("--pictures-only", action="store_true", help="make the pictures, and do not train")
     options = parser.parse_args()
     started = time.time()
     out: Path = options.out
@@ -171,6 +172,8 @@ def main() -> None:
     if not log.exists():
         made = make_pictures(options.clips, out, options.count)
         log.write_text(json.dumps(made, indent=1) + "\n")
+    if options.pictures_only:
+        return
     made = json.loads(log.read_text())
     weights, phases = trained(out, options.steps)
     network = U2Net(TINY)
