@@ -170,7 +170,7 @@ def main() -> int:
     parser.add_argument("--learn", nargs="*", metavar="NAME", help=f"let these learn (default: {', '.join(LEARN)})")
     parser.add_argument("--clips", type=Path, help="folder of the sample clips, for --learn")
     parser.add_argument(
-        "--seconds", type=positive_seconds, default=90.0, help="of processor time (default: %(default)s)"
+        "--seconds", type=positive_seconds, default=60.0, help="of processor time (default: %(default)s)"
     )
     parser.add_argument("--json", type=file_to_write, help="save the results to this file")
     options = parser.parse_args()

@@ -205,7 +205,7 @@ def describe(path: Path) -> Description | None:
         raise WeightsError(f"{path}: its description is damaged: {' '.join(str(error).split())}") from error
 
 
-def save_weights(path: Path, network: U2Net, description: Description) -> None:
+def save_weights(path: Path, network: U2Net, description: Description, *, half: bool = False) -> None:
     """Write weights with their description: atomically, and on the disk when this returns.
 
     The keys are the authors' own (``stage1.rebnconvin.conv_s1.weight``), so that other programs read the file too. The
@@ -215,6 +215,8 @@ def save_weights(path: Path, network: U2Net, description: Description) -> None:
         path: ``.safetensors``, in a folder that exists.
         network: of the description's table, on any device; batch norm folded or not. Stored as float32.
         description: of these weights.
+        half: store the kernels of convolutions in half precision: three digits, half the room. Whoever reads them
+            computes in float32, with the rounded values.
 
     Raises:
         ValueError: the network is not of the description's table.
@@ -225,11 +227,15 @@ def save_weights(path: Path, network: U2Net, description: Description) -> None:
 
     from rtsod.model.u2net import U2Net, fold_structure
 
+    def stored_as(value: torch.Tensor) -> torch.dtype:
+        if not value.is_floating_point():
+            return value.dtype
+        return torch.float16 if half and value.ndim > 1 else torch.float32
+
     with torch.device("meta"):
         expected = U2Net(description.table)
     tensors = {
-        key: value.detach().to("cpu", torch.float32 if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in network.state_dict().items()
+        key: value.detach().to("cpu", stored_as(value)).contiguous() for key, value in network.state_dict().items()
     }
     if not any(".bn_s1." in key for key in tensors):
         fold_structure(expected)

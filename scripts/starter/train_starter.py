@@ -36,7 +36,7 @@ from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.model.description import IMAGENET_DEVIATION, IMAGENET_MEAN, Description, save_weights
 from rtsod.model.table import TINY, lines_from_table
-from rtsod.model.u2net import U2Net, fold_batch_norm
+from rtsod.model.u2net import U2Net
 from rtsod.model.weights import resolve
 from rtsod.sources.video import video_from_file
 from rtsod.system.cache_folder import cache_folder
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path, help="folder with book.mkv and bottle-detection.mp4 (NOTICE: where from)")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures, runs, weights and log")
     parser.add_argument("--count", type=int, default=3000, help="composed pictures (default: %(default)s)")
-    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[800, 220], help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[520, 110], help="(default: %(default)s)")
     parser.add_argument("--pictures-only", action="store_true", help="make the pictures, and do not train")
     options = parser.parse_args()
     started = time.time()
@@ -178,11 +178,11 @@ def main() -> None:
     weights, phases = trained(out, options.steps)
     network = U2Net(TINY)
     load_weights(network, weights)
-    fold_batch_norm(network.eval())
     save_weights(
         out / "tiny.safetensors",
         network,
         Description("tiny", TINY, IMAGENET_MEAN, IMAGENET_DEVIATION, "stretch", SIZE),
+        half=True,
     )
     record = {
         **made,

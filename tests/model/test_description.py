@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.errors import OutputError, UsageError, WeightsError
+from rtsod.model.checkpoints import load_network
 from rtsod.model.description import (
     KEY,
     MAX_CHARACTERS,
@@ -28,6 +29,7 @@ from rtsod.model.description import (
 )
 from rtsod.model.table import FULL, LITE, STAGES, Block
 from rtsod.model.u2net import U2Net, fold_batch_norm
+from rtsod.training.network import load_weights
 from tests.support.architecture import PACKAGE
 from tests.support.networks import TINY, tiny_network
 
@@ -164,6 +166,20 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
 def test_the_authors_descriptions_are_their_models() -> None:
     assert {name: each.table for name, each in PUBLISHED_DESCRIPTIONS.items()} == {"full": FULL, "lite": LITE}
     assert {each.size for each in PUBLISHED_DESCRIPTIONS.values()} == {320}
+
+
+def test_half_precision_takes_half_the_room_and_is_read_as_float32(tmp_path: Path) -> None:
+    whole, half, network = tmp_path / "whole.safetensors", tmp_path / "half.safetensors", tiny_network()
+    save_weights(whole, network, TINY)
+    save_weights(half, network, TINY, half=True)
+    assert half.stat().st_size < 0.75 * whole.stat().st_size  # beside the kernels there are names and batch norms
+    one, other = (load_network(path, TINY).state_dict() for path in (whole, half))
+    assert {value.dtype for value in other.values()} == {torch.float32}
+    for key, value in one.items():
+        torch.testing.assert_close(other[key], value, rtol=2e-3, atol=1e-6)
+    again = U2Net(TINY.table)
+    load_weights(again, half)
+    assert {value.dtype for value in again.parameters()} == {torch.float32}
 
 
 def test_describing_needs_no_pytorch(tmp_path: Path) -> None:
