@@ -18,7 +18,7 @@ WHITE: Final = 255
 
 @pytest.fixture
 def compose(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(SCRIPTS))  # type: ignore[no-untyped-call]
+    monkeypatch.syspath_prepend(str(SCRIPTS))
     return importlib.import_module("compose")
 
 
@@ -76,7 +76,7 @@ def test_clothes_change_and_faces_hardly(compose: Any) -> None:
 
 
 def test_only_packages_with_a_licence_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))  # type: ignore[no-untyped-call]
+    monkeypatch.syspath_prepend(str(SCRIPTS))
     packages: Any = importlib.import_module("packages")
     notice = (SCRIPTS.parents[1] / "NOTICE").read_text(encoding="utf-8")
     for package in packages.PACKAGES:
@@ -85,7 +85,7 @@ def test_only_packages_with_a_licence_are_fetched(monkeypatch: pytest.MonkeyPatc
 
 
 def test_another_file_than_the_known_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))  # type: ignore[no-untyped-call]
+    monkeypatch.syspath_prepend(str(SCRIPTS))
     packages: Any = importlib.import_module("packages")
     (tmp_path / packages.PANORAMAS.file_name).write_bytes(b"another")
     with pytest.raises(SystemExit, match="is not the file that is known"):

@@ -64,7 +64,7 @@ def composed(cast: Cast, random: np.random.Generator) -> tuple[Image, Image]:
     if random.random() < _OBJECT_ALONE:
         return composite(cast.emoji.part(held_out=False), random, held_out=False)
     width, height = SIZES[random.integers(len(SIZES))]
-    picture = place(cast, width, height, random).astype(np.float32) / 255
+    picture = np.divide(place(cast, width, height, random), 255, dtype=np.float32)
     if random.random() < 0.6:
         picture = _blurred(picture, float(random.uniform(0.4, 3)))
     person = _person(cast, random)
@@ -141,7 +141,7 @@ def _person(cast: Cast, random: np.random.Generator) -> Pixels:
     if kind < _PHOTOGRAPHED:
         names = sorted(cast.photographed)
         views = cast.photographed[names[random.integers(len(names))]]
-        return _dressed(views[random.integers(len(views))], random)
+        return _dressed(views[int(random.integers(len(views)))], random)
     if kind < 0.92:
         people = Cutouts({name: each for name, each in cast.emoji.objects.items() if int(name, 16) in _PEOPLE})
         return _dressed(people.draw(random), random)
@@ -191,7 +191,7 @@ def _placed(
         scaled = np.ascontiguousarray(scaled[:, ::-1])
     matrix = np.array(cv2.getRotationMatrix2D((size[0] / 2, float(size[1])), float(random.normal(0, 4)), 1))
     bottom = height + random.uniform(0.01, 0.12) * tall if centre is None else centre + tall / 2
-    matrix[:, 2] += (middle - size[0] / 2, bottom - size[1])
+    matrix[:, 2] += np.array([middle - size[0] / 2, bottom - size[1]])
     if centre is None:  # turned, it must still reach the edge: its last row goes on
         scaled = np.asarray(cv2.copyMakeBorder(scaled, 0, size[1] // 4, 0, 0, cv2.BORDER_REPLICATE), np.float32)
     return np.asarray(cv2.warpAffine(scaled, matrix, (width, height), flags=cv2.INTER_LINEAR), np.float32)

@@ -133,10 +133,11 @@ def _floats(path: Path) -> NDArray[np.float32]:
     assert frame.format.name == "gbrpf16le", frame.format.name
     planes = []
     for plane in frame.planes:
-        rows = np.frombuffer(plane, np.float16).reshape(plane.height, plane.line_size // 2)
+        rows = np.frombuffer(bytes(plane), np.float16).reshape(plane.height, plane.line_size // 2)
         planes.append(rows[:, : plane.width].astype(np.float32))
     green, blue, red = planes
-    return np.clip(np.dstack([blue, green, red]), 0, 1e4).astype(np.float32)  # the sun is infinite
+    pixels: NDArray[np.float32] = np.clip(np.dstack([blue, green, red]), 0, 1e4)  # the sun is infinite
+    return pixels
 
 
 def emoji(folder: Path, tell: Callable[[str], None]) -> Cutouts:
