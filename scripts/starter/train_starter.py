@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path, help="folder with book.mkv and bottle-detection.mp4 (NOTICE: where from)")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures, runs, weights and log")
     parser.add_argument("--count", type=int, default=3000, help="composed pictures (default: %(default)s)")
-    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[520, 110], help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[520, 60], help="(default: %(default)s)")
     parser.add_argument("--pictures-only", action="store_true", help="make the pictures, and do not train")
     options = parser.parse_args()
     started = time.time()
