@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "build": "build a TensorRT engine ahead of time",
     "export": "write the network as a checked ONNX file",
     "calibrate": "measure the ranges that int8 needs for your own weights",
+    "models": "list, show and remove the models that --model takes by name",
     "train": "train a network on pictures with masks",
     "evaluate": "measure a network's maps, as papers do, on pictures with masks",
     "blocks": "compare the paper's block with others: operations, time, training",
@@ -88,6 +89,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import calibrate
 
             return calibrate.main(arguments)
+        case "models":
+            from rtsod.cli import models
+
+            return models.main(arguments)
         case "train":
             from rtsod.cli import train
 

@@ -20,6 +20,7 @@ from rtsod.errors import UsageError
 _log = logging.getLogger(__name__)
 
 ModelName: TypeAlias = Literal["full", "lite"]
+"""The authors' networks by name."""
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Quality: TypeAlias = Literal["auto", "fixed"]
@@ -29,6 +30,7 @@ Fit: TypeAlias = Literal["stretch", "pad", "crop"]
 """How a picture becomes the network's square input: squeezed, as the authors do; with bars; or its central square."""
 
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
+"""The authors' networks. ``--model`` also takes the names of models that are stored: see ``is_model_name``."""
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 QUALITIES: Final[tuple[str, ...]] = get_args(Quality)
@@ -36,6 +38,12 @@ SYNCS: Final[tuple[str, ...]] = get_args(Sync)
 REFINES: Final[tuple[str, ...]] = get_args(RefineName)
 FITS: Final[tuple[str, ...]] = get_args(Fit)
 
+RESERVED_NAMES: Final = frozenset({*MODELS, "tiny", "both", "none", "auto"})
+"""What models of your own cannot be called: networks that come with the program, and words that options take."""
+MODEL_NAME_RULE: Final = "1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or a digit"
+"""The form of a model's name, for messages. Names become parts of file names, and must not be mistaken for options."""
+WEIGHTS_SUFFIXES: Final = (".pth", ".pt", ".safetensors", ".onnx")
+"""Of files of weights."""
 DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "gpu", "npu")
 """What ``--device`` takes, for messages; N is a CUDA device's index."""
 INPUT_SIZE_RANGE: Final = (64, 1024)
@@ -63,6 +71,7 @@ MAX_CAMERA_FPS: Final = 240
 """Highest frame rate that may be requested from a camera or the drawn scene, in frames per second."""
 MAX_TARGET_FPS: Final = 1000
 """Highest mask rate that may be asked for, in masks per second."""
+_MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
 
 
@@ -70,6 +79,16 @@ def _check_names(option: str, *names: str | Path | None) -> None:
     for name in names:
         if name is not None and "\0" in str(name):
             raise UsageError(f"{option} {str(name)!r}: is not a name: it holds a zero byte")
+
+
+def is_model_name(text: object) -> bool:
+    """Whether something has the form of a model's name: see ``MODEL_NAME_RULE``."""
+    return isinstance(text, str) and _MODEL_NAME.fullmatch(text) is not None
+
+
+def names_model(text: str) -> bool:
+    """Whether a text that may be either means a model by its name, and not a file of weights."""
+    return is_model_name(text) and not text.lower().endswith(WEIGHTS_SUFFIXES)
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -148,8 +167,9 @@ class SourceConfig:
 class EngineConfig:
     """Which network runs, and on what."""
 
-    model: ModelName | None = None
-    """``full`` is finer, ``lite`` is faster. None: what ``weights`` say of themselves, or else ``DEFAULT_MODEL``."""
+    model: str | None = None
+    """``full`` is finer, ``lite`` is faster; or the name of a model that ships with the program or is your own, which
+    is looked for when the weights are. None: what ``weights`` say of themselves, or else ``DEFAULT_MODEL``."""
     engine: EngineName = "auto"
     """The inference engine; ``auto`` chooses the fastest one that is installed and works."""
     precision: Precision = "auto"
@@ -159,16 +179,18 @@ class EngineConfig:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` (NVIDIA), ``gpu`` or ``npu`` (Intel, with OpenVINO)."""
     input_size: int = 320
     """Side of the network's square input, in pixels. 320 is the paper's size; smaller is faster and coarser. A size
-    that is not a multiple of 32 is rounded to one. For your own weights, :func:`rtsod.model.weights.trained_size` tells
-    the size that they were trained at."""
+    that is not a multiple of 32 is rounded to one. For other weights than the authors',
+    :func:`rtsod.model.weights.trained_size` tells the size that they were trained at."""
     weights: Path | None = None
     """Your own weights file; None downloads the authors' weights once and caches them."""
     threads: int | None = None
     """Threads for inference on a CPU; None is one for each core. Not an option: the program decides it."""
 
     def __post_init__(self) -> None:
-        if self.model is not None:
-            check_choice("--model", self.model, MODELS)
+        if self.model is not None and not is_model_name(self.model):
+            raise UsageError(f"--model {self.model!r}: is not a name: give {MODEL_NAME_RULE}")
+        if self.weights is not None and self.model not in (None, *MODELS):
+            raise UsageError(f"--model {self.model}: has weights of its own: drop one of --model and --weights")
         check_choice("--engine", self.engine, ENGINES)
         check_choice("--precision", self.precision, PRECISIONS)
         _check_names("--weights", self.weights)

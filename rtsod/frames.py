@@ -361,7 +361,7 @@ class EngineInfo:
     name: str
     """``"openvino"``, ``"torch"``, ..."""
     model: str
-    """``"full"``, ``"lite"``, or the name that your own weights give themselves."""
+    """``"full"``, ``"lite"``, another model's name, or the one that your own weights give themselves."""
     precision: str
     """``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"int8"``, as compiled, not as requested."""
     device: str
@@ -376,6 +376,8 @@ class EngineInfo:
     """The configuration that runs, with nothing left at ``auto``; None for engines that are not configured (fakes)."""
     fitting: Fitting = Fitting()
     """How pictures are to be made square for it."""
+    trained_size: int | None = None
+    """Side, in pixels, that its training pictures were scaled to; None for engines without weights (fakes)."""
     slow_to_open: bool = False
     """True: opening this engine at another input size takes minutes, so nothing opens one during a run."""
     inference_seconds: float | None = field(default=None, compare=False)

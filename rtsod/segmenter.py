@@ -10,7 +10,7 @@ from typing import Final, Self
 import numpy as np
 
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig, EngineName, ModelName, Precision, RefineName
+from rtsod.config import EngineConfig, EngineName, Precision, RefineName
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Image, Mask, Picture
 from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
@@ -39,7 +39,7 @@ class Segmenter:
     @classmethod
     def open(
         cls,
-        model: ModelName | None = _DEFAULTS.model,
+        model: str | None = _DEFAULTS.model,
         *,
         engine: EngineName = _DEFAULTS.engine,
         precision: Precision = "fp32",
@@ -51,8 +51,8 @@ class Segmenter:
         """Open a network. The authors' weights are downloaded on first use.
 
         Args:
-            model: ``"full"`` is finer, ``"lite"`` is faster. None takes what ``weights`` say of themselves, or
-                ``"full"``.
+            model: ``"full"`` is finer, ``"lite"`` is faster; or the name of a model of your own, as ``rtsod models``
+                lists it. None takes what ``weights`` say of themselves, or ``"full"``.
             engine: ``"openvino"``, ``"torch"``, ``"tensorrt"``, or ``"auto"`` to choose by what is installed and
                 whether there is a GPU.
             precision: ``"fp32"`` gives the authors' own maps. ``"fp16"``, ``"bf16"`` and ``"int8"`` are faster;
@@ -65,13 +65,13 @@ class Segmenter:
             progress: called with the bytes done and the total bytes while the weights are downloaded.
 
         Raises:
-            UsageError: an argument is invalid. The message names the command-line option.
+            UsageError: an argument is invalid, or no model has the name. The message names the command-line option.
             WeightsError: the weights cannot be downloaded or read, or belong to another model.
             EngineUnavailable: the engine, device or precision is not available on this machine.
             EngineError: the engine cannot be built or started.
         """
         path = Path(weights) if weights else None
-        size = trained_size(path) if input_size is None else input_size
+        size = trained_size(path, model) if input_size is None else input_size
         config = EngineConfig(model, engine, precision, device, size, path)
         return cls(open_engine(config, resolve(config), report=progress))
 

@@ -65,7 +65,7 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("pycuda", ("rtsod.backends.cuda.pycuda",)),
         ("filelock", ("rtsod.system.file_lock",)),
         ("numba", ("rtsod.system.kernel_cache",)),
-        ("platformdirs", ("rtsod.system.cache_folder",)),
+        ("platformdirs", ("rtsod.system.user_folder",)),
         ("pyvirtualcam", ("rtsod.sinks.pyvirtualcam_backend",)),
         ("matplotlib", ("rtsod.pages.figures", "rtsod.bench.plots")),
         ("rich", ("rtsod.app.console", "rtsod.app.train_console")),

@@ -87,7 +87,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_the_same_command_under_every_name(program: list[str], name: str) -> None:
     assert _python(*program, "--help").stdout.startswith(f"usage: {name} ")
-    refused = _python(*program, "--model", "huge")
+    refused = _python(*program, "--engine", "huge")
     assert refused.returncode == ExitCode.USAGE
     assert refused.stderr.count("\n") == 1
     assert f"(see {name} --help)" in refused.stderr

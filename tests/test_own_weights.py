@@ -30,6 +30,7 @@ from rtsod.model.table import lines_from_table
 from rtsod.model.u2net import U2Net
 from tests.support.architecture import ROOT
 from tests.support.networks import ODD, TINY, tiny_network, trained_network
+from tests.support.own_models import in_folder, save_model
 
 pytest.importorskip("openvino")
 
@@ -103,6 +104,33 @@ def test_calibrated_weights_run_in_8_bits(
     with Segmenter.open(weights=weights, engine="openvino", precision="int8", device="cpu") as segmenter:
         assert segmenter.info.precision == "int8"
         assert np.abs(segmenter(image, stream=True) - _written_out(network, image)).mean() < 0.01
+
+
+def test_a_model_with_a_name_runs_in_8_bits_by_its_own_calibration(
+    network: U2Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_folder(tmp_path, monkeypatch)
+    me = save_model("me", network)
+    (tmp_path / "pictures").mkdir()
+    for frame in range(0, 240, 30):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{frame}.png"), _scene(frame)[0])
+    assert calibrate.main(["--model", "me", "--images", str(tmp_path / "pictures")]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out.startswith(f"{me.calibration}: ")
+    image, _ = _scene()
+    with Segmenter.open("me", engine="openvino", precision="int8", device="cpu") as segmenter:
+        info = segmenter.info
+        assert np.abs(segmenter(image, stream=True) - _written_out(network, image)).mean() < 0.01
+    assert (info.model, info.precision, info.input_size, info.trained_size) == ("me", "int8", TINY.size, TINY.size)
+    stats = tmp_path / "stats.json"
+    command = ["--source", "scene", "--size", "160x120", "--max-frames", "4", "--no-preview", "--stats", str(stats)]
+    assert run([*command, "--model", "me", "--engine", "openvino", "--device", "cpu", "--precision", "int8"]) == 0
+    engine = json.loads(stats.read_text())["engine"]
+    assert (engine["model"], engine["input_size"], engine["precision"]) == ("me", TINY.size, "int8")
+    me.calibration.write_text("{")
+    assert run([*command, "--model", "me", "--engine", "openvino", "--device", "cpu"]) == 4, (
+        "nor does auto pass it over"
+    )
+    assert "the calibration is damaged" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_an_exported_graph_is_weights_again(

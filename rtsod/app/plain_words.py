@@ -37,10 +37,13 @@ def masks_line(plan: MaskPlan) -> str | None:
     """What the machine's speed makes of the masks at the start; None where nothing was given up for it."""
     if plan.budget is None or plan.start == 0:
         return None
-    rate = f"for one frame in {plan.rung.mask_interval}, " if plan.rung.mask_interval > 1 else ""
-    what = "of the area around the subject" if plan.rung.region else "coarser"
+    given_up = [f"for one frame in {plan.rung.mask_interval}"] if plan.rung.mask_interval > 1 else []
+    if plan.rung.region:
+        given_up.append("of the area around the subject")
+    elif plan.rung.size < plan.rungs[0].size:
+        given_up.append("coarser")
     milliseconds = plan.budget.best.seconds * 1e3
-    return f"masks: {rate}{what}, because this computer needs {milliseconds:.0f} ms for a whole picture"
+    return f"masks: {', '.join(given_up)}, because this computer needs {milliseconds:.0f} ms for a whole picture"
 
 
 def summary_line(info: SourceInfo, numbers: Snapshot) -> str:

@@ -15,7 +15,7 @@ from rtsod.bench.result import Result
 from rtsod.bench.session import BenchmarkPlan, Session
 from rtsod.bench.sources import DEFAULT_BACKGROUND
 from rtsod.bench.target import Target
-from rtsod.cli.common import Parser, answer, network_size, run_command
+from rtsod.cli.common import Parser, answer, model_name, network_size, run_command
 from rtsod.composite.backgrounds import open_background
 from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, UsageError
@@ -31,6 +31,7 @@ _DEFAULTS: Final = EngineConfig()
 _SCENE_SIZES: Final = ("1280x720", "1920x1080")
 _PROBE_SECONDS: Final = 0.5
 _CONSTANT: Final = "constant"
+_BOTH: Final = "both"
 _PACES: Final = {"camera": (True,), "free": (False,), "both": (True, False)}
 """Values of ``BenchmarkPlan.paces`` by option."""
 _PIPELINE_OPTIONS: Final = ("source", "size", "fps", "pace", "sync", "bg")
@@ -101,7 +102,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     network = parser.add_argument_group("network")
-    network.add_argument("--model", choices=(*MODELS, "both"), help="(default: what --weights say, or both)")
+    network.add_argument(
+        "--model",
+        type=model_name,
+        metavar="NAME",
+        help="full, lite, both, or another that rtsod models lists (default: what --weights say, or both)",
+    )
     network.add_argument(
         "--engine",
         choices=(*ENGINES, _CONSTANT),
@@ -179,10 +185,10 @@ def _plan(options: argparse.Namespace) -> BenchmarkPlan:
         engine="auto" if options.engine == _CONSTANT else options.engine,
         precision=options.precision,
         device=options.device,
-        input_size=network_size(options),
+        input_size=network_size(options, words=(_BOTH,)),
         weights=options.weights,
     )
-    models: tuple[Any, ...] = MODELS if options.model in (None, "both") else (options.model,)
+    models: tuple[str | None, ...] = MODELS if options.model in (None, _BOTH) else (options.model,)
     if options.model is None and options.weights is not None and description.describe(options.weights):
         models = (None,)
     targets = tuple(Target(replace(config, model=model), options.engine == _CONSTANT) for model in models)

@@ -23,12 +23,13 @@ other weights, the ranges are measured on your pictures, and the 8-bit network
 is compared with float32 before the calibration is written.
 """
 _EPILOG: Final = """\
-example:
+examples:
   rtsod calibrate --model lite --weights mine.pth --images pictures
+  rtsod calibrate --model me --images pictures
 
 Use pictures that look like what the camera will see; a few dozen are enough.
 Afterwards --precision int8 and auto find the calibration by the weights'
-SHA-256.
+SHA-256. That of a model of your own is kept with the model.
 
 exit codes:
   0 done   2 usage   4 weights   5 8 bits are too coarse for these weights
@@ -67,7 +68,7 @@ def _calibrate_to(options: argparse.Namespace, notify: Notify, progress: BuildPr
     """Write the calibration, and return a line that describes it."""
     from rtsod.export.calibration_from_pictures import calibration_from_pictures
     from rtsod.export.parity import pictures_in
-    from rtsod.model.calibration import user_calibration_path
+    from rtsod.model.calibration import calibration_path
     from rtsod.model.weights import fetch, resolve
 
     config = EngineConfig(options.model, weights=options.weights, input_size=network_size(options))
@@ -78,7 +79,7 @@ def _calibrate_to(options: argparse.Namespace, notify: Notify, progress: BuildPr
     )
     calibration, parity = calibration_from_pictures(weights, checkpoint, pictures, notify, progress)
     try:
-        path: Path = options.output or user_calibration_path(weights)
+        path: Path = options.output or calibration_path(weights)
     except OSError as error:
         raise OutputError(f"the calibration cannot be stored: {error.strerror}; or give --output FILE") from error
     try:

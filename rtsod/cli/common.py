@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Final, NoReturn
 
-from rtsod.config import DEFAULT_MODEL, MODELS, EngineConfig
+from rtsod.config import DEFAULT_MODEL, MODEL_NAME_RULE, MODELS, EngineConfig, is_model_name
 from rtsod.errors import EngineUnavailable, ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
 from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
@@ -58,7 +58,11 @@ class Parser(argparse.ArgumentParser):
 def add_weights_options(parser: Parser) -> None:
     """Add the options that say which network a command works on: ``--model``, ``--weights`` and ``--input-size``."""
     parser.add_argument(
-        "--model", choices=MODELS, help=f"which network (default: what --weights say, or {DEFAULT_MODEL})"
+        "--model",
+        type=model_name,
+        metavar="NAME",
+        help=f"{', '.join(MODELS)}, or another that rtsod models lists (default: what --weights say, or "
+        f"{DEFAULT_MODEL})",
     )
     parser.add_argument(
         "--weights",
@@ -75,18 +79,36 @@ def add_weights_options(parser: Parser) -> None:
     )
 
 
-def network_size(options: argparse.Namespace) -> int:
-    """The input size that the options of :func:`add_weights_options` mean: as given, or as the weights were trained.
+def model_name(text: str) -> str:
+    """Parse ``--model``; the ``type`` of an argparse argument. :func:`network_size` finds out whether there is one.
 
     Raises:
+        argparse.ArgumentTypeError: it cannot be a name.
+    """
+    if not is_model_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: is not a name: give {MODEL_NAME_RULE}")
+    return text
+
+
+def network_size(options: argparse.Namespace, *, words: tuple[str, ...] = ()) -> int:
+    """The input size that the options of :func:`add_weights_options` mean: as given, or as the weights were trained.
+
+    Args:
+        options: parsed.
+        words: what ``--model`` takes beside names of models.
+
+    Raises:
+        UsageError: no model has the name; the message lists what there is.
         WeightsError: the weights cannot be read.
     """
     given: int | None = options.input_size
-    if given is not None or options.weights is None:
+    stored = options.model is not None and options.model not in (*words, *MODELS)
+    if not stored and (given is not None or options.weights is None):
         return EngineConfig().input_size if given is None else given
-    from rtsod.model.weights import trained_size  # late: most commands are given no weights
+    from rtsod.model.weights import trained_size  # late: most commands run the authors' weights
 
-    return trained_size(options.weights)
+    trained = trained_size(options.weights, options.model if stored else None)  # a mistyped name ends here
+    return trained if given is None else given
 
 
 def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) -> int:

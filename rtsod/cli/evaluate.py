@@ -39,6 +39,7 @@ _EPILOG: Final = """\
 examples:
   rtsod evaluate lite ECSSD                       the authors' lite weights
   rtsod evaluate runs/mine/best.safetensors DUTS-TE ECSSD --against full=full
+  rtsod evaluate me mine --against lite=lite      a model of your own
   rtsod evaluate maps/mine ECSSD --against BASNet=maps/basnet
   rtsod evaluate full ECSSD --save-maps maps      keep the maps; run it again
                                                   to go on after Ctrl-C
@@ -70,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "subject", metavar="WEIGHTS|MAPS", help="full, lite, a file of weights, or a folder of maps (PNG)"
-    )
+        "subject", metavar="WEIGHTS|MAPS",
+        help="full, lite, another model that rtsod models lists, a file of weights, or a folder of maps (PNG)",
+    )  # fmt: skip
     parser.add_argument("data", nargs="*", metavar="DATA", help="a data set; scene: is a drawn one")
     parser.add_argument(
         "--protocol", choices=("paper", "fan", "plain"), default="paper", help="see below (default: %(default)s)"
@@ -208,7 +210,7 @@ def _open(
 
     base = EngineConfig(options.model, options.engine, options.precision, options.device)
     config = subject.config(base)
-    size = trained_size(config.weights) if options.input_size is None else options.input_size
+    size = trained_size(config.weights, config.model) if options.input_size is None else options.input_size
     config = replace(config, input_size=size)
     weights = resolve(config)
     with reporter.download(f"downloading {weights.label} (once)") as report:

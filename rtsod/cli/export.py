@@ -82,8 +82,7 @@ def _export(options: argparse.Namespace) -> None:
         _check_output(options.output, options.weights)
     weights = resolve(config)
     output: Path = options.output or Path(f"{weights.model}-{config.input_size}-{options.precision}.onnx")
-    if options.output is None:
-        _check_output(output, options.weights)
+    _check_output(output, weights.path)
     with Reporter().status("reading the weights") as notify:
         summary = _export_to(output, config, weights, options.images, notify)
     answer(summary)

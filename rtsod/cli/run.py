@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from rtsod.cli.common import Parser, network_size, run_command
+from rtsod.cli.common import Parser, model_name, network_size, run_command
 from rtsod.config import (
     DEFAULT_MODEL,
     DEVICES,
@@ -19,7 +19,6 @@ from rtsod.config import (
     INPUT_SIZE_RANGE,
     INPUT_SIZE_STEP,
     MIN_FP16_INPUT_SIZE,
-    MODELS,
     PRECISIONS,
     QUALITIES,
     REFINES,
@@ -57,6 +56,8 @@ examples:
       a video on a green background, with its sound
   %(prog)s --source talk.mp4 --bg transparent --output talk.webm
       the same video with an alpha channel
+  %(prog)s --model me --bg blur --virtual-camera
+      the same with a network of your own, many times as fast
   %(prog)s --source photos/ --mask-output masks/
       one 8-bit mask per photograph
   %(prog)s --source scene --duration 10 --no-preview --stats numbers.json
@@ -147,8 +148,10 @@ def _add_network_options(parser: Parser) -> None:
     model = group.add_mutually_exclusive_group()
     model.add_argument(
         "--model",
-        choices=MODELS,
-        help=f"full is finer (176 MB), lite is faster (4.7 MB) (default: what --weights say, or {DEFAULT_MODEL})",
+        type=model_name,
+        metavar="NAME",
+        help="full is finer (176 MB), lite is faster (4.7 MB); or a model of your own, or another that rtsod models "
+        f"lists (default: what --weights say, or {DEFAULT_MODEL})",
     )
     model.add_argument("--lite", dest="model", action="store_const", const="lite", help="same as --model lite")
     group.add_argument(

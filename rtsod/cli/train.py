@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtsod.cli.common import Parser, answer, run_command
-from rtsod.config import FITS, MODELS
+from rtsod.config import FITS, names_model
 from rtsod.errors import ExitCode
 from rtsod.system.machine import let_waiting_threads_sleep
 from rtsod.system.names import path_to_read, path_to_write
@@ -129,8 +129,8 @@ def _parser() -> Parser:
     what = parser.add_argument_group("what is trained")
     add = what.add_argument
     add("--model", metavar="M", help="full, lite (default), or a table of blocks: a .toml file")
-    add("--init", type=_weights, metavar="W", help="start from weights, which must fit: a file, or full or lite")
-    add("--teacher", type=_weights, metavar="W", help="learn the maps of weights as well: a file, or full or lite")
+    add("--init", type=_weights, metavar="W", help="start from weights, which must fit: a file, or a model's name")
+    add("--teacher", type=_weights, metavar="W", help="learn the maps of weights as well: a file, or a model's name")
     add("--preset", choices=tuple(PRESETS), help="the recipe (default: modern)")
     data = parser.add_argument_group("data")
     add = data.add_argument
@@ -167,12 +167,12 @@ def _parser() -> Parser:
 
 
 def _weights(text: str) -> str:
-    """Parse a file of weights, or the name of the authors'.
+    """Parse a file of weights, or a network's name.
 
     Raises:
         argparse.ArgumentTypeError: it is empty, or no name.
     """
-    return text if text in MODELS else str(path_to_read(text))
+    return text if names_model(text) else str(path_to_read(text))
 
 
 def _number_or_none(text: str) -> float | str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-from rtsod.config import MODELS, EngineConfig
+from rtsod.config import MODELS, WEIGHTS_SUFFIXES, EngineConfig
 from rtsod.errors import UsageError
+from rtsod.model.stored import stored_names
 from rtsod.system.names import path_to_read
-
-WEIGHTS_SUFFIXES: Final = (".pth", ".pt", ".safetensors", ".onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +20,9 @@ class Subject:
     maps: Path | None = None
     """A folder of maps; None for a network."""
     weights: Path | None = None
-    """A network's own weights; None, with ``maps`` None as well, for the authors'."""
+    """A network's own file of weights; None, with ``maps`` None as well, for a network that has a name."""
     model: str | None = None
-    """``full`` or ``lite``, for the authors' weights."""
+    """Name of the network, where there is no file of weights."""
 
     def config(self, base: EngineConfig) -> EngineConfig:
         """How to open the network.
@@ -34,11 +32,11 @@ class Subject:
         """
         if self.weights is not None:
             return replace(base, weights=self.weights)
-        return replace(base, model=self.model)  # type: ignore[arg-type]  # one of MODELS
+        return replace(base, model=self.model)
 
 
 def subject_of(text: str, name: str | None = None) -> Subject:
-    """What a text on the command line means: ``full``, ``lite``, a file of weights, or a folder of maps.
+    """What a text on the command line means: a network's name, a file of weights, or a folder of maps.
 
     Args:
         text: the text. ``./lite`` is a folder of that name.
@@ -49,6 +47,8 @@ def subject_of(text: str, name: str | None = None) -> Subject:
     """
     if text in MODELS:
         return Subject(name or f"U²-Net {text}", model=text)
+    if text in stored_names():
+        return Subject(name or text, model=text)
     try:
         path = path_to_read(text)
     except argparse.ArgumentTypeError as error:
@@ -58,7 +58,10 @@ def subject_of(text: str, name: str | None = None) -> Subject:
     if path.suffix.lower() in WEIGHTS_SUFFIXES:
         return Subject(name or _weights_name(path), weights=path)
     what = "is neither weights nor a folder of maps" if path.exists() else "is not there"
-    raise UsageError(f"{text}: {what}: give full, lite, a {', '.join(WEIGHTS_SUFFIXES)} file, or a folder of maps")
+    files = ", ".join(WEIGHTS_SUFFIXES)
+    raise UsageError(
+        f"{text}: {what}: give full, lite, another model that rtsod models lists, a {files} file, or a folder of maps"
+    )
 
 
 def compared_subject_of(text: str) -> Subject:

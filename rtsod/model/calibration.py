@@ -1,8 +1,8 @@
 """Activation ranges for int8 inference, measured once per file of weights.
 
-``rtsod calibrate`` measures them and stores them as JSON: the authors' weights have theirs in the package,
-your own have theirs in the user's cache folder. They are bound to the SHA-256 of the weights, because the ranges of
-other weights would give masks that are wrong without looking broken.
+``rtsod calibrate`` measures them and stores them as JSON: the authors' weights have theirs in the package, a model of
+your own has its beside its weights, and a file of weights has its in the user's cache folder. They are bound to the
+SHA-256 of the weights, because the ranges of other weights would give masks that are wrong without looking broken.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-from rtsod.errors import EngineUnavailable
+from rtsod.errors import EngineUnavailable, WeightsError
 from rtsod.model.description import PUBLISHED_DESCRIPTIONS
 from rtsod.model.weights import Weights
 from rtsod.system.cache_folder import cache_folder
-from rtsod.system.files import json_from_text
+from rtsod.system.files import json_from_text, read_text
 
 VERSION: Final = 2
 """Increased whenever the meaning of the file changes."""
@@ -100,13 +100,13 @@ def calibration_from_text(text: str) -> Calibration:
     return calibration
 
 
-def user_calibration_path(weights: Weights) -> Path:
-    """Where the calibration of the user's own weights is stored.
+def calibration_path(weights: Weights) -> Path:
+    """Where the calibration of these weights is to be stored: beside those of a model with a name.
 
     Raises:
         OSError: the user has no cache folder.
     """
-    return cache_folder() / "calibration" / f"{weights.model}-{weights.sha256[:16]}.json"
+    return weights.calibration or cache_folder() / "calibration" / f"{weights.model}-{weights.sha256[:16]}.json"
 
 
 def calibration_for(weights: Weights) -> Calibration:
@@ -114,18 +114,12 @@ def calibration_for(weights: Weights) -> Calibration:
 
     Raises:
         EngineUnavailable: there is none, or it is damaged; the message names the command that creates one.
+        WeightsError: the model has a calibration of its own, which is damaged or of other weights.
     """
-    places: list[Traversable] = []
-    command = "rtsod calibrate"
-    if weights.model in PUBLISHED_DESCRIPTIONS:
-        command += f" --model {weights.model}"
-        places.append(files("rtsod") / "assets" / "calibration" / f"{weights.model}.json")
-    command += " --images FOLDER"
-    if weights.path is not None:
-        command += f" --weights {weights.path}"
-    with suppress(OSError):
-        places.append(user_calibration_path(weights))
-    for place in places:
+    if weights.calibration is not None and (own := _own_calibration(weights, weights.calibration)) is not None:
+        return own
+    command = _command(weights)
+    for place in _places(weights):
         try:
             found = calibration_from_text(place.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -138,3 +132,40 @@ def calibration_for(weights: Weights) -> Calibration:
         f"int8 needs activation ranges, and there are none for {weights.label}. To measure them on your own pictures: "
         f"{command}"
     )
+
+
+def _own_calibration(weights: Weights, path: Path) -> Calibration | None:
+    """What a model's own file holds; None if there is no file. Never passed over: int8 is why the model is fast."""
+    fix = f"measure it again with {_command(weights)}"
+    try:
+        found = calibration_from_text(read_text(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}): {fix}") from error
+    except ValueError as error:
+        raise WeightsError(f"{path}: the calibration is damaged ({error}): {fix}") from error
+    if found.weights_sha256 != weights.sha256:
+        raise WeightsError(f"{path}: is the calibration of other weights than those beside it: {fix}")
+    return found
+
+
+def _places(weights: Weights) -> list[Traversable]:
+    """Where a calibration may be that is not a model's own."""
+    places: list[Traversable] = []
+    if weights.model in PUBLISHED_DESCRIPTIONS:
+        places.append(files("rtsod") / "assets" / "calibration" / f"{weights.model}.json")
+    with suppress(OSError):
+        places.append(calibration_path(weights))
+    return places
+
+
+def _command(weights: Weights) -> str:
+    """What measures a calibration of these weights."""
+    command = "rtsod calibrate"
+    if weights.calibration is not None or weights.model in PUBLISHED_DESCRIPTIONS:
+        command += f" --model {weights.model}"
+    command += " --images FOLDER"
+    if weights.path is not None and weights.calibration is None:
+        command += f" --weights {weights.path}"
+    return command

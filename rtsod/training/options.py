@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from rtsod.config import names_model
 from rtsod.data.spec import absolute_spec, parse_spec
 from rtsod.errors import DataError, UsageError
 from rtsod.model.table import TABLES, table_from_toml
@@ -145,6 +146,8 @@ def _located(name: str, value: Any) -> Any:
     if name == "data":
         return tuple(absolute_spec(spec, os.path.realpath) for spec in value)
     if value is None or value in TABLES:
+        return value
+    if name in ("init", "teacher") and names_model(value):
         return value
     if name in ("init", "model", "teacher"):
         return os.path.realpath(value)

@@ -140,6 +140,8 @@ def test_a_line_says_what_was_given_up_for_speed() -> None:
         f"masks: for one frame in 2, of the area around the subject, {because}",
         f"masks: coarser, {because}",
     ]
+    small = (Rung(192), Rung(192, mask_interval=2))
+    assert masks_line(MaskPlan(small, 1.0, start=1, budget=budget)) == f"masks: for one frame in 2, {because}"
     assert masks_line(MaskPlan(rungs[1:2], 1.0)) is None, "what was requested needs no line"
 
 

@@ -21,6 +21,7 @@ from rtsod.errors import ExitCode, OutputError
 from rtsod.interfaces import Engine
 from rtsod.model.description import save_weights
 from tests.support.networks import TINY, tiny_network
+from tests.support.own_models import save_model
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--engine", "constant", "--model", "lite", "--input-size", "64", "--seconds", "0.05"]
@@ -216,3 +217,19 @@ def test_your_own_weights_are_measured_under_their_own_name(tmp_path: Path, caps
     assert "U²-Net thin" in page.read_text()
     assert bench.main([*command, "--model", "lite"]) == ExitCode.WEIGHTS
     assert "drop --model lite" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_DATA_HOME is Linux's")
+def test_a_model_of_your_own_is_measured_by_its_name_at_its_own_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    save_model("me")
+    kept = tmp_path / "b.json"
+    command = ["--engine", "torch", "--device", "cpu", "--seconds", "0.05", "--model", "me"]
+    assert bench.main([*command, "--json", str(kept)]) == ExitCode.DONE
+    assert "not for me" in capsys.readouterr().out
+    (measured,) = json.loads(kept.read_text())["networks"]
+    assert (measured["model"], measured["engine"]["input_size"]) == ("me", TINY.size)
+    assert bench.main([*command, "--check"]) == ExitCode.USAGE
+    assert "--check: the paper's rates are for full and lite, not for me" in capsys.readouterr().err

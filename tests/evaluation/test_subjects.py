@@ -9,6 +9,7 @@ import pytest
 from rtsod.config import EngineConfig
 from rtsod.errors import UsageError
 from rtsod.evaluation.subjects import Subject, compared_subject_of, subject_of
+from tests.support.own_models import in_folder, save_model
 
 BASE = EngineConfig(precision="fp32")
 
@@ -19,6 +20,17 @@ def test_the_authors_weights_go_before_a_folder_of_that_name(tmp_path: Path, mon
     assert subject_of("lite") == Subject("U²-Net lite", model="lite")
     assert subject_of("lite").config(BASE).model == "lite"
     assert subject_of("./lite") == Subject("lite", maps=Path("lite"))
+
+
+def test_a_model_of_your_own_is_a_subject_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_folder(tmp_path, monkeypatch)
+    save_model("me")
+    (tmp_path / "me").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert subject_of("me") == Subject("me", model="me")
+    assert subject_of("me").config(BASE).model == "me"
+    assert subject_of("./me") == Subject("me", maps=Path("me"))
+    assert compared_subject_of("mine=me") == Subject("mine", model="me")
 
 
 def test_weights_are_named_after_their_run(tmp_path: Path) -> None:

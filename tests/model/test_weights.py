@@ -11,7 +11,7 @@ import platformdirs
 import pytest
 
 from rtsod.config import MODELS, EngineConfig, ModelName
-from rtsod.errors import WeightsError
+from rtsod.errors import UsageError, WeightsError
 from rtsod.model import weights
 from rtsod.model.description import save_weights
 from rtsod.model.origins import WheelMember
@@ -292,6 +292,11 @@ def test_table_and_normalisation_change_the_hash_that_caches_go_by(tmp_path: Pat
         save_weights(path, tiny_network(), description)
         digests.add(resolve(EngineConfig(weights=path)).sha256)
     assert len(digests) == len(others)
+
+
+def test_a_named_model_and_a_file_of_weights_are_two_different_wishes(own: Path) -> None:
+    with pytest.raises(UsageError, match="--model me: has weights of its own: drop one of --model and --weights"):
+        EngineConfig("me", weights=own)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from rtsod.errors import WeightsError
+from rtsod.errors import UsageError, WeightsError
 from rtsod.model.checkpoints import load_network
 from rtsod.model.description import PUBLISHED_DESCRIPTIONS, describe, save_weights
 from rtsod.model.u2net import U2Net, fold_batch_norm
 from rtsod.training.named_weights import said_by, weights_file
 from rtsod.training.network import load_weights, new_network, unfold_batch_norm
 from rtsod.training.reporter import SilentTrainReporter
+from rtsod.training.teachers import teacher_from
 from tests.support.networks import TINY, tiny_network
+from tests.support.own_models import in_folder, save_model
 from tests.support.training import tiny_config
 
 
@@ -88,6 +90,20 @@ def test_the_authors_weights_by_name(tmp_path: Path, published_weights: dict[str
         unfold_batch_norm(network, [images])
         torch.testing.assert_close(network.eval()(images), expected(images), rtol=1e-3, atol=1e-3)
     assert said_by("full") == PUBLISHED_DESCRIPTIONS["full"]
+
+
+def test_a_model_of_your_own_is_a_start_and_a_teacher_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_folder(tmp_path, monkeypatch)
+    me = save_model("me")
+    network, description = new_network(tiny_config(tmp_path, tmp_path, model=None, init="me", size=64))
+    assert description == replace(TINY, name="me")
+    assert weights_file("me", SilentTrainReporter()) == me.weights
+    assert load_weights(network, me.weights) is False
+    teacher_from("me", description, torch.device("cpu"), SilentTrainReporter())
+    with pytest.raises(UsageError, match="no model is named you"):
+        said_by("you")
 
 
 def test_weights_of_another_table_are_refused_by_name(tmp_path: Path, published_weights: dict[str, Path]) -> None:

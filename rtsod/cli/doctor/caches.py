@@ -1,4 +1,4 @@
-"""Checks what is kept between starts: the cache folder, the weights, and what the trial says about the caches."""
+"""Checks what is kept between starts: the cache folder, weights, your own models; and what the trial says of caches."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rtsod.cli.doctor.finding import Finding, Verdict
+from rtsod.cli.model_lines import card_summary
 from rtsod.config import EngineConfig
-from rtsod.errors import RtsodError
+from rtsod.errors import RtsodError, WeightsError
 from rtsod.model.calibration import calibration_for
 from rtsod.model.description import describe
+from rtsod.model.inspection import inspect_model
+from rtsod.model.own_models import own_models as list_own_models
 from rtsod.model.weights import PUBLISHED, resolve, sha256_of, unreadable, weights_folder
 from rtsod.system.cache_folder import CACHE_LOG, cache_folder
 
@@ -60,6 +63,25 @@ def weights() -> Iterator[Finding]:
             else:
                 found = f"{path} is not the authors' file: its hash differs, so it is downloaded again"
                 yield Finding(about, Verdict.WARNING, found, f"delete {path}")
+
+
+def own_models() -> Iterator[Finding]:
+    """Whether each model of your own is intact and can run in 8 bits; nothing where there is none."""
+    try:
+        models = list(map(inspect_model, list_own_models()))
+    except WeightsError as error:
+        yield Finding("models", Verdict.INFO, str(error))
+        return
+    for each in models:
+        about = f"model {each.model.name}"
+        if each.fault:
+            found, _, fix = each.fault.rpartition(": ")
+            yield Finding(about, Verdict.WARNING, found, fix)
+        elif each.calibrated:
+            yield Finding(about, Verdict.OK, card_summary(each.card))
+        else:
+            fix = f"rtsod calibrate --model {each.model.name} --images FOLDER"
+            yield Finding(about, Verdict.WARNING, f"{card_summary(each.card)}; not calibrated for int8", fix)
 
 
 def own_weights(job: EngineConfig) -> Iterator[Finding]:

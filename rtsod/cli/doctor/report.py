@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Final
 
 from rtsod.cli.common import answer
-from rtsod.cli.doctor.caches import cache, own_weights, weights
+from rtsod.cli.doctor.caches import cache, own_models, own_weights, weights
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import built_engines, gpus
 from rtsod.cli.doctor.network import engines
@@ -44,7 +44,7 @@ def program() -> Iterator[Finding]:
 
 
 CHECKS: Final[Sequence[Check]] = (
-    program, cameras, virtual_cameras, display, gpus, engines, built_engines, cache, weights, trial,
+    program, cameras, virtual_cameras, display, gpus, engines, built_engines, cache, weights, own_models, trial,
 )  # fmt: skip
 """The cheap checks first; the last one takes every step of the main job."""
 

@@ -1,0 +1,48 @@
+"""The folders that the system has for a program's files: what can be made again, and what cannot."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import platformdirs
+
+Kind: TypeAlias = Literal["cache", "data"]
+
+
+class _Place(NamedTuple):
+    variable: str
+    """Names another folder, on Linux."""
+    without_home: Path
+    """What platformdirs makes of an empty ``HOME``: a folder of the whole system, which is not the user's."""
+    purpose: str
+    """What the folder is for, in words that follow "for"."""
+
+
+_PLACES: Final[dict[Kind, _Place]] = {
+    "cache": _Place("XDG_CACHE_HOME", Path("/.cache"), "a cache"),
+    "data": _Place("XDG_DATA_HOME", Path("/.local/share"), "models"),
+}
+
+
+def user_folder(kind: Kind) -> Path:
+    """The program's folder of a kind, which need not exist.
+
+    Raises:
+        OSError: there is none: the user has no home folder, or the variable that names it is not an absolute path.
+    """
+    place = _PLACES[kind]
+    try:
+        folder = platformdirs.user_cache_path("rtsod") if kind == "cache" else platformdirs.user_data_path("rtsod")
+    except (RuntimeError, KeyError):  # there is neither HOME nor an entry for the user in the system's list
+        folder = Path()
+    # Older releases of platformdirs return a path that begins with ~ instead, or /.cache where HOME is empty.
+    if not folder.is_absolute() or (os.environ.get("HOME") == "" and folder.parent == place.without_home):
+        named = os.environ.get(place.variable)
+        reason = f"there is no home folder for {place.purpose}"
+        if named:
+            reason = f"{place.variable}={named} is not an absolute path"
+        raise FileNotFoundError(errno.ENOENT, f"{reason}: set {place.variable} to a folder that can be written")
+    return folder
