@@ -77,7 +77,7 @@ def openvino_int8(model: str, weights: Path) -> Contestant:
     from rtsod.model.calibration import calibration_for
     from rtsod.model.weights import resolve
 
-    core, config = ov.Core(), EngineConfig(model, "openvino", "int8", input_size=INPUT_SIZE)  # type: ignore[arg-type]
+    core, config = ov.Core(), EngineConfig(model, "openvino", "int8", input_size=INPUT_SIZE)
     graph = ModelCache(core).model(config, resolve(config), calibration_for(resolve(config))).model
     request = core.compile_model(
         graph, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
@@ -132,7 +132,7 @@ def region(model: str, size: int) -> tuple[Contestant, str]:
     from rtsod.model.weights import resolve
 
     leave_cores_to_the_network()
-    configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (INPUT_SIZE, size)]  # type: ignore[arg-type]
+    configs = [EngineConfig(model, precision="auto", input_size=pixels) for pixels in (INPUT_SIZE, size)]
     whole, part = (open_engine(config, resolve(config)) for config in configs)
     metrics = Metrics()
     masker, indices = RoiMasker(whole.info.input_size, part, InPlaceRefresher(lambda: whole, metrics), metrics), count()

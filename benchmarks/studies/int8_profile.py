@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _profile(model: str, size: int, threads: int, peak: float) -> dict[str, Any]:
-    config = EngineConfig(model, "openvino", "int8", "cpu", size)  # type: ignore[arg-type]
+    config = EngineConfig(model, "openvino", "int8", "cpu", size)
     weights = resolve(config)
     converted = model_cache().model(config, weights, calibration_for(weights))
     options = {

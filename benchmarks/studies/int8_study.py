@@ -53,7 +53,7 @@ class Study:
     """
 
     def __init__(self, model: str, samples: Path) -> None:
-        weights = resolve(EngineConfig(model=model))  # type: ignore[arg-type]
+        weights = resolve(EngineConfig(model=model))
         graph = load_graph(fetch(weights), weights.description)
         self.network: U2Net = graph.network
         everything = replace(calibration_for(weights), floats=(), outliers={})

@@ -54,7 +54,7 @@ class OwnModel:
     @property
     def label(self) -> str:
         """For people."""
-        return f"{self.name}, a model of your own"
+        return f"{self.name} (a model of your own)"
 
     @property
     def remedy(self) -> str:

@@ -37,7 +37,7 @@ class ShippedModel:
     @property
     def label(self) -> str:
         """For people."""
-        return f"{self.name}, which ships with the program"
+        return f"{self.name} (ships with the program)"
 
     @property
     def remedy(self) -> str:

@@ -77,7 +77,7 @@ def test_all_that_is_known_of_one(lines: Lines) -> None:
     calibrate(me)
     shown = "\n".join(lines("show", "me"))
     for said in (
-        "me, a model of your own", f"{me.weights}, 0.", "64x64 pixels, fit stretch", "8 bits      calibrated\n",
+        "me (a model of your own)", f"{me.weights}, 0.", "64x64 pixels, fit stretch", "8 bits      calibrated\n",
         "from full, 110 frames, beginning with tiny", "2400 steps in 10.0 minutes",
         "IoU with full's maps .984, median .986, one frame in twenty below .971, on 12 frames it never learnt",
         "3.1 ms (int8, VNNI), 25.9 ms (fp32, AVX2)", "below an IoU of .900 with full's maps",

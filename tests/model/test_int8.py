@@ -226,7 +226,7 @@ class TestChoice:
 class TestCalibration:
     @pytest.mark.parametrize("model", MODELS)
     def test_the_bundled_calibrations_belong_to_the_authors_weights(self, model: str) -> None:
-        found = calibration_for(resolve(EngineConfig(model=model)))  # type: ignore[arg-type]
+        found = calibration_for(resolve(EngineConfig(model=model)))
         assert found.model == model
         assert calibration_from_text(found.text()) == found
         stored = files("rtsod") / "assets" / "calibration" / f"{model}.json"

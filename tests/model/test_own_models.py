@@ -113,7 +113,7 @@ def test_whatever_step_of_the_swap_fails_there_is_a_model(
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
         replace(source, target)
 
-    monkeypatch.setattr(folder_swap.os, "replace", fail_once)
+    monkeypatch.setattr(os, "replace", fail_once)
     with pytest.raises(OutputError, match="cannot be written: Input/output error"):
         save_model("me", tiny_network(1))
     assert own_model("me").weights.read_bytes() == older
@@ -160,7 +160,7 @@ def test_who_looks_between_the_steps_waits_for_the_new_model(models: Path, monke
             between.set()
             assert seen.wait(10)
 
-    monkeypatch.setattr(folder_swap.os, "replace", pause)
+    monkeypatch.setattr(os, "replace", pause)
     looking = threading.Thread(target=look)
     looking.start()
     newer = save_model("me", tiny_network(1))
@@ -209,7 +209,7 @@ class TestRemove:
         def refuse(*_: object) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-        monkeypatch.setattr(folder_swap.os, "replace", refuse)
+        monkeypatch.setattr(os, "replace", refuse)
         with pytest.raises(OutputError, match=r"models/me: not writable"):
             remove("me")
         assert _names() == ["me"]

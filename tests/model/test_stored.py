@@ -38,7 +38,7 @@ def test_a_name_is_enough() -> None:
     me = save_model("me")
     weights = resolve(ME)
     assert weights.description == described(ME) == replace(TINY, name="me")
-    assert (weights.model, weights.label) == ("me", "me, a model of your own")
+    assert (weights.model, weights.label) == ("me", "me (a model of your own)")
     assert (weights.path, weights.sha256) == (me.weights, sha256_of(me.weights))
     assert fetch(weights) == me.weights
     assert trained_size(None, "me") == TINY.size
@@ -62,7 +62,7 @@ def test_a_model_without_a_card_runs() -> None:
 def test_its_calibration_is_the_one_beside_its_weights() -> None:
     me = save_model("me")
     with pytest.raises(
-        EngineUnavailable, match=r"none for me, a model of your own.*: rtsod calibrate --model me --"
+        EngineUnavailable, match=r"none for me \(a model of your own\).*: rtsod calibrate --model me --"
     ):
         calibration_for(resolve(ME))
     calibrate(me)
@@ -117,10 +117,14 @@ def _damages() -> dict[str, tuple[Callable[[OwnModel], object], str]]:
         path.unlink()
         path.mkdir()
 
+    def pipe(path: Path) -> None:
+        path.unlink()
+        os.mkfifo(path)
+
     return {
         "no weights": (lambda me: me.weights.unlink(), "weights.safetensors: cannot be read: No such file"),
         "a folder for weights": (lambda me: folder(me.weights), "weights.safetensors: is not a file"),
-        "a pipe for weights": (lambda me: (me.weights.unlink(), os.mkfifo(me.weights)), "is not a file"),
+        "a pipe for weights": (lambda me: pipe(me.weights), "is not a file"),
         "empty weights": (lambda me: me.weights.write_bytes(b""), "not a safetensors file, or damaged"),
         "weights cut short": (cut, "not a safetensors file, or damaged"),
         "one wrong bit": (flip, "are not the weights that card.json describes"),
@@ -180,7 +184,7 @@ class TestShipped:
         assert stored_names() == ["tiny"]
         weights = resolve(EngineConfig("tiny"))
         assert (weights.model, weights.path) == ("tiny", self.tiny.weights)
-        assert weights.label == "tiny, which ships with the program"
+        assert weights.label == "tiny (ships with the program)"
         assert trained_size(None, "tiny") == TINY.size
         with pytest.raises(UsageError, match="choose from full, lite, tiny"):
             resolve(EngineConfig("huge"))

@@ -278,7 +278,7 @@ def test_weights_that_say_nothing_are_what_was_asked_for(tmp_path: Path) -> None
     path = tmp_path / "plain.pth"
     path.write_bytes(CONTENT)
     for model, name in ((None, "full"), ("lite", "lite")):
-        assert resolve(EngineConfig(model, weights=path)).model == name  # type: ignore[arg-type]
+        assert resolve(EngineConfig(model, weights=path)).model == name
     assert trained_size(path) == trained_size(None) == 320
 
 
