@@ -157,7 +157,7 @@ def test_every_command_says_so_before_it_begins(
     save_model("damaged").card.write_bytes(b"")
     commands: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
         "run": (run, ["--source", "scene", "--no-preview", "--max-frames", "1"]),
-        "export": (export.main, []),
+        "export": (export.main, ["--precision", "fp32"]),
         "calibrate": (calibrate_command.main, ["--images", str(tmp_path)]),
         "bench": (bench.main, ["--seconds", "0.05"]),
     }

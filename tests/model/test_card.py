@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rtsod.errors import WeightsError
 from rtsod.model.card import VERSION, Agreement, Card, Speed, read_card
-from tests.support.own_models import CARD
+from tests.support.cards import CARD
 
 WHOLE = Card(weights_sha256="0" * 64, **CARD)
 _share = st.floats(0, 1)

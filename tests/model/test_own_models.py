@@ -74,7 +74,7 @@ def test_the_older_model_stays_until_the_new_one_is_complete(models: Path, error
         assert own_model("me").weights.read_bytes() == older
         raise error
 
-    expected = (OutputError, "disk full") if isinstance(error, OSError) else (KeyboardInterrupt, "")
+    expected = (OutputError, "disk full") if isinstance(error, OSError) else (KeyboardInterrupt, None)
     with pytest.raises(expected[0], match=expected[1]):
         save("me", fail)
     assert own_model("me").weights.read_bytes() == older

@@ -22,8 +22,9 @@ from rtsod.model.own_models import OwnModel, own_model, own_models
 from rtsod.model.shipped import ShippedModel, shipped_models
 from rtsod.model.stored import stored_names
 from rtsod.model.weights import described, fetch, resolve, sha256_of, trained_size
+from tests.support.cards import CARD
 from tests.support.networks import TINY, tiny_network
-from tests.support.own_models import CARD, calibrate, calibration_of, in_folder, save_model
+from tests.support.own_models import calibrate, calibration_of, in_folder, save_model
 
 ME: Final = EngineConfig("me", input_size=TINY.size)
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import platformdirs
 import pytest
 
 from rtsod.model.calibration import Calibration
-from rtsod.model.card import Agreement, Card, Speed
+from rtsod.model.card import Card
 from rtsod.model.description import Description, save_weights
 from rtsod.model.own_models import CALIBRATION_FILE, CARD_FILE, WEIGHTS_FILE, OwnModel, save
 from rtsod.model.u2net import U2Net
 from rtsod.model.weights import sha256_of
+from tests.support.cards import CARD
 from tests.support.networks import TINY, tiny_network
-
-CARD: Final[Mapping[str, Any]] = {
-    "teacher": "full", "frames": 110, "held_out": 12, "agreement": Agreement(0.984, 0.971, 0.986),
-    "speeds": (Speed("int8", "VNNI", 3.14), Speed("fp32", "AVX2", 25.9)), "machine": "Intel(R) Xeon(R)",
-    "versions": {"rtsod": "1.0"}, "date": "2026-01-31 12:00 UTC", "training_seconds": 600.0, "training_steps": 2400,
-    "starter": "tiny", "doubt_iou": 0.9, "remarks": ("The room was dark.",),
-}  # fmt: skip
-"""Everything that a card can hold but the hash of its weights."""
 
 
 def in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -42,7 +34,7 @@ def save_model(
         name: of the model.
         network: of the description's table; random weights by default.
         description: but for its name.
-        card: what differs from :data:`CARD`.
+        card: what differs from :data:`tests.support.cards.CARD`.
     """
 
     def write(folder: Path) -> None:
