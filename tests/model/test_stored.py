@@ -172,38 +172,38 @@ def test_a_model_that_may_not_be_read_is_one_line(monkeypatch: pytest.MonkeyPatc
 class TestShipped:
     @pytest.fixture(autouse=True)
     def _assets(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A program that ships a model named tiny."""
+        """A program that ships a model named mini."""
         monkeypatch.setattr(shipped, "_ASSETS", tmp_path)
-        self.tiny = ShippedModel("tiny", tmp_path)
-        for path in (self.tiny.weights, self.tiny.calibration, self.tiny.card):
+        self.mini = ShippedModel("mini", tmp_path)
+        for path in (self.mini.weights, self.mini.calibration, self.mini.card):
             path.parent.mkdir()
         table = replace(TINY, name="nobody")
-        save_weights(self.tiny.weights, tiny_network(), table)
+        save_weights(self.mini.weights, tiny_network(), table)
 
     def test_its_name_is_enough(self) -> None:
-        assert shipped_models() == [self.tiny]
-        assert stored_names() == ["tiny"]
-        weights = resolve(EngineConfig("tiny"))
-        assert (weights.model, weights.path) == ("tiny", self.tiny.weights)
-        assert weights.label == "tiny (ships with the program)"
-        assert trained_size(None, "tiny") == TINY.size
-        with pytest.raises(UsageError, match="choose from full, lite, tiny"):
+        assert shipped_models() == [self.mini]
+        assert stored_names() == ["mini"]
+        weights = resolve(EngineConfig("mini"))
+        assert (weights.model, weights.path) == ("mini", self.mini.weights)
+        assert weights.label == "mini (ships with the program)"
+        assert trained_size(None, "mini") == TINY.size
+        with pytest.raises(UsageError, match="choose from full, lite, mini"):
             resolve(EngineConfig("huge"))
 
     def test_it_goes_before_a_folder_of_that_name(self, models: Path) -> None:
         save_model("me")
-        (models / "me").rename(models / "tiny")
-        assert resolve(EngineConfig("tiny")).path == self.tiny.weights
+        (models / "me").rename(models / "mini")
+        assert resolve(EngineConfig("mini")).path == self.mini.weights
 
     def test_its_card_and_its_calibration_are_its_own(self) -> None:
-        digest = sha256_of(self.tiny.weights)
-        self.tiny.calibration.write_text(replace(calibration_of(save_model("me")), weights_sha256=digest).text())
-        self.tiny.card.write_text(replace_card(digest))
-        found = inspect_model(self.tiny)
+        digest = sha256_of(self.mini.weights)
+        self.mini.calibration.write_text(replace(calibration_of(save_model("me")), weights_sha256=digest).text())
+        self.mini.card.write_text(replace_card(digest))
+        found = inspect_model(self.mini)
         assert (found.fault, found.calibrated) == ("", True)
         assert found.card is not None
-        self.tiny.card.write_text(replace_card("0" * 64))
-        assert inspect_model(self.tiny).fault.endswith("install rtsod again")
+        self.mini.card.write_text(replace_card("0" * 64))
+        assert inspect_model(self.mini).fault.endswith("install rtsod again")
 
 
 def replace_card(digest: str) -> str:
