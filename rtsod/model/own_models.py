@@ -106,7 +106,7 @@ def own_model(name: str) -> OwnModel:
         own = ", ".join(model.name for model in own_models())
         others = f", or of your own {own}" if own else "; there is none of your own"
         known = ", ".join((*MODELS, *(model.name for model in shipped_models())))
-        raise UsageError(f"no model is named {name}: choose from {known}{others}")
+        raise UsageError(f"{name}: there is no such model: choose from {known}{others}")
     try:
         if not found.folder.is_dir():
             raise WeightsError(f"{found.folder}: is not a folder, and so no model: rtsod models remove {name}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from rtsod.config import DEFAULT_MODEL, WEIGHTS_SUFFIXES, EngineConfig, ModelName
-from rtsod.errors import WeightsError
+from rtsod.errors import UsageError, WeightsError
 from rtsod.model.description import PUBLISHED_DESCRIPTIONS, Description, describe
 from rtsod.model.origins import ReportBytes as ReportBytes
 from rtsod.model.published import PUBLISHED as PUBLISHED
@@ -213,7 +213,12 @@ def sha256_of(path: Path) -> str:
 
 def _stored(path: Path | None, model: str | None) -> StoredModel | None:
     """The stored model that ``--weights`` and ``--model`` mean; None for a file, and for the authors' networks."""
-    return None if path is not None or model is None or model in PUBLISHED else stored_model(model)
+    if path is not None or model is None or model in PUBLISHED:
+        return None
+    try:
+        return stored_model(model)
+    except UsageError as error:
+        raise UsageError(f"--model {error}") from error
 
 
 def _digest(path: Path) -> str:

@@ -119,8 +119,8 @@ def test_removing(lines: Lines) -> None:
     [
         (["me"], ExitCode.USAGE, "me: give nothing, show NAME, or remove NAME"),
         (["show"], ExitCode.USAGE, "show: give nothing, show NAME"),
-        (["show", "you"], ExitCode.USAGE, "no model is named you: choose from full, lite"),
-        (["remove", "you"], ExitCode.USAGE, "no model is named you"),
+        (["show", "you"], ExitCode.USAGE, "you: there is no such model: choose from full, lite"),
+        (["remove", "you"], ExitCode.USAGE, "you: there is no such model"),
         (["remove", "me", "--json"], ExitCode.USAGE, "--json"),
         (["remove", "lite"], ExitCode.USAGE, "lite: comes with the program"),
         (["show", "lite"], ExitCode.USAGE, "lite: is the authors' network"),
@@ -145,7 +145,7 @@ def test_what_is_wrong_is_one_line_and_its_exit_code(
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
-        ("you", ExitCode.USAGE, "no model is named you: choose from full, lite"),
+        ("you", ExitCode.USAGE, "you: there is no such model: choose from full, lite"),
         ("a/b", ExitCode.USAGE, "'a/b': is not a name"),
         ("a\0b", ExitCode.USAGE, r"'a\x00b': is not a name"),
         ("damaged", ExitCode.WEIGHTS, "card.json: the card is damaged"),

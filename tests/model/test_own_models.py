@@ -36,7 +36,9 @@ def _names() -> list[str]:
 def test_there_is_none_before_one_is_saved(models: Path) -> None:
     assert own_models() == []
     assert not models.exists(), "looking creates nothing"
-    with pytest.raises(UsageError, match=r"no model is named me: choose from full, lite.*there is none of your own"):
+    with pytest.raises(
+        UsageError, match=r"me: there is no such model: choose from full, lite.*none of your own"
+    ):
         own_model("me")
 
 
@@ -45,7 +47,7 @@ def test_what_is_saved_is_found_and_listed_by_name(models: Path) -> None:
     assert own_models() == [saved[1], saved[0]]
     assert own_model("me") == OwnModel("me", models / "me")
     assert sorted(path.name for path in saved[0].folder.iterdir()) == ["card.json", "weights.safetensors"]
-    with pytest.raises(UsageError, match=r"no model is named you: choose from full, lite, .*own A\.b-c_9, me"):
+    with pytest.raises(UsageError, match=r"you: there is no such model: choose from full, lite, .*own A\.b-c_9, me"):
         own_model("you")
 
 
@@ -189,7 +191,7 @@ class TestRemove:
         save_model("you")
         remove("me")
         assert _names() == _without_lock(models) == ["you"]
-        with pytest.raises(UsageError, match=r"no model is named me: .*own you"):
+        with pytest.raises(UsageError, match=r"me: there is no such model: .*own you"):
             remove("me")
 
     def test_whatever_has_the_name(self, models: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_name_is_enough() -> None:
     assert fetch(weights) == me.weights
     assert trained_size(None, "me") == TINY.size
     assert (trained_size(None, "lite"), trained_size(None, None)) == (320, 320)
-    with pytest.raises(UsageError, match=r"no model is named you: choose from .*own me"):
+    with pytest.raises(UsageError, match=r"you: there is no such model: choose from .*own me"):
         resolve(EngineConfig("you"))
 
 

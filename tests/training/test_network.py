@@ -102,7 +102,7 @@ def test_a_model_of_your_own_is_a_start_and_a_teacher_by_its_name(
     assert weights_file("me", SilentTrainReporter()) == me.weights
     assert load_weights(network, me.weights) is False
     teacher_from("me", description, torch.device("cpu"), SilentTrainReporter())
-    with pytest.raises(UsageError, match="no model is named you"):
+    with pytest.raises(UsageError, match="you: there is no such model"):
         said_by("you")
 
 

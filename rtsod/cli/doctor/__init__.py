@@ -13,9 +13,9 @@ from rtsod.system.names import path_to_read
 
 _PROGRAM: Final = "rtsod doctor"
 _DESCRIPTION: Final = """\
-Check this machine: cameras, virtual cameras, the display, GPUs, engines, caches,
-weights and models of your own. At the end, take every step of the main job on a
-few pictures.
+Check this machine: cameras, virtual cameras, the display, GPUs, engines,
+caches, weights and models of your own. At the end, take every step of the main
+job on a few pictures.
 
 Findings that matter say how to fix them. Unless one says FAIL, the main job,
 rtsod run --lite, would run.
