@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "export": "write the network as a checked ONNX file",
     "calibrate": "measure the ranges that int8 needs for your own weights",
     "models": "list, show and remove the models that --model takes by name",
+    "learn": "learn a small network of your own, from a minute of you",
     "train": "train a network on pictures with masks",
     "evaluate": "measure a network's maps, as papers do, on pictures with masks",
     "blocks": "compare the paper's block with others: operations, time, training",
@@ -93,6 +94,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import models
 
             return models.main(arguments)
+        case "learn":
+            from rtsod.cli import learn
+
+            return learn.main(arguments)
         case "train":
             from rtsod.cli import train
 

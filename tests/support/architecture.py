@@ -38,7 +38,7 @@ _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
     "backends", "segmenter",
 )  # fmt: skip
-_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "pages", "training", "blocks")
+_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "pages", "training", "blocks", "learning")
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
@@ -92,6 +92,10 @@ FOLDERS: Final[dict[str, Folder]] = {
     "blocks": Folder(
         "the paper's block beside others: counted, timed, trained",
         ("backends", "data", "model", "pages", "system", "training"), ("torch",),
+    ),
+    "learning": Folder(
+        "a network of one's own: recorded, labelled, corrected by the empty room, trained, measured",
+        ("backends", "export", "imaging", "model", "sinks", "sources", "system", "training"), ("cv2", "torch"),
     ),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
     "bench": Folder(

@@ -1,0 +1,247 @@
+"""The clean plate: what the camera shows of the room while nobody is there, matched to one frame at a time.
+
+A plate is useful only where a frame can be compared with it to within the camera's noise. So the two are brought
+together first: the camera may have moved a little, and its exposure and white balance follow whoever is in the picture.
+What cannot be matched is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsod.frames import Alpha, Image
+
+Pixels: TypeAlias = NDArray[np.float32]
+"""``(S, S, 3)`` BGR, in levels of 255."""
+Where: TypeAlias = NDArray[np.bool_]
+"""``(S, S)``: for which pixels something holds."""
+
+MIN_PICTURES: Final = 3
+"""Of the empty room: a median of fewer would keep what passes through one of them."""
+_LEAST_NOISE: Final = 0.8
+"""Levels. Pictures are 8 bit, and rounding alone gives .29; a camera's processing is not the same twice."""
+_JITTER_PX: Final = 0.25
+"""How far an edge may lie from where it was: cameras focus, and alignment has its own error."""
+_UNSTEADY: Final = 8.0
+"""Noise, in levels, from which on a pixel of the room is not known: a screen, a fan, leaves behind a window."""
+_ROOM_BELOW: Final = 0.1
+"""A label's value below which a pixel is taken for the room while frame and plate are brought together ..."""
+_AWAY_SHARE: Final = 0.02
+"""... if it is this far from all others, as a share of the side: teachers' outlines are a few pixels wide."""
+_LEAST_ROOM: Final = 0.05
+"""Share of the picture that must be room to match by."""
+_LIKE_SHARE: Final = 0.6
+"""Share of that room which must look like the plate afterwards. Otherwise something large has changed."""
+_MOST_MOTION: Final = 0.03
+"""Largest displacement of any corner, as a share of the side. Beyond that a room is not flat: near things move
+further than far ones."""
+_GAINS: Final = (0.5, 2.0)
+"""A channel may become so much darker or brighter; beyond that, other light falls from another place."""
+_FIELD_SHARE: Final = 0.06
+"""Standard deviation, as a share of the side, of the smooth changes of light that are followed: a soft shadow on the
+wall, a screen's light. Sharper ones are not told from a thing."""
+_MOST_FIELD: Final = 25.0
+"""Levels by which that may darken or brighten."""
+_MOST_NOISIER: Final = 2.5
+_MEDIAN_DEVIATION: Final = 0.6745
+"""Of a Gaussian's absolute value, in standard deviations."""
+_EVERY: Final = 7
+"""One pixel in so many tells the light as well as all of them."""
+_ECC: Final = ((2, 30), (1, 8))
+"""How many times smaller, and steps at most: the coarse motion first."""
+
+
+class PlateRefused(Exception):
+    """The room without its user cannot be used. Its text says why, in words that end a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """The empty room."""
+
+    picture: Pixels
+    """The median of the pictures of the empty room."""
+    noise: Pixels
+    """Standard deviation, in levels, of one picture from it."""
+
+    @property
+    def steady(self) -> Where:
+        """Which pixels stay the same while nobody is there."""
+        return np.asarray(self.noise.max(axis=2) < _UNSTEADY, np.bool_)
+
+
+def plate_from(pictures: Sequence[Image]) -> Plate:
+    """The plate of some pictures of the empty room.
+
+    Args:
+        pictures: ``(S, S, 3)`` uint8 BGR each, area averaged, from one camera that stands still.
+
+    Raises:
+        PlateRefused: there are fewer than :data:`MIN_PICTURES`, or they differ too much.
+    """
+    if len(pictures) < MIN_PICTURES:
+        raise PlateRefused(f"only {len(pictures)} picture(s) show it")
+    stack = np.stack(pictures).astype(np.float32)
+    middle = np.median(stack, axis=0)
+    everywhere = np.ones(middle.shape[:2], np.bool_)
+    # The exposure follows whoever leaves, for some seconds.
+    stack = np.stack([each - _exposed(middle, each, everywhere) + middle for each in stack])
+    middle = np.median(stack, axis=0).astype(np.float32)
+    deviation = 1.4826 * np.median(np.abs(stack - middle), axis=0)
+    # Few pictures tell little about one pixel, and its neighbours are alike.
+    local = np.sqrt(cv2.blur(np.asarray(deviation, np.float32) ** 2, (5, 5)))
+    edges = _JITTER_PX * _slope(middle)
+    plate = Plate(middle, np.sqrt(local**2 + edges**2 + _LEAST_NOISE**2).astype(np.float32))
+    if plate.steady.mean() < _LIKE_SHARE:
+        raise PlateRefused("it did not keep still")
+    return plate
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedPlate:
+    """A plate as it would look in one frame."""
+
+    picture: Pixels
+    noise: Pixels
+    known: Where
+    """Where the plate says what the room looks like."""
+
+    def like(self, frame: Pixels) -> Where:
+        """Where the frame's pixels differ from the plate by no more than noise, each with its neighbours."""
+        square = np.asarray((((frame - self.picture) / self.noise) ** 2).mean(axis=2), np.float32)
+        near = (cv2.blur(square, (3, 3)) < _LIKE_MEAN) & (square < _LIKE_ONE) & self.known
+        # A few pixels of noise do not make a hole.
+        return np.asarray((cv2.blur(near.astype(np.float32), (5, 5)) > _LIKE_MAJORITY) & self.known, np.bool_)
+
+
+_LIKE_MEAN: Final = 3.0
+_LIKE_ONE: Final = 12.0
+"""Squared differences in units of the noise: the mean of 3 x 3 pixels, whose expectation is 1, and of one pixel, whose
+three channels exceed it once in a hundred million times if noise is Gaussian."""
+_LIKE_MAJORITY: Final = 0.7
+
+
+def matched(plate: Plate, frame: Image, label: Alpha) -> MatchedPlate:
+    """Bring a plate to a frame: move it with the camera, and expose it alike.
+
+    Args:
+        plate: of the empty room.
+        frame: ``(S, S, 3)`` uint8 BGR, area averaged.
+        label: ``(S, S)`` float32, the teacher's map of it.
+
+    Raises:
+        PlateRefused: the frame does not show that room, or the camera moved too much.
+    """
+    pixels = frame.astype(np.float32)
+    room = _room(label)
+    if room.mean() < _LEAST_ROOM:
+        raise PlateRefused("too little of the room is to be seen")
+    moved, noise, known = _moved(plate, pixels, room)
+    room &= known
+    exposed = _exposed(moved, pixels, room)
+    noise *= _noisier(pixels - exposed, noise, room)
+    found = MatchedPlate(exposed, noise, known)
+    for _ in range(2):  # what is like the plate, under the label too, tells more about the light the second time
+        sure = found.like(pixels) | (room & (np.abs(pixels - exposed).max(axis=2) < _MOST_FIELD))
+        found = MatchedPlate(exposed + _light(pixels - exposed, sure), noise, known)
+    if found.like(pixels)[room].mean() < _LIKE_SHARE:
+        raise PlateRefused("the light or the room is not what it was")
+    return found
+
+
+def _room(label: Alpha) -> Where:
+    """Which pixels are safely the room's, by the label."""
+    away = 2 * max(1, round(_AWAY_SHARE * len(label))) + 1
+    subject = cv2.dilate((label >= _ROOM_BELOW).astype(np.uint8), np.ones((away, away), np.uint8))
+    return np.asarray(subject == 0, np.bool_)
+
+
+def _moved(plate: Plate, frame: Pixels, room: Where) -> tuple[Pixels, Pixels, Where]:
+    """The plate's picture, noise and known pixels after the camera's motion.
+
+    The motion is affine, found by maximising the enhanced correlation coefficient, which does not see brightness and
+    contrast (Evangelidis and Psarakis, PAMI 2008).
+    """
+    side = len(frame)
+    motion = np.eye(2, 3, dtype=np.float32)
+    for divisor, steps in _ECC:
+        size = (side // divisor, side // divisor)
+        one, other = (_grey(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in (plate.picture, frame))
+        mask = cv2.resize(room.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        motion[:, 2] /= divisor
+        try:
+            criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-4)
+            cv2.findTransformECC(one, other, motion, cv2.MOTION_AFFINE, criteria, mask, 5)
+        except cv2.error:  # nothing there to hold on to, or too far off: the comparison afterwards tells which
+            return plate.picture, plate.noise.copy(), plate.steady
+        motion[:, 2] *= divisor
+    corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]], np.float32).T
+    if np.abs(motion @ corners - corners[:2]).max() > _MOST_MOTION * side:
+        raise PlateRefused("the camera moved")
+    size = (side, side)
+    cubic = cv2.INTER_CUBIC  # a linear one would blur the detail that is to be compared
+    picture = np.asarray(
+        cv2.warpAffine(plate.picture, motion, size, flags=cubic, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
+    noise = np.asarray(cv2.warpAffine(plate.noise, motion, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    known = cv2.warpAffine(plate.steady.astype(np.uint8), motion, size, flags=cv2.INTER_NEAREST) > 0
+    return picture, noise, np.asarray(known, np.bool_)
+
+
+def _exposed(plate: Pixels, frame: Pixels, room: Where) -> Pixels:
+    """The plate with the frame's exposure and white balance: a gain and an offset for each channel.
+
+    Least squares over the room, repeated without what fits worst: something may have changed there.
+    """
+    result = np.empty_like(plate)
+    for channel in range(3):
+        x, y = (each[..., channel][room][::_EVERY].astype(np.float64) for each in (plate, frame))
+        kept = np.ones(len(x), np.bool_)
+        gain, offset = 1.0, float(np.median(y - x))
+        for _ in range(5):
+            off = np.abs(y - gain * x - offset)
+            kept = off <= max(3.0, 2.5 * float(np.median(off)))
+            spread = x[kept].std()
+            # On a wall of one colour a gain is not to be told from an offset.
+            gain = float(np.cov(x[kept], y[kept])[0, 1] / spread**2) if spread > 4 else 1.0
+            if not _GAINS[0] <= gain <= _GAINS[1]:
+                raise PlateRefused("the light is not what it was")
+            offset = float(y[kept].mean() - gain * x[kept].mean())
+        result[..., channel] = gain * plate[..., channel] + offset
+    return result
+
+
+def _noisier(difference: Pixels, noise: Pixels, room: Where) -> np.float32:
+    """How much noisier this frame is than those of the empty room: a camera in less light has more gain."""
+    typical = float(np.median((np.abs(difference) / noise)[room][::_EVERY]))
+    return np.float32(np.clip(typical / _MEDIAN_DEVIATION, 1, _MOST_NOISIER))
+
+
+def _light(difference: Pixels, sure: Where) -> Pixels:
+    """The smooth part of a difference, from the pixels that are sure: what light and soft shadows change."""
+    side = len(difference)
+    small = max(16, side // 4)
+    sigma = _FIELD_SHARE * small
+    weight = cv2.resize(sure.astype(np.float32), (small, small), interpolation=cv2.INTER_AREA)
+    sums = cv2.resize(difference * sure[..., None], (small, small), interpolation=cv2.INTER_AREA)
+    weight = cv2.GaussianBlur(weight, (0, 0), sigma)
+    sums = cv2.GaussianBlur(sums, (0, 0), sigma)
+    # Far from everything sure the light is taken to be as it was.
+    field = np.clip(sums / (weight[..., None] + 0.02), -_MOST_FIELD, _MOST_FIELD)
+    return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _slope(picture: Pixels) -> Pixels:
+    """The largest change from a pixel to its neighbours, in levels per pixel, for each channel."""
+    across, down = (cv2.Sobel(picture, cv2.CV_32F, x, y, ksize=3, scale=1 / 8) for x, y in ((1, 0), (0, 1)))
+    return np.asarray(np.hypot(across, down), np.float32)
+
+
+def _grey(picture: cv2.typing.MatLike) -> NDArray[np.float32]:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32)
