@@ -24,11 +24,14 @@ _SIDE: Final = 320
 """The lengths below are in pixels of a map of this side."""
 _DETAIL_PX: Final = 3.0
 """Standard deviation of what is subtracted to leave the detail."""
-_SCALES: Final = ((2.0, 4.0), (6.0, 0.4))
+_SCALES: Final = ((1.0, 4.0), (2.0, 4.0), (6.0, 0.4))
 """Surroundings in which evidence is summed, as a standard deviation, and the most that one pixel of one channel adds.
-An edge proves what is next to it; a wall's texture needs many pixels, none of which may be an edge."""
+An edge proves what is next to it; a wall's texture needs many pixels, none of which may be an edge. What a finer scale
+speaks against, a coarser one does not prove: there, something of one colour begins beside the texture."""
 _PROOF: Final = 12.0
 """Logarithm of the odds from which on the room is sure: 1 to 160,000, about as many pixels as a map has."""
+_SEAM_PX: Final = 3.0
+"""How far around what is refuted, or not proved, nothing is proved: the surroundings of both overlap there."""
 _REACH_PX: Final = 48
 """How far what is surely the room may be from a pixel that it surrounds."""
 _SIDES: Final = 6
@@ -36,10 +39,8 @@ _SIDES_OF_FURNITURE: Final = 3
 """Of the eight directions, in how many it must be met: at a chin, at an arm or at the picture's edge it is not."""
 _LABEL_TRACE: Final = 0.02
 """A label below this is nothing."""
-_KEPT_RIM_PX: Final = 0
-"""What is next to the subject stays, since its outline is mixed with what is behind."""
 _LEAST_AREA_PX: Final = 12
-"""Smaller spots are left as they are."""
+"""Smaller spots go with what surrounds them."""
 _DIRECTIONS: Final = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 
 
@@ -65,9 +66,13 @@ class Evidence:
         """
         scale = len(label) / _SIDE
         room = self.proved | (self.met >= _SIDES) | (furniture & (self.met >= _SIDES_OF_FURNITURE))
-        rim = np.ones((2 * _KEPT_RIM_PX + 1,) * 2, np.uint8)
-        room &= cv2.erode(self.like.astype(np.uint8), rim, borderValue=1) > 0
-        return _without_spots(room & (label > _LABEL_TRACE), round(_LEAST_AREA_PX * scale**2))
+        least = max(1, round(_LEAST_AREA_PX * scale**2))
+        marked = label > _LABEL_TRACE
+        room = _without_spots(room & marked, least)
+        # Where what is sure borders on what only looks alike, the seam may be a little elsewhere.
+        alike = _without_spots(marked & self.like & ~room, least)
+        room &= ~_widened(alike, _SEAM_PX * scale)
+        return np.asarray(marked & ~_without_spots(marked & ~room, least), np.bool_) if room.any() else room
 
 
 def evidence(frame: Image, plate: MatchedPlate, label: Alpha) -> Evidence:
@@ -81,23 +86,34 @@ def evidence(frame: Image, plate: MatchedPlate, label: Alpha) -> Evidence:
     pixels = frame.astype(np.float32)
     scale = len(frame) / _SIDE
     like = plate.like(pixels)
-    proved = like & _proved(pixels, plate, like, scale)
+    proved, refuted = _proved(pixels, plate, like, scale)
     marked = label > _LABEL_TRACE
     vouching = proved & (cv2.dilate(marked.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
-    return Evidence(like, proved, _met(like & marked & ~proved, vouching, max(1, round(_REACH_PX * scale))))
+    # Specks of noise bar no way, and are not crossed out either.
+    passable = cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
+    open_question = np.asarray(passable & marked & ~proved & ~refuted, np.bool_)
+    met = _met(open_question, vouching, max(1, round(_REACH_PX * scale)))
+    return Evidence(like, proved, np.where(like, met, 0).astype(np.uint8))
 
 
-def _proved(frame: Pixels, plate: MatchedPlate, like: Where, scale: float) -> Where:
-    """Where the frame's detail is the plate's beyond chance."""
+def _proved(frame: Pixels, plate: MatchedPlate, like: Where, scale: float) -> tuple[Where, Where]:
+    """Where the frame's detail is the plate's beyond chance, and where it is not although the plate has some."""
     theirs, ours = (_detail(each, like, scale) for each in (plate.picture, frame))
-    each = (ours**2 - (ours - theirs) ** 2) / (2 * plate.noise**2)
-    found = np.zeros(like.shape, np.bool_)
+    gains = (ours**2 - (ours - theirs) ** 2) / (2 * plate.noise**2)
+    # The plate's own noise explains nothing in any frame, and speaks against the plate by so much for each pixel.
+    biased = (3 * plate.uncertainty / 2 * like).astype(np.float32)
+    proved, refuted = np.zeros(like.shape, np.bool_), np.zeros(like.shape, np.bool_)
+    open_still = np.ones(like.shape, np.bool_)
     for sigma, most in _SCALES:
-        gain = (np.clip(each, -_PROOF, most).sum(axis=2) * like).astype(np.float32)
+        gain = (np.clip(gains, -most, most).sum(axis=2) * like).astype(np.float32)
         sigma *= scale
-        summed = 2 * np.pi * sigma**2 * cv2.GaussianBlur(gain, (0, 0), sigma)  # the centre's weight is 1
-        found |= summed > _PROOF
-    return found
+        area = 2 * np.pi * sigma**2  # in which the centre's weight is 1
+        summed, bias = (area * cv2.GaussianBlur(each, (0, 0), sigma) for each in (gain, biased))
+        proved |= open_still & (summed > _PROOF)
+        refuted |= summed < -_PROOF - 2 * bias
+        open_still &= summed > -2 * bias
+    refuted = _widened(refuted, _SEAM_PX * scale)
+    return proved & like & ~refuted, refuted
 
 
 def _detail(picture: Pixels, like: Where, scale: float) -> Pixels:
@@ -135,8 +151,13 @@ def _shifted(where: Where, down: int, across: int) -> Where:
     return result
 
 
+def _widened(where: Where, by: float) -> Where:
+    side = 2 * round(by) + 1
+    return np.asarray(cv2.dilate(where.astype(np.uint8), np.ones((side, side), np.uint8)) > 0, np.bool_)
+
+
 def _without_spots(where: Where, least: int) -> Where:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8), connectivity=8)
     large = np.zeros(count, np.bool_)
-    large[1:] = stats[1:, cv2.CC_STAT_AREA] >= max(1, least)
+    large[1:] = stats[1:, cv2.CC_STAT_AREA] >= least
     return np.asarray(large[labels], np.bool_)

@@ -117,7 +117,8 @@ def held_out(shots: Sequence[Shot]) -> frozenset[int]:
             continue
         first = min(shots[index].seconds for index in mine)
         length = max(shots[index].seconds for index in mine) - first
-        count = max(1, round(length / (_STRETCH_SECONDS * HELD_OUT_EVERY))) * HELD_OUT_EVERY
+        fives = min(round(length / (_STRETCH_SECONDS * HELD_OUT_EVERY)), len(mine) // (2 * HELD_OUT_EVERY))
+        count = max(1, fives) * HELD_OUT_EVERY
         stretches = [min(count - 1, int((shots[index].seconds - first) / (length or 1) * count)) for index in mine]
         chosen |= {
             index for index, stretch in zip(mine, stretches, strict=True)

@@ -7,6 +7,7 @@ What cannot be matched is refused, with the reason.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -43,18 +44,25 @@ _MOST_MOTION: Final = 0.03
 further than far ones."""
 _GAINS: Final = (0.5, 2.0)
 """A channel may become so much darker or brighter; beyond that, other light falls from another place."""
+_LEAST_SPREAD: Final = 6.0
+"""Standard deviation, in levels, of what a gain and an offset can be told apart by."""
 _FIELD_SHARE: Final = 0.06
 """Standard deviation, as a share of the side, of the smooth changes of light that are followed: a soft shadow on the
 wall, a screen's light. Sharper ones are not told from a thing."""
 _MOST_FIELD: Final = 25.0
 """Levels by which that may darken or brighten."""
+_RINGING: Final = 0.05
+_RINGING_PX: Final = 7
+"""What compression leaves around an edge, as a share of its contrast, and how far: the 8 x 8 blocks of a frame of 640
+pixels are 4 wide here, and its colours' 8."""
 _MOST_NOISIER: Final = 2.5
 _MEDIAN_DEVIATION: Final = 0.6745
 """Of a Gaussian's absolute value, in standard deviations."""
 _EVERY: Final = 7
 """One pixel in so many tells the light as well as all of them."""
-_ECC: Final = ((2, 30), (1, 8))
-"""How many times smaller, and steps at most: the coarse motion first."""
+_ECC: Final = ((2, cv2.MOTION_TRANSLATION, 40), (1, cv2.MOTION_EUCLIDEAN, 15))
+"""How many times smaller, which motion, and steps at most: the coarse motion first. A camera that is nudged pans, tilts
+and rolls; more freedom would bend what lies between the few things that a plain room has to hold on to."""
 
 
 class PlateRefused(Exception):
@@ -68,12 +76,11 @@ class Plate:
     picture: Pixels
     """The median of the pictures of the empty room."""
     noise: Pixels
-    """Standard deviation, in levels, of one picture from it."""
-
-    @property
-    def steady(self) -> Where:
-        """Which pixels stay the same while nobody is there."""
-        return np.asarray(self.noise.max(axis=2) < _UNSTEADY, np.bool_)
+    """Standard deviation, in levels, of one picture from it. At edges it includes a little motion."""
+    steady: Where
+    """Which pixels stay the same while nobody is there."""
+    uncertainty: float
+    """Variance of the median itself, as a share of the noise's."""
 
 
 def plate_from(pictures: Sequence[Image]) -> Plate:
@@ -97,7 +104,9 @@ def plate_from(pictures: Sequence[Image]) -> Plate:
     # Few pictures tell little about one pixel, and its neighbours are alike.
     local = np.sqrt(cv2.blur(np.asarray(deviation, np.float32) ** 2, (5, 5)))
     edges = _JITTER_PX * _slope(middle)
-    plate = Plate(middle, np.sqrt(local**2 + edges**2 + _LEAST_NOISE**2).astype(np.float32))
+    steady = np.asarray(local.max(axis=2) < _UNSTEADY, np.bool_)
+    noise = np.sqrt(local**2 + edges**2 + _LEAST_NOISE**2).astype(np.float32)
+    plate = Plate(middle, noise, steady, math.pi / 2 / len(pictures))  # of a Gaussian's median
     if plate.steady.mean() < _LIKE_SHARE:
         raise PlateRefused("it did not keep still")
     return plate
@@ -111,6 +120,8 @@ class MatchedPlate:
     noise: Pixels
     known: Where
     """Where the plate says what the room looks like."""
+    uncertainty: float
+    """See :class:`Plate`."""
 
     def like(self, frame: Pixels) -> Where:
         """Where the frame's pixels differ from the plate by no more than noise, each with its neighbours."""
@@ -146,10 +157,11 @@ def matched(plate: Plate, frame: Image, label: Alpha) -> MatchedPlate:
     room &= known
     exposed = _exposed(moved, pixels, room)
     noise *= _noisier(pixels - exposed, noise, room)
-    found = MatchedPlate(exposed, noise, known)
+    noise = np.hypot(noise, _RINGING * _contrast(pixels))
+    found = MatchedPlate(exposed, noise, known, plate.uncertainty)
     for _ in range(2):  # what is like the plate, under the label too, tells more about the light the second time
         sure = found.like(pixels) | (room & (np.abs(pixels - exposed).max(axis=2) < _MOST_FIELD))
-        found = MatchedPlate(exposed + _light(pixels - exposed, sure), noise, known)
+        found = MatchedPlate(exposed + _light(pixels - exposed, sure), noise, known, plate.uncertainty)
     if found.like(pixels)[room].mean() < _LIKE_SHARE:
         raise PlateRefused("the light or the room is not what it was")
     return found
@@ -165,19 +177,19 @@ def _room(label: Alpha) -> Where:
 def _moved(plate: Plate, frame: Pixels, room: Where) -> tuple[Pixels, Pixels, Where]:
     """The plate's picture, noise and known pixels after the camera's motion.
 
-    The motion is affine, found by maximising the enhanced correlation coefficient, which does not see brightness and
+    The motion is found by maximising the enhanced correlation coefficient, which does not see brightness and
     contrast (Evangelidis and Psarakis, PAMI 2008).
     """
     side = len(frame)
     motion = np.eye(2, 3, dtype=np.float32)
-    for divisor, steps in _ECC:
+    for divisor, kind, steps in _ECC:
         size = (side // divisor, side // divisor)
         one, other = (_grey(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in (plate.picture, frame))
         mask = cv2.resize(room.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         motion[:, 2] /= divisor
         try:
-            criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-4)
-            cv2.findTransformECC(one, other, motion, cv2.MOTION_AFFINE, criteria, mask, 5)
+            criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-6)
+            cv2.findTransformECC(one, other, motion, kind, criteria, mask, 5)
         except cv2.error:  # nothing there to hold on to, or too far off: the comparison afterwards tells which
             return plate.picture, plate.noise.copy(), plate.steady
         motion[:, 2] *= divisor
@@ -203,16 +215,17 @@ def _exposed(plate: Pixels, frame: Pixels, room: Where) -> Pixels:
     for channel in range(3):
         x, y = (each[..., channel][room][::_EVERY].astype(np.float64) for each in (plate, frame))
         kept = np.ones(len(x), np.bool_)
-        gain, offset = 1.0, float(np.median(y - x))
         for _ in range(5):
-            off = np.abs(y - gain * x - offset)
-            kept = off <= max(3.0, 2.5 * float(np.median(off)))
-            spread = x[kept].std()
-            # On a wall of one colour a gain is not to be told from an offset.
-            gain = float(np.cov(x[kept], y[kept])[0, 1] / spread**2) if spread > 4 else 1.0
+            spread = float(x[kept].std())
+            if spread > _LEAST_SPREAD:
+                gain = float(np.cov(x[kept], y[kept])[0, 1]) / spread**2
+                offset = float(y[kept].mean() - gain * x[kept].mean())
+            else:  # a wall of one colour: exposure multiplies
+                gain, offset = float(y[kept].mean() / max(1.0, x[kept].mean())), 0.0
             if not _GAINS[0] <= gain <= _GAINS[1]:
                 raise PlateRefused("the light is not what it was")
-            offset = float(y[kept].mean() - gain * x[kept].mean())
+            off = np.abs(y - gain * x - offset)
+            kept = off <= max(3.0, 2.5 * float(np.median(off)))
         result[..., channel] = gain * plate[..., channel] + offset
     return result
 
@@ -235,6 +248,12 @@ def _light(difference: Pixels, sure: Where) -> Pixels:
     # Far from everything sure the light is taken to be as it was.
     field = np.clip(sums / (weight[..., None] + 0.02), -_MOST_FIELD, _MOST_FIELD)
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _contrast(picture: Pixels) -> Pixels:
+    """The difference of the largest and the smallest level around each pixel, for each channel."""
+    around = np.ones((_RINGING_PX, _RINGING_PX), np.uint8)
+    return np.asarray(cv2.dilate(picture, around) - cv2.erode(picture, around), np.float32)
 
 
 def _slope(picture: Pixels) -> Pixels:
