@@ -27,7 +27,7 @@ def plate_of(room: Room, **camera: Any) -> Plate:
 
 
 def left_and_lost(room: Room, plate: Plate, furniture: Alpha | None = None, **options: Any) -> tuple[float, float]:
-    """Shares, over frames: of the furniture beside the subject, what the label still shows; of the subject, what is lost."""
+    """Shares, over frames: of the furniture beside them, what the label still shows; of somebody, what is lost."""
     somebody = {name: options.pop(name) for name in ("shirt", "shading", "holds") if name in options}
     moved = options.get("moved", (0, 0))
     left = there = lost = subject = 0.0
