@@ -51,6 +51,10 @@ class Example:
         """The label, in [0, 1]."""
         return np.asarray(self.label, np.float32) / np.float32(255)
 
+    def of_take(self, take: int) -> Example:
+        """The same frame as one of another take."""
+        return replace(self, shot=replace(self.shot, take=take))
+
     def with_label(self, alpha: Alpha) -> Example:
         """The same frame with another label, ``(LABEL_SIDE, LABEL_SIDE)`` in [0, 1]."""
         return replace(self, label=as_levels(alpha))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from rtsod.frames import Image
+from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Clock
 from rtsod.learning.config import LearnConfig
@@ -22,9 +22,10 @@ from rtsod.learning.score import Score, score
 from rtsod.learning.starter import Start
 from rtsod.model.description import Description
 from rtsod.model.u2net import U2Net
+from rtsod.system.processor_class import processor_features
 from rtsod.training.augmentation import Augmentation, AugmentedRecipe
 from rtsod.training.camera_effects import Effects
-from rtsod.training.config import Recipe, TrainConfig
+from rtsod.training.config import Recipe, TrainConfig, TrainPrecision
 from rtsod.training.losses import Losses, LossRecipe, losses
 from rtsod.training.order import Order
 from rtsod.training.reporter import TrainReporter
@@ -40,6 +41,8 @@ AUGMENTATION: Final = Augmentation(0.5, 4, (0.8, 1.1), 0.3, Effects(0.4, 0.15, 0
 one camera."""
 ZOOMED: Final = 1 / AUGMENTATION.zoom[0]
 """Pictures are kept larger than the input by this, so that a window that enlarges finds its pixels."""
+_BF16: Final = frozenset({"avx512_bf16", "amx_bf16"})
+"""Instructions that multiply bfloat16. Without them it is emulated, and slower than float32."""
 _VALIDATIONS: Final = 10
 """In a lesson: each takes seconds."""
 _VALIDATED: Final = 32
@@ -109,7 +112,7 @@ def teach(
     description = start.description
     run = TrainConfig(
         data=("recording",), recipe=RECIPE, val="none", size=description.size, crop=description.size,
-        minutes=config.train_minutes, workers=0, seed=config.seed,
+        minutes=config.train_minutes, workers=0, seed=config.seed, precision=_precision(),
     )  # fmt: skip
     learned = [example for example in examples if not example.held_out]
     judged = _evenly([example for example in examples if example.held_out], _VALIDATED)
@@ -122,10 +125,11 @@ def teach(
         return losses(outputs, batch.label, LOSS)
 
     with opened_processes(run) as processes:
-        network = start.network(config.seed)
+        # Nearest pixels first, channels together: a step of TINY takes a third less on a CPU.
+        network = start.network(config.seed).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         trainer = Trainer(processes, network, RECIPE, 1, objective)
         began, total = clock(), 60 * config.train_minutes
-        best = before = score(_maps(trainer.result, description, judged, processes.device), judged)
+        best = before = score(network_maps(trainer.result, description, judged, processes.device), judged)
         kept = copy.deepcopy(trainer.result).cpu()
         step, validated, share, stopped = 0, 0, 0.0, False
         while share < 1 and not stopped:
@@ -135,7 +139,7 @@ def teach(
             share, stopped = (clock() - began) / total, stop()
             if int(share * _VALIDATIONS) > validated or share >= 1 or stopped:
                 validated = int(share * _VALIDATIONS)
-                found = score(_maps(trainer.result, description, judged, processes.device), judged)
+                found = score(network_maps(trainer.result, description, judged, processes.device), judged)
                 if found.mean > best.mean:
                     best, kept = found, copy.deepcopy(trainer.result).cpu()
             loss = numbers.losses["total"]
@@ -143,15 +147,28 @@ def teach(
         return Lesson(kept.eval(), best, before, step, clock() - began, stopped)
 
 
+def _precision() -> TrainPrecision:
+    """bfloat16 on processors that multiply it, where a step of TINY takes two thirds of its time; else float32."""
+    features = processor_features() or frozenset()
+    return "bf16" if not torch.cuda.is_available() and features & _BF16 else "fp32"
+
+
 def _middle(share: float, step: int) -> float:
     """The share at the middle of the next step, so that neither the first nor the last has a rate of 0."""
     return min(1.0, share + (share / step / 2 if step else 0.001))
 
 
-def _maps(
-    network: U2Net, description: Description, examples: Sequence[Example], device: torch.device
-) -> list[np.ndarray]:
-    """The network's maps of what the engine will see of some examples."""
+def network_maps(
+    network: U2Net, description: Description, examples: Sequence[Example], device: torch.device | str = "cpu"
+) -> list[Alpha]:
+    """The network's maps of what the engine will see of some examples, ``(S, S)`` float32 in [0, 1] each.
+
+    Args:
+        network: on ``device``; left in the mode that it is in.
+        description: of its weights.
+        examples: any number.
+        device: that the network is on.
+    """
     training = network.training
     network.eval()
     maps = []
