@@ -1,8 +1,9 @@
 """The clean plate's errors: what is left of furniture that a teacher shows, and what is lost of a person.
 
-People are cut out of webcam clips with their alpha, and sit in front of furniture cut out of a photograph, in a room
-made of another. A camera looks at both, with noise, compression and exposure of its own, and moved a little. The teacher is
-either ideal but for the furniture, which it shows wholly, or full itself, where it shows some of it. Alpha is exact.
+People are cut out of webcam clips by lite, whose map is their exact alpha from then on, and sit in front of furniture
+cut out of a photograph, in a room made of another. A camera looks at both, with noise, compression and exposure of its
+own, and moved a little. The teacher is either ideal but for the furniture, which it shows wholly, or full itself, where
+it shows some of it.
 
 In the clips themselves nobody leaves the picture. There, the plate is the median of what each pixel shows of the room,
 inpainted where it never does: what is lost of a person whose frames are a real camera's.
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.support.people import HEIGHT, WIDTH, Layer, Person, person_from, rooms
 from benchmarks.support.study import run_study
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig
+from rtsod.config import EngineConfig, ModelName
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.fit import cover
 from rtsod.imaging.network_input import shrink
@@ -212,11 +213,14 @@ def main() -> int:
 def _measure(samples: Path, record: dict[str, Any]) -> None:
     from benchmarks.support.clips import read_clip
 
-    config = EngineConfig("full", input_size=LABEL_SIDE)
-    teacher = open_engine(config, resolve(config))
+    cutter = _engine("lite")
+    try:
+        people = [person_from(samples / "clips" / clip, cutter) for clip in CLIPS]
+    finally:
+        cutter.close()
+    teacher = _engine("full")
     texture = cover(load(samples / "images" / "bike.jpg").image, WIDTH, HEIGHT)
     try:
-        people = [person_from(samples / "clips" / clip, teacher) for clip in CLIPS]
         record["clips"], record["ideal_teacher"], record["full"] = list(CLIPS), {}, {}
         for name, options in CAMERAS.items():
             total = Tally()
@@ -228,12 +232,11 @@ def _measure(samples: Path, record: dict[str, Any]) -> None:
             record["ideal_teacher"][name] = total.row()
             print(f"{name}: {total.row()} ({line})", flush=True)
         total, frames = Tally(), 0
-        for person in people:
-            for _, room in rooms(samples / "images"):
-                picture, furniture = furnished(room, texture)
-                tally, line, counted = measured(person, picture, furniture, {}, teacher)
-                _add(total, tally)
-                frames += counted
+        for person, (_, room) in zip(people, [*rooms(samples / "images")] * 2, strict=False):
+            picture, furniture = furnished(room, texture)
+            tally, line, counted = measured(person, picture, furniture, {}, teacher)
+            _add(total, tally)
+            frames += counted
         record["full"] = {**total.row(), "frames": frames} if frames else {"frames": 0}
         print(f"full: {record['full']}", flush=True)
         record["real_frames"] = {}
@@ -243,6 +246,11 @@ def _measure(samples: Path, record: dict[str, Any]) -> None:
             print(f"{clip}: {record['real_frames'][clip]}", flush=True)
     finally:
         teacher.close()
+
+
+def _engine(model: ModelName) -> Engine:
+    config = EngineConfig(model, input_size=LABEL_SIDE)
+    return open_engine(config, resolve(config))
 
 
 def _add(total: Tally, tally: Tally) -> None:

@@ -13,8 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from rtsod.model.card import read_card
-from rtsod.model.own_models import own_model, own_models
 
 from rtsod.app.train_console import TrainConsole
 from rtsod.cli import learn as command
@@ -27,6 +25,8 @@ from rtsod.learning.measure import Measured
 from rtsod.learning.recording import INDEX
 from rtsod.learning.score import Score
 from rtsod.learning.starter import Start
+from rtsod.model.card import read_card
+from rtsod.model.own_models import own_model, own_models
 from rtsod.model.weights import sha256_of
 from tests.support.fakes import FakeEngine
 from tests.support.networks import TINY

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rtsod.errors import OutputError, SourceError
 from rtsod.frames import Frame, SourceInfo
 from rtsod.learning import recording
+from rtsod.learning.config import MAX_FRAMES
 from rtsod.learning.mirror import unseen
 from rtsod.learning.recording import INDEX, Recording, Shot, joined, kept_recording, record, take_frames
 from rtsod.learning.script import script
@@ -52,7 +53,7 @@ def test_a_minute_is_kept_evenly_and_the_empty_room_is_known(tmp_path: Path) -> 
     cues = script(60)
     found = record(Ten(), cues, tmp_path, unseen, nothing)
     assert found.scripted
-    assert 180 <= len(found.shots) <= recording.MAX_FRAMES + 2
+    assert 180 <= len(found.shots) <= MAX_FRAMES + 2
     assert len(list(tmp_path.glob("*.png"))) == len(found.shots)
     empty = [shot.seconds for shot in found.shots if shot.empty]
     end = sum(cue.seconds for cue in cues)

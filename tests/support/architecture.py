@@ -38,7 +38,18 @@ _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
     "backends", "segmenter",
 )  # fmt: skip
-_BELOW_CLI: Final = (*_BELOW_APP, "drawing", "export", "app", "data", "evaluation", "pages", "training", "blocks", "learning")
+_BELOW_CLI: Final = (
+    *_BELOW_APP,
+    "drawing",
+    "export",
+    "app",
+    "data",
+    "evaluation",
+    "pages",
+    "training",
+    "blocks",
+    "learning",
+)
 
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
 from rtsod.learning.examples import LABEL_SIDE, Example, as_levels
@@ -77,10 +79,10 @@ class Room:
         if holds:
             cv2.rectangle(head, (415 + x, 200), (450 + x, 270), 1.0, -1)
             colour[200:271, 415 + x : 451 + x] = (60, 200, 230)
-        alpha = cv2.GaussianBlur(np.maximum(alpha, head), (0, 0), 1.0)
+        alpha = np.asarray(cv2.GaussianBlur(np.maximum(alpha, head), (0, 0), 1.0), np.float32)
         colour += self.random.normal(0, 0.5, colour.shape)
         mixed = alpha[..., None] * colour + (1 - alpha[..., None]) * self.picture
-        return _u8(mixed), np.asarray(alpha, np.float32)
+        return _u8(mixed), alpha
 
     def taken(
         self,
@@ -98,15 +100,15 @@ class Room:
         return to_label_side(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8))
 
 
-def shifted(picture: np.ndarray, moved: tuple[float, float]) -> np.ndarray:
+def shifted(picture: NDArray[Any], moved: tuple[float, float]) -> NDArray[Any]:
     """A picture or alpha, moved by ``(x, y)`` pixels."""
     matrix = np.array([[1, 0, moved[0]], [0, 1, moved[1]]], np.float32)
-    return cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE))
 
 
-def to_label_side(picture: np.ndarray) -> np.ndarray:
+def to_label_side(picture: NDArray[Any]) -> NDArray[Any]:
     """Area averaged to ``LABEL_SIDE``."""
-    return cv2.resize(picture, (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(picture, (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA))
 
 
 def teachers_label(alpha: Alpha, chair: Alpha) -> Alpha:
@@ -121,12 +123,12 @@ def example(look: Image, label: Alpha, number: int, *, empty: bool = False, take
     return Example(Shot(f"{number}.png", number / 4, take, empty), tiny, tiny, look, as_levels(label), held_out=False)
 
 
-def _texture(random: np.random.Generator, deviation: float) -> np.ndarray:
+def _texture(random: np.random.Generator, deviation: float) -> NDArray[Any]:
     if not deviation:
         return np.zeros((HEIGHT, WIDTH, 1), np.float32)
     grain = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 2.0)
     return (grain * (deviation / grain.std()))[..., None]
 
 
-def _u8(picture: np.ndarray) -> Image:
+def _u8(picture: NDArray[Any]) -> Image:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
