@@ -1,8 +1,8 @@
 """How good a network of one's own is after some minutes: IoU with full's maps on clips that it never saw.
 
 It learns from some clips and is measured on others, in float32 on frames as the engine sees them. Beside it stands
-lite, at its own size. The lesson's clock is the processor's time over the cores, so that a busy machine trains as many steps
-as an idle one; the record names the steps.
+lite, at its own size. The lesson's clock is the processor's time over the cores, so that a busy machine trains as many
+steps as an idle one; the record names the steps.
 
     python -m benchmarks.studies.learning --learn again.mkv --test no.mkv --stranger thanks.mkv --minutes 2 10
 """
