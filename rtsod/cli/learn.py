@@ -28,11 +28,11 @@ machine, and the recording is deleted at the end. Then:
 """
 _EPILOG: Final = """\
 examples:
-  rtsod learn                                  your camera, a minute; ten of training
+  rtsod learn                              your camera for a minute
   rtsod learn --source 2 --name evening --train-minutes 5
-  rtsod learn --source talk.mp4 room.mp4       from clips instead
-  rtsod learn --keep                           and keep the recording
-  rtsod models                                 what you have learned
+  rtsod learn --source talk.mp4 room.mp4   from clips instead
+  rtsod learn --keep                       and keep the recording
+  rtsod models                             what you have learned
 
 While it records, Ctrl-C ends it and nothing is learned. While it trains,
 Ctrl-C ends the training: what was learned so far is measured and saved. See

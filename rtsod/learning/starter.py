@@ -10,19 +10,13 @@ import torch
 
 from rtsod.model.description import IMAGENET_DEVIATION, IMAGENET_MEAN, Description, describe
 from rtsod.model.shipped import shipped_models
-from rtsod.model.table import LITE, Block
+from rtsod.model.table import TABLES
 from rtsod.model.u2net import U2Net
 from rtsod.training.network import load_weights
 
 STARTER: Final = "tiny"
 SIZE: Final = 192
 """Side of the input, in pixels, where there is no starter to say it."""
-_MIDDLE, _OUT = 8, 24
-_TABLE: Final[tuple[Block, ...]] = tuple(
-    Block(block.height, channels, _MIDDLE, _OUT, block.dilated)
-    for block, channels in zip(LITE, (3, *[_OUT] * 5, *[2 * _OUT] * 5), strict=True)
-)
-"""Where there is no starter: lite's heights, and a sixth of its weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +52,4 @@ def starting_point(name: str) -> Start:
     for model in shipped_models():
         if model.name == STARTER and (said := describe(model.weights)) is not None:
             return Start(replace(said, name=name), model.weights, STARTER)
-    return Start(Description(name, _TABLE, IMAGENET_MEAN, IMAGENET_DEVIATION, "stretch", SIZE), None, None)
+    return Start(Description(name, TABLES[STARTER], IMAGENET_MEAN, IMAGENET_DEVIATION, "stretch", SIZE), None, None)
