@@ -125,8 +125,7 @@ def teach(
         return losses(outputs, batch.label, LOSS)
 
     with opened_processes(run) as processes:
-        # Nearest pixels first, channels together: a step of TINY takes a third less on a CPU.
-        network = start.network(config.seed).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = start.network(config.seed)
         trainer = Trainer(processes, network, RECIPE, 1, objective)
         began, total = clock(), 60 * config.train_minutes
         best = before = score(network_maps(trainer.result, description, judged, processes.device), judged)
