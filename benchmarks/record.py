@@ -63,6 +63,9 @@ COMMANDS: Final = {
     "int8_profile_full": "benchmarks.studies.int8_profile --model full --peak 236",
     "tiny_tables": "benchmarks.studies.tiny_tables",
     "tiny_learning": "benchmarks.studies.tiny_tables --clips ../shared/samples/clips --learn",
+    "plate": "benchmarks.studies.plate --samples ../shared/samples",
+    "learning": "benchmarks.studies.learning --learn ../shared/samples/clips/again.mkv "
+    "--test ../shared/samples/clips/no.mkv --stranger ../shared/samples/clips/thanks.mkv",
     "blocks": "rtsod blocks",
     "demo_training": "benchmarks.studies.demo_training",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
