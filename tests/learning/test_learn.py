@@ -239,7 +239,12 @@ def test_8_bits_that_are_too_coarse_are_said_on_the_card(
     engine.info = replace(engine.info, precision="fp32")
     opened: list[EngineConfig] = []
     monkeypatch.setattr("rtsod.learning.measure.calibration_from_pictures", too_coarse)
-    monkeypatch.setattr("rtsod.learning.measure.open_engine", lambda config, *rest: opened.append(config) or engine)
+
+    def open_it(config: EngineConfig, *rest: object) -> FakeEngine:
+        opened.append(config)
+        return engine
+
+    monkeypatch.setattr("rtsod.learning.measure.open_engine", open_it)
     assert learn("--source", clip, "--train-minutes", 0.01) == ExitCode.DONE
     assert "ms a mask in fp32" in capsys.readouterr().out
     assert [config.precision for config in opened] == ["fp32"]

@@ -103,12 +103,14 @@ class Room:
 def shifted(picture: NDArray[Any], moved: tuple[float, float]) -> NDArray[Any]:
     """A picture or alpha, moved by ``(x, y)`` pixels."""
     matrix = np.array([[1, 0, moved[0]], [0, 1, moved[1]]], np.float32)
-    return np.asarray(cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE))
+    moved_picture: NDArray[Any] = cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+    return moved_picture
 
 
 def to_label_side(picture: NDArray[Any]) -> NDArray[Any]:
     """Area averaged to ``LABEL_SIDE``."""
-    return np.asarray(cv2.resize(picture, (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA))
+    small: NDArray[Any] = cv2.resize(picture, (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA)
+    return small
 
 
 def teachers_label(alpha: Alpha, chair: Alpha) -> Alpha:
@@ -127,8 +129,10 @@ def _texture(random: np.random.Generator, deviation: float) -> NDArray[Any]:
     if not deviation:
         return np.zeros((HEIGHT, WIDTH, 1), np.float32)
     grain = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 2.0)
-    return (grain * (deviation / grain.std()))[..., None]
+    texture: NDArray[Any] = (grain * (deviation / float(grain.std())))[..., None]
+    return texture
 
 
 def _u8(picture: NDArray[Any]) -> Image:
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    levels: Image = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return levels
