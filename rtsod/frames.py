@@ -376,8 +376,6 @@ class EngineInfo:
     """The configuration that runs, with nothing left at ``auto``; None for engines that are not configured (fakes)."""
     fitting: Fitting = Fitting()
     """How pictures are to be made square for it."""
-    trained_size: int | None = None
-    """Side, in pixels, that its training pictures were scaled to; None for engines without weights (fakes)."""
     slow_to_open: bool = False
     """True: opening this engine at another input size takes minutes, so nothing opens one during a run."""
     inference_seconds: float | None = field(default=None, compare=False)

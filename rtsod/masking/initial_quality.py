@@ -7,7 +7,7 @@ from typing import Final
 
 from rtsod.config import QualityConfig
 from rtsod.errors import UsageError
-from rtsod.frames import EngineInfo, SourceInfo
+from rtsod.frames import SourceInfo
 from rtsod.interfaces import Masker
 from rtsod.mask_plan import Budget, InferenceCost, MaskPlan, Rung
 from rtsod.masking.adaptive import AdaptiveMasker, masker_for_rung
@@ -121,23 +121,12 @@ def choose_rungs(
         return RungChoice((best,), whole.seconds, reason=f"fixed, {best}")
     if info.fps is None or pool.first.info.slow_to_open:  # no rate to keep up with, or no other engine soon enough
         return RungChoice((best,), whole.seconds)
-    with_roi = config.region == "auto" and gains_from_roi(pool.first.info)
-    rungs = candidate_rungs(best.size, with_roi=with_roi, mask_interval=mask_interval, may_track=may_track)
+    rungs = candidate_rungs(
+        best.size, with_roi=config.region == "auto", mask_interval=mask_interval, may_track=may_track
+    )
     rarest = max(mask_interval, int(_MAX_INTERVAL_SECONDS * float(info.fps)))
     rungs = tuple(dict.fromkeys(replace(rung, mask_interval=min(rung.mask_interval, rarest)) for rung in rungs))
     return _affordable(rungs, Budget(1 / float(info.fps), cores, whole))
-
-
-def gains_from_roi(info: EngineInfo) -> bool:
-    """Whether a network is to be shown the ROI alone where the whole frame is too slow.
-
-    One that was trained at no more pixels than the largest ROI has is not: whole frames cost it no more than the ROI
-    costs others, and the ROI would show it everything larger than it has ever seen it.
-
-    Args:
-        info: of the network's engine, at any input size.
-    """
-    return info.trained_size is None or info.trained_size > max(ROI_SIZES)
 
 
 def candidate_rungs(size: int, *, with_roi: bool, mask_interval: int = 1, may_track: bool = False) -> tuple[Rung, ...]:
@@ -157,7 +146,7 @@ def candidate_rungs(size: int, *, with_roi: bool, mask_interval: int = 1, may_tr
         *rungs, smallest = rungs
         rungs += [replace(rungs[-1], mask_interval=interval) for interval in _MASK_INTERVALS[:-1]]
         rungs += [replace(smallest, mask_interval=interval) for interval in _MASK_INTERVALS[-2:]]
-    elif may_track and not rungs:  # smaller than the network's own size it has nothing to offer but fewer masks
+    elif may_track and not rungs:  # the whole frame is as small as it gets
         rungs = [Rung(size, mask_interval=interval) for interval in _MASK_INTERVALS]
     return tuple(replace(rung, mask_interval=rung.mask_interval * mask_interval) for rung in (Rung(size), *rungs))
 
@@ -218,7 +207,7 @@ def _reach_target(
 ) -> RungChoice:
     """The best rung measured to make masks at the requested rate."""
     period = 1 / target_fps
-    rungs = candidate_rungs(pool.size, with_roi=config.region == "auto" and gains_from_roi(pool.first.info))
+    rungs = candidate_rungs(pool.size, with_roi=config.region == "auto")
     start, seconds = 0, whole.seconds
     for start, rung in enumerate(rungs):
         if rung.cost * whole.seconds > AFFORDABLE_SHARE * period and start < len(rungs) - 1:

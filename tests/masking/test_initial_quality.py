@@ -174,43 +174,32 @@ def test_with_tracking_it_starts_where_it_keeps_up(
     assert (rung.size, rung.region, rung.mask_interval) == (size, True, mask_interval)
 
 
-def _trained_at(machine: Machine, size: int) -> None:
-    """Have the machine's network be one that was trained at a size, and run at it."""
-    engine = FakeEngine(size=size)
-    engine.info = replace(engine.info, trained_size=size)
-    machine.pool = EnginePool(engine, machine._open)
+def _at(machine: Machine, size: int) -> None:
+    """Have the machine's network run at a size of its own."""
+    machine.pool = EnginePool(ConstantEngine(size), machine._open)
 
 
-@pytest.mark.parametrize(
-    ("may_track", "ways"),
-    [(True, [(192, 1), (192, 2), (192, 4), (192, 8)]), (False, [(192, 1)])],
-)
-def test_a_network_that_is_small_already_makes_fewer_masks_of_whole_frames_instead_of_regions(
-    monkeypatch: pytest.MonkeyPatch, may_track: bool, ways: list[tuple[int, int]]
+def test_a_small_network_sees_whole_frames_first_and_the_region_where_that_is_too_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch, 5)
+    _at(machine, 192)
+    choice = machine.choose()
+    assert choice.rung == Rung(192)
+    assert [(rung.size, rung.region) for rung in choice.rungs] == [(192, False), (160, True), (128, True)]
+
+
+@pytest.mark.parametrize(("may_track", "intervals"), [(True, [1, 2, 4, 8]), (False, [1])])
+def test_where_no_smaller_size_is_left_there_are_fewer_masks(
+    monkeypatch: pytest.MonkeyPatch, may_track: bool, intervals: list[int]
 ) -> None:
     machine = Machine(monkeypatch, 150)
-    _trained_at(machine, 192)
-    choice = machine.choose(may_track=may_track)
-    assert [(rung.size, rung.mask_interval) for rung in choice.rungs] == ways
-    assert {(rung.region, rung.cost) for rung in choice.rungs} == {(False, 1.0)}
-    assert (choice.budget is None) == (len(ways) == 1), "a single rung is never left"
-    with pytest.raises(UsageError, match="of the whole frame at 192x192: request fewer"):
-        machine.choose(target_fps=30)
-
-
-def test_such_a_network_sees_a_region_if_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, 150)
-    _trained_at(machine, 192)
-    assert machine.choose(region=160).rung == Rung(160, region=True, cost=(160 / 192) ** 2)
-
-
-@pytest.mark.parametrize("size", [224, 320])
-def test_a_network_of_more_pixels_than_the_region_has_sees_the_region(
-    monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    machine = Machine(monkeypatch, 60)
-    _trained_at(machine, size)
-    assert machine.choose().rung.region
+    _at(machine, 192)
+    choice = machine.choose(region="off", may_track=may_track)
+    assert [(rung.size, rung.region, rung.mask_interval) for rung in choice.rungs] == [
+        (192, False, interval) for interval in intervals
+    ]
+    assert (choice.budget is None) == (len(intervals) == 1), "a single rung is never left"
 
 
 def test_a_slow_cameras_masks_do_not_get_rarer_than_they_live(monkeypatch: pytest.MonkeyPatch) -> None:

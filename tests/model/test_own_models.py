@@ -36,9 +36,7 @@ def _names() -> list[str]:
 def test_there_is_none_before_one_is_saved(models: Path) -> None:
     assert own_models() == []
     assert not models.exists(), "looking creates nothing"
-    with pytest.raises(
-        UsageError, match=r"me: there is no such model: choose from full, lite.*none of your own"
-    ):
+    with pytest.raises(UsageError, match=r"me: there is no such model: choose from full, lite.*none of your own"):
         own_model("me")
 
 

@@ -187,7 +187,6 @@ class _Builder:
             input_size=self.config.input_size,
             weights=self.weights.label,
             fitting=self.weights.description.fitting,
-            trained_size=self.weights.description.size,
             config=replace(
                 self.config,
                 engine="openvino",

@@ -63,7 +63,6 @@ def open_tensorrt(
             input_size=config.input_size,
             weights=weights.label,
             fitting=weights.description.fitting,
-            trained_size=weights.description.size,
             config=replace(
                 config,
                 engine="tensorrt",

@@ -72,7 +72,6 @@ def graph_from_weights(
         # It scales as the authors do, by stretching; on a CPU OpenCV scales frames faster.
         takes_frames=device.type == "cuda" and weights.description.fit == "stretch",
         fitting=weights.description.fitting,
-        trained_size=weights.description.size,
         config=replace(config, engine="torch", precision=cast("Precision", precision), device=str(device)),
     )
     return BuiltGraph(graph, device, info)
