@@ -13,6 +13,7 @@
     │   └── EngineUnavailable   the engine, device or precision is not available on this machine
     ├── OutputError         6   an output cannot be opened or written
     └── MaskError           -   one mask is unusable: a slate replaces its frame, and the run goes on
+        └── MaskWithheld        nor are the masks before it, because their network is out of its depth
 
 Each message is one line that says what is wrong and how to fix it. Errors of other libraries are converted to these
 where the library is wrapped, with ``raise ... from``.
@@ -105,6 +106,10 @@ class OutputError(RtsodError):
 
 class MaskError(RtsodError):
     """One mask is unusable: its values are not finite or out of range, or it belongs to another frame."""
+
+
+class MaskWithheld(MaskError):
+    """The network is out of its depth: its masks, those that were handed out included, must not be shown."""
 
 
 NOT_ENOUGH_MEMORY: Final = "not enough memory or threads: close other programs, or raise the limits of this process"

@@ -29,6 +29,9 @@ class Drop(StrEnum):
     """A newer frame arrived before the compositor was free."""
     INVALID_MASK = "invalid_mask"
     """The mask was not finite or out of range. A slate was shown instead."""
+    DOUBTED = "doubted"
+    """The network was known to be out of its depth, and there was no mask of another one yet. A slate was shown
+    instead."""
     NO_MASK = "no_mask"
     """There was no mask yet to propagate. A slate was shown instead."""
     MASK_TOO_OLD = "mask_too_old"
@@ -42,7 +45,7 @@ class Drop(StrEnum):
 
 
 class Event(StrEnum):
-    """A device failed, or recovered."""
+    """A device or a network failed, or recovered."""
 
     SOURCE_FAILED = "source_failed"
     """Reading or opening failed; most often the camera was unplugged."""
@@ -64,6 +67,12 @@ class Event(StrEnum):
     ENGINE_FAILED = "engine_failed"
     ENGINE_STUCK = "engine_stuck"
     """An inference did not end."""
+    NETWORK_DOUBTED = "network_doubted"
+    """A small network did not know what it saw, so another one took over; see :mod:`rtsod.masking.watch`."""
+    NETWORK_TRUSTED = "network_trusted"
+    """It knew again, and took over again."""
+    TEACHER_FAILED = "teacher_failed"
+    """Nobody can look any more whether a small network knows what it sees."""
     OUTPUT_FAILED = "output_failed"
     """The virtual camera refused a picture."""
     OUTPUT_RECOVERED = "output_recovered"
@@ -96,6 +105,8 @@ class Work(StrEnum):
     """Masks computed and handed on."""
     FULL_FRAME_REFRESHES = "looks"
     """Additional inferences of the full frame, to relocate the subject."""
+    CHECKS = "checks"
+    """Looks of a teacher at whole frames, to see whether a small network knows what it sees."""
     STATIC = "still"
     """Frames that were due for a mask and got none, because the picture was static."""
 
@@ -242,7 +253,7 @@ class Metrics:
             self._dropped[reason] += count
 
     def event(self, event: Event) -> None:
-        """Count a device's failure or recovery."""
+        """Count a failure or a recovery."""
         with self._lock:
             self._events[event] += 1
 

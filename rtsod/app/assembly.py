@@ -24,24 +24,24 @@ from rtsod.app.edges import (
     report_source,
 )
 from rtsod.app.engines import NetworkAhead, open_engine_pool
-from rtsod.app.plain_words import masks_line
+from rtsod.app.planning import plan_run
+from rtsod.app.watching import open_masker
 from rtsod.composite.compositor import Compositor
-from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, QualityConfig, RunConfig, Sync
+from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, RunConfig, Sync
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.frame_skip import FrameSkipPolicy
-from rtsod.masking.initial_quality import build_masker, build_refresher, check_quality, choose_rungs, first_size
-from rtsod.masking.time_budget import check_sync, choose_sync, default_mask_age, inference_cost
+from rtsod.masking.initial_quality import check_quality, first_size
+from rtsod.masking.time_budget import check_sync
 from rtsod.metrics import Metrics, Snapshot
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.pipeline.presenter import Composing
-from rtsod.progress import Notify
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
 from rtsod.system.files import check_writable
-from rtsod.system.machine import available_cores, thread_count
+from rtsod.system.machine import thread_count
 
 _log = logging.getLogger(__name__)
 
@@ -148,9 +148,7 @@ def build_run(
         _log.info("masks are too old after %.2f s", plan.max_mask_age)
         if demand.virtual_camera is not None:
             demand.virtual_camera.limit_age(plan.max_mask_age)
-        refresher = build_refresher(source.info, pool, metrics)
-        opened.callback(refresher.close)
-        masker = build_masker(plan, source.info, pool, refresher, metrics)
+        masker = open_masker(config, engine, plan, source.info, pool, metrics, opened, reporter.notify)
         pipeline = build_pipeline(
             plan, run_config, config.picture, source, masker, compositor, sinks, metrics, clock=clock
         )
@@ -204,42 +202,6 @@ def build_pipeline(
     )
 
 
-def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: EnginePool, notify: Notify) -> MaskPlan:
-    """Time the network and decide what was left open: how masks are made, and whether frames are locked or tracked.
-
-    Args:
-        quality: what may be given up for speed.
-        run: what was requested of sync, mask interval and mask age.
-        info: the source's.
-        pool: its first engine is warm afterwards.
-        notify: receives a line if quality is given up for speed.
-
-    Raises:
-        RtsodError: the request cannot be met.
-    """
-    cores = available_cores()
-    first = pool.first.info.input_size
-    whole = inference_cost(pool.first, info, cores).scaled((pool.size / first) ** 2)
-    run = _track_below_camera_rate(quality, run, info)
-    sync = choose_sync(run, info)
-    choice = choose_rungs(
-        quality, info, pool, whole, cores, mask_interval=run.mask_interval, may_track=sync in ("auto", "tracked")
-    )
-    if choice.reason is not None:
-        _log.info("quality: %s", choice.reason)
-    plan = MaskPlan(
-        choice.rungs,
-        max_mask_age=run.max_mask_age or default_mask_age(whole.seconds, "locked" if sync == "locked" else "tracked"),
-        start=choice.start,
-        budget=choice.budget,
-        sync=sync,
-        mask_interval=run.mask_interval,
-    )
-    if (line := masks_line(plan)) is not None:
-        notify(line)
-    return plan
-
-
 def check_options(config: AppConfig, info: SourceInfo) -> None:
     """Refuse options that do not fit the source, before the network is opened, which takes longer.
 
@@ -280,13 +242,6 @@ class _Demand:
 
     def __call__(self) -> bool:
         return self.virtual_camera is None or self.virtual_camera.is_read
-
-
-def _track_below_camera_rate(quality: QualityConfig, run: RunConfig, info: SourceInfo) -> RunConfig:
-    """With fewer masks requested than the camera has frames, track the frames between, unless that was refused."""
-    if not info.live or info.fps is None or quality.target_fps is None or run.sync == "locked" or run.mask_interval > 1:
-        return run
-    return replace(run, mask_interval=max(1, int(info.fps / quality.target_fps)))
 
 
 def _show_slate(compositor: Compositor, sinks: Sequence[Sink], info: SourceInfo) -> None:

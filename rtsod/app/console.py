@@ -42,6 +42,7 @@ MIN_HELD_FRAMES: Final = 30
 _WORK_WORDS: Final = {
     Work.MASKS: "masks",
     Work.FULL_FRAME_REFRESHES: "full-frame refreshes",
+    Work.CHECKS: "checks by the teacher",
     Work.STATIC: "static frames skipped",
 }
 """How the summary line names what inference did."""

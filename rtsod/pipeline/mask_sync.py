@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
-from rtsod.errors import MaskError
+from rtsod.errors import MaskError, MaskWithheld
 from rtsod.frames import Frame, MaskedFrame, PropagatedFrame
 from rtsod.interfaces import Masker
 from rtsod.mask_plan import MaskPlan
@@ -110,6 +110,8 @@ class MaskSynchronizer:
         self._patience = patience
         self._masked: tuple[MaskedFrame, ...] = ()
         """The newest frames with their own masks, oldest first. Replaced as a whole, so readers need no lock."""
+        self._without = Drop.NO_MASK
+        """Why there is none, where there is none."""
 
     def mask_for(self, frame: Frame) -> Decision:
         """The frame's own mask or, in a tracked file, the one before it, propagated while no mask is due.
@@ -129,7 +131,10 @@ class MaskSynchronizer:
         return decision
 
     def refresh(self, frame: Frame) -> None:
-        """Make a mask of this live frame, if one is due. An invalid mask leaves the newest one in place."""
+        """Make a mask of this live frame, if one is due.
+
+        An invalid mask leaves the newest one in place; one that is withheld withdraws those before it.
+        """
         newest = self._newest()
         try:
             if newest is not None and not self._is_due(newest, frame):
@@ -147,11 +152,11 @@ class MaskSynchronizer:
         if self._patience is not None and self._masker.mask_interval == 1:
             self._patience.await_mask(frame)
         newest = self._newest(up_to=frame.index)
-        reason = Drop.NO_MASK if newest is None else self._withhold(newest.mask.captured_at)
+        reason = self._without if newest is None else self._withhold(newest.mask.captured_at)
         if newest is None or reason is not None:
             if reason is not Drop.PAUSED:
                 self._observe(frame)
-            return Rejected(frame, reason or Drop.NO_MASK)
+            return Rejected(frame, reason or self._without)
         if newest.frame.index == frame.index:
             return newest
         return self._propagated(newest, frame) or HoldLast(frame, newest)
@@ -184,6 +189,9 @@ class MaskSynchronizer:
             return Rejected(frame, reason)
         try:
             masked = MaskedFrame(frame, self._masker.mask(frame))
+        except MaskWithheld:
+            self._masked, self._without = (), Drop.DOUBTED
+            return Rejected(frame, Drop.DOUBTED)
         except MaskError:
             self._metrics.invalid_mask()
             return Rejected(frame, Drop.INVALID_MASK)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rtsod.app import assembly
-from rtsod.app.assembly import plan_run
+from rtsod.app.planning import plan_run
 from rtsod.backends.constant import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.errors import UsageError

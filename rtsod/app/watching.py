@@ -1,0 +1,189 @@
+"""Opens what keeps watch over a small network: a teacher that looks at its frames, and lite, which takes over."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rtsod.app.console import SilentReporter
+from rtsod.app.engines import open_engine_pool
+from rtsod.app.planning import plan_run
+from rtsod.backends import open_engine
+from rtsod.backends.supervised import SupervisedEngine
+from rtsod.config import AppConfig, EngineConfig
+from rtsod.frames import Frame, Mask, SourceInfo
+from rtsod.interfaces import Engine, Masker
+from rtsod.mask_plan import MaskPlan
+from rtsod.masking.doubt import DEFAULT_THRESHOLD, Doubt
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.initial_quality import build_masker, build_refresher
+from rtsod.masking.opening import Opening
+from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresher
+from rtsod.masking.time_budget import inference_cost
+from rtsod.masking.watch import LOOK_SECONDS, LOOK_SHARE, WatchedMasker
+from rtsod.masking.watch_reports import WatchReports
+from rtsod.masking.whole_frame import WholeFrame
+from rtsod.metrics import Metrics
+from rtsod.model.description import PUBLISHED_DESCRIPTIONS
+from rtsod.model.weights import is_first_use, resolve
+from rtsod.progress import Notify
+from rtsod.system.machine import available_cores, thread_count
+from rtsod.system.priority import give_way
+
+_log = logging.getLogger(__name__)
+
+FALLBACK: Final = "lite"
+"""The network that takes over: it knows everything that is salient, and runs on every machine that can run a call."""
+_FULL_COST_RATIO: Final = 3.0
+"""What an inference of full costs at least, in inferences of lite: by their multiplications. It decides only whether to
+try; full is then measured."""
+
+
+def is_watched(config: EngineConfig) -> bool:
+    """Whether a run's network is a small one that knows little: any but the published ones and files of weights."""
+    return config.weights is None and config.model is not None and config.model not in PUBLISHED_DESCRIPTIONS
+
+
+def open_masker(
+    config: AppConfig,
+    engine: EngineConfig,
+    plan: MaskPlan,
+    info: SourceInfo,
+    pool: EnginePool,
+    metrics: Metrics,
+    opened: ExitStack,
+    notify: Notify,
+) -> Masker:
+    """Build the masker of a run, watched where its network is a small one.
+
+    Args:
+        config: of the whole run.
+        engine: the network that runs, ``config.engine`` with its precision decided.
+        plan: of the run.
+        info: the source's.
+        pool: the network; the caller closes it.
+        metrics: counts the masks.
+        opened: closes what is opened here.
+        notify: receives a line when another network takes over, and when nobody can watch.
+    """
+    refresher = build_refresher(info, pool, metrics)
+    opened.callback(refresher.close)
+
+    def student() -> Masker:
+        return build_masker(plan, info, pool, refresher, metrics)
+
+    if not is_watched(engine):
+        return student()
+    lite = EngineConfig(FALLBACK, engine.engine, engine.precision, engine.device)
+    fallback = _Fallback(lite, config, info, metrics)
+    opened.callback(fallback.close)
+    teacher = _open_teacher(lite, info, fallback, metrics, opened)
+
+    def whole(frame: Frame) -> Mask:
+        return WholeFrame(pool.open(pool.size), metrics, stills=info.stills).mask(frame)
+
+    return WatchedMasker(
+        student,
+        whole,
+        fallback.masker,
+        teacher,
+        Doubt(doubt_threshold(engine)),
+        metrics,
+        WatchReports(pool.info.model, FALLBACK, metrics, notify),
+        interval=0.0 if info.stills else LOOK_SECONDS,
+    )
+
+
+def doubt_threshold(config: EngineConfig) -> float:
+    """Agreement below which a network is suspected: what its card says, or else the default."""
+    return DEFAULT_THRESHOLD
+
+
+@dataclass(frozen=True, slots=True)
+class _Taker:
+    """Everything about the network that takes over."""
+
+    pool: EnginePool
+    plan: MaskPlan
+    refresher: Refresher
+
+    def close(self) -> None:
+        self.refresher.close()
+        self.pool.close()
+
+
+class _Fallback:
+    """Lite, opened when it is first asked for."""
+
+    def __init__(self, lite: EngineConfig, config: AppConfig, info: SourceInfo, metrics: Metrics) -> None:
+        self._lite, self._config, self._info, self._metrics = lite, config, info, metrics
+        self._opening = Opening(self._open, _Taker.close, in_place=not info.live, name="fallback-opener")
+        self.close: Final = self._opening.close
+
+    def masker(self) -> Masker | None:
+        """A new masker, or None while the network is being opened."""
+        taker = self._opening.ready()
+        if taker is None:
+            return None
+        return build_masker(taker.plan, self._info, taker.pool, taker.refresher, self._metrics)
+
+    def engine(self) -> Engine:
+        """The network at the size of whole frames, for files."""
+        taker = self._opening.ready()
+        assert taker is not None, "it is opened in place"
+        return taker.pool.open(taker.pool.size)
+
+    def _open(self) -> _Taker:
+        pool = open_engine_pool(self._lite, SilentReporter(), self._metrics.event)
+        try:
+            quality = replace(self._config.quality, target_fps=None)  # as well as it can be done then
+            plan = plan_run(quality, self._config.run, self._info, pool, _log.info)
+            if plan.budget is not None:
+                pool.wait_until_ready(plan.rung.size)
+            return _Taker(pool, plan, build_refresher(self._info, pool, self._metrics))
+        except BaseException:
+            pool.close()
+            raise
+
+
+def _open_teacher(
+    lite: EngineConfig, info: SourceInfo, fallback: _Fallback, metrics: Metrics, opened: ExitStack
+) -> Refresher:
+    """Who looks: for files lite, so that their masks do not depend on the machine; else the best that is affordable."""
+    if not info.live:
+        return InPlaceRefresher(fallback.engine, metrics)
+    opening = Opening(lambda: _best_teacher(lite, info, metrics), lambda engine: engine.close(), name="teacher-opener")
+    opened.callback(opening.close)
+    refresher = BackgroundRefresher(opening.ready, metrics)
+    opened.callback(refresher.close)
+    return refresher
+
+
+def _best_teacher(lite: EngineConfig, info: SourceInfo, metrics: Metrics) -> Engine:
+    """Full, where a look of it takes little enough of the processor and it is on this machine already; else lite."""
+    give_way()  # the thread's threads inherit it: nobody waits for a look
+    engine, seconds = _open_beside(lite, info, metrics)
+    full = replace(lite, model="full")
+    if _FULL_COST_RATIO * seconds > LOOK_SHARE * LOOK_SECONDS or is_first_use(resolve(full)):
+        return engine
+    better, seconds = _open_beside(full, info, metrics)
+    if seconds > LOOK_SHARE * LOOK_SECONDS:
+        engine, better = better, engine
+    engine.close()
+    return better
+
+
+def _open_beside(config: EngineConfig, info: SourceInfo, metrics: Metrics) -> tuple[Engine, float]:
+    """An engine that gives way to all others, and what an inference takes: seconds of one core, or of a device."""
+    threads = max(1, thread_count() // 2)
+
+    def reopen() -> Engine:
+        give_way()
+        narrow = replace(config, threads=threads)
+        return open_engine(narrow, resolve(narrow), _log.info)
+
+    engine = SupervisedEngine(reopen(), reopen, on_event=metrics.event, gives_way=True)
+    cost = inference_cost(engine, info, min(threads, available_cores()))
+    return engine, max(cost.seconds, cost.cpu_seconds)
