@@ -12,6 +12,7 @@ from rtsod.app.assembly import sync_that_ran
 from rtsod.app.console import Reporter, frozen_picture_hint
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
+from rtsod.errors import MaskWithheld
 from rtsod.frames import Alpha, Composited, Frame, Image, MaskedFrame, PropagatedFrame
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Metrics, Snapshot
@@ -53,7 +54,7 @@ class Stage:
         self.sink = CollectingSink()
         self.cue: dict[int, Callable[[], None]] = {}
         """What happens just before a frame is read."""
-        self.answers: dict[int, Alpha] = {}
+        self.answers: dict[int, Alpha | MaskWithheld] = {}
         self._may_answer = threading.Semaphore(0)
         self._calls = threading.Semaphore(0)
         self._dealt_with = threading.Condition()
@@ -82,7 +83,10 @@ class Stage:
     def _answer(self, call: int) -> Alpha:
         self._calls.release()
         assert self._may_answer.acquire(timeout=10)
-        return self.answers.get(call, right_half(64))
+        answer = self.answers.get(call, right_half(64))
+        if isinstance(answer, MaskWithheld):
+            raise answer
+        return answer
 
     def _before(self, index: int) -> None:
         self._until_dealt_with(index)
@@ -153,6 +157,16 @@ def test_an_invalid_mask_does_not_replace_a_valid_one() -> None:
     numbers = stage.run()
     assert numbers["invalid_masks"] == 1
     assert numbers["composited"] == FRAMES - 2
+
+
+def test_a_mask_that_is_withheld_withdraws_those_before_it() -> None:
+    stage = Stage(UnchangedPropagator())
+    stage.answers = {1: MaskWithheld("out of its depth")}
+    stage.cue = {6: stage.let_the_engine_answer}
+    numbers = stage.run()
+    assert [p.is_slate for p in stage.shown] == [True] * 2 + [False] * 4 + [True] * (FRAMES - 6)
+    assert numbers["dropped"] == {"no_mask": 2, "doubted": FRAMES - 6}
+    assert numbers["invalid_masks"] == 0
 
 
 def test_without_reliable_flow_the_newest_frame_with_its_own_mask_is_shown_once() -> None:

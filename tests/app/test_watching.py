@@ -1,0 +1,159 @@
+"""A run with a small network: who watches it, and that everything that was opened for that is closed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtsod.app import watching
+from rtsod.app.assembly import build_run
+from rtsod.app.console import SilentReporter
+from rtsod.config import AppConfig, EngineConfig, PictureConfig
+from rtsod.errors import EngineError
+from rtsod.frames import Alpha, Image
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.opening import Opening
+from rtsod.metrics import Event, Metrics, Work
+from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, right_half, shows_watermark
+
+SIZE = 64
+ME = AppConfig(engine=EngineConfig("tiny"), picture=PictureConfig(backgrounds=("#00FF00",), steady=False))
+PLAN = MaskPlan((Rung(SIZE),), max_mask_age=30.0)
+
+
+class Closing(FakeEngine):
+    """Says whether it was closed, and takes time on a fake clock."""
+
+    def __init__(self, model: str = "lite", takes: float = 0.0) -> None:
+        super().__init__(size=SIZE)
+        self.asked = threading.Event()
+        self.info = replace(self.info, model=model, inference_seconds=takes)
+        self.closed = False
+
+    def infer(self, image: Image) -> Alpha:
+        self.asked.set()
+        return super().infer(image)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Lines(SilentReporter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def notify(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class Run:
+    """A run of ten frames, whose student sees everything as the subject from ``wrong_from`` on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, live: bool, wrong_from: int) -> None:
+        self.fallback, self.teacher, self.reporter = Closing(), Closing(), Lines()
+        self._shown = threading.Semaphore(1)
+        self.metrics, self.sink = Metrics(), CollectingSink(before=lambda count: self._shown.release())
+        self.opens: BaseException | None = None
+        monkeypatch.setattr(watching, "open_engine_pool", self._open_fallback)
+        monkeypatch.setattr(watching, "_best_teacher", lambda *_: self.teacher)
+        everything = np.ones((SIZE, SIZE), np.float32)
+        self.student = FakeEngine(lambda call: everything if call >= wrong_from else right_half(SIZE))
+        self.source = FakeSource(
+            10, live=live, clock=time.perf_counter, before=self._before if live else lambda index: None
+        )
+
+    def _open_fallback(self, *_: Any, **__: Any) -> EnginePool:
+        if self.opens is not None:
+            raise self.opens
+        return EnginePool(self.fallback)
+
+    def _before(self, index: int) -> None:
+        """Live: a frame comes once the one before was shown, and the third one once somebody has looked."""
+        assert self._shown.acquire(timeout=10)
+        assert index != 2 or self.teacher.asked.wait(10)
+
+    def run(self) -> None:
+        with build_run(
+            ME, source=self.source, sinks=[self.sink], pool=EnginePool(self.student), plan=PLAN, metrics=self.metrics,
+            reporter=self.reporter,
+        ) as run:  # fmt: skip
+            run.pipeline.run(interval=0.001)
+
+
+def test_a_file_whose_student_knows_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch, live=False, wrong_from=100)
+    run.run()
+    assert run.student.calls == 10
+    assert run.fallback.closed
+    assert run.metrics.snapshot()["work"] == {Work.MASKS: 10, Work.CHECKS: run.fallback.calls}
+    assert run.reporter.lines == []
+
+
+def test_a_file_whose_student_does_not_know_never_shows_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch, live=False, wrong_from=0)
+    run.run()
+    numbers = run.metrics.snapshot()
+    assert (numbers["composited"], numbers["events"]) == (10, {Event.NETWORK_DOUBTED: 1})
+    assert not any(shows_watermark(picture.image) for picture in run.sink.pictures)
+    assert [line for line in run.reporter.lines if "lite takes over" in line] == run.reporter.lines
+    assert run.fallback.closed
+
+
+def test_live_input_is_looked_at_beside_its_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "Opening", partial(Opening, in_place=True))  # so that the first frame is looked at
+    run = Run(monkeypatch, live=True, wrong_from=100)
+    run.run()
+    assert run.metrics.snapshot()["work"] == {Work.MASKS: 10, Work.CHECKS: run.teacher.calls}
+    assert run.teacher.closed
+    assert run.fallback.calls == 0
+
+
+def test_without_the_other_network_nobody_checks_a_file_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch, live=False, wrong_from=100)
+    run.opens = EngineError("no weights here")
+    run.run()
+    assert run.metrics.snapshot()["events"] == {Event.TEACHER_FAILED: 1}
+    assert run.reporter.lines == [
+        "masks: what none sees cannot be checked, so nobody checks its masks: no weights here"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "watched"),
+    [(None, None, False), ("full", None, False), ("lite", None, False), ("tiny", None, True), ("me", None, True)],
+)
+def test_small_networks_are_watched(model: str | None, weights: None, watched: bool) -> None:
+    assert watching.is_watched(EngineConfig(model, weights=weights)) is watched
+
+
+@pytest.mark.parametrize(
+    ("lite", "full", "is_here", "expected"),
+    [
+        (0.06, 0.18, True, "full"),
+        (0.06, 0.36, True, "lite"),
+        (0.12, 0.15, True, "lite"),
+        (0.01, 0.03, False, "lite"),
+    ],
+    ids=["full is affordable", "full is too slow", "full need not be tried", "full would be downloaded"],
+)
+def test_the_best_teacher_that_is_affordable_looks(
+    lite: float, full: float, is_here: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = {"lite": Closing("lite", lite), "full": Closing("full", full)}
+    monkeypatch.setattr(watching, "give_way", lambda: None)
+    monkeypatch.setattr(watching, "is_first_use", lambda weights: not is_here)
+    monkeypatch.setattr(watching, "open_engine", lambda config, *_: opened[config.model])
+    engine = watching._best_teacher(EngineConfig("lite"), FakeSource(0).info, Metrics())
+    assert engine.info.model == expected
+    other = opened["full" if expected == "lite" else "lite"]
+    engine.close()
+    assert other.closed or other.calls == 0
+    assert opened[expected].closed
