@@ -21,24 +21,23 @@ from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.initial_quality import build_masker, build_refresher
 from rtsod.masking.opening import Opening
 from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresher
-from rtsod.masking.time_budget import inference_cost
-from rtsod.masking.watch import LOOK_SECONDS, LOOK_SHARE, WatchedMasker
+from rtsod.masking.watch import LOOK_SECONDS, WatchedMasker
 from rtsod.masking.watch_reports import WatchReports
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 from rtsod.model.description import PUBLISHED_DESCRIPTIONS
-from rtsod.model.weights import is_first_use, resolve
+from rtsod.model.stored import stored_card, stored_model
+from rtsod.model.weights import resolve
 from rtsod.progress import Notify
-from rtsod.system.machine import available_cores, thread_count
+from rtsod.system.machine import thread_count
 from rtsod.system.priority import give_way
 
 _log = logging.getLogger(__name__)
 
 FALLBACK: Final = "lite"
-"""The network that takes over: it knows everything that is salient, and runs on every machine that can run a call."""
-_FULL_COST_RATIO: Final = 3.0
-"""What an inference of full costs at least, in inferences of lite: by their multiplications. It decides only whether to
-try; full is then measured."""
+"""The network that takes over: it knows everything that is salient, and runs on every machine that can run a call. It
+is the teacher, too: full notices no more of what small networks get wrong, contradicts them in single frames of what
+they know, and takes 2.4 times as long. See docs/decisions/masks-and-motion.md."""
 
 
 def is_watched(config: EngineConfig) -> bool:
@@ -97,8 +96,17 @@ def open_masker(
 
 
 def doubt_threshold(config: EngineConfig) -> float:
-    """Agreement below which a network is suspected: what its card says, or else the default."""
-    return DEFAULT_THRESHOLD
+    """Agreement below which a small network is suspected: what its card says, or else the default.
+
+    Args:
+        config: names the network.
+
+    Raises:
+        RtsodError: there is no such network, or its files are damaged.
+    """
+    assert config.model is not None
+    card = stored_card(stored_model(config.model), resolve(config).sha256)
+    return DEFAULT_THRESHOLD if card is None or card.doubt_iou is None else card.doubt_iou
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,39 +159,22 @@ class _Fallback:
 def _open_teacher(
     lite: EngineConfig, info: SourceInfo, fallback: _Fallback, metrics: Metrics, opened: ExitStack
 ) -> Refresher:
-    """Who looks: for files lite, so that their masks do not depend on the machine; else the best that is affordable."""
+    """Who looks: for files the network that may take over, in place; for live input another one of the same."""
     if not info.live:
         return InPlaceRefresher(fallback.engine, metrics)
-    opening = Opening(lambda: _best_teacher(lite, info, metrics), lambda engine: engine.close(), name="teacher-opener")
+    opening = Opening(lambda: _open_beside(lite, metrics), lambda engine: engine.close(), name="teacher-opener")
     opened.callback(opening.close)
     refresher = BackgroundRefresher(opening.ready, metrics)
     opened.callback(refresher.close)
     return refresher
 
 
-def _best_teacher(lite: EngineConfig, info: SourceInfo, metrics: Metrics) -> Engine:
-    """Full, where a look of it takes little enough of the processor and it is on this machine already; else lite."""
-    give_way()  # the thread's threads inherit it: nobody waits for a look
-    engine, seconds = _open_beside(lite, info, metrics)
-    full = replace(lite, model="full")
-    if _FULL_COST_RATIO * seconds > LOOK_SHARE * LOOK_SECONDS or is_first_use(resolve(full)):
-        return engine
-    better, seconds = _open_beside(full, info, metrics)
-    if seconds > LOOK_SHARE * LOOK_SECONDS:
-        engine, better = better, engine
-    engine.close()
-    return better
-
-
-def _open_beside(config: EngineConfig, info: SourceInfo, metrics: Metrics) -> tuple[Engine, float]:
-    """An engine that gives way to all others, and what an inference takes: seconds of one core, or of a device."""
-    threads = max(1, thread_count() // 2)
+def _open_beside(config: EngineConfig, metrics: Metrics) -> Engine:
+    """An engine that gives way to all others, in half of the threads."""
+    narrow = replace(config, threads=max(1, thread_count() // 2))
 
     def reopen() -> Engine:
-        give_way()
-        narrow = replace(config, threads=threads)
+        give_way()  # the thread's threads inherit it: nobody waits for a look
         return open_engine(narrow, resolve(narrow), _log.info)
 
-    engine = SupervisedEngine(reopen(), reopen, on_event=metrics.event, gives_way=True)
-    cost = inference_cost(engine, info, min(threads, available_cores()))
-    return engine, max(cost.seconds, cost.cpu_seconds)
+    return SupervisedEngine(reopen(), reopen, on_event=metrics.event, gives_way=True)

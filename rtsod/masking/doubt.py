@@ -11,8 +11,10 @@ import numpy as np
 from rtsod.frames import Alpha
 from rtsod.imaging.iou import THRESHOLD
 
-DEFAULT_THRESHOLD: Final = 0.9
-"""Agreement below which a network is suspected, where its card gives no threshold of its own."""
+DEFAULT_THRESHOLD: Final = 0.95
+"""Agreement below which a network is suspected, where its card gives no threshold of its own. Measured with a network
+that was trained for five minutes on one person in one room, and lite as its teacher: .963 is the lowest of 144 frames
+that it knows, .90 to .94 those of a person whom it gets wrong, .35 to .91 most other rooms, .52 half of the light."""
 CONFIRMING_LOOKS: Final = 2
 """So many looks in a row must disagree: one alone may be a frame that is blurred by motion."""
 RETURN_SHARE: Final = 1 / 3

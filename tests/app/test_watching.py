@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from rtsod.config import AppConfig, EngineConfig, PictureConfig
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, Image
 from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.doubt import DEFAULT_THRESHOLD
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.opening import Opening
 from rtsod.metrics import Event, Metrics, Work
 from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, right_half, shows_watermark
+from tests.support.own_models import in_folder, save_model
 
 SIZE = 64
 ME = AppConfig(engine=EngineConfig("tiny"), picture=PictureConfig(backgrounds=("#00FF00",), steady=False))
@@ -29,12 +32,12 @@ PLAN = MaskPlan((Rung(SIZE),), max_mask_age=30.0)
 
 
 class Closing(FakeEngine):
-    """Says whether it was closed, and takes time on a fake clock."""
+    """Says whether it was asked, and closed."""
 
-    def __init__(self, model: str = "lite", takes: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__(size=SIZE)
+        self.info = replace(self.info, inference_seconds=0.01)
         self.asked = threading.Event()
-        self.info = replace(self.info, model=model, inference_seconds=takes)
         self.closed = False
 
     def infer(self, image: Image) -> Alpha:
@@ -63,7 +66,8 @@ class Run:
         self.metrics, self.sink = Metrics(), CollectingSink(before=lambda count: self._shown.release())
         self.opens: BaseException | None = None
         monkeypatch.setattr(watching, "open_engine_pool", self._open_fallback)
-        monkeypatch.setattr(watching, "_best_teacher", lambda *_: self.teacher)
+        monkeypatch.setattr(watching, "_open_beside", lambda *_: self.teacher)
+        monkeypatch.setattr(watching, "doubt_threshold", lambda config: DEFAULT_THRESHOLD)
         everything = np.ones((SIZE, SIZE), np.float32)
         self.student = FakeEngine(lambda call: everything if call >= wrong_from else right_half(SIZE))
         self.source = FakeSource(
@@ -134,26 +138,26 @@ def test_small_networks_are_watched(model: str | None, weights: None, watched: b
     assert watching.is_watched(EngineConfig(model, weights=weights)) is watched
 
 
-@pytest.mark.parametrize(
-    ("lite", "full", "is_here", "expected"),
-    [
-        (0.06, 0.18, True, "full"),
-        (0.06, 0.36, True, "lite"),
-        (0.12, 0.15, True, "lite"),
-        (0.01, 0.03, False, "lite"),
-    ],
-    ids=["full is affordable", "full is too slow", "full need not be tried", "full would be downloaded"],
-)
-def test_the_best_teacher_that_is_affordable_looks(
-    lite: float, full: float, is_here: bool, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = {"lite": Closing("lite", lite), "full": Closing("full", full)}
-    monkeypatch.setattr(watching, "give_way", lambda: None)
-    monkeypatch.setattr(watching, "is_first_use", lambda weights: not is_here)
-    monkeypatch.setattr(watching, "open_engine", lambda config, *_: opened[config.model])
-    engine = watching._best_teacher(EngineConfig("lite"), FakeSource(0).info, Metrics())
-    assert engine.info.model == expected
-    other = opened["full" if expected == "lite" else "lite"]
-    engine.close()
-    assert other.closed or other.calls == 0
-    assert opened[expected].closed
+def test_a_card_says_when_its_model_is_doubted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_folder(tmp_path, monkeypatch)
+    save_model("careful", doubt_iou=0.97)
+    save_model("plain", doubt_iou=None)
+    assert watching.doubt_threshold(EngineConfig("careful", input_size=64)) == 0.97
+    assert watching.doubt_threshold(EngineConfig("plain", input_size=64)) == DEFAULT_THRESHOLD
+
+
+def test_who_looks_leaves_the_processor_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, engine = list[EngineConfig](), Closing()
+
+    def open_engine(config: EngineConfig, *_: Any) -> Closing:
+        opened.append(config)
+        return engine
+
+    gave_way = list[None]()
+    monkeypatch.setattr(watching, "open_engine", open_engine)
+    monkeypatch.setattr(watching, "thread_count", lambda: 4)
+    monkeypatch.setattr(watching, "give_way", lambda: gave_way.append(None))
+    beside = watching._open_beside(EngineConfig("lite"), Metrics())
+    assert ([config.threads for config in opened], len(gave_way)) == ([2], 1)
+    beside.close()
+    assert engine.closed
