@@ -155,9 +155,9 @@ def judge(case: Case, student: Network, teachers: dict[str, Network]) -> dict[st
         result[key] = [round(float(number), 4) for number in np.percentile(numbers, (0, 5, 50))]
     for measure in ("agreement", "IoU"):
         for name in teachers:
-            numbers = np.array(values[f"{measure} with {name}"])
+            agreed = np.array(values[f"{measure} with {name}"])
             result[f"alarms by {measure} with {name}"] = [
-                round(_alarms(case, numbers < limit), 3) for limit in THRESHOLDS
+                round(_alarms(case, agreed < limit), 3) for limit in THRESHOLDS
             ]
     return result
 

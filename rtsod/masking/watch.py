@@ -28,8 +28,11 @@ LOOK_SECONDS: Final = 1.0
 is found out within two seconds, also where nothing in the picture gives it away sooner."""
 CUE_SECONDS: Final = 0.25
 """Shortest time, in seconds, between two looks that something in the picture gave rise to."""
-LOOK_SHARE: Final = 0.2
-"""Largest share of the time that looks at live input take: where one takes long, they become rarer."""
+LOOK_SHARE: Final = 0.5
+"""Largest share of the time that looks at live input take: where one takes long, they become rarer. A look takes most
+of its time waiting, because it gives way to everything else."""
+CUE_SHARE: Final = 0.2
+"""The same, for looks that something in the picture gave rise to: there may always be something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +162,10 @@ class WatchedMasker:
         if self._looked_at is None or self._doubt.trust is Trust.SUSPECTED:
             return True
         elapsed = made.frame.time - self._looked_at
-        least = 0.0 if self._in_place else self._look_seconds / LOOK_SHARE  # files do not depend on the machine's speed
-        if elapsed >= max(self._interval, least):
+        busy = 0.0 if self._in_place else self._look_seconds  # files do not depend on the machine's speed
+        if elapsed >= max(self._interval, busy / LOOK_SHARE):
             return True
-        if made.mask is None or elapsed < max(CUE_SECONDS, least):
+        if made.mask is None or elapsed < max(CUE_SECONDS, busy / CUE_SHARE):
             return False
         return self._cues.has_changed(made.frame.image, made.mask.alpha)
 

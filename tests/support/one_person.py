@@ -28,7 +28,8 @@ class OnePerson:
 
     def __init__(self, images: Sequence[Image], maps: Sequence[Alpha]) -> None:
         colours = np.stack([_bins(shrink(image, SIZE)) for image in images])
-        subject = np.stack([cv2.resize(alpha, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for alpha in maps])
+        small = [cv2.resize(alpha, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for alpha in maps]
+        subject = np.asarray(np.stack(small), np.float32)
         self._of_colour = _log_odds(colours, subject, _LEVELS**3)
         place = cv2.GaussianBlur(subject.mean(axis=0), (0, 0), 6)
         self._of_place = np.log((place + 0.02) / (1.02 - place))
