@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rtsod.app import assembly, edges, engines
+from rtsod.app import edges, engines, planning
 from rtsod.app import run as app_run
 from rtsod.app.next_step import next_step
 from rtsod.app.plain_words import masks_line, small_line, source_line, summary_line
@@ -92,7 +92,7 @@ def test_a_first_run_prints_at_most_eight_plain_lines(
         cv2.imwrite(str(tmp_path / "photos" / name), np.full((40, 60, 3), 90, np.uint8))
     monkeypatch.setattr("rtsod.system.v4l2.capture_devices", list)
     monkeypatch.setattr(engines, "open_engine", _first_start)
-    monkeypatch.setattr(assembly, "inference_cost", lambda *_: InferenceCost(0.2, 0.2))
+    monkeypatch.setattr(planning, "inference_cost", lambda *_: InferenceCost(0.2, 0.2))
     window = Availability("display", display, "no display: DISPLAY is not set")
     monkeypatch.setattr(edges, "display_available", lambda: window)
     monkeypatch.setattr("rtsod.sinks.display_available", lambda: window)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod.app import assembly
+from rtsod.app import planning
 from rtsod.app.planning import plan_run
 from rtsod.backends.constant import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
@@ -53,8 +53,8 @@ class Machine:
         self.may_open.set()
         self.pool = EnginePool(ConstantEngine(320), self._open)
         monkeypatch.setattr(initial_quality, "time_inference", self.seconds)
-        monkeypatch.setattr(assembly, "available_cores", lambda: 2.0)
-        monkeypatch.setattr(assembly, "inference_cost", lambda engine, info, cores: self.cost(engine.info.input_size))
+        monkeypatch.setattr(planning, "available_cores", lambda: 2.0)
+        monkeypatch.setattr(planning, "inference_cost", lambda engine, info, cores: self.cost(engine.info.input_size))
 
     def _open(self, size: int) -> Engine:
         self.opened.append(size)
@@ -243,7 +243,7 @@ def test_the_first_picture_needs_one_network(info: SourceInfo, options: dict[str
 def test_a_requested_rate_below_the_cameras_is_tracked(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "rtsod.app.assembly")
+    caplog.set_level(logging.INFO, "rtsod.app.planning")
     machine, said = Machine(monkeypatch, 40), list[str]()
     plan = plan_run(QualityConfig(target_fps=7), RunConfig(), CAMERA, machine.pool, said.append)
     assert (plan.sync, plan.mask_interval) == ("tracked", 4)
