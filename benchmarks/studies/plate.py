@@ -40,9 +40,9 @@ from rtsod.model.weights import resolve
 from rtsod.system.files import file_to_write
 
 CLIPS: Final = ("again.mkv", "book.mkv", "thanks.mkv")
-EVERY: Final = 6
+EVERY: Final = 12
 """One frame of a clip in so many: neighbours are nearly the same."""
-EMPTY: Final = 12
+EMPTY: Final = 10
 """Frames of the empty room: five seconds of a minute's recording have more."""
 FURNITURE: Final = (150, 230, 500, HEIGHT)
 """Left, top, right and bottom of the furniture, in pixels: a chair or a low shelf behind whoever is there."""

@@ -44,6 +44,10 @@ _MOST_MOTION: Final = 0.03
 further than far ones."""
 _GAINS: Final = (0.5, 2.0)
 """A channel may become so much darker or brighter; beyond that, other light falls from another place."""
+_SATURATED: Final = 4
+"""Levels from black and white within which a channel is clipped."""
+_LEAST_FITTED: Final = 100
+"""Pixels that a gain and an offset are fitted to, of every seventh."""
 _LEAST_SPREAD: Final = 6.0
 """Standard deviation, in levels, of what a gain and an offset can be told apart by."""
 _FIELD_SHARE: Final = 0.06
@@ -161,7 +165,8 @@ def matched(plate: Plate, frame: Image, label: Alpha) -> MatchedPlate:
     found = MatchedPlate(exposed, noise, known, plate.uncertainty)
     for _ in range(2):  # what is like the plate, under the label too, tells more about the light the second time
         sure = found.like(pixels) | (room & (np.abs(pixels - exposed).max(axis=2) < _MOST_FIELD))
-        found = MatchedPlate(exposed + _light(pixels - exposed, sure), noise, known, plate.uncertainty)
+        lit = np.clip(exposed + _light(pixels - exposed, sure), 0, 255)
+        found = MatchedPlate(lit, noise, known, plate.uncertainty)
     if found.like(pixels)[room].mean() < _LIKE_SHARE:
         raise PlateRefused("the light or the room is not what it was")
     return found
@@ -214,6 +219,10 @@ def _exposed(plate: Pixels, frame: Pixels, room: Where) -> Pixels:
     result = np.empty_like(plate)
     for channel in range(3):
         x, y = (each[..., channel][room][::_EVERY].astype(np.float64) for each in (plate, frame))
+        kept = (y > _SATURATED) & (y < 255 - _SATURATED)
+        if kept.sum() < _LEAST_FITTED:
+            raise PlateRefused("the picture is too bright or too dark")
+        x, y = x[kept], y[kept]  # what is saturated says nothing of the gain
         kept = np.ones(len(x), np.bool_)
         for _ in range(5):
             spread = float(x[kept].std())
@@ -226,7 +235,7 @@ def _exposed(plate: Pixels, frame: Pixels, room: Where) -> Pixels:
                 raise PlateRefused("the light is not what it was")
             off = np.abs(y - gain * x - offset)
             kept = off <= max(3.0, 2.5 * float(np.median(off)))
-        result[..., channel] = gain * plate[..., channel] + offset
+        result[..., channel] = np.clip(gain * plate[..., channel] + offset, 0, 255)
     return result
 
 

@@ -51,8 +51,9 @@ def left_and_lost(room: Room, plate: Plate, furniture: Alpha | None = None, **op
     [
         (0.0, {}), (0.0, {"moved": (3, -2)}), (3.0, {"gain": 1.15, "offset": -6}), (3.0, {"moved": (11.5, 6.2)}),
         (12.0, {"gain": 0.8, "offset": 5, "noise": 8}), (12.0, {"moved": (3, -2)}),
+        (12.0, {"gain": 1.4}),
     ],
-    ids=["flat", "flat and nudged", "faint and brighter", "faint and moved", "darker and noisy", "nudged"],
+    ids=["flat", "flat, nudged", "faint, brighter", "faint, moved", "darker, noisy", "nudged", "overexposed"],
 )  # fmt: skip
 def test_a_chair_that_touches_somebody_goes_and_they_stay(cloth: float, camera: dict[str, Any]) -> None:
     room = Room(cloth=cloth)
