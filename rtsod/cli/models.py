@@ -18,7 +18,7 @@ List, show and remove the models that --model takes by name.
 
 full and lite are the authors' networks. A model of your own is a folder with
 weights, a calibration for 8 bits, and a card that says from whom it learnt, how
-good it is, and how fast.
+good it is, and how fast. rtsod learn makes one.
 """
 _EPILOG: Final = """\
 examples:
@@ -74,7 +74,7 @@ def _list(*, as_json: bool) -> None:
         return
     lines = model_table([*own, *shipped]) if own or shipped else []
     if not own:
-        lines.append("no model of your own yet")
+        lines.append("no model of your own yet: rtsod learn makes one")
     answer("\n".join([*lines, f"the authors' networks: {', '.join(MODELS)}"]))
 
 

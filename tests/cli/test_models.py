@@ -45,7 +45,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
 
 
 def test_without_models_the_authors_networks_are_named(lines: Lines) -> None:
-    assert lines()[-2:] == ["no model of your own yet", "the authors' networks: full, lite"]
+    assert lines()[-2:] == ["no model of your own yet: rtsod learn makes one", "the authors' networks: full, lite"]
 
 
 def test_a_table_with_a_line_for_each_model(lines: Lines) -> None:

@@ -139,7 +139,10 @@ class _Builder:
             speedup = remembered_speedup(self.cache.core, self.cache.root)
             if speedup < _MIN_INT8_SPEEDUP:
                 raise EngineUnavailable(f"this CPU is only {speedup:.1f} times as fast in int8 as in fp32")
-            built = self.build("int8", _AUTO_TOLERANCE)
+            # A network that learnt one room is unsure of the test picture. Its calibration was compared with float32 on
+            # pictures of that room, which says more.
+            tolerance = _AUTO_TOLERANCE if self.weights.calibration is None else TOLERANCE
+            built = self.build("int8", tolerance)
         except EngineError as error:
             built = self.build("fp32")
             self.explain(f"precision auto: fp32, because int8 is not available: {error}")
