@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rtsod.imaging.iou import THRESHOLD
 from rtsod.learning.config import LearnConfig
 from rtsod.learning.correction import Correction
+from rtsod.learning.examples import Example
 from rtsod.learning.lesson import Lesson
 from rtsod.learning.measure import Measured
 from rtsod.learning.starter import Start
+from rtsod.masking.doubt import agreement, threshold_for
 from rtsod.model.card import Agreement, Card, Speed
 from rtsod.system.processor_class import processor_class
 from rtsod.system.provenance import describe
 
 
-def card_of(config: LearnConfig, start: Start, corrected: Correction, lesson: Lesson, measured: Measured) -> Card:
-    """The card."""
+def doubt_threshold(labelled: Sequence[Example], corrected: Sequence[Example]) -> float:
+    """Agreement with its teacher below which a run doubts the network: lower where the labels were corrected.
+
+    Args:
+        labelled: with the teacher's own maps.
+        corrected: the same frames, or some of them, with the labels that were learned. Those without anybody do not
+            count: there is nothing to lose.
+    """
+    maps = {id(example.look): example.alpha for example in labelled}  # what remains the same through the correction
+    shown = [example for example in corrected if (example.alpha > THRESHOLD).any()]
+    return round(threshold_for([agreement(maps[id(example.look)], example.alpha) for example in shown]), 3)
+
+
+def card_of(
+    config: LearnConfig, start: Start, corrected: Correction, lesson: Lesson, measured: Measured, doubt: float
+) -> Card:
+    """The card. ``doubt`` is what :func:`doubt_threshold` returned."""
     found, about = measured.score, describe()
     libraries = about["libraries"]
     assert isinstance(libraries, dict)
@@ -41,5 +61,6 @@ def card_of(config: LearnConfig, start: Start, corrected: Correction, lesson: Le
         training_seconds=round(lesson.seconds, 1),
         training_steps=lesson.steps,
         starter=start.name,
+        doubt_iou=doubt,
         remarks=tuple(remarks),
     )

@@ -16,7 +16,7 @@ from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, OutputError, UsageError
 from rtsod.frames import Image
 from rtsod.interfaces import Engine
-from rtsod.learning.card import card_of
+from rtsod.learning.card import card_of, doubt_threshold
 from rtsod.learning.config import LearnConfig
 from rtsod.learning.correction import Correction, corrected_examples
 from rtsod.learning.examples import LABEL_SIDE, Example, label_frames
@@ -98,12 +98,12 @@ def learn(
         teacher = _teacher(config, reporter)
         stack.callback(teacher.close)
         recordings = recorded(config, folder, reporter)
-        corrected, frame = _examples(recordings, teacher, start, reporter)
+        corrected, doubt, frame = _examples(recordings, teacher, start, reporter)
         teacher.close()
         reporter.notify(corrected.line)
         begun()
         lesson = teach(corrected.examples, start, config, reporter, stop)
-        model, card, measured = _measured_and_saved(config, start, corrected, lesson, frame, reporter)
+        model, card, measured = _measured_and_saved(config, start, corrected, lesson, doubt, frame, reporter)
         kept = folder if config.keep and recordings and recordings[0].folder == folder else None
         return Learnt(model, card, measured, lesson.before.mean, lesson.stopped, kept)
 
@@ -119,18 +119,25 @@ def _teacher(config: LearnConfig, reporter: TrainReporter) -> Engine:
 
 def _examples(
     recordings: list[Recording], teacher: Engine, start: Start, reporter: TrainReporter
-) -> tuple[Correction, Image]:
-    """What to learn from, and one frame as it is."""
+) -> tuple[Correction, float, Image]:
+    """What to learn from, when a run will doubt that it was learned, and one frame as it is."""
     shots = joined(recordings)
     size = start.description.size
     examples: list[Example] = label_frames(shots, teacher, size, round(ZOOMED * size), reporter.preparing)
     scripted = any(recording.scripted for recording in recordings)
     first, shot = shots[0]
-    return corrected_examples(examples, scripted=scripted, progress=reporter.preparing), first.image(shot)
+    corrected = corrected_examples(examples, scripted=scripted, progress=reporter.preparing)
+    return corrected, doubt_threshold(examples, corrected.examples), first.image(shot)
 
 
 def _measured_and_saved(
-    config: LearnConfig, start: Start, corrected: Correction, lesson: Lesson, frame: Image, reporter: TrainReporter
+    config: LearnConfig,
+    start: Start,
+    corrected: Correction,
+    lesson: Lesson,
+    doubt: float,
+    frame: Image,
+    reporter: TrainReporter,
 ) -> tuple[OwnModel, Card, Measured]:
     with tempfile.TemporaryDirectory(prefix="rtsod-") as name:
         built = Path(name)
@@ -142,7 +149,7 @@ def _measured_and_saved(
                 f"too little was learned to be of use: IoU {measured.score.mean:.2f} with the teacher after "
                 f"{lesson.steps} steps; nothing was saved: give it more --train-minutes"
             )
-        card = card_of(config, start, corrected, lesson, measured)
+        card = card_of(config, start, corrected, lesson, measured, doubt)
         write_text(built / CARD_FILE, card.text())
 
         def write(folder: Path) -> None:

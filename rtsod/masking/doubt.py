@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
@@ -15,6 +16,8 @@ DEFAULT_THRESHOLD: Final = 0.95
 """Agreement below which a network is suspected, where its card gives no threshold of its own. Measured with a network
 that was trained for five minutes on one person in one room, and lite as its teacher: .963 is the lowest of 144 frames
 that it knows, .90 to .94 those of a person whom it gets wrong, .35 to .91 most other rooms, .52 half of the light."""
+LOWEST_THRESHOLD: Final = 0.8
+"""No card's threshold is made lower: in most other rooms a small network agrees less than this."""
 CONFIRMING_LOOKS: Final = 2
 """So many looks in a row must disagree: one alone may be a frame that is blurred by motion."""
 RETURN_SHARE: Final = 1 / 3
@@ -63,6 +66,16 @@ def agreement(one: Alpha, other: Alpha) -> float:
     different = cv2.morphologyEx((a ^ b).astype(np.uint8), cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
     union = max(float(np.count_nonzero(a | b)), SMALLEST_AREA_SHARE * size * size)
     return max(0.0, 1.0 - np.count_nonzero(different) / union)
+
+
+def threshold_for(agreements: Sequence[float]) -> float:
+    """The threshold of a network that was taught to differ from its teacher: lower by as much as it should differ.
+
+    Args:
+        agreements: between what it was taught and its teacher's maps, frame by frame.
+    """
+    usual = float(np.percentile(agreements, 5)) if len(agreements) else 1.0
+    return max(LOWEST_THRESHOLD, DEFAULT_THRESHOLD - (1 - usual))
 
 
 class Doubt:

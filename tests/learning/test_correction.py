@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtsod.learning.card import doubt_threshold
 from rtsod.learning.correction import Correction, corrected_examples
 from rtsod.learning.examples import Example
+from rtsod.masking.doubt import DEFAULT_THRESHOLD, LOWEST_THRESHOLD, agreement
 from tests.support.empty_room import Room, example, teachers_label, to_label_side
 
 NOBODY = np.zeros((480, 640), np.float32)
@@ -44,6 +46,16 @@ def test_furniture_goes_from_the_labels_and_the_empty_room_is_empty(scripted: bo
         else:
             assert after.alpha[chair].sum() < 0.9 * before.alpha[chair].sum()
             assert after.alpha[~chair].sum() > 0.9 * before.alpha[~chair].sum()
+
+
+def test_what_was_taken_away_is_no_reason_to_doubt_the_network() -> None:
+    examples = examples_in(Room(), people=20)
+    found = corrected(examples, scripted=True)
+    assert doubt_threshold(examples, examples) == DEFAULT_THRESHOLD
+    lowered = doubt_threshold(examples, found.examples)
+    somebody = [(before.alpha, after.alpha) for before, after in zip(examples, found.examples, strict=True)][:20]
+    assert lowered < DEFAULT_THRESHOLD
+    assert lowered == LOWEST_THRESHOLD or min(agreement(*pair) for pair in somebody) > lowered
 
 
 def test_without_an_empty_room_the_labels_stay_and_the_line_says_so() -> None:

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from rtsod.frames import Alpha
 from rtsod.masking.doubt import (
     CONFIRMING_LOOKS,
+    DEFAULT_THRESHOLD,
+    LOWEST_THRESHOLD,
     MAX_RETURN_LOOKS,
     PROBATION_LOOKS,
     RETURN_LOOKS,
     Doubt,
     Trust,
     agreement,
+    threshold_for,
 )
 
 SIZE = 160
@@ -56,6 +59,13 @@ def test_agreement_is_symmetric_and_a_share(seed: int) -> None:
     assert 0 <= agreement(one, other) <= 1
     assert agreement(one, other) == agreement(other, one)
     assert agreement(one, one) == 1
+
+
+def test_who_was_taught_to_differ_may_differ_but_not_without_limit() -> None:
+    assert threshold_for([]) == threshold_for([1.0] * 20) == DEFAULT_THRESHOLD
+    assert threshold_for([0.93] * 20) == pytest.approx(DEFAULT_THRESHOLD - 0.07)
+    assert threshold_for([1.0] * 39 + [0.2]) == DEFAULT_THRESHOLD, "single frames do not count"
+    assert threshold_for([0.1] * 20) == LOWEST_THRESHOLD
 
 
 def test_one_disagreement_is_suspicious_and_two_are_enough() -> None:

@@ -106,7 +106,8 @@ FOLDERS: Final[dict[str, Folder]] = {
     ),
     "learning": Folder(
         "a network of one's own: recorded, labelled, corrected by the empty room, trained, measured",
-        ("backends", "export", "imaging", "model", "sinks", "sources", "system", "training"), ("cv2", "torch"),
+        ("backends", "export", "imaging", "masking", "model", "sinks", "sources", "system", "training"),
+        ("cv2", "torch"),
     ),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
     "bench": Folder(
