@@ -28,6 +28,7 @@ Lines = Callable[..., list[str]]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where models are kept."""
     monkeypatch.setattr("rtsod.cli.model_lines.processor_class", lambda: ProcessorClass.VNNI)
+    monkeypatch.setattr("rtsod.model.shipped._ASSETS", tmp_path / "nothing ships")
     return in_folder(tmp_path, monkeypatch)
 
 
