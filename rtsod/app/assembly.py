@@ -90,6 +90,7 @@ def build_run(
     metrics: Metrics | None = None,
     reporter: Reporter | None = None,
     before_network: Callable[[Sequence[Sink]], None] = lambda sinks: None,
+    watched: bool = True,
     clock: Clock = time.perf_counter,
 ) -> Run:
     """Compose a run: open its edges, open the network, plan the masks, build the pipeline.
@@ -106,6 +107,7 @@ def build_run(
         metrics: counts and times the run; a new one by default.
         reporter: receives lines and progress; silent by default.
         before_network: called with the open sinks before the network is opened.
+        watched: False leaves a small network to itself, for benchmarks, which measure the network they name.
         clock: monotonic time in seconds, the clock that stamps the source's frames.
 
     Raises:
@@ -148,7 +150,8 @@ def build_run(
         _log.info("masks are too old after %.2f s", plan.max_mask_age)
         if demand.virtual_camera is not None:
             demand.virtual_camera.limit_age(plan.max_mask_age)
-        masker = open_masker(config, engine, plan, source.info, pool, metrics, opened, reporter.notify)
+        notify = reporter.notify if watched else None
+        masker = open_masker(config, engine, plan, source.info, pool, metrics, opened, notify)
         pipeline = build_pipeline(
             plan, run_config, config.picture, source, masker, compositor, sinks, metrics, clock=clock
         )

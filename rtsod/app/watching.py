@@ -53,7 +53,7 @@ def open_masker(
     pool: EnginePool,
     metrics: Metrics,
     opened: ExitStack,
-    notify: Notify,
+    notify: Notify | None,
 ) -> Masker:
     """Build the masker of a run, watched where its network is a small one.
 
@@ -65,7 +65,8 @@ def open_masker(
         pool: the network; the caller closes it.
         metrics: counts the masks.
         opened: closes what is opened here.
-        notify: receives a line when another network takes over, and when nobody can watch.
+        notify: receives a line when another network takes over, and when nobody can watch; None leaves a small network
+            to itself.
     """
     refresher = build_refresher(info, pool, metrics)
     opened.callback(refresher.close)
@@ -73,7 +74,7 @@ def open_masker(
     def student() -> Masker:
         return build_masker(plan, info, pool, refresher, metrics)
 
-    if not is_watched(engine):
+    if notify is None or not is_watched(engine):
         return student()
     lite = EngineConfig(FALLBACK, engine.engine, engine.precision, engine.device)
     fallback = _Fallback(lite, config, info, metrics)

@@ -156,7 +156,9 @@ def run_case(
     )
     sinks = [NullSink() for _ in range(case.sinks)]
     metrics = Metrics(clock, trace=_TRACE_SPANS)
-    with build_run(config, source=source, sinks=sinks, pool=pool, plan=plan, metrics=metrics, clock=clock) as run:
+    with build_run(
+        config, source=source, sinks=sinks, pool=pool, plan=plan, metrics=metrics, watched=False, clock=clock
+    ) as run:
         sampler = _ResourceSampler(clock)
         cpu = time.process_time()
         run.pipeline.run(tick=lambda: sampler.tick() >= case.seconds)

@@ -84,10 +84,11 @@ class Run:
         assert self._shown.acquire(timeout=10)
         assert index != 2 or self.teacher.asked.wait(10)
 
-    def run(self) -> None:
+    def run(self, *, watched: bool = True) -> None:
         with build_run(
             ME, source=self.source, sinks=[self.sink], pool=EnginePool(self.student), plan=PLAN, metrics=self.metrics,
             reporter=self.reporter,
+            watched=watched,
         ) as run:  # fmt: skip
             run.pipeline.run(interval=0.001)
 
@@ -109,6 +110,13 @@ def test_a_file_whose_student_does_not_know_never_shows_the_room(monkeypatch: py
     assert not any(shows_watermark(picture.image) for picture in run.sink.pictures)
     assert [line for line in run.reporter.lines if "lite takes over" in line] == run.reporter.lines
     assert run.fallback.closed
+
+
+def test_a_benchmark_measures_the_network_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch, live=False, wrong_from=0)
+    run.run(watched=False)
+    assert run.student.calls == 10
+    assert run.metrics.snapshot()["work"] == {Work.MASKS: 10}
 
 
 def test_live_input_is_looked_at_beside_its_masks(monkeypatch: pytest.MonkeyPatch) -> None:
