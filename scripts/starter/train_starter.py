@@ -42,6 +42,8 @@ from rtsod.sources.video import video_from_file
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.machine import describe_machine
 from rtsod.training.config import PRESETS, TrainConfig
+from rtsod.training.folder import RunFolder
+from rtsod.training.log import read_log
 from rtsod.training.network import load_weights
 from rtsod.training.run import train
 from rtsod.version import __version__
@@ -53,7 +55,7 @@ THINGS_CLIP: Final = "bottle-detection.mp4"
 THINGS_EVERY: Final = 60
 SIZE: Final = 192
 SEED: Final = 16
-PHASES: Final = ((128, 2e-3), (SIZE, 1e-3))
+PHASES: Final = ((128, 2e-3), (SIZE, 1e-3), (SIZE, 1e-3))
 """Side of the pictures, and largest learning rate: at first small, which is more than twice as fast."""
 REAL_COPIES: Final = 6.0
 """How much more often a real picture is drawn than a composed one: there are few."""
@@ -116,6 +118,7 @@ def make_pictures(clips: Path, out: Path, count: int) -> dict[str, Any]:
         "packages": [asdict(package) for package in PACKAGES] + [EMOJI],
         "clips": {PERSON_CLIP: len(person), THINGS_CLIP: len(things)},
         "full_maps": len(images),
+        "real": whole + len(drawn),
         "photographs": sorted(photos),
         "drawn_scenes": len(scenes),
         "composed": count,
@@ -151,10 +154,15 @@ def trained(out: Path, steps: Sequence[int]) -> tuple[Path, list[dict[str, Any]]
         with console.bar():
             result = train(config, console, resume=(out / f"phase-{number}" / "checkpoints").exists())
         weights = out / f"phase-{number}" / "last.safetensors"
-        told.append({"size": size, "rate": rate, "steps": result.steps, "seconds": round(result.seconds),
+        told.append({"size": size, "rate": rate, "steps": result.steps, "seconds": _seconds(out / f"phase-{number}"),
                      "best": None if result.best is None else result.best._asdict()})  # fmt: skip
     assert weights is not None
     return weights, told
+
+
+def _seconds(run: Path) -> int:
+    """Of a finished run, also of one that was finished earlier."""
+    return round(max(line["seconds"] for line in read_log(RunFolder(run).log) if line["kind"] == "end"))
 
 
 def main() -> None:
@@ -163,7 +171,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path, help="folder with book.mkv and bottle-detection.mp4 (NOTICE: where from)")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures, runs, weights and log")
     parser.add_argument("--count", type=int, default=3000, help="composed pictures (default: %(default)s)")
-    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[520, 60], help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[520, 45, 60], help="(default: %(default)s)")
     parser.add_argument("--pictures-only", action="store_true", help="make the pictures, and do not train")
     options = parser.parse_args()
     started = time.time()
