@@ -162,7 +162,7 @@ def trained(out: Path, steps: Sequence[int]) -> tuple[Path, list[dict[str, Any]]
 
 def _seconds(run: Path) -> int:
     """Of a finished run, also of one that was finished earlier."""
-    return round(max(line["seconds"] for line in read_log(RunFolder(run).log) if line["kind"] == "end"))
+    return round(max(float(line["seconds"]) for line in read_log(RunFolder(run).log) if line["kind"] == "end"))
 
 
 def main() -> None:
