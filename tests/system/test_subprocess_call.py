@@ -37,8 +37,8 @@ def test_it_imports_the_modules_of_the_caller(tmp_path: Path, monkeypatch: pytes
 
 
 def test_errors_of_the_program_are_raised_unchanged() -> None:
-    with pytest.raises(UsageError, match=r"^--model none: choose from full, lite$"):
-        call_in_subprocess("configuring", EngineConfig, model="none")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"^--device none: choose from "):
+        call_in_subprocess("configuring", EngineConfig, device="none")
 
 
 def test_other_errors_become_one_line_with_their_place() -> None:
