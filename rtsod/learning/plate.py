@@ -222,7 +222,13 @@ def _exposed(plate: Pixels, frame: Pixels, room: Where) -> Pixels:
         kept = (y > _SATURATED) & (y < 255 - _SATURATED)
         if kept.sum() < _LEAST_FITTED:
             raise PlateRefused("the picture is too bright or too dark")
-        x, y = x[kept], y[kept]  # what is saturated says nothing of the gain
+        # What is saturated says nothing of the gain. It is found by the plate: found by the frame, the noise of pixels
+        # that are nearly saturated would bend the line.
+        expected = x * float(np.median(y[kept] / np.maximum(x[kept], 1)))
+        kept = (expected > 2 * _SATURATED) & (expected < 255 - 2 * _SATURATED)
+        if kept.sum() < _LEAST_FITTED:
+            raise PlateRefused("the picture is too bright or too dark")
+        x, y = x[kept], y[kept]
         kept = np.ones(len(x), np.bool_)
         for _ in range(5):
             spread = float(x[kept].std())
