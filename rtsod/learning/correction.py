@@ -13,7 +13,8 @@ import numpy as np
 from rtsod.frames import Alpha, Image
 from rtsod.learning.evidence import Evidence, evidence
 from rtsod.learning.examples import Example
-from rtsod.learning.plate import MIN_PICTURES, Plate, PlateRefused, Where, matched, plate_from
+from rtsod.learning.light import PlateRefused, Where
+from rtsod.learning.plate import MIN_PICTURES, Plate, matched, plate_from
 from rtsod.progress import BuildProgress
 
 _SAME_LEVELS: Final = 25.0

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.learning.plate import MatchedPlate, Pixels, Where
+from rtsod.learning.light import Pixels, Where
+from rtsod.learning.plate import MatchedPlate
 
 _SIDE: Final = 320
 """The lengths below are in pixels of a map of this side."""

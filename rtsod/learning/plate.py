@@ -10,18 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-
-Pixels: TypeAlias = NDArray[np.float32]
-"""``(S, S, 3)`` BGR, in levels of 255."""
-Where: TypeAlias = NDArray[np.bool_]
-"""``(S, S)``: for which pixels something holds."""
+from rtsod.learning.light import MOST_FIELD, Pixels, PlateRefused, Where, exposed, light_field, noisier
 
 MIN_PICTURES: Final = 3
 """Of the empty room: a median of fewer would keep what passes through one of them."""
@@ -42,35 +38,13 @@ _LIKE_SHARE: Final = 0.6
 _MOST_MOTION: Final = 0.03
 """Largest displacement of any corner, as a share of the side. Beyond that a room is not flat: near things move
 further than far ones."""
-_GAINS: Final = (0.5, 2.0)
-"""A channel may become so much darker or brighter; beyond that, other light falls from another place."""
-_SATURATED: Final = 4
-"""Levels from black and white within which a channel is clipped."""
-_LEAST_FITTED: Final = 100
-"""Pixels that a gain and an offset are fitted to, of every seventh."""
-_LEAST_SPREAD: Final = 6.0
-"""Standard deviation, in levels, of what a gain and an offset can be told apart by."""
-_FIELD_SHARE: Final = 0.06
-"""Standard deviation, as a share of the side, of the smooth changes of light that are followed: a soft shadow on the
-wall, a screen's light. Sharper ones are not told from a thing."""
-_MOST_FIELD: Final = 25.0
-"""Levels by which that may darken or brighten."""
 _RINGING: Final = 0.05
 _RINGING_PX: Final = 7
 """What compression leaves around an edge, as a share of its contrast, and how far: the 8 x 8 blocks of a frame of 640
 pixels are 4 wide here, and its colours' 8."""
-_MOST_NOISIER: Final = 2.5
-_MEDIAN_DEVIATION: Final = 0.6745
-"""Of a Gaussian's absolute value, in standard deviations."""
-_EVERY: Final = 7
-"""One pixel in so many tells the light as well as all of them."""
 _ECC: Final = ((2, cv2.MOTION_TRANSLATION, 40), (1, cv2.MOTION_EUCLIDEAN, 15))
 """How many times smaller, which motion, and steps at most: the coarse motion first. A camera that is nudged pans, tilts
 and rolls; more freedom would bend what lies between the few things that a plain room has to hold on to."""
-
-
-class PlateRefused(Exception):
-    """The room without its user cannot be used. Its text says why, in words that end a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +76,7 @@ def plate_from(pictures: Sequence[Image]) -> Plate:
     middle = np.median(stack, axis=0)
     everywhere = np.ones(middle.shape[:2], np.bool_)
     # The exposure follows whoever leaves, for some seconds.
-    stack = np.stack([each - _exposed(middle, each, everywhere) + middle for each in stack])
+    stack = np.stack([each - exposed(middle, each, everywhere) + middle for each in stack])
     middle = np.median(stack, axis=0).astype(np.float32)
     deviation = 1.4826 * np.median(np.abs(stack - middle), axis=0)
     # Few pictures tell little about one pixel, and its neighbours are alike.
@@ -159,13 +133,13 @@ def matched(plate: Plate, frame: Image, label: Alpha) -> MatchedPlate:
         raise PlateRefused("too little of the room is to be seen")
     moved, noise, known = _moved(plate, pixels, room)
     room &= known
-    exposed = _exposed(moved, pixels, room)
-    noise *= _noisier(pixels - exposed, noise, room)
+    like_it = exposed(moved, pixels, room)
+    noise *= noisier(pixels - like_it, noise, room)
     noise = np.hypot(noise, _RINGING * _contrast(pixels))
-    found = MatchedPlate(exposed, noise, known, plate.uncertainty)
+    found = MatchedPlate(like_it, noise, known, plate.uncertainty)
     for _ in range(2):  # what is like the plate, under the label too, tells more about the light the second time
-        sure = found.like(pixels) | (room & (np.abs(pixels - exposed).max(axis=2) < _MOST_FIELD))
-        lit = np.clip(exposed + _light(pixels - exposed, sure), 0, 255)
+        sure = found.like(pixels) | (room & (np.abs(pixels - like_it).max(axis=2) < MOST_FIELD))
+        lit = np.clip(like_it + light_field(pixels - like_it, sure), 0, 255)
         found = MatchedPlate(lit, noise, known, plate.uncertainty)
     if found.like(pixels)[room].mean() < _LIKE_SHARE:
         raise PlateRefused("the light or the room is not what it was")
@@ -209,60 +183,6 @@ def _moved(plate: Plate, frame: Pixels, room: Where) -> tuple[Pixels, Pixels, Wh
     noise = np.asarray(cv2.warpAffine(plate.noise, motion, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
     known = cv2.warpAffine(plate.steady.astype(np.uint8), motion, size, flags=cv2.INTER_NEAREST) > 0
     return picture, noise, np.asarray(known, np.bool_)
-
-
-def _exposed(plate: Pixels, frame: Pixels, room: Where) -> Pixels:
-    """The plate with the frame's exposure and white balance: a gain and an offset for each channel.
-
-    Least squares over the room, repeated without what fits worst: something may have changed there.
-    """
-    result = np.empty_like(plate)
-    for channel in range(3):
-        x, y = (each[..., channel][room][::_EVERY].astype(np.float64) for each in (plate, frame))
-        kept = (y > _SATURATED) & (y < 255 - _SATURATED)
-        if kept.sum() < _LEAST_FITTED:
-            raise PlateRefused("the picture is too bright or too dark")
-        # What is saturated says nothing of the gain. It is found by the plate: found by the frame, the noise of pixels
-        # that are nearly saturated would bend the line.
-        expected = x * float(np.median(y[kept] / np.maximum(x[kept], 1)))
-        kept = (expected > 2 * _SATURATED) & (expected < 255 - 2 * _SATURATED)
-        if kept.sum() < _LEAST_FITTED:
-            raise PlateRefused("the picture is too bright or too dark")
-        x, y = x[kept], y[kept]
-        kept = np.ones(len(x), np.bool_)
-        for _ in range(5):
-            spread = float(x[kept].std())
-            if spread > _LEAST_SPREAD:
-                gain = float(np.cov(x[kept], y[kept])[0, 1]) / spread**2
-                offset = float(y[kept].mean() - gain * x[kept].mean())
-            else:  # a wall of one colour: exposure multiplies
-                gain, offset = float(y[kept].mean() / max(1.0, x[kept].mean())), 0.0
-            if not _GAINS[0] <= gain <= _GAINS[1]:
-                raise PlateRefused("the light is not what it was")
-            off = np.abs(y - gain * x - offset)
-            kept = off <= max(3.0, 2.5 * float(np.median(off)))
-        result[..., channel] = np.clip(gain * plate[..., channel] + offset, 0, 255)
-    return result
-
-
-def _noisier(difference: Pixels, noise: Pixels, room: Where) -> np.float32:
-    """How much noisier this frame is than those of the empty room: a camera in less light has more gain."""
-    typical = float(np.median((np.abs(difference) / noise)[room][::_EVERY]))
-    return np.float32(np.clip(typical / _MEDIAN_DEVIATION, 1, _MOST_NOISIER))
-
-
-def _light(difference: Pixels, sure: Where) -> Pixels:
-    """The smooth part of a difference, from the pixels that are sure: what light and soft shadows change."""
-    side = len(difference)
-    small = max(16, side // 4)
-    sigma = _FIELD_SHARE * small
-    weight = cv2.resize(sure.astype(np.float32), (small, small), interpolation=cv2.INTER_AREA)
-    sums = cv2.resize(difference * sure[..., None], (small, small), interpolation=cv2.INTER_AREA)
-    weight = cv2.GaussianBlur(weight, (0, 0), sigma)
-    sums = cv2.GaussianBlur(sums, (0, 0), sigma)
-    # Far from everything sure the light is taken to be as it was.
-    field = np.clip(sums / (weight[..., None] + 0.02), -_MOST_FIELD, _MOST_FIELD)
-    return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _contrast(picture: Pixels) -> Pixels:

@@ -10,7 +10,8 @@ import pytest
 
 from rtsod.frames import Alpha
 from rtsod.learning.evidence import evidence
-from rtsod.learning.plate import Plate, PlateRefused, matched, plate_from
+from rtsod.learning.light import PlateRefused
+from rtsod.learning.plate import Plate, matched, plate_from
 from tests.support.empty_room import CHAIR, WALL, Room, shifted, teachers_label, to_label_side
 
 NOBODY_LOST = 0.002
