@@ -62,7 +62,7 @@ COMMANDS: Final = {
     "int8_profile_lite": "benchmarks.studies.int8_profile --model lite --peak 236",
     "int8_profile_full": "benchmarks.studies.int8_profile --model full --peak 236",
     "tiny_tables": "benchmarks.studies.tiny_tables",
-    "tiny_learning": "benchmarks.studies.tiny_tables --clips ../shared/samples/clips --learn",
+    "tiny_learning": "benchmarks.studies.tiny_tables --learn --clips ../shared/samples/clips",
     "plate": "benchmarks.studies.plate --samples ../shared/samples",
     "learning": "benchmarks.studies.learning --learn ../shared/samples/clips/again.mkv "
     "--test ../shared/samples/clips/no.mkv --stranger ../shared/samples/clips/thanks.mkv",
