@@ -98,7 +98,7 @@ CANDIDATES: Final = {
         *_at("16/8 low", 192, 256),
         *_at("16/16 low", 192, 224, 256),
         *_at("32/16 low", 160, 192),
-        *_at("deep", 192, 224),
+        *_at("deep", 160, 192, 224),
         *_at("deep low", 192, 224, 256),
         Candidate("stem 32/16@320", _stemmed(_TABLES["32/16"]), 320, stem=16),
         Candidate("stem 32/16 low@320", _stemmed(_TABLES["32/16 low"]), 320, stem=16),
