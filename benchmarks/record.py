@@ -67,6 +67,7 @@ COMMANDS: Final = {
     "learning": "benchmarks.studies.learning --learn ../shared/samples/clips/again.mkv "
     "--test ../shared/samples/clips/no.mkv --stranger ../shared/samples/clips/thanks.mkv",
     "blocks": "rtsod blocks",
+    "disagreement": "benchmarks.studies.disagreement --model me --known again --known no",
     "demo_training": "benchmarks.studies.demo_training",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",
