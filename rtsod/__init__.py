@@ -26,7 +26,7 @@ The public API:
   :class:`ExitCode`, 0 or that of the signal that ended the run, and raises :class:`RtsodError` for everything else.
 * :class:`RtsodError` is the base class of all errors: :class:`UsageError`, :class:`SourceError`
   (:class:`SourceGone`, :class:`SourceBusy`), :class:`DataError`, :class:`WeightsError`, :class:`EngineError`
-  (:class:`EngineUnavailable`), :class:`OutputError` and :class:`MaskError`.
+  (:class:`EngineUnavailable`), :class:`OutputError` and :class:`MaskError` (:class:`MaskWithheld`).
 
 Everything else is internal and may change in any version. Importing ``rtsod`` is cheap: OpenCV, PyTorch and the other
 libraries are imported when a name that needs them is used for the first time.
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         EngineUnavailable,
         ExitCode,
         MaskError,
+        MaskWithheld,
         OutputError,
         RtsodError,
         SourceBusy,
@@ -74,6 +75,7 @@ __all__ = [
     "EngineUnavailable",
     "ExitCode",
     "MaskError",
+    "MaskWithheld",
     "OutputConfig",
     "OutputError",
     "PictureConfig",

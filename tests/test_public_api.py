@@ -18,7 +18,7 @@ PUBLIC = {
     "Segmenter", "EngineInfo", "run",
     "AppConfig", "SourceConfig", "EngineConfig", "QualityConfig", "PictureConfig", "OutputConfig", "RunConfig",
     "ExitCode", "RtsodError", "UsageError", "SourceError", "SourceGone", "SourceBusy", "DataError", "WeightsError",
-    "EngineError", "EngineUnavailable", "OutputError", "MaskError",
+    "EngineError", "EngineUnavailable", "OutputError", "MaskError", "MaskWithheld",
 }  # fmt: skip
 
 

@@ -42,13 +42,17 @@ def _objective(outputs: object, batch: Sample):  # type: ignore[no-untyped-def]
 
 
 def test_the_papers_steps_are_plain_adams(tmp_path: Path) -> None:
-    """Bit for bit, against the loop of the authors' u2net_train.py, less its loader."""
-    plain = _network().train()
+    """Bit for bit, against the loop of the authors' u2net_train.py, less its loader, in the same layout in memory."""
+    layout = torch.channels_last
+    plain = _network().train().to(memory_format=layout)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
     expected = []
     for batch in _batches(4):
         optimiser.zero_grad()
-        heads = [F.binary_cross_entropy_with_logits(head, batch.label) for head in plain(batch.image)]
+        heads = [
+            F.binary_cross_entropy_with_logits(head, batch.label)
+            for head in plain(batch.image.to(memory_format=layout))
+        ]
         total = torch.stack(heads).sum()
         total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
