@@ -105,22 +105,45 @@ def open_engine_pool(
         return SupervisedEngine(opened or reopen(), reopen, on_event=on_event)
 
     def beside(size: int) -> Engine:
-        threads = max(1, thread_count() // 2)
-
-        def reopen() -> Engine:
-            give_way()  # on a thread of its own: nobody waits for it
-            return open_engine(replace(pinned, input_size=size, threads=threads), weights, _log.info)
-
         # Opening takes a second of one core, which frames need; and half of one core's threads is all of them.
-        same = size == first.info.input_size and threads == thread_count()
-        opened = first.second() if same and isinstance(first, Shareable) else reopen()
-        return SupervisedEngine(opened, reopen, on_event=on_event, gives_way=True)
+        same = size == first.info.input_size and half_of_the_threads() == thread_count()
+        opened = first.second() if same and isinstance(first, Shareable) else None
+        return open_beside(replace(pinned, input_size=size), weights, on_event, opened)
 
     pool = EnginePool(supervised(first.info.input_size, first), supervised, size=config.input_size, open_beside=beside)
     info = pool.info
     where = f"{info.name}, {info.precision}, {info.device}"
     _log.info("network: %s at %dx%d on %s, %s", info.model, info.input_size, info.input_size, where, info.weights)
     return pool
+
+
+def open_beside(
+    config: EngineConfig, weights: Weights, on_event: Callable[[Event], None], opened: Engine | None = None
+) -> Engine:
+    """Open an engine that leaves the processor to all others: at low priority, in half of the threads.
+
+    Call it on a thread of its own, whose priority it lowers.
+
+    Args:
+        config: of the network.
+        weights: of the network.
+        on_event: told when the engine fails.
+        opened: what to begin with, if it is open already.
+
+    Raises:
+        RtsodError: the weights or the engine are not available.
+    """
+
+    def reopen() -> Engine:
+        give_way()  # the engine's threads inherit it
+        return open_engine(replace(config, threads=half_of_the_threads()), weights, _log.info)
+
+    return SupervisedEngine(opened or reopen(), reopen, on_event=on_event, gives_way=True)
+
+
+def half_of_the_threads() -> int:
+    """Of :func:`thread_count`, rounded down, at least 1."""
+    return max(1, thread_count() // 2)
 
 
 def _downloading(weights: Weights) -> str:

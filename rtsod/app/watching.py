@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rtsod.app.console import SilentReporter
-from rtsod.app.engines import open_engine_pool
+from rtsod.app.engines import open_beside, open_engine_pool
 from rtsod.app.planning import plan_run
-from rtsod.backends import open_engine
-from rtsod.backends.supervised import SupervisedEngine
 from rtsod.config import AppConfig, EngineConfig
 from rtsod.frames import Frame, Mask, SourceInfo
 from rtsod.interfaces import Engine, Masker
@@ -25,12 +23,9 @@ from rtsod.masking.watch import LOOK_SECONDS, WatchedMasker
 from rtsod.masking.watch_reports import WatchReports
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
-from rtsod.model.description import PUBLISHED_DESCRIPTIONS
 from rtsod.model.stored import stored_card, stored_model
-from rtsod.model.weights import resolve
+from rtsod.model.weights import is_stored, resolve
 from rtsod.progress import Notify
-from rtsod.system.machine import thread_count
-from rtsod.system.priority import give_way
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +37,7 @@ they know, and takes 2.4 times as long. See docs/decisions/masks-and-motion.md."
 
 def is_watched(config: EngineConfig) -> bool:
     """Whether a run's network is a small one that knows little: any but the published ones and files of weights."""
-    return config.weights is None and config.model is not None and config.model not in PUBLISHED_DESCRIPTIONS
+    return is_stored(config.weights, config.model)
 
 
 def open_masker(
@@ -163,19 +158,10 @@ def _open_teacher(
     """Who looks: for files the network that may take over, in place; for live input another one of the same."""
     if not info.live:
         return InPlaceRefresher(fallback.engine, metrics)
-    opening = Opening(lambda: _open_beside(lite, metrics), lambda engine: engine.close(), name="teacher-opener")
+    opening = Opening(
+        lambda: open_beside(lite, resolve(lite), metrics.event), lambda engine: engine.close(), name="teacher-opener"
+    )
     opened.callback(opening.close)
     refresher = BackgroundRefresher(opening.ready, metrics)
     opened.callback(refresher.close)
     return refresher
-
-
-def _open_beside(config: EngineConfig, metrics: Metrics) -> Engine:
-    """An engine that gives way to all others, in half of the threads."""
-    narrow = replace(config, threads=max(1, thread_count() // 2))
-
-    def reopen() -> Engine:
-        give_way()  # the thread's threads inherit it: nobody waits for a look
-        return open_engine(narrow, resolve(narrow), _log.info)
-
-    return SupervisedEngine(reopen(), reopen, on_event=metrics.event, gives_way=True)

@@ -16,6 +16,7 @@ from rtsod.learning.examples import Example
 from rtsod.learning.light import PlateRefused, Where
 from rtsod.learning.plate import MIN_PICTURES, Plate, matched, plate_from
 from rtsod.progress import BuildProgress
+from rtsod.training.spread import evenly
 
 _SAME_LEVELS: Final = 25.0
 _SAME_SHARE: Final = 0.02
@@ -112,7 +113,7 @@ def _alike(looks: Sequence[Image]) -> list[bool]:
 def _check_nobody(plate: Plate, examples: Sequence[Example], empty: Sequence[int]) -> None:
     """Check that whoever is in the other frames is not in the plate."""
     others = [index for index in range(len(examples)) if index not in set(empty)]
-    probes = [others[place] for place in np.linspace(0, len(others) - 1, min(_PROBES, len(others))).round().astype(int)]
+    probes = [others[place] for place in evenly(len(others), _PROBES)]
     differing, reasons = [], []
     for index in probes:
         example = examples[index]

@@ -11,6 +11,7 @@ import numpy as np
 
 from rtsod.errors import SourceError
 from rtsod.frames import Alpha, Image, Mask
+from rtsod.imaging.iou import THRESHOLD
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
 from rtsod.learning.recording import Recording, Shot
@@ -24,9 +25,8 @@ _STRETCH_SECONDS: Final = 2.0
 """Length of a stretch. Neighbouring frames are nearly the same, so single ones held out would only be seen again."""
 MIN_FRAMES: Final = 20
 """With fewer frames, nothing can be held out that means anything."""
-_SUBJECT: Final = 0.5
-_LEAST_SUBJECT: Final = 0.01
-"""Share of the picture that the teacher must mark in a frame for somebody to be there."""
+LEAST_SUBJECT: Final = 0.01
+"""Share of the picture that a label must mark for somebody to be there."""
 _LEAST_SUBJECT_FRAMES: Final = 0.3
 """Share of the frames in which somebody must be there."""
 
@@ -132,8 +132,8 @@ def held_out(shots: Sequence[Shot]) -> frozenset[int]:
 
 
 def _check_somebody(examples: Iterable[Example]) -> None:
-    areas = [float((example.alpha > _SUBJECT).mean()) for example in examples]
-    there = float(np.mean(np.array(areas) >= _LEAST_SUBJECT))
+    areas = [float((example.alpha > THRESHOLD).mean()) for example in examples]
+    there = float(np.mean(np.array(areas) >= LEAST_SUBJECT))
     if there < _LEAST_SUBJECT_FRAMES:
         raise SourceError(
             "nobody is to be seen in most of the frames: put yourself and some light in front of the camera, or give "

@@ -31,6 +31,7 @@ from rtsod.training.order import Order
 from rtsod.training.reporter import TrainReporter
 from rtsod.training.samples import Sample, Samples, normalised
 from rtsod.training.schedule import learning_rate
+from rtsod.training.spread import evenly
 
 RECIPE: Final = Recipe(3e-3, 1e-2, "cosine", 0.05, 1.0, 0.99, 8, 1)
 """A rate three times that of ``modern``: the network has a fifth of lite's weights, and a few hundred steps. The
@@ -115,7 +116,8 @@ def teach(
         minutes=config.train_minutes, workers=0, seed=config.seed, precision=_precision(),
     )  # fmt: skip
     learned = [example for example in examples if not example.held_out]
-    judged = _evenly([example for example in examples if example.held_out], _VALIDATED)
+    away = [example for example in examples if example.held_out]
+    judged = [away[place] for place in evenly(len(away), _VALIDATED)]
     samples = Samples(
         ExamplePictures(learned), AugmentedRecipe(description, description.size, AUGMENTATION), config.seed
     )
@@ -177,8 +179,3 @@ def network_maps(
             maps.append(torch.sigmoid(network(sample.image[None].to(device)).float())[0, 0].cpu().numpy())
     network.train(training)
     return maps
-
-
-def _evenly(examples: Sequence[Example], most: int) -> list[Example]:
-    places = np.linspace(0, len(examples) - 1, min(most, len(examples))).round().astype(int)
-    return [examples[place] for place in places]

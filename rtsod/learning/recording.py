@@ -22,6 +22,7 @@ from rtsod.learning.mirror import Watch
 from rtsod.learning.script import Cue, Scene, cue_at
 from rtsod.progress import BuildProgress
 from rtsod.system.files import json_from_text, output_error, read_text, write_json
+from rtsod.training.spread import evenly
 
 INDEX: Final = "recording.json"
 """In the folder: what each picture is. A kept recording can be learned from again."""
@@ -204,9 +205,7 @@ class _Writer:
 
     def reduce(self, most: int) -> None:
         """Keep at most so many, evenly."""
-        if len(self.shots) > most:
-            chosen = np.linspace(0, len(self.shots) - 1, most).round().astype(int)
-            self._keep([self.shots[index] for index in chosen])
+        self._keep([self.shots[index] for index in evenly(len(self.shots), most)])
 
     def _keep(self, shots: list[Shot]) -> None:
         kept = {shot.file for shot in shots}

@@ -10,12 +10,10 @@ import numpy as np
 
 from rtsod.frames import Alpha
 from rtsod.imaging.iou import THRESHOLD, iou
-from rtsod.learning.examples import Example
+from rtsod.learning.examples import LEAST_SUBJECT, Example
 
 LOW_PERCENTILE: Final = 5
 """What nineteen frames in twenty exceed."""
-_NOBODY: Final = 0.01
-"""Share of the picture below which a label shows nobody. Two empty masks agree wholly, which would flatter."""
 
 
 class Score(NamedTuple):
@@ -41,7 +39,7 @@ def score(maps: Sequence[Alpha], examples: Sequence[Example]) -> Score:
     for found, example in zip(maps, examples, strict=True):
         label = example.alpha
         large = np.asarray(cv2.resize(found, label.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        if float((label > THRESHOLD).mean()) < _NOBODY:
+        if float((label > THRESHOLD).mean()) < LEAST_SUBJECT:  # two empty masks agree wholly, which would flatter
             shown.append(float((large > THRESHOLD).mean()))
         else:
             overlaps.append(iou(large, label))

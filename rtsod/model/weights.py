@@ -213,12 +213,17 @@ def sha256_of(path: Path) -> str:
 
 def _stored(path: Path | None, model: str | None) -> StoredModel | None:
     """The stored model that ``--weights`` and ``--model`` mean; None for a file, and for the authors' networks."""
-    if path is not None or model is None or model in PUBLISHED:
+    if model is None or not is_stored(path, model):
         return None
     try:
         return stored_model(model)
     except UsageError as error:
         raise UsageError(f"--model {error}") from error
+
+
+def is_stored(path: Path | None, model: str | None) -> bool:
+    """Whether ``--weights`` and ``--model`` mean a model that ships or is your own; there need be none of the name."""
+    return path is None and model is not None and model not in PUBLISHED
 
 
 def _digest(path: Path) -> str:

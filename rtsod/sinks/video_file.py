@@ -71,8 +71,7 @@ class VideoFileSink:
         of_live_input: bool = False,
     ) -> None:
         self._path = path
-        self._target = path.resolve()  # a symbolic link stays one: its target is replaced
-        self._file = UnfinishedFile(self._target)
+        self._file = UnfinishedFile(path.resolve())  # a symbolic link stays one: its target is replaced
         self._what = what
         self._transparent = transparent and what == "picture"
         self._recipe = recipe_for(path, transparent=self._transparent)
@@ -244,7 +243,7 @@ class VideoFileSink:
 
     def _give_name(self) -> None:
         final = self._file.finish_beside_newer()
-        if final != self._target:
+        if final != self._file.final:
             _log.warning("%s: another program wrote this file meanwhile; this recording is %s", self._path, final)
 
     @contextmanager

@@ -32,7 +32,8 @@ class UnfinishedFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._final = path
+        self.final: Final = path
+        """The final name."""
         self._older = _state(path)
         self.path = path.with_name(f".rtsod-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
         """The hidden name. Nothing is created here until you do."""
@@ -43,7 +44,7 @@ class UnfinishedFile:
         Raises:
             OSError: it cannot be renamed.
         """
-        os.replace(self.path, self._final)
+        os.replace(self.path, self.final)
 
     def finish_beside_newer(self) -> Path:
         """As :meth:`finish`, but a file that another program gave the final name meanwhile stays as it is.
@@ -54,10 +55,10 @@ class UnfinishedFile:
         Raises:
             OSError: it cannot be renamed.
         """
-        final, number = self._final, 1
+        final, number = self.final, 1
         while (state := _state(final)) is not None and (number > 1 or state != self._older):
             number += 1
-            final = self._final.with_stem(f"{self._final.stem}-{number}")
+            final = self.final.with_stem(f"{self.final.stem}-{number}")
         os.replace(self.path, final)
         return final
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import torch
 from torch.utils.data import default_collate
 
@@ -30,6 +29,7 @@ from rtsod.training.network import load_weights, new_network, unfold_batch_norm
 from rtsod.training.presets import loss_recipe
 from rtsod.training.reporter import TrainReporter
 from rtsod.training.samples import Sample
+from rtsod.training.spread import evenly
 from rtsod.training.suspicion import suspicions
 
 if TYPE_CHECKING:
@@ -101,11 +101,11 @@ def check(
 
     seconds = SECONDS if seconds is None else seconds
     pairs = open_data(dataclasses.replace(config, val=NO_VALIDATION, patience=None), reporter).pairs
-    found = suspicions([read_pair(pair) for pair in _spread(pairs, EXAMINED)])
+    found = suspicions([read_pair(pair) for pair in _some(pairs, EXAMINED)])
     if found:
         return CheckResult(False, "; ".join(found))
     with opened_processes(dataclasses.replace(config, accumulate=1)) as processes:
-        batch = _batch(_spread(pairs, PAIRS), config)
+        batch = _batch(_some(pairs, PAIRS), config)
         overfit = _Overfit(config, processes, batch, reporter, stop, clock)
         overfit.shrink(seconds)
         own = overfit(config.recipe.learning_rate, seconds)
@@ -225,6 +225,5 @@ def _batch(pairs: Sequence[Pair], config: TrainConfig) -> Sample:
     return batch
 
 
-def _spread(pairs: Sequence[Pair], count: int) -> list[Pair]:
-    """Some pairs, evenly spread."""
-    return [pairs[round(place)] for place in np.linspace(0, len(pairs) - 1, min(count, len(pairs)))]
+def _some(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    return [pairs[place] for place in evenly(len(pairs), most)]

@@ -13,6 +13,7 @@ from rtsod.frames import Image
 from rtsod.imaging.fit import fit
 from rtsod.system.files import replace_file
 from rtsod.training.samples import Pictures
+from rtsod.training.spread import evenly
 
 SHOWN: Final = 8
 """Pictures of a preview."""
@@ -31,7 +32,7 @@ def chosen(count: int) -> list[int]:
     Args:
         count: held-out pictures.
     """
-    return [round(place) for place in np.linspace(0, count - 1, min(SHOWN, count))]
+    return evenly(count, SHOWN)
 
 
 def drawn(pictures: Pictures, map_of: Callable[[Image], Image]) -> Image:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod.app import watching
+from rtsod.app import engines, watching
 from rtsod.app.assembly import build_run
 from rtsod.app.console import SilentReporter
 from rtsod.config import AppConfig, EngineConfig, PictureConfig
@@ -23,6 +23,7 @@ from rtsod.masking.doubt import DEFAULT_THRESHOLD
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.opening import Opening
 from rtsod.metrics import Event, Metrics, Work
+from rtsod.model.weights import published
 from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, right_half, shows_watermark
 from tests.support.own_models import in_folder, save_model
 
@@ -66,7 +67,7 @@ class Run:
         self.metrics, self.sink = Metrics(), CollectingSink(before=lambda count: self._shown.release())
         self.opens: BaseException | None = None
         monkeypatch.setattr(watching, "open_engine_pool", self._open_fallback)
-        monkeypatch.setattr(watching, "_open_beside", lambda *_: self.teacher)
+        monkeypatch.setattr(watching, "open_beside", lambda *_: self.teacher)
         monkeypatch.setattr(watching, "doubt_threshold", lambda config: DEFAULT_THRESHOLD)
         everything = np.ones((SIZE, SIZE), np.float32)
         self.student = FakeEngine(lambda call: everything if call >= wrong_from else right_half(SIZE))
@@ -162,10 +163,10 @@ def test_who_looks_leaves_the_processor_to_the_others(monkeypatch: pytest.Monkey
         return engine
 
     gave_way = list[None]()
-    monkeypatch.setattr(watching, "open_engine", open_engine)
-    monkeypatch.setattr(watching, "thread_count", lambda: 4)
-    monkeypatch.setattr(watching, "give_way", lambda: gave_way.append(None))
-    beside = watching._open_beside(EngineConfig("lite"), Metrics())
+    monkeypatch.setattr(engines, "open_engine", open_engine)
+    monkeypatch.setattr(engines, "thread_count", lambda: 4)
+    monkeypatch.setattr(engines, "give_way", lambda: gave_way.append(None))
+    beside = engines.open_beside(EngineConfig("lite"), published("lite"), Metrics().event)
     assert ([config.threads for config in opened], len(gave_way)) == ([2], 1)
     beside.close()
     assert engine.closed
