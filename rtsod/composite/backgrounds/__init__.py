@@ -54,7 +54,7 @@ def open_background(spec: str) -> Backdrop:
     try:
         return _open_file(meant)
     except SourceError as error:
-        raise SourceError(f"--bg {error}") from error
+        raise SourceError(f"--bg: {error}") from error
 
 
 def check_background(spec: str) -> None:
