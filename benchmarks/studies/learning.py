@@ -26,7 +26,9 @@ from rtsod.config import EngineConfig
 from rtsod.imaging.network_input import shrink
 from rtsod.learning.config import LearnConfig
 from rtsod.learning.examples import LABEL_SIDE, Example, label_frames
-from rtsod.learning.lesson import ZOOMED, Lesson, network_maps, teach
+from rtsod.learning.labelled import ZOOMED
+from rtsod.learning.lesson import Lesson, teach
+from rtsod.learning.recipe import network_maps
 from rtsod.learning.recording import joined, take_frames
 from rtsod.learning.score import Score, score
 from rtsod.learning.sources import opened_sources

@@ -14,6 +14,7 @@ from rtsod.frames import Alpha, Image, Mask
 from rtsod.imaging.iou import THRESHOLD
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
+from rtsod.learning.labelled import LEAST_SUBJECT
 from rtsod.learning.recording import Recording, Shot
 from rtsod.progress import BuildProgress
 
@@ -25,8 +26,6 @@ _STRETCH_SECONDS: Final = 2.0
 """Length of a stretch. Neighbouring frames are nearly the same, so single ones held out would only be seen again."""
 MIN_FRAMES: Final = 20
 """With fewer frames, nothing can be held out that means anything."""
-LEAST_SUBJECT: Final = 0.01
-"""Share of the picture that a label must mark for somebody to be there."""
 _LEAST_SUBJECT_FRAMES: Final = 0.3
 """Share of the frames in which somebody must be there."""
 

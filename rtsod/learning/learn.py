@@ -20,7 +20,8 @@ from rtsod.learning.card import card_of, doubt_threshold
 from rtsod.learning.config import LearnConfig
 from rtsod.learning.correction import Correction, corrected_examples
 from rtsod.learning.examples import LABEL_SIDE, Example, label_frames
-from rtsod.learning.lesson import ZOOMED, Lesson, teach
+from rtsod.learning.labelled import ZOOMED
+from rtsod.learning.lesson import Lesson, teach
 from rtsod.learning.measure import Measured, measure
 from rtsod.learning.recording import Recording, joined
 from rtsod.learning.sources import opened_sources, recorded

@@ -8,42 +8,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.data import default_collate
 
-from rtsod.frames import Alpha, Image
-from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Clock
 from rtsod.learning.config import LearnConfig
 from rtsod.learning.examples import Example
+from rtsod.learning.recipe import RECIPE, network_maps, objective, precision_on, samples_of
 from rtsod.learning.score import Score, score
 from rtsod.learning.starter import Start
-from rtsod.model.description import Description
 from rtsod.model.u2net import U2Net
-from rtsod.system.processor_class import processor_features
-from rtsod.training.augmentation import Augmentation, AugmentedRecipe
-from rtsod.training.camera_effects import Effects
-from rtsod.training.config import Recipe, TrainConfig, TrainPrecision
-from rtsod.training.losses import Losses, LossRecipe, losses
+from rtsod.training.config import TrainConfig
 from rtsod.training.order import Order
 from rtsod.training.reporter import TrainReporter
-from rtsod.training.samples import Sample, Samples, normalised
+from rtsod.training.samples import Sample
 from rtsod.training.schedule import learning_rate
 from rtsod.training.spread import evenly
 
-RECIPE: Final = Recipe(3e-3, 1e-2, "cosine", 0.05, 1.0, 0.99, 8, 1)
-"""A rate three times that of ``modern``: the network has a fifth of lite's weights, and a few hundred steps. The
-average looks back over a hundred of them. Its length is in minutes, not in steps."""
-LOSS: Final = LossRecipe(iou=1.0, fused=2.0)
-AUGMENTATION: Final = Augmentation(0.5, 4, (0.8, 1.1), 0.3, Effects(0.4, 0.15, 0.15, 0.2, 0.1))
-"""One person in one room, in the light of other days: colours change most, geometry little. Blur and noise are those of
-one camera."""
-ZOOMED: Final = 1 / AUGMENTATION.zoom[0]
-"""Pictures are kept larger than the input by this, so that a window that enlarges finds its pixels."""
-_BF16: Final = frozenset({"avx512_bf16", "amx_bf16"})
-"""Instructions that multiply bfloat16. Without them it is emulated, and slower than float32."""
 _VALIDATIONS: Final = 10
 """In a lesson: each takes seconds."""
 _VALIDATED: Final = 32
@@ -63,26 +43,6 @@ class Lesson:
     steps: int
     seconds: float
     stopped: bool
-
-
-class ExamplePictures:
-    """Examples as :class:`rtsod.training.samples.Pictures`."""
-
-    def __init__(self, examples: Sequence[Example]) -> None:
-        self._pictures = [example.picture for example in examples]
-        self._labels = [shrink_label(example.label, len(example.picture)) for example in examples]
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, index: int) -> tuple[Image, Image]:
-        """See :class:`~rtsod.training.samples.Pictures`."""
-        return self._pictures[index], self._labels[index]
-
-
-def shrink_label(label: Image, side: int) -> Image:
-    """A label at another side, as a frame is scaled."""
-    return shrink(np.repeat(label[..., None], 3, axis=2), side)[..., 0].copy()
 
 
 def teach(
@@ -113,18 +73,13 @@ def teach(
     description = start.description
     run = TrainConfig(
         data=("recording",), recipe=RECIPE, val="none", size=description.size, crop=description.size,
-        minutes=config.train_minutes, workers=0, seed=config.seed, precision=_precision(),
+        minutes=config.train_minutes, workers=0, seed=config.seed, precision=precision_on("auto"),
     )  # fmt: skip
     learned = [example for example in examples if not example.held_out]
     away = [example for example in examples if example.held_out]
     judged = [away[place] for place in evenly(len(away), _VALIDATED)]
-    samples = Samples(
-        ExamplePictures(learned), AugmentedRecipe(description, description.size, AUGMENTATION), config.seed
-    )
+    samples = samples_of(learned, description, config.seed)
     order = Order([range(len(learned))], batch=RECIPE.batch, seed=config.seed)
-
-    def objective(outputs: Sequence[Tensor], batch: Sample) -> Losses:
-        return losses(outputs, batch.label, LOSS)
 
     with opened_processes(run) as processes:
         network = start.network(config.seed)
@@ -148,34 +103,6 @@ def teach(
         return Lesson(kept.eval(), best, before, step, clock() - began, stopped)
 
 
-def _precision() -> TrainPrecision:
-    """bfloat16 on processors that multiply it, where a step of TINY takes two thirds of its time; else float32."""
-    features = processor_features() or frozenset()
-    return "bf16" if not torch.cuda.is_available() and features & _BF16 else "fp32"
-
-
 def _middle(share: float, step: int) -> float:
     """The share at the middle of the next step, so that neither the first nor the last has a rate of 0."""
     return min(1.0, share + (share / step / 2 if step else 0.001))
-
-
-def network_maps(
-    network: U2Net, description: Description, examples: Sequence[Example], device: torch.device | str = "cpu"
-) -> list[Alpha]:
-    """The network's maps of what the engine will see of some examples, ``(S, S)`` float32 in [0, 1] each.
-
-    Args:
-        network: on ``device``; left in the mode that it is in.
-        description: of its weights.
-        examples: any number.
-        device: that the network is on.
-    """
-    training = network.training
-    network.eval()
-    maps = []
-    with torch.inference_mode():
-        for example in examples:
-            sample = normalised(example.seen, np.zeros(example.seen.shape[:2], np.uint8), description)
-            maps.append(torch.sigmoid(network(sample.image[None].to(device)).float())[0, 0].cpu().numpy())
-    network.train(training)
-    return maps

@@ -10,7 +10,7 @@ import numpy as np
 
 from rtsod.frames import Alpha
 from rtsod.imaging.iou import THRESHOLD, iou
-from rtsod.learning.examples import LEAST_SUBJECT, Example
+from rtsod.learning.labelled import LEAST_SUBJECT, Labelled
 
 LOW_PERCENTILE: Final = 5
 """What nineteen frames in twenty exceed."""
@@ -28,7 +28,7 @@ class Score(NamedTuple):
     """Mean share of the picture that is shown although nobody is there, in the other frames; 0 without such."""
 
 
-def score(maps: Sequence[Alpha], examples: Sequence[Example]) -> Score:
+def score(maps: Sequence[Alpha], examples: Sequence[Labelled]) -> Score:
     """Compare maps with the labels of their frames.
 
     Args:

@@ -99,6 +99,10 @@ class Doubt:
         """What is known of the network now."""
         return self._trust
 
+    def agrees(self, agreed: float) -> bool:
+        """Whether a look speaks for the network: whether it agreed as far as it must now, to keep trust or regain it."""
+        return agreed >= (self._trust_from if self._trust is Trust.DOUBTED else self._suspect_below)
+
     def record(self, agreed: float) -> Trust:
         """Take one look into account: how far the network agreed with its teacher, 0 to 1. Returns :attr:`trust`."""
         if self._looks_since_return is not None:

@@ -16,6 +16,7 @@ from rtsod.errors import MaskError, MaskWithheld, RtsodError
 from rtsod.frames import Alpha, Frame, Mask
 from rtsod.interfaces import Masker
 from rtsod.masking.doubt import Doubt, Trust, agreement
+from rtsod.masking.look import Learner, Look, Student
 from rtsod.masking.look_cues import LookCues
 from rtsod.masking.refresh import Refresh, Refresher
 from rtsod.masking.watch_reports import WatchReports
@@ -66,6 +67,7 @@ class WatchedMasker:
         metrics: counts the looks.
         reports: told of the changes, and of what fails.
         interval: seconds between two looks; 0 looks at every frame.
+        learner: hears every look, and may put another student in the place of this one, between two frames.
     """
 
     def __init__(
@@ -79,9 +81,10 @@ class WatchedMasker:
         reports: WatchReports,
         *,
         interval: float = LOOK_SECONDS,
+        learner: Learner | None = None,
     ) -> None:
-        self._build_student, self._build_fallback = student, fallback
-        self._whole, self._metrics, self._reports, self._interval = whole, metrics, reports, interval
+        self._watched, self._build_fallback = Student(student, whole), fallback
+        self._metrics, self._reports, self._interval, self._learner = metrics, reports, interval, learner
         self._teacher: Refresher | None = teacher
         self._in_place = teacher.in_place
         self._doubt = doubt
@@ -94,6 +97,8 @@ class WatchedMasker:
         self._made: _Made | None = None
         self._compared: Alpha | None = None
         """The student's map of the frame that the teacher is looking at."""
+        self._is_outdated = False
+        """Whether that is the map of a student before this one."""
         self._cues = LookCues()
         self._looked_at: float | None = None
         self._look_seconds = 0.0
@@ -115,6 +120,7 @@ class WatchedMasker:
             MaskWithheld: the student is out of its depth, and there is no other mask yet.
         """
         self._hear()
+        self._succeed()
         self._made = _Made(frame)
         self._current = self._choose()
         mask = self._current.mask(frame)
@@ -132,11 +138,18 @@ class WatchedMasker:
         if made is not None and (made.mask is None or not self._in_place) and self._is_due(made):
             self._begin(made)
 
+    def _succeed(self) -> None:
+        """Put a better student in the place of this one, if there is one. Looks decide whether it is trusted."""
+        successor = None if self._learner is None else self._learner.successor()
+        if successor is not None:
+            self._watched, self._student, self._made = successor, successor.build(), None
+            self._is_outdated, self._looked_at = self._compared is not None, None
+
     def _choose(self) -> Masker:
         """Who makes the next mask."""
         if self._doubt.trust is Trust.TRUSTED:
             if self._fallback is not None:
-                self._fallback, self._student = None, self._build_student()
+                self._fallback, self._student = None, self._watched.build()
             return self._student
         fallback = self._open_fallback()
         if self._doubt.trust is Trust.SUSPECTED:
@@ -183,7 +196,7 @@ class WatchedMasker:
         """Begin a look. False if the teacher cannot look now."""
         assert self._teacher is not None
         try:
-            compared = made.mask if made.mask is not None and made.by_student else self._whole(made.frame)
+            compared = made.mask if made.mask is not None and made.by_student else self._watched.whole(made.frame)
         except MaskError:  # no valid map: there is nothing to look at
             self._looked_at = made.frame.time
             self._doubt.record(0.0)
@@ -213,7 +226,12 @@ class WatchedMasker:
             return None
         compared, self._compared = self._compared, None
         self._look_seconds = look.seconds
+        if self._is_outdated:
+            self._is_outdated = False
+            return None
         before, agreed = self._doubt.trust, agreement(compared, look.whole.alpha)
+        if self._learner is not None:
+            self._learner.heard(Look(look.frame, compared, look.whole.alpha, self._doubt.agrees(agreed)))
         after = self._doubt.record(agreed)
         _log.debug("look at frame %d: agreement %.3f, %s", look.frame.index, agreed, after.value)
         if after is Trust.DOUBTED and before is not after:

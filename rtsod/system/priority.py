@@ -1,4 +1,7 @@
-"""When a thread gets a core that others want, too. Linux only, so far: elsewhere nothing changes."""
+"""When a thread, or a whole process, gets a core that others want, too.
+
+For threads Linux only, so far: elsewhere nothing changes.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ from typing import Final
 NOBODY_WAITS: Final = 10
 """The nice value of work that nobody waits for: a ninth of a normal thread's share. At 19, the lowest, it would take
 minutes beside a program that never rests."""
+_LOWEST: Final = 19
+"""The nice value of work that may as well wait for hours."""
+_IDLE_PRIORITY_CLASS: Final = 0x40
+"""Windows': the process runs when the system is idle."""
 _SLICE_NS: Final = 100_000
 """The shortest time slice that Linux grants, in nanoseconds; the usual one is about 3 ms."""
 _SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274}
@@ -35,6 +42,23 @@ def give_way(nice: int = NOBODY_WAITS) -> None:
         thread = threading.get_native_id()
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, max(nice, os.getpriority(os.PRIO_PROCESS, thread)))
+
+
+def run_when_idle() -> None:
+    """Let this process run only where nobody else wants the core, to its end. Call it before it starts threads.
+
+    Linux has a class for it (``SCHED_IDLE``), and Windows a priority; elsewhere it is the lowest priority there is.
+    Where it is forbidden, nothing changes. The processes that it starts inherit this, except on Windows.
+    """
+    if sys.platform == "win32":
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), _IDLE_PRIORITY_CLASS)
+        return
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _LOWEST if sys.platform == "linux" else 20)
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def respond_quickly() -> None:

@@ -71,7 +71,8 @@ class SubprocessCall:
         self._lifeline = open(ours, "wb", buffering=0)  # noqa: SIM115  # the process ends when this is closed
         try:
             try:
-                self._process = _start(theirs, None if show_errors else subprocess.PIPE)
+                serve = "from rtsod.system.subprocess_call import serve; serve()"
+                self._process = start_python(serve, stdin=theirs, stderr=None if show_errors else subprocess.PIPE)
             finally:
                 os.close(theirs)
         except BaseException:
@@ -161,7 +162,18 @@ def _main_module(work: Callable[..., Any]) -> str | None:
     return None if spec is None else spec.name
 
 
-def _start(stdin: int, stderr: int | None) -> subprocess.Popen[bytes]:
+def start_python(code: str, *, stdin: int, stderr: int | None, **variables: str) -> subprocess.Popen[bytes]:
+    """Start a Python process with the same modules as this one, which Ctrl-C in a terminal does not reach.
+
+    Args:
+        code: what it runs.
+        stdin: as :class:`subprocess.Popen` takes it.
+        stderr: the same.
+        variables: of its environment, beside those of this process.
+
+    Raises:
+        OSError: no process can be started, for example because Python is embedded in another program.
+    """
     if not sys.executable or getattr(sys, "frozen", False):
         raise OSError("there is no Python to start")
     # The same modules as here, but none from the current folder (-P), which is the user's.
@@ -170,11 +182,11 @@ def _start(stdin: int, stderr: int | None) -> subprocess.Popen[bytes]:
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", "from rtsod.system.subprocess_call import serve; serve()"],
+        [sys.executable, "-P", "-c", code],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=stderr,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": paths, **variables},
         **options,
     )
 
