@@ -322,6 +322,8 @@ class RunConfig:
     engine's speed when the run starts."""
     stats: Path | None = None
     """JSON file for the run's statistics."""
+    keep_learning: bool = False
+    """Train a network of your own beside the run on what it does not know, and save it at the end."""
     verbose: bool = False
     """Log details to stderr. Only the command line acts on it."""
 
@@ -353,3 +355,10 @@ class AppConfig:
         region, size = self.quality.region, self.engine.input_size
         if isinstance(region, int) and region >= size:
             raise UsageError(f"--region {region}: must be less than the full frame's {size} pixels (--input-size)")
+        model = "weights" if self.engine.weights is not None else self.engine.model or DEFAULT_MODEL
+        if self.run.keep_learning and (self.engine.weights is not None or model.lower() in RESERVED_NAMES):
+            named = "--weights" if self.engine.weights is not None else f"--model {model}"
+            raise UsageError(
+                f"--keep-learning: {named} is not a network of your own: make one with rtsod learn, then run it with "
+                "--model me"
+            )

@@ -28,6 +28,7 @@ from rtsod.app.planning import plan_run
 from rtsod.app.watching import open_masker
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, RunConfig, Sync
+from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.mask_plan import MaskPlan
@@ -214,6 +215,11 @@ def check_options(config: AppConfig, info: SourceInfo) -> None:
     check_quality(config.quality, info)
     check_sync(config.run, info)
     check_picture(config.picture, info)
+    if config.run.keep_learning and not info.live:
+        raise UsageError(
+            f"--keep-learning: {info.name} is no live input, and its masks must not depend on how fast this machine "
+            "learns: use rtsod learn --source for it"
+        )
 
 
 def choose_precision(config: EngineConfig, info: SourceInfo) -> EngineConfig:

@@ -43,6 +43,8 @@ _WORK_WORDS: Final = {
     Work.MASKS: "masks",
     Work.FULL_FRAME_REFRESHES: "full-frame refreshes",
     Work.CHECKS: "checks by the teacher",
+    Work.EXAMPLES: "examples learned from",
+    Work.EXAMPLES_MISSED: "examples missed",
     Work.STATIC: "static frames skipped",
 }
 """How the summary line names what inference did."""

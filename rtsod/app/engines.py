@@ -71,6 +71,7 @@ def open_engine_pool(
     *,
     first_size: int | None = None,
     ahead: NetworkAhead | None = None,
+    weights: Weights | None = None,
 ) -> EnginePool:
     """Open the network, which may take minutes, under supervision.
 
@@ -81,6 +82,7 @@ def open_engine_pool(
         first_size: input size to begin with, where opening another one later takes no minutes; None begins with that
             of ``config``.
         ahead: what was begun with the same ``config`` and is waited for.
+        weights: of the network, instead of those that ``config`` means.
 
     Raises:
         RtsodError: the weights or the engine are not available.
@@ -89,7 +91,7 @@ def open_engine_pool(
         ahead.wait()
     config = resolve_engine(config)
     begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
-    weights = resolve(config)
+    weights = weights or resolve(config)
     if weights.description.fit == "crop":
         reporter.notify("these weights see the picture's central square: nothing beside it is kept in front")
     if config.input_size != weights.description.size:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rtsod.app.console import SilentReporter
-from rtsod.app.engines import open_beside, open_engine_pool
+from rtsod.app.engines import open_beside, open_engine_pool, pin_engine_config
+from rtsod.app.keep_learning import OpenStudent, open_keep_learning
 from rtsod.app.planning import plan_run
 from rtsod.config import AppConfig, EngineConfig
 from rtsod.frames import Frame, Mask, SourceInfo
@@ -17,6 +18,7 @@ from rtsod.mask_plan import MaskPlan
 from rtsod.masking.doubt import DEFAULT_THRESHOLD, Doubt
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.masking.initial_quality import build_masker, build_refresher
+from rtsod.masking.look import Learner, Student
 from rtsod.masking.opening import Opening
 from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresher
 from rtsod.masking.watch import LOOK_SECONDS, WatchedMasker
@@ -24,7 +26,7 @@ from rtsod.masking.watch_reports import WatchReports
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
 from rtsod.model.stored import stored_card, stored_model
-from rtsod.model.weights import is_stored, resolve
+from rtsod.model.weights import Weights, is_stored, resolve
 from rtsod.progress import Notify
 
 _log = logging.getLogger(__name__)
@@ -65,29 +67,68 @@ def open_masker(
     """
     refresher = build_refresher(info, pool, metrics)
     opened.callback(refresher.close)
-
-    def student() -> Masker:
-        return build_masker(plan, info, pool, refresher, metrics)
-
+    student = student_of(plan, info, pool, refresher, metrics)
     if notify is None or not is_watched(engine):
-        return student()
+        return student.build()
     lite = EngineConfig(FALLBACK, engine.engine, engine.precision, engine.device)
     fallback = _Fallback(lite, config, info, metrics)
     opened.callback(fallback.close)
     teacher = _open_teacher(lite, info, fallback, metrics, opened)
 
-    def whole(frame: Frame) -> Mask:
-        return WholeFrame(pool.open(pool.size), metrics, stills=info.stills).mask(frame)
-
+    learner: Learner | None = None
+    if config.run.keep_learning:
+        first = OpenStudent(student, _Taker(pool, plan, refresher).close)
+        learner = _open_learner(first, engine, plan, info, pool, metrics, opened, notify)
     return WatchedMasker(
-        student,
-        whole,
+        student.build,
+        student.whole,
         fallback.masker,
         teacher,
         Doubt(doubt_threshold(engine)),
         metrics,
         WatchReports(pool.info.model, FALLBACK, metrics, notify),
         interval=0.0 if info.stills else LOOK_SECONDS,
+        learner=learner,
+    )
+
+
+def student_of(plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: Refresher, metrics: Metrics) -> Student:
+    """A network as it is watched: what builds its masker, and what makes its mask of a whole frame."""
+
+    def build() -> Masker:
+        return build_masker(plan, info, pool, refresher, metrics)
+
+    def whole(frame: Frame) -> Mask:
+        return WholeFrame(pool.open(pool.size), metrics, stills=info.stills).mask(frame)
+
+    return Student(build, whole)
+
+
+def _open_learner(
+    first: OpenStudent,
+    engine: EngineConfig,
+    plan: MaskPlan,
+    info: SourceInfo,
+    pool: EnginePool,
+    metrics: Metrics,
+    opened: ExitStack,
+    notify: Notify,
+) -> Learner:
+    """Who learns beside the run, and puts better students in the place of the first."""
+    pinned = replace(pin_engine_config(engine, pool.first.info), input_size=pool.size)
+
+    def open_offer(weights: Weights) -> OpenStudent:
+        better = open_engine_pool(pinned, SilentReporter(), metrics.event, weights=weights)
+        try:
+            better.wait_until_ready(plan.rung.size)  # or the frame that asks first would wait for it
+            taker = _Taker(better, plan, build_refresher(info, better, metrics))
+            return OpenStudent(student_of(plan, info, better, taker.refresher, metrics), taker.close)
+        except BaseException:
+            better.close()
+            raise
+
+    return open_keep_learning(
+        engine, doubt_threshold(engine), pool.first.info, first, open_offer, metrics, opened, notify
     )
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from rtsod.cli.common import Parser, model_name, network_size, run_command
+from rtsod.cli.common import Parser, model_name, network_size, require, run_command
 from rtsod.config import (
     DEFAULT_MODEL,
     DEVICES,
@@ -58,6 +58,8 @@ examples:
       the same video with an alpha channel
   %(prog)s --model me --bg blur --virtual-camera
       the same with a network of your own, many times as fast
+  %(prog)s --model me --keep-learning --virtual-camera
+      the same, and what it does not know is learned during the call
   %(prog)s --source photos/ --mask-output masks/
       one 8-bit mask per photograph
   %(prog)s --source scene --duration 10 --no-preview --stats numbers.json
@@ -90,6 +92,8 @@ def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
     options = _parser(program).parse_args(arguments)
     _set_up_logging(options.verbose)
     config = config_from(options)
+    if config.run.keep_learning:
+        require("accelerate")
 
     from rtsod.app.run import run  # late: --help and a mistyped option must not wait for OpenCV
 
@@ -333,6 +337,12 @@ def _add_run_options(parser: Parser) -> None:
     group.add_argument(
         "--stats", type=file_to_write, default=default.stats, metavar="FILE", help="write the run's statistics as JSON"
     )
+    group.add_argument(
+        "--keep-learning",
+        action="store_true",
+        help="with a camera and a network of your own: learn what it does not know while it runs, at the lowest "
+        "priority, and save it at the end",
+    )
     group.add_argument("--verbose", action="store_true", help="log details to stderr")
 
 
@@ -390,6 +400,7 @@ def config_from(options: argparse.Namespace) -> AppConfig:
             max_frames=options.max_frames,
             max_mask_age=options.max_mask_age,
             stats=options.stats,
+            keep_learning=options.keep_learning,
             verbose=options.verbose,
         ),
     )

@@ -13,8 +13,8 @@ from typing import Final, Self
 from torch.utils.data import default_collate
 
 from rtsod.learning.kept_examples import KeptExample, KeptExamples, Kind
-from rtsod.learning.recipe import objective, precision_on, samples_of
 from rtsod.learning.recipe import network_maps as maps_of
+from rtsod.learning.recipe import objective, precision_on, samples_of
 from rtsod.learning.standing import overlap
 from rtsod.masking.doubt import agreement
 from rtsod.model.description import Description

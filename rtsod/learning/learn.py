@@ -13,7 +13,7 @@ from typing import Final
 
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig
-from rtsod.errors import EngineError, OutputError, UsageError
+from rtsod.errors import EngineError, OutputError
 from rtsod.frames import Image
 from rtsod.interfaces import Engine
 from rtsod.learning.card import card_of, doubt_threshold
@@ -34,13 +34,12 @@ from rtsod.model.own_models import (
     WEIGHTS_FILE,
     OwnModel,
     check_own_name,
-    models_folder,
+    only_learner,
     save,
 )
 from rtsod.model.weights import resolve
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.data_folder import data_folder
-from rtsod.system.file_lock import locked
 from rtsod.system.files import output_error, write_text
 from rtsod.system.private_folder import MODE, delete_left_behind, private_folder
 from rtsod.training.reporter import TrainReporter
@@ -92,7 +91,7 @@ def learn(
     check_own_name(config.name)
     start = starting_point(config.name)
     with ExitStack() as stack:
-        stack.enter_context(_only_one(config.name))
+        stack.enter_context(only_learner(config.name))
         folder = stack.enter_context(_recording_folder(config, reporter))
         with opened_sources(config.sources):  # before anybody waits for the teacher
             pass
@@ -158,22 +157,6 @@ def _measured_and_saved(
                 shutil.copyfile(file, folder / file.name)
 
         return save(config.name, write), card, measured
-
-
-@contextmanager
-def _only_one(name: str) -> Iterator[None]:
-    """Hold the right to learn a name."""
-    folder = models_folder()
-    busy = f"--name {name}: another rtsod learn is learning it: wait for it, or choose another name"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = locked(folder / f".learning-{name}.lock", 0, lambda: None)
-    except TimeoutError as error:
-        raise UsageError(busy) from error
-    except OSError as error:
-        raise output_error(folder, error) from error
-    with lock:
-        yield
 
 
 @contextmanager

@@ -160,6 +160,28 @@ def save(name: str, write: Callable[[Path], None]) -> OwnModel:
     return OwnModel(name, folder)
 
 
+@contextmanager
+def only_learner(name: str) -> Iterator[None]:
+    """Hold the right to learn a name, or to go on learning it.
+
+    Raises:
+        UsageError: another process has it.
+        OutputError: the folder of all models cannot be written.
+    """
+    folder = models_folder()
+    others = "another rtsod learn, or a run with --keep-learning, is learning it"
+    busy = f"{name}: {others}: wait for it, or choose another name"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = locked(folder / f".learning-{name}.lock", 0, lambda: None)
+    except TimeoutError as error:
+        raise UsageError(busy) from error
+    except OSError as error:
+        raise output_error(folder, error) from error
+    with lock:
+        yield
+
+
 def remove(name: str) -> None:
     """Delete a model of your own, or whatever damaged thing has its name.
 

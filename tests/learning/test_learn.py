@@ -26,7 +26,7 @@ from rtsod.learning.recording import INDEX
 from rtsod.learning.score import Score
 from rtsod.learning.starter import Start
 from rtsod.model.card import read_card
-from rtsod.model.own_models import own_model, own_models
+from rtsod.model.own_models import only_learner, own_model, own_models
 from rtsod.model.weights import sha256_of
 from tests.support.fakes import FakeEngine
 from tests.support.networks import TINY
@@ -212,9 +212,12 @@ def test_what_cannot_teach_is_one_line(
 def test_two_cannot_learn_one_name_at_once(
     clip: Path, quick: list[Measured], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with learning._only_one("me"):
+    with only_learner("me"):
         assert learn("--source", clip, "--train-minutes", 0.001) == ExitCode.USAGE
-        assert "--name me: another rtsod learn is learning it" in capsys.readouterr().err.splitlines()[-1]
+        assert (
+            "me: another rtsod learn, or a run with --keep-learning, is learning it"
+            in capsys.readouterr().err.splitlines()[-1]
+        )
         assert learn("--source", clip, "--train-minutes", 0.001, "--name", "other") == ExitCode.DONE
     assert learn("--source", clip, "--train-minutes", 0.001) == ExitCode.DONE
 

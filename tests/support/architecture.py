@@ -36,7 +36,7 @@ class Folder:
 
 _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
-    "backends", "segmenter",
+    "backends", "segmenter", "learning",
 )  # fmt: skip
 _BELOW_CLI: Final = (
     *_BELOW_APP,
@@ -48,7 +48,6 @@ _BELOW_CLI: Final = (
     "pages",
     "training",
     "blocks",
-    "learning",
 )
 
 FOLDERS: Final[dict[str, Folder]] = {
@@ -90,7 +89,6 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("cuda", "cv2", "openvino", "pycuda", "torch"),
     ),
     "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
-    "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "evaluation": Folder(
         "how good saliency maps are: metrics, protocols, intervals, pages",
         ("backends", "data", "drawing", "imaging", "model", "pages", "system"), ("PIL", "cv2"),
@@ -109,6 +107,7 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("backends", "export", "imaging", "masking", "model", "sinks", "sources", "system", "training"),
         ("cv2", "torch"),
     ),
+    "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
     "bench": Folder(
         "the benchmark, a client of all the rest", (*_BELOW_CLI, "cli"),
