@@ -322,10 +322,10 @@ class RunConfig:
     engine's speed when the run starts."""
     stats: Path | None = None
     """JSON file for the run's statistics."""
-    keep_learning: bool = False
-    """Train a network of your own beside the run on what it does not know, and save it at the end."""
     verbose: bool = False
     """Log details to stderr. Only the command line acts on it."""
+    keep_learning: bool = False
+    """Train a network of your own beside the run on what it does not know, and save it at the end."""
 
     def __post_init__(self) -> None:
         check_choice("--sync", self.sync, SYNCS)

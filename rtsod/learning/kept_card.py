@@ -29,7 +29,7 @@ def card_after(card: Card, sha256: str, found: Score, frames: int, held_out: int
     about = describe()
     libraries = about["libraries"]
     assert isinstance(libraries, dict)
-    said = [found for remark in card.remarks if (found := _KEPT.fullmatch(remark))]
+    said = [match for remark in card.remarks if (match := _KEPT.fullmatch(remark))]
     before, calls = (int(said[0][1]), int(said[0][2])) if said else (0, 0)
     old = [each for each in card.remarks if not each.startswith(_MEASURED) and not _KEPT.fullmatch(each)]
     kept = f"Kept learning: {before + frames} frames of {calls + 1} call{'s' if calls else ''}."

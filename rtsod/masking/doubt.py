@@ -100,7 +100,7 @@ class Doubt:
         return self._trust
 
     def agrees(self, agreed: float) -> bool:
-        """Whether a look speaks for the network: whether it agreed as far as it must now, to keep trust or regain it."""
+        """Whether a look speaks for the network: it agreed as far as is needed to keep trust, or to regain it."""
         return agreed >= (self._trust_from if self._trust is Trust.DOUBTED else self._suspect_below)
 
     def record(self, agreed: float) -> Trust:

@@ -14,12 +14,10 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NoReturn, ParamSpec, Protocol
+from typing import Any, Final, NoReturn
 
 from rtsod.errors import RtsodError, internal_error
 from rtsod.system.subprocess_call import start_python
-
-P = ParamSpec("P")
 
 _END_SECONDS: Final = 5.0
 """How long to wait for a process that was killed."""
@@ -47,12 +45,6 @@ class Mailbox:
         """Send an object that can be pickled."""
         pickle.dump(message, self._outbox)
         self._outbox.flush()
-
-
-class Work(Protocol):
-    """A module-level function that works until it is killed, or returns."""
-
-    def __call__(self, mailbox: Mailbox, /, *args: Any) -> None: ...
 
 
 class WorkerProcess:
