@@ -115,5 +115,5 @@ class Course:
     def unsolved(self, held_out: Sequence[KeptExample], threshold: float) -> float:
         """The share of examples about which the running network still disagrees with the labels, as looks judge it."""
         maps = maps_of(self._running, self._description, held_out)
-        wrong = [agreement(found, each.alpha) < threshold for found, each in zip(maps, held_out, strict=True)]
+        wrong = [float(agreement(found, each.alpha) < threshold) for found, each in zip(maps, held_out, strict=True)]
         return mean(wrong) if wrong else 0.0
