@@ -43,6 +43,7 @@ HOMES = {
     "rtsod.training.page": "matplotlib",  # the page of those plots
     "rtsod.training.report_plots": "matplotlib",
     "rtsod.training.processes": "accelerate",
+    "rtsod.learning.course": "accelerate",  # in a process of its own
 }
 """Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""
 

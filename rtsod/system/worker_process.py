@@ -107,9 +107,10 @@ class WorkerProcess:
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
-        with suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(OSError):  # what was not sent yet
+                pipe.close()
 
 
 def serve() -> NoReturn:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rtsod.errors import EngineError, MaskError, MaskWithheld, RtsodError
 from rtsod.frames import Alpha, Frame, Image, Mask
 from rtsod.masking.doubt import CONFIRMING_LOOKS, RETURN_LOOKS, Doubt, Trust
+from rtsod.masking.look import Learner, Look, Student
 from rtsod.masking.refresh import Refresh
 from rtsod.masking.watch import LOOK_SECONDS, LOOK_SHARE, WatchedMasker
 from rtsod.masking.watch_reports import WatchReports
@@ -91,7 +92,7 @@ class Teacher:
 class Watch:
     """A call: frames, a student that may be out of its depth, and everybody else."""
 
-    def __init__(self, *, live: bool = True, interval: float = LOOK_SECONDS) -> None:
+    def __init__(self, *, live: bool = True, interval: float = LOOK_SECONDS, learner: Learner | None = None) -> None:
         self.live, self.index, self.light = live, 0, 0
         self.knows = self.is_valid = True
         self.fallback: Making | None = Making("fallback", lambda: seen("fallback"))
@@ -102,7 +103,7 @@ class Watch:
         self.students: list[Making] = []
         self.masker = WatchedMasker(
             self._student, self._whole, self._fallback, self.teacher, Doubt(), self.metrics,
-            WatchReports("me", "lite", self.metrics, self.said.append), interval=interval,
+            WatchReports("me", "lite", self.metrics, self.said.append), interval=interval, learner=learner,
         )  # fmt: skip
 
     def _see(self) -> Alpha:
@@ -299,6 +300,65 @@ def test_invalid_maps_of_the_student_do_not_bring_it_back(watch: Watch) -> None:
     watch.is_valid = False
     assert set(watch.play(10)) == {"fallback"}
     assert watch.said[1:] == []
+
+
+class Learning:
+    """Hears looks, and has a successor when the test says so."""
+
+    def __init__(self) -> None:
+        self.heard_of: list[Look] = []
+        self.following: Student | None = None
+
+    def heard(self, look: Look) -> None:
+        self.heard_of.append(look)
+
+    def successor(self) -> Student | None:
+        following, self.following = self.following, None
+        return following
+
+
+def test_a_learner_hears_every_look_and_whether_it_speaks_for_the_student() -> None:
+    learning = Learning()
+    watch = Watch(learner=learning)
+    watch.play(2.5)
+    watch.knows = False
+    watch.play(3)
+    assert len(learning.heard_of) == watch.teacher.looks
+    said = [look.agrees for look in learning.heard_of]
+    assert said == sorted(said, reverse=True)
+    assert {True, False} == set(said)
+    assert all(look.student[0, 0] == MARKS["student"] for look in learning.heard_of)
+    assert all(look.teacher[0, 0] == MARKS["teacher"] for look in learning.heard_of)
+
+
+def test_a_successor_takes_over_between_two_frames_and_looks_decide_whether_it_is_trusted() -> None:
+    learning = Learning()
+    watch = Watch(learner=learning)
+    watch.knows = False
+    watch.play(4)
+    before, built = watch.students[-1].made, len(watch.students)
+    learning.following = Student(watch._student, watch._whole)
+    assert set(watch.play(1)) == {"fallback"}, "it is doubted until looks agree"
+    watch.knows = True
+    assert watch.play((RETURN_LOOKS + 1) * LOOK_SECONDS)[-1] == "student"
+    assert watch.students[built - 1].made == before, "nothing asks the one before"
+
+
+def test_a_look_at_the_student_before_does_not_judge_its_successor() -> None:
+    learning = Learning()
+    watch = Watch(learner=learning)
+    watch.play(1.5)
+    heard = len(learning.heard_of)
+    while watch.teacher.looking is None:
+        watch.mask()
+    watch.teacher.is_done = False
+    learning.following = Student(watch._student, watch._whole)
+    watch.masker.mask(watch.frame())
+    watch.teacher.is_done = True
+    watch.masker.mask(watch.frame())
+    assert len(learning.heard_of) == heard
+    watch.play(1)
+    assert len(learning.heard_of) > heard
 
 
 ACTIONS: Final = (
