@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from benchmarks.support.camera import PacedCamera
 from rtsod.app.assembly import build_run
-from rtsod.config import AppConfig, EngineConfig, ModelName, OutputConfig, PictureConfig
+from rtsod.app.console import SilentReporter
+from rtsod.config import AppConfig, EngineConfig, ModelName, OutputConfig, PictureConfig, RunConfig
 from rtsod.errors import EngineError
 from rtsod.frames import Compositable, Composited, Image
 from rtsod.interfaces import Sink
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.metrics import Drop, Metrics, Work
+from rtsod.metrics import Drop, Event, Metrics, Work
+from rtsod.model.weights import trained_size
 from rtsod.sinks import open_sinks
 from rtsod.sinks.null import NullSink
 from rtsod.sources.pace import to_and_fro
@@ -40,7 +42,7 @@ class CameraJob:
 
     folder: Path
     """Holds ``PICTURES`` and, as ``0.jpg``, ``1.jpg``, ..., the same as JPEG."""
-    model: ModelName
+    model: str
     seconds: float
     """Length of the run, from ``began_at``."""
     began_at: float
@@ -49,6 +51,9 @@ class CameraJob:
     """Decode each picture from JPEG, in ``read``."""
     recording: Path | None = None
     """A video to record to at once."""
+    change_at: float | None = None
+    """Seconds from the camera's start at which the second half of the pictures takes the first one's place."""
+    keep_learning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,9 @@ class Observed:
     dropped: list[tuple[float, str]] = field(default_factory=list)
     masks: list[float] = field(default_factory=list)
     rungs: list[tuple[float, str]] = field(default_factory=list)
+    events: list[tuple[float, str]] = field(default_factory=list)
+    lines: list[tuple[float, str]] = field(default_factory=list)
+    """What the user was told."""
     cpu: list[tuple[float, float]] = field(default_factory=list)
     """Moments, and the processor seconds that the process and its ended children had used by then."""
     peak_memory_mb: float = 0.0
@@ -132,10 +140,27 @@ class ObservingMetrics(Metrics):
         if work == Work.MASKS:
             self._observed.masks.append(time.perf_counter())
 
+    def event(self, event: Event) -> None:
+        """Called where something failed, recovered or changed."""
+        super().event(event)
+        self._observed.events.append((time.perf_counter(), str(event)))
+
     def on_rung(self, rung: str) -> None:
         """Called where masks begin to be made in another way."""
         super().on_rung(rung)
         self._observed.rungs.append((time.perf_counter(), rung))
+
+
+class ObservingReporter(SilentReporter):
+    """Notes when each line was said."""
+
+    def __init__(self, observed: Observed) -> None:
+        super().__init__()
+        self._observed = observed
+
+    def notify(self, line: str) -> None:
+        """Note one line."""
+        self._observed.lines.append((time.perf_counter(), line))
 
 
 class ObservedCamera(PacedCamera):
@@ -146,6 +171,7 @@ class ObservedCamera(PacedCamera):
         files = [job.folder / f"{position}.jpg" for position in range(len(self._pictures))] if job.mjpg else []
         self._jpegs = [np.frombuffer(file.read_bytes(), np.uint8) for file in files]
         self._observed = observed
+        self._change_at = None if job.change_at is None else round(job.change_at * FPS)
         height, width = self._pictures[0].shape[:2]
         super().__init__(self._image, (width, height), FPS, pixel_format="MJPG" if job.mjpg else None)
 
@@ -156,12 +182,18 @@ class ObservedCamera(PacedCamera):
 
     def _image(self, index: int) -> Image:
         self._observed.read.append(index)
-        position = to_and_fro(index, len(self._pictures))
+        position = self._position(index)
         if self._jpegs:
             image = cv2.imdecode(self._jpegs[position], cv2.IMREAD_COLOR)
             assert image is not None
             return np.asarray(image, np.uint8)
         return np.asarray(self._pictures[position])
+
+    def _position(self, index: int) -> int:
+        if self._change_at is None:
+            return to_and_fro(index, len(self._pictures))
+        half = len(self._pictures) // 2
+        return to_and_fro(index, half) + (half if index >= self._change_at else 0)
 
 
 def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
@@ -176,7 +208,8 @@ def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
     """
     observed = Observed(job.began_at)
     config = AppConfig(
-        engine=EngineConfig(model=job.model),
+        engine=EngineConfig(model=job.model, input_size=trained_size(None, job.model)),
+        run=RunConfig(keep_learning=job.keep_learning),
         picture=PictureConfig(backgrounds=(BACKGROUND,)),
         output=OutputConfig(preview=False, outputs=() if job.recording is None else (job.recording,)),
     )
@@ -186,7 +219,14 @@ def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
         sinks: list[Sink] = [*open_sinks(config.output, camera.info, transparent=False), StampingSink(observed)]
         for sink in sinks:
             opened.callback(sink.close)
-        with build_run(config, source=camera, sinks=sinks, pool=pool, metrics=ObservingMetrics(observed)) as run:
+        with build_run(
+            config,
+            source=camera,
+            sinks=sinks,
+            pool=pool,
+            metrics=ObservingMetrics(observed),
+            reporter=ObservingReporter(observed),
+        ) as run:
             info = run.pool.first.info
             observed.engine = f"{info.name} {info.precision}"
 

@@ -363,6 +363,7 @@ def test_a_look_at_the_student_before_does_not_judge_its_successor() -> None:
 
 ACTIONS: Final = (
     "frame", "frame", "frame", "deferred", "deferred", "second", "look ends", "wrong", "right", "dark", "teacher fails",
+    "successor",
     "fallback opens", "fallback fails",
 )  # fmt: skip
 
@@ -395,7 +396,8 @@ class Known:
 @given(st.lists(st.sampled_from(ACTIONS), max_size=150), st.booleans())
 def test_no_mask_is_of_a_network_that_is_known_to_be_out_of_its_depth(actions: list[str], live: bool) -> None:
     """Whatever agrees, disagrees or fails, in whatever order, and however long a look takes."""
-    watch = Watch(live=live)
+    learning = Learning()
+    watch = Watch(live=live, learner=learning)
     known = Known(watch)
     fallback, watch.fallback = watch.fallback, None
     is_exposed = False
@@ -414,6 +416,8 @@ def test_no_mask_is_of_a_network_that_is_known_to_be_out_of_its_depth(actions: l
                 watch.masker.run_deferred()
             case "second":
                 watch.index += FPS
+            case "successor" if live:
+                learning.following = Student(watch._student, watch._whole)
             case "look ends":
                 watch.teacher.is_done = True
             case "wrong" | "right":
