@@ -68,6 +68,7 @@ COMMANDS: Final = {
     "--test ../shared/samples/clips/no.mkv --stranger ../shared/samples/clips/thanks.mkv",
     "blocks": "rtsod blocks",
     "disagreement": "benchmarks.studies.disagreement --model me --known again --known no",
+    "keep_learning": "benchmarks.studies.keep_learning --model again --known again --runs 3",
     "demo_training": "benchmarks.studies.demo_training",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",

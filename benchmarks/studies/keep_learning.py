@@ -1,14 +1,14 @@
 """Whether learning beside a run costs frames, and how soon something new is known: the same run with it and without it.
 
-A network of one's own knows one clip. A camera that waits for nobody shows that clip, and after a while another: the same
-in half of the light, or another person. Both runs are the program as it is by default; they alternate, each in a process of
-its own. The network is copied before each run, so that none learns from the one before.
+A network of one's own knows one clip. A camera that waits for nobody shows that clip, and after a while another: the
+same in half of the light, or another person. Both runs are the program as it is by default; they alternate, each in a
+process of its own. The network is copied before each run, so that none learns from the one before.
 
     rtsod learn --source ../shared/samples/clips/again.mkv --train-minutes 1 --name again
     python -m benchmarks.studies.keep_learning --model again --known again --json FILE
 
-*Lost*, *p95*, and what is due are those of :mod:`benchmarks.studies.camera_rate`. *Learned after*: seconds from the change
-to the moment at which a better network took over; *trusted after*: until it made the masks again. Linux only.
+*Lost*, *p95*, and what is due are those of :mod:`benchmarks.studies.camera_rate`. ``network_improved``: seconds from the
+change to the moment at which a better network took over; ``network_trusted``: until it made the masks again. Linux only.
 """
 
 from __future__ import annotations
