@@ -7,8 +7,9 @@ process of its own. The network is copied before each run, so that none learns f
     rtsod learn --source ../shared/samples/clips/again.mkv --train-minutes 1 --name again
     python -m benchmarks.studies.keep_learning --model again --known again --json FILE
 
-*Lost*, *p95*, and what is due are those of :mod:`benchmarks.studies.camera_rate`. ``network_improved``: seconds from the
-change to the moment at which a better network took over; ``network_trusted``: until it made the masks again. Linux only.
+*Lost*, *p95*, and what is due are those of :mod:`benchmarks.studies.camera_rate`. ``network_improved``: seconds from
+the change to the moment at which a better network took over; ``network_trusted``: until it made the masks again. Linux
+only.
 """
 
 from __future__ import annotations
