@@ -46,6 +46,8 @@ WEIGHTS_SUFFIXES: Final = (".pth", ".pt", ".safetensors", ".onnx")
 """Of files of weights."""
 DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "gpu", "npu")
 """What ``--device`` takes, for messages; N is a CUDA device's index."""
+AUTHORS_SIZE: Final = 320
+"""Side, in pixels, that the authors scaled their training pictures to: the input size of their networks."""
 INPUT_SIZE_RANGE: Final = (64, 1024)
 """Smallest and largest side of the network's square input, in pixels. Below 64 the pooling layers leave nothing at the
 bottom of the blocks; above 1024 a CPU needs seconds per mask."""
@@ -177,10 +179,10 @@ class EngineConfig:
     speed."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` (NVIDIA), ``gpu`` or ``npu`` (Intel, with OpenVINO)."""
-    input_size: int = 320
-    """Side of the network's square input, in pixels. 320 is the paper's size; smaller is faster and coarser. A size
-    that is not a multiple of 32 is rounded to one. For other weights than the authors',
-    :func:`rtsod.model.weights.trained_size` tells the size that they were trained at."""
+    input_size: int | None = None
+    """Side of the network's square input, in pixels. None is the size that the weights were trained at: 320 for the
+    authors', a model's own for others. Smaller is faster and coarser. A size that is not a multiple of 32 is rounded to
+    one."""
     weights: Path | None = None
     """Your own weights file; None downloads the authors' weights once and caches them."""
     threads: int | None = None
@@ -196,19 +198,31 @@ class EngineConfig:
         _check_names("--weights", self.weights)
         if not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device}: choose from {', '.join(DEVICES)}")
-        object.__setattr__(self, "input_size", _fitting_size("--input-size", self.input_size))
+        if self.input_size is not None:
+            object.__setattr__(self, "input_size", _fitting_size("--input-size", self.input_size))
         if self.precision == "int8" and self.engine == "torch":
             raise UsageError("--precision int8: PyTorch has no 8-bit convolutions: use --engine openvino or tensorrt")
         if self.engine == "tensorrt" and self.fp16_size_error is not None:
             raise UsageError(f"--input-size {self.input_size}: {self.fp16_size_error}")
 
     @property
+    def side(self) -> int:
+        """:attr:`input_size` where it is decided: see :func:`rtsod.model.weights.with_size`.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if self.input_size is None:
+            raise ValueError("input_size: is not decided")
+        return self.input_size
+
+    @property
     def fp16_size_error(self) -> str | None:
         """Why TensorRT cannot run this input size accurately, and what to do about it; None if it can.
 
-        TensorRT's graph is in fp16 unless another precision is asked for.
+        TensorRT's graph is in fp16 unless another precision is asked for. A size that is not decided may do.
         """
-        if self.precision not in ("auto", "fp16") or self.input_size >= MIN_FP16_INPUT_SIZE:
+        if self.precision not in ("auto", "fp16") or self.input_size is None or self.input_size >= MIN_FP16_INPUT_SIZE:
             return None
         return (
             f"below {MIN_FP16_INPUT_SIZE} pixels the fp16 graph is not accurate enough: "
@@ -353,7 +367,7 @@ class AppConfig:
 
     def __post_init__(self) -> None:
         region, size = self.quality.region, self.engine.input_size
-        if isinstance(region, int) and region >= size:
+        if isinstance(region, int) and size is not None and region >= size:
             raise UsageError(f"--region {region}: must be less than the full frame's {size} pixels (--input-size)")
         model = "weights" if self.engine.weights is not None else self.engine.model or DEFAULT_MODEL
         if self.run.keep_learning and (self.engine.weights is not None or model.lower() in RESERVED_NAMES):

@@ -16,7 +16,7 @@ from rtsod.frames import Alpha, EngineInfo, Image, Mask, Picture
 from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
 from rtsod.imaging.transparency import picture_of
 from rtsod.interfaces import Engine
-from rtsod.model.weights import ReportBytes, resolve, trained_size
+from rtsod.model.weights import ReportBytes, resolve
 from rtsod.refine import refiner
 
 _DEFAULTS: Final = EngineConfig()
@@ -44,7 +44,7 @@ class Segmenter:
         engine: EngineName = _DEFAULTS.engine,
         precision: Precision = "fp32",
         device: str = _DEFAULTS.device,
-        input_size: int | None = None,
+        input_size: int | None = _DEFAULTS.input_size,
         weights: str | Path | None = None,
         progress: ReportBytes = lambda done, total: None,
     ) -> Self:
@@ -70,9 +70,7 @@ class Segmenter:
             EngineUnavailable: the engine, device or precision is not available on this machine.
             EngineError: the engine cannot be built or started.
         """
-        path = Path(weights) if weights else None
-        size = trained_size(path, model) if input_size is None else input_size
-        config = EngineConfig(model, engine, precision, device, size, path)
+        config = EngineConfig(model, engine, precision, device, input_size, Path(weights) if weights else None)
         return cls(open_engine(config, resolve(config), report=progress))
 
     @property

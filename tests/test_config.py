@@ -30,10 +30,10 @@ def test_a_size_is_rounded_to_the_nearest_multiple_of_32(
 @given(st.integers(*INPUT_SIZE_RANGE))
 def test_every_size_in_the_range_is_accepted_and_rounded_once(size: int) -> None:
     config = EngineConfig(input_size=size)
-    assert config.input_size % INPUT_SIZE_STEP == 0
-    assert abs(config.input_size - size) <= INPUT_SIZE_STEP // 2
-    assert INPUT_SIZE_RANGE[0] <= config.input_size <= INPUT_SIZE_RANGE[1]
-    assert replace(config, model="lite").input_size == config.input_size
+    assert config.side % INPUT_SIZE_STEP == 0
+    assert abs(config.side - size) <= INPUT_SIZE_STEP // 2
+    assert INPUT_SIZE_RANGE[0] <= config.side <= INPUT_SIZE_RANGE[1]
+    assert replace(config, model="lite").input_size == config.side
 
 
 @pytest.mark.parametrize("size", [-32, 0, 32, 63, 1025, 2048])

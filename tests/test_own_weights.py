@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,16 +20,20 @@ import pytest
 import torch
 
 from rtsod import Segmenter
+from rtsod.app.assembly import build_run
+from rtsod.backends import open_engine
 from rtsod.backends.openvino import compiled_from_weights
 from rtsod.cli import calibrate, export
 from rtsod.cli.run import main as run
+from rtsod.config import AppConfig, EngineConfig, QualityConfig, SourceConfig
 from rtsod.drawing.scene import DrawnScene
-from rtsod.errors import WeightsError
+from rtsod.errors import UsageError, WeightsError
 from rtsod.frames import Alpha, Fitting, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.model.description import describe, save_weights
 from rtsod.model.table import lines_from_table
 from rtsod.model.u2net import U2Net
+from rtsod.model.weights import resolve
 from tests.support.architecture import ROOT
 from tests.support.networks import ODD, TINY, tiny_network, trained_network
 from tests.support.own_models import in_folder, save_model
@@ -122,6 +127,13 @@ def test_a_model_with_a_name_runs_in_8_bits_by_its_own_calibration(
         info = segmenter.info
         assert np.abs(segmenter(image, stream=True) - _written_out(network, image)).mean() < 0.01
     assert (info.model, info.precision, info.input_size) == ("me", "int8", TINY.size)
+    config = EngineConfig("me", "openvino", "int8", "cpu")
+    with closing(open_engine(config, resolve(config))) as engine:
+        assert replace(engine.info, config=None, inference_seconds=None) == replace(
+            info, config=None, inference_seconds=None
+        )
+    with pytest.raises(UsageError, match=f"--region 64: must be less than the full frame's {TINY.size} pixels"):
+        build_run(AppConfig(SourceConfig("scene"), config, QualityConfig(region=64)))
     monkeypatch.setattr(compiled_from_weights, "_AUTO_TOLERANCE", 0.0)
     monkeypatch.setattr(compiled_from_weights, "remembered_speedup", lambda core, root: 4.0)
     with Segmenter.open("me", engine="openvino", precision="auto", device="cpu") as segmenter:

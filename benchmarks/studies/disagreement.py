@@ -35,7 +35,7 @@ from rtsod.imaging.iou import iou
 from rtsod.imaging.network_input import lay_over, shrink
 from rtsod.interfaces import Engine
 from rtsod.masking.doubt import CONFIRMING_LOOKS, agreement
-from rtsod.model.weights import resolve, trained_size
+from rtsod.model.weights import resolve
 from rtsod.sources.demo import CLIP
 from rtsod.system.files import file_to_write
 
@@ -195,12 +195,11 @@ def main() -> int:
     def measure(record: dict[str, Any]) -> None:
         if not all((options.clips / f"{name}.mkv").is_file() for name in options.known):
             raise UsageError(f"--clips {options.clips}: does not hold {', '.join(options.known)}")
-        size = trained_size(options.weights, options.model)
 
         def network(model: str | None, precision: Precision = "auto", **more: Any) -> Network:
             return Network(EngineConfig(model, "openvino", precision, **more))
 
-        student = network(options.model, weights=options.weights, input_size=size)
+        student = network(options.model, weights=options.weights)
         teachers = {name: network(name) for name in TEACHERS}
         record["cases"] = []
         for case in cases(options.clips, options.known, teachers["full"], options.step):

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from rtsod.backends import open_engine
-from rtsod.config import MODELS, PRECISIONS, EngineConfig
+from rtsod.config import AUTHORS_SIZE, MODELS, PRECISIONS, EngineConfig
 from rtsod.export.parity import compare
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink, shrink_still
@@ -41,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="lite", choices=MODELS)
     parser.add_argument("--precision", default="int8", choices=PRECISIONS)
-    parser.add_argument("--input-size", type=int, default=EngineConfig().input_size, metavar="S")
+    parser.add_argument("--input-size", type=int, default=AUTHORS_SIZE, metavar="S")
     parser.add_argument(
         "--samples", type=Path, default=Path("../shared/samples"), help="the folder of samples (default: %(default)s)"
     )

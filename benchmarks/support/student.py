@@ -52,7 +52,7 @@ class _InMemory:
 def maps_of(images: Sequence[Image], config: EngineConfig = TEACHER) -> list[Alpha]:
     """The maps that a network makes of frames: ``(S, S)`` float32 each."""
     with closing(open_engine(config, resolve(config))) as engine:
-        return [engine.infer(shrink(image, config.input_size)) for image in images]
+        return [engine.infer(shrink(image, engine.info.input_size)) for image in images]
 
 
 def learned(

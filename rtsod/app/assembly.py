@@ -37,6 +37,7 @@ from rtsod.masking.frame_skip import FrameSkipPolicy
 from rtsod.masking.initial_quality import check_quality, first_size
 from rtsod.masking.time_budget import check_sync
 from rtsod.metrics import Metrics, Snapshot
+from rtsod.model.weights import with_size
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.pipeline.presenter import Composing
 from rtsod.sinks.virtual_camera import VirtualCameraSink
@@ -115,6 +116,8 @@ def build_run(
         RtsodError: something cannot be opened, or the options do not fit together.
     """
     leave_cores_to_the_network()
+    if pool is None:
+        config = replace(config, engine=with_size(config.engine))
     metrics, reporter = metrics or Metrics(clock), reporter or SilentReporter()
     with ExitStack() as opened:
         if config.run.stats is not None:
@@ -144,7 +147,7 @@ def build_run(
         _show_slate(compositor, sinks, source.info)
         before_network(sinks)
         if pool is None:
-            begin_with = first_size(config.quality, source.info, engine.input_size)
+            begin_with = first_size(config.quality, source.info, engine.side)
             pool = open_engine_pool(engine, reporter, metrics.event, first_size=begin_with, ahead=ahead)
             opened.callback(pool.close)
         plan = plan or plan_run(config.quality, config.run, source.info, pool, reporter.notify)

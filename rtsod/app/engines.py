@@ -17,7 +17,7 @@ from rtsod.frames import EngineInfo
 from rtsod.interfaces import Engine, Shareable
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Event
-from rtsod.model.weights import Weights, fetch, is_first_use, resolve
+from rtsod.model.weights import Weights, fetch, is_first_use, resolve, with_size
 from rtsod.progress import Notify
 from rtsod.system.machine import thread_count
 from rtsod.system.priority import give_way
@@ -89,13 +89,13 @@ def open_engine_pool(
     """
     if ahead is not None:
         ahead.wait()
-    config = resolve_engine(config)
+    config = resolve_engine(with_size(config))
     begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
     weights = weights or resolve(config)
     if weights.description.fit == "crop":
         reporter.notify("these weights see the picture's central square: nothing beside it is kept in front")
-    if config.input_size != weights.description.size:
-        _log.info("network: trained at %d pixels, runs at %d", weights.description.size, config.input_size)
+    if config.side != weights.description.size:
+        _log.info("network: trained at %d pixels, runs at %d", weights.description.size, config.side)
     with reporter.download(_downloading(weights)) as downloaded, reporter.build() as built:
         first = open_engine(begun, weights, reporter.notify, built, downloaded)
     pinned = pin_engine_config(config, first.info)
@@ -112,7 +112,7 @@ def open_engine_pool(
         opened = first.second() if same and isinstance(first, Shareable) else None
         return open_beside(replace(pinned, input_size=size), weights, on_event, opened)
 
-    pool = EnginePool(supervised(first.info.input_size, first), supervised, size=config.input_size, open_beside=beside)
+    pool = EnginePool(supervised(first.info.input_size, first), supervised, size=config.side, open_beside=beside)
     info = pool.info
     where = f"{info.name}, {info.precision}, {info.device}"
     _log.info("network: %s at %dx%d on %s, %s", info.model, info.input_size, info.input_size, where, info.weights)

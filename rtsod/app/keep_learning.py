@@ -235,7 +235,7 @@ def open_keep_learning(
     """
     assert config.model is not None
     model, weights = own_model(config.model), resolve(config)
-    if config.input_size != weights.description.size:
+    if config.input_size not in (None, weights.description.size):
         raise UsageError(
             f"--keep-learning: {model.name} learns at {weights.description.size} pixels: drop --input-size"
         )

@@ -20,7 +20,7 @@ from rtsod.config import EngineConfig, EngineName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
-from rtsod.model.weights import ReportBytes, Weights
+from rtsod.model.weights import ReportBytes, Weights, with_size
 from rtsod.progress import BuildProgress, Notify
 
 _log = logging.getLogger(__name__)
@@ -94,7 +94,8 @@ def open_engine(
     """Build the network that a configuration asks for, if necessary, and open the engine that runs it.
 
     Args:
-        config: ``config.engine`` is a name, or ``auto`` to let :func:`choose` decide.
+        config: ``config.engine`` is a name, or ``auto`` to let :func:`choose` decide. Without an input size it is the
+            one that the weights were trained at.
         weights: of the network. They are downloaded and read only if the engine must be built from them.
         notify: told, in one line each, of what takes a while: a conversion, or a build and why it is needed.
         progress: told how far such a build is; None to have ``notify`` told from time to time.
@@ -106,6 +107,7 @@ def open_engine(
         EngineError: building or checking the network failed.
         WeightsError: the weights cannot be downloaded or read.
     """
+    config = with_size(config)
     opener = OPENERS[resolve_engine(config, explain).engine]
     return opener(config, weights, notify, progress, report, explain)
 

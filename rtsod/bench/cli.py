@@ -15,9 +15,9 @@ from rtsod.bench.result import Result
 from rtsod.bench.session import BenchmarkPlan, Session
 from rtsod.bench.sources import DEFAULT_BACKGROUND
 from rtsod.bench.target import Target
-from rtsod.cli.common import Parser, answer, model_name, network_size, run_command
+from rtsod.cli.common import Parser, answer, model_name, run_command
 from rtsod.composite.backgrounds import open_background
-from rtsod.config import ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
+from rtsod.config import AUTHORS_SIZE, ENGINES, MODELS, PRECISIONS, SYNCS, EngineConfig, SourceConfig
 from rtsod.errors import ExitCode, OutputError, UsageError
 from rtsod.model import description
 from rtsod.model.weights import fetch, resolve
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         metavar="S",
         help="side of the network's input in pixels, a multiple of 32 (default: the size that the weights were trained "
-        f"at, {_DEFAULTS.input_size} for the authors')",
+        f"at, {AUTHORS_SIZE} for the authors')",
     )
     network.add_argument("--weights", type=path_to_read, metavar="FILE", help="(default: the authors' weights)")
     network.add_argument(
@@ -185,7 +185,7 @@ def _plan(options: argparse.Namespace) -> BenchmarkPlan:
         engine="auto" if options.engine == _CONSTANT else options.engine,
         precision=options.precision,
         device=options.device,
-        input_size=network_size(options, words=(_BOTH,)),
+        input_size=options.input_size,
         weights=options.weights,
     )
     models: tuple[str | None, ...] = MODELS if options.model in (None, _BOTH) else (options.model,)

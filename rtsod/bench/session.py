@@ -107,7 +107,7 @@ class Session:
         self._probe(self._result.networks[-1].engine)
         for target in self._plan.targets:
             if not target.constant:
-                count = run_isolated(count_operations, target.description.table, target.config.input_size)
+                count = run_isolated(count_operations, target.description.table, target.config.side)
                 self._result.op_counts[target.model] = count
         self._save()
         self._notify_all(roofline_lines(self._result))

@@ -10,7 +10,7 @@ from rtsod.backends.constant import ConstantEngine
 from rtsod.config import EngineConfig
 from rtsod.interfaces import Engine
 from rtsod.model.description import Description
-from rtsod.model.weights import described, resolve
+from rtsod.model.weights import described, resolve, with_size
 
 PAPER_FPS: Final[dict[str, float]] = {"full": 30.0, "lite": 40.0}
 """Frames per second the paper reports on a GTX 1080 Ti (arXiv:2005.09007, abstract)."""
@@ -23,6 +23,7 @@ class Target:
     """A network and the engine that runs it, or no network at all."""
 
     config: EngineConfig
+    """Its input size is decided when this is created."""
     constant: bool = False
     """Use an engine that returns a fixed mask, to measure everything except the network."""
 
@@ -30,6 +31,7 @@ class Target:
     """Of the weights, as their file was when this was created."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "config", with_size(self.config))
         object.__setattr__(self, "description", described(self.config))
 
     @property
@@ -44,7 +46,7 @@ class Target:
             return "constant is not a network; choose another --engine"
         if self.model not in PAPER_FPS:
             return f"the paper's rates are for {' and '.join(PAPER_FPS)}, not for {self.model}"
-        size = self.config.input_size
+        size = self.config.side
         if size != PAPER_INPUT_SIZE:
             side = PAPER_INPUT_SIZE
             return f"the paper's rates are for {side}x{side}, not {size}x{size}; drop --input-size"
@@ -60,7 +62,7 @@ class Target:
             RtsodError: the engine cannot be opened.
         """
         if self.constant:
-            return ConstantEngine(self.config.input_size), ""
+            return ConstantEngine(self.config.side), ""
         notes: list[str] = []
         engine = open_engine(self.config, resolve(self.config), notes.append, explain=notes.append)
         return engine, "; ".join(notes)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, network_size, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, run_command
 from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.names import path_to_read, path_to_write
@@ -88,15 +88,15 @@ def _build(options: argparse.Namespace) -> None:
     from rtsod.backends.tensorrt.open import find_or_build
     from rtsod.backends.tensorrt.plan_from_weights import Recipe
     from rtsod.export.parity import pictures_in
-    from rtsod.model.weights import resolve
+    from rtsod.model.weights import resolve, with_size
 
-    config = EngineConfig(
-        options.model, "tensorrt", options.precision, options.device, network_size(options), options.weights
+    config = with_size(
+        EngineConfig(options.model, "tensorrt", options.precision, options.device, options.input_size, options.weights)
     )
     library, weights = load_library(options.library), resolve(config)
     pictures = None
     if options.images is not None:
-        pictures = pictures_in(options.images, config.input_size, weights.description.fitting)
+        pictures = pictures_in(options.images, config.side, weights.description.fitting)
     reporter = Reporter()
     with _target(options) as target, reporter.build() as progress:
         plan = find_or_build(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, network_size, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, run_command
 from rtsod.config import EngineConfig
 from rtsod.errors import OutputError
 from rtsod.progress import BuildProgress, Notify
@@ -69,11 +69,11 @@ def _calibrate_to(options: argparse.Namespace, notify: Notify, progress: BuildPr
     from rtsod.export.calibration_from_pictures import calibration_from_pictures
     from rtsod.export.parity import pictures_in
     from rtsod.model.calibration import calibration_path
-    from rtsod.model.weights import fetch, resolve
+    from rtsod.model.weights import fetch, resolve, with_size
 
-    config = EngineConfig(options.model, weights=options.weights, input_size=network_size(options))
+    config = with_size(EngineConfig(options.model, weights=options.weights, input_size=options.input_size))
     weights = resolve(config)
-    pictures = pictures_in(options.images, config.input_size, weights.description.fitting)
+    pictures = pictures_in(options.images, config.side, weights.description.fitting)
     checkpoint = fetch(
         weights, lambda done, total: progress("downloading the weights (kB)", done // 1000, total // 1000)
     )

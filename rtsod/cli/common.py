@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Final, NoReturn
 
-from rtsod.config import DEFAULT_MODEL, MODEL_NAME_RULE, MODELS, EngineConfig, is_model_name
+from rtsod.config import AUTHORS_SIZE, DEFAULT_MODEL, MODEL_NAME_RULE, MODELS, is_model_name
 from rtsod.errors import EngineUnavailable, ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
 from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
@@ -75,12 +75,12 @@ def add_weights_options(parser: Parser) -> None:
         type=int,
         metavar="S",
         help="the network's input is SxS pixels, a multiple of 32 (default: the size that the weights were trained at, "
-        f"{EngineConfig().input_size} for the authors')",
+        f"{AUTHORS_SIZE} for the authors')",
     )
 
 
 def model_name(text: str) -> str:
-    """Parse ``--model``; the ``type`` of an argparse argument. :func:`network_size` finds out whether there is one.
+    """Parse ``--model``; the ``type`` of an argparse argument. Whether there is one is found out later.
 
     Raises:
         argparse.ArgumentTypeError: it cannot be a name.
@@ -88,27 +88,6 @@ def model_name(text: str) -> str:
     if not is_model_name(text):
         raise argparse.ArgumentTypeError(f"{text!r}: is not a name: give {MODEL_NAME_RULE}")
     return text
-
-
-def network_size(options: argparse.Namespace, *, words: tuple[str, ...] = ()) -> int:
-    """The input size that the options of :func:`add_weights_options` mean: as given, or as the weights were trained.
-
-    Args:
-        options: parsed.
-        words: what ``--model`` takes beside names of models.
-
-    Raises:
-        UsageError: no model has the name; the message lists what there is.
-        WeightsError: the weights cannot be read.
-    """
-    given: int | None = options.input_size
-    stored = options.model is not None and options.model not in (*words, *MODELS)
-    if not stored and (given is not None or options.weights is None):
-        return EngineConfig().input_size if given is None else given
-    from rtsod.model.weights import trained_size  # late: most commands run the authors' weights
-
-    trained = trained_size(options.weights, options.model if stored else None)  # a mistyped name ends here
-    return trained if given is None else given
 
 
 def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, answer, require, run_command
@@ -206,12 +205,11 @@ def _open(
     from rtsod.backends import open_engine
     from rtsod.evaluation.predict import Predictor
     from rtsod.evaluation.protocols import BY_NAME
-    from rtsod.model.weights import resolve, trained_size
+    from rtsod.model.weights import resolve
 
-    base = EngineConfig(options.model, options.engine, options.precision, options.device)
-    config = subject.config(base)
-    size = trained_size(config.weights, config.model) if options.input_size is None else options.input_size
-    config = replace(config, input_size=size)
+    config = subject.config(
+        EngineConfig(options.model, options.engine, options.precision, options.device, options.input_size)
+    )
     weights = resolve(config)
     with reporter.download(f"downloading {weights.label} (once)") as report:
         engine = open_engine(config, weights, reporter.notify, progress, report)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, network_size, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, run_command
 from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Notify
@@ -73,15 +73,17 @@ def _parser() -> Parser:
 
 def _export(options: argparse.Namespace) -> None:
     from rtsod.app.console import Reporter  # late: --help and a mistyped option must not wait for rich
-    from rtsod.model.weights import resolve
+    from rtsod.model.weights import resolve, with_size
 
-    config = EngineConfig(
-        options.model, "tensorrt", options.precision, input_size=network_size(options), weights=options.weights
+    config = with_size(
+        EngineConfig(
+            options.model, "tensorrt", options.precision, input_size=options.input_size, weights=options.weights
+        )
     )
     if options.output is not None:  # a mistake here is told before the weights are read
         _check_output(options.output, options.weights)
     weights = resolve(config)
-    output: Path = options.output or Path(f"{weights.model}-{config.input_size}-{options.precision}.onnx")
+    output: Path = options.output or Path(f"{weights.model}-{config.side}-{options.precision}.onnx")
     _check_output(output, weights.path)
     with Reporter().status("reading the weights") as notify:
         summary = _export_to(output, config, weights, options.images, notify)
@@ -99,11 +101,11 @@ def _export_to(output: Path, config: EngineConfig, weights: Weights, images: Pat
     from rtsod.export.checked import export_checked, export_precision
     from rtsod.export.parity import pictures_in
 
-    pictures = None if images is None else pictures_in(images, config.input_size, weights.description.fitting)
+    pictures = None if images is None else pictures_in(images, config.side, weights.description.fitting)
     onnx = export_checked(
         weights,
         export_precision(config.precision),
-        config.input_size,
+        config.side,
         pictures,
         notify,
         report=lambda done, total: notify(f"downloading the weights, {done / 1e6:.0f} MB"),

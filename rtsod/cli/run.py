@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from rtsod.cli.common import Parser, model_name, network_size, require, run_command
+from rtsod.cli.common import Parser, model_name, require, run_command
 from rtsod.config import (
+    AUTHORS_SIZE,
     DEFAULT_MODEL,
     DEVICES,
     ENGINES,
@@ -180,7 +181,7 @@ def _add_network_options(parser: Parser) -> None:
         metavar="S",
         help=f"the network sees SxS pixels, {low} to {high}, a multiple of {INPUT_SIZE_STEP}: smaller is faster and "
         f"coarser; TensorRT in fp16 needs {MIN_FP16_INPUT_SIZE} or more (default: what the weights were trained at, "
-        f"{default.input_size} for the authors')",
+        f"{AUTHORS_SIZE} for the authors')",
     )
     group.add_argument(
         "--weights",
@@ -374,7 +375,7 @@ def config_from(options: argparse.Namespace) -> AppConfig:
             engine=options.engine,
             precision=options.precision,
             device=options.device,
-            input_size=network_size(options),
+            input_size=options.input_size,
             weights=options.weights,
         ),
         quality=QualityConfig(quality=options.quality, region=options.region, target_fps=options.target_fps),

@@ -79,7 +79,7 @@ def measure(
         write_text(calibration_file, calibration.text())
     except EngineError as error:
         precision, remarks = "fp32", (f"It runs in float32, because {error}",)
-    config = EngineConfig(precision=precision, weights=weights_file, input_size=description.size)
+    config = EngineConfig(precision=precision, weights=weights_file)
     engine = open_engine(config, weights, reporter.notify, reporter.preparing)
     try:
         held_out = [example for example in examples if example.held_out]

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-from rtsod.config import FITS, INPUT_SIZE_RANGE, INPUT_SIZE_STEP, MODEL_NAME_RULE, Fit, ModelName, is_model_name
+from rtsod.config import (
+    AUTHORS_SIZE,
+    FITS,
+    INPUT_SIZE_RANGE,
+    INPUT_SIZE_STEP,
+    MODEL_NAME_RULE,
+    Fit,
+    ModelName,
+    is_model_name,
+)
 from rtsod.errors import WeightsError
 from rtsod.frames import Fitting
 from rtsod.model.onnx_metadata import read_metadata
@@ -31,8 +40,6 @@ IMAGENET_MEAN: Final[Rgb] = (0.485, 0.456, 0.406)
 """Mean of ImageNet's pixels, RGB in [0, 1]: what the authors trained with."""
 IMAGENET_DEVIATION: Final[Rgb] = (0.229, 0.224, 0.225)
 """Their standard deviation."""
-AUTHORS_SIZE: Final = 320
-"""Side, in pixels, that the authors scaled their training pictures to."""
 
 KEY: Final = "rtsod"
 """Of the description among the file's metadata; its value is JSON."""

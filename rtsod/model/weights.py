@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -98,21 +98,16 @@ def described(config: EngineConfig) -> Description:
     return found
 
 
-def trained_size(path: Path | None, model: str | None = None) -> int:
-    """The input size, in pixels, at which weights are at their best: what they were trained at.
-
-    Args:
-        path: your own weights; None for those that ``model`` names.
-        model: as in :class:`~rtsod.config.EngineConfig`.
+def with_size(config: EngineConfig) -> EngineConfig:
+    """The configuration with its input size decided: as given, or else the one that the weights were trained at.
 
     Raises:
-        UsageError: no model has the name; the message lists what there is.
-        WeightsError: the file cannot be read or is damaged.
+        UsageError: no model has the name; the message lists what there is. Or the size does not fit the other options.
+        WeightsError: the file cannot be read, or says that it is of another model than was asked for.
     """
-    if (stored := _stored(path, model)) is not None:
-        return stored_description(stored).size
-    description = None if path is None else describe(path)
-    return EngineConfig().input_size if description is None else description.size
+    if config.input_size is not None:
+        return config
+    return replace(config, input_size=described(config).size)
 
 
 def weights_folder() -> Path:

@@ -69,7 +69,7 @@ def calibrate(weights: Path, out: Path) -> str:
     chosen = resolve(config)
     folders = [sorted((out / name / "images").iterdir()) for name in ("real", "composed")]
     paths = [*folders[0], *folders[1][:48]]
-    pictures = [shrink(np.asarray(cv2.imread(str(path)), np.uint8), config.input_size) for path in paths]
+    pictures = [shrink(np.asarray(cv2.imread(str(path)), np.uint8), config.side) for path in paths]
     found, parity = calibration_from_pictures(chosen, weights, pictures, print, lambda phase, done, total: None)
     for place in (out / "tiny.json", calibration_path(chosen)):
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -57,6 +57,8 @@ SIZE: Final = 192
 SEED: Final = 16
 PHASES: Final = ((128, 2e-3), (SIZE, 1e-3), (SIZE, 1e-3))
 """Side of the pictures, and largest learning rate: at first small, which is more than twice as fast."""
+STEPS: Final = [5000, 1200, 800]
+"""Of each phase: an hour of two cores."""
 REAL_COPIES: Final = 6.0
 """How much more often a real picture is drawn than a composed one: there are few."""
 
@@ -78,7 +80,7 @@ def full_maps(images: Sequence[Image]) -> list[Alpha]:
     """Full's maps, each at its picture's size."""
     config = EngineConfig("full")
     with closing(open_engine(config, resolve(config), print)) as engine:
-        maps = [engine.infer(shrink(image, config.input_size)) for image in images]
+        maps = [engine.infer(shrink(image, engine.info.input_size)) for image in images]
     return [
         np.asarray(cv2.resize(alpha, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         for alpha, image in zip(maps, images, strict=True)

@@ -39,8 +39,8 @@ def test_one_core_opens_no_second_network_to_look_at_whole_frames(
     first = Shared(320)
 
     def open_engine(config: EngineConfig, *_: Any) -> ConstantEngine:
-        opened.append((config.input_size, config.threads))
-        return first if len(opened) == 1 else ConstantEngine(config.input_size)
+        opened.append((config.side, config.threads))
+        return first if len(opened) == 1 else ConstantEngine(config.side)
 
     ran: Callable[[EngineConfig], EngineConfig] = lambda config: replace(config, engine="openvino")  # noqa: E731
     monkeypatch.setattr(engines, "resolve_engine", ran)

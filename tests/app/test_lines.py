@@ -61,7 +61,7 @@ def _first_start(
     if report is not None:
         report(0, 4_700_000)
     notify("converting the lite model for this computer, once: 15 seconds to a minute")
-    return ConstantEngine(config.input_size)
+    return ConstantEngine(config.side)
 
 
 @pytest.mark.parametrize(

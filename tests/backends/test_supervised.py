@@ -142,7 +142,7 @@ class Stuck(ConstantEngine):
         return super().infer(image)
 
 
-engines.open_engine = lambda config, *_: Stuck(config.input_size, name="torch")
+engines.open_engine = lambda config, *_: Stuck(config.side, name="torch")
 arguments = ["--source", "scene", "--size", "64x48", "--output", "o.mkv", "--stats", "s.json", "--lite"]
 signals.leave(command.main(arguments))
 """

@@ -34,7 +34,7 @@ def _options(monkeypatch: pytest.MonkeyPatch, device: str, limit: int | None) ->
 
     monkeypatch.setattr(openvino_builder, "thread_limit", lambda: limit)
     cache: Any = SimpleNamespace(forms=lambda *of: SimpleNamespace(load=load))
-    config = EngineConfig(engine="openvino", precision="fp32")
+    config = EngineConfig(engine="openvino", precision="fp32", input_size=320)
     builder = openvino_builder._Builder(
         config, resolve(config), cache, device, "some", lambda line: None, lambda line: None, lambda done, total: None
     )

@@ -12,7 +12,7 @@ from rtsod.config import EngineConfig
 
 
 def _ellipse(config: EngineConfig, *_: object) -> ConstantEngine:
-    return ConstantEngine(config.input_size, name="torch")
+    return ConstantEngine(config.side, name="torch")
 
 
 logging.getLogger(engines.__name__).setLevel(logging.INFO)  # which tells when masks begin

@@ -21,7 +21,7 @@ from rtsod.model.inspection import inspect_model
 from rtsod.model.own_models import OwnModel, own_model, own_models
 from rtsod.model.shipped import ShippedModel, shipped_models
 from rtsod.model.stored import stored_names
-from rtsod.model.weights import described, fetch, resolve, sha256_of, trained_size
+from rtsod.model.weights import described, fetch, resolve, sha256_of, with_size
 from tests.support.cards import CARD
 from tests.support.networks import TINY, tiny_network
 from tests.support.own_models import calibrate, calibration_of, in_folder, save_model
@@ -42,8 +42,9 @@ def test_a_name_is_enough() -> None:
     assert (weights.model, weights.label) == ("me", "me (a model of your own)")
     assert (weights.path, weights.sha256) == (me.weights, sha256_of(me.weights))
     assert fetch(weights) == me.weights
-    assert trained_size(None, "me") == TINY.size
-    assert (trained_size(None, "lite"), trained_size(None, None)) == (320, 320)
+    assert with_size(EngineConfig("me")) == EngineConfig("me", input_size=TINY.size)
+    assert with_size(EngineConfig("me", input_size=320)).input_size == 320, "what is asked for stays"
+    assert [with_size(EngineConfig(name)).side for name in ("lite", "full", None)] == [320, 320, 320]
     with pytest.raises(UsageError, match=r"you: there is no such model: choose from .*own me"):
         resolve(EngineConfig("you"))
 
@@ -186,7 +187,7 @@ class TestShipped:
         weights = resolve(EngineConfig("mini"))
         assert (weights.model, weights.path) == ("mini", self.mini.weights)
         assert weights.label == "mini (ships with the program)"
-        assert trained_size(None, "mini") == TINY.size
+        assert with_size(EngineConfig("mini")).side == TINY.size
         with pytest.raises(UsageError, match="choose from full, lite, mini"):
             resolve(EngineConfig("huge"))
 

@@ -24,8 +24,8 @@ from rtsod.model.weights import (
     is_first_use,
     published,
     resolve,
-    trained_size,
     weights_folder,
+    with_size,
 )
 from tests.support.networks import TINY, tiny_network
 
@@ -257,7 +257,7 @@ def own(tmp_path: Path) -> Path:
 def test_weights_that_describe_themselves_need_no_option(own: Path) -> None:
     resolved = resolve(EngineConfig(weights=own))
     assert (resolved.description, resolved.model, resolved.label) == (TINY, "thin", "own.safetensors")
-    assert trained_size(own) == TINY.size
+    assert with_size(EngineConfig(weights=own)).side == TINY.size
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -279,7 +279,7 @@ def test_weights_that_say_nothing_are_what_was_asked_for(tmp_path: Path) -> None
     path.write_bytes(CONTENT)
     for model, name in ((None, "full"), ("lite", "lite")):
         assert resolve(EngineConfig(model, weights=path)).model == name
-    assert trained_size(path) == trained_size(None) == 320
+    assert with_size(EngineConfig(weights=path)).side == with_size(EngineConfig()).side == 320
 
 
 def test_table_and_normalisation_change_the_hash_that_caches_go_by(tmp_path: Path) -> None:
@@ -302,6 +302,6 @@ def test_a_named_model_and_a_file_of_weights_are_two_different_wishes(own: Path)
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "pipe.safetensors"
     os.mkfifo(path)
-    for look in (trained_size, lambda path: resolve(EngineConfig(weights=path))):
+    for look in (with_size, resolve):
         with pytest.raises(WeightsError, match="is not a file"):
-            look(path)
+            look(EngineConfig(weights=path))

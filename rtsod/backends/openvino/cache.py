@@ -92,12 +92,12 @@ class ModelCache:
 
     def forms(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> FormCache | None:
         """The compiled forms of a configuration's model, which need not be converted; None if there is no cache."""
-        folder = self._folder(_folder_name(weights, _shared_sizes(config.input_size), calibration))
+        folder = self._folder(_folder_name(weights, _shared_sizes(config.side), calibration))
         return None if folder is None else FormCache(self.core, folder)
 
     def has(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> bool:
         """Whether there is a conversion for a configuration. Looks for its folder alone, which may be damaged."""
-        folder = self._folder(_folder_name(weights, _shared_sizes(config.input_size), calibration))
+        folder = self._folder(_folder_name(weights, _shared_sizes(config.side), calibration))
         return folder is not None and folder.is_dir()
 
     def model(
@@ -125,7 +125,7 @@ class ModelCache:
             EngineUnavailable: PyTorch, which converts, is not installed.
             EngineError: OpenVINO cannot convert the model.
         """
-        size = config.input_size
+        size = config.side
         sizes = _shared_sizes(size)
         name = _folder_name(weights, sizes, calibration)
         folder = self._folder(name)

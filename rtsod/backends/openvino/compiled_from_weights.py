@@ -168,7 +168,7 @@ class _Builder:
         infer = _Timed(OpenVinoEngine(compiled, info).infer)
         error = check_golden_output(
             infer,
-            self.config.input_size,
+            self.config.side,
             form.golden_output,
             f"OpenVINO in {precision}",
             tolerance=tolerance,
@@ -187,7 +187,7 @@ class _Builder:
             model=self.weights.model,
             precision=precision,
             device=f"{self.device} ({self.device_name})",
-            input_size=self.config.input_size,
+            input_size=self.config.side,
             weights=self.weights.label,
             fitting=self.weights.description.fitting,
             config=replace(
@@ -207,7 +207,7 @@ class _Builder:
             options["ENABLE_CPU_PINNING"] = "NO"
         if self.device == "CPU" and threads is not None:
             options["INFERENCE_NUM_THREADS"] = str(threads)  # OpenVINO knows of affinity, but not of quotas
-        name, forms = str(self.config.input_size), self.cache.forms(self.config, self.weights, calibration)
+        name, forms = str(self.config.side), self.cache.forms(self.config, self.weights, calibration)
         stored = forms.load(name, self.device, options) if forms is not None else None
         if stored is not None:
             return stored

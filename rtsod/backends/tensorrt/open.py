@@ -60,7 +60,7 @@ def open_tensorrt(
             model=weights.model,
             precision=precision,
             device=str(cuda.gpu),
-            input_size=config.input_size,
+            input_size=config.side,
             weights=weights.label,
             fitting=weights.description.fitting,
             config=replace(
@@ -73,7 +73,7 @@ def open_tensorrt(
         )
         engine = TensorRtEngine(library, cached.plan, cuda, info)
         undo.callback(engine.close)
-        difference = check_golden_output(engine.infer, config.input_size, cached.manifest.answer, cached.path.name)
+        difference = check_golden_output(engine.infer, config.side, cached.manifest.answer, cached.path.name)
         undo.pop_all()
     _log.info("%s %s, self-check difference %.5f", library.name, library.version, difference)
     return engine

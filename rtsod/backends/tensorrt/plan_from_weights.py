@@ -36,7 +36,7 @@ class Recipe:
             model=self.weights.model,
             weights_sha256=self.weights.sha256,
             graph_version=GRAPH_VERSION,
-            input_size=self.config.input_size,
+            input_size=self.config.side,
             precision=export_precision(self.config.precision),
             library=self.library.name,
             library_version=self.library.version,
@@ -75,12 +75,12 @@ def plan_from_weights(
     """
     config, library = recipe.config, recipe.library
     precision = export_precision(config.precision)
-    onnx = export_checked(recipe.weights, precision, config.input_size, pictures, notify, progress, report)
+    onnx = export_checked(recipe.weights, precision, config.side, pictures, notify, progress, report)
     notify(f"the ONNX graph matches PyTorch ({onnx.parity}); building the engine with {library.name} {library.version}")
     plan = plan_from_onnx(library, onnx.content, recipe.target, timing_cache=timing_cache, progress=progress)
     manifest = replace(
         recipe.manifest,
         onnx_sha256=hashlib.sha256(onnx.content).hexdigest(),
-        answer=golden_output(onnx.reference, config.input_size),
+        answer=golden_output(onnx.reference, config.side),
     )
     return plan, manifest

@@ -58,7 +58,7 @@ def graph_from_weights(
         precision = _precision(config.precision, device)
     if device.type == "cpu" and (threads := thread_limit()) is not None:
         torch.set_num_threads(threads)  # PyTorch knows of affinity, but not of quotas
-    graph = _in_precision(load_graph(fetch(weights, report), weights.description), precision, config.input_size)
+    graph = _in_precision(load_graph(fetch(weights, report), weights.description), precision, config.side)
     with map_errors(device, device_name):
         # Channels last: twice as fast on a CPU, and the layout that tensor cores read.
         graph = graph.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -67,7 +67,7 @@ def graph_from_weights(
         model=weights.model,
         precision=precision,
         device=device_name,
-        input_size=config.input_size,
+        input_size=config.side,
         weights=weights.label,
         # It scales as the authors do, by stretching; on a CPU OpenCV scales frames faster.
         takes_frames=device.type == "cuda" and weights.description.fit == "stretch",

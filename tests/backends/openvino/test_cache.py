@@ -31,7 +31,7 @@ from rtsod.backends.openvino.conversion import (
 )
 from rtsod.backends.openvino.core import openvino_core
 from rtsod.backends.openvino.engine import OpenVinoEngine
-from rtsod.config import EngineConfig
+from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
 from rtsod.masking.initial_quality import ROI_SIZES, WHOLE_SIZES
@@ -57,7 +57,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory, published_weights: dict[
 import sys
 from pathlib import Path
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig
+from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.model.weights import resolve
 config = {CONFIG!r}
 open_engine(config, resolve(config))
@@ -85,7 +85,7 @@ def _mask(
     """The mask of the golden input, by an engine built with the cache in ``root``."""
     cache = cache or ModelCache(openvino_core(), root)
     built = compiled_from_weights(config, resolve(config), cache, notify)
-    return OpenVinoEngine(built.compiled, built.info).infer(golden_input(config.input_size))
+    return OpenVinoEngine(built.compiled, built.info).infer(golden_input(config.side))
 
 
 def _conversion(root: Path) -> Path:
@@ -131,7 +131,7 @@ def test_a_stored_model_computes_what_pytorch_computes_at_every_size(
 
 
 def test_one_conversion_serves_all_sizes_that_the_program_chooses_among() -> None:
-    assert {EngineConfig().input_size, *ROI_SIZES, *WHOLE_SIZES} <= set(SHARED_SIZES)
+    assert {AUTHORS_SIZE, *ROI_SIZES, *WHOLE_SIZES} <= set(SHARED_SIZES)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -366,7 +366,7 @@ class TestErrors:
 CLOSE_IN_ANOTHER_THREAD = """
 import gc, signal, threading
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig
+from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.model.weights import resolve
 
 config = EngineConfig(model="lite", engine="openvino", precision="fp32", input_size=64, device="cpu")
