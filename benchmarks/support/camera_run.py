@@ -25,7 +25,6 @@ from rtsod.frames import Compositable, Composited, Image
 from rtsod.interfaces import Sink
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Drop, Event, Metrics, Work
-from rtsod.model.weights import trained_size
 from rtsod.sinks import open_sinks
 from rtsod.sinks.null import NullSink
 from rtsod.sources.pace import to_and_fro
@@ -208,7 +207,7 @@ def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
     """
     observed = Observed(job.began_at)
     config = AppConfig(
-        engine=EngineConfig(model=job.model, input_size=trained_size(None, job.model)),
+        engine=EngineConfig(model=job.model),
         run=RunConfig(keep_learning=job.keep_learning),
         picture=PictureConfig(backgrounds=(BACKGROUND,)),
         output=OutputConfig(preview=False, outputs=() if job.recording is None else (job.recording,)),
