@@ -34,7 +34,6 @@ from rtsod.config import EngineConfig
 from rtsod.drawing.scene import DrawnScene
 from rtsod.frames import Alpha, Image
 from rtsod.imaging.network_input import shrink
-from rtsod.learning.recipe import precision_on
 from rtsod.model.description import IMAGENET_DEVIATION, IMAGENET_MEAN, Description, save_weights
 from rtsod.model.table import TINY, lines_from_table
 from rtsod.model.u2net import U2Net
@@ -58,8 +57,6 @@ SIZE: Final = 192
 SEED: Final = 16
 PHASES: Final = ((128, 2e-3), (SIZE, 1e-3), (SIZE, 1e-3))
 """Side of the pictures, and largest learning rate: at first small, which is more than twice as fast."""
-STEPS: Final = [5000, 1200, 800]
-"""Of each phase: an hour of two cores."""
 REAL_COPIES: Final = 6.0
 """How much more often a real picture is drawn than a composed one: there are few."""
 
@@ -151,7 +148,6 @@ def trained(out: Path, steps: Sequence[int]) -> tuple[Path, list[dict[str, Any]]
             val_every=max(1, length // 5),
             seed=SEED + number,
             device="cpu",
-            precision=precision_on("cpu"),
             out=out / f"phase-{number}",
         )
         console = TrainConsole()
@@ -175,9 +171,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path, help="folder with book.mkv and bottle-detection.mp4 (NOTICE: where from)")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures, runs, weights and log")
     parser.add_argument("--count", type=int, default=3000, help="composed pictures (default: %(default)s)")
-    parser.add_argument(
-        "--steps", type=int, nargs=len(PHASES), default=[5000, 1200, 800], help="(default: %(default)s)"
-    )
+    parser.add_argument("--steps", type=int, nargs=len(PHASES), default=[520, 45, 60], help="(default: %(default)s)")
     parser.add_argument("--pictures-only", action="store_true", help="make the pictures, and do not train")
     options = parser.parse_args()
     started = time.time()
