@@ -366,10 +366,12 @@ class AppConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
+        model = "weights" if self.engine.weights is not None else self.engine.model or DEFAULT_MODEL
         region, size = self.quality.region, self.engine.input_size
+        if size is None and model in MODELS:  # of other weights it is known when they are read
+            size = AUTHORS_SIZE
         if isinstance(region, int) and size is not None and region >= size:
             raise UsageError(f"--region {region}: must be less than the full frame's {size} pixels (--input-size)")
-        model = "weights" if self.engine.weights is not None else self.engine.model or DEFAULT_MODEL
         if self.run.keep_learning and (self.engine.weights is not None or model.lower() in RESERVED_NAMES):
             named = "--weights" if self.engine.weights is not None else f"--model {model}"
             raise UsageError(

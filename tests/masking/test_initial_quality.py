@@ -15,7 +15,7 @@ import pytest
 from rtsod.app import planning
 from rtsod.app.planning import plan_run
 from rtsod.backends.constant import ConstantEngine
-from rtsod.config import AppConfig, EngineConfig, QualityConfig, RunConfig
+from rtsod.config import AppConfig, QualityConfig, RunConfig
 from rtsod.errors import UsageError
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Engine
@@ -135,7 +135,7 @@ def test_a_rate_out_of_reach_is_an_error_that_names_the_reachable_rate(monkeypat
     with pytest.raises(UsageError, match=r"just now, .*128x128: request fewer"):
         Machine(monkeypatch, 300).choose(target_fps=60)
     with pytest.raises(UsageError, match="less than the full frame's 320"):
-        AppConfig(engine=EngineConfig(input_size=320), quality=QualityConfig(region=320))
+        AppConfig(quality=QualityConfig(region=320))
 
 
 @pytest.mark.parametrize("options", [{"region": 160}, {"target_fps": 5}])
