@@ -34,7 +34,8 @@ from rtsod.imaging.network_input import shrink
 from rtsod.imaging.stills.image_file import load
 from rtsod.interfaces import Engine
 from rtsod.learning.correction import corrected_examples
-from rtsod.learning.examples import LABEL_SIDE, Example, as_levels
+from rtsod.learning.examples import LABEL_SIDE, Example
+from rtsod.learning.labelled import as_levels
 from rtsod.learning.recording import Shot
 from rtsod.model.weights import resolve
 from rtsod.system.files import file_to_write

@@ -24,12 +24,12 @@ from rtsod.errors import OutputError, RtsodError, UsageError, internal_error
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.imaging.network_input import shrink
 from rtsod.learning.kept_examples import KeptExample, Kind
-from rtsod.learning.labelled import ZOOMED
+from rtsod.learning.labelled import ZOOMED, as_levels
 from rtsod.learning.tutor import Adopted, Job, Offer, keep_learning
 from rtsod.masking.look import Look, Student
 from rtsod.metrics import Event, Metrics, Work
 from rtsod.model.card import Card
-from rtsod.model.own_models import CALIBRATION_FILE, WEIGHTS_FILE, OwnModel, only_learner, own_model, save
+from rtsod.model.own_models import CALIBRATION_FILE, WEIGHTS_FILE, OwnModel, only_learner, own_model, save_files
 from rtsod.model.stored import stored_card
 from rtsod.model.weights import Weights, resolve, sha256_of
 from rtsod.progress import Notify
@@ -81,6 +81,8 @@ class KeptLearning:
         self._taken = threading.Event()
         self._adopted: Offer | None = None
         self._is_over = False
+        """Nothing is learned any more: it failed, or was closed."""
+        self._is_closed = False
         self._process = WorkerProcess(keep_learning, job, OMP_NUM_THREADS="1")
         self._threads = [
             threading.Thread(target=work, name=f"rtsod-{name}", daemon=True)
@@ -113,9 +115,9 @@ class KeptLearning:
 
     def close(self) -> None:
         """End the learning at once, and save the network that took over last. Idempotent."""
-        if self._is_over and not any(thread.is_alive() for thread in self._threads):
+        if self._is_closed:
             return
-        self._is_over = True
+        self._is_over = self._is_closed = True
         self._process.close()
         self._taken.set()
         with ExitStack() as stack:
@@ -184,6 +186,7 @@ class KeptLearning:
     def _fail(self, reason: str) -> None:
         if not self._is_over:
             self._is_over = True
+            self._process.close()
             self._metrics.event(Event.LEARNING_FAILED)
             self._notify(f"learning: {self._model.name} learns no more in this run, which goes on: {reason}")
 
@@ -200,7 +203,7 @@ class KeptLearning:
             if sha256_of(self._model.weights) != self._job.card.weights_sha256:
                 self._notify(f"learning: what {name} learned is not saved, because {name} was replaced meanwhile")
                 return
-            save(name, lambda folder: _copy(offer.folder, folder))
+            save_files(name, offer.folder)
         except (RtsodError, OSError) as error:
             self._notify(f"learning: what {name} learned cannot be saved: {error}")
         else:
@@ -258,9 +261,4 @@ def open_keep_learning(
 
 def _levels(alpha: Alpha, side: int) -> Image:
     interpolation = cv2.INTER_AREA if len(alpha) > side else cv2.INTER_LINEAR
-    return np.rint(cv2.resize(alpha, (side, side), interpolation=interpolation) * 255).astype(np.uint8)
-
-
-def _copy(built: Path, folder: Path) -> None:
-    for file in built.iterdir():
-        shutil.copyfile(file, folder / file.name)
+    return as_levels(np.asarray(cv2.resize(alpha, (side, side), interpolation=interpolation), np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
@@ -75,16 +76,16 @@ def open_masker(
     opened.callback(fallback.close)
     teacher = _open_teacher(lite, info, fallback, metrics, opened)
 
-    learner: Learner | None = None
+    threshold, learner = doubt_threshold(engine), None
     if config.run.keep_learning:
         first = OpenStudent(student, _Taker(pool, plan, refresher).close)
-        learner = _open_learner(first, engine, plan, info, pool, metrics, opened, notify)
+        learner = _open_learner(first, engine, threshold, plan, info, pool, metrics, opened, notify)
     return WatchedMasker(
         student.build,
         student.whole,
         fallback.masker,
         teacher,
-        Doubt(doubt_threshold(engine)),
+        Doubt(threshold),
         metrics,
         WatchReports(pool.info.model, FALLBACK, metrics, notify),
         interval=0.0 if info.stills else LOOK_SECONDS,
@@ -107,6 +108,7 @@ def student_of(plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: Re
 def _open_learner(
     first: OpenStudent,
     engine: EngineConfig,
+    threshold: float,
     plan: MaskPlan,
     info: SourceInfo,
     pool: EnginePool,
@@ -119,17 +121,10 @@ def _open_learner(
 
     def open_offer(weights: Weights) -> OpenStudent:
         better = open_engine_pool(pinned, SilentReporter(), metrics.event, weights=weights)
-        try:
-            better.wait_until_ready(plan.rung.size)  # or the frame that asks first would wait for it
-            taker = _Taker(better, plan, build_refresher(info, better, metrics))
-            return OpenStudent(student_of(plan, info, better, taker.refresher, metrics), taker.close)
-        except BaseException:
-            better.close()
-            raise
+        taker = _taker(better, info, metrics, lambda: plan)
+        return OpenStudent(student_of(plan, info, better, taker.refresher, metrics), taker.close)
 
-    return open_keep_learning(
-        engine, doubt_threshold(engine), pool.first.info, first, open_offer, metrics, opened, notify
-    )
+    return open_keep_learning(engine, threshold, pool.first.info, first, open_offer, metrics, opened, notify)
 
 
 def doubt_threshold(config: EngineConfig) -> float:
@@ -159,6 +154,17 @@ class _Taker:
         self.pool.close()
 
 
+def _taker(pool: EnginePool, info: SourceInfo, metrics: Metrics, make_plan: Callable[[], MaskPlan]) -> _Taker:
+    """Make a network ready to take over; its pool is closed where that fails."""
+    try:
+        plan = make_plan()
+        pool.wait_until_ready(plan.rung.size)  # or the frame that asks first would wait for it
+        return _Taker(pool, plan, build_refresher(info, pool, metrics))
+    except BaseException:
+        pool.close()
+        raise
+
+
 class _Fallback:
     """Lite, opened when it is first asked for."""
 
@@ -182,15 +188,11 @@ class _Fallback:
 
     def _open(self) -> _Taker:
         pool = open_engine_pool(self._lite, SilentReporter(), self._metrics.event)
-        try:
-            quality = replace(self._config.quality, target_fps=None)  # as well as it can be done then
-            plan = plan_run(quality, self._config.run, self._info, pool, _log.info)
-            if plan.budget is not None:
-                pool.wait_until_ready(plan.rung.size)
-            return _Taker(pool, plan, build_refresher(self._info, pool, self._metrics))
-        except BaseException:
-            pool.close()
-            raise
+        quality = replace(self._config.quality, target_fps=None)  # as well as it can be done then
+        return _taker(
+            pool, self._info, self._metrics,
+            lambda: plan_run(quality, self._config.run, self._info, pool, _log.info),
+        )  # fmt: skip
 
 
 def _open_teacher(

@@ -14,7 +14,7 @@ from rtsod.frames import Alpha, Image, Mask
 from rtsod.imaging.iou import THRESHOLD
 from rtsod.imaging.network_input import shrink
 from rtsod.interfaces import Engine
-from rtsod.learning.labelled import LEAST_SUBJECT
+from rtsod.learning.labelled import LEAST_SUBJECT, as_levels
 from rtsod.learning.recording import Recording, Shot
 from rtsod.progress import BuildProgress
 
@@ -57,11 +57,6 @@ class Example:
     def with_label(self, alpha: Alpha) -> Example:
         """The same frame with another label, ``(LABEL_SIDE, LABEL_SIDE)`` in [0, 1]."""
         return replace(self, label=as_levels(alpha))
-
-
-def as_levels(alpha: Alpha) -> Image:
-    """A map in [0, 1] as 8-bit levels."""
-    return np.rint(alpha * 255).astype(np.uint8)
 
 
 def label_frames(

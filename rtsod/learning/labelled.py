@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+import numpy as np
+
 from rtsod.frames import Alpha, Image
 
 ZOOMED: Final = 1.25
 """Pictures are kept larger than the input by this, so that a window that enlarges finds its pixels."""
 LEAST_SUBJECT: Final = 0.01
 """Share of the picture that a label must mark for somebody to be there."""
+
+
+def as_levels(alpha: Alpha) -> Image:
+    """A map in [0, 1] as 8-bit levels."""
+    return np.rint(alpha * 255).astype(np.uint8)
 
 
 class Labelled(Protocol):

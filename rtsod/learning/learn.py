@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +34,7 @@ from rtsod.model.own_models import (
     OwnModel,
     check_own_name,
     only_learner,
-    save,
+    save_files,
 )
 from rtsod.model.weights import resolve
 from rtsod.system.cache_folder import cache_folder
@@ -151,12 +150,7 @@ def _measured_and_saved(
             )
         card = card_of(config, start, corrected, lesson, measured, doubt)
         write_text(built / CARD_FILE, card.text())
-
-        def write(folder: Path) -> None:
-            for file in built.iterdir():
-                shutil.copyfile(file, folder / file.name)
-
-        return save(config.name, write), card, measured
+        return save_files(config.name, built), card, measured
 
 
 @contextmanager

@@ -6,6 +6,7 @@ They lie in the user's data folder, because nothing but another recording could 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -158,6 +159,16 @@ def save(name: str, write: Callable[[Path], None]) -> OwnModel:
         finally:
             folder_swap.delete(unfinished)
     return OwnModel(name, folder)
+
+
+def save_files(name: str, built: Path) -> OwnModel:
+    """Save a model whose files lie ready in another folder: see :func:`save`."""
+
+    def write(folder: Path) -> None:
+        for file in built.iterdir():
+            shutil.copyfile(file, folder / file.name)
+
+    return save(name, write)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from rtsod.drawing.scene import DrawnScene
 from rtsod.errors import UsageError
 from rtsod.frames import Frame, Mask, SourceInfo
 from rtsod.interfaces import Masker
+from rtsod.learning.kept_examples import Kind
 from rtsod.learning.tutor import Job
 from rtsod.masking.look import Look, Student
 from rtsod.metrics import Event, Metrics, Work
@@ -151,8 +152,13 @@ def test_a_process_that_fails_is_one_line_and_nothing_is_changed(folder: Path) -
     assert call.failed.wait(60)
     nothing = np.zeros((8, 8), np.float32)
     assert call.said[0].startswith("learning: me learns no more in this run, which goes on: ")
-    call.learning.heard(Look(Frame(SCENE.render(0)[0], 0, 0.0), nothing, nothing, agrees=True))
+    look = Look(Frame(SCENE.render(0)[0], 0, 0.0), nothing, nothing, agrees=True)
+    call.learning.heard(look)
+    call.learning._looks.put((look, Kind.KNOWN))  # one that came while it failed ends the sending, too
+    for thread in call.learning._threads:
+        thread.join(60)
     call.learning.close()
+    assert call.closed == ["first"]
     assert (len(call.said), call.metrics.snapshot()["events"]) == (1, {Event.LEARNING_FAILED: 1})
     assert sha256_of(call.model.weights) == before
 

@@ -14,7 +14,8 @@ import torch
 from rtsod.drawing.scene import DrawnScene
 from rtsod.imaging.network_input import shrink
 from rtsod.learning.config import LearnConfig
-from rtsod.learning.examples import LABEL_SIDE, Example, as_levels
+from rtsod.learning.examples import LABEL_SIDE, Example
+from rtsod.learning.labelled import as_levels
 from rtsod.learning.lesson import Lesson, teach
 from rtsod.learning.recording import Shot
 from rtsod.learning.starter import Start

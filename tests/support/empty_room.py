@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
-from rtsod.learning.examples import LABEL_SIDE, Example, as_levels
+from rtsod.learning.examples import LABEL_SIDE, Example
+from rtsod.learning.labelled import as_levels
 from rtsod.learning.recording import Shot
 
 WIDTH, HEIGHT = 640, 480
