@@ -69,6 +69,7 @@ COMMANDS: Final = {
     "blocks": "rtsod blocks",
     "disagreement": "benchmarks.studies.disagreement --model me --known again --known no",
     "keep_learning": "benchmarks.studies.keep_learning --model again --known again --runs 3",
+    "assisted": "benchmarks.studies.assisted --samples ../shared/samples",
     "demo_training": "benchmarks.studies.demo_training",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",

@@ -19,11 +19,16 @@ class Rung:
     """One captured frame in this many gets a mask; more than 1 means that frames are tracked."""
     cost: float = 1.0
     """Cost of one mask, relative to the best rung's; looks at the whole frame now and then are not included."""
+    network: str | None = None
+    """The smaller network that makes the masks, which the run's own network corrects; None: that network makes them."""
+    corrected_by: str = ""
+    """The run's own network, where a smaller one makes the masks."""
 
     def __str__(self) -> str:
         what = "the subject's region" if self.region else "the whole frame"
         rate = "" if self.mask_interval == 1 else f", masks for one frame in {self.mask_interval}"
-        return f"{what} at {self.size}x{self.size}{rate}"
+        by = "" if self.network is None else f" by {self.network}, corrected by {self.corrected_by}"
+        return f"{what} at {self.size}x{self.size}{by}{rate}"
 
 
 @dataclass(frozen=True, slots=True)

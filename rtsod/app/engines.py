@@ -15,7 +15,7 @@ from rtsod.backends.supervised import SupervisedEngine
 from rtsod.config import EngineConfig
 from rtsod.frames import EngineInfo
 from rtsod.interfaces import Engine, Shareable
-from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.engine_pool import Assistant, EnginePool
 from rtsod.metrics import Event
 from rtsod.model.weights import Weights, fetch, is_first_use, resolve, with_size
 from rtsod.progress import Notify
@@ -24,6 +24,10 @@ from rtsod.system.priority import give_way
 
 _log = logging.getLogger(__name__)
 
+ASSISTANT: Final = "lite"
+"""The network that makes masks where full is too slow."""
+ASSISTANT_COST: Final = 0.4
+"""What an inference of it takes, as a share of full's: 117 of 307 ms held to AVX2 (``bench_avx2.json``)."""
 _JOIN_SECONDS: Final = 0.1
 """How long one wait for the converting thread lasts."""
 
@@ -112,11 +116,30 @@ def open_engine_pool(
         opened = first.second() if same and isinstance(first, Shareable) else None
         return open_beside(replace(pinned, input_size=size), weights, on_event, opened)
 
-    pool = EnginePool(supervised(first.info.input_size, first), supervised, size=config.side, open_beside=beside)
+    pool = EnginePool(
+        supervised(first.info.input_size, first), supervised,
+        size=config.side, open_beside=beside, assistant=_assistant(pinned, weights, on_event),
+    )  # fmt: skip
     info = pool.info
     where = f"{info.name}, {info.precision}, {info.device}"
     _log.info("network: %s at %dx%d on %s, %s", info.model, info.input_size, info.input_size, where, info.weights)
     return pool
+
+
+def _assistant(config: EngineConfig, weights: Weights, on_event: Callable[[Event], None]) -> Assistant | None:
+    """The network that assists full; None for any other. Opens nothing."""
+    if weights.path is not None or weights.model != "full" or config.engine not in QUICK_TO_OPEN:
+        return None
+    of_it = replace(config, model=ASSISTANT)
+    its_weights = resolve(of_it)
+
+    def supervised(size: int) -> Engine:
+        def reopen() -> Engine:
+            return open_engine(replace(of_it, input_size=size), its_weights, _log.info)
+
+        return SupervisedEngine(reopen(), reopen, on_event=on_event)
+
+    return Assistant(ASSISTANT, ASSISTANT_COST, supervised, is_here=not is_first_use(its_weights))
 
 
 def open_beside(

@@ -6,6 +6,7 @@ from typing import Final
 
 from rtsod.frames import SourceInfo
 from rtsod.mask_plan import MaskPlan
+from rtsod.masking.engine_pool import Assistant
 from rtsod.metrics import Drop, Snapshot
 
 WHOLE_SUBJECT_SIDE_PX: Final = 160
@@ -37,13 +38,27 @@ def masks_line(plan: MaskPlan) -> str | None:
     """What the machine's speed makes of the masks at the start; None where nothing was given up for it."""
     if plan.budget is None or plan.start == 0:
         return None
-    given_up = [f"for one frame in {plan.rung.mask_interval}"] if plan.rung.mask_interval > 1 else []
+    given_up = [] if plan.rung.network is None else [f"by {plan.rung.network}, corrected by {plan.rung.corrected_by}"]
+    if plan.rung.mask_interval > 1:
+        given_up.append(f"for one frame in {plan.rung.mask_interval}")
     if plan.rung.region:
         given_up.append("of the area around the subject")
     elif plan.rung.size < plan.rungs[0].size:
         given_up.append("coarser")
     milliseconds = plan.budget.best.seconds * 1e3
     return f"masks: {', '.join(given_up)}, because this computer needs {milliseconds:.0f} ms for a whole picture"
+
+
+def assistant_line(plan: MaskPlan, assistant: Assistant | None) -> str | None:
+    """How masks could be better at this speed; None where they could not."""
+    missing = assistant is not None and not assistant.is_here
+    if plan.budget is None or not missing or plan.rung.mask_interval <= plan.rungs[0].mask_interval:
+        return None
+    assert assistant is not None
+    return (
+        f"masks: {assistant.name} would make better ones at this speed, and is not here: "
+        f"run rtsod run --model {assistant.name} once, which downloads it"
+    )
 
 
 def summary_line(info: SourceInfo, numbers: Snapshot) -> str:

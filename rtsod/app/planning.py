@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from rtsod.app.plain_words import masks_line
+from rtsod.app.plain_words import assistant_line, masks_line
 from rtsod.config import QualityConfig, RunConfig
 from rtsod.frames import SourceInfo
 from rtsod.mask_plan import MaskPlan
@@ -49,8 +49,9 @@ def plan_run(quality: QualityConfig, run: RunConfig, info: SourceInfo, pool: Eng
         sync=sync,
         mask_interval=run.mask_interval,
     )
-    if (line := masks_line(plan)) is not None:
-        notify(line)
+    for line in (masks_line(plan), assistant_line(plan, pool.assistant)):
+        if line is not None:
+            notify(line)
     return plan
 
 

@@ -50,6 +50,8 @@ class AdaptiveMasker:
         self._masker = masker_for_rung(self._rung, pool, refresher, metrics)
         self._reason = "it is what this machine can afford"
         self._mask_seconds: float | None = None
+        self._is_back = False
+        """Whether the rung's own network took over from a smaller one, which it has nothing to learn from."""
         metrics.on_rung(str(self._rung))
 
     @property
@@ -61,7 +63,7 @@ class AdaptiveMasker:
     def mask_interval(self) -> int:
         """The current rung's; the cheapest rung's while another engine is being opened."""
         wanted = self._ladder.rung
-        opening = wanted is not self._rung and self._pool.is_opening(wanted.size)
+        opening = wanted is not self._rung and self._pool.is_opening(wanted.size, wanted.network)
         return self._ladder.cheapest.mask_interval if opening else self._rung.mask_interval
 
     def mask(self, frame: Frame) -> Mask:
@@ -69,7 +71,7 @@ class AdaptiveMasker:
         former = self._change_rung_if_ready()
         if former is not None and isinstance(self._masker, RoiMasker):
             mask = former.mask(frame)
-            self._masker.learn(frame, mask)
+            self._masker.learn(frame, mask, is_better=not self._is_back)
             return mask  # two networks saw the frame: the time would say nothing about either rung
         started = self._clock()
         try:
@@ -90,9 +92,15 @@ class AdaptiveMasker:
     def _change_rung_if_ready(self) -> Masker | None:
         """Follow the ladder. Returns the masker up to now, if another one takes over."""
         rung, former = self._ladder.rung, self._masker
-        if rung is self._rung or self._pool.ready(rung.size) is None:
+        if rung is self._rung:
             return None
-        if (rung.size, rung.region) != (self._rung.size, self._rung.region):
+        if self._pool.ready(rung.size, rung.network) is None:
+            assistant = self._pool.assistant if rung.network is not None else None
+            if assistant is not None and not self._pool.is_opening(rung.size, rung.network):
+                self._ladder.do_without_assistant(assistant.cost)
+            return None
+        if _seen(rung) != _seen(self._rung):
+            self._is_back = rung.network is None and self._rung.network is not None
             self._masker = masker_for_rung(rung, self._pool, self._refresher, self._metrics)
         self._rung = rung
         self._metrics.on_rung(str(rung))
@@ -102,6 +110,12 @@ class AdaptiveMasker:
 
 def masker_for_rung(rung: Rung, pool: EnginePool, refresher: Refresher, metrics: Metrics) -> Masker:
     """Build the masker of a rung, opening its engine if necessary."""
+    engine = pool.open(rung.size, rung.network)
     if rung.region:
-        return RoiMasker(pool.size, pool.open(rung.size), refresher, metrics)
-    return WholeFrame(pool.open(rung.size), metrics)
+        return RoiMasker(pool.size, engine, refresher, metrics, assisted=rung.network is not None)
+    return WholeFrame(engine, metrics)
+
+
+def _seen(rung: Rung) -> tuple[int, bool, str | None]:
+    """What of a frame which network sees; the rest of a rung is how often."""
+    return rung.size, rung.region, rung.network

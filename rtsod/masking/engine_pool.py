@@ -1,4 +1,4 @@
-"""One network at several input sizes, each opened when it is first needed."""
+"""One network at several input sizes, and a smaller one that assists it, each opened when it is first needed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,24 @@ network must be converted, is closed by the thread that opens it."""
 
 
 @dataclass(frozen=True, slots=True)
+class Assistant:
+    """A smaller network, which makes masks where the pool's own is too slow."""
+
+    name: str
+    """The model's."""
+    cost: float
+    """Of one inference, as a share of the pool's own network's at the same input size."""
+    open: Callable[[int], Engine]
+    """Opens it at an input size."""
+    is_here: bool = True
+    """Whether it can be opened without a download."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Key:
     size: int
     beside: bool = False
+    network: str | None = None
 
 
 class EnginePool:
@@ -37,6 +52,7 @@ class EnginePool:
         size: the whole frame's input size; by default the first engine's.
         open_beside: opens a second engine of the whole frame's size, which leaves the processor to the others; by
             default ``open_engine`` does.
+        assistant: the smaller network; None where there is none.
     """
 
     def __init__(
@@ -46,9 +62,11 @@ class EnginePool:
         *,
         size: int | None = None,
         open_beside: Callable[[int], Engine] | None = None,
+        assistant: Assistant | None = None,
     ) -> None:
         self.first: Final = first
         self.size: Final = size or first.info.input_size
+        self.assistant: Final = assistant
         self._open_engine = open_engine or _no_other_size
         self._open_beside = open_beside or self._open_engine
         self._lock = threading.Lock()
@@ -63,38 +81,43 @@ class EnginePool:
         """Describes the network at the whole frame's size, which need not be open."""
         return replace(self.first.info, input_size=self.size)
 
-    def open(self, size: int) -> Engine:
+    def open(self, size: int, network: str | None = None) -> Engine:
         """The engine of this input size, opened now if necessary.
+
+        Args:
+            size: input size, in pixels.
+            network: the assistant's name, or None for the pool's own network.
 
         Raises:
             RtsodError: it cannot be opened.
         """
-        return self._open(_Key(size))
+        return self._open(_Key(size, network=network))
 
-    def ready(self, size: int) -> Engine | None:
-        """The engine of this input size if it is open; otherwise None, and it is opened in the background.
+    def ready(self, size: int, network: str | None = None) -> Engine | None:
+        """As :meth:`open` if the engine is open; otherwise None, and it is opened in the background.
 
         An engine that cannot be opened here is logged once, never retried, and stays None.
 
         Raises:
             BaseException: opening failed with anything but an :class:`RtsodError`, which is a bug. Raised once.
         """
-        return self._ready(_Key(size))
+        return self._ready(_Key(size, network=network))
 
-    def wait_until_ready(self, size: int) -> Engine | None:
+    def wait_until_ready(self, size: int, network: str | None = None) -> Engine | None:
         """As :meth:`ready`, but waits until the engine is open or cannot be opened."""
-        if self.ready(size) is None and self._opener is not None:
+        if self.ready(size, network) is None and self._opener is not None:
             self._opener.join()
-        return self.ready(size)
+        return self.ready(size, network)
 
     def beside(self) -> Engine | None:
         """The second engine of the whole frame's size, for use beside the others; otherwise as :meth:`ready`."""
         return self._ready(_Key(self.size, beside=True))
 
-    def is_opening(self, size: int) -> bool:
-        """Whether :meth:`ready` may still return an engine of this size that it does not have yet."""
+    def is_opening(self, size: int, network: str | None = None) -> bool:
+        """Whether :meth:`ready` may still return an engine that it does not have yet."""
+        key = _Key(size, network=network)
         with self._lock:
-            return _Key(size) not in self._engines and _Key(size) not in self._errors
+            return key not in self._engines and key not in self._errors
 
     def close(self) -> None:
         """Close all engines. Idempotent.
@@ -118,8 +141,15 @@ class EnginePool:
         with self._lock:
             engine = self._engines.get(key)
         if engine is None:
-            engine = self._keep(key, (self._open_beside if key.beside else self._open_engine)(key.size))
+            engine = self._keep(key, self._opener_of(key)(key.size))
         return engine
+
+    def _opener_of(self, key: _Key) -> Callable[[int], Engine]:
+        if key.network is not None:
+            assert self.assistant is not None
+            assert self.assistant.name == key.network
+            return self.assistant.open
+        return self._open_beside if key.beside else self._open_engine
 
     def _ready(self, key: _Key) -> Engine | None:
         with self._lock:
@@ -157,7 +187,13 @@ class EnginePool:
             if late and not expected:
                 _log.error("opening the network at %dx%d failed after the run had ended", size, size, exc_info=error)
             elif not late and expected:
-                _log.warning("cannot open the network at %dx%d, keeping the current masks: %s", size, size, str(error))
+                _log.warning(
+                    "cannot open %s at %dx%d, keeping the current masks: %s",
+                    key.network or "the network",
+                    size,
+                    size,
+                    str(error),
+                )
 
 
 def _no_other_size(size: int) -> Engine:

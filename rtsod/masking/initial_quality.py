@@ -11,7 +11,7 @@ from rtsod.frames import SourceInfo
 from rtsod.interfaces import Masker
 from rtsod.mask_plan import Budget, InferenceCost, MaskPlan, Rung
 from rtsod.masking.adaptive import AdaptiveMasker, masker_for_rung
-from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.engine_pool import Assistant, EnginePool
 from rtsod.masking.ladder import AFFORDABLE_SHARE, FRAME_CPU_SECONDS, Ladder, is_affordable
 from rtsod.masking.refresh import BackgroundRefresher, InPlaceRefresher, Refresher
 from rtsod.masking.roi_masker import FULL_FRAME_REFRESH_SECONDS
@@ -121,9 +121,10 @@ def choose_rungs(
         return RungChoice((best,), whole.seconds, reason=f"fixed, {best}")
     if info.fps is None or pool.first.info.slow_to_open:  # no rate to keep up with, or no other engine soon enough
         return RungChoice((best,), whole.seconds)
-    rungs = candidate_rungs(
-        best.size, with_roi=config.region == "auto", mask_interval=mask_interval, may_track=may_track
-    )
+    with_roi = config.region == "auto"
+    rungs = candidate_rungs(best.size, with_roi=with_roi, mask_interval=mask_interval, may_track=may_track)
+    if with_roi and may_track and pool.assistant is not None and pool.assistant.is_here:
+        rungs = assisted_rungs(rungs, pool.first.info.model, pool.assistant)
     rarest = max(mask_interval, int(_MAX_INTERVAL_SECONDS * float(info.fps)))
     rungs = tuple(dict.fromkeys(replace(rung, mask_interval=min(rung.mask_interval, rarest)) for rung in rungs))
     return _affordable(rungs, Budget(1 / float(info.fps), cores, whole))
@@ -151,6 +152,30 @@ def candidate_rungs(size: int, *, with_roi: bool, mask_interval: int = 1, may_tr
     return tuple(replace(rung, mask_interval=rung.mask_interval * mask_interval) for rung in (Rung(size), *rungs))
 
 
+def assisted_rungs(rungs: tuple[Rung, ...], model: str, assistant: Assistant) -> tuple[Rung, ...]:
+    """The same, with the assistant in place of the network itself where that would make masks for fewer frames.
+
+    Args:
+        rungs: of a run that may track, the best first.
+        model: name of the network itself, which corrects the assistant's masks.
+        assistant: the smaller network.
+    """
+    own = [rung for rung in rungs if rung.mask_interval == rungs[0].mask_interval]
+    rarer, last = rungs[len(own) :], own[-1]
+    if not rarer or not last.region:
+        return rungs
+    # Fewer of its masks lose less than smaller ones: it has less to lose at 128 pixels than the network itself.
+    intervals = dict.fromkeys((last.mask_interval, *(rung.mask_interval for rung in rarer)))
+    cheaper = (*(replace(last, mask_interval=interval) for interval in intervals), rarer[-1])
+    return (
+        *own,
+        *(
+            replace(rung, cost=rung.cost * assistant.cost, network=assistant.name, corrected_by=model)
+            for rung in cheaper
+        ),
+    )
+
+
 def build_masker(plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: Refresher, metrics: Metrics) -> Masker:
     """Build the masker of a plan, with a ladder where there is more than one rung.
 
@@ -162,7 +187,8 @@ def build_masker(plan: MaskPlan, info: SourceInfo, pool: EnginePool, refresher: 
         metrics: counts the masks and notes each rung.
     """
     if plan.budget is not None:
-        pool.wait_until_ready(plan.rung.size)  # opened beside masks, it would take longer, and make them late
+        # Opened beside masks, it would take longer, and make them late.
+        pool.wait_until_ready(plan.rung.size, plan.rung.network)
         return AdaptiveMasker(Ladder(plan.rungs, plan.budget, plan.start), pool, refresher, metrics)
     metrics.on_rung(str(plan.rung))
     if info.stills:

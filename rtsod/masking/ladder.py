@@ -127,6 +127,18 @@ class Ladder:
         self._stepped_up_at = now
         return self._step_to(better, "there is time for it now")
 
+    def do_without_assistant(self, cost: float) -> None:
+        """Have the network itself make the masks of all rungs, because the smaller one cannot be opened.
+
+        Args:
+            cost: of the smaller network, as a share of the network's own.
+        """
+        self._rungs = tuple(
+            rung if rung.network is None else replace(rung, cost=rung.cost / cost, network=None, corrected_by="")
+            for rung in self._rungs
+        )
+        self.reset()
+
     def reset(self) -> None:
         """Discard all measurements, because the time since was not spent on masks."""
         self._masks.clear()

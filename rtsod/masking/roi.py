@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from rtsod.frames import Alpha, Image
+from rtsod.masking.correction import gain_between
 
 SUBJECT_ALPHA: Final = 0.3
 """Cells with at least this alpha must lie inside the box."""
@@ -34,11 +35,6 @@ MAX_AREA_CHANGE: Final = 1.4
 """A subject whose area changes by more than this factor between frames makes the ROI doubtful ..."""
 AREA_SLACK_RATIO: Final = 0.002
 """... beyond this share of the frame's area, because the area of small subjects flickers."""
-_BLUR_RATIO: Final = 1 / 160
-"""Standard deviation of the blur applied to the gain, as a share of the frame's side: the maps differ by area; finer
-detail belongs to one frame only."""
-_MIN_ALPHA: Final = 1e-3
-"""Alpha is clipped to this distance from 0 and 1 before odds are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +81,12 @@ class RoiTracker:
     Args:
         size: S, the side of the whole frame's maps.
         roi_size: P, the side of the box's maps. No box is smaller, so the subject is never magnified.
+        wide_only: whether the gain leaves narrow differences as they are, because another network sees the whole frame.
     """
 
-    def __init__(self, size: int, roi_size: int) -> None:
+    def __init__(self, size: int, roi_size: int, *, wide_only: bool = False) -> None:
         self._size = size
+        self._wide_only = wide_only
         self._roi_size = roi_size
         self._box: Box | None = None
         self._gain = np.empty((0, 0), np.float32)
@@ -165,10 +163,8 @@ class RoiTracker:
             roi: :attr:`last`, as it was for that frame.
             whole: ``(S, S)`` float32 in [0, 1].
         """
-        difference = _log_odds(whole[roi.box.cells]) - _log_odds(roi.alpha)
-        smooth = cv2.GaussianBlur(difference, (0, 0), _BLUR_RATIO * self._size)
-        limit = float(np.log(MAX_GAIN))
-        self._place_gain(roi.box, np.exp(np.clip(smooth, -limit, limit), dtype=np.float32))
+        part = whole[roi.box.cells]
+        self._place_gain(roi.box, gain_between(roi.alpha, part, self._size, MAX_GAIN, wide_only=self._wide_only))
 
     def include(self, whole: Alpha) -> None:
         """Expand the box to the subject in a whole map of an earlier frame, where it may still be.
@@ -255,8 +251,3 @@ def _widen(low: int, high: int, margin: float, size: int, min_side: int) -> tupl
     end = min(float(size), max(high + margin + missing, min_side))
     cell = size / GRID_CELLS
     return round(start // cell * cell), min(size, round(-(-end // cell) * cell))
-
-
-def _log_odds(alpha: Alpha) -> Alpha:
-    clipped = np.clip(alpha, _MIN_ALPHA, 1 - _MIN_ALPHA)
-    return np.asarray(np.log(clipped / (1 - clipped)), np.float32)

@@ -47,9 +47,12 @@ class RoiMasker:
         part: the network at the ROI's input size; the caller closes it.
         refresher: looks at full frames; the caller closes it.
         metrics: times the preprocessing and the inferences.
+        assisted: whether ``part`` is another network than the refresher's: then only wide differences are corrected.
     """
 
-    def __init__(self, size: int, part: Engine, refresher: Refresher, metrics: Metrics) -> None:
+    def __init__(
+        self, size: int, part: Engine, refresher: Refresher, metrics: Metrics, *, assisted: bool = False
+    ) -> None:
         self._size = size
         self._part = part
         self._refresher = refresher
@@ -58,7 +61,7 @@ class RoiMasker:
         # A crop of the ROI would cut the subject off: bars keep its shape just as well.
         fitting = part.info.fitting
         self._fitting = replace(fitting, fit="pad") if fitting.fit == "crop" else fitting
-        self._roi = RoiTracker(size, part.info.input_size)
+        self._roi = RoiTracker(size, part.info.input_size, wide_only=assisted)
         self._scene_change = SceneChangeDetector()
         self._refresh_seconds = self._small_look_seconds = 0.0
         self._refreshed_at = self._looked_at = 0.0
@@ -110,19 +113,21 @@ class RoiMasker:
         except MaskError:  # the next mask is made from the full frame and reports the error
             self._roi.forget()
 
-    def learn(self, frame: Frame, mask: Mask) -> None:
+    def learn(self, frame: Frame, mask: Mask, *, is_better: bool = True) -> None:
         """Take over from another masker: see the frame that it made a mask of, and learn what is different.
 
         Args:
             frame: a frame.
-            mask: its mask, of at least the quality of this masker's own.
+            mask: its mask.
+            is_better: whether that is at least as good as this masker's own. Otherwise it tells where the subject is,
+                and corrects nothing.
 
         Raises:
             MaskError: the network's output is not a valid map.
         """
         self._roi.update_box(mask.alpha)
         self._ask(frame)
-        if self._roi.last is not None:
+        if is_better and self._roi.last is not None:
             self._roi.update_gain(self._roi.last, mask.alpha)
         self._on_look(frame)
         self._refreshed_at = frame.time

@@ -16,13 +16,13 @@ from rtsod.app import planning
 from rtsod.app.planning import plan_run
 from rtsod.backends.constant import ConstantEngine
 from rtsod.config import AppConfig, QualityConfig, RunConfig
-from rtsod.errors import UsageError
+from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Frame, SourceInfo
 from rtsod.interfaces import Engine
 from rtsod.mask_plan import InferenceCost, MaskPlan, Rung
 from rtsod.masking import initial_quality
 from rtsod.masking.adaptive import AdaptiveMasker
-from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.engine_pool import Assistant, EnginePool
 from rtsod.masking.initial_quality import (
     RungChoice,
     build_masker,
@@ -172,6 +172,89 @@ def test_with_tracking_it_starts_where_it_keeps_up(
 ) -> None:
     rung = Machine(monkeypatch, whole_ms).choose(may_track=True).rung
     assert (rung.size, rung.region, rung.mask_interval) == (size, True, mask_interval)
+
+
+def _assist(machine: Machine, *, is_here: bool = True) -> None:
+    """Have a smaller network that makes a mask in two fifths of the time."""
+    assistant = Assistant("small", 0.4, lambda size: ConstantEngine(size), is_here=is_here)
+    machine.pool = EnginePool(ConstantEngine(320), machine._open, assistant=assistant)
+
+
+def test_a_smaller_network_makes_the_masks_where_they_would_get_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 300)
+    _assist(machine)
+    choice = machine.choose(may_track=True)
+    assert [(rung.network, rung.size, rung.mask_interval) for rung in choice.rungs] == [
+        (None, 320, 1), (None, 192, 1), (None, 160, 1),
+        ("small", 160, 1), ("small", 160, 2), ("small", 160, 4), ("small", 160, 8), ("small", 128, 8),
+    ]  # fmt: skip
+    costs = [rung.cost / rung.mask_interval for rung in choice.rungs]
+    assert costs == sorted(costs, reverse=True)
+    assert str(choice.rung) == ("the subject's region at 160x160 by small, corrected by none, masks for one frame in 2")
+    assert machine.opened == []
+
+
+@pytest.mark.parametrize(
+    ("options", "may_track"),
+    [({"quality": "fixed"}, True), ({"region": 160}, True), ({"region": "off"}, True), ({"target_fps": 5}, True),
+     ({}, False)],
+)  # fmt: skip
+def test_what_is_asked_for_is_made_by_the_network_itself(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], may_track: bool
+) -> None:
+    machine = Machine(monkeypatch, 190)
+    _assist(machine)
+    rungs = machine.choose(may_track=may_track, **options).rungs
+    assert all(rung.network is None for rung in rungs)
+
+
+def test_a_smaller_network_that_is_not_here_is_told_where_it_would_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for whole_ms, told in ((300, 1), (50, 0)):
+        machine, lines = Machine(monkeypatch, whole_ms), list[str]()
+        _assist(machine, is_here=False)
+        plan = plan_run(QualityConfig(), RunConfig(), CAMERA, machine.pool, lines.append)
+        assert all(rung.network is None for rung in plan.rungs)
+        assert sum("--model small" in line for line in lines) == told
+
+
+def test_the_smaller_network_is_opened_only_on_its_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+    for whole_ms, sizes in ((15, []), (300, [160])):
+        machine, opened = Machine(monkeypatch, whole_ms), list[int]()
+
+        def open_it(size: int, opened: list[int] = opened) -> Engine:
+            opened.append(size)
+            return ConstantEngine(size)
+
+        machine.pool = EnginePool(ConstantEngine(320), machine._open, assistant=Assistant("small", 0.4, open_it))
+        with closing(machine.pool):
+            metrics, lines = Metrics(), list[str]()
+            plan = plan_run(QualityConfig(), RunConfig(), CAMERA, machine.pool, lines.append)
+            refresher = InPlaceRefresher(lambda pool=machine.pool: pool.open(320), metrics)  # type: ignore[misc]
+            masker = build_masker(plan, CAMERA, machine.pool, refresher, metrics)
+            masker.mask(FRAME)
+            assert (opened, machine.opened) == (sizes, [])
+            assert ("by small, corrected by" in (metrics.snapshot()["rung"] or "")) == bool(sizes)
+            assert any("by small, corrected by" in line for line in lines) == bool(sizes)
+
+
+def test_where_the_smaller_network_cannot_be_opened_the_network_itself_makes_the_masks(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(size: int) -> Engine:
+        raise EngineError(f"no network at {size}")
+
+    machine = Machine(monkeypatch, 300)
+    machine.pool = EnginePool(ConstantEngine(320), machine._open, assistant=Assistant("small", 0.4, fail))
+    with closing(machine.pool):
+        metrics = Metrics()
+        plan = plan_run(QualityConfig(), RunConfig(), CAMERA, machine.pool, list[str]().append)
+        refresher = InPlaceRefresher(lambda: machine.pool.open(320), metrics)
+        masker = build_masker(plan, CAMERA, machine.pool, refresher, metrics)
+        for index in range(3):
+            masker.mask(replace(FRAME, index=index))
+            machine.pool.wait_until_ready(160)
+        assert metrics.snapshot()["rung"] == "the subject's region at 160x160, masks for one frame in 2"
+    assert caplog.messages == ["cannot open small at 160x160, keeping the current masks: no network at 160"]
 
 
 def _at(machine: Machine, size: int) -> None:
