@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +46,20 @@ pixels are 4 wide here, and its colours' 8."""
 _ECC: Final = ((2, cv2.MOTION_TRANSLATION, 40), (1, cv2.MOTION_EUCLIDEAN, 15))
 """How many times smaller, which motion, and steps at most: the coarse motion first. A camera that is nudged pans, tilts
 and rolls; more freedom would bend what lies between the few things that a plain room has to hold on to."""
+
+_BETWEEN: Final = 2.0
+"""Noise of what lies between two pixels, in units of how much two interpolations differ. Measured: by 1, four times as
+much fine furniture stays after half a pixel's motion; by 3, a third more is lost of a person."""
+_LOCAL_PX: Final = 15
+"""Side of the square whose detail is compared, in pixels: enough that chance does not correlate it ..."""
+_LOCAL_SPREAD: Final = 4.0
+"""... and its least standard deviation, in levels: several times that of the noise of an area average."""
+_FOLLOWS: Final = 0.7
+"""The least correlation. Half a pixel off, fine texture still reaches it; two things that only meet do not."""
+
+
+_UNEXPLAINED: Final = 0.001
+"""Share of the picture whose detail follows the plate's without being like it, from which on another match is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +111,8 @@ class MatchedPlate:
 
     picture: Pixels
     noise: Pixels
+    between: Pixels
+    """Standard deviation, in levels, of what the camera's motion adds: see :data:`_BETWEEN`."""
     known: Where
     """Where the plate says what the room looks like."""
     uncertainty: float
@@ -103,7 +120,7 @@ class MatchedPlate:
 
     def like(self, frame: Pixels) -> Where:
         """Where the frame's pixels differ from the plate by no more than noise, each with its neighbours."""
-        square = np.asarray((((frame - self.picture) / self.noise) ** 2).mean(axis=2), np.float32)
+        square = np.asarray(((frame - self.picture) ** 2 / (self.noise**2 + self.between**2)).mean(axis=2), np.float32)
         near = (cv2.blur(square, (3, 3)) < _LIKE_MEAN) & (square < _LIKE_ONE) & self.known
         # A few pixels of noise do not make a hole.
         return np.asarray((cv2.blur(near.astype(np.float32), (5, 5)) > _LIKE_MAJORITY) & self.known, np.bool_)
@@ -131,18 +148,31 @@ def matched(plate: Plate, frame: Image, label: Alpha) -> MatchedPlate:
     room = _room(label)
     if room.mean() < _LEAST_ROOM:
         raise PlateRefused("too little of the room is to be seen")
-    moved, noise, known = _moved(plate, pixels, room)
-    room &= known
-    like_it = exposed(moved, pixels, room)
-    noise *= noisier(pixels - like_it, noise, room)
-    noise = np.hypot(noise, _RINGING * _contrast(pixels))
-    found = MatchedPlate(like_it, noise, known, plate.uncertainty)
-    for _ in range(2):  # what is like the plate, under the label too, tells more about the light the second time
-        sure = found.like(pixels) | (room & (np.abs(pixels - like_it).max(axis=2) < MOST_FIELD))
-        lit = np.clip(like_it + light_field(pixels - like_it, sure), 0, 255)
-        found = MatchedPlate(lit, noise, known, plate.uncertainty)
-    if found.like(pixels)[room].mean() < _LIKE_SHARE:
+    by_room = _matched_by(plate, pixels, room, room)
+    # A plain wall tells little of the motion and the exposure. Furniture tells more, and is under the label; but so is
+    # somebody, some of whose outlines may follow the room's by chance.
+    found, follows = by_room, _follows(pixels, by_room.picture) & by_room.known
+    if (follows & ~by_room.like(pixels)).mean() > _UNEXPLAINED:
+        with suppress(PlateRefused):
+            by_detail = _matched_by(plate, pixels, room | follows, room)
+            found = max(by_room, by_detail, key=lambda each: np.count_nonzero(each.like(pixels)))
+    if found.like(pixels)[room & found.known].mean() < _LIKE_SHARE:
         raise PlateRefused("the light or the room is not what it was")
+    return found
+
+
+def _matched_by(plate: Plate, frame: Pixels, telling: Where, room: Where) -> MatchedPlate:
+    """Match by some of the frame's pixels: motion and exposure by those that tell, noise and shadows by the room's."""
+    moved, noise, between, known = _moved(plate, _motion(plate, frame, telling), len(frame))
+    room = room & known
+    like_it = exposed(moved, frame, telling & known)
+    noise *= noisier(frame - like_it, noise, room)
+    noise = np.hypot(noise, _RINGING * _contrast(frame))
+    found = MatchedPlate(like_it, noise, between, known, plate.uncertainty)
+    for _ in range(2):  # what is like the plate, under the label too, tells more about the light the second time
+        sure = found.like(frame) | (room & (np.abs(frame - like_it).max(axis=2) < MOST_FIELD))
+        lit = np.clip(like_it + light_field(frame - like_it, sure), 0, 255)
+        found = MatchedPlate(lit, noise, between, known, plate.uncertainty)
     return found
 
 
@@ -153,8 +183,8 @@ def _room(label: Alpha) -> Where:
     return np.asarray(subject == 0, np.bool_)
 
 
-def _moved(plate: Plate, frame: Pixels, room: Where) -> tuple[Pixels, Pixels, Where]:
-    """The plate's picture, noise and known pixels after the camera's motion.
+def _motion(plate: Plate, frame: Pixels, where: Where) -> NDArray[np.float32] | None:
+    """How the camera moved, as an affine matrix from the frame to the plate; None where nothing tells.
 
     The motion is found by maximising the enhanced correlation coefficient, which does not see brightness and
     contrast (Evangelidis and Psarakis, PAMI 2008).
@@ -164,25 +194,47 @@ def _moved(plate: Plate, frame: Pixels, room: Where) -> tuple[Pixels, Pixels, Wh
     for divisor, kind, steps in _ECC:
         size = (side // divisor, side // divisor)
         one, other = (_grey(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in (plate.picture, frame))
-        mask = cv2.resize(room.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        mask = cv2.resize(where.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         motion[:, 2] /= divisor
         try:
             criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-6)
             cv2.findTransformECC(one, other, motion, kind, criteria, mask, 5)
         except cv2.error:  # nothing there to hold on to, or too far off: the comparison afterwards tells which
-            return plate.picture, plate.noise.copy(), plate.steady
+            return None
         motion[:, 2] *= divisor
     corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]], np.float32).T
     if np.abs(motion @ corners - corners[:2]).max() > _MOST_MOTION * side:
         raise PlateRefused("the camera moved")
+    return motion
+
+
+def _moved(plate: Plate, motion: NDArray[np.float32] | None, side: int) -> tuple[Pixels, Pixels, Pixels, Where]:
+    """The plate's picture, noise, what is uncertain between its pixels, and known pixels after the camera's motion."""
+    if motion is None:
+        return plate.picture, plate.noise.copy(), np.zeros_like(plate.noise), plate.steady
     size = (side, side)
     cubic = cv2.INTER_CUBIC  # a linear one would blur the detail that is to be compared
     picture = np.asarray(
         cv2.warpAffine(plate.picture, motion, size, flags=cubic, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
     noise = np.asarray(cv2.warpAffine(plate.noise, motion, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    # What lies between two pixels is not known where detail is fine: there, interpolations disagree.
+    linear = np.asarray(cv2.warpAffine(plate.picture, motion, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    between = np.asarray(_BETWEEN * np.sqrt(cv2.blur((picture - linear) ** 2, (5, 5))), np.float32)
     known = cv2.warpAffine(plate.steady.astype(np.uint8), motion, size, flags=cv2.INTER_NEAREST) > 0
-    return picture, noise, np.asarray(known, np.bool_)
+    return picture, noise, between, np.asarray(known, np.bool_)
+
+
+def _follows(frame: Pixels, plate: Pixels) -> Where:
+    """Where the frame's detail follows the plate's, whatever its brightness and contrast: local correlation."""
+    one, other = (_grey(each) for each in (frame, plate))
+    window = (_LOCAL_PX, _LOCAL_PX)
+    mean_one, mean_other = cv2.blur(one, window), cv2.blur(other, window)
+    both = cv2.blur(one * other, window) - mean_one * mean_other
+    of_one = cv2.blur(one * one, window) - mean_one**2
+    of_other = cv2.blur(other * other, window) - mean_other**2
+    textured = np.minimum(of_one, of_other) > _LOCAL_SPREAD**2
+    return np.asarray(textured & (both > _FOLLOWS * np.sqrt(np.maximum(of_one * of_other, 0))), np.bool_)
 
 
 def _contrast(picture: Pixels) -> Pixels:

@@ -63,6 +63,20 @@ def test_a_chair_that_touches_somebody_goes_and_they_stay(cloth: float, camera: 
     assert left <= (FLAT_AND_MOVED_LEFT if not cloth and "moved" in camera else FURNITURE_LEFT)
 
 
+@pytest.mark.parametrize(
+    ("room", "camera"),
+    [
+        (Room(cloth=50.0, grain=0.7), {"moved": (3, -2)}),
+        (Room(cloth=50.0, grain=4.0, plain=True), {"gain": 1.3, "offset": -40, "noise": 7}),
+    ],
+    ids=["finer than pixels, nudged", "before a wall too plain to tell the exposure by"],
+)
+def test_a_patterned_chair_goes(room: Room, camera: dict[str, Any]) -> None:
+    left, lost = left_and_lost(room, plate_of(room), **camera)
+    assert lost <= NOBODY_LOST
+    assert left <= FURNITURE_LEFT
+
+
 @pytest.mark.parametrize("wall_texture", [0.0, 2.0], ids=["flat", "textured"])
 @pytest.mark.parametrize("shading", [0.0, 12.0], ids=["unshaded", "shaded"])
 def test_a_shirt_of_the_walls_colour_is_not_the_wall(wall_texture: float, shading: float) -> None:

@@ -28,12 +28,16 @@ class Room:
     Args:
         seed: of every chance.
         cloth: texture of the chair, as a standard deviation in levels; 0 is flat.
+        grain: how coarse that is, as a standard deviation in pixels.
         wall_texture: the same for the wall.
+        plain: whether the wall holds nothing but a faint pattern.
     """
 
     seed: int = 0
     cloth: float = 12.0
+    grain: float = 2.0
     wall_texture: float = 0.0
+    plain: bool = False
     picture: Image = field(init=False)
     chair: Alpha = field(init=False)
     random: np.random.Generator = field(init=False)
@@ -43,18 +47,21 @@ class Room:
         wall = np.empty((HEIGHT, WIDTH, 3), np.float32)
         wall[:] = WALL
         wall += _texture(self.random, self.wall_texture)
-        for book in range(14):
+        for book in range(0 if self.plain else 14):
             colour = tuple(float(each) for each in self.random.integers(30, 220, 3))
             cv2.rectangle(
                 wall, (20 + 11 * book, 60), (29 + 11 * book, 60 + int(self.random.integers(60, 90))), colour, -1
             )
-        cv2.rectangle(wall, (470, 50), (600, 140), (40, 60, 80), 5)
-        cv2.line(wall, (0, 430), (WIDTH, 430), (90, 80, 70), 6)
+        if self.plain:
+            wall += _texture(self.random, 2.0)
+        else:
+            cv2.rectangle(wall, (470, 50), (600, 140), (40, 60, 80), 5)
+            cv2.line(wall, (0, 430), (WIDTH, 430), (90, 80, 70), 6)
         self.chair = np.zeros((HEIGHT, WIDTH), np.float32)
         cv2.rectangle(self.chair, (190, 250), (460, HEIGHT), 1.0, -1)
         seat = np.empty_like(wall)
         seat[:] = CHAIR
-        seat += _texture(self.random, self.cloth)
+        seat += _texture(self.random, self.cloth, self.grain)
         cv2.rectangle(seat, (190, 250), (460, HEIGHT), (25, 22, 20), 5)
         self.picture = _u8(np.where(self.chair[..., None] > 0, seat, wall))
 
@@ -126,11 +133,11 @@ def example(look: Image, label: Alpha, number: int, *, empty: bool = False, take
     return Example(Shot(f"{number}.png", number / 4, take, empty), tiny, tiny, look, as_levels(label), held_out=False)
 
 
-def _texture(random: np.random.Generator, deviation: float) -> NDArray[Any]:
+def _texture(random: np.random.Generator, deviation: float, grain: float = 2.0) -> NDArray[Any]:
     if not deviation:
         return np.zeros((HEIGHT, WIDTH, 1), np.float32)
-    grain = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 2.0)
-    texture: NDArray[Any] = (grain * (deviation / float(grain.std())))[..., None]
+    pattern = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), grain)
+    texture: NDArray[Any] = (pattern * (deviation / float(pattern.std())))[..., None]
     return texture
 
 
