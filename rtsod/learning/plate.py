@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Image
+from rtsod.learning.alignment import camera_motion, follows
 from rtsod.learning.light import MOST_FIELD, Pixels, PlateRefused, Where, exposed, light_field, noisier
 
 MIN_PICTURES: Final = 3
@@ -36,28 +37,13 @@ _LEAST_ROOM: Final = 0.05
 """Share of the picture that must be room to match by."""
 _LIKE_SHARE: Final = 0.6
 """Share of that room which must look like the plate afterwards. Otherwise something large has changed."""
-_MOST_MOTION: Final = 0.03
-"""Largest displacement of any corner, as a share of the side. Beyond that a room is not flat: near things move
-further than far ones."""
 _RINGING: Final = 0.05
 _RINGING_PX: Final = 7
 """What compression leaves around an edge, as a share of its contrast, and how far: the 8 x 8 blocks of a frame of 640
 pixels are 4 wide here, and its colours' 8."""
-_ECC: Final = ((2, cv2.MOTION_TRANSLATION, 40), (1, cv2.MOTION_EUCLIDEAN, 15))
-"""How many times smaller, which motion, and steps at most: the coarse motion first. A camera that is nudged pans, tilts
-and rolls; more freedom would bend what lies between the few things that a plain room has to hold on to."""
-
 _BETWEEN: Final = 2.0
-"""Noise of what lies between two pixels, in units of how much two interpolations differ. Measured: by 1, four times as
-much fine furniture stays after half a pixel's motion; by 3, a third more is lost of a person."""
-_LOCAL_PX: Final = 15
-"""Side of the square whose detail is compared, in pixels: enough that chance does not correlate it ..."""
-_LOCAL_SPREAD: Final = 4.0
-"""... and its least standard deviation, in levels: several times that of the noise of an area average."""
-_FOLLOWS: Final = 0.7
-"""The least correlation. Half a pixel off, fine texture still reaches it; two things that only meet do not."""
-
-
+"""Noise of what lies between two pixels, in units of how much two interpolations differ. Measured: by 1, twice as much
+fine furniture stays after half a pixel's motion; by 3, more than .2 % of somebody is lost."""
 _UNEXPLAINED: Final = 0.001
 """Share of the picture whose detail follows the plate's without being like it, from which on another match is tried."""
 
@@ -151,10 +137,10 @@ def matched(plate: Plate, frame: Image, label: Alpha) -> MatchedPlate:
     by_room = _matched_by(plate, pixels, room, room)
     # A plain wall tells little of the motion and the exposure. Furniture tells more, and is under the label; but so is
     # somebody, some of whose outlines may follow the room's by chance.
-    found, follows = by_room, _follows(pixels, by_room.picture) & by_room.known
-    if (follows & ~by_room.like(pixels)).mean() > _UNEXPLAINED:
+    found, alike = by_room, follows(pixels, by_room.picture) & by_room.known
+    if (alike & ~by_room.like(pixels)).mean() > _UNEXPLAINED:
         with suppress(PlateRefused):
-            by_detail = _matched_by(plate, pixels, room | follows, room)
+            by_detail = _matched_by(plate, pixels, room | alike, room)
             found = max(by_room, by_detail, key=lambda each: np.count_nonzero(each.like(pixels)))
     if found.like(pixels)[room & found.known].mean() < _LIKE_SHARE:
         raise PlateRefused("the light or the room is not what it was")
@@ -163,7 +149,7 @@ def matched(plate: Plate, frame: Image, label: Alpha) -> MatchedPlate:
 
 def _matched_by(plate: Plate, frame: Pixels, telling: Where, room: Where) -> MatchedPlate:
     """Match by some of the frame's pixels: motion and exposure by those that tell, noise and shadows by the room's."""
-    moved, noise, between, known = _moved(plate, _motion(plate, frame, telling), len(frame))
+    moved, noise, between, known = _moved(plate, camera_motion(plate.picture, frame, telling), len(frame))
     room = room & known
     like_it = exposed(moved, frame, telling & known)
     noise *= noisier(frame - like_it, noise, room)
@@ -183,31 +169,6 @@ def _room(label: Alpha) -> Where:
     return np.asarray(subject == 0, np.bool_)
 
 
-def _motion(plate: Plate, frame: Pixels, where: Where) -> NDArray[np.float32] | None:
-    """How the camera moved, as an affine matrix from the frame to the plate; None where nothing tells.
-
-    The motion is found by maximising the enhanced correlation coefficient, which does not see brightness and
-    contrast (Evangelidis and Psarakis, PAMI 2008).
-    """
-    side = len(frame)
-    motion = np.eye(2, 3, dtype=np.float32)
-    for divisor, kind, steps in _ECC:
-        size = (side // divisor, side // divisor)
-        one, other = (_grey(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in (plate.picture, frame))
-        mask = cv2.resize(where.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        motion[:, 2] /= divisor
-        try:
-            criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-6)
-            cv2.findTransformECC(one, other, motion, kind, criteria, mask, 5)
-        except cv2.error:  # nothing there to hold on to, or too far off: the comparison afterwards tells which
-            return None
-        motion[:, 2] *= divisor
-    corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]], np.float32).T
-    if np.abs(motion @ corners - corners[:2]).max() > _MOST_MOTION * side:
-        raise PlateRefused("the camera moved")
-    return motion
-
-
 def _moved(plate: Plate, motion: NDArray[np.float32] | None, side: int) -> tuple[Pixels, Pixels, Pixels, Where]:
     """The plate's picture, noise, what is uncertain between its pixels, and known pixels after the camera's motion."""
     if motion is None:
@@ -225,18 +186,6 @@ def _moved(plate: Plate, motion: NDArray[np.float32] | None, side: int) -> tuple
     return picture, noise, between, np.asarray(known, np.bool_)
 
 
-def _follows(frame: Pixels, plate: Pixels) -> Where:
-    """Where the frame's detail follows the plate's, whatever its brightness and contrast: local correlation."""
-    one, other = (_grey(each) for each in (frame, plate))
-    window = (_LOCAL_PX, _LOCAL_PX)
-    mean_one, mean_other = cv2.blur(one, window), cv2.blur(other, window)
-    both = cv2.blur(one * other, window) - mean_one * mean_other
-    of_one = cv2.blur(one * one, window) - mean_one**2
-    of_other = cv2.blur(other * other, window) - mean_other**2
-    textured = np.minimum(of_one, of_other) > _LOCAL_SPREAD**2
-    return np.asarray(textured & (both > _FOLLOWS * np.sqrt(np.maximum(of_one * of_other, 0))), np.bool_)
-
-
 def _contrast(picture: Pixels) -> Pixels:
     """The difference of the largest and the smallest level around each pixel, for each channel."""
     around = np.ones((_RINGING_PX, _RINGING_PX), np.uint8)
@@ -247,7 +196,3 @@ def _slope(picture: Pixels) -> Pixels:
     """The largest change from a pixel to its neighbours, in levels per pixel, for each channel."""
     across, down = (cv2.Sobel(picture, cv2.CV_32F, x, y, ksize=3, scale=1 / 8) for x, y in ((1, 0), (0, 1)))
     return np.asarray(np.hypot(across, down), np.float32)
-
-
-def _grey(picture: cv2.typing.MatLike) -> NDArray[np.float32]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32)
