@@ -297,7 +297,9 @@ def test_an_hour_of_faults_leaks_nothing(sync: Sync, length: int, speed: float, 
         tracemalloc.stop()
     assert watched.leaks == recording.leaks == 0
     assert watched.shown > length
-    assert numbers["composited"] > length / 2, "a busy machine shows fewer"
+    assert numbers["composited"] > length / 10, (
+        "many pictures, but fewer on a busy machine: the fast clock does not wait"
+    )
     assert numbers["captured"] == numbers["composited"] + sum(numbers["dropped"].values())
     assert sum(numbers["events"].values()) > length / 72
     assert _resources()[1] <= before[1], "descriptors"

@@ -78,7 +78,11 @@ def test_alpha_below_half_a_level_counts_as_zero() -> None:
     assert (picture.alpha8 == 0).all()
 
 
-@pytest.mark.parametrize("backdrop", [Card(noise(5, 60, 40)), Blur(), Transparent(), PassThrough()], ids=str)
+@pytest.mark.parametrize(
+    "backdrop",
+    [Card(noise(5, 60, 40)), Blur(), Transparent(), PassThrough()],
+    ids=["card", "blur", "transparent", "none"],
+)
 def test_inputs_are_not_modified_and_outputs_share_no_memory_with_them(backdrop: Backdrop) -> None:
     front, mask = noise(1, 60, 40), soft_mask(1)
     front.flags.writeable = mask.flags.writeable = False
