@@ -67,7 +67,8 @@ COMMANDS: Final = {
     "learning": "benchmarks.studies.learning --learn ../shared/samples/clips/again.mkv "
     "--test ../shared/samples/clips/no.mkv --stranger ../shared/samples/clips/thanks.mkv",
     "blocks": "rtsod blocks",
-    "disagreement": "benchmarks.studies.disagreement --model me --known again --known no",
+    "disagreement": "benchmarks.studies.disagreement --model again --known again --known no",
+    "watching": "benchmarks.studies.watching --model again --known again",
     "keep_learning": "benchmarks.studies.keep_learning --model again --known again --runs 3",
     "assisted": "benchmarks.studies.assisted --samples ../shared/samples",
     "demo_training": "benchmarks.studies.demo_training",

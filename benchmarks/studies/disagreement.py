@@ -145,10 +145,10 @@ def judge(case: Case, student: Network, teachers: dict[str, Network]) -> dict[st
     values: dict[str, list[float]] = {}
     for image in case.images:
         own, maps = student(image), {name: network(image) for name, network in teachers.items()}
-        values.setdefault("lite's IoU with full", []).append(_iou(maps["lite"], maps["full"]))
+        values.setdefault("lite's IoU with full", []).append(map_iou(maps["lite"], maps["full"]))
         for name, seen in maps.items():
             values.setdefault(f"agreement with {name}", []).append(agreement(own, seen))
-            values.setdefault(f"IoU with {name}", []).append(_iou(own, seen))
+            values.setdefault(f"IoU with {name}", []).append(map_iou(own, seen))
     wrong = np.array(values["IoU with full"]) < WRONG_IOU
     result: dict[str, Any] = {"case": case.name, "frames": len(case.images), "wrong": int(wrong.sum())}
     for key, numbers in values.items():
@@ -171,7 +171,8 @@ def _alarms(case: Case, below: Any) -> float:
     return float(np.mean([first and second.any() for first, second in zip(below, later, strict=True)]))
 
 
-def _iou(one: Alpha, other: Alpha) -> float:
+def map_iou(one: Alpha, other: Alpha) -> float:
+    """The IoU of two maps, at the smaller one's size."""
     size = min(len(one), len(other))
     small = [cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA) for alpha in (one, other)]
     return iou(*(np.asarray(alpha, np.float32) for alpha in small))

@@ -68,7 +68,7 @@ def copied_model(name: str) -> Iterator[None]:
 def one_run(folder: Path, model: str, seconds: float, *, keeps: bool) -> dict[str, Any]:
     """One run in a process of its own, ready for JSON."""
     with copied_model(model):
-        job = CameraJob(folder, model, seconds, time.perf_counter(), change_at=CHANGE_SECONDS, keep_learning=keeps)
+        job = CameraJob(folder, model, seconds, time.perf_counter(), changes=(CHANGE_SECONDS,), keep_learning=keeps)
         observed = run_isolated(observe, job)
     assert observed.camera_started_at is not None
     changed = observed.camera_started_at + CHANGE_SECONDS

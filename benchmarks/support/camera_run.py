@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +51,9 @@ class CameraJob:
     """Decode each picture from JPEG, in ``read``."""
     recording: Path | None = None
     """A video to record to at once."""
-    change_at: float | None = None
-    """Seconds from the camera's start at which the second half of the pictures takes the first one's place."""
+    changes: tuple[float, ...] = ()
+    """Seconds from the camera's start at which the other half of the pictures takes the place of the one that is shown:
+    the second half at first, then the first one again, and so on. Without any, all pictures are shown."""
     keep_learning: bool = False
 
 
@@ -170,7 +172,7 @@ class ObservedCamera(PacedCamera):
         files = [job.folder / f"{position}.jpg" for position in range(len(self._pictures))] if job.mjpg else []
         self._jpegs = [np.frombuffer(file.read_bytes(), np.uint8) for file in files]
         self._observed = observed
-        self._change_at = None if job.change_at is None else round(job.change_at * FPS)
+        self._changes = [round(seconds * FPS) for seconds in job.changes]
         height, width = self._pictures[0].shape[:2]
         super().__init__(self._image, (width, height), FPS, pixel_format="MJPG" if job.mjpg else None)
 
@@ -189,10 +191,10 @@ class ObservedCamera(PacedCamera):
         return np.asarray(self._pictures[position])
 
     def _position(self, index: int) -> int:
-        if self._change_at is None:
+        if not self._changes:
             return to_and_fro(index, len(self._pictures))
         half = len(self._pictures) // 2
-        return to_and_fro(index, half) + (half if index >= self._change_at else 0)
+        return to_and_fro(index, half) + half * (bisect(self._changes, index) % 2)
 
 
 def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
