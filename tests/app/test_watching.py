@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,17 @@ import pytest
 from rtsod.app import engines, watching
 from rtsod.app.assembly import build_run
 from rtsod.app.console import SilentReporter
-from rtsod.config import AppConfig, EngineConfig, PictureConfig
+from rtsod.app.keep_learning import OpenStudent
+from rtsod.config import AppConfig, EngineConfig, PictureConfig, RunConfig
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, Image
+from rtsod.interfaces import Engine
 from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking.doubt import DEFAULT_THRESHOLD
 from rtsod.masking.engine_pool import EnginePool
+from rtsod.masking.look import Look, Student
 from rtsod.masking.opening import Opening
+from rtsod.masking.refresh import InPlaceRefresher
 from rtsod.metrics import Event, Metrics, Work
 from rtsod.model.weights import published
 from tests.support.fakes import CollectingSink, FakeEngine, FakeSource, right_half, shows_watermark
@@ -61,7 +66,7 @@ class Lines(SilentReporter):
 class Run:
     """A run of ten frames, whose student sees everything as the subject from ``wrong_from`` on."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, live: bool, wrong_from: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, live: bool, wrong_from: int, frames: int = 10) -> None:
         self.fallback, self.teacher, self.reporter = Closing(), Closing(), Lines()
         self._shown = threading.Semaphore(1)
         self.metrics, self.sink = Metrics(), CollectingSink(before=lambda count: self._shown.release())
@@ -72,7 +77,7 @@ class Run:
         everything = np.ones((SIZE, SIZE), np.float32)
         self.student = FakeEngine(lambda call: everything if call >= wrong_from else right_half(SIZE))
         self.source = FakeSource(
-            10, live=live, clock=time.perf_counter, before=self._before if live else lambda index: None
+            frames, live=live, clock=time.perf_counter, before=self._before if live else lambda index: None
         )
 
     def _open_fallback(self, *_: Any, **__: Any) -> EnginePool:
@@ -85,11 +90,10 @@ class Run:
         assert self._shown.acquire(timeout=10)
         assert index != 2 or self.teacher.asked.wait(10)
 
-    def run(self, *, watched: bool = True) -> None:
+    def run(self, config: AppConfig = ME, *, watched: bool = True) -> None:
         with build_run(
-            ME, source=self.source, sinks=[self.sink], pool=EnginePool(self.student), plan=PLAN, metrics=self.metrics,
-            reporter=self.reporter,
-            watched=watched,
+            config, source=self.source, sinks=[self.sink], pool=EnginePool(self.student), plan=PLAN,
+            metrics=self.metrics, reporter=self.reporter, watched=watched,
         ) as run:  # fmt: skip
             run.pipeline.run(interval=0.001)
 
@@ -170,3 +174,73 @@ def test_who_looks_leaves_the_processor_to_the_others(monkeypatch: pytest.Monkey
     assert ([config.threads for config in opened], len(gave_way)) == ([2], 1)
     beside.close()
     assert engine.closed
+
+
+class PromptLooks(InPlaceRefresher):
+    """Looks at live input that end before the next frame, and take no time."""
+
+    def __init__(self, engine: Callable[[], Engine], metrics: Metrics) -> None:
+        super().__init__(engine, metrics, clock=lambda: 0.0)
+
+    @property
+    def in_place(self) -> bool:
+        return False
+
+
+class Learning:
+    """Offers another student once the first is known to be out of its depth."""
+
+    def __init__(self, open_offer: Callable[[Any], OpenStudent], metrics: Metrics) -> None:
+        self._open_offer, self._metrics, self._has_offered = open_offer, metrics, False
+        self.heard_of: list[Look] = []
+
+    def heard(self, look: Look) -> None:
+        self.heard_of.append(look)
+
+    def successor(self) -> Student | None:
+        if self._has_offered or Event.NETWORK_DOUBTED not in self._metrics.snapshot()["events"]:
+            return None
+        self._has_offered = True
+        return self._open_offer(None).student
+
+
+@pytest.mark.parametrize(
+    ("learns", "successor_knows"), [(False, False), (True, False), (True, True)], ids=["alone", "in vain", "learns"]
+)
+def test_from_the_moment_it_is_doubted_a_call_shows_nothing_of_the_room(
+    monkeypatch: pytest.MonkeyPatch, learns: bool, successor_knows: bool
+) -> None:
+    """With ``--keep-learning`` and without it; a better student comes back by looks alone, a worse one never."""
+    run = Run(monkeypatch, live=True, wrong_from=0, frames=20)
+    successor = FakeEngine(lambda call: right_half(SIZE) if successor_knows else np.ones((SIZE, SIZE), np.float32))
+    learning: list[Learning] = []
+    doubted_at: list[int] = []
+    count = run.metrics.event
+
+    def counted(event: Event) -> None:
+        count(event)
+        if event is Event.NETWORK_DOUBTED:
+            doubted_at.append(len(run.sink.pictures))
+
+    def opened(*of: Any, weights: object = "lite's", **more: Any) -> EnginePool:
+        return run._open_fallback() if weights == "lite's" else EnginePool(successor)
+
+    def learner(*of: Any) -> Learning:
+        learning.append(Learning(of[4], run.metrics))
+        return learning[0]
+
+    monkeypatch.setattr(run.metrics, "event", counted)
+    monkeypatch.setattr(watching, "open_engine_pool", opened)
+    monkeypatch.setattr(watching, "open_keep_learning", learner)
+    monkeypatch.setattr(watching, "Opening", partial(Opening, in_place=True))
+    monkeypatch.setattr(watching, "BackgroundRefresher", PromptLooks)
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.0)
+    run.run(replace(ME, engine=EngineConfig("me"), run=RunConfig(keep_learning=learns)))
+    assert len(doubted_at) == 1
+    assert any(shows_watermark(picture.image) for picture in run.sink.pictures[: doubted_at[0]]), "it was wrong"
+    after = run.sink.pictures[doubted_at[0] :]
+    assert len(after) > 10
+    assert not any(shows_watermark(picture.image) for picture in after)
+    assert (run.metrics.snapshot()["events"].get(Event.NETWORK_TRUSTED, 0) == 1) is successor_knows
+    assert bool(successor.calls) is learns
+    assert bool(learning and learning[0].heard_of) is learns
