@@ -66,7 +66,8 @@ def noticed(observed: Observed, changes: Sequence[float]) -> dict[str, Any]:
     def first(name: str, since: float, until: float) -> float | None:
         return next((round(at - since, 2) for at, event in events if event == name and since <= at < until), None)
 
-    begins, ends = changes[::2], changes[1::2]
+    begins = changes[::2]
+    ends = [*changes[1::2], float("inf")][: len(begins)]  # the last change may go on to the end of the run
     return {
         "noticed": [first("network_doubted", begin, end) for begin, end in zip(begins, ends, strict=True)],
         "back": [
