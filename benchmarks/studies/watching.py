@@ -73,9 +73,8 @@ def noticed(observed: Observed, changes: Sequence[float]) -> dict[str, Any]:
         "back": [
             first("network_trusted", end, until) for end, until in zip(ends, [*begins[1:], float("inf")], strict=True)
         ],
-        "alarms_in_what_is_known": sum(
-            event == "network_doubted" and sum(change <= at for change in changes) % 2 == 0 for at, event in events
-        ),
+        "alarms": sum(event == "network_doubted" for _, event in events),
+        "alarms_at": [round(at, 2) for at, event in events if event == "network_doubted"],
         "said": [line for _, line in observed.lines],
     }
 
@@ -142,8 +141,8 @@ def measure(options: argparse.Namespace, record: dict[str, Any]) -> None:
             np.save(folder / PICTURES, np.stack([*known, *as_a_camera_sees(known)]))
             turns = tuple(np.arange(4.0, options.known_seconds, 8.0).tolist())
             found = one_run(folder, options.model, options.known_seconds, turns)
-            alarms = sum(each is not None for each in found["noticed"]) + found["alarms_in_what_is_known"]
-            kept = {key: found[key] for key in ("lost_share", "p95_ms", "cores", "said")}
+            alarms = found["alarms"]
+            kept = {key: found[key] for key in ("alarms_at", "lost_share", "p95_ms", "cores", "said")}
             record["known"] = {"seconds": options.known_seconds, "alarms": alarms, **kept}
             print(f"known, {options.known_seconds:g} s: {alarms} alarms", flush=True)
 
