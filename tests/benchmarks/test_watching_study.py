@@ -16,4 +16,4 @@ def test_changes_that_end_and_one_that_goes_on_to_the_end_of_the_run() -> None:
     found = noticed(Observed(100.0, camera_started_at=100.0, events=events), (10.0, 15.0, 20.0))
     assert found["noticed"] == [1.0, 2.0]
     assert found["back"] == [1.0, None]
-    assert found["alarms_in_what_is_known"] == 1
+    assert found["alarms_at"] == [1.0, 11.0, 22.0]
