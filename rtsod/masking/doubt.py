@@ -8,6 +8,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from rtsod.frames import Alpha
 from rtsod.imaging.iou import THRESHOLD
@@ -31,8 +32,9 @@ change to and fro."""
 PROBATION_LOOKS: Final = 30
 """A network that is doubted again within so many looks has relapsed."""
 FORGIVEN_SHARE: Final = 1 / 40
-"""Differences narrower than this share of the map's side are forgiven: outlines differ by a cell or two between any two
-networks, while a thing that one of them overlooks is wide."""
+"""Differences narrower than this share of the map's side are forgiven within this distance of the other map's subject:
+outlines differ by a cell or two between any two networks, while a thing that one of them overlooks is wide, or stands
+out."""
 SMALLEST_AREA_SHARE: Final = 0.005
 """Of the frame. A smaller subject counts as this large, so that a speck that only one network sees is no disagreement
 about everything."""
@@ -51,19 +53,22 @@ class Trust(Enum):
 def agreement(one: Alpha, other: Alpha) -> float:
     """How far two networks agree about a frame: their maps' IoU, apart from differences along the outlines.
 
-    What differs is opened morphologically, which leaves what is wide, and its area is taken as a share of the union.
+    What differs is opened morphologically, which leaves what is wide. What is thin counts where it is far from the
+    other subject. Their area is taken as a share of the union.
 
     Args:
         one: ``(S, S)`` float32 in [0, 1].
         other: the same, of any size; the larger map is scaled down.
 
     Returns:
-        0 to 1; 1 where nothing wide differs.
+        0 to 1; 1 where nothing differs but along the outlines.
     """
     size = min(len(one), len(other))
     a, b = (_scaled(alpha, size) > THRESHOLD for alpha in (one, other))
     width = max(1, round(FORGIVEN_SHARE * size))
-    different = cv2.morphologyEx((a ^ b).astype(np.uint8), cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
+    wide = cv2.morphologyEx((a ^ b).astype(np.uint8), cv2.MORPH_OPEN, np.ones((width, width), np.uint8)) > 0
+    thin = ((a & ~_near(b, width)) | (b & ~_near(a, width))) & ~_near(wide, 1)  # an even opening moves by a cell
+    different = wide | thin
     union = max(float(np.count_nonzero(a | b)), SMALLEST_AREA_SHARE * size * size)
     return max(0.0, 1.0 - np.count_nonzero(different) / union)
 
@@ -126,6 +131,12 @@ class Doubt:
         if self._looks_since_return is not None:
             self._return_looks, self._looks_since_return = min(2 * self._return_looks, MAX_RETURN_LOOKS), None
         self._trust, self._in_a_row = Trust.DOUBTED, 0
+
+
+def _near(subject: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
+    """The subject, and what is within a number of cells of it."""
+    kernel = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
+    return np.asarray(cv2.dilate(subject.astype(np.uint8), kernel) > 0)
 
 
 def _scaled(alpha: Alpha, size: int) -> Alpha:

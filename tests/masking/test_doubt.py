@@ -45,6 +45,13 @@ def test_outlines_may_differ_and_things_may_not() -> None:
     assert agreement(PERSON, holding) == pytest.approx(1 - 30 * 35 / np.count_nonzero(holding), abs=0.02)
 
 
+def test_a_thin_thing_counts_where_it_stands_out() -> None:
+    near, far = square(118, 60, 121, 150), square(130, 10, 133, 150)
+    assert agreement(PERSON, np.maximum(PERSON, near)) == 1.0
+    holding = np.maximum(PERSON, far)
+    assert agreement(PERSON, holding) == pytest.approx(1 - 3 * 140 / np.count_nonzero(holding), abs=1e-6)
+
+
 def test_two_empty_maps_agree_and_a_speck_is_no_disagreement_about_everything() -> None:
     nothing = np.zeros((SIZE, SIZE), np.float32)
     assert agreement(nothing, nothing) == 1.0
