@@ -206,6 +206,7 @@ class Metrics:
         self._missed = self._starting = 0
         self._dropped: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
+        self._last_event: Event | None = None
         self._work: Counter[str] = Counter()
         self._rung: str | None = None
         self._steps = 0
@@ -264,6 +265,12 @@ class Metrics:
         """Count a failure or a recovery."""
         with self._lock:
             self._events[event] += 1
+            self._last_event = event
+
+    @property
+    def last_event(self) -> Event | None:
+        """The latest failure, recovery or change; None before the first."""
+        return self._last_event
 
     def worked(self, work: Work) -> None:
         """Count what inference did."""

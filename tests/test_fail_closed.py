@@ -191,7 +191,7 @@ def scenes(draw: st.DrawFn) -> tuple[Image, Alpha, Alpha]:
 
 def composed(backdrop: Backdrop, picture: Image, mask: Alpha, *, mirror: bool) -> Composited:
     frame = Frame(picture, index=3, captured_at=2.0)
-    return Compositor([backdrop], mirror=mirror).compose(MaskedFrame(frame, Mask(mask, 3, 2.0)), at=1.0)
+    return Compositor(backdrop, mirror=mirror).compose(MaskedFrame(frame, Mask(mask, 3, 2.0)), at=1.0)
 
 
 @settings(deadline=None, max_examples=150)
@@ -218,7 +218,7 @@ def test_a_slate_contains_nothing_of_the_frame(scene: tuple[Image, Alpha, Alpha]
     picture = scene[0]
     height, width = picture.shape[:2]
     for backdrop in (Card(np.full_like(picture, 77)), Blur(), Transparent(), PassThrough()):
-        compositor = Compositor([backdrop], mirror=mirror)
+        compositor = Compositor(backdrop, mirror=mirror)
         frames = [Frame(image, index=3, captured_at=2.0) for image in (picture, 255 - picture)]
         one, other = (compositor.slate(width, height, 1.0, frame=frame, now=9.0) for frame in frames)
         assert one.is_slate

@@ -124,7 +124,7 @@ def cost(scene: Scene, width: int, height: int) -> dict[str, float]:
     """The medians of one scene at one size, in ms."""
     timed, stabilizer, propagator = Stopwatch(), MaskStabilizer(), MaskPropagator()
     fast, best = refiner("fast"), refiner("best")
-    compositor = Compositor([open_background(BACKGROUND)], refine=fast)
+    compositor = Compositor(open_background(BACKGROUND), refine=fast)
     newest: MaskedFrame | None = None
     seen: list[Compositable] = []
     for masked in scene.at(width, height):
@@ -138,9 +138,9 @@ def cost(scene: Scene, width: int, height: int) -> dict[str, float]:
         timed("compose", partial(compositor.compose, shown, 0.0))
         seen.append(shown)
     others = {
-        "blur": Compositor([open_background("blur")], refine=fast),
-        "best": Compositor([open_background(BACKGROUND)], refine=best),
-        "light wrap": Compositor([open_background(BACKGROUND)], refine=fast, light_wrap=True),
+        "blur": Compositor(open_background("blur"), refine=fast),
+        "best": Compositor(open_background(BACKGROUND), refine=best),
+        "light wrap": Compositor(open_background(BACKGROUND), refine=fast, light_wrap=True),
     }
     for name, other in others.items():  # one after the other, because in turns each would find its memory cold
         for shown in seen:

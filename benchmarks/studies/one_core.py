@@ -138,7 +138,7 @@ def frame_parts(frames: int) -> dict[str, float]:
         maps = [engine.infer(shrink(image, engine.info.input_size)) for image in images]
     jpegs = [cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1] for image in images]
     stabilizer, propagator = MaskStabilizer(), MaskPropagator()
-    compositor = Compositor([open_background(DEFAULT_BACKGROUND)], refine=refiner("fast"))
+    compositor = Compositor(open_background(DEFAULT_BACKGROUND), refine=refiner("fast"))
     times: dict[str, list[float]] = {"decode": [], "carry": [], "steady": [], "compose": []}
     pictures: list[Composited] = []
     newest: MaskedFrame | None = None

@@ -96,7 +96,7 @@ RECORDINGS: Final = (
 def composites(backdrop: str) -> list[Composited]:
     """What the program shows of the demo clip in front of a background."""
     config = EngineConfig(model="lite")
-    compositor = Compositor([open_background(backdrop)], refine=refiner("fast"))
+    compositor = Compositor(open_background(backdrop), refine=refiner("fast"))
     pictures = []
     with closing(open_engine(config, resolve(config))) as engine:
         for index, image in enumerate(read_clip(CLIP, PICTURES)):

@@ -12,6 +12,7 @@ from typing import Self
 
 import cv2
 
+from rtsod.app.backdrops import Backdrops
 from rtsod.app.console import Reporter, SilentReporter
 from rtsod.app.edges import (
     build_compositor,
@@ -19,12 +20,12 @@ from rtsod.app.edges import (
     check_overwriting,
     check_picture,
     choose_outputs,
-    open_backdrops,
     open_outputs,
     report_source,
 )
 from rtsod.app.engines import NetworkAhead, open_engine_pool
 from rtsod.app.planning import plan_run
+from rtsod.app.section import build_pipeline
 from rtsod.app.watching import open_masker
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, RunConfig, Sync
@@ -33,22 +34,21 @@ from rtsod.frames import SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
 from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
-from rtsod.masking.frame_skip import FrameSkipPolicy
 from rtsod.masking.initial_quality import check_quality, first_size
 from rtsod.masking.time_budget import check_sync
 from rtsod.metrics import Metrics, Snapshot
 from rtsod.model.weights import with_size
 from rtsod.pipeline.pipeline import Pipeline
-from rtsod.pipeline.presenter import Composing
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
+from rtsod.sources.fitted import FittedSource
 from rtsod.system.files import check_writable
 from rtsod.system.machine import thread_count
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
     """A composed run, ready for ``run.pipeline.run()``. Close it afterwards, or use it in a ``with`` statement."""
 
@@ -59,11 +59,15 @@ class Run:
     plan: MaskPlan
     source: Source
     compositor: Compositor
+    backdrops: Backdrops
     sinks: tuple[Sink, ...]
     pool: EnginePool
-    masker: Masker
     metrics: Metrics
+    masker: Masker
     pipeline: Pipeline
+    _open_section: Callable[[Source, PictureConfig, RunConfig, ExitStack], tuple[Masker, Pipeline]]
+    _section: ExitStack
+    """What the source that is read now needs."""
     _opened: ExitStack
 
     @property
@@ -71,9 +75,41 @@ class Run:
         """``locked``, ``tracked``, or both, once the run is over."""
         return sync_that_ran(self.plan.sync, self.metrics.snapshot())
 
+    def go_on_with(self, source: Source, picture: PictureConfig) -> None:
+        """Go on with another live source once the pipeline has ended: the same outputs, network and numbers.
+
+        Whatever remembers pictures is built anew, so that nothing which was learned from one source is applied to the
+        other: no mask, no flow, no region, no subject.
+
+        Args:
+            source: open; closed with the run.
+            picture: the options for it.
+
+        Raises:
+            RtsodError: the masker cannot be built again.
+        """
+        self._section.close()
+        fitted = FittedSource(
+            source, self.source.info, first_index=self.pipeline.next_index, skipped=self.source.skipped
+        )
+        self.source = fitted
+        self._opened.callback(fitted.close)
+        captured, read = self.metrics.snapshot()["captured"], self.pipeline.seconds_read
+        frames, seconds = self.config.max_frames, self.config.duration
+        left = replace(
+            self.config,
+            max_frames=None if frames is None else max(1, frames - captured),
+            duration=None if seconds is None else max(1e-3, seconds - read),
+        )
+        self.config = left
+        with ExitStack() as section:
+            self.masker, self.pipeline = self._open_section(fitted, picture, left, section)
+            self._section = section.pop_all()
+
     def close(self) -> None:
         """Close everything that :func:`build_run` opened, in reverse order. Idempotent."""
-        self._opened.close()
+        with self._opened:
+            self._section.close()
 
     def __enter__(self) -> Self:
         return self
@@ -137,11 +173,12 @@ def build_run(
         check_overwriting(config, output, source.info)
         engine = config.engine if pool is not None else choose_precision(config.engine, source.info)
         ahead = NetworkAhead(engine, reporter) if pool is None else None
-        backdrops = open_backdrops(config.picture.backgrounds, opened, to_cycle=output.preview is True)
-        compositor = build_compositor(config.picture, backdrops, source.info)
+        backdrops = Backdrops(config.picture.backgrounds, cycles_bundled=output.preview is True)
+        opened.callback(backdrops.close)
+        compositor = build_compositor(config.picture, backdrops.kept, source.info)
         if sinks is None:
             sinks = open_outputs(
-                output, source.info, backdrops, opened, reporter.notify, on_event=metrics.event, remark=remark
+                output, source.info, backdrops.kept, opened, reporter.notify, on_event=metrics.event, remark=remark
             )
         demand.virtual_camera = next((sink for sink in sinks if isinstance(sink, VirtualCameraSink)), None)
         _show_slate(compositor, sinks, source.info)
@@ -155,58 +192,20 @@ def build_run(
         if demand.virtual_camera is not None:
             demand.virtual_camera.limit_age(plan.max_mask_age)
         notify = reporter.notify if watched else None
-        masker = open_masker(config, engine, plan, source.info, pool, metrics, opened, notify)
-        pipeline = build_pipeline(
-            plan, run_config, config.picture, source, masker, compositor, sinks, metrics, clock=clock
-        )
-        edges = source, compositor, tuple(sinks)
-        return Run(run_config, output, plan, *edges, pool, masker, metrics, pipeline, opened.pop_all())
 
+        def open_section(
+            source: Source, picture: PictureConfig, run: RunConfig, opened: ExitStack
+        ) -> tuple[Masker, Pipeline]:
+            masker = open_masker(config, engine, plan, source.info, pool, metrics, opened, notify)
+            return masker, build_pipeline(plan, run, picture, source, masker, compositor, sinks, metrics, clock=clock)
 
-def build_pipeline(
-    plan: MaskPlan,
-    run: RunConfig,
-    picture: PictureConfig,
-    source: Source,
-    masker: Masker,
-    compositor: Composing,
-    sinks: Sequence[Sink],
-    metrics: Metrics,
-    *,
-    clock: Clock = time.perf_counter,
-) -> Pipeline:
-    """Build the pipeline of a plan over open edges.
-
-    Args:
-        plan: decides whether masks are propagated.
-        run: the limits.
-        picture: whether masks are stabilized.
-        source: this and the following as :class:`rtsod.pipeline.pipeline.Pipeline` takes them.
-        masker: see there.
-        compositor: see there.
-        sinks: see there.
-        metrics: see there.
-        clock: see there.
-    """
-    from rtsod.motion.propagate import MaskPropagator  # late: imports Numba, which compiles loops on the first start
-    from rtsod.motion.stabilize import MaskStabilizer
-
-    info = source.info
-    steady = picture.steady and not info.stills
-    return Pipeline(
-        source,
-        masker,
-        compositor,
-        sinks,
-        metrics,
-        plan,
-        stabilizer=MaskStabilizer(subject_lock=picture.subject_lock) if steady else None,
-        propagator=MaskPropagator() if plan.propagates else None,
-        skip_policy=FrameSkipPolicy(plan, masker, metrics, live=info.live) if plan.propagates else None,
-        max_frames=run.max_frames,
-        duration=run.duration,
-        clock=clock,
-    )
+        with ExitStack() as section:
+            masker, pipeline = open_section(source, config.picture, run_config, section)
+            edges = source, compositor, backdrops, tuple(sinks)
+            return Run(
+                run_config, output, plan, *edges, pool, metrics, masker, pipeline, open_section, section.pop_all(),
+                opened.pop_all(),
+            )  # fmt: skip
 
 
 def check_options(config: AppConfig, info: SourceInfo) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from rtsod.app.plain_words import small_line, source_line
-from rtsod.composite.backgrounds import bundled_backgrounds, check_background, open_background
+from rtsod.composite.backgrounds import check_background
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, OutputConfig, PictureConfig, RunConfig
 from rtsod.errors import OutputError, UsageError
@@ -83,32 +83,14 @@ def choose_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo) -> tu
     return recorded, replace(run, duration=seconds), f", {seconds:g} seconds, {why}"
 
 
-def open_backdrops(specs: tuple[str, ...], opened: ExitStack, *, to_cycle: bool) -> list[Backdrop]:
-    """Open the requested backdrops and, where a key can switch to the next one, the bundled ones.
-
-    Raises:
-        UsageError: a specification is not valid.
-        SourceError: a file cannot be read.
-    """
-    wanted = list(specs)
-    if to_cycle and "transparent" not in wanted:  # an output with alpha keeps its alpha
-        wanted += [str(path) for path in bundled_backgrounds() if not {path.name, path.stem} & set(wanted)]
-    backdrops: list[Backdrop] = []
-    for spec in wanted:
-        backdrop = open_background(spec)
-        opened.callback(backdrop.close)
-        backdrops.append(backdrop)
-    return backdrops
-
-
-def build_compositor(picture: PictureConfig, backdrops: list[Backdrop], info: SourceInfo) -> Compositor:
+def build_compositor(picture: PictureConfig, backdrops: Sequence[Backdrop], info: SourceInfo) -> Compositor:
     """Build the compositor, and log what is unusual about its pictures."""
     if info.stills and picture.refine == "auto":
         _log.info("edges: off, photographs get the authors' own maps (--refine fast to let the picture guide them)")
     if any(isinstance(backdrop, PassThrough) for backdrop in backdrops):
         _log.info("background none: the camera's own background is shown")
     return Compositor(
-        backdrops,
+        backdrops[0],
         mirror=picture.mirror,
         refine=refiner(picture.refine, stills=info.stills),
         light_wrap=picture.light_wrap,
@@ -118,7 +100,7 @@ def build_compositor(picture: PictureConfig, backdrops: list[Backdrop], info: So
 def open_outputs(
     output: OutputConfig,
     info: SourceInfo,
-    backdrops: list[Backdrop],
+    backdrops: Sequence[Backdrop],
     opened: ExitStack,
     notify: Notify,
     *,

@@ -10,6 +10,7 @@ from typing import Final
 
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
+from rtsod.app.live_controls import RunControls, controlled, in_background
 from rtsod.app.next_step import NOTHING_SHOWN, next_step
 from rtsod.app.plain_words import summary_line
 from rtsod.app.preload import preloading
@@ -58,7 +59,7 @@ def run(config: AppConfig) -> ExitCode:
                     running = build_run(config, reporter=reporter, before_network=window.open)
                 opened.callback(running.close)
                 signals.hold()
-                _Session(running, reporter, signals, window, config.source.spec).run()
+                _Session(running, reporter, signals, window, config).run()
         except Interrupted:
             reporter.notify("interrupted before anything was shown")
     return signals.exit_code
@@ -80,13 +81,14 @@ class _Window:
 class _Session:
     """The main thread's part of a run."""
 
-    def __init__(self, run: Run, reporter: Reporter, signals: StopSignals, window: _Window, spec: str) -> None:
+    def __init__(self, run: Run, reporter: Reporter, signals: StopSignals, window: _Window, config: AppConfig) -> None:
         self._run = run
         self._reporter = reporter
         self._signals = signals
         self._window = window.preview
-        self._spec = spec
+        self._spec = config.source.spec
         self._show_numbers = False
+        self._controls = RunControls(controlled(run, config))
 
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however the run ends."""
@@ -96,9 +98,10 @@ class _Session:
             with self._reporter.frames(run.source.info.name, total, run.metrics) as bar:
                 try:
                     interval = WINDOW_TICK_SECONDS if self._window else TICK_SECONDS
-                    run.pipeline.run(tick=lambda: self._tick(bar.poll), interval=interval)
+                    self._run_sources(lambda: self._tick(bar.poll), interval)
                 finally:
                     bar.poll()
+                    self._controls.close()
                     self._close_sinks()
             if self._signals.received:
                 end = f"ended by {self._signals.exit_code.name.lower()}"
@@ -113,24 +116,35 @@ class _Session:
         finally:
             self._report(end, well)
 
+    def _run_sources(self, tick: Callable[[], bool], interval: float) -> None:
+        """Run the pipeline, and again with each source that takes another's place."""
+        run, controls = self._run, self._controls
+        while True:
+            run.pipeline.run(tick=tick, interval=interval)
+            following = controls.next_source
+            if following is None or self._signals.received:
+                return
+            run.go_on_with(following.source, following.picture)
+            controls.source_used(run.source.info)
+
     def _tick(self, poll: Callable[[], None]) -> bool:
         """Serve the progress bar, the window and the signals. True ends the run."""
         poll()
+        run, controls = self._run, self._controls
         if self._window is not None:
-            run = self._run
             lines = overlay_lines(run.pool.info, run.metrics.snapshot()) if self._show_numbers else ()
             match self._window.pump(KEY_TIMEOUT_SECONDS, overlay=lines):
                 case Key.QUIT:
                     return True
                 case Key.BACKGROUND:
-                    run.compositor.next_backdrop()
+                    in_background(controls.next_background, self._reporter.notify)
                 case Key.MIRROR:
-                    run.compositor.toggle_mirror()
+                    in_background(controls.toggle_mirror, self._reporter.notify)
                 case Key.PAUSE:
-                    run.pipeline.toggle_pause()
+                    controls.toggle_pause()
                 case Key.STATISTICS:
                     self._show_numbers = not self._show_numbers
-        return self._signals.received
+        return self._signals.received or controls.wants_an_end or controls.next_source is not None
 
     def _close_sinks(self) -> None:
         """Close every sink, even if one fails. The first error is raised."""

@@ -7,14 +7,14 @@ valid mask, neither computed from it nor propagated to it, cannot be composited;
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import threading
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
 from rtsod.composite.light_wrap import light_wrapped
-from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Compositable, Composited, Frame, Image, mark_safe
 from rtsod.imaging.transparency import cleared
 from rtsod.interfaces import Backdrop, Background, Blur, PassThrough, Transparent
@@ -29,50 +29,54 @@ _MEAN_COLOUR_WEIGHT: Final = 0.002
 """Weight of the background's mean colour in the blur. It takes over about three sigma behind the subject's edge."""
 
 
-class Compositor:
-    """Composites subjects over the current backdrop.
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """How a picture looks, apart from the frame and its mask. Each picture is made with one of them from end to end."""
 
-    Call ``compose`` and ``slate`` from one thread. ``next_backdrop`` and ``toggle_mirror`` may be called from another
-    thread and take effect with the next picture. The caller closes the backdrops.
+    backdrop: Backdrop
+    mirror: bool = False
+    """Flip frames horizontally. Other backgrounds are never flipped: they may contain text."""
+    refine: Refine = unrefined
+    """Turns a frame and its mask into a matte."""
+    light_wrap: bool = False
+    """Let light from the new background spill over the subject's edge."""
+
+
+class Compositor:
+    """Composites subjects over a backdrop.
+
+    Call ``compose`` and ``slate`` from one thread. The caller closes the backdrop.
 
     Args:
-        backdrops: shown one at a time, starting with the first.
-        mirror: the initial state of ``toggle_mirror``.
-        refine: turns a frame and its mask into a matte.
-        light_wrap: let light from the new background spill over the subject's edge.
-
-    Raises:
-        UsageError: ``backdrops`` is empty.
+        backdrop: this and the following as in :class:`Appearance`.
+        mirror: see there.
+        refine: see there.
+        light_wrap: see there.
     """
 
     def __init__(
         self,
-        backdrops: Sequence[Backdrop],
+        backdrop: Backdrop,
         *,
         mirror: bool = False,
         refine: Refine = unrefined,
         light_wrap: bool = False,
     ) -> None:
-        if not backdrops:
-            raise UsageError("no background given: use --bg with a file, blur, #RRGGBB, transparent or none")
-        self._backdrops = tuple(backdrops)
-        self._current = 0
-        self._mirror = mirror
-        self._refine = refine
-        self._light_wrap = light_wrap
+        self._appearance = Appearance(backdrop, mirror, refine, light_wrap)
+        self._in_use = threading.Lock()
 
     @property
-    def transparent(self) -> bool:
-        """Whether the current backdrop is :class:`Transparent`."""
-        return isinstance(self._backdrops[self._current], Transparent)
+    def appearance(self) -> Appearance:
+        """The one that the next picture is made with."""
+        return self._appearance
 
-    def next_backdrop(self) -> None:
-        """Show the next backdrop; the first one follows the last."""
-        self._current = (self._current + 1) % len(self._backdrops)
+    def use(self, appearance: Appearance) -> None:
+        """Make the next pictures with another appearance. From any thread.
 
-    def toggle_mirror(self) -> None:
-        """Start or stop flipping frames horizontally. Other backgrounds are never flipped: they may contain text."""
-        self._mirror = not self._mirror
+        Once this returns, nothing uses the former one: its backdrop may be closed.
+        """
+        with self._in_use:
+            self._appearance = appearance
 
     def compose(self, shown: Compositable, at: float, *, stands_for: Frame | None = None) -> Composited:
         """Composite the frame's subject over the current backdrop.
@@ -91,28 +95,30 @@ class Compositor:
         Raises:
             SourceError: the background can no longer be read.
         """
-        backdrop = self._backdrops[self._current]
+        with self._in_use:
+            return self._compose(self._appearance, shown, at, stands_for or shown.frame)
+
+    def _compose(self, look: Appearance, shown: Compositable, at: float, frame: Frame) -> Composited:
         image, mask, own = shown.frame.image, shown.alpha, shown.frame.alpha
-        if self._mirror:
+        if look.mirror:
             image, mask = np.asarray(cv2.flip(image, 1), np.uint8), np.asarray(cv2.flip(mask, 1), np.float32)
             own = None if own is None else np.asarray(cv2.flip(own, 1), np.uint8)
         height, width = image.shape[:2]
-        matte = self._refine(image, mask)
+        matte = look.refine(image, mask)
         matte.suppress(MIN_ALPHA)
         shown_matte = matte if own is None else DenseMatte(_product(matte.alpha, own), matte.foreground)
         opacity: Image | None = None
-        match backdrop:
+        match look.backdrop:
             case PassThrough():
                 picture = image.copy()
                 opacity = None if own is None else own.copy()
             case Transparent():
                 picture, opacity = shown_matte.foreground, shown_matte.levels()
             case Blur(sigma):
-                picture = self._join(matte, blurred_background(image, matte.alpha, sigma, own), own)
+                picture = _join(look, matte, blurred_background(image, matte.alpha, sigma, own), own)
                 opacity = None if own is None else own.copy()
-            case _:
-                picture = self._join(shown_matte, backdrop.picture(width, height, at))
-        frame = stands_for or shown.frame
+            case backdrop:
+                picture = _join(look, shown_matte, backdrop.picture(width, height, at))
         return mark_safe(
             image=picture if opacity is None else cleared(picture, opacity),
             levels=shown_matte.levels,
@@ -124,12 +130,6 @@ class Compositor:
             is_last=frame.is_last,
             opacity=opacity,
         )
-
-    def _join(self, matte: Matte, background: Image, opacity: Image | None = None) -> Image:
-        if self._light_wrap:
-            lit = light_wrapped(matte.foreground, background, matte.alpha, opacity)
-            matte = DenseMatte(matte.alpha, lit)
-        return matte.over(background)
 
     def slate(self, width: int, height: int, at: float, *, frame: Frame | None = None, now: float) -> Composited:
         """Make a picture without any camera pixel: the background alone, or a dark card where there is none.
@@ -144,15 +144,15 @@ class Compositor:
         Raises:
             SourceError: the background can no longer be read.
         """
-        backdrop = self._backdrops[self._current]
         opacity: Image | None = None
-        match backdrop:
-            case Blur() | PassThrough():
-                picture = np.full((height, width, 3), SLATE_BGR, np.uint8)
-            case Transparent():
-                picture, opacity = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
-            case _:
-                picture = backdrop.picture(width, height, at).copy()
+        with self._in_use:
+            match self._appearance.backdrop:
+                case Blur() | PassThrough():
+                    picture = np.full((height, width, 3), SLATE_BGR, np.uint8)
+                case Transparent():
+                    picture, opacity = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
+                case backdrop:
+                    picture = backdrop.picture(width, height, at).copy()
         return mark_safe(
             image=picture,
             levels=lambda: np.zeros((height, width), np.uint8),
@@ -165,6 +165,13 @@ class Compositor:
             is_slate=True,
             opacity=opacity,
         )
+
+
+def _join(look: Appearance, matte: Matte, background: Image, opacity: Image | None = None) -> Image:
+    if look.light_wrap:
+        lit = light_wrapped(matte.foreground, background, matte.alpha, opacity)
+        matte = DenseMatte(matte.alpha, lit)
+    return matte.over(background)
 
 
 def _product(alpha: Alpha, own: Image) -> Alpha:
@@ -224,6 +231,7 @@ def _background_weight(alpha: Alpha) -> Alpha:
 __all__ = [
     "MIN_ALPHA",
     "SLATE_BGR",
+    "Appearance",
     "Backdrop",
     "Background",
     "Blur",

@@ -48,6 +48,8 @@ class CaptureThread:
         """What ended the thread other than the end of the input. Read it after :meth:`join`."""
         self.began_at: float | None = None
         """The first frame's time stamp, in seconds; None until it comes."""
+        self.next_index = 0
+        """More than the index of each frame that was read."""
 
     def start(self) -> None:
         """Begin reading."""
@@ -88,6 +90,7 @@ class CaptureThread:
                 unreadable = self._source.skipped - skipped
                 self._metrics.missed(max(0, frame.index - newest - 1 - unreadable))
             newest, skipped = frame.index, self._source.skipped
+            self.next_index = newest + 1
             if self.began_at is None:
                 self.began_at = frame.time
             if self._duration is not None:

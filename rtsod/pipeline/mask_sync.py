@@ -102,7 +102,8 @@ class MaskSynchronizer:
             raise ValueError(f"a plan with sync {plan.sync!r} needs a propagator and a skip policy")
         self._plan = plan
         self._masker = masker
-        self._stabilizer = stabilizer
+        self.stabilizer = stabilizer
+        """Smooths the next masks. It may be replaced by another thread, between two masks."""
         self._propagator = propagator
         self._skip_policy = skip_policy
         self._metrics = metrics
@@ -196,7 +197,8 @@ class MaskSynchronizer:
             self._metrics.invalid_mask()
             return Rejected(frame, Drop.INVALID_MASK)
         self._metrics.worked(Work.MASKS)
-        if self._stabilizer is None:
+        stabilizer = self.stabilizer
+        if stabilizer is None:
             return masked
         with self._metrics.stage(Stage.TRACK, frame.index):
-            return self._stabilizer.stabilize(masked)
+            return stabilizer.stabilize(masked)

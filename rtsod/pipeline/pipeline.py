@@ -136,12 +136,28 @@ class Pipeline:
         """Whether the sinks get slates. A file waits meanwhile; live input is not looked at."""
         return not self._resumed.is_set()
 
-    def toggle_pause(self) -> None:
-        """Pause or resume. From any thread."""
-        if self.paused:
-            self._resumed.set()
-        else:
-            self._resumed.clear()
+    @property
+    def next_index(self) -> int:
+        """More than the index of each frame that was read."""
+        return self._capture.next_index
+
+    @property
+    def seconds_read(self) -> float:
+        """Seconds since the first frame of live input; 0 before."""
+        began = self._capture.began_at
+        return 0.0 if began is None else self._clock() - began
+
+    def pause(self) -> None:
+        """Give the sinks slates, from the next picture on. From any thread. Idempotent."""
+        self._resumed.clear()
+
+    def resume(self) -> None:
+        """Give them pictures again. From any thread. Idempotent."""
+        self._resumed.set()
+
+    def stabilize_with(self, stabilizer: Stabilizer | None) -> None:
+        """Smooth the next masks by another stabilizer, which begins anew. From any thread."""
+        self._mask_sync.stabilizer = stabilizer
 
     def run(self, *, tick: Callable[[], bool] = lambda: False, interval: float = 0.05) -> None:
         """Run to the end of the input or its limits, until ``tick`` returns True, or until a thread fails.

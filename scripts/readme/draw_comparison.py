@@ -79,7 +79,7 @@ MOTION_DETAILS: Final = (
 def composites(image: Image, mask: Alpha, spec: str) -> list[Image]:
     """The subject in front of a background, once per refiner."""
     masked = MaskedFrame(Frame(image, 0, 0.0), Mask(mask, 0, 0.0))
-    return [Compositor([open_background(spec)], refine=refiner(name)).compose(masked, 0.0).image for name in REFINERS]
+    return [Compositor(open_background(spec), refine=refiner(name)).compose(masked, 0.0).image for name in REFINERS]
 
 
 def strip(clips: Path, detail: Detail, engine: Engine) -> Image:
@@ -100,8 +100,8 @@ def enlarged(pictures: Sequence[Image], detail: Detail, side: int) -> Image:
 def in_motion(images: Sequence[Image], engine: Engine) -> Iterator[tuple[Image, Image]]:
     """Naive and ours in front of the beach, frame by frame, when the network sees every fourth frame."""
     stabilizer, propagator = MaskStabilizer(), MaskPropagator()
-    backdrops = [open_background("beach")]
-    naive, ours = Compositor(backdrops, refine=unrefined), Compositor(backdrops, refine=refiner("fast"))
+    beach = open_background("beach")
+    naive, ours = Compositor(beach, refine=unrefined), Compositor(beach, refine=refiner("fast"))
     last_alpha = last_masked = None
     for index, image in enumerate(images):
         frame = Frame(image, index, index / FPS)

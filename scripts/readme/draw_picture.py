@@ -35,7 +35,7 @@ def draw(output: Path) -> None:
     masked = MaskedFrame(Frame(image, 0, 0.0), Mask(np.clip(small, 0, 1), 0, 0.0))
     pictures: list[Image] = [image, np.repeat(np.rint(alpha * 255).astype(np.uint8)[..., None], 3, axis=2)]
     for spec in ("beach", "blur", "mountains", "transparent"):
-        composited = Compositor([open_background(spec)], refine=refiner("auto")).compose(masked, 0.0)
+        composited = Compositor(open_background(spec), refine=refiner("auto")).compose(masked, 0.0)
         pictures.append(view(composited))
     rows = [np.hstack(pictures[at : at + 3]) for at in (0, 3)]
     sheet = cv2.resize(np.vstack(rows), (3 * WIDTH, 2 * HEIGHT), interpolation=cv2.INTER_AREA)

@@ -196,7 +196,7 @@ def _spend(
     )  # fmt: skip
     sink.limit_age(MAX_AGE)
     pipeline = pipeline_of(
-        source, WholeFrame(engine, metrics), Compositor([backdrop]), [sink, recording], metrics,
+        source, WholeFrame(engine, metrics), Compositor(backdrop), [sink, recording], metrics,
         sync=sync, max_mask_age=MAX_AGE, clock=world.clock, wait=world.wait,
     )  # fmt: skip
     ends = world.clock()

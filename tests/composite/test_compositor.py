@@ -1,5 +1,7 @@
 """The compositor: exact where alpha is 0 or 1, within one level elsewhere; mirroring, switching, slates and blur."""
 
+import threading
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.composite.compositor import MIN_ALPHA, SLATE_BGR, Compositor, blurred_background
+from rtsod.composite.compositor import MIN_ALPHA, SLATE_BGR, Appearance, Compositor, blurred_background
 from rtsod.errors import UsageError
 from rtsod.frames import Alpha, Frame, Image, Mask, MaskedFrame
 from rtsod.interfaces import Backdrop, Blur, PassThrough, Transparent
@@ -61,7 +63,7 @@ def test_blending_is_exact_at_both_ends_and_within_a_level_between(width: int, h
 def test_the_picture_keeps_the_frames_identity(size: tuple[int, int]) -> None:
     width, height = size
     front, card = noise(1, width, height), Card(noise(2, width, height))
-    picture = Compositor([card]).compose(masked(front, soft_mask(3)), at=2.5)
+    picture = Compositor(card).compose(masked(front, soft_mask(3)), at=2.5)
     alpha = cv2.resize(soft_mask(3), size, interpolation=cv2.INTER_LINEAR)[..., None].astype(np.float64)
     assert np.abs(picture.image - np.rint(alpha * front + (1 - alpha) * card.image)).max() <= 1
     assert np.abs(picture.alpha8 - np.rint(alpha[..., 0] * 255)).max() <= 1
@@ -73,7 +75,7 @@ def test_the_picture_keeps_the_frames_identity(size: tuple[int, int]) -> None:
 
 def test_alpha_below_half_a_level_counts_as_zero() -> None:
     card = Card(noise(1, 40, 30))
-    picture = Compositor([card]).compose(masked(noise(2, 40, 30), np.full((8, 8), MIN_ALPHA, np.float32)), at=0)
+    picture = Compositor(card).compose(masked(noise(2, 40, 30), np.full((8, 8), MIN_ALPHA, np.float32)), at=0)
     assert (picture.image == card.image).all()
     assert (picture.alpha8 == 0).all()
 
@@ -88,7 +90,7 @@ def test_inputs_are_not_modified_and_outputs_share_no_memory_with_them(backdrop:
     front.flags.writeable = mask.flags.writeable = False
     if isinstance(backdrop, Card):
         backdrop.image.flags.writeable = False
-    compositor = Compositor([backdrop])
+    compositor = Compositor(backdrop)
     pictures = [compositor.compose(masked(front, mask), 0), compositor.slate(60, 40, 0, now=1)]
     for picture in pictures:
         assert picture.image.flags.writeable
@@ -99,53 +101,80 @@ def test_inputs_are_not_modified_and_outputs_share_no_memory_with_them(backdrop:
 
 def test_pass_through_is_the_cameras_picture() -> None:
     front = noise(1, 60, 40)
-    picture = Compositor([PassThrough()]).compose(masked(front, soft_mask(1)), 0)
+    picture = Compositor(PassThrough()).compose(masked(front, soft_mask(1)), 0)
     assert (picture.image == front).all()
     assert picture.alpha8.max() > 200
 
 
 def test_mirror_flips_camera_and_mask_but_not_the_background() -> None:
     front, card, mask = noise(1, 60, 40), Card(noise(2, 60, 40)), soft_mask(4)
-    mirrored = Compositor([card], mirror=True).compose(masked(front, mask), 0)
+    mirrored = Compositor(card, mirror=True).compose(masked(front, mask), 0)
     by_hand = masked(np.ascontiguousarray(front[:, ::-1]), np.ascontiguousarray(mask[:, ::-1]))
-    assert (mirrored.image == Compositor([card]).compose(by_hand, 0).image).all()
+    assert (mirrored.image == Compositor(card).compose(by_hand, 0).image).all()
 
 
-def test_keys_take_effect_with_the_next_picture() -> None:
+def test_another_appearance_takes_effect_with_the_next_picture() -> None:
     cards = [Card(np.full((40, 60, 3), value, np.uint8)) for value in (10, 20)]
-    compositor = Compositor([*cards, Transparent()])
+    compositor = Compositor(cards[0])
     nobody = masked(noise(1, 60, 40), np.zeros((8, 8), np.float32))
-    seen = []
-    for _ in range(4):
-        seen.append((int(compositor.compose(nobody, 0).image[0, 0, 0]), compositor.transparent))
-        compositor.next_backdrop()
-    assert seen == [(10, False), (20, False), (0, True), (10, False)]
     everybody = masked(noise(1, 60, 40), np.ones((8, 8), np.float32))
-    compositor.toggle_mirror()
+    assert (compositor.compose(nobody, 0).image == 10).all()
+    compositor.use(Appearance(cards[1], mirror=True))
+    assert (compositor.compose(nobody, 0).image == 20).all()
     assert (compositor.compose(everybody, 0).image == noise(1, 60, 40)[:, ::-1]).all()
-    compositor.toggle_mirror()
+    compositor.use(replace(compositor.appearance, mirror=False))
     assert (compositor.compose(everybody, 0).image == noise(1, 60, 40)).all()
 
 
-def test_no_backdrop_is_an_error() -> None:
-    with pytest.raises(UsageError, match="no background"):
-        Compositor([])
+@pytest.mark.parametrize("slate", [False, True], ids=["picture", "slate"])
+def test_nothing_of_the_former_appearance_is_in_use_once_another_one_is_used(slate: bool) -> None:
+    """So its backdrop may be closed then."""
+    entered, go_on, replaced = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Card):
+        def picture(self, width: int, height: int, at: float) -> Image:
+            entered.set()
+            assert go_on.wait(10)
+            assert not replaced.is_set(), "somebody may have closed this"
+            return super().picture(width, height, at)
+
+    compositor = Compositor(Slow(noise(2, 60, 40)))
+    subject = masked(noise(1, 60, 40), soft_mask(1))
+
+    def use() -> None:
+        compositor.use(Appearance(Blur()))
+        replaced.set()
+
+    def make() -> None:
+        if slate:
+            compositor.slate(60, 40, 0.0, now=0.0)
+        else:
+            compositor.compose(subject, 0.0)
+
+    threads = [threading.Thread(target=make), threading.Thread(target=use)]
+    threads[0].start()
+    assert entered.wait(10)
+    threads[1].start()
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert replaced.is_set()
 
 
 def test_slates() -> None:
     card = Card(noise(2, 60, 40))
     frame = masked(noise(1, 60, 40), soft_mask(1)).frame
-    compositor = Compositor([card, Blur(), PassThrough(), Transparent()])
+    compositor = Compositor(card)
     shown = compositor.slate(60, 40, 3.0, now=9.0)
     assert (shown.image == card.image).all()
     assert (shown.index, shown.captured_at, shown.pts, shown.name) == (-1, 9.0, None, None)
     assert card.asked == [(60, 40, 3.0)]
-    for colour, transparent in ((SLATE_BGR, False), (SLATE_BGR, False), ((0, 0, 0), True)):
-        compositor.next_backdrop()
+    for backdrop, colour in ((Blur(), SLATE_BGR), (PassThrough(), SLATE_BGR), (Transparent(), (0, 0, 0))):
+        compositor.use(Appearance(backdrop))
         slate = compositor.slate(60, 40, 3.0, frame=frame, now=9.0)
         assert (slate.image == colour).all()
         assert slate.is_slate
-        assert (slate.opacity is not None) is transparent
+        assert (slate.opacity is not None) is isinstance(backdrop, Transparent)
         assert (slate.alpha8 == 0).all()
         assert (slate.index, slate.captured_at, slate.pts, slate.name) == (7, 1.5, Fraction(7, 30), "photo")
 
@@ -198,15 +227,14 @@ def test_blur_works_where_the_subject_covers_everything() -> None:
 
 
 def test_sizes_may_change_from_frame_to_frame() -> None:
-    compositor = Compositor([Blur(), Transparent(), PassThrough()])
-    for _ in range(3):
+    for backdrop in (Blur(), Transparent(), PassThrough()):
+        compositor = Compositor(backdrop)
         for width, height in ((64, 48), (16, 16), (33, 200), (64, 48)):
             assert compositor.compose(masked(noise(1, width, height), soft_mask(1)), 0).image.shape == (
                 height,
                 width,
                 3,
             )
-        compositor.next_backdrop()
 
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, float("nan"), float("inf"), 200.1])

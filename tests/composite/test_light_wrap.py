@@ -40,7 +40,7 @@ def test_it_lightens_the_rim_and_nothing_far_inside() -> None:
 def test_light_wrap_is_an_option_of_the_compositor() -> None:
     image, exact = DrawnScene(640, 360).render(0)
     masked = MaskedFrame(Frame(image, 0, 0.0), Mask(scaled_down(exact), 0, 0.0))
-    off, on = (Compositor([Card()], light_wrap=wrap).compose(masked, 0.0) for wrap in (False, True))
+    off, on = (Compositor(Card(), light_wrap=wrap).compose(masked, 0.0) for wrap in (False, True))
     assert (off.alpha8 == on.alpha8).all()
     assert (off.image[off.alpha8 == 0] == on.image[on.alpha8 == 0]).all()
     assert (off.image != on.image).any()

@@ -52,7 +52,7 @@ def upright(mask: Alpha) -> Exact:
 
 
 def compose(backdrop: Backdrop, frame: Frame, *, mirror: bool = False) -> Composited:
-    return Compositor([backdrop], mirror=mirror).compose(masked(frame, halves()), 0.0)
+    return Compositor(backdrop, mirror=mirror).compose(masked(frame, halves()), 0.0)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -105,8 +105,8 @@ def test_with_its_own_background_a_picture_keeps_its_own_alpha(backdrop: Backdro
 def test_a_held_picture_keeps_the_alpha_of_the_frame_that_is_shown() -> None:
     shown_frame, later = frame_of(1, ladder()), frame_of(2, np.ascontiguousarray(ladder()[:, ::-1]), index=5)
     for backdrop in (Card(noise(3)), Transparent(), PassThrough(), Blur()):
-        one = Compositor([backdrop]).compose(masked(shown_frame, halves()), 0.0)
-        held = Compositor([backdrop]).compose(masked(shown_frame, halves()), 0.0, stands_for=later)
+        one = Compositor(backdrop).compose(masked(shown_frame, halves()), 0.0)
+        held = Compositor(backdrop).compose(masked(shown_frame, halves()), 0.0, stands_for=later)
         assert held.index == 5
         assert (held.image == one.image).all()
         assert (held.alpha8 == one.alpha8).all()
@@ -117,8 +117,8 @@ def test_a_held_picture_keeps_the_alpha_of_the_frame_that_is_shown() -> None:
 def test_a_slate_has_nothing_of_the_frames_alpha() -> None:
     frame = frame_of(1, ladder())
     for backdrop in (Card(noise(3)), PassThrough(), Blur()):
-        assert Compositor([backdrop]).slate(WIDTH, HEIGHT, 0.0, frame=frame, now=0.0).opacity is None
-    slate = Compositor([Transparent()]).slate(WIDTH, HEIGHT, 0.0, frame=frame, now=0.0)
+        assert Compositor(backdrop).slate(WIDTH, HEIGHT, 0.0, frame=frame, now=0.0).opacity is None
+    slate = Compositor(Transparent()).slate(WIDTH, HEIGHT, 0.0, frame=frame, now=0.0)
     assert slate.opacity is not None
     assert not slate.opacity.any()
 
@@ -131,7 +131,7 @@ def test_an_opaque_frame_is_not_changed_by_a_bit(refine: str, light_wrap: bool) 
     frames = [Frame(image, 0, 1.0), Frame(image, 0, 1.0, alpha=np.full((HEIGHT, WIDTH), 255, np.uint8))]
     chosen = refiner("fast" if refine == "fast" else "off")
     for backdrop in (Card(noise(3)), Transparent(), PassThrough()):
-        compositor = Compositor([backdrop], refine=chosen, light_wrap=light_wrap)
+        compositor = Compositor(backdrop, refine=chosen, light_wrap=light_wrap)
         one, other = (compositor.compose(masked(frame, halves()), 0.0) for frame in frames)
         assert (one.image == other.image).all()
         assert (one.alpha8 == other.alpha8).all()
@@ -172,7 +172,7 @@ def test_hidden_colours_change_no_bit_and_no_picture_has_any(
         picture = picture_of(image, alpha)
         frame = Frame(picture.image, 0, 1.0, alpha=picture.alpha)
         compositor = Compositor(
-            [backdrops[backdrop]],
+            backdrops[backdrop],
             mirror=mirror,
             refine=refiner("fast" if refine == "fast" else "off"),
             light_wrap=light_wrap,
@@ -217,7 +217,7 @@ def test_a_half_transparent_subject_over_blur_keeps_its_colour() -> None:
     frame = Frame(
         np.full((HEIGHT, WIDTH, 3), (10, 200, 90), np.uint8), 0, 1.0, alpha=np.full((HEIGHT, WIDTH), 50, np.uint8)
     )
-    shown = Compositor([Blur()]).compose(masked(frame, halves()), 0.0)
+    shown = Compositor(Blur()).compose(masked(frame, halves()), 0.0)
     assert np.abs(shown.image.astype(int) - (10, 200, 90)).max() <= 1
 
 

@@ -77,7 +77,7 @@ def test_frames_are_scaled_unless_the_engine_does_it(
 
     engine: Engine = SupervisedEngine(inner, lambda: inner, on_event=never) if supervised else inner
     sink = CollectingSink()
-    compositor = Compositor([ColourBackground("#00FF00")])
+    compositor = Compositor(ColourBackground("#00FF00"))
     pipeline_of(source, WholeFrame(engine, metrics, stills=stills), compositor, [sink], metrics).run()
     engine.close()
     assert inner.shapes == {seen}

@@ -169,7 +169,7 @@ def test_an_invalid_map_is_refused(value: float) -> None:
 def test_no_propagated_mask_shows_the_room_however_fast_the_motion(stride: int) -> None:
     """The same property that the interleaving proof checks on the whole pipeline, here per step and more often."""
     manner = moving_room.Manner(stride=stride, band=1, margin=12)
-    compositor = Compositor([ColourBackground(moving_room.BACKDROP)])
+    compositor = Compositor(ColourBackground(moving_room.BACKDROP))
     shown = 0
     for start in range(40):
         key = masked(

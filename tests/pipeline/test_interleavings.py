@@ -5,6 +5,7 @@ Each edge waits at a gate, and a generated schedule opens one gate at a time.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsod.app.assembly import build_pipeline
+from rtsod.app.section import build_pipeline
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.composite.backgrounds.colour import ColourBackground
-from rtsod.composite.compositor import Compositor
+from rtsod.composite.compositor import Appearance, Compositor
 from rtsod.config import SYNCS, PictureConfig, RunConfig, Sync
 from rtsod.errors import EngineError, RtsodError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, Mask, MaskedFrame, SourceInfo
@@ -148,7 +149,7 @@ class Stepping:
         self.mask_interval = 3 - self.mask_interval
 
 
-_STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "background", "mirror", "rung")
+_STEPS: Final = ("read", "infer", "answer", "write", "late", "pause", "appearance", "rung")
 _FAULTS: Final = (None, None, "nan", "crash")
 
 
@@ -197,7 +198,8 @@ def _shown(
 ) -> list[Composited]:
     """Run the pipeline by a schedule, and return what the sinks got."""
     stage = Schedule(faults)
-    compositor = Compositor([BACKDROPS[backdrop](), BACKDROPS["colour"]()])
+    appearances = itertools.cycle([Appearance(BACKDROPS[backdrop]()), Appearance(BACKDROPS["colour"](), mirror=True)])
+    compositor = Compositor(next(appearances).backdrop)
     metrics = Metrics(stage.clock)
 
     def engine_of(size: int, rim: int = 1) -> SupervisedEngine:
@@ -219,10 +221,14 @@ def _shown(
     picture = PictureConfig(steady=False)
     pipeline = build_pipeline(plan, RunConfig(), picture, room, masker, compositor, sinks, metrics, clock=stage.clock)
     steps = iter(schedule)
+
+    def toggle_pause() -> None:
+        (pipeline.resume if pipeline.paused else pipeline.pause)()
+
     doing: dict[str, Callable[[], None]] = {
         **{name: gate.step for name, gate in stage.gates.items()},
         "late": lambda: setattr(stage.clock, "now", stage.clock.now + 2 * AGE),
-        "pause": pipeline.toggle_pause, "background": compositor.next_backdrop, "mirror": compositor.toggle_mirror,
+        "pause": toggle_pause, "appearance": lambda: compositor.use(next(appearances)),
         "rung": masker.step,
     }  # fmt: skip
 
@@ -233,8 +239,7 @@ def _shown(
             return False
         for gate in stage.gates.values():
             gate.open()
-        if pipeline.paused:
-            pipeline.toggle_pause()
+        pipeline.resume()
         return early_end
 
     with suppress(RtsodError):  # no valid mask at all, or too many crashes
@@ -253,7 +258,7 @@ def _shown(
 @pytest.mark.parametrize("backdrop", ["colour", "transparent"])
 def test_the_scene_reveals_a_mask_of_another_frame(lag: int, backdrop: str) -> None:
     """A check of the check: a frame's own mask hides all of the room, another frame's does not."""
-    compositor = Compositor([ColourBackground(moving_room.BACKDROP) if backdrop == "colour" else Transparent()])
+    compositor = Compositor(ColourBackground(moving_room.BACKDROP) if backdrop == "colour" else Transparent())
     for index in range(40):
         image = moving_room.frame(index)
         shown = {}
@@ -269,7 +274,7 @@ def test_the_scene_reveals_a_mask_of_another_frame(lag: int, backdrop: str) -> N
 def test_the_erased_scene_reveals_an_alpha_of_another_frame(backdrop: str) -> None:
     """A check of the check: without its alpha, or with that of another frame, a frame shows red."""
     manner = moving_room.ERASED_ABRUPT
-    compositor = Compositor([BACKDROPS[backdrop]()])
+    compositor = Compositor(BACKDROPS[backdrop]())
     everything = np.ones((64, 64), np.float32)
     for index in range(10):
         stored = moving_room.stored(index, manner)

@@ -29,7 +29,7 @@ BAD_FRAME = 2
 def pipeline_over(source: FakeSource, *sinks: CollectingSink, **options: Any) -> tuple[Pipeline, Metrics]:
     metrics = Metrics(Ticks())
     masker = WholeFrame(FakeEngine(), metrics)
-    compositor = Compositor([ColourBackground("#00FF00")])
+    compositor = Compositor(ColourBackground("#00FF00"))
     return pipeline_of(source, masker, compositor, sinks, metrics, clock=Ticks(), **options), metrics
 
 
@@ -182,7 +182,7 @@ def test_frames_left_behind_by_a_failed_engine_are_counted(sync: Sync) -> None:
     metrics = Metrics(Ticks())
     masker = WholeFrame(FakeEngine(answer), metrics)
     source = FakeSource(READ_AHEAD_FRAMES + 1, at_end=full.set)
-    pipeline = pipeline_of(source, masker, Compositor([ColourBackground("#00FF00")]), [], metrics, sync=sync)
+    pipeline = pipeline_of(source, masker, Compositor(ColourBackground("#00FF00")), [], metrics, sync=sync)
     with pytest.raises(EngineError, match="the GPU fell out"):
         pipeline.run(interval=0.001)
     assert metrics.snapshot()["dropped"] == {"stopped": READ_AHEAD_FRAMES + 1}
@@ -203,7 +203,7 @@ def test_further_errors_are_notes_of_the_first() -> None:
     metrics = Metrics(Ticks())
     source = FakeSource(1, at_end=fail)
     masker = WholeFrame(FakeEngine(answer), metrics)
-    pipeline = pipeline_of(source, masker, Compositor([ColourBackground("#00FF00")]), [], metrics)
+    pipeline = pipeline_of(source, masker, Compositor(ColourBackground("#00FF00")), [], metrics)
     with pytest.raises(EngineError, match="the source failed") as caught:
         pipeline.run(tick=lambda: pipeline._capture.error is not None, interval=0.001)
     assert caught.value.__notes__ == ["also: EngineError: the GPU fell out"]

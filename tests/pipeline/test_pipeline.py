@@ -47,7 +47,7 @@ def _pipeline(
 ) -> tuple[Pipeline, Metrics]:
     clock = clock or Ticks()
     metrics = Metrics(clock)
-    compositor = Compositor([ColourBackground(GREEN)])
+    compositor = Compositor(ColourBackground(GREEN))
     masker = WholeFrame(engine or FakeEngine(), metrics)
     return pipeline_of(source, masker, compositor, sinks, metrics, clock=clock, **options), metrics
 
@@ -357,7 +357,7 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
     def tick() -> bool:
         pictures = len(watching.pictures)
         if (pictures == 2 and not seen) or (pictures == 3 and len(seen) == 1):  # the opening slate and frame 0
-            pipeline.toggle_pause()
+            (pipeline.resume if seen else pipeline.pause)()
             seen.append(pictures)
             go_on.release()
         return False
@@ -372,7 +372,7 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
 def test_pausing_a_file_holds_it_and_loses_nothing(sync: Sync) -> None:
     watching, recording = CollectingSink(live=True), CollectingSink()
     pipeline, metrics = _pipeline(FakeSource(30), None, watching, recording, sync=sync)
-    pipeline.toggle_pause()
+    pipeline.pause()
     ticks = 0
 
     def tick() -> bool:
@@ -381,7 +381,7 @@ def test_pausing_a_file_holds_it_and_loses_nothing(sync: Sync) -> None:
             ticks += 1
         if ticks == 5:
             assert not recording.pictures
-            pipeline.toggle_pause()
+            pipeline.resume()
         return False
 
     pipeline.run(tick=tick, interval=0.001)
@@ -394,7 +394,7 @@ def test_pausing_a_file_holds_it_and_loses_nothing(sync: Sync) -> None:
 def test_stopping_while_paused_ends(sync: Sync) -> None:
     watching = CollectingSink(live=True)
     pipeline, metrics = _pipeline(FakeSource(30), None, watching, sync=sync)
-    pipeline.toggle_pause()
+    pipeline.pause()
     pipeline.run(tick=lambda: len(watching.pictures) >= 2, interval=0.001)
     assert all(p.is_slate for p in watching.pictures)
     assert _accounted(metrics)
@@ -426,7 +426,7 @@ def test_no_pixel_of_the_room_is_ever_shown(
     pipeline = pipeline_of(
         FakeSource(len(faults), live=live, clock=clock),
         WholeFrame(FakeEngine(answer), metrics),
-        Compositor([backdrop]),
+        Compositor(backdrop),
         sinks,
         metrics,
         sync=sync,

@@ -61,7 +61,7 @@ class Stage:
         source = FakeSource(FRAMES, live=True, clock=self.clock, before=self._before, at_end=self._end, images=images)
         masker = WholeFrame(FakeEngine(self._answer), self.metrics)
         self.pipeline = pipeline_of(
-            source, masker, Compositor([ColourBackground("#00FF00")]), [self.sink], self.metrics,
+            source, masker, Compositor(ColourBackground("#00FF00")), [self.sink], self.metrics,
             sync="tracked", propagator=propagator, max_mask_age=1.0, clock=self.clock,
         )  # fmt: skip
 
@@ -196,7 +196,7 @@ def test_the_picture_never_goes_back_in_time() -> None:
 
 def test_pausing_shows_slates_at_once() -> None:
     stage = Stage(UnchangedPropagator())
-    stage.cue = {6: stage.pipeline.toggle_pause, 9: stage.pipeline.toggle_pause}
+    stage.cue = {6: stage.pipeline.pause, 9: stage.pipeline.resume}
     numbers = stage.run()
     assert [p.is_slate for p in stage.shown] == [True] * 2 + [False] * 4 + [True] * 3 + [False] * (FRAMES - 9)
     assert numbers["dropped"] == {"no_mask": 2, "paused": 3}
@@ -234,7 +234,7 @@ def test_a_frame_whose_mask_comes_in_time_is_locked_and_the_others_are_tracked()
 
     pipeline = pipeline_of(
         FakeSource(FRAMES, live=True, clock=clock, before=before, at_end=lambda: before(FRAMES)),
-        Changing(FakeEngine(answer), metrics), Compositor([ColourBackground("#00FF00")]), [sink], metrics,
+        Changing(FakeEngine(answer), metrics), Compositor(ColourBackground("#00FF00")), [sink], metrics,
         sync="auto", propagator=UnchangedPropagator(), max_mask_age=1.0, clock=clock,
         wait=lambda condition, ready, timeout: condition.wait_for(ready, None if timeout is None else 10),
     )  # fmt: skip

@@ -158,7 +158,7 @@ def test_the_room_away_from_the_edge_does_not_change_the_output(
     marked[~near] = watermark
     backdrop = Transparent() if transparent else Card()
     one, other = (
-        Compositor([backdrop], refine=refiner("fast")).compose(
+        Compositor(backdrop, refine=refiner("fast")).compose(
             MaskedFrame(Frame(picture, 0, 0.0), Mask(mask, 0, 0.0)), 0.0
         )
         for picture in (image, marked)

@@ -1,0 +1,301 @@
+"""Controls a run while it goes on: applies changes between two pictures, all of a change or nothing of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rtsod.app.assembly import Run
+from rtsod.app.backdrops import Backdrops
+from rtsod.app.live_choices import LiveChoices
+from rtsod.app.section import build_stabilizer
+from rtsod.composite.compositor import Appearance, Compositor
+from rtsod.config import AppConfig, PictureConfig, SourceConfig
+from rtsod.errors import RtsodError, UsageError
+from rtsod.frames import EngineInfo, Image, SourceInfo
+from rtsod.interfaces import Source
+from rtsod.live import Change, Choice, LiveSettings, LiveState, PrivacyError, StaleRevision, reveals
+from rtsod.metrics import Metrics
+from rtsod.pipeline.pipeline import Pipeline
+from rtsod.refine import refiner
+from rtsod.sources import open_source
+
+_log = logging.getLogger(__name__)
+
+_ENDED: Final = "the run has ended"
+_NO_FILE: Final = "there is no configuration file"
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """What of a run is controlled."""
+
+    compositor: Compositor
+    backdrops: Backdrops
+    picture: PictureConfig
+    source: SourceConfig
+    info: SourceInfo
+    """Of the source that the outputs were opened for."""
+    metrics: Metrics
+    pipeline: Callable[[], Pipeline]
+    """The one that runs: another source brings another one."""
+    engine: Callable[[], EngineInfo]
+    open_source: Callable[[SourceConfig], Source]
+
+
+@dataclass(frozen=True, slots=True)
+class NextSource:
+    """A source that takes the place of the one that is read."""
+
+    source: Source
+    picture: PictureConfig
+    """The picture's options from then on."""
+
+
+def controlled(run: Run, config: AppConfig) -> Controlled:
+    """What of a run, composed from a configuration, is controlled."""
+    return Controlled(
+        run.compositor, run.backdrops, config.picture, config.source, run.source.info, run.metrics,
+        lambda: run.pipeline, lambda: run.pool.info,
+        lambda source: open_source(source, on_event=run.metrics.event),
+    )  # fmt: skip
+
+
+class RunControls:
+    """See :class:`rtsod.live.LiveControls`.
+
+    Changes are made one at a time, in the thread that asks. The main thread calls :meth:`next_source` and
+    :meth:`source_used`, never waits for a change, and calls :meth:`close` at the end.
+
+    Args:
+        run: what is controlled.
+        may_reveal: whether a remote change may show more than what holds.
+    """
+
+    def __init__(self, run: Controlled, *, may_reveal: bool = False) -> None:
+        self._run, self._may_reveal = run, may_reveal
+        self._choices = LiveChoices(run.backdrops.specs, run.source.spec, run.info)
+        picture = run.picture
+        self._picture = picture
+        self._settings = LiveSettings(
+            run.backdrops.specs[0], picture.mirror, picture.refine, picture.light_wrap, picture.subject_lock,
+            run.source.spec,
+        )  # fmt: skip
+        self._info = run.info
+        self._changing = threading.Lock()
+        """Held for a whole change, which may take seconds."""
+        self._state = threading.Condition()
+        """Guards what follows; held for moments."""
+        self._revision = 0
+        self._paused = self._quits = self._closed = False
+        self._next: NextSource | None = None
+
+    def state(self) -> LiveState:
+        """See :meth:`rtsod.live.LiveControls.state`."""
+        numbers, event = self._run.metrics.snapshot(), self._run.metrics.last_event
+        with self._state:
+            return LiveState(
+                self._settings, self._paused, self._revision, self._run.engine(), numbers, self._info,
+                numbers["rung"], None if event is None else str(event), None,
+            )  # fmt: skip
+
+    def change(self, change: Change, *, revision: int | None = None, remote: bool = False) -> LiveState:
+        """See :meth:`rtsod.live.LiveControls.change`."""
+
+        def changed(old: LiveSettings) -> LiveSettings:
+            new = old.changed_by(self._choices.without_ids(change) if remote else change)
+            if remote and not self._may_reveal and (reason := reveals(old, new)) is not None:
+                raise PrivacyError(f"{reason}: start the run with --control-may-reveal to allow that")
+            return new
+
+        return self._change(changed, revision)
+
+    def next_background(self) -> LiveState:
+        """Show the next of the backgrounds that a key goes through. Raises what :meth:`change` raises."""
+        return self._change(lambda old: replace(old, background=self._run.backdrops.after(old.background)))
+
+    def toggle_mirror(self) -> LiveState:
+        """Mirror the picture, or no longer."""
+        return self._change(lambda old: replace(old, mirror=not old.mirror))
+
+    def toggle_pause(self) -> None:
+        """Pause, or resume."""
+        self._pause(not self._paused)
+
+    def pause(self) -> LiveState:
+        """See :meth:`rtsod.live.LiveControls.pause`."""
+        return self._pause(True)
+
+    def resume(self) -> LiveState:
+        """See :meth:`rtsod.live.LiveControls.resume`."""
+        return self._pause(False)
+
+    def quit(self) -> None:
+        """See :meth:`rtsod.live.LiveControls.quit`."""
+        self._quits = True
+
+    def backgrounds(self) -> tuple[Choice, ...]:
+        """See :meth:`rtsod.live.LiveControls.backgrounds`."""
+        return self._choices.backgrounds()
+
+    def thumbnail(self, id: str) -> Image:
+        """See :meth:`rtsod.live.LiveControls.thumbnail`."""
+        return self._choices.thumbnail(id)
+
+    def add_background(self, picture: Image, name: str) -> Choice:
+        """See :meth:`rtsod.live.LiveControls.add_background`."""
+        return self._choices.add(picture, name)
+
+    def sources(self) -> tuple[Choice, ...]:
+        """See :meth:`rtsod.live.LiveControls.sources`."""
+        return self._choices.sources()
+
+    def profiles(self) -> tuple[str, ...]:
+        """See :meth:`rtsod.live.LiveControls.profiles`."""
+        return ()
+
+    def apply_profile(self, name: str, *, remote: bool = False) -> LiveState:
+        """See :meth:`rtsod.live.LiveControls.apply_profile`."""
+        raise UsageError(_NO_FILE)
+
+    def save_profile(self, name: str) -> None:
+        """See :meth:`rtsod.live.LiveControls.save_profile`."""
+        raise UsageError(_NO_FILE)
+
+    def reload(self) -> LiveState:
+        """See :meth:`rtsod.live.LiveControls.reload`."""
+        raise UsageError(_NO_FILE)
+
+    def wait_for_change(self, revision: int, timeout: float) -> LiveState:
+        """See :meth:`rtsod.live.LiveControls.wait_for_change`."""
+        with self._state:
+            self._state.wait_for(lambda: self._revision != revision or self._closed, timeout)
+        return self.state()
+
+    @property
+    def wants_an_end(self) -> bool:
+        """Whether somebody asked the run to end."""
+        return self._quits
+
+    @property
+    def next_source(self) -> NextSource | None:
+        """A source that waits to be read, which means that the pipeline should end."""
+        return self._next
+
+    def source_used(self, info: SourceInfo) -> None:
+        """The waiting source is read from now on, by the pipeline that is about to run."""
+        with self._state:
+            self._info, self._next = info, None
+            if self._paused:
+                self._run.pipeline().pause()
+            self._state.notify_all()
+
+    def close(self) -> None:
+        """Refuse all further changes, and end the waiting for those under way. Idempotent."""
+        with self._state:
+            self._closed = True
+            waiting, self._next = self._next, None
+            self._state.notify_all()
+        if waiting is not None:
+            waiting.source.close()
+
+    def _change(self, changed: Callable[[LiveSettings], LiveSettings], revision: int | None = None) -> LiveState:
+        with self._changing:
+            with self._state:
+                self._check_goes_on()
+                if revision not in (None, self._revision):
+                    raise StaleRevision(
+                        f"the settings are at revision {self._revision}, not at {revision}: read them again"
+                    )
+            old = self._settings
+            new = changed(old)
+            if new != old:
+                self._apply(old, new)
+        return self.state()
+
+    def _apply(self, old: LiveSettings, new: LiveSettings) -> None:
+        run = self._run
+        picture = replace(
+            run.picture, backgrounds=(new.background, *run.picture.backgrounds), mirror=new.mirror, refine=new.refine,
+            light_wrap=new.light_wrap, subject_lock=new.subject_lock,
+        )  # fmt: skip
+        if new.background == "transparent" and "transparent" not in run.picture.backgrounds:
+            raise UsageError("--bg transparent: the outputs were opened without alpha: start the run with it")
+        former = run.compositor.appearance
+        refine = former.refine if new.refine == old.refine else refiner(new.refine, stills=run.info.stills)
+        backdrop = run.backdrops.open(new.background)
+        try:
+            source = None if new.source == old.source else self._opened(new.source)
+        except BaseException:
+            run.backdrops.discard(new.background, backdrop)
+            raise
+        # From here on only the end of the run can come in between.
+        appearance = Appearance(backdrop, new.mirror, refine, new.light_wrap)
+        if source is not None:
+            run.pipeline().pause()  # neither source is shown in the other's place, or as the other was to look
+        run.compositor.use(appearance)
+        run.backdrops.settle(new.background, backdrop)
+        if source is not None:
+            self._hand_over(NextSource(source, picture))
+        elif new.subject_lock != old.subject_lock:
+            run.pipeline().stabilize_with(build_stabilizer(picture, run.info))
+        with self._state:
+            self._settings, self._picture = new, picture
+            self._on_change()
+
+    def _opened(self, spec: str) -> Source:
+        """Another live source, open."""
+        run = self._run
+        if not run.info.live:
+            raise UsageError(f"--source {spec}: {run.info.name} is read to its end: start another run")
+        source = run.open_source(replace(run.source, spec=spec))
+        if not source.info.live:
+            source.close()
+            raise UsageError(f"--source {spec}: is not live: start a run of its own for it")
+        return source
+
+    def _hand_over(self, following: NextSource) -> None:
+        with self._state:
+            if not self._closed:
+                self._next = following
+                self._state.wait_for(lambda: self._next is None)
+                if not self._closed:
+                    return
+        following.source.close()
+        raise UsageError(_ENDED)
+
+    def _pause(self, paused: bool) -> LiveState:
+        with self._state:
+            self._check_goes_on()
+            if paused != self._paused:
+                pipeline = self._run.pipeline()
+                if paused:
+                    pipeline.pause()
+                elif self._next is None:
+                    pipeline.resume()
+                self._paused = paused
+                self._on_change()
+        return self.state()
+
+    def _on_change(self) -> None:
+        self._revision += 1
+        self._state.notify_all()
+
+    def _check_goes_on(self) -> None:
+        if self._closed:
+            raise UsageError(_ENDED)
+
+
+def in_background(change: Callable[[], object], notify: Callable[[str], None]) -> None:
+    """Make a change that a key asks for in a thread of its own: it may take seconds. Say why it cannot be made."""
+
+    def work() -> None:
+        try:
+            change()
+        except RtsodError as error:
+            notify(str(error))
+
+    threading.Thread(target=work, name="rtsod-key", daemon=True).start()

@@ -1,0 +1,43 @@
+"""Another live source in the place of a first one: its frames have the first one's size, and go on counting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rtsod.frames import Frame, SourceInfo
+from rtsod.imaging.fit import fit
+from rtsod.interfaces import Source
+
+
+class FittedSource:
+    """Delivers a source's frames at a given size, with bars where their shape differs. See :class:`Source`.
+
+    Args:
+        source: live; closed with this one.
+        info: of the source whose place it takes. Size and rate remain those that outputs were opened for.
+        first_index: of the first frame.
+        skipped: frames that could not be decoded before.
+    """
+
+    def __init__(self, source: Source, info: SourceInfo, *, first_index: int, skipped: int) -> None:
+        self._source, self._first_index, self._skipped = source, first_index, skipped
+        self.info = replace(source.info, width=info.width, height=info.height, fps=info.fps)
+
+    @property
+    def skipped(self) -> int:
+        """See :attr:`Source.skipped`."""
+        return self._skipped + self._source.skipped
+
+    def read(self) -> Frame | None:
+        """See :meth:`Source.read`."""
+        frame = self._source.read()
+        if frame is None:
+            return None
+        assert self.info.width is not None
+        assert self.info.height is not None
+        image = fit(frame.image, self.info.width, self.info.height)
+        return replace(frame, image=image, index=frame.index + self._first_index)
+
+    def close(self) -> None:
+        """See :meth:`Source.close`."""
+        self._source.close()
