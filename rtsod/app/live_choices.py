@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import threading
 from dataclasses import dataclass, replace
@@ -77,7 +78,7 @@ class LiveChoices:
         _, data = cv2.imencode(".png", picture)
         content = data.tobytes()
         digest = hashlib.sha256(content).hexdigest()[:12]
-        letters = "".join(char if char.isascii() and char.isalnum() else "-" for char in name)[:40].strip("-").lower()
+        letters = "-".join(re.findall("[a-z0-9]+", name.lower()))[:40].strip("-")
         with self._lock:
             try:
                 folder = data_folder() / _FOLDER

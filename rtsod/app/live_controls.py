@@ -8,20 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from rtsod.app.assembly import Run
 from rtsod.app.backdrops import Backdrops
 from rtsod.app.live_choices import LiveChoices
 from rtsod.app.section import build_stabilizer
 from rtsod.composite.compositor import Appearance, Compositor
-from rtsod.config import AppConfig, PictureConfig, SourceConfig
-from rtsod.errors import RtsodError, UsageError
+from rtsod.config import PictureConfig, SourceConfig
+from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, Image, SourceInfo
 from rtsod.interfaces import Source
 from rtsod.live import Change, Choice, LiveSettings, LiveState, PrivacyError, StaleRevision, reveals
 from rtsod.metrics import Metrics
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.refine import refiner
-from rtsod.sources import open_source
 
 _log = logging.getLogger(__name__)
 
@@ -53,15 +51,6 @@ class NextSource:
     source: Source
     picture: PictureConfig
     """The picture's options from then on."""
-
-
-def controlled(run: Run, config: AppConfig) -> Controlled:
-    """What of a run, composed from a configuration, is controlled."""
-    return Controlled(
-        run.compositor, run.backdrops, config.picture, config.source, run.source.info, run.metrics,
-        lambda: run.pipeline, lambda: run.pool.info,
-        lambda source: open_source(source, on_event=run.metrics.event),
-    )  # fmt: skip
 
 
 class RunControls:
@@ -287,15 +276,3 @@ class RunControls:
     def _check_goes_on(self) -> None:
         if self._closed:
             raise UsageError(_ENDED)
-
-
-def in_background(change: Callable[[], object], notify: Callable[[str], None]) -> None:
-    """Make a change that a key asks for in a thread of its own: it may take seconds. Say why it cannot be made."""
-
-    def work() -> None:
-        try:
-            change()
-        except RtsodError as error:
-            notify(str(error))
-
-    threading.Thread(target=work, name="rtsod-key", daemon=True).start()

@@ -10,7 +10,8 @@ from typing import Final
 
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
-from rtsod.app.live_controls import RunControls, controlled, in_background
+from rtsod.app.live_controls import RunControls
+from rtsod.app.live_run import controlled, in_background, run_sources
 from rtsod.app.next_step import NOTHING_SHOWN, next_step
 from rtsod.app.plain_words import summary_line
 from rtsod.app.preload import preloading
@@ -98,7 +99,7 @@ class _Session:
             with self._reporter.frames(run.source.info.name, total, run.metrics) as bar:
                 try:
                     interval = WINDOW_TICK_SECONDS if self._window else TICK_SECONDS
-                    self._run_sources(lambda: self._tick(bar.poll), interval)
+                    run_sources(run, self._controls, lambda: self._tick(bar.poll), interval)
                 finally:
                     bar.poll()
                     self._controls.close()
@@ -115,17 +116,6 @@ class _Session:
             raise
         finally:
             self._report(end, well)
-
-    def _run_sources(self, tick: Callable[[], bool], interval: float) -> None:
-        """Run the pipeline, and again with each source that takes another's place."""
-        run, controls = self._run, self._controls
-        while True:
-            run.pipeline.run(tick=tick, interval=interval)
-            following = controls.next_source
-            if following is None or self._signals.received:
-                return
-            run.go_on_with(following.source, following.picture)
-            controls.source_used(run.source.info)
 
     def _tick(self, poll: Callable[[], None]) -> bool:
         """Serve the progress bar, the window and the signals. True ends the run."""
@@ -144,7 +134,7 @@ class _Session:
                     controls.toggle_pause()
                 case Key.STATISTICS:
                     self._show_numbers = not self._show_numbers
-        return self._signals.received or controls.wants_an_end or controls.next_source is not None
+        return self._signals.received
 
     def _close_sinks(self) -> None:
         """Close every sink, even if one fails. The first error is raised."""

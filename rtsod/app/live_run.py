@@ -1,0 +1,61 @@
+"""Runs what is controlled while it goes on: one source after another, and what keys ask for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from rtsod.app.assembly import Run
+from rtsod.app.live_controls import Controlled, RunControls
+from rtsod.config import AppConfig
+from rtsod.errors import RtsodError
+from rtsod.sources import open_source
+
+
+def controlled(run: Run, config: AppConfig) -> Controlled:
+    """What of a run, composed from a configuration, is controlled."""
+    return Controlled(
+        run.compositor, run.backdrops, config.picture, config.source, run.source.info, run.metrics,
+        lambda: run.pipeline, lambda: run.pool.info,
+        lambda source: open_source(source, on_event=run.metrics.event),
+    )  # fmt: skip
+
+
+def run_sources(run: Run, controls: RunControls, tick: Callable[[], bool], interval: float) -> None:
+    """Run the pipeline, and again with each source that takes another's place. In the main thread.
+
+    Args:
+        run: composed.
+        controls: its controls.
+        tick: see :meth:`rtsod.pipeline.pipeline.Pipeline.run`.
+        interval: in seconds; see there.
+
+    Raises:
+        RtsodError: what ended the run.
+    """
+    ended = False
+
+    def serve() -> bool:
+        nonlocal ended
+        ended = tick() or controls.wants_an_end
+        return ended or controls.next_source is not None
+
+    while True:
+        run.pipeline.run(tick=serve, interval=interval)
+        following = controls.next_source
+        if ended or following is None:
+            return
+        run.go_on_with(following.source, following.picture)
+        controls.source_used(run.source.info)
+
+
+def in_background(change: Callable[[], object], notify: Callable[[str], None]) -> None:
+    """Make a change that a key asks for in a thread of its own: it may take seconds. Say why it cannot be made."""
+
+    def work() -> None:
+        try:
+            change()
+        except RtsodError as error:
+            notify(str(error))
+
+    threading.Thread(target=work, name="rtsod-key", daemon=True).start()

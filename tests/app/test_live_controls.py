@@ -1,0 +1,368 @@
+"""A run that is changed while it goes on: at once, all or nothing, no frame lost, and the room never shown."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtsod.app.assembly import build_run
+from rtsod.app.live_controls import RunControls
+from rtsod.app.live_run import controlled, in_background, run_sources
+from rtsod.config import AppConfig, PictureConfig, SourceConfig
+from rtsod.errors import RtsodError, SourceError, UsageError
+from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, SourceInfo
+from rtsod.interfaces import Source
+from rtsod.live import Change, PrivacyError, StaleRevision
+from rtsod.mask_plan import MaskPlan, Rung
+from rtsod.masking.engine_pool import EnginePool
+from tests.support import moving_room
+from tests.support.fakes import Ticks
+
+COLOURS: Final = {"#00FF00": (0, 255, 0), "#0000FF": (255, 0, 0), "#00FFFF": (255, 255, 0)}
+"""Backgrounds without any red, and what they look like, in BGR."""
+WAIT: Final = 20.0
+"""Seconds after which something hangs."""
+
+
+class Camera:
+    """Delivers a frame for each :meth:`shoot`. Where the subject is depends on the camera."""
+
+    skipped = 0
+
+    def __init__(self, clock: Ticks, name: str, start: int, size: tuple[int, int] = (96, 72)) -> None:
+        self.info = SourceInfo(name, *size, Fraction(30), live=True)
+        self.closed = threading.Event()
+        self._clock, self._start, self._index = clock, start, 0
+        self._due = threading.Semaphore(0)
+
+    def shoot(self) -> None:
+        self._due.release()
+
+    def read(self) -> Frame | None:
+        self._due.acquire()
+        if self.closed.is_set():
+            return None
+        index, self._index = self._index, self._index + 1
+        image = moving_room.frame(self._start + index)
+        if image.shape[1::-1] != (self.info.width, self.info.height):
+            assert self.info.width is not None
+            image = np.repeat(np.repeat(image, 2, 0), 2, 1)
+        return Frame(image, index, self._clock())
+
+    def close(self) -> None:
+        self.closed.set()
+        self._due.release()
+
+
+class Network:
+    """Finds the subject of the moving room."""
+
+    info = EngineInfo("fake", "none", "fp32", "none", 64, "none")
+
+    def infer(self, image: Image) -> Alpha:
+        return moving_room.mask(image, 2)
+
+    def close(self) -> None: ...
+
+
+class Looking:
+    """Keeps pictures, and lets others wait for them."""
+
+    name, live = "looking", True
+
+    def __init__(self) -> None:
+        self.pictures: list[Composited] = []
+        self._written = threading.Condition()
+
+    def write(self, picture: Composited) -> None:
+        with self._written:
+            self.pictures.append(picture)
+            self._written.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many pictures have stood for a frame."""
+        with self._written:
+            assert self._written.wait_for(lambda: len(self.of_frames) >= count, WAIT)
+
+    @property
+    def of_frames(self) -> list[Composited]:
+        return [picture for picture in self.pictures if picture.index >= 0]
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Stage:
+    """A run whose main thread and camera go on as the test says."""
+
+    controls: RunControls
+    sink: Looking
+    cameras: dict[str, Camera]
+    clock: Ticks = field(default_factory=Ticks)
+    current: str = "0"
+    shot: int = 0
+
+    def show(self) -> Composited:
+        """Let the camera deliver a frame, and return the picture that stands for it."""
+        self.cameras[self.current].shoot()
+        self.shot += 1
+        self.sink.wait_for(self.shot)
+        return self.sink.of_frames[-1]
+
+    def switch(self, source: str) -> None:
+        self.controls.change(Change(source=source))
+        self.current = source
+
+
+@contextmanager
+def running(*, may_reveal: bool = False, picture: PictureConfig | None = None) -> Iterator[Stage]:
+    """A run of the moving room. What its main thread would do is done by a thread of its own."""
+    clock, sink = Ticks(), Looking()
+    cameras = {"0": Camera(clock, "one", 0), "1": Camera(clock, "two", 40)}
+
+    def open_source(config: SourceConfig) -> Source:
+        if config.spec not in ("0", "1"):
+            raise SourceError(f"{config.spec} cannot be opened")
+        cameras[config.spec] = Camera(clock, config.spec, 10 + 37 * int(config.spec), (192, 144))
+        return cameras[config.spec]
+
+    picture = picture or PictureConfig(backgrounds=("#00FF00",), steady=False, refine="off")
+    config = AppConfig(SourceConfig("0"), picture=picture)
+    plan = MaskPlan((Rung(64),), max_mask_age=1e9)
+    run = build_run(config, source=cameras["0"], sinks=[sink], pool=EnginePool(Network()), plan=plan, clock=clock)
+    controls = RunControls(replace(controlled(run, config), open_source=open_source), may_reveal=may_reveal)
+    over, errors = threading.Event(), list[BaseException]()
+
+    def serve() -> None:
+        try:
+            run_sources(run, controls, over.is_set, 0.001)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            controls.close()
+
+    main = threading.Thread(target=serve)
+    with run:
+        main.start()
+        try:
+            yield Stage(controls, sink, cameras, clock)
+        finally:
+            over.set()
+            main.join(WAIT)
+    assert not main.is_alive()
+    assert not errors
+
+
+def corner(picture: Composited) -> tuple[int, ...]:
+    """The background's colour, where the subject is not: in the upper right corner at first."""
+    return tuple(int(level) for level in picture.image[0, -1])
+
+
+def test_each_change_is_seen_in_the_next_picture() -> None:
+    with running() as stage:
+        assert corner(stage.show()) == (0, 255, 0)
+        before = stage.show()
+        state = stage.controls.change(Change(background="#0000FF", mirror=True))
+        assert (state.settings.background, state.settings.mirror, state.revision) == ("#0000FF", True, 1)
+        picture = stage.show()
+        assert not picture.is_slate
+        assert (picture.image[-1] == (255, 0, 0)).all(axis=1).any()
+        assert (picture.alpha8 != before.alpha8).any()
+        stage.controls.pause()
+        assert stage.show().is_slate
+        stage.controls.change(Change(background="#00FFFF"))
+        slate = stage.show()
+        assert slate.is_slate
+        assert (slate.image == (255, 255, 0)).all()
+        stage.controls.resume()
+        assert not stage.show().is_slate
+
+
+def test_another_camera_comes_after_a_slate_and_at_the_first_ones_size() -> None:
+    with running() as stage:
+        first = stage.show()
+        stage.switch("1")
+        picture = stage.show()
+        assert picture.index > first.index
+        assert picture.image.shape == first.image.shape
+        assert any(each.is_slate for each in stage.sink.pictures[stage.sink.pictures.index(first) :])
+        assert stage.controls.state().source.name == "1"
+        assert moving_room.red(picture.image) == 0
+
+
+def test_a_source_is_changed_while_it_is_paused_and_stays_paused() -> None:
+    with running() as stage:
+        stage.controls.pause()
+        stage.switch("1")
+        assert stage.show().is_slate
+        stage.controls.resume()
+        assert not stage.show().is_slate
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "reason"),
+    [
+        (Change(background="no such picture.jpg", mirror=True), UsageError, "no such file"),
+        (Change(background="blur:0", mirror=True), UsageError, "must be more than 0"),
+        (Change(background="transparent", mirror=True), UsageError, "without alpha"),
+        (Change(refine="best", subject_lock=True), UsageError, "needs stabilized masks"),
+        (Change(background="#0000FF", source="7"), SourceError, "cannot be opened"),
+    ],
+)
+def test_a_change_that_cannot_be_made_changes_nothing(change: Change, error: type[RtsodError], reason: str) -> None:
+    with running() as stage:
+        before = stage.show(), stage.controls.state().settings
+        with pytest.raises(error, match=reason):
+            stage.controls.change(change)
+        after = stage.show(), stage.controls.state().settings
+        assert before[1] == after[1]
+        assert corner(before[0]) == corner(after[0])
+        assert stage.controls.state().revision == 0
+
+
+def test_who_read_older_settings_is_told() -> None:
+    with running() as stage:
+        stage.controls.change(Change(mirror=True), revision=0)
+        with pytest.raises(StaleRevision, match="revision 1, not at 0"):
+            stage.controls.change(Change(mirror=False), revision=0)
+        stage.controls.change(Change(mirror=False), revision=1)
+
+
+def test_from_elsewhere_only_ids_and_nothing_that_shows_more() -> None:
+    with running() as stage:
+        state = stage.controls.change(Change(background="beach"), remote=True)
+        assert state.settings.background.endswith("beach.jpg")
+        for background in ("none", "blur"):
+            with pytest.raises(PrivacyError, match="--control-may-reveal"):
+                stage.controls.change(Change(background=background), remote=True)
+        for path in ("/etc/passwd", "../beach", "no", str(Path(__file__))):
+            with pytest.raises(UsageError, match="there is no such background"):
+                stage.controls.change(Change(background=path), remote=True)
+        with pytest.raises(UsageError, match="there is no such camera"):
+            stage.controls.change(Change(source="/dev/video0"), remote=True)
+        stage.controls.change(Change(background="none"))  # a key's
+    with running(may_reveal=True) as stage:
+        assert stage.controls.change(Change(background="none"), remote=True).settings.background == "none"
+
+
+def test_a_picture_that_is_added_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with running() as stage:
+        choice = stage.controls.add_background(np.full((90, 160, 3), (200, 100, 0), np.uint8), "../../My <room>")
+        assert choice in stage.controls.backgrounds()
+        assert choice.label == "my room"
+        assert (stage.controls.thumbnail(choice.id) == (200, 100, 0)).all()
+        stage.controls.change(Change(background=choice.id), remote=True)
+        assert corner(stage.show()) == (200, 100, 0)
+        assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".png"]
+
+
+def test_a_background_that_is_no_longer_used_is_closed(tmp_path: Path) -> None:
+    """And what was asked for at the start stays open."""
+    path = tmp_path / "plain.png"
+    cv2.imwrite(str(path), np.full((72, 96, 3), (90, 80, 0), np.uint8))
+    with running() as stage:
+        for _ in range(3):
+            stage.controls.change(Change(background=str(path)))
+            assert corner(stage.show()) == (90, 80, 0)
+            stage.controls.next_background()
+            assert corner(stage.show()) == (0, 255, 0)
+
+
+def test_after_the_end_nothing_can_be_changed_and_nobody_waits() -> None:
+    with running() as stage:
+        stage.show()
+        controls = stage.controls
+    for ask in (
+        lambda: controls.change(Change(mirror=True)),
+        lambda: controls.change(Change(source="1")),
+        controls.pause,
+    ):
+        with pytest.raises(UsageError, match="the run has ended"):
+            ask()
+    assert controls.wait_for_change(0, WAIT).revision == 0
+
+
+def test_quitting_ends_the_run() -> None:
+    with running() as stage:
+        stage.show()
+        stage.controls.quit()
+        state = stage.controls.wait_for_change(stage.controls.state().revision, WAIT)
+        assert state.numbers["composited"] == 1
+
+
+def test_a_key_says_why_it_cannot_be_obeyed() -> None:
+    said, told = list[str](), threading.Event()
+
+    def refuse() -> None:
+        raise SourceError("the background cannot be read")
+
+    in_background(refuse, lambda line: (said.append(line), told.set())[-1])
+    assert told.wait(WAIT)
+    assert said == ["the background cannot be read"]
+
+
+def test_a_change_is_waited_for() -> None:
+    with running() as stage:
+        seen = list[int]()
+        waiting = threading.Thread(target=lambda: seen.append(stage.controls.wait_for_change(0, WAIT).revision))
+        waiting.start()
+        stage.controls.change(Change(mirror=True))
+        waiting.join(WAIT)
+        assert seen == [1]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.sampled_from(["pause", "resume", "switch", "frame", "frame"]),
+        st.builds(
+            Change, st.sampled_from([None, *COLOURS]), st.sampled_from([None, True, False]),
+            st.sampled_from([None, "off", "fast", "best"]), st.sampled_from([None, True, False]),
+            st.sampled_from([None, True, False]),
+        ),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(steps=STEPS)
+@settings(deadline=None, max_examples=50)
+def test_however_it_is_changed_no_frame_is_lost_and_the_room_is_never_shown(steps: list[str | Change]) -> None:
+    picture = PictureConfig(backgrounds=("#00FF00",), steady=True, refine="off")
+    with running(picture=picture) as stage:
+        paused, background = False, "#00FF00"
+        times = []
+        for step in ["frame", *steps, "frame"]:
+            match step:
+                case "pause":
+                    paused = stage.controls.pause().paused
+                case "resume":
+                    paused = stage.controls.resume().paused
+                case "switch":
+                    stage.switch("1" if stage.current == "0" else "0")
+                case Change():
+                    background = stage.controls.change(replace(step, refine=None)).settings.background
+            shown = stage.show()
+            times.append(shown.captured_at)
+            assert shown.is_slate == paused
+            assert moving_room.red(shown.image) == 0
+            if paused:
+                assert (shown.image == COLOURS[background]).all()
+        assert all(moving_room.red(each.image) == 0 for each in stage.sink.pictures)
+        numbers = stage.controls.state().numbers
+        assert numbers["missed"] == 0
+        assert set(numbers["dropped"]) <= {"paused"}
+        indexes = [each.index for each in stage.sink.of_frames]
+        assert indexes == list(range(len(indexes)))
+        assert times == sorted(times)
