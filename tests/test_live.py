@@ -55,7 +55,7 @@ def test_other_people_and_other_cameras_show_more() -> None:
     assert reveals(PLAIN, replace(PLAIN, subject_lock=True)) is None
     assert reveals(PLAIN, replace(PLAIN, source="1"))
     for harmless in ({"mirror": True}, {"refine": "off"}, {"light_wrap": True}, {"background": "#000000"}):
-        assert reveals(PLAIN, replace(PLAIN, **harmless)) is None  # type: ignore[arg-type]
+        assert reveals(PLAIN, replace(PLAIN, **harmless)) is None
 
 
 @given(SETTINGS, SETTINGS)

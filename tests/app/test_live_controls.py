@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -284,13 +285,11 @@ def test_after_the_end_nothing_can_be_changed_and_nobody_waits() -> None:
     with running() as stage:
         stage.show()
         controls = stage.controls
-    for ask in (
-        lambda: controls.change(Change(mirror=True)),
-        lambda: controls.change(Change(source="1")),
-        controls.pause,
-    ):
+    for change in (Change(mirror=True), Change(source="1")):
         with pytest.raises(UsageError, match="the run has ended"):
-            ask()
+            controls.change(change)
+    with pytest.raises(UsageError, match="the run has ended"):
+        controls.pause()
     assert controls.wait_for_change(0, WAIT).revision == 0
 
 
@@ -303,14 +302,13 @@ def test_quitting_ends_the_run() -> None:
 
 
 def test_a_key_says_why_it_cannot_be_obeyed() -> None:
-    said, told = list[str](), threading.Event()
+    said = queue.Queue[str]()
 
     def refuse() -> None:
         raise SourceError("the background cannot be read")
 
-    in_background(refuse, lambda line: (said.append(line), told.set())[-1])
-    assert told.wait(WAIT)
-    assert said == ["the background cannot be read"]
+    in_background(refuse, said.put)
+    assert said.get(timeout=WAIT) == "the background cannot be read"
 
 
 def test_a_change_is_waited_for() -> None:
