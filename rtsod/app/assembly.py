@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +29,7 @@ from rtsod.app.planning import plan_run
 from rtsod.app.section import build_pipeline
 from rtsod.app.watching import open_masker
 from rtsod.composite.compositor import Compositor
-from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, RunConfig, Sync
+from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Clock, Masker, Sink, Source
@@ -65,6 +66,8 @@ class Run:
     metrics: Metrics
     masker: Masker
     pipeline: Pipeline
+    open_source: Callable[[SourceConfig], Source]
+    """Opens a source as the run's own was opened."""
     _open_section: Callable[[Source, PictureConfig, RunConfig, ExitStack], tuple[Masker, Pipeline]]
     _section: ExitStack
     """What the source that is read now needs."""
@@ -160,10 +163,9 @@ def build_run(
             check_writable("--stats", config.run.stats)
         check_names(config)
         demand = _Demand()
+        open_live = partial(open_source, on_event=metrics.event, demand=demand if config.output.on_demand else None)
         if source is None:
-            source = open_source(
-                config.source, on_event=metrics.event, demand=demand if config.output.on_demand else None
-            )
+            source = open_live(config.source)
             opened.callback(source.close)
             report_source(source.info, reporter.notify)
         check_options(config, source.info)
@@ -203,7 +205,7 @@ def build_run(
             masker, pipeline = open_section(source, config.picture, run_config, section)
             edges = source, compositor, backdrops, tuple(sinks)
             return Run(
-                run_config, output, plan, *edges, pool, metrics, masker, pipeline, open_section, section.pop_all(),
+                run_config, output, plan, *edges, pool, metrics, masker, pipeline, open_live, open_section, section.pop_all(),
                 opened.pop_all(),
             )  # fmt: skip
 

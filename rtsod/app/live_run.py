@@ -9,7 +9,6 @@ from rtsod.app.assembly import Run
 from rtsod.app.live_controls import Controlled, RunControls
 from rtsod.config import AppConfig
 from rtsod.errors import RtsodError
-from rtsod.sources import open_source
 
 
 def controlled(run: Run, config: AppConfig) -> Controlled:
@@ -17,7 +16,7 @@ def controlled(run: Run, config: AppConfig) -> Controlled:
     return Controlled(
         run.compositor, run.backdrops, config.picture, config.source, run.source.info, run.metrics,
         lambda: run.pipeline, lambda: run.pool.info,
-        lambda source: open_source(source, on_event=run.metrics.event),
+        run.open_source,
     )  # fmt: skip
 
 
