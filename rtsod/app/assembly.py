@@ -205,8 +205,8 @@ def build_run(
             masker, pipeline = open_section(source, config.picture, run_config, section)
             edges = source, compositor, backdrops, tuple(sinks)
             return Run(
-                run_config, output, plan, *edges, pool, metrics, masker, pipeline, open_live, open_section, section.pop_all(),
-                opened.pop_all(),
+                run_config, output, plan, *edges, pool, metrics, masker, pipeline, open_live, open_section,
+                section.pop_all(), opened.pop_all(),
             )  # fmt: skip
 
 
