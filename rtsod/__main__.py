@@ -28,6 +28,7 @@ examples:
 
 COMMANDS: Final = {
     "run": "replace the background of a camera, a video or photographs",
+    "config": "check and show rtsod.toml, the file of options and profiles",
     "devices": "list cameras and virtual cameras",
     "doctor": "check this machine and explain how to fix what is wrong",
     "build": "build a TensorRT engine ahead of time",
@@ -70,6 +71,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import run
 
             return run.main(arguments)
+        case "config":
+            from rtsod.cli import config
+
+            return config.main(arguments)
         case "devices":
             from rtsod.cli import devices
 

@@ -87,6 +87,43 @@ class Choice:
     """``picture``, ``video``, ``camera`` or ``scene``."""
 
 
+class Profiles(Protocol):
+    """The configuration file's profiles. Every method may be called from any thread."""
+
+    def names(self) -> tuple[str, ...]:
+        """Of all profiles.
+
+        Raises:
+            UsageError: the file is not valid.
+        """
+        ...
+
+    def change(self, name: str) -> Change:
+        """What a profile sets of what can be changed.
+
+        Raises:
+            UsageError: there is no such profile, or the file is not valid.
+        """
+        ...
+
+    def reloaded(self) -> Change:
+        """What the file, read again, says of what can be changed: beneath the command line, with the run's profile.
+
+        Raises:
+            UsageError: the file is not valid.
+        """
+        ...
+
+    def save(self, name: str, settings: LiveSettings) -> None:
+        """Write a profile, over an older one of that name.
+
+        Raises:
+            UsageError: this is not a name, or the file is not valid.
+            OutputError: the file cannot be written.
+        """
+        ...
+
+
 class LiveControls(Protocol):
     """Controls a run. Every method may be called from any thread."""
 

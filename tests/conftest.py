@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +20,10 @@ from rtsod.model.weights import PUBLISHED, fetch, published
 from rtsod.system.machine import let_waiting_threads_sleep
 
 let_waiting_threads_sleep()  # before a test imports PyTorch, and for the processes that tests start
+
+os.environ["XDG_CONFIG_HOME"] = os.path.join(
+    tempfile.gettempdir(), "rtsod-tests-without-settings"
+)  # not a developer's own
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared"
 

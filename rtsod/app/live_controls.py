@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from rtsod.app.backdrops import Backdrops
@@ -16,7 +17,7 @@ from rtsod.config import PictureConfig, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, Image, SourceInfo
 from rtsod.interfaces import Source
-from rtsod.live import Change, Choice, LiveSettings, LiveState, PrivacyError, StaleRevision, reveals
+from rtsod.live import Change, Choice, LiveSettings, LiveState, PrivacyError, Profiles, StaleRevision, reveals
 from rtsod.metrics import Metrics
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.refine import refiner
@@ -62,13 +63,14 @@ class RunControls:
     Args:
         run: what is controlled.
         may_reveal: whether a remote change may show more than what holds.
+        profiles: of the configuration file; None where there can be none.
     """
 
-    def __init__(self, run: Controlled, *, may_reveal: bool = False) -> None:
-        self._run, self._may_reveal = run, may_reveal
+    def __init__(self, run: Controlled, *, may_reveal: bool = False, profiles: Profiles | None = None) -> None:
+        self._run, self._may_reveal, self._profiles = run, may_reveal, profiles
+        self._profile: str | None = None
         self._choices = LiveChoices(run.backdrops.specs, run.source.spec, run.info)
         picture = run.picture
-        self._picture = picture
         self._settings = LiveSettings(
             run.backdrops.specs[0], picture.mirror, picture.refine, picture.light_wrap, picture.subject_lock,
             run.source.spec,
@@ -88,19 +90,14 @@ class RunControls:
         with self._state:
             return LiveState(
                 self._settings, self._paused, self._revision, self._run.engine(), numbers, self._info,
-                numbers["rung"], None if event is None else str(event), None,
+                numbers["rung"], None if event is None else str(event), self._profile,
             )  # fmt: skip
 
     def change(self, change: Change, *, revision: int | None = None, remote: bool = False) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.change`."""
-
-        def changed(old: LiveSettings) -> LiveSettings:
-            new = old.changed_by(self._choices.without_ids(change) if remote else change)
-            if remote and not self._may_reveal and (reason := reveals(old, new)) is not None:
-                raise PrivacyError(f"{reason}: start the run with --control-may-reveal to allow that")
-            return new
-
-        return self._change(changed, revision)
+        if remote:
+            change = self._choices.without_ids(change)
+        return self._change(partial(self._allowed, change, remote), revision)
 
     def next_background(self) -> LiveState:
         """Show the next of the backgrounds that a key goes through. Raises what :meth:`change` raises."""
@@ -144,19 +141,22 @@ class RunControls:
 
     def profiles(self) -> tuple[str, ...]:
         """See :meth:`rtsod.live.LiveControls.profiles`."""
-        return ()
+        return () if self._profiles is None else self._profiles.names()
 
     def apply_profile(self, name: str, *, remote: bool = False) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.apply_profile`."""
-        raise UsageError(_NO_FILE)
+        change = self._of_file().change(name)
+        return self._change(partial(self._allowed, change, remote), profile=name)
 
     def save_profile(self, name: str) -> None:
         """See :meth:`rtsod.live.LiveControls.save_profile`."""
-        raise UsageError(_NO_FILE)
+        with self._changing:
+            self._of_file().save(name, self._settings)
 
     def reload(self) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.reload`."""
-        raise UsageError(_NO_FILE)
+        change = self._of_file().reloaded()
+        return self._change(partial(self._allowed, change, False))
 
     def wait_for_change(self, revision: int, timeout: float) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.wait_for_change`."""
@@ -191,7 +191,23 @@ class RunControls:
         if waiting is not None:
             waiting.source.close()
 
-    def _change(self, changed: Callable[[LiveSettings], LiveSettings], revision: int | None = None) -> LiveState:
+    def _of_file(self) -> Profiles:
+        if self._profiles is None:
+            raise UsageError(_NO_FILE)
+        return self._profiles
+
+    def _allowed(self, change: Change, remote: bool, old: LiveSettings) -> LiveSettings:
+        new = old.changed_by(change)
+        if remote and not self._may_reveal and (reason := reveals(old, new)) is not None:
+            raise PrivacyError(f"{reason}: start the run with --control-may-reveal to allow that")
+        return new
+
+    def _change(
+        self,
+        changed: Callable[[LiveSettings], LiveSettings],
+        revision: int | None = None,
+        profile: str | None = None,
+    ) -> LiveState:
         with self._changing:
             with self._state:
                 self._check_goes_on()
@@ -203,6 +219,10 @@ class RunControls:
             new = changed(old)
             if new != old:
                 self._apply(old, new)
+            if new != old or profile is not None:
+                with self._state:
+                    self._settings, self._profile = new, profile
+                    self._on_change()
         return self.state()
 
     def _apply(self, old: LiveSettings, new: LiveSettings) -> None:
@@ -231,9 +251,6 @@ class RunControls:
             self._hand_over(NextSource(source, picture))
         elif new.subject_lock != old.subject_lock:
             run.pipeline().stabilize_with(build_stabilizer(picture, run.info))
-        with self._state:
-            self._settings, self._picture = new, picture
-            self._on_change()
 
     def _opened(self, spec: str) -> Source:
         """Another live source, open."""

@@ -19,6 +19,7 @@ from rtsod.config import AppConfig, RunConfig
 from rtsod.errors import ExitCode, RtsodError, UsageError, internal_error
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
+from rtsod.live import Profiles
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources.demo import DEMO_NAME
@@ -34,13 +35,15 @@ KEY_TIMEOUT_SECONDS: Final = 0.01
 """How long the window waits for a key."""
 
 
-def run(config: AppConfig) -> ExitCode:
+def run(config: AppConfig, *, profiles: Profiles | None = None, remark: str | None = None) -> ExitCode:
     """Run a configuration, from opening its source to closing its outputs.
 
     Call it from the main thread: it handles signals and shows the window.
 
     Args:
         config: the whole run.
+        profiles: of the configuration file that it came from, to be applied and saved while it goes on.
+        remark: a first line for the user.
 
     Returns:
         ``ExitCode.DONE``, or the code of the signal that ended the run.
@@ -52,6 +55,8 @@ def run(config: AppConfig) -> ExitCode:
     if threading.current_thread() is not threading.main_thread():
         raise UsageError("run was called from another thread: call it from the main thread, which gets the signals")
     reporter = Reporter()
+    if remark is not None:
+        reporter.notify(remark)
     with StopSignals() as signals:
         try:
             with ExitStack() as opened:
@@ -60,7 +65,7 @@ def run(config: AppConfig) -> ExitCode:
                     running = build_run(config, reporter=reporter, before_network=window.open)
                 opened.callback(running.close)
                 signals.hold()
-                _Session(running, reporter, signals, window, config).run()
+                _Session(running, reporter, signals, window, config, profiles).run()
         except Interrupted:
             reporter.notify("interrupted before anything was shown")
     return signals.exit_code
@@ -82,14 +87,22 @@ class _Window:
 class _Session:
     """The main thread's part of a run."""
 
-    def __init__(self, run: Run, reporter: Reporter, signals: StopSignals, window: _Window, config: AppConfig) -> None:
+    def __init__(
+        self,
+        run: Run,
+        reporter: Reporter,
+        signals: StopSignals,
+        window: _Window,
+        config: AppConfig,
+        profiles: Profiles | None,
+    ) -> None:
         self._run = run
         self._reporter = reporter
         self._signals = signals
         self._window = window.preview
         self._spec = config.source.spec
         self._show_numbers = False
-        self._controls = RunControls(controlled(run, config))
+        self._controls = RunControls(controlled(run, config), profiles=profiles)
 
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however the run ends."""

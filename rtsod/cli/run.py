@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from rtsod.cli.common import Parser, model_name, require, run_command
+from rtsod.cli.settings.keys import Keys
+from rtsod.cli.settings.layers import read_layers, remark
+from rtsod.cli.settings.profiles import FileProfiles
 from rtsod.config import (
     AUTHORS_SIZE,
     DEFAULT_MODEL,
@@ -65,6 +68,8 @@ examples:
       one 8-bit mask per photograph
   %(prog)s --source scene --duration 10 --no-preview --stats numbers.json
       ten seconds of the drawn scene, measured
+  %(prog)s --profile office
+      what [profile.office] in rtsod.toml says; see rtsod config
 
 keys in the window:
   q quit   b next background   m mirror   p pause (shows a slate)   s statistics
@@ -90,7 +95,8 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "rtsod run") 
 
 
 def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
-    options = _parser(program).parse_args(arguments)
+    layers = read_layers(Keys(lambda: parser(program)), list(sys.argv[1:] if arguments is None else arguments))
+    options = layers.options()
     _set_up_logging(options.verbose)
     config = config_from(options)
     if config.run.keep_learning:
@@ -98,10 +104,11 @@ def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
 
     from rtsod.app.run import run  # late: --help and a mistyped option must not wait for OpenCV
 
-    return run(config)
+    return run(config, profiles=FileProfiles(layers, config_from), remark=remark(layers))
 
 
-def _parser(program: str) -> Parser:
+def parser(program: str) -> Parser:
+    """The parser of all options, with their defaults."""
     parser = Parser(
         prog=program,
         usage="%(prog)s [OPTIONS]",
@@ -344,6 +351,14 @@ def _add_run_options(parser: Parser) -> None:
         help="with a camera and a network of your own: learn what it does not know while it runs, at the lowest "
         "priority, and save it at the end",
     )
+    group.add_argument(
+        "--config",
+        type=path_to_read,
+        metavar="FILE",
+        help="options and profiles; the command line is stronger (default: rtsod.toml in the configuration folder; "
+        "see rtsod config)",
+    )
+    group.add_argument("--profile", metavar="NAME", help="use this profile of the file")
     group.add_argument("--verbose", action="store_true", help="log details to stderr")
 
 

@@ -1,4 +1,4 @@
-"""The folders that the system has for a program's files: what can be made again, and what cannot."""
+"""The folders that the system has for a program's files: what can be made again, what cannot, and what users write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import platformdirs
 
-Kind: TypeAlias = Literal["cache", "data"]
+Kind: TypeAlias = Literal["cache", "config", "data"]
 
 
 class _Place(NamedTuple):
@@ -23,6 +23,7 @@ class _Place(NamedTuple):
 
 _PLACES: Final[dict[Kind, _Place]] = {
     "cache": _Place("XDG_CACHE_HOME", Path("/.cache"), "a cache"),
+    "config": _Place("XDG_CONFIG_HOME", Path("/.config"), "a configuration file"),
     "data": _Place("XDG_DATA_HOME", Path("/.local/share"), "models"),
 }
 
@@ -35,7 +36,8 @@ def user_folder(kind: Kind) -> Path:
     """
     place = _PLACES[kind]
     try:
-        folder = platformdirs.user_cache_path("rtsod") if kind == "cache" else platformdirs.user_data_path("rtsod")
+        # Looked up now: tests put other functions in their places.
+        folder = Path(getattr(platformdirs, f"user_{kind}_path")("rtsod"))
     except (RuntimeError, KeyError):  # there is neither HOME nor an entry for the user in the system's list
         folder = Path()
     # Older releases of platformdirs return a path that begins with ~ instead, or /.cache where HOME is empty.

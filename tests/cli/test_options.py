@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rtsod.backends.torch.installed import TorchBuild
-from rtsod.cli.run import _parser, config_from
+from rtsod.cli.run import config_from, parser
 from rtsod.config import (
     AppConfig,
     EngineConfig,
@@ -23,7 +23,7 @@ from rtsod.errors import UsageError
 
 
 def _config(line: str) -> AppConfig:
-    return config_from(_parser("rtsod run").parse_args(line.split()))
+    return config_from(parser("rtsod run").parse_args(line.split()))
 
 
 def test_no_option_is_the_default_configuration() -> None:

@@ -171,7 +171,7 @@ def test_only_backgrounds_that_can_be_shown_are_read(
         opened.append(spec)
         return opener(spec)
 
-    monkeypatch.setattr("rtsod.app.edges.open_background", open_background)
+    monkeypatch.setattr("rtsod.app.backdrops.open_background", open_background)
     arguments = ["--source", str(clip), *FAST, "--bg", "beach", "--max-frames", "1", "--output", "o.mp4"]
     code, lines = _run(*arguments, capsys=capsys)
     assert code == 0, lines

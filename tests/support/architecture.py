@@ -108,7 +108,7 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("cv2", "torch"),
     ),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
-    "cli": Folder("the commands: options, help, exit codes", _BELOW_CLI),
+    "cli": Folder("the commands: options, their file, help, exit codes", _BELOW_CLI, ("tomlkit",)),
     "bench": Folder(
         "the benchmark, a client of all the rest", (*_BELOW_CLI, "cli"),
         ("cv2", "matplotlib", "openvino", "psutil", "rich", "torch"),

@@ -1,0 +1,1 @@
+"""``rtsod.toml``: options in a file, with profiles, beneath those of the command line."""

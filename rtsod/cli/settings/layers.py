@@ -1,0 +1,121 @@
+"""Puts the layers together: defaults, the file, a profile, the command line. What is above wins."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from rtsod.cli.settings.file import SettingsFile, default_path, read_settings
+from rtsod.cli.settings.keys import Keys, Setting, merged
+from rtsod.config import AppConfig
+from rtsod.errors import RtsodError, UsageError
+
+_OPTION: Final = re.compile(r"--([a-z-]+)")
+ConfigFrom: TypeAlias = Callable[[argparse.Namespace], AppConfig]
+"""Makes the configuration of parsed options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """All options of a run, and where each comes from."""
+
+    keys: Keys
+    file: SettingsFile | None
+    """None where there is none."""
+    profile: str | None
+    given: dict[str, Any]
+    """By the command line."""
+
+    def options(self) -> argparse.Namespace:
+        """All options with their effective values.
+
+        Raises:
+            UsageError: there is no such profile.
+        """
+        layers = [self.keys.defaults, *(_parsed(layer) for layer in self._of_file()), self.given]
+        return argparse.Namespace(**{**self.keys.defaults, **merged(layers)})
+
+    def origin(self, name: str) -> str:
+        """Where the value of a destination comes from, in words."""
+        if name in self.given:
+            return "command line"
+        names = ["file", f"profile {self.profile}"]
+        for where, layer in reversed([*zip(names, self._of_file(), strict=False)]):
+            if name in _parsed(layer):
+                return where
+        return "default"
+
+    def _of_file(self) -> list[dict[str, Setting]]:
+        if self.file is None:
+            return []
+        return [self.file.settings, *([self.file.profile(self.profile)] if self.profile is not None else [])]
+
+
+def read_layers(keys: Keys, arguments: list[str]) -> Layers:
+    """Read what a command line and the file that it names, or the user's own, say.
+
+    Args:
+        keys: that there are.
+        arguments: the command line's.
+
+    Raises:
+        UsageError: something is wrong with either.
+    """
+    given = keys.given(arguments)
+    named, profile = given.pop("config", None), given.pop("profile", None)
+    file = open_settings(keys, named)
+    if file is None and profile is not None:
+        raise UsageError(f"--profile {profile}: there is no configuration file: {_where()}")
+    if file is not None:
+        file.check()
+    layers = Layers(keys, file, profile, given)
+    layers.options()  # that there is such a profile
+    return layers
+
+
+def open_settings(keys: Keys, named: Path | None) -> SettingsFile | None:
+    """Read a file, or the user's own; None where that is not there.
+
+    Raises:
+        UsageError: it cannot be read, or is not TOML.
+    """
+    path = named or default_path()
+    if path is None or (named is None and not path.exists()):
+        return None
+    return read_settings(path, keys)
+
+
+def remark(layers: Layers) -> str | None:
+    """What to tell the user of the file that is used; None where there is none."""
+    if layers.file is None:
+        return None
+    profile = "" if layers.profile is None else f", profile {layers.profile}"
+    return f"settings: {layers.file.path}{profile}"
+
+
+def problems(keys: Keys, file: SettingsFile, config_from: ConfigFrom) -> list[str]:
+    """All that is wrong with a file: its keys, and combinations of options, in each profile."""
+    found = list(file.problems)
+    for profile in (None, *file.profiles):
+        try:
+            config_from(Layers(keys, file, profile, {}).options())
+        except RtsodError as error:
+            named = _OPTION.match(str(error))
+            where = str(file.path) if named is None else file.place(profile, named[1])
+            within = "" if profile is None else f" (profile {profile})"
+            if not any(str(error) in each for each in found):
+                found.append(f"{where}: {error}{within}")
+    return found
+
+
+def _parsed(settings: dict[str, Setting]) -> dict[str, Any]:
+    return merged([setting.parsed for setting in settings.values()])
+
+
+def _where() -> str:
+    path = default_path()
+    return "name one with --config" if path is None else f"write {path}, or name one with --config"

@@ -1,0 +1,122 @@
+"""The file's profiles for a run that goes on: see :class:`rtsod.live.Profiles`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from rtsod.cli.settings.file import PROFILE, SettingsFile, default_path, read_settings
+from rtsod.cli.settings.keys import Keys
+from rtsod.cli.settings.layers import ConfigFrom, Layers
+from rtsod.config import MODEL_NAME_RULE, AppConfig, is_model_name
+from rtsod.errors import OutputError, UsageError
+from rtsod.live import Change, LiveSettings
+from rtsod.system.file_lock import locked
+from rtsod.system.files import read_text, replace_file
+
+_KEYS: Final = {
+    "background": "bg", "mirror": "mirror", "refine": "refine", "light_wrap": "light-wrap",
+    "subject_lock": "subject-lock", "source": "source",
+}  # fmt: skip
+"""The key of each setting that can be changed while a run goes on."""
+LOCK_SECONDS: Final = 5.0
+"""How long another run's writing of the file is waited for."""
+
+
+class FileProfiles:
+    """Reads and writes profiles. See :class:`rtsod.live.Profiles`.
+
+    Args:
+        layers: of the run.
+        config_from: checks what the file says.
+    """
+
+    def __init__(self, layers: Layers, config_from: ConfigFrom) -> None:
+        self._layers, self._config_from = layers, config_from
+        self._keys: Keys = layers.keys
+
+    def names(self) -> tuple[str, ...]:
+        """See :meth:`rtsod.live.Profiles.names`."""
+        file = self._read()
+        return () if file is None else tuple(file.profiles)
+
+    def change(self, name: str) -> Change:
+        """See :meth:`rtsod.live.Profiles.change`."""
+        return self._change(self._required(), name, only=self._required().profile(name))
+
+    def reloaded(self) -> Change:
+        """See :meth:`rtsod.live.Profiles.reloaded`."""
+        return self._change(self._required(), self._layers.profile, only=None)
+
+    def save(self, name: str, settings: LiveSettings) -> None:
+        """See :meth:`rtsod.live.Profiles.save`."""
+        if not is_model_name(name):
+            raise UsageError(f"{name!r} is not a name: give {MODEL_NAME_RULE}")
+        path = self._path
+        if path is None:
+            raise UsageError("there is no home folder for a configuration file: start the run with --config FILE")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(path.with_name(f".{path.name}.lock"), LOCK_SECONDS, lambda: None):
+                text = read_text(path) if path.exists() else ""
+                content = _with_profile(text, name, settings)
+                real = path.resolve()  # a link stays one
+                replace_file(real, content.encode(), durable=True, mode=0o600)
+        except TimeoutError as error:
+            raise OutputError(f"{path}: another program writes it") from error
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+    @property
+    def _path(self) -> Path | None:
+        file = self._layers.file
+        return default_path() if file is None else file.path
+
+    def _read(self) -> SettingsFile | None:
+        path = self._path
+        return read_settings(path, self._keys) if path is not None and path.exists() else None
+
+    def _required(self) -> SettingsFile:
+        file = self._read()
+        if file is None:
+            raise UsageError(f"there is no configuration file{'' if self._path is None else f' {self._path}'}")
+        file.check()
+        return file
+
+    def _change(self, file: SettingsFile, profile: str | None, *, only: dict[str, Any] | None) -> Change:
+        """What the file and a profile say of what can be changed; of a profile alone, what it sets itself."""
+        config = self._config_from(Layers(self._keys, file, profile, self._layers.given).options())
+        settings = live_settings(config)
+        keys = {each.name: _KEYS[each.name] for each in fields(Change)}
+        wanted = {name: getattr(settings, name) for name, key in keys.items() if only is None or key in only}
+        return Change(**wanted)
+
+
+def live_settings(config: AppConfig) -> LiveSettings:
+    """What of a configuration can be changed while it runs."""
+    picture = config.picture
+    return LiveSettings(
+        picture.backgrounds[0], picture.mirror, picture.refine, picture.light_wrap, picture.subject_lock,
+        config.source.spec,
+    )  # fmt: skip
+
+
+def _with_profile(text: str, name: str, settings: LiveSettings) -> str:
+    """A file's text with a profile in it; comments, order and other profiles stay.
+
+    Raises:
+        UsageError: the text is not TOML, or has something else where profiles are.
+    """
+    import tomlkit  # late: only where something is saved
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text)
+        profiles = document.setdefault(PROFILE, tomlkit.table(is_super_table=True))
+        table = profiles.setdefault(name, tomlkit.table())
+        for field, key in _KEYS.items():
+            table[key] = getattr(settings, field)
+        return tomlkit.dumps(document)
+    except (TOMLKitError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"the configuration file cannot hold a profile {name}: {error}") from error
