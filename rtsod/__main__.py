@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "config": "check and show rtsod.toml, the file of options and profiles",
     "devices": "list cameras and virtual cameras",
     "doctor": "check this machine and explain how to fix what is wrong",
+    "service": "start a run at every login, and keep it alive",
     "build": "build a TensorRT engine ahead of time",
     "export": "write the network as a checked ONNX file",
     "calibrate": "measure the ranges that int8 needs for your own weights",
@@ -83,6 +84,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import doctor
 
             return doctor.main(arguments)
+        case "service":
+            from rtsod.cli import service
+
+            return service.main(arguments)
         case "build":
             from rtsod.cli import build
 

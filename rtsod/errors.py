@@ -33,7 +33,8 @@ class ExitCode(IntEnum):
 
     DONE = 0
     CHECK_FAILED = 1
-    """``rtsod bench --check``: a network is slower than its target. ``rtsod doctor``: the main job would not run."""
+    """``rtsod bench --check``: a network is slower than its target. ``rtsod doctor``: the main job would not run.
+    ``rtsod service``: it is not active."""
     USAGE = 2
     SOURCE = 3
     WEIGHTS = 4

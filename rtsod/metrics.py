@@ -256,6 +256,11 @@ class Metrics:
         with self._lock:
             self._slates += 1
 
+    def pictures(self) -> int:
+        """How many pictures and slates went to the sinks so far."""
+        with self._lock:
+            return self._composited + self._slates
+
     def dropped(self, reason: Drop, count: int = 1) -> None:
         """Count captured frames that will not be composited."""
         with self._lock:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
@@ -25,6 +25,9 @@ from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources.demo import DEMO_NAME
 from rtsod.system.signals import Interrupted, StopSignals
 
+if TYPE_CHECKING:
+    from rtsod.app.heartbeat import Heartbeat
+
 _log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.05
@@ -35,7 +38,13 @@ KEY_TIMEOUT_SECONDS: Final = 0.01
 """How long the window waits for a key."""
 
 
-def run(config: AppConfig, *, profiles: Profiles | None = None, remark: str | None = None) -> ExitCode:
+def run(
+    config: AppConfig,
+    *,
+    profiles: Profiles | None = None,
+    remark: str | None = None,
+    heartbeat: Heartbeat | None = None,
+) -> ExitCode:
     """Run a configuration, from opening its source to closing its outputs.
 
     Call it from the main thread: it handles signals and shows the window.
@@ -44,6 +53,7 @@ def run(config: AppConfig, *, profiles: Profiles | None = None, remark: str | No
         config: the whole run.
         profiles: of the configuration file that it came from, to be applied and saved while it goes on.
         remark: a first line for the user.
+        heartbeat: tells the manager of a service how the run is; None where there is none.
 
     Returns:
         ``ExitCode.DONE``, or the code of the signal that ended the run.
@@ -61,11 +71,17 @@ def run(config: AppConfig, *, profiles: Profiles | None = None, remark: str | No
         try:
             with ExitStack() as opened:
                 window = _Window(opened)
+
+                def before_network(sinks: Sequence[Sink]) -> None:
+                    window.open(sinks)
+                    if heartbeat is not None:
+                        heartbeat.ready()
+
                 with preloading(config):
-                    running = build_run(config, reporter=reporter, before_network=window.open)
+                    running = build_run(config, reporter=reporter, before_network=before_network)
                 opened.callback(running.close)
                 signals.hold()
-                _Session(running, reporter, signals, window, config, profiles).run()
+                _Session(running, reporter, signals, window, config, profiles, heartbeat).run()
         except Interrupted:
             reporter.notify("interrupted before anything was shown")
     return signals.exit_code
@@ -95,11 +111,13 @@ class _Session:
         window: _Window,
         config: AppConfig,
         profiles: Profiles | None,
+        heartbeat: Heartbeat | None,
     ) -> None:
         self._run = run
         self._reporter = reporter
         self._signals = signals
         self._window = window.preview
+        self._heartbeat = heartbeat
         self._spec = config.source.spec
         self._show_numbers = False
         self._controls = RunControls(controlled(run, config), profiles=profiles)
@@ -114,6 +132,8 @@ class _Session:
                     interval = WINDOW_TICK_SECONDS if self._window else TICK_SECONDS
                     run_sources(run, self._controls, lambda: self._tick(bar.poll), interval)
                 finally:
+                    if self._heartbeat is not None:
+                        self._heartbeat.stopping()
                     bar.poll()
                     self._controls.close()
                     self._close_sinks()
@@ -131,9 +151,11 @@ class _Session:
             self._report(end, well)
 
     def _tick(self, poll: Callable[[], None]) -> bool:
-        """Serve the progress bar, the window and the signals. True ends the run."""
+        """Serve the progress bar, the watchdog, the window and the signals. True ends the run."""
         poll()
         run, controls = self._run, self._controls
+        if self._heartbeat is not None:
+            self._heartbeat.beat(run.metrics, waits=run.pipeline.paused and not run.source.info.live)
         if self._window is not None:
             lines = overlay_lines(run.pool.info, run.metrics.snapshot()) if self._show_numbers else ()
             match self._window.pump(KEY_TIMEOUT_SECONDS, overlay=lines):

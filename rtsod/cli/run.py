@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, model_name, require, run_command
 from rtsod.cli.settings.keys import Keys
-from rtsod.cli.settings.layers import read_layers, remark
+from rtsod.cli.settings.layers import Layers, read_layers, remark
 from rtsod.cli.settings.profiles import FileProfiles
 from rtsod.config import (
     AUTHORS_SIZE,
@@ -38,6 +39,9 @@ from rtsod.config import (
 from rtsod.errors import ExitCode, UsageError
 from rtsod.system.files import file_to_write
 from rtsod.system.names import path_to_read, path_to_write
+
+if TYPE_CHECKING:
+    from rtsod.app.heartbeat import Heartbeat
 
 _PROGRAM: Final = "rtsod"
 """Begins each line on stderr, log lines included."""
@@ -95,7 +99,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "rtsod run") 
 
 
 def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
-    layers = read_layers(Keys(lambda: parser(program)), list(sys.argv[1:] if arguments is None else arguments))
+    layers = _layers(arguments, program)
     options = layers.options()
     _set_up_logging(options.verbose)
     config = config_from(options)
@@ -104,7 +108,19 @@ def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
 
     from rtsod.app.run import run  # late: --help and a mistyped option must not wait for OpenCV
 
-    return run(config, profiles=FileProfiles(layers, config_from), remark=remark(layers))
+    profiles = FileProfiles(layers, config_from)
+    return run(config, profiles=profiles, remark=remark(layers), heartbeat=_heartbeat())
+
+
+def _heartbeat() -> Heartbeat | None:
+    """What reports to the manager that started this process as a service; None for everybody else."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return None
+    from rtsod.app.heartbeat import Heartbeat
+    from rtsod.system.sd_notify import ServiceManager
+
+    manager = ServiceManager.from_environment()
+    return Heartbeat(manager) if manager is not None else None
 
 
 def parser(program: str) -> Parser:
@@ -375,6 +391,19 @@ def _size(text: str) -> tuple[int, int]:
         return int(width), int(height)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 1280x720") from None
+
+
+def config_of(arguments: Sequence[str]) -> AppConfig:
+    """The configuration that these arguments of ``rtsod run`` describe, with the configuration file and a profile.
+
+    Raises:
+        UsageError: an option, or a combination of options, is invalid, or so is the file.
+    """
+    return config_from(_layers(arguments, "rtsod run").options())
+
+
+def _layers(arguments: Sequence[str] | None, program: str) -> Layers:
+    return read_layers(Keys(lambda: parser(program)), list(sys.argv[1:] if arguments is None else arguments))
 
 
 def config_from(options: argparse.Namespace) -> AppConfig:
