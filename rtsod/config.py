@@ -73,6 +73,10 @@ MAX_CAMERA_FPS: Final = 240
 """Highest frame rate that may be requested from a camera or the drawn scene, in frames per second."""
 MAX_TARGET_FPS: Final = 1000
 """Highest mask rate that may be asked for, in masks per second."""
+DEFAULT_CONTROL_PORT: Final = 8737
+"""Of the control page, so that a bookmark or OBS finds it again."""
+MAX_PORT: Final = 65535
+_CONTROL_ADDRESS: Final = re.compile(r"((127\.0\.0\.1|localhost|\[::1\]):)?[0-9]{1,5}", re.ASCII)
 _MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
 
@@ -318,6 +322,43 @@ class OutputConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlConfig:
+    """Whether the run can be changed from a page in a browser and by ``rtsod ctl``, from this machine alone."""
+
+    address: str | None = None
+    """``auto`` for ``127.0.0.1`` at the usual port, or another one if that is taken; ``ADDRESS:PORT`` or ``PORT``
+    for exactly that; None for no server. Other addresses than this machine's own are refused."""
+    open_page: bool = False
+    """Open the page in a browser."""
+    may_reveal: bool = False
+    """Let the page and ``rtsod ctl`` show more of the room than the run was started with."""
+
+    def __post_init__(self) -> None:
+        if self.address is None:
+            for option, given in (("--open", self.open_page), ("--control-may-reveal", self.may_reveal)):
+                if given:
+                    raise UsageError(f"{option}: is about the control page: add --control")
+        elif self.address != "auto" and _CONTROL_ADDRESS.fullmatch(self.address) is None:
+            raise UsageError(
+                f"--control {self.address}: must be a port, 127.0.0.1:PORT or [::1]:PORT: whoever reaches the page "
+                "could change what others see; for another machine, forward the port with ssh -L"
+            )
+        elif self.port is not None and self.port > MAX_PORT:
+            raise UsageError(f"--control {self.address}: the port must be 0 (any) to {MAX_PORT}")
+
+    @property
+    def host(self) -> str:
+        """The address to listen at."""
+        return "::1" if (self.address or "").startswith("[") else "127.0.0.1"
+
+    @property
+    def port(self) -> int | None:
+        """The port to listen at, 0 for any; None for the usual one, or any if that is taken."""
+        last = (self.address or "").rpartition(":")[2]
+        return int(last) if last.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """How masks are synchronized with frames, how long the run lasts, and what it reports."""
 
@@ -364,6 +405,7 @@ class AppConfig:
     picture: PictureConfig = field(default_factory=PictureConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    control: ControlConfig = field(default_factory=ControlConfig)
 
     def __post_init__(self) -> None:
         model = "weights" if self.engine.weights is not None else self.engine.model or DEFAULT_MODEL

@@ -25,6 +25,8 @@ EXTRAS: Final = {
     "psutil": "bench",
     "pycuda": "pycuda",
     "pyvirtualcam": "virtualcam",
+    "starlette": "control",
+    "uvicorn": "control",
     "cuda": "tensorrt-rtx",  # cuda-python's module
     "tensorrt": "tensorrt",
     "tensorrt_rtx": "tensorrt-rtx",

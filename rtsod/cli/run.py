@@ -18,6 +18,7 @@ from rtsod.cli.settings.layers import Layers, read_layers, remark
 from rtsod.cli.settings.profiles import FileProfiles
 from rtsod.config import (
     AUTHORS_SIZE,
+    DEFAULT_CONTROL_PORT,
     DEFAULT_MODEL,
     DEVICES,
     ENGINES,
@@ -29,6 +30,7 @@ from rtsod.config import (
     REFINES,
     SYNCS,
     AppConfig,
+    ControlConfig,
     EngineConfig,
     OutputConfig,
     PictureConfig,
@@ -64,6 +66,8 @@ examples:
       a video on a green background, with its sound
   %(prog)s --source talk.mp4 --bg transparent --output talk.webm
       the same video with an alpha channel
+  %(prog)s --lite --virtual-camera --control --open
+      the same, with a page in your browser to change it while it runs
   %(prog)s --model me --bg blur --virtual-camera
       the same with a network of your own, many times as fast
   %(prog)s --model me --keep-learning --virtual-camera
@@ -105,6 +109,8 @@ def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
     config = config_from(options)
     if config.run.keep_learning:
         require("accelerate")
+    if config.control.address is not None:
+        require("starlette", "uvicorn")
 
     from rtsod.app.run import run  # late: --help and a mistyped option must not wait for OpenCV
 
@@ -137,6 +143,7 @@ def parser(program: str) -> Parser:
     _add_speed_options(parser)
     _add_picture_options(parser)
     _add_output_options(parser)
+    _add_control_options(parser)
     _add_run_options(parser)
     return parser
 
@@ -319,6 +326,27 @@ def _add_output_options(parser: Parser) -> None:
     )
 
 
+def _add_control_options(parser: Parser) -> None:
+    default = _DEFAULTS.control
+    group = parser.add_argument_group("control while it runs")
+    group.add_argument(
+        "--control",
+        nargs="?",
+        const="auto",
+        default=default.address,
+        metavar="ADDRESS:PORT",
+        help="serve a page, on this machine alone, that shows the picture and changes background, camera and edges, "
+        f"and shows the slate; rtsod ctl does the same in a terminal (default: off; address: 127.0.0.1:"
+        f"{DEFAULT_CONTROL_PORT}, or another port if that is taken)",
+    )
+    group.add_argument("--open", action="store_true", help="open that page in the browser")
+    group.add_argument(
+        "--control-may-reveal",
+        action="store_true",
+        help="let the page and rtsod ctl show more of the room: no background, less blur, another camera",
+    )
+
+
 def _add_run_options(parser: Parser) -> None:
     default = _DEFAULTS.run
     group = parser.add_argument_group("run")
@@ -448,6 +476,7 @@ def config_from(options: argparse.Namespace) -> AppConfig:
             keep_learning=options.keep_learning,
             verbose=options.verbose,
         ),
+        control=ControlConfig(address=options.control, open_page=options.open, may_reveal=options.control_may_reveal),
     )
 
 

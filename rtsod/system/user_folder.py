@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import sys
+import warnings
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import platformdirs
+
+_PRIVATE: Final = 0o700
 
 Kind: TypeAlias = Literal["cache", "config", "data"]
 
@@ -47,4 +52,25 @@ def user_folder(kind: Kind) -> Path:
         if named:
             reason = f"{place.variable}={named} is not an absolute path"
         raise FileNotFoundError(errno.ENOENT, f"{reason}: set {place.variable} to a folder that can be written")
+    return folder
+
+
+def runtime_folder() -> Path:
+    """The folder for what lives as long as a run and concerns its user alone, such as tokens. It is created.
+
+    Raises:
+        OSError: it cannot be created, or somebody else could look into it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the system names no such folder, and a temporary one is taken
+        folder = platformdirs.user_runtime_path("rtsod")
+    folder.mkdir(_PRIVATE, parents=True, exist_ok=True)
+    if sys.platform == "win32":  # the folder lies in the user's profile, whose access list others are not on
+        return folder
+    parent, status, own = folder.parent.stat(), folder.lstat(), os.getuid()
+    replaceable = parent.st_uid not in (0, own) or (parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX)
+    if replaceable or not stat.S_ISDIR(status.st_mode) or status.st_uid != own or status.st_mode & 0o077:
+        raise PermissionError(
+            errno.EACCES, f"{folder} is not a folder that only you can read: set XDG_RUNTIME_DIR to one"
+        )
     return folder

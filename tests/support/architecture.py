@@ -36,7 +36,7 @@ class Folder:
 
 _BELOW_APP: Final = (
     "system", "imaging", "motion", "refine", "pipeline", "model", "masking", "sources", "sinks", "composite",
-    "backends", "segmenter", "learning",
+    "backends", "segmenter", "learning", "control",
 )  # fmt: skip
 _BELOW_CLI: Final = (
     *_BELOW_APP,
@@ -106,6 +106,10 @@ FOLDERS: Final[dict[str, Folder]] = {
         "a network of one's own: recorded, labelled, corrected by the empty room, trained, measured",
         ("backends", "export", "imaging", "masking", "model", "sinks", "sources", "system", "training"),
         ("cv2", "torch"),
+    ),
+    "control": Folder(
+        "the control server: a page and an interface to change a run, behind one gate", ("imaging", "system"),
+        ("cv2", "starlette", "uvicorn"),
     ),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "cli": Folder("the commands: options, their file, help, exit codes", _BELOW_CLI, ("tomlkit",)),

@@ -1,0 +1,93 @@
+"""The runs that can be controlled: each has a file, for its user alone, with its address and its token."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from rtsod.errors import OutputError
+from rtsod.system.files import json_from_text, read_text, replace_file
+from rtsod.system.user_folder import runtime_folder
+
+MODE: Final = 0o600
+"""Whoever can read the file can control the run."""
+_PREFIX: Final = "run-"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRun:
+    """How to reach a run."""
+
+    pid: int
+    """Of its process, by which ``rtsod ctl --run`` names it."""
+    address: str
+    """``"http://127.0.0.1:8737"``."""
+    token: str
+    source: str
+    """What it shows, as it was called when the run started; for display."""
+
+
+@contextmanager
+def announced(run: RunningRun) -> Iterator[Path]:
+    """Write the file of a run, and delete it at the end of the block.
+
+    Raises:
+        OutputError: there is no folder for it that only its user can read.
+    """
+    try:
+        path = runtime_folder() / f"{_PREFIX}{run.pid}.json"
+        replace_file(path, json.dumps(asdict(run)).encode(), mode=MODE)
+    except OSError as error:
+        raise OutputError(f"--control: the token cannot be stored: {error.strerror or error}") from error
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
+def running_runs() -> list[RunningRun]:
+    """The runs that have a file, the oldest first. Files that processes left behind are deleted.
+
+    Raises:
+        OutputError: there is no folder for them that only their user can read.
+    """
+    try:
+        paths = sorted(runtime_folder().glob(f"{_PREFIX}*.json"), key=lambda path: path.stat().st_mtime_ns)
+    except OSError as error:
+        raise OutputError(f"the folder of running programs cannot be read: {error.strerror or error}") from error
+    found = []
+    for path in paths:
+        run = _read(path)
+        if run is not None and _is_alive(run.pid):
+            found.append(run)
+        else:
+            with suppress(OSError):
+                path.unlink()
+    return found
+
+
+def _read(path: Path) -> RunningRun | None:
+    try:
+        record = json_from_text(read_text(path))
+        run = RunningRun(**record)
+    except (OSError, ValueError, TypeError):
+        return None
+    return run if path.name == f"{_PREFIX}{run.pid}.json" else None
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there, a signal of 0 would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError, TypeError):  # another user's: a number that was used again
+        return False
+    return True

@@ -1,0 +1,142 @@
+"""The control server: one thread that serves the routes at an address of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Final
+
+import uvicorn
+
+from rtsod.config import DEFAULT_CONTROL_PORT, ControlConfig
+from rtsod.control.access import Access, Role
+from rtsod.control.events import StateEvents
+from rtsod.control.preview import PreviewStream
+from rtsod.control.routes import Server, application
+from rtsod.control.running import RunningRun, announced
+from rtsod.errors import OutputError, internal_error
+from rtsod.live import LiveControls
+
+_log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS: Final = 32
+"""At once: five pages with the six connections that a browser opens, and programs beside them."""
+MAX_HEADER_BYTES: Final = 16_384
+STALLED_MILLISECONDS: Final = 15_000
+"""After which the system drops a connection whose other end takes nothing. Linux alone."""
+GRACE_SECONDS: Final = 1
+"""How long answers may still take when the run ends."""
+JOIN_SECONDS: Final = 2.0
+"""How long the run waits for the server to end."""
+
+
+@contextmanager
+def control_server(config: ControlConfig, controls: LiveControls, preview: PreviewStream, source: str) -> Iterator[str]:
+    """Serve until the end of the block.
+
+    Args:
+        config: the address.
+        controls: of the run.
+        preview: one of the run's sinks. It is closed at the end.
+        source: what the run shows, for the list of runs.
+
+    Yields:
+        The link that signs one browser in, once.
+
+    Raises:
+        OutputError: the address is taken, or cannot be listened at.
+    """
+    with ExitStack() as opened:
+        listener = opened.enter_context(_listening(config))
+        host, port = listener.getsockname()[:2]
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        access, events = Access(), StateEvents(controls)
+        file = opened.enter_context(announced(RunningRun(os.getpid(), address, access.token, source)))
+        server = Server(controls, preview, events, access, address, port, config.may_reveal, file.parent)
+        thread = _ServerThread(server, listener)
+        opened.callback(thread.stop)
+        thread.start()
+        yield server.link(Role.CONTROL)
+
+
+class _ServerThread:
+    """uvicorn on a thread of its own, where it leaves signals alone."""
+
+    def __init__(self, server: Server, listener: socket.socket) -> None:
+        self._server = server
+        self._listener = listener
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(
+                application(server),
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=MAX_CONNECTIONS,
+                h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="rtsod-control", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve. Connections that come earlier wait in the socket's queue."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let everybody go and end, also those who do not read."""
+        self._uvicorn.should_exit = True
+        self._server.preview.close()
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._server.events.close)
+        self._thread.join(JOIN_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            _log.warning("the control server ended, the run goes on: %s", internal_error(error))
+            _log.debug("internal error", exc_info=True)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._uvicorn.serve([self._listener])
+
+
+@contextmanager
+def _listening(config: ControlConfig) -> Iterator[socket.socket]:
+    """A socket that listens at the address, or at any free port if no port was asked for and the usual one is taken."""
+    host, port = config.host, config.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        if os.name == "posix":  # elsewhere it lets another program take the address, too
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MILLISECONDS)
+        try:
+            try:
+                listener.bind((host, DEFAULT_CONTROL_PORT if port is None else port))
+            except OSError:
+                if port is not None:
+                    raise
+                listener.bind((host, 0))
+            listener.listen()
+        except OSError as error:
+            fix = "choose another port, or leave it out" if error.errno == errno.EADDRINUSE else "choose another"
+            raise OutputError(f"--control {config.address}: {error.strerror}: {fix}") from error
+        yield listener

@@ -1,0 +1,207 @@
+"""The server at a real socket: who may connect, who is let go, and that nobody keeps a run from going on or ending."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette", reason="the extra control is not installed")
+
+from rtsod.config import ControlConfig
+from rtsod.control.preview import PreviewStream, jpeg_of
+from rtsod.control.running import RunningRun, announced, running_runs
+from rtsod.control.server import control_server
+from rtsod.errors import OutputError
+from rtsod.frames import Composited
+from tests.support.fake_controls import FakeControls, showing
+from tests.support.sink_fixtures import composited
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "runtime"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+
+@contextmanager
+def _serving(address: str = "0") -> Iterator[tuple[RunningRun, FakeControls, PreviewStream]]:
+    controls, preview = FakeControls(), PreviewStream()
+    with control_server(ControlConfig(address), controls, preview, "scene"):
+        (run,) = running_runs()
+        yield run, controls, preview
+
+
+def _viewer(run: RunningRun, path: str = "/api/v1/preview.mjpg") -> socket.socket:
+    """A connection that asked for a stream and has read nothing."""
+    address = urlsplit(run.address)
+    viewer = socket.create_connection((address.hostname, address.port), 10)
+    viewer.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {run.token}\r\n\r\n".encode()
+    )
+    return viewer
+
+
+def _get(run: RunningRun, path: str, host: str | None = None, token: str | None = None) -> tuple[int, Any]:
+    address = urlsplit(run.address)
+    connection = HTTPConnection(address.netloc, timeout=10)
+    connection.request(
+        "GET", path, headers={"Host": host or address.netloc, "Authorization": f"Bearer {token or run.token}"}
+    )
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, json.loads(body)
+
+
+def test_a_program_with_the_token_reads_the_state() -> None:
+    with _serving() as (run, controls, _):
+        assert run.pid == os.getpid()
+        assert run.token not in run.address
+        status, state = _get(run, "/api/v1/state")
+        assert (status, state["settings"]["background"]) == (200, controls.settings.background)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are not bits there")
+def test_the_token_is_in_a_file_that_only_its_user_can_read(runtime: Path) -> None:
+    with _serving():
+        (file,) = (runtime / "rtsod").glob("run-*")
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert list((runtime / "rtsod").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are not bits there")
+def test_no_token_is_stored_where_others_can_look(runtime: Path) -> None:
+    (runtime / "rtsod").mkdir(mode=0o755)
+    (runtime / "rtsod").chmod(0o755)
+    with pytest.raises(OutputError, match="only you can read"), _serving():
+        pass
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1"])
+def test_dns_rebinding_at_the_socket(host: str) -> None:
+    with _serving() as (run, _, _):
+        port = urlsplit(run.address).port
+        assert _get(run, "/api/v1/state", host if host == "127.0.0.1" else f"{host}:{port}")[0] == 421
+
+
+def test_the_server_is_reached_at_the_other_loopback_address_only_if_asked() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        with _serving("[::1]:0") as (run, _, _):
+            assert run.address.startswith("http://[::1]:")
+            assert _get(run, "/healthz")[0] == 200
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection(("127.0.0.1", urlsplit(run.address).port), 1)
+    except OutputError as error:
+        pytest.skip(str(error))
+
+
+def test_an_address_that_is_taken_is_an_error_that_says_so() -> None:
+    with _serving() as (run, _, _):
+        taken = urlsplit(run.address).netloc
+        with pytest.raises(OutputError, match=f"--control {taken}: .*another port"), _serving(taken):
+            pass
+        assert len(running_runs()) == 1, "the first one goes on"
+
+
+def test_where_no_port_is_asked_for_a_second_run_takes_another_one() -> None:
+    with ExitStack() as opened:
+        for _ in range(2):
+            opened.enter_context(control_server(ControlConfig("auto"), FakeControls(), PreviewStream(), "scene"))
+
+
+def _read_pictures(viewer: socket.socket, count: int) -> None:
+    seen = b""
+    while seen.count(b"--rtsod-picture") < count:
+        chunk = viewer.recv(65536)
+        assert chunk
+        seen += chunk
+
+
+def test_slow_and_killed_viewers_delay_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three viewers read nothing, one of them dies, and a fourth one sees pictures as ever."""
+    noise = composited(image=np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8))
+    encoders: set[str] = set()
+
+    def encode(picture: Composited) -> bytes:
+        encoders.add(threading.current_thread().name)
+        return jpeg_of(picture)
+
+    monkeypatch.setattr("rtsod.control.preview.jpeg_of", encode)
+    with _serving() as (run, _, preview), ExitStack() as opened:
+        slow = [opened.enter_context(_viewer(run)) for _ in range(3)]
+        ended = threading.Event()
+
+        def compose() -> None:
+            while not ended.wait(0.002):
+                preview.write(noise)
+
+        compositor = threading.Thread(target=compose)
+        compositor.start()
+        try:
+            reading = opened.enter_context(_viewer(run))
+            _read_pictures(reading, 3)
+            slow.pop().close()
+            _read_pictures(reading, 8)
+            assert _get(run, "/healthz")[0] == 200
+        finally:
+            ended.set()
+            compositor.join()
+        assert encoders == {"rtsod-page-encoder"}, "the compositor's thread encodes nothing"
+
+
+def test_the_server_ends_soon_with_viewers_that_read_and_viewers_that_do_not() -> None:
+    with ExitStack() as opened:
+        controls, preview = FakeControls(), PreviewStream()
+        with control_server(ControlConfig("0"), controls, preview, "scene"), showing(controls, preview):
+            (run,) = running_runs()
+            for path in ("/api/v1/preview.mjpg", "/api/v1/preview.mjpg", "/api/v1/events"):
+                assert opened.enter_context(_viewer(run, path)).recv(1) == b"H"
+        assert not [thread for thread in threading.enumerate() if thread.name == "rtsod-control"]
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", urlsplit(run.address).port), 1)
+
+
+def test_more_viewers_than_there_are_places_are_told_so() -> None:
+    with _serving() as (run, controls, preview), ExitStack() as opened, showing(controls, preview):
+        for _ in range(6):
+            _read_pictures(opened.enter_context(_viewer(run)), 1)
+        with _viewer(run) as refused:
+            assert refused.recv(100).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_header_without_end_is_not_read_forever() -> None:
+    with _serving() as (run, _, _):
+        address = urlsplit(run.address)
+        with socket.create_connection((address.hostname, address.port), 10) as sender:
+            sender.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 65536)
+            assert sender.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert _get(run, "/healthz")[0] == 200
+
+
+def test_files_of_runs_that_are_gone_are_deleted(runtime: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    with announced(RunningRun(process.pid, "http://127.0.0.1:1", "0", "gone")) as file:
+        (file.parent / "run-7.json").write_text("{")
+        (file.parent / "run-8.json").write_text(json.dumps({"pid": 9, "address": "", "token": "", "source": ""}))
+        assert running_runs() == []
+        assert list(file.parent.iterdir()) == []
