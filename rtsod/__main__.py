@@ -29,6 +29,7 @@ examples:
 COMMANDS: Final = {
     "run": "replace the background of a camera, a video or photographs",
     "config": "check and show rtsod.toml, the file of options and profiles",
+    "ctl": "change a run while it goes on: background, slate, camera",
     "devices": "list cameras and virtual cameras",
     "doctor": "check this machine and explain how to fix what is wrong",
     "service": "start a run at every login, and keep it alive",
@@ -76,6 +77,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import config
 
             return config.main(arguments)
+        case "ctl":
+            from rtsod.cli import ctl
+
+            return ctl.main(arguments)
         case "devices":
             from rtsod.cli import devices
 

@@ -12,6 +12,7 @@
     ├── EngineError         5   inference cannot start, or failed; memory or threads are short
     │   └── EngineUnavailable   the engine, device or precision is not available on this machine
     ├── OutputError         6   an output cannot be opened or written
+    ├── NotRunning          7   no run can be controlled, or it does not answer
     └── MaskError           -   one mask is unusable: a slate replaces its frame, and the run goes on
         └── MaskWithheld        nor are the masks before it, because their network is out of its depth
 
@@ -40,6 +41,7 @@ class ExitCode(IntEnum):
     WEIGHTS = 4
     ENGINE = 5
     OUTPUT = 6
+    NOT_RUNNING = 7
     INTERNAL = 70
     """A bug in rtsod."""
     HUNG_UP = 129
@@ -103,6 +105,12 @@ class OutputError(RtsodError):
     """An output cannot be opened or written."""
 
     exit_code = ExitCode.OUTPUT
+
+
+class NotRunning(RtsodError):
+    """``rtsod ctl`` finds no run that can be controlled, or it does not answer."""
+
+    exit_code = ExitCode.NOT_RUNNING
 
 
 class MaskError(RtsodError):

@@ -21,8 +21,10 @@ EXTRAS = (
     "psutil",
     "pycuda",
     "pyvirtualcam",
+    "starlette",
     "tensorrt",
     "tensorrt_rtx",
+    "uvicorn",
 )
 """Libraries that ``pip install rtsod`` does not install."""
 ENGINES = ("openvino", "openvino_telemetry", "torch")

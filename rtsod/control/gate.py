@@ -31,7 +31,8 @@ PUBLIC: Final = frozenset({("GET", "/"), ("GET", "/page.css"), ("GET", "/page.js
 """What needs no secret. None of it shows anything of the run."""
 _CONTENT_SECURITY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
 )
 _HEADERS: Final = tuple(
     (name.encode(), value.encode())

@@ -12,6 +12,7 @@ from rtsod.backends.torch.installed import TorchBuild
 from rtsod.cli.run import config_from, parser
 from rtsod.config import (
     AppConfig,
+    ControlConfig,
     EngineConfig,
     OutputConfig,
     PictureConfig,
@@ -51,6 +52,8 @@ def test_no_option_is_the_default_configuration() -> None:
             OutputConfig(True, "auto", False, (Path("a.mp4"), Path("b.mkv")), (Path("m"),)),
         ),
         ("--no-preview --virtual-camera /dev/video9 --on-demand", OutputConfig(False, "/dev/video9", True)),
+        ("--control", ControlConfig("auto")),
+        ("--control [::1]:9000 --open --control-may-reveal", ControlConfig("[::1]:9000", True, True)),
         (
             "--sync tracked --mask-every 3 --duration 2 --max-frames 9 --max-mask-age 0.5 --stats s.json --verbose",
             RunConfig("tracked", 3, 2.0, 9, 0.5, Path("s.json"), True),
@@ -64,6 +67,12 @@ def test_each_option_reaches_its_field(line: str, part: Any) -> None:
     expected = {field.name: getattr(AppConfig(), field.name) for field in fields(config)}
     expected[next(name for name, default in expected.items() if type(default) is type(part))] = part
     assert changed == expected
+
+
+@pytest.mark.parametrize("option", ["--open", "--control-may-reveal"])
+def test_what_is_about_the_page_needs_the_page(option: str) -> None:
+    with pytest.raises(UsageError, match=f"^{option}: .*--control"):
+        _config(option)
 
 
 @pytest.mark.parametrize("option", ["--size 1280x720", "--fps 30", "--seed 0"])

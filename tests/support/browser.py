@@ -21,7 +21,7 @@ import numpy as np
 from rtsod.frames import Image
 
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
-TIMEOUT_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 20.0
 
 
 def chromium() -> str | None:
@@ -40,7 +40,8 @@ class Page:
         self._session: str | None = None
         self.errors: list[str] = []
         """What the page complained about: exceptions, and what its content security policy forbade."""
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "DOM"):
@@ -133,6 +134,12 @@ class Page:
         assert image is not None
         return np.asarray(image, np.uint8)
 
+    def close(self) -> None:
+        """Close the pipes of a browser that has ended."""
+        self._reader.join()
+        self._commands.close()
+        self._answers.close()
+
     def _read(self) -> None:
         buffer = b""
         while chunk := self._answers.read1(1 << 16):
@@ -143,8 +150,10 @@ class Page:
                     self._waiting.pop(number).put(message)
                 elif message["method"] == "Runtime.exceptionThrown":
                     self.errors.append(str(message["params"]["exceptionDetails"]))
-                elif message["method"] == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":
-                    self.errors.append(message["params"]["entry"]["text"])
+                elif message["method"] == "Log.entryAdded":
+                    entry = message["params"]["entry"]
+                    if entry["level"] == "error" and entry["source"] != "network":  # a refusal is an answer
+                        self.errors.append(entry["text"])
 
 
 @contextmanager
@@ -168,8 +177,12 @@ def browser(folder: Path) -> Iterator[Page]:
     )
     os.close(commands_out)
     os.close(answers_in)
+    page = None
     try:
-        yield Page(commands_in, answers_out)
+        page = Page(commands_in, answers_out)
+        yield page
     finally:
         process.kill()
         process.wait()
+        if page is not None:
+            page.close()

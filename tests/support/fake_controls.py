@@ -37,6 +37,7 @@ class FakeControls:
         self.stopped = threading.Event()
         self.calls: list[str] = []
         self.uploads: dict[str, Image] = {}
+        self.labels: dict[str, str] = {}
         self.saved: dict[str, LiveSettings] = {}
         self.source_name = "drawn scene"
         self.before: Callable[[], None] = lambda: None
@@ -76,15 +77,15 @@ class FakeControls:
         self.stopped.set()
 
     def backgrounds(self) -> tuple[Choice, ...]:
-        names = ["beach", "office", *self.uploads]
-        return tuple(Choice(name, name.capitalize(), "picture") for name in names)
+        labels = {"beach": "Beach", "office": "Office", **self.labels}
+        return tuple(Choice(id, label, "picture") for id, label in labels.items())
 
     def thumbnail(self, id: str) -> Image:
         return self.uploads[id] if id in self.uploads else np.full((90, 160, 3), COLOURS[id], np.uint8)
 
     def add_background(self, picture: Image, name: str) -> Choice:
         id = f"upload-{len(self.uploads)}"
-        self.uploads[id] = picture
+        self.uploads[id], self.labels[id] = picture, name
         return Choice(id, name, "picture")
 
     def sources(self) -> tuple[Choice, ...]:

@@ -1,0 +1,242 @@
+"""The page in a real browser: what is clicked arrives, and what the screen shows is what the outputs show."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette", reason="the extra control is not installed")
+
+from rtsod.config import ControlConfig
+from rtsod.control.preview import PreviewStream
+from rtsod.control.running import running_runs
+from rtsod.control.server import control_server
+from tests.support.browser import Page, browser, chromium
+from tests.support.fake_controls import COLOURS, HOSTILE, SLATE, SUBJECT, FakeControls, showing
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")
+OPEN = "document.body.dataset.page === 'open' && document.querySelectorAll('.tile').length > 5"
+
+
+@dataclass
+class Shown:
+    """A page that is signed in, and the run behind it."""
+
+    page: Page
+    controls: FakeControls
+    link: str
+
+    def colours(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What the picture shows now, on the screen: left of its middle above, and lower right; BGR."""
+        image = self.page.screenshot("#picture")
+        height, width = image.shape[:2]
+        return tuple(
+            tuple(int(level) for level in np.median(image[rows, columns], (0, 1)))
+            for rows, columns in (
+                (slice(height // 8, height // 4), slice(width // 3, width // 2)),
+                (slice(height * 6 // 10, height * 8 // 10), slice(width * 8 // 10, width * 9 // 10)),
+            )
+        )  # type: ignore[return-value]
+
+    def wait_for(self, background: tuple[int, ...], subject: tuple[int, ...]) -> None:
+        """Wait until the screen shows these colours."""
+        for _ in range(200):
+            if all(
+                abs(seen - wanted) <= 6
+                for colour, expected in zip(self.colours(), (background, subject), strict=True)
+                for seen, wanted in zip(colour, expected, strict=True)
+            ):
+                return
+        pytest.fail(f"the page shows {self.colours()}, not {background}, {subject}; it says {self.said()}")
+
+    def said(self) -> str:
+        return str(
+            self.page.run("document.getElementById('said').innerText + document.getElementById('alert').innerText")
+        )
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser(tmp_path_factory.mktemp("browser")) as page:
+        yield page
+
+
+@pytest.fixture(params=[True], ids=[""])
+def shown(
+    request: pytest.FixtureRequest, program: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shown]:
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    controls, preview = FakeControls(may_reveal=request.param), PreviewStream()
+    config = ControlConfig("0", may_reveal=request.param)
+    with control_server(config, controls, preview, "scene") as link, showing(controls, preview):
+        program.size(1280, 900)
+        program.open(link)
+        program.wait(OPEN)
+        yield Shown(program, controls, link)
+        errors, program.errors = program.errors, []
+        program.open("about:blank")
+    assert errors == []
+
+
+locked = pytest.mark.parametrize("shown", [False], indirect=True)
+
+
+def test_the_page_changes_what_the_outputs_show(shown: Shown, tmp_path: Path) -> None:
+    page, controls = shown.page, shown.controls
+    shown.wait_for(COLOURS["blur"], SUBJECT["scene"])
+
+    page.click("button[value=beach]")
+    shown.wait_for(COLOURS["beach"], SUBJECT["scene"])
+    page.wait("document.querySelector('button[value=beach]').ariaPressed === 'true'")
+
+    page.click("#slate")
+    shown.wait_for(SLATE, SLATE)
+    assert page.run("document.getElementById('status').innerText") == "Slate"
+    page.press("p")
+    shown.wait_for(COLOURS["beach"], SUBJECT["scene"])
+
+    picture = tmp_path / "my holiday <b>.png"
+    cv2.imwrite(str(picture), np.full((90, 160, 3), (90, 200, 20), np.uint8))
+    page.choose_file("#upload", picture)
+    shown.wait_for((90, 200, 20), SUBJECT["scene"])
+    page.wait("[...document.querySelectorAll('.tile span')].some(e => e.textContent === 'my holiday <b>')")
+
+    page.click("#profile-name")
+    page.type("desk")
+    page.press("Enter")
+    page.wait("document.querySelector('#profiles button[value=desk]')")
+    page.click("button[value=office]")
+    shown.wait_for(COLOURS["office"], SUBJECT["scene"])
+    page.click("#profiles button[value=desk]")
+    shown.wait_for((90, 200, 20), SUBJECT["scene"])
+
+    page.run("document.getElementById('cameras').value = '2'; markCamera()")
+    page.click("#use-camera")
+    shown.wait_for((90, 200, 20), SUBJECT["2"])
+    assert page.run("document.querySelector('#cameras option[value=\"2\"]').textContent") == HOSTILE
+    assert page.run("document.title") == "rtsod", "the camera's name ran as a script"
+    assert controls.settings.source == "2"
+
+
+def test_everything_can_be_done_with_the_keyboard(shown: Shown) -> None:
+    page, controls = shown.page, shown.controls
+    page.press("b")
+    page.wait("state.settings.background.startsWith('#')")
+    page.press("m")
+    page.wait("state.settings.mirror")
+    page.run("document.getElementById('mirror').focus()")
+    page.press(" ")
+    page.wait("!state.settings.mirror")
+    page.run("document.getElementById('slate').focus()")
+    page.press("Enter")
+    page.wait("state.paused")
+    assert controls.paused
+    page.click("#keys")
+    page.press("p")
+    page.run("new Promise(done => setTimeout(done, 50))")
+    assert controls.paused, "shortcuts are off"
+
+
+def test_each_control_has_a_name_and_a_role_for_screen_readers(shown: Shown) -> None:
+    nodes = shown.page.send("Accessibility.getFullAXTree")["nodes"]
+    names = {(node["role"]["value"], node["name"]["value"]) for node in nodes if not node["ignored"] and "name" in node}
+    expected = {
+        ("button", "Slate"), ("switch", "Mirror"), ("switch", "Stay with one subject"), ("slider", "Blur"),
+        ("combobox", "Edges"), ("combobox", "Camera"), ("button", "beach"), ("image", "What the outputs show now"),
+        ("textbox", "Name of a new profile"), ("main", ""), ("group", "Background"),
+    }  # fmt: skip
+    assert {(role, name.lower().strip()) for role, name in expected} <= {
+        (role, name.lower().strip()) for role, name in names
+    }
+    interactive = {"button", "switch", "slider", "combobox", "textbox", "ColorWell", "checkbox"}
+    assert not [role for role, name in names if role in interactive and not name.strip()]
+
+
+def test_nothing_is_cut_off_and_the_red_slate_button_is_always_visible(shown: Shown) -> None:
+    page = shown.page
+    for width, dark in itertools.product((320, 360, 768, 1280), (False, True)):
+        page.size(width, 640, dark=dark)
+        assert page.run("document.documentElement.scrollWidth") == width
+        for place in ("0", "document.body.scrollHeight"):
+            page.run(f"scrollTo(0, {place})")
+            left, top, right, bottom = page.run(
+                "(() => { const b = document.getElementById('slate').getBoundingClientRect();"
+                " return [b.left, b.top, b.right, b.bottom]; })()"
+            )
+            assert 0 <= left < right <= width
+            assert 0 <= top < bottom <= 640
+        screen = page.screenshot()
+        blue, green, red = screen[int(top) + 6, int(left) + 30]
+        assert red > 150 > 100 > max(blue, green), "it is red"
+        assert (screen[90, 2].mean() < 60) == dark
+
+
+@locked
+def test_what_is_locked_says_so_and_stays_shut(shown: Shown) -> None:
+    page = shown.page
+    page.wait("document.querySelector('button[value=none]').disabled && document.getElementById('cameras').disabled")
+    assert "--control-may-reveal" in page.run("document.getElementById('reveal-note').innerText")
+    page.run("change({background: 'none'})")
+    page.wait("document.getElementById('alert').innerText.includes('--control-may-reveal')")
+    assert shown.controls.settings.background == "blur"
+
+
+def test_a_refusal_is_said_and_the_page_shows_what_still_runs(shown: Shown) -> None:
+    page = shown.page
+    page.run("ask('POST', '/api/v1/source', {id: 'broken'}).catch(() => {})")
+    page.run("document.getElementById('cameras').value = 'broken'; markCamera()")
+    page.click("#use-camera")
+    page.wait("document.getElementById('alert').innerText.includes('cannot be opened')")
+    assert "hunter2" not in shown.said()
+    assert page.run("state.settings.source") == "scene"
+
+
+def test_a_used_link_signs_nobody_in_and_a_page_without_a_session_shows_nothing(shown: Shown) -> None:
+    page = shown.page
+    page.run("localStorage.clear()")
+    page.send("Network.clearBrowserCookies")
+    page.open("about:blank")
+    page.open(shown.link)
+    page.wait("document.body.dataset.page === 'closed'")
+    assert "link" in page.run("document.getElementById('closed-title').innerText")
+    assert not page.run("document.getElementById('picture').src")
+    assert page.run("location.hash") == "", "the code does not stay in the address"
+
+
+def test_a_link_for_viewing_shows_the_picture_alone(shown: Shown) -> None:
+    (run,), page = running_runs(), shown.page
+    connection = HTTPConnection(run.address.removeprefix("http://"), timeout=10)
+    headers = {"Authorization": f"Bearer {run.token}", "Content-Type": "application/json", "X-Rtsod": "1"}
+    connection.request("POST", "/api/v1/link", json.dumps({"role": "view"}), headers)
+    link = json.loads(connection.getresponse().read())["link"]
+    connection.close()
+    page.open("about:blank")
+    page.open(link)
+    page.wait("document.body.dataset.page === 'open' && document.getElementById('picture').naturalWidth")
+    shown.wait_for(COLOURS["blur"], SUBJECT["scene"])
+    assert page.run("document.getElementById('slate').getBoundingClientRect().height") == 0
+    page.press("p")
+    page.run("toggleSlate()")
+    page.wait("document.getElementById('alert').innerText.includes('changes nothing')")
+    assert not shown.controls.paused
+
+
+def test_a_hidden_page_is_sent_nothing(shown: Shown) -> None:
+    page = shown.page
+    page.run(
+        "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.wait("events === null && !document.getElementById('picture').getAttribute('src')")
+    page.run("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait("events !== null")
+    shown.wait_for(COLOURS["blur"], SUBJECT["scene"])
