@@ -46,6 +46,10 @@ HOMES = {
     "rtsod.training.report_plots": "matplotlib",
     "rtsod.training.processes": "accelerate",
     "rtsod.learning.course": "accelerate",  # in a process of its own
+    "rtsod.control.gate": "starlette",
+    "rtsod.control.routes": "starlette",
+    "rtsod.control.server": "uvicorn",
+    "rtsod.control.streams": "starlette",
 }
 """Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""
 

@@ -23,14 +23,14 @@ Change a run while it goes on. The run must have been started with --control.
 _EPILOG: Final = """\
 actions:
   state                  what the run shows, and how fast (--json: everything)
-  background [BG]        a name of the list, blur, blur:SIGMA, #RRGGBB, transparent,
-                         none, next, or a picture's file; without BG: the list
+  background [BG]        a name of the list, blur, blur:SIGMA, #RRGGBB, none,
+                         transparent, next, or a file; without BG: the list
   blur SIGMA             the same as background blur:SIGMA
   mirror [on|off]        without a word: the other way round
   pause                  show the slate; --toggle: or the picture again
   resume                 show the picture again
   source [CAMERA]        without a name: the list
-  profile [NAME]         apply one; --save: keep what runs now under that name
+  profile [NAME]         apply one; --save: keep what runs now as NAME
   reload                 read rtsod.toml again, all of it or nothing
   link                   a new link to the page; --view: to the picture alone
   quit                   end the run
@@ -43,8 +43,9 @@ examples:
   rtsod ctl --run all pause                      whatever runs
 
 exit codes:
-  0 done   2 usage, or refused   3 the source or file cannot be opened   6 output
-  7 nothing runs with --control, or it does not answer   70 internal error
+  0 done   2 usage, or refused   3 the source or a file cannot be opened
+  6 output   7 nothing runs with --control, or it does not answer
+  70 internal error
   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
 """
 _Action: TypeAlias = Callable[[RunClient, argparse.Namespace], str | None]
@@ -80,7 +81,7 @@ def _parser() -> Parser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("action", choices=_ACTIONS, metavar="ACTION", help="see below")
+    parser.add_argument("action", metavar="ACTION", help="see below")
     parser.add_argument("value", nargs="?", metavar="VALUE", help="what the action takes")
     parser.add_argument("--run", metavar="PID", help="which run, if there are several; all: each of them")
     parser.add_argument("--json", action="store_true", help="with state: print everything, for programs")
@@ -93,6 +94,8 @@ def _parser() -> Parser:
 def _check(options: argparse.Namespace) -> None:
     """Refuse what an action does not take, before anything is asked."""
     action, value = options.action, options.value
+    if action not in _ACTIONS:
+        raise UsageError(f"{action}: is no action: choose from {', '.join(_ACTIONS)}")
     for option, taker in (("json", "state"), ("toggle", "pause"), ("save", "profile"), ("view", "link")):
         if getattr(options, option) and action != taker:
             raise UsageError(f"--{option}: is for {taker}, not for {action}")

@@ -122,7 +122,7 @@ def test_links(controls: FakeControls, capsys: pytest.CaptureFixture[str]) -> No
         (["state", "now"], ExitCode.USAGE, "takes no value"),
         (["pause", "--json"], ExitCode.USAGE, "--json: is for state"),
         (["profile", "--save"], ExitCode.USAGE, "a name"),
-        (["dance"], ExitCode.USAGE, "invalid choice"),
+        (["dance"], ExitCode.USAGE, "choose from state, background"),
         (["--run", "1", "state"], ExitCode.NOT_RUNNING, "none of those that run"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

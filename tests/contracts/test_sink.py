@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from rtsod.control.preview import PreviewStream
 from rtsod.frames import Frame, Image
 from rtsod.interfaces import Sink
 from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, QueuedSink, VideoFileSink, VirtualCameraSink
@@ -74,8 +75,9 @@ MAKERS: dict[str, Callable[[Path, FakeDevice], Sink]] = {
     "mp4-queued": lambda folder, device: QueuedSink(_video(".mp4", of_live_input=True)(folder, device), patience=60.0),
     "mov-queued": lambda folder, device: QueuedSink(_video(".mov", of_live_input=True)(folder, device), patience=60.0),
     "virtual-camera": _virtual_camera,
+    "control page": lambda folder, device: PreviewStream(),
 }
-LIVE = {"null-live", "preview", "virtual-camera"}
+LIVE = {"control page", "null-live", "preview", "virtual-camera"}
 
 
 @pytest.fixture(params=MAKERS)
