@@ -12,14 +12,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
 
 from rtsod.config import ControlConfig
 from rtsod.control.access import DELAY_SECONDS, FREE_FAILURES, MAX_SESSIONS, Access, Role
-from rtsod.control.gate import METHODS, PUBLIC
+from rtsod.control.gate import CALLER, METHODS, PUBLIC, Gate
 from rtsod.control.openapi import OPERATIONS
 from rtsod.control.uploads import MAX_BYTES, display_name
 from rtsod.errors import UsageError
 from tests.control.conftest import HOST, JSON, ORIGIN, PORT, Client, client_of
+from tests.support.asgi import request
 from tests.support.fake_controls import HOSTILE
 
 ROUTES = sorted(OPERATIONS)
@@ -476,3 +480,56 @@ def test_r13_a_browser_ends_no_run_and_makes_no_links(client: Client) -> None:
 
 def test_the_gate_lets_only_known_methods_through() -> None:
     assert {method for method, _ in ROUTES} == set(METHODS)
+
+
+# All of them at once
+
+_GOOD = {
+    "Host": HOST[1], "Origin": ORIGIN[1], "Content-Type": JSON[1], "Cookie": "{cookie}", "X-Rtsod": "{key}",
+    "Sec-Fetch-Site": "same-origin",
+}  # fmt: skip
+_CHANGES = st.dictionaries(
+    st.sampled_from([*_GOOD, "Authorization", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Forwarded-Host"]),
+    st.sampled_from(
+        [None, HOST[1], ORIGIN[1], "null", "evil.example", "cross-site", "navigate", "document", "1", "{cookie}",
+         "Bearer 0", "{key}", "Bearer {key}", ""]
+    ),
+    max_size=3,
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from([*METHODS, "PUT", "DELETE", "HEAD", "OPTIONS"]),
+    st.sampled_from([path for _, path in ROUTES]),
+    _CHANGES,
+)
+def test_only_our_page_and_the_token_change_anything(method: str, path: str, changes: dict[str, str | None]) -> None:
+    """However the headers of a good request are changed, it passes only if what counts is as it was."""
+    access, passed = Access(), []
+    login = access.redeem(access.new_code())
+    assert login is not None
+    secrets = {"{cookie}": f"rtsod-{PORT}={login.cookie}", "{key}": login.key, "Bearer {key}": f"Bearer {login.key}"}
+    drawn = {name: value for name, value in {**_GOOD, **changes}.items() if value is not None}
+    headers = {name: secrets.get(value, value) for name, value in drawn.items()}
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        passed.append(scope[CALLER])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def no_wait(seconds: float) -> None: ...
+
+    answer = request(Gate(route, access, PORT, sleep=no_wait), method, path, headers.items())
+    assert (answer.status == 200) == bool(passed)
+    if not passed:
+        assert changes or method not in METHODS, "a good request passes"
+        return
+    assert headers.get("Host") == HOST[1]
+    assert method in METHODS
+    signed_in = drawn.get("Cookie") == "{cookie}" and not headers.get("Authorization")
+    assert signed_in or (method, path) in PUBLIC
+    if method != "GET":
+        assert headers.get("Origin") == ORIGIN[1]
+        assert headers.get("Content-Type") == JSON[1]
+        assert headers.get("X-Rtsod")
+        assert drawn.get("X-Rtsod") == "{key}" or (method, path) in PUBLIC

@@ -144,7 +144,7 @@ const TREATMENTS = [
   { id: "blur", label: "Blur", paint: "blur" },
   { id: "#", label: "Colour", paint: "colour" },
   { id: "transparent", label: "Transparent", paint: "transparent" },
-  { id: "none", label: "Your own room", paint: "none" },
+  { id: "none", label: "Your room", paint: "none" },
 ];
 
 async function loadBackgrounds() {
