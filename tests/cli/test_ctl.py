@@ -25,18 +25,27 @@ from tests.support.fake_controls import HOSTILE, FakeControls
 
 
 @pytest.fixture(autouse=True)
-def _runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "runtime").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("http_proxy", "http://proxy.example:1")
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeControls, Path]]:
+    folder, controls = tmp_path_factory.mktemp("runtime"), FakeControls()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        with control_server(ControlConfig("0"), controls, PreviewStream(), "scene"):
+            yield controls, folder
+
+
 @pytest.fixture
-def controls() -> Iterator[FakeControls]:
-    controls = FakeControls()
-    with control_server(ControlConfig("0"), controls, PreviewStream(), "scene"):
-        yield controls
+def controls(served: tuple[FakeControls, Path], monkeypatch: pytest.MonkeyPatch) -> FakeControls:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(served[1]))
+    served[0].reset()
+    return served[0]
 
 
 def _said(capsys: pytest.CaptureFixture[str], *arguments: str, code: ExitCode = ExitCode.DONE) -> str:

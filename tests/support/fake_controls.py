@@ -31,9 +31,15 @@ class FakeControls:
     """Keeps what it is told, and refuses what shows more of the room."""
 
     def __init__(self, *, may_reveal: bool = True) -> None:
+        self._revision = 0
+        self._changed = threading.Condition()
+        self.may_reveal = may_reveal
+        self.reset()
+
+    def reset(self) -> None:
+        """As it was at the start."""
         self.settings = LiveSettings("blur", False, "auto", False, False, "scene")
         self.paused = False
-        self.may_reveal = may_reveal
         self.stopped = threading.Event()
         self.calls: list[str] = []
         self.uploads: dict[str, Image] = {}
@@ -41,8 +47,6 @@ class FakeControls:
         self.saved: dict[str, LiveSettings] = {}
         self.source_name = "drawn scene"
         self.before: Callable[[], None] = lambda: None
-        self._revision = 0
-        self._changed = threading.Condition()
 
     def state(self) -> LiveState:
         engine = EngineInfo("openvino", "lite", "int8", "CPU (a processor)", 320, "none")
