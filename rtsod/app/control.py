@@ -1,0 +1,56 @@
+"""Serves the control page beside a run, if that was asked for. Nothing of it is imported otherwise."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rtsod.config import ControlConfig
+from rtsod.interfaces import Sink
+from rtsod.live import LiveControls
+from rtsod.progress import Notify
+
+
+@contextmanager
+def served(
+    config: ControlConfig,
+    controls: LiveControls,
+    sinks: Sequence[Sink],
+    source: str,
+    notify: Notify,
+    *,
+    browse: Callable[[str], bool] = webbrowser.open,
+) -> Iterator[None]:
+    """Serve the page until the end of the block, if the configuration says so.
+
+    Args:
+        config: where, and whether to open a browser.
+        controls: of the run.
+        sinks: of the run; one of them shows its pictures to the page.
+        source: what the run shows, for ``rtsod ctl``.
+        notify: is told the link.
+        browse: opens a browser, and says whether there is one.
+
+    Raises:
+        OutputError: the address is taken, or cannot be listened at.
+    """
+    if config.address is None:
+        yield
+        return
+    from rtsod.control.preview import PreviewStream
+    from rtsod.control.server import control_server
+
+    preview = next(sink for sink in sinks if isinstance(sink, PreviewStream))
+    with control_server(config, controls, preview, source) as link:
+        notify(f"control: {link} (works once; rtsod ctl link makes another one)")
+        if config.open_page:
+            threading.Thread(target=_open, args=(link, browse, notify), name="rtsod-browser", daemon=True).start()
+        yield
+
+
+def _open(link: str, browse: Callable[[str], bool], notify: Notify) -> None:
+    """Open the browser, which may take seconds, or may be one for terminals that only ends when it is left."""
+    if not browse(link):
+        notify("control: there is no browser to open the page in: open the link yourself")
