@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +23,7 @@ def served(
     source: str,
     notify: Notify,
     *,
+    terminal: bool,
     browse: Callable[[str], bool] = webbrowser.open,
 ) -> Iterator[None]:
     """Serve the page until the end of the block, if the configuration says so.
@@ -31,6 +34,7 @@ def served(
         sinks: of the run; one of them shows its pictures to the page.
         source: what the run shows, for ``rtsod ctl``.
         notify: is told the link.
+        terminal: whether a person reads that. What else collects such lines must not keep a way in.
         browse: opens a browser, and says whether there is one.
 
     Raises:
@@ -44,13 +48,17 @@ def served(
 
     preview = next(sink for sink in sinks if isinstance(sink, PreviewStream))
     with control_server(config, controls, preview, source) as link:
-        notify(f"control: {link} (works once; rtsod ctl link makes another one)")
+        if terminal:
+            notify(f"control: {link} (works once; rtsod ctl link makes another one)")
+        else:
+            notify(f"control: {link.partition('/#')[0]} (rtsod ctl link makes a link to the page)")
         if config.open_page:
             threading.Thread(target=_open, args=(link, browse, notify), name="rtsod-browser", daemon=True).start()
         yield
 
 
 def _open(link: str, browse: Callable[[str], bool], notify: Notify) -> None:
-    """Open the browser, which may take seconds, or may be one for terminals that only ends when it is left."""
-    if not browse(link):
+    """Open the browser, which may take seconds. Without a desktop it would be one that takes over the terminal."""
+    desktop = sys.platform != "linux" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    if not (desktop and browse(link)):
         notify("control: there is no browser to open the page in: open the link yourself")

@@ -96,10 +96,12 @@ class PreviewStream:
     async def parts(self) -> AsyncIterator[bytes]:
         """The pictures as the parts of a ``multipart/x-mixed-replace`` body, until the sink is closed."""
         self.viewers += 1
+        boundary = f"--{BOUNDARY}\r\n".encode()
         try:
+            yield boundary
             while (jpeg := await self.next_picture()) is not None:
-                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                yield head.encode() + jpeg + b"\r\n"
+                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                yield head.encode() + jpeg + b"\r\n" + boundary  # browsers show a part once they see where it ends
         finally:
             self.viewers -= 1
 

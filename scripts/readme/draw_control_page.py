@@ -32,7 +32,10 @@ COMMAND: Final = (
 START_SECONDS: Final = 60.0
 """How long the network may take to open, the first time."""
 SETTLED: Final = "state.numbers.composited > 90 && document.getElementById('picture').naturalWidth > 0"
-OPEN: Final = "document.body.dataset.page === 'open' && [...document.images].every(image => image.complete)"
+OPEN: Final = (
+    "document.querySelectorAll('.tile img').length"
+    " && [...document.querySelectorAll('.tile img')].every(image => image.complete)"
+)
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def test_where_no_port_is_asked_for_a_second_run_takes_another_one() -> None:
 
 def _read_pictures(viewer: socket.socket, count: int) -> None:
     seen = b""
-    while seen.count(b"--rtsod-picture") < count:
+    while seen.count(b"image/jpeg") < count:
         chunk = viewer.recv(65536)
         assert chunk
         seen += chunk

@@ -166,7 +166,6 @@ function tile({ id, label, paint }) {
   else {
     picture.src = `/api/v1/backgrounds/${encodeURIComponent(id)}/thumb`;
     picture.alt = "";
-    picture.loading = "lazy";
   }
   const name = document.createElement("span");
   name.textContent = label;
