@@ -53,11 +53,11 @@ def served(
         else:
             notify(f"control: {link.partition('/#')[0]} (rtsod ctl link makes a link to the page)")
         if config.open_page:
-            threading.Thread(target=_open, args=(link, browse, notify), name="rtsod-browser", daemon=True).start()
+            threading.Thread(target=open_page, args=(link, browse, notify), name="rtsod-browser", daemon=True).start()
         yield
 
 
-def _open(link: str, browse: Callable[[str], bool], notify: Notify) -> None:
+def open_page(link: str, browse: Callable[[str], bool], notify: Notify) -> None:
     """Open the browser, which may take seconds. Without a desktop it would be one that takes over the terminal."""
     desktop = sys.platform != "linux" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if not (desktop and browse(link)):

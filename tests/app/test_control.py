@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import queue
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from rtsod.app.control import open_page, served
+from rtsod.config import ControlConfig
+from rtsod.control.preview import PreviewStream
 from tests.support.architecture import ROOT
+from tests.support.fake_controls import FakeControls
 
 _WATCHED = """
 import sys
@@ -31,3 +38,35 @@ def test_without_control_no_socket_listens_and_no_server_is_imported(tmp_path: P
         timeout=120,
     )
     assert done.stdout == "0 [] []\n", done.stderr
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_link_is_shown_to_a_person_and_kept_out_of_logs(
+    terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("starlette", reason="the extra control is not installed")
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("DISPLAY", ":0")
+    lines: list[str] = []
+    opened: queue.Queue[str] = queue.Queue()
+
+    def browse(link: str) -> bool:
+        opened.put(link)
+        return True
+
+    config = ControlConfig("0", open_page=True)
+    with served(config, FakeControls(), [PreviewStream()], "scene", lines.append, terminal=terminal, browse=browse):
+        link = opened.get(timeout=10)
+    assert "/#control=" in link
+    assert (link in lines[0]) == terminal
+    assert ("#control=" in lines[0]) == terminal
+
+
+def test_without_a_desktop_no_browser_takes_over_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    lines: list[str] = []
+    open_page("http://127.0.0.1:1/", lambda link: pytest.fail("opened"), lines.append)
+    assert len(lines) == 1
