@@ -331,7 +331,7 @@ class ControlConfig:
     open_page: bool = False
     """Open the page in a browser."""
     may_reveal: bool = False
-    """Let the page and ``rtsod ctl`` show more of the room than the run was started with."""
+    """Let the page and ``rtsod ctl`` show more of the room than what is shown at that moment."""
 
     def __post_init__(self) -> None:
         if self.address is None:

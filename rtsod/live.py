@@ -74,6 +74,10 @@ class LiveState:
     """What failed, recovered or changed last."""
     profile: str | None
     """The profile that was applied last; None if none was, or something was changed since."""
+    background_id: str
+    """The background as whoever asks from elsewhere names it: a choice's ``id``, or a value that names no file."""
+    source_id: str
+    """The source's choice, in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,7 @@ def reveals(old: LiveSettings, new: LiveSettings) -> str | None:
         new: what is asked for.
     """
     if _openness(new.background) > _openness(old.background):
-        return f"--bg {new.background} shows more of the room than --bg {old.background}"
+        return f"--bg {new.background} shows more of the room than what is shown now"
     if new.source != old.source:
         return "another source shows another picture"
     if old.subject_lock and not new.subject_lock:

@@ -46,6 +46,7 @@ HOMES = {
     "rtsod.training.report_plots": "matplotlib",
     "rtsod.training.processes": "accelerate",
     "rtsod.learning.course": "accelerate",  # in a process of its own
+    "rtsod.control.answers": "starlette",
     "rtsod.control.gate": "starlette",
     "rtsod.control.routes": "starlette",
     "rtsod.control.server": "uvicorn",

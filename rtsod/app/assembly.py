@@ -170,8 +170,9 @@ def build_run(
             report_source(source.info, reporter.notify)
         check_options(config, source.info)
         output, run_config, remark = config.output, config.run, ""
+        page = config.control.address is not None
         if sinks is None:
-            output, run_config, remark = choose_outputs(output, run_config, source.info)
+            output, run_config, remark = choose_outputs(output, run_config, source.info, page=page)
         check_overwriting(config, output, source.info)
         engine = config.engine if pool is not None else choose_precision(config.engine, source.info)
         ahead = NetworkAhead(engine, reporter) if pool is None else None
@@ -180,8 +181,9 @@ def build_run(
         compositor = build_compositor(config.picture, backdrops.kept, source.info)
         if sinks is None:
             sinks = open_outputs(
-                output, source.info, backdrops.kept, opened, reporter.notify, on_event=metrics.event, remark=remark
-            )
+                output, source.info, backdrops.kept, opened, reporter.notify, on_event=metrics.event, remark=remark,
+                page=page,
+            )  # fmt: skip
         demand.virtual_camera = next((sink for sink in sinks if isinstance(sink, VirtualCameraSink)), None)
         _show_slate(compositor, sinks, source.info)
         before_network(sinks)

@@ -55,8 +55,16 @@ def report_source(info: SourceInfo, notify: Notify) -> None:
         _log.info("source: frames in %s", info.pixel_format)
 
 
-def choose_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo) -> tuple[OutputConfig, RunConfig, str]:
+def choose_outputs(
+    output: OutputConfig, run: RunConfig, info: SourceInfo, *, page: bool = False
+) -> tuple[OutputConfig, RunConfig, str]:
     """Decide on the preview, and on a recording if there is no other way to see anything.
+
+    Args:
+        output: what was requested.
+        run: its limits.
+        info: of the source.
+        page: whether there is a control page, which shows the pictures, too.
 
     Returns:
         What was requested with these decisions, and a remark on the outputs for the user, often empty.
@@ -64,7 +72,7 @@ def choose_outputs(output: OutputConfig, run: RunConfig, info: SourceInfo) -> tu
     Raises:
         OutputError: a preview was requested and cannot be shown.
     """
-    others = bool(output.outputs or output.mask_outputs or output.virtual_camera is not None)
+    others = bool(page or output.outputs or output.mask_outputs or output.virtual_camera is not None)
     if output.preview is False or (output.preview is None and others):
         display = Availability("display", False, "--no-preview")
     else:
@@ -106,6 +114,7 @@ def open_outputs(
     *,
     on_event: Callable[[Event], None],
     remark: str = "",
+    page: bool = False,
 ) -> list[Sink]:
     """Open the sinks, and tell the user about all of them in one line, which ends with a remark.
 
@@ -116,6 +125,10 @@ def open_outputs(
     transparent = any(isinstance(backdrop, Transparent) for backdrop in backdrops)
     source_alpha = info.has_alpha and any(isinstance(backdrop, Blur | PassThrough) for backdrop in backdrops)
     opened_sinks = open_sinks(output, info, transparent=transparent, source_alpha=source_alpha, on_event=on_event)
+    if page:
+        from rtsod.control.preview import PreviewStream  # late: nothing of the control server where there is none
+
+        opened_sinks = [*opened_sinks, PreviewStream()]
     sinks: list[Sink] = opened_sinks or [NullSink()]
     notify(f"output: {', '.join(_in_words(sink) for sink in sinks)}{remark}")
     for sink in sinks:

@@ -115,6 +115,17 @@ class LiveChoices:
             change = replace(change, source=self._source_of(change.source))
         return change
 
+    def background_id(self, spec: str) -> str:
+        """What a value of ``--bg`` is called from elsewhere: never a path."""
+        if not _is_file(spec):
+            return spec
+        return next((each.choice.id for each in self._backgrounds() if each.spec == spec), Path(spec).stem)
+
+    def source_id(self, spec: str) -> str:
+        """The choice that a value of ``--source`` is."""
+        found = f"camera-{spec}"
+        return found if spec != self._source or found in {choice.id for choice in self.sources()} else "start"
+
     def _source_of(self, id: str) -> str:
         if id not in {choice.id for choice in self.sources()}:
             raise UsageError(f"--source {id}: there is no such camera: choose from {_ids(self.sources())}")

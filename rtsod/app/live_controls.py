@@ -91,6 +91,7 @@ class RunControls:
             return LiveState(
                 self._settings, self._paused, self._revision, self._run.engine(), numbers, self._info,
                 numbers["rung"], None if event is None else str(event), self._profile,
+                self._choices.background_id(self._settings.background), self._choices.source_id(self._settings.source),
             )  # fmt: skip
 
     def change(self, change: Change, *, revision: int | None = None, remote: bool = False) -> LiveState:

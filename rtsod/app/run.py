@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Final
 
 from rtsod.app.assembly import Run, build_run
 from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
+from rtsod.app.control import ControlPage
 from rtsod.app.live_controls import RunControls
 from rtsod.app.live_run import controlled, in_background, run_sources
 from rtsod.app.next_step import NOTHING_SHOWN, next_step
@@ -70,6 +72,7 @@ def run(
     with StopSignals() as signals:
         try:
             with ExitStack() as opened:
+                page = ControlPage(config.control, opened)
                 window = _Window(opened)
 
                 def before_network(sinks: Sequence[Sink]) -> None:
@@ -81,7 +84,7 @@ def run(
                     running = build_run(config, reporter=reporter, before_network=before_network)
                 opened.callback(running.close)
                 signals.hold()
-                _Session(running, reporter, signals, window, config, profiles, heartbeat).run()
+                _Session(running, reporter, signals, window, page, config, profiles, heartbeat).run()
         except Interrupted:
             reporter.notify("interrupted before anything was shown")
     return signals.exit_code
@@ -109,6 +112,7 @@ class _Session:
         reporter: Reporter,
         signals: StopSignals,
         window: _Window,
+        page: ControlPage,
         config: AppConfig,
         profiles: Profiles | None,
         heartbeat: Heartbeat | None,
@@ -120,14 +124,17 @@ class _Session:
         self._heartbeat = heartbeat
         self._spec = config.source.spec
         self._show_numbers = False
-        self._controls = RunControls(controlled(run, config), profiles=profiles)
+        self._controls = RunControls(
+            controlled(run, config), profiles=profiles, may_reveal=config.control.may_reveal
+        )
+        self._page = page
 
     def run(self) -> None:
         """Run the pipeline, close the sinks and report, however the run ends."""
         run, end, well = self._run, "done", True
         total = _expected_frames(run.source.info, run.config)
         try:
-            with self._reporter.frames(run.source.info.name, total, run.metrics) as bar:
+            with self._served(), self._reporter.frames(run.source.info.name, total, run.metrics) as bar:
                 try:
                     interval = WINDOW_TICK_SECONDS if self._window else TICK_SECONDS
                     run_sources(run, self._controls, lambda: self._tick(bar.poll), interval)
@@ -149,6 +156,13 @@ class _Session:
             raise
         finally:
             self._report(end, well)
+
+    def _served(self) -> AbstractContextManager[None]:
+        """The control page, if there is one."""
+        run = self._run
+        return self._page.served(
+            self._controls, run.sinks, run.source.info.name, self._reporter.notify, terminal=sys.stderr.isatty()
+        )
 
     def _tick(self, poll: Callable[[], None]) -> bool:
         """Serve the progress bar, the watchdog, the window and the signals. True ends the run."""

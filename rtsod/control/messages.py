@@ -24,7 +24,11 @@ def state_message(state: LiveState) -> dict[str, Any]:
             "revision": state.revision,
             "paused": state.paused,
             "profile": state.profile,
-            "settings": asdict(state.settings),
+            "settings": {
+                **asdict(state.settings),
+                "background": state.background_id,
+                "source": state.source_id,
+            },
             "engine": {
                 "name": engine.name,
                 "model": engine.model,

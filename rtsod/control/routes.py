@@ -8,33 +8,30 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rtsod.control.access import Access, Role
+from rtsod.control.answers import Endpoint, Refused, body_of, guarded, on_error, read, revision_of
 from rtsod.control.events import StateEvents
 from rtsod.control.gate import CALLER, LOGIN, Gate, cookie_name
-from rtsod.control.messages import change_from, choice_message, object_from, state_message, text_of
+from rtsod.control.messages import change_from, choice_message, state_message, text_of
 from rtsod.control.openapi import description
 from rtsod.control.preview import BOUNDARY, PreviewStream, scaled_down, to_jpeg
 from rtsod.control.prometheus import MEDIA_TYPE, exposition
-from rtsod.control.redaction import redacted
 from rtsod.control.streams import StreamResponse
 from rtsod.control.threads import in_thread
 from rtsod.control.uploads import MAX_BYTES, display_name, picture_from_upload
-from rtsod.errors import RtsodError, UsageError, internal_error
-from rtsod.live import Change, LiveControls, LiveState, PrivacyError, StaleRevision
+from rtsod.errors import UsageError
+from rtsod.live import Change, LiveControls, LiveState
 
 _log = logging.getLogger(__name__)
-_Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-MAX_JSON_BYTES: Final = 16_384
-"""Of a body; the longest sensible one has a few hundred."""
 MAX_VIEWERS: Final = 6
 """Streams of pictures at once, and of events: as many tabs as a browser has connections to one server."""
 THUMBNAIL_SIDE: Final = 320
@@ -45,14 +42,6 @@ _FILES: Final = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
 }
-
-
-class _Refused(Exception):
-    """A request that cannot be answered."""
-
-    def __init__(self, status: HTTPStatus, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.kind = status, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +73,7 @@ def application(server: Server, *, sleep: Callable[[float], Awaitable[object]] =
         sleep: see :class:`~rtsod.control.gate.Gate`.
     """
     routes = _Routes(server, sleep)
-    table: dict[tuple[str, str], _Endpoint] = {
+    table: dict[tuple[str, str], Endpoint] = {
         ("GET", "/"): routes.page,
         ("GET", "/page.css"): routes.page,
         ("GET", "/page.js"): routes.page,
@@ -111,22 +100,10 @@ def application(server: Server, *, sleep: Callable[[float], Awaitable[object]] =
         ("POST", "/api/v1/quit"): routes.quit,
     }
     app = Starlette(
-        routes=[Route(path, _guarded(endpoint), methods=[method]) for (method, path), endpoint in table.items()],
-        exception_handlers={HTTPException: _on_error},
+        routes=[Route(path, guarded(endpoint), methods=[method]) for (method, path), endpoint in table.items()],
+        exception_handlers={HTTPException: on_error},
     )
     return Gate(app, server.access, server.port, sleep=sleep)
-
-
-def _guarded(endpoint: _Endpoint) -> _Endpoint:
-    """The same route, whose errors are answers. Starlette would raise unknown ones again, traceback and all."""
-
-    async def answering(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except Exception as error:
-            return await _on_error(request, error)
-
-    return answering
 
 
 class _Routes:
@@ -149,21 +126,19 @@ class _Routes:
         return JSONResponse(description())
 
     async def login(self, request: Request) -> Response:
-        code = text_of(await _body(request), "code")
+        code = text_of(await body_of(request), "code")
         access, port = self._server.access, self._server.port
         login = access.redeem(code)
         if login is None:
             await self._sleep(access.failed())
-            raise _Refused(
-                HTTPStatus.UNAUTHORIZED, "secret", "this link was used, or is of another run: rtsod ctl link"
-            )
+            raise Refused(HTTPStatus.UNAUTHORIZED, "secret", "this link was used, or is of another run: rtsod ctl link")
         response = JSONResponse({"key": login.key, "role": login.role})
         response.set_cookie(cookie_name(port), login.cookie, httponly=True, samesite="strict", path="/")
         return response
 
     async def link(self, request: Request) -> Response:
         _need_token(request)
-        role = text_of(await _body(request), "role")
+        role = text_of(await body_of(request), "role")
         if role not in (Role.CONTROL, Role.VIEW):
             raise UsageError(f"role {role!r}: choose from {Role.CONTROL}, {Role.VIEW}")
         return JSONResponse({"link": self._server.link(Role(role))}, HTTPStatus.CREATED)
@@ -173,21 +148,21 @@ class _Routes:
 
     async def state_events(self, request: Request) -> Response:
         if self._server.events.listeners >= MAX_VIEWERS:
-            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pages are open: close one")
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pages are open: close one")
         return StreamResponse(self._server.events.messages(), media_type="text/event-stream")
 
     async def pictures(self, request: Request) -> Response:
         if self._server.preview.viewers >= MAX_VIEWERS:
-            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pages are open: close one")
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pages are open: close one")
         return StreamResponse(
             self._server.preview.parts(), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         )
 
     async def change(self, request: Request) -> Response:
-        change = change_from(await _body(request))
+        change = change_from(await body_of(request))
         if change.background is not None:
             await in_thread(lambda: _check_background(change.background or "", self._controls))
-        revision = _revision(request)
+        revision = revision_of(request)
         return self._answer(await in_thread(lambda: self._controls.change(change, revision=revision, remote=True)))
 
     async def slate(self, request: Request) -> Response:
@@ -201,9 +176,9 @@ class _Routes:
 
     async def upload(self, request: Request) -> Response:
         if request.headers["content-type"] != "application/octet-stream":
-            raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "request", "pictures come as application/octet-stream")
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "request", "pictures come as application/octet-stream")
         name = display_name(request.query_params.get("name", ""))
-        data = await _read(request, MAX_BYTES)
+        data = await read(request, MAX_BYTES)
         picture = await in_thread(lambda: picture_from_upload(data, self._server.folder))
         choice = await in_thread(lambda: self._controls.add_background(picture, name))
         return JSONResponse(choice_message(choice), HTTPStatus.CREATED)
@@ -211,7 +186,7 @@ class _Routes:
     async def thumbnail(self, request: Request) -> Response:
         wanted = request.path_params["id"]
         if wanted not in {choice.id for choice in await in_thread(self._controls.backgrounds)}:
-            raise _Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such background")
+            raise Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such background")
         image = await in_thread(lambda: self._controls.thumbnail(wanted))
         return Response(to_jpeg(scaled_down(image, THUMBNAIL_SIDE)), media_type="image/jpeg")
 
@@ -219,10 +194,10 @@ class _Routes:
         return JSONResponse([choice_message(choice) for choice in await in_thread(self._controls.sources)])
 
     async def source(self, request: Request) -> Response:
-        wanted = text_of(await _body(request), "id")
+        wanted = text_of(await body_of(request), "id")
         if wanted not in {choice.id for choice in await in_thread(self._controls.sources)}:
-            raise _Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such camera: GET /api/v1/sources lists them")
-        change, revision = Change(source=wanted), _revision(request)
+            raise Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such camera: GET /api/v1/sources lists them")
+        change, revision = Change(source=wanted), revision_of(request)
         return self._answer(await in_thread(lambda: self._controls.change(change, revision=revision, remote=True)))
 
     async def profiles(self, request: Request) -> Response:
@@ -231,11 +206,11 @@ class _Routes:
     async def profile(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in await in_thread(self._controls.profiles):
-            raise _Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such profile")
+            raise Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such profile")
         return self._answer(await in_thread(lambda: self._controls.apply_profile(name, remote=True)))
 
     async def save_profile(self, request: Request) -> Response:
-        name = text_of(await _body(request), "name")
+        name = text_of(await body_of(request), "name")
         await in_thread(lambda: self._controls.save_profile(name))
         return JSONResponse({"name": name}, HTTPStatus.CREATED)
 
@@ -254,7 +229,7 @@ class _Routes:
 
 def _need_token(request: Request) -> None:
     if request.scope[CALLER] is not Role.PROGRAM:
-        raise _Refused(HTTPStatus.FORBIDDEN, "role", "this needs the token of the run: use rtsod ctl")
+        raise Refused(HTTPStatus.FORBIDDEN, "role", "this needs the token of the run: use rtsod ctl")
 
 
 def _check_background(spec: str, controls: LiveControls) -> None:
@@ -264,52 +239,3 @@ def _check_background(spec: str, controls: LiveControls) -> None:
     known = [choice.id for choice in controls.backgrounds()]
     if spec not in known:
         raise UsageError(f"background {spec!r}: is none of {', '.join(known)}; nor blur, blur:SIGMA, #RRGGBB")
-
-
-def _revision(request: Request) -> int | None:
-    given = request.headers.get("if-match", "*").strip().removeprefix("W/").strip('"')
-    if given == "*":
-        return None
-    if not (given.isascii() and given.isdigit()) or len(given) > 18:
-        raise UsageError("If-Match: is not a revision")
-    return int(given)
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    return object_from(await _read(request, MAX_JSON_BYTES))
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    """Read a body, and stop as soon as it is too long."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "usage", f"the body has more than {limit} bytes")
-    return bytes(data)
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    status, kind, message = _described(error)
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.warning("the control server failed: %s", redacted(message))
-        _log.debug("internal error", exc_info=error)
-    body = {"error": {"kind": kind, "message": redacted(message)}}
-    return JSONResponse(body, status, headers=getattr(error, "headers", None))
-
-
-def _described(error: Exception) -> tuple[HTTPStatus, str, str]:
-    match error:
-        case _Refused():
-            return error.status, error.kind, str(error)
-        case HTTPException():
-            return HTTPStatus(error.status_code), "request", str(error.detail)
-        case StaleRevision():
-            return HTTPStatus.PRECONDITION_FAILED, "stale", str(error)
-        case PrivacyError():
-            return HTTPStatus.FORBIDDEN, "privacy", str(error)
-        case RtsodError():
-            return HTTPStatus.UNPROCESSABLE_ENTITY, error.exit_code.name.lower(), str(error)
-        case ClientDisconnect():
-            return HTTPStatus.BAD_REQUEST, "request", "the client left"
-    return HTTPStatus.INTERNAL_SERVER_ERROR, "internal", internal_error(error)

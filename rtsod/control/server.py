@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import uvicorn
 
-from rtsod.config import DEFAULT_CONTROL_PORT, ControlConfig
 from rtsod.control.access import Access, Role
 from rtsod.control.events import StateEvents
 from rtsod.control.preview import PreviewStream
 from rtsod.control.routes import Server, application
 from rtsod.control.running import RunningRun, announced
-from rtsod.errors import OutputError, internal_error
+from rtsod.errors import internal_error
 from rtsod.live import LiveControls
 
 _log = logging.getLogger(__name__)
@@ -28,8 +26,6 @@ _log = logging.getLogger(__name__)
 MAX_CONNECTIONS: Final = 32
 """At once: five pages with the six connections that a browser opens, and programs beside them."""
 MAX_HEADER_BYTES: Final = 16_384
-STALLED_MILLISECONDS: Final = 15_000
-"""After which the system drops a connection whose other end takes nothing. Linux alone."""
 GRACE_SECONDS: Final = 1
 """How long answers may still take when the run ends."""
 JOIN_SECONDS: Final = 2.0
@@ -37,32 +33,35 @@ JOIN_SECONDS: Final = 2.0
 
 
 @contextmanager
-def control_server(config: ControlConfig, controls: LiveControls, preview: PreviewStream, source: str) -> Iterator[str]:
+def control_server(
+    listener: socket.socket, controls: LiveControls, preview: PreviewStream, source: str, *, may_reveal: bool
+) -> Iterator[str]:
     """Serve until the end of the block.
 
     Args:
-        config: the address.
+        listener: listens at the address; closed at the end.
         controls: of the run.
         preview: one of the run's sinks. It is closed at the end.
         source: what the run shows, for the list of runs.
+        may_reveal: whether the controls let remote changes show more; for the page, which says what is locked.
 
     Yields:
         The link that signs one browser in, once.
 
     Raises:
-        OutputError: the address is taken, or cannot be listened at.
+        OutputError: the token cannot be stored for its user alone.
     """
-    with ExitStack() as opened:
-        listener = opened.enter_context(_listening(config))
-        host, port = listener.getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        access, events = Access(), StateEvents(controls)
-        file = opened.enter_context(announced(RunningRun(os.getpid(), address, access.token, source)))
-        server = Server(controls, preview, events, access, address, port, config.may_reveal, file.parent)
+    host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    access, events = Access(), StateEvents(controls)
+    with announced(RunningRun(os.getpid(), address, access.token, source)) as file:
+        server = Server(controls, preview, events, access, address, port, may_reveal, file.parent)
         thread = _ServerThread(server, listener)
-        opened.callback(thread.stop)
         thread.start()
-        yield server.link(Role.CONTROL)
+        try:
+            yield server.link(Role.CONTROL)
+        finally:
+            thread.stop()
 
 
 class _ServerThread:
@@ -114,29 +113,3 @@ class _ServerThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         await self._uvicorn.serve([self._listener])
-
-
-@contextmanager
-def _listening(config: ControlConfig) -> Iterator[socket.socket]:
-    """A socket that listens at the address, or at any free port if no port was asked for and the usual one is taken."""
-    host, port = config.host, config.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        if os.name == "posix":  # elsewhere it lets another program take the address, too
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections inherit it
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MILLISECONDS)
-        try:
-            try:
-                listener.bind((host, DEFAULT_CONTROL_PORT if port is None else port))
-            except OSError:
-                if port is not None:
-                    raise
-                listener.bind((host, 0))
-            listener.listen()
-        except OSError as error:
-            fix = "choose another port, or leave it out" if error.errno == errno.EADDRINUSE else "choose another"
-            raise OutputError(f"--control {config.address}: {error.strerror}: {fix}") from error
-        yield listener

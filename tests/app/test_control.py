@@ -6,11 +6,12 @@ import os
 import queue
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from rtsod.app.control import open_page, served
+from rtsod.app.control import ControlPage, open_page
 from rtsod.config import ControlConfig
 from rtsod.control.preview import PreviewStream
 from tests.support.architecture import ROOT
@@ -18,6 +19,7 @@ from tests.support.fake_controls import FakeControls
 
 _WATCHED = """
 import sys
+from contextlib import ExitStack
 seen = set()
 sys.addaudithook(lambda event, arguments: seen.add(event) if event.startswith("socket.") else None)
 from rtsod.cli import run
@@ -56,8 +58,10 @@ def test_a_link_is_shown_to_a_person_and_kept_out_of_logs(
         return True
 
     config = ControlConfig("0", open_page=True)
-    with served(config, FakeControls(), [PreviewStream()], "scene", lines.append, terminal=terminal, browse=browse):
-        link = opened.get(timeout=10)
+    with ExitStack() as closing:
+        page = ControlPage(config, closing)
+        with page.served(FakeControls(), [PreviewStream()], "scene", lines.append, terminal=terminal, browse=browse):
+            link = opened.get(timeout=10)
     assert "/#control=" in link
     assert (link in lines[0]) == terminal
     assert ("#control=" in lines[0]) == terminal

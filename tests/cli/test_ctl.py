@@ -16,6 +16,7 @@ pytest.importorskip("starlette", reason="the extra control is not installed")
 
 from rtsod.cli import ctl
 from rtsod.config import ControlConfig
+from rtsod.control.listening import listening
 from rtsod.control.preview import PreviewStream
 from rtsod.control.running import RunningRun, announced
 from rtsod.control.server import control_server
@@ -37,7 +38,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeContr
     folder, controls = tmp_path_factory.mktemp("runtime"), FakeControls()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        with control_server(ControlConfig("0"), controls, PreviewStream(), "scene"):
+        with (
+            listening(ControlConfig("0")) as listener,
+            control_server(listener, controls, PreviewStream(), "scene", may_reveal=True),
+        ):
             yield controls, folder
 
 

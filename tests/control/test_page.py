@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("starlette", reason="the extra control is not installed")
 
 from rtsod.config import ControlConfig
+from rtsod.control.listening import listening
 from rtsod.control.preview import PreviewStream
 from rtsod.control.running import running_runs
 from rtsod.control.server import control_server
@@ -76,8 +77,11 @@ def shown(
     (tmp_path / "runtime").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     controls, preview = FakeControls(may_reveal=request.param), PreviewStream()
-    config = ControlConfig("0", may_reveal=request.param)
-    with control_server(config, controls, preview, "scene") as link, showing(controls, preview):
+    with (
+        listening(ControlConfig("0")) as listener,
+        control_server(listener, controls, preview, "scene", may_reveal=request.param) as link,
+        showing(controls, preview),
+    ):
         program.size(1280, 900)
         program.open(link)
         program.wait(OPEN)

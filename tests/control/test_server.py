@@ -22,6 +22,7 @@ import pytest
 pytest.importorskip("starlette", reason="the extra control is not installed")
 
 from rtsod.config import ControlConfig
+from rtsod.control.listening import listening
 from rtsod.control.preview import PreviewStream, jpeg_of
 from rtsod.control.running import RunningRun, announced, running_runs
 from rtsod.control.server import control_server
@@ -42,7 +43,10 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @contextmanager
 def _serving(address: str = "0") -> Iterator[tuple[RunningRun, FakeControls, PreviewStream]]:
     controls, preview = FakeControls(), PreviewStream()
-    with control_server(ControlConfig(address), controls, preview, "scene"):
+    with (
+        listening(ControlConfig(address)) as listener,
+        control_server(listener, controls, preview, "scene", may_reveal=True),
+    ):
         (run,) = running_runs()
         yield run, controls, preview
 
@@ -124,8 +128,8 @@ def test_an_address_that_is_taken_is_an_error_that_says_so() -> None:
 
 def test_where_no_port_is_asked_for_a_second_run_takes_another_one() -> None:
     with ExitStack() as opened:
-        for _ in range(2):
-            opened.enter_context(control_server(ControlConfig("auto"), FakeControls(), PreviewStream(), "scene"))
+        ports = {opened.enter_context(listening(ControlConfig("auto"))).getsockname()[1] for _ in range(2)}
+        assert len(ports) == 2
 
 
 def _read_pictures(viewer: socket.socket, count: int) -> None:
@@ -171,7 +175,11 @@ def test_slow_and_killed_viewers_delay_nobody(monkeypatch: pytest.MonkeyPatch) -
 def test_the_server_ends_soon_with_viewers_that_read_and_viewers_that_do_not() -> None:
     with ExitStack() as opened:
         controls, preview = FakeControls(), PreviewStream()
-        with control_server(ControlConfig("0"), controls, preview, "scene"), showing(controls, preview):
+        with (
+            listening(ControlConfig("0")) as listener,
+            control_server(listener, controls, preview, "scene", may_reveal=True),
+            showing(controls, preview),
+        ):
             (run,) = running_runs()
             for path in ("/api/v1/preview.mjpg", "/api/v1/preview.mjpg", "/api/v1/events"):
                 assert opened.enter_context(_viewer(run, path)).recv(1) == b"H"

@@ -52,7 +52,17 @@ class FakeControls:
         engine = EngineInfo("openvino", "lite", "int8", "CPU (a processor)", 320, "none")
         source = SourceInfo(self.source_name, 1280, 720, Fraction(30), live=True)
         return LiveState(
-            self.settings, self.paused, self._revision, engine, Metrics().snapshot(), source, "full frames", None, None
+            self.settings,
+            self.paused,
+            self._revision,
+            engine,
+            Metrics().snapshot(),
+            source,
+            "full frames",
+            None,
+            None,
+            self.settings.background,
+            self.settings.source,
         )
 
     def change(self, change: Change, *, revision: int | None = None, remote: bool = False) -> LiveState:

@@ -76,9 +76,12 @@ function show(next) {
   at("slate").setAttribute("aria-pressed", String(paused));
   at("badge").hidden = !paused;
   for (const name of ["mirror", "light_wrap", "subject_lock"]) at(name).checked = settings[name];
+  at("subject_lock").disabled = !mayReveal && settings.subject_lock;
   at("refine").value = settings.refine;
   if (settings.background.startsWith("#")) at("colour").value = longColour(settings.background);
   const sigma = sigmaOf(settings.background);
+  at("blur").disabled = isLocked("blur:1000");
+  at("blur").min = mayReveal || sigma === null ? "2" : String(Math.ceil(sigma));
   if (sigma !== null && document.activeElement !== at("blur")) setSlider(sigma);
   markChosen();
   showNumbers(next);
@@ -149,9 +152,10 @@ const TREATMENTS = [
 
 async function loadBackgrounds() {
   const found = await ask("GET", "/api/v1/backgrounds");
-  if (unchanged("backgrounds", found)) return;
+  const isTransparent = state.settings.background === "transparent"; // outputs with alpha are opened at the start
+  if (unchanged("backgrounds", [found, isTransparent])) return;
   const special = (id) => id === "transparent" || id === "none" || id.startsWith("blur") || id.startsWith("#");
-  backgrounds = [...TREATMENTS, ...found.filter(({ id }) => !special(id))];
+  backgrounds = [...TREATMENTS.filter(({ id }) => id !== "transparent" || isTransparent), ...found.filter(({ id }) => !special(id))];
   at("backgrounds").replaceChildren(...backgrounds.map(tile));
   markChosen();
 }
@@ -180,6 +184,15 @@ function wanted(id) {
   return id;
 }
 
+// Only to show what is locked: the run itself decides.
+function openness(background) {
+  if (background === "none") return Infinity;
+  const sigma = sigmaOf(background);
+  return sigma === null ? 0 : 1 / sigma;
+}
+
+const isLocked = (background) => !mayReveal && openness(background) > openness(state.settings.background);
+
 function isChosen(id, current) {
   if (id === "#") return current.startsWith("#");
   if (id === "blur") return sigmaOf(current) !== null;
@@ -189,17 +202,17 @@ function isChosen(id, current) {
 function markChosen() {
   if (!state) return;
   for (const button of at("backgrounds").children) {
-    button.setAttribute("aria-pressed", String(isChosen(button.value, state.settings.background)));
-    if (button.value === "none") {
-      button.disabled = !mayReveal && state.settings.background !== "none";
-      button.setAttribute("aria-describedby", "reveal-note");
-    }
+    const chosen = isChosen(button.value, state.settings.background);
+    button.setAttribute("aria-pressed", String(chosen));
+    button.disabled = !chosen && isLocked(wanted(button.value));
+    if (button.disabled) button.setAttribute("aria-describedby", "reveal-note");
+    else button.removeAttribute("aria-describedby");
     if (button.value === "#") button.firstChild.style.backgroundColor = at("colour").value;
   }
 }
 
 function nextBackground() {
-  const open = backgrounds.filter(({ id }) => id !== "none" && id !== "transparent");
+  const open = backgrounds.filter(({ id }) => id !== "none" && id !== "transparent" && !isLocked(wanted(id)));
   const current = open.findIndex(({ id }) => isChosen(id, state.settings.background));
   if (open.length) change({ background: wanted(open[(current + 1) % open.length].id) });
 }
