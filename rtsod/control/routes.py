@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,8 +28,6 @@ from rtsod.control.threads import in_thread
 from rtsod.control.uploads import MAX_BYTES, display_name, picture_from_upload
 from rtsod.errors import UsageError
 from rtsod.live import Change, LiveControls, LiveState
-
-_log = logging.getLogger(__name__)
 
 MAX_VIEWERS: Final = 6
 """Streams of pictures at once, and of events: as many tabs as a browser has connections to one server."""
