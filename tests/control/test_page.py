@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -16,10 +20,12 @@ import pytest
 pytest.importorskip("starlette", reason="the extra control is not installed")
 
 from rtsod.config import ControlConfig
+from rtsod.control.client import Refused, RunClient
 from rtsod.control.listening import listening
 from rtsod.control.preview import PreviewStream
 from rtsod.control.running import running_runs
 from rtsod.control.server import control_server
+from tests.support.architecture import ROOT
 from tests.support.browser import Page, browser, chromium
 from tests.support.fake_controls import COLOURS, HOSTILE, SLATE, SUBJECT, FakeControls, showing
 
@@ -244,3 +250,68 @@ def test_a_hidden_page_is_sent_nothing(shown: Shown) -> None:
     page.run("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     page.wait("events !== null")
     shown.wait_for(COLOURS["blur"], SUBJECT["scene"])
+
+
+@contextmanager
+def _program(*options: str) -> Iterator[RunClient]:
+    """The program itself, with a small network and the drawn scene."""
+    command = [sys.executable, "-m", "rtsod", "run", "--model=tiny", "--source=scene", "--size=320x180", "--no-preview"]
+    process = subprocess.Popen([*command, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        lines = []
+        for line in process.stderr:  # until it serves
+            lines.append(line)
+            if line.startswith("control: "):
+                break
+        assert "control: http://127.0.0.1:" in lines[-1], lines
+        assert "#" not in lines[-1], "no way in goes into a log"
+        run = next(run for run in running_runs() if run.pid == process.pid)
+        yield RunClient(run)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_the_program_itself_changes_and_ends_with_viewers_attached(
+    program: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    picture = tmp_path / "green room.png"
+    cv2.imwrite(str(picture), np.full((90, 160, 3), (20, 190, 40), np.uint8))
+    with _program("--bg=#2040C0", "--control=0") as run, ExitStack() as opened:
+        page = program
+        page.size(1280, 900)
+        page.open(run.post("/api/v1/link", {"role": "control"})["link"])
+        page.wait(OPEN)
+        shown = Shown(page, FakeControls(), "")
+        page.click("#slate")
+        shown.wait_for((192, 64, 32), (192, 64, 32))
+        page.choose_file("#upload", picture)
+        shown.wait_for((20, 190, 40), (20, 190, 40))
+        assert [path.parent.name for path in (tmp_path / "data").rglob("*.png")] == ["backgrounds"]
+        for wrong in ("/etc/passwd", str(picture), "../beach.jpg", "none", "blur"):  # files, and more of the room
+            with pytest.raises(Refused):
+                run.change(background=wrong)
+        for wrong in ("/dev/video0", "rtsp://127.0.0.1/x", "demo"):
+            with pytest.raises(Refused, match="no such camera"):
+                run.post("/api/v1/source", {"id": wrong})
+        state = run.get("/api/v1/state")
+        assert str(tmp_path) not in json.dumps(state)
+        page.wait(
+            f"document.querySelector('button[value=\"{state['settings']['background']}\"]').ariaPressed === 'true'"
+        )
+        for path in ("preview.mjpg", "preview.mjpg", "events"):  # three that never read
+            host, port = run.run.address.removeprefix("http://").split(":")
+            viewer = opened.enter_context(socket.create_connection((host, int(port)), 10))
+            headers = f"Host: {host}:{port}\r\nAuthorization: Bearer {run.run.token}"
+            viewer.sendall(f"GET /api/v1/{path} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+            assert viewer.recv(1) == b"H"
+        run.post("/api/v1/quit")
+    page.wait("document.body.dataset.page === 'closed'")
+    page.errors.clear()
+    page.open("about:blank")
