@@ -30,7 +30,7 @@ from tests.support.browser import Page, browser, chromium
 from tests.support.fake_controls import COLOURS, HOSTILE, SLATE, SUBJECT, FakeControls, showing
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")
-OPEN = "document.body.dataset.page === 'open' && document.querySelectorAll('.tile').length > 5"
+OPEN = "document.body.dataset.page === 'open' && document.querySelectorAll('.tile').length > 4"
 
 
 @dataclass
