@@ -124,9 +124,7 @@ class _Session:
         self._heartbeat = heartbeat
         self._spec = config.source.spec
         self._show_numbers = False
-        self._controls = RunControls(
-            controlled(run, config), profiles=profiles, may_reveal=config.control.may_reveal
-        )
+        self._controls = RunControls(controlled(run, config), profiles=profiles, may_reveal=config.control.may_reveal)
         self._page = page
 
     def run(self) -> None:
