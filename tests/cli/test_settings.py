@@ -70,6 +70,9 @@ VALUES: dict[str, list[tuple[Any, list[str]]]] = {
     "on-demand": [(True, [])],
     "output": [(["/a.mp4", "/b.mkv"], ["/a.mp4", "/b.mkv"]), ("/a.mp4", ["/a.mp4"])],
     "mask-output": [("/m", ["/m"])],
+    "control": [(True, []), ("8737", ["8737"])],
+    "open": [(True, [])],
+    "control-may-reveal": [(True, [])],
     "sync": [("tracked", ["tracked"])],
     "mask-every": [(3, ["3"])],
     "duration": [(2.5, ["2.5"])],
@@ -80,7 +83,12 @@ VALUES: dict[str, list[tuple[Any, list[str]]]] = {
     "verbose": [(True, [])],
 }
 """Every key's values, and the same as arguments of the option; ``no`` stands for its --no- form."""
-NEEDS = {"on-demand": "virtual-camera", "keep-learning": "model"}
+NEEDS = {
+    "on-demand": ("virtual-camera", "me"),
+    "keep-learning": ("model", "me"),
+    "open": ("control", "8737"),
+    "control-may-reveal": ("control", "8737"),
+}
 
 
 def test_every_option_has_a_key_and_values_here() -> None:
@@ -91,9 +99,10 @@ def test_every_option_has_a_key_and_values_here() -> None:
 def test_a_key_is_its_option(key: str, tmp_path: Path) -> None:
     for value, arguments in VALUES[key]:
         lines, line = [f"{key} = {json.dumps(value)}"], list[str]()
-        if needed := NEEDS.get(key):
-            lines.append(f'{needed} = "me"')
-            line += [f"--{needed}", "me"]
+        if key in NEEDS:
+            needed, given = NEEDS[key]
+            lines.append(f'{needed} = "{given}"')
+            line += [f"--{needed}", given]
         option = f"--no-{key}" if arguments == ["no"] else f"--{key}"
         line += [option] if arguments in ([], ["no"]) else [word for each in arguments for word in (option, each)]
         of_file, of_line = config(written(tmp_path, "\n".join(lines))), config_from(parser("x").parse_args(line))
