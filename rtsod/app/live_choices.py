@@ -21,7 +21,7 @@ from rtsod.live import Change, Choice
 from rtsod.system import v4l2
 from rtsod.system.data_folder import data_folder
 from rtsod.system.files import replace_file
-from rtsod.system.names import printable
+from rtsod.system.names import path_named, printable
 
 THUMBNAIL: Final = (160, 90)
 """Width and height of a thumbnail, in pixels."""
@@ -50,7 +50,7 @@ class LiveChoices:
     def __init__(self, specs: tuple[str, ...], source: str, info: SourceInfo) -> None:
         self._source, self._info = source, info
         self._lock = threading.Lock()
-        own = [spec for spec in specs if _is_file(spec) and spec not in map(str, bundled_backgrounds())]
+        own = [spec for spec in specs if _is_file(spec) and _bundled(spec) is None]
         self._own = [
             _Background(Choice(f"own-{number}", printable(Path(spec).stem), "picture"), spec)
             for number, spec in enumerate(own)
@@ -119,7 +119,8 @@ class LiveChoices:
         """What a value of ``--bg`` is called from elsewhere: never a path."""
         if not _is_file(spec):
             return spec
-        return next((each.choice.id for each in self._backgrounds() if each.spec == spec), Path(spec).stem)
+        meant = _bundled(spec) or spec
+        return next((each.choice.id for each in self._backgrounds() if each.spec == meant), Path(spec).stem)
 
     def source_id(self, spec: str) -> str:
         """The choice that a value of ``--source`` is."""
@@ -152,6 +153,14 @@ class LiveChoices:
 def _added(path: Path) -> _Background:
     label = path.stem.rpartition("-")[0].replace("-", " ")
     return _Background(Choice(f"added-{path.stem}", label, "picture"), str(path))
+
+
+def _bundled(spec: str) -> str | None:
+    """The path of the bundled picture that a value of ``--bg`` names, which a file of that very name would hide."""
+    bundled = bundled_backgrounds()
+    if spec not in map(str, bundled) and path_named(spec).is_file():
+        return None
+    return next((str(path) for path in bundled if spec in (str(path), path.name, path.stem)), None)
 
 
 def _is_file(spec: str) -> bool:

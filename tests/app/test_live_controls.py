@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsod.app.assembly import build_run
+from rtsod.app.live_choices import LiveChoices
 from rtsod.app.live_controls import RunControls
 from rtsod.app.live_run import controlled, in_background, run_sources
 from rtsod.config import AppConfig, PictureConfig, SourceConfig
@@ -364,3 +365,20 @@ def test_however_it_is_changed_no_frame_is_lost_and_the_room_is_never_shown(step
         indexes = [each.index for each in stage.sink.of_frames]
         assert indexes == list(range(len(indexes)))
         assert times == sorted(times)
+
+
+def test_what_is_shown_is_named_by_its_choice_and_never_by_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("office.jpg", np.zeros((9, 16, 3), np.uint8))  # hides the bundled picture of that name
+    info = SourceInfo("camera", 96, 72, Fraction(30), live=True)
+    choices = LiveChoices(("beach", "office.jpg", "blur:9"), "0", info)
+    ids = [choice.id for choice in choices.backgrounds()]
+    assert ids.count("beach") == 1
+    assert choices.background_id("beach") == choices.background_id("beach.jpg") == "beach"
+    assert choices.background_id("office.jpg") == ids[0] == "own-0"
+    assert choices.background_id("blur:9") == "blur:9"
+    assert choices.background_id(str(tmp_path / "gone.jpg")) == "gone"
+    assert choices.source_id("0") in {choice.id for choice in choices.sources()}
+    assert choices.without_ids(Change(background="own-0")).background == "office.jpg"

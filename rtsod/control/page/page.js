@@ -123,7 +123,7 @@ function withDetail(id, text, detail) {
   if (!detail) return;
   const small = document.createElement("small");
   small.textContent = detail;
-  place.append(document.createElement("br"), small);
+  place.append(small);
 }
 
 const words = (name) => name.replaceAll("_", " ");
