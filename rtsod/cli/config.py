@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.cli.common import Parser, answer, run_command
-from rtsod.cli.run import config_from, parser
+from rtsod.cli.run_config import config_from
+from rtsod.cli.run_options import parser
 from rtsod.cli.settings.file import default_path
 from rtsod.cli.settings.keys import Keys
 from rtsod.cli.settings.layers import Layers, open_settings, problems

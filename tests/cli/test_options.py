@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rtsod.backends.torch.installed import TorchBuild
-from rtsod.cli.run import config_from, parser
+from rtsod.cli.run_config import config_from
+from rtsod.cli.run_options import parser
 from rtsod.config import (
     AppConfig,
     ControlConfig,

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsod.cli import config as config_command
-from rtsod.cli.run import config_from, parser
+from rtsod.cli.run_config import config_from
+from rtsod.cli.run_options import parser
 from rtsod.cli.settings.file import read_settings
 from rtsod.cli.settings.keys import Keys
 from rtsod.cli.settings.layers import Layers, read_layers
