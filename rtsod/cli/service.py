@@ -18,7 +18,7 @@ from rtsod.system.systemd import UNIT
 from rtsod.system.systemd_unit import MARK, unit_text
 
 _PROGRAM: Final = "rtsod service"
-_USAGE: Final = "%(prog)s install [--profile NAME] [-- RUN OPTIONS] | status | remove"
+_USAGE: Final = "%(prog)s install [--profile NAME] [-- OPTIONS] | status | remove"
 _PRIVATE: Final = 0o600
 """Permissions of the unit: a camera's URL may hold a password."""
 _FOLDERS: Final = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
