@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, answer, require, run_command
 from rtsod.config import MODELS
-from rtsod.learning.config import LearnConfig
+from rtsod.learning.config import DEFAULT_MINUTES, LearnConfig
 from rtsod.system.machine import let_waiting_threads_sleep
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -92,7 +92,7 @@ def _parser() -> Parser:
         "--source", dest="sources", nargs="+", type=str, metavar="S",
         help="a camera, or clips, folders of pictures, kept recordings (default: camera 0)",
     )  # fmt: skip
-    add("--minutes", type=float, metavar="M", help=f"how long to record a camera (default: {_DEFAULTS.minutes:g})")
+    add("--minutes", type=float, metavar="M", help=f"how long to record a camera (default: {DEFAULT_MINUTES:g})")
     add("--name", metavar="NAME", help=f"of the network (default: {_DEFAULTS.name})")
     add(
         "--train-minutes", type=float, metavar="M",

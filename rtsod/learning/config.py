@@ -13,6 +13,7 @@ from rtsod.errors import UsageError
 MINUTES: Final = (0.25, 10.0)
 """Shortest and longest recording. A shorter one has no time for its cues; a longer one adds no frames, since
 :data:`MAX_FRAMES` are kept whatever its length."""
+DEFAULT_MINUTES: Final = 1.0
 MAX_TRAIN_MINUTES: Final = 24 * 60.0
 MAX_FRAMES: Final = 240
 """Frames to learn from. Full labels as many in a minute and a half on two cores with VNNI, and neighbours of a frame in
@@ -29,8 +30,8 @@ class LearnConfig:
 
     sources: Sequence[str] = ("0",)
     """A camera, as :class:`rtsod.config.SourceConfig` names it; or clips, or folders of pictures, any number."""
-    minutes: float = 1.0
-    """Length of a camera's recording."""
+    minutes: float | None = None
+    """Length of a camera's recording; None is ``DEFAULT_MINUTES``. Clips and folders have a length of their own."""
     name: str = "me"
     """Of the network; an older one of this name is replaced once the new one is whole."""
     train_minutes: float = 10.0
@@ -46,7 +47,7 @@ class LearnConfig:
         if not self.sources:
             raise UsageError("--source is empty: give a camera, clips, or folders of pictures")
         shortest, longest = MINUTES
-        if not shortest <= self.minutes <= longest:
+        if self.minutes is not None and not shortest <= self.minutes <= longest:
             raise UsageError(f"--minutes {self.minutes:g}: must be {shortest:g} to {longest:g}")
         if not (math.isfinite(self.train_minutes) and 0 < self.train_minutes <= MAX_TRAIN_MINUTES):
             raise UsageError(

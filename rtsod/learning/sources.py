@@ -10,11 +10,12 @@ from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, UsageError
 from rtsod.frames import Image
 from rtsod.interfaces import Source
-from rtsod.learning.config import LearnConfig
+from rtsod.learning.config import DEFAULT_MINUTES, LearnConfig
 from rtsod.learning.mirror import Watch, mirror
 from rtsod.learning.recording import INDEX, Recording, kept_recording, record, take_frames
 from rtsod.learning.script import script
 from rtsod.sources import open_source
+from rtsod.sources.demo import DEMO_NAME
 from rtsod.system.names import path_named
 from rtsod.training.reporter import TrainReporter
 
@@ -30,6 +31,8 @@ def opened_sources(specs: Sequence[str]) -> Iterator[list[Source]]:
     opened: list[Source] = []
     try:
         opened.extend(open_source(SourceConfig(spec=spec)) for spec in specs if kept(spec) is None)
+        if "auto" in specs and any(source.info.name == DEMO_NAME for source in opened):
+            raise SourceError("--source auto: no camera was found: connect one, or give clips of you")
         live = [source for source in opened if source.info.live]
         if live and len(specs) > 1:
             raise UsageError(f"--source: {live[0].info.name} is live: give it alone, or clips and folders alone")
@@ -69,7 +72,7 @@ def recorded(config: LearnConfig, folder: Path, reporter: TrainReporter) -> list
             for note in source.info.notes:
                 reporter.notify(note)
         if sources[0].info.live:
-            cues = script(60 * config.minutes)
+            cues = script(60 * (config.minutes or DEFAULT_MINUTES))
             reporter.notify(
                 f"recording {sources[0].info.name} for {sum(cue.seconds for cue in cues):.0f} s: nothing leaves this "
                 "machine; do as the lines say; Ctrl-C ends it and deletes the recording"
@@ -77,6 +80,11 @@ def recorded(config: LearnConfig, folder: Path, reporter: TrainReporter) -> list
             with mirror() as watch:
                 taken = record(sources[0], cues, folder, _spoken(watch, reporter), reporter.preparing)
         else:
+            if config.minutes is not None:
+                raise UsageError(
+                    f"--minutes {config.minutes:g}: is how long a camera is recorded, and {sources[0].info.name} is "
+                    "none: drop it"
+                )
             taken = take_frames(sources, folder, reporter.preparing)
     if config.keep:
         taken.write_index()
