@@ -69,6 +69,7 @@ COMMANDS: Final = {
     "blocks": "rtsod blocks",
     "disagreement": "benchmarks.studies.disagreement --model again --known again --known no",
     "watching": "benchmarks.studies.watching --model again --known again",
+    "own_network": "benchmarks.studies.own_network --model again --clip again",
     "keep_learning": "benchmarks.studies.keep_learning --model again --known again --runs 3",
     "assisted": "benchmarks.studies.assisted --samples ../shared/samples",
     "demo_training": "benchmarks.studies.demo_training",

@@ -10,6 +10,7 @@ import time
 from bisect import bisect
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,9 @@ from rtsod.interfaces import Sink
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Drop, Event, Metrics, Work
 from rtsod.sinks import open_sinks
+from rtsod.sinks.loopback import i420_from_bgr
 from rtsod.sinks.null import NullSink
+from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources.pace import to_and_fro
 
 FPS: Final = 30
@@ -55,6 +58,8 @@ class CameraJob:
     """Seconds from the camera's start at which the other half of the pictures takes the place of the one that is shown:
     the second half at first, then the first one again, and so on. Without any, all pictures are shown."""
     keep_learning: bool = False
+    virtual_camera: bool = False
+    """Write to a virtual camera as well, whose device takes everything and keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,9 @@ class Observed:
     """What the user was told."""
     cpu: list[tuple[float, float]] = field(default_factory=list)
     """Moments, and the processor seconds that the process and its ended children had used by then."""
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    stage_cpu_ms: dict[str, float] = field(default_factory=dict)
+    """Mean time of a stage, and processor time of the thread that runs it."""
     peak_memory_mb: float = 0.0
     """Of the process, without the pictures that stand for the camera."""
 
@@ -115,6 +123,33 @@ class StampingSink(NullSink):
         """Note one picture; see :meth:`rtsod.interfaces.Sink.write`."""
         super().write(picture)
         self._observed.written.append(Written(picture.index, time.perf_counter(), picture.is_slate))
+
+
+class Swallowing:
+    """A virtual camera's device without a kernel module: pictures are brought to its format, and written nowhere."""
+
+    name = label = "nothing"
+    notes = ()
+
+    def __init__(self, device: str | None, width: int, height: int, fps: Fraction) -> None:
+        self.width, self.height = width, height
+        self._file = os.open(os.devnull, os.O_WRONLY)
+
+    def prepare(self, image: Image) -> Image:
+        """See :class:`rtsod.sinks.loopback.LoopbackCamera`."""
+        return i420_from_bgr(image, self.width, self.height)
+
+    def send(self, prepared: Image) -> None:
+        """Write it."""
+        os.write(self._file, prepared)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def is_read(self) -> bool:
+        """Always."""
+        return True
 
 
 class ObservingMetrics(Metrics):
@@ -217,7 +252,13 @@ def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
     camera = ObservedCamera(job, observed)
     with ExitStack() as opened:
         opened.enter_context(closing(camera))
-        sinks: list[Sink] = [*open_sinks(config.output, camera.info, transparent=False), StampingSink(observed)]
+        sinks: list[Sink] = [*open_sinks(config.output, camera.info, transparent=False)]
+        if job.virtual_camera:
+            info = camera.info
+            assert info.width is not None
+            assert info.height is not None
+            sinks.append(VirtualCameraSink(None, width=info.width, height=info.height, fps=info.fps, opener=Swallowing))
+        sinks.append(StampingSink(observed))
         for sink in sinks:
             opened.callback(sink.close)
         with build_run(
@@ -228,8 +269,8 @@ def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
             metrics=ObservingMetrics(observed),
             reporter=ObservingReporter(observed),
         ) as run:
-            info = run.pool.first.info
-            observed.engine = f"{info.name} {info.precision}"
+            engine = run.pool.first.info
+            observed.engine = f"{engine.name} {engine.precision}"
 
             def is_over() -> bool:
                 now = time.perf_counter()
@@ -238,6 +279,8 @@ def observe(job: CameraJob, pool: EnginePool | None = None) -> Observed:
                 return now - job.began_at >= job.seconds
 
             run.pipeline.run(tick=is_over)
+            numbers = run.metrics.snapshot()
+            observed.stage_ms, observed.stage_cpu_ms = numbers["stage_ms"], numbers["stage_cpu_ms"]
     observed.camera_started_at = camera.started_at
     observed.peak_memory_mb = _peak_memory_mb() - camera.touched_mb
     return observed
