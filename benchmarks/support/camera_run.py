@@ -141,7 +141,7 @@ class Swallowing:
 
     def send(self, prepared: Image) -> None:
         """Write it."""
-        os.write(self._file, prepared)
+        os.write(self._file, prepared.data)
 
     def close(self) -> None:
         """Close the file."""
