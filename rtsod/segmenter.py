@@ -42,7 +42,7 @@ class Segmenter:
         model: str | None = _DEFAULTS.model,
         *,
         engine: EngineName = _DEFAULTS.engine,
-        precision: Precision = "fp32",
+        precision: Precision | None = None,
         device: str = _DEFAULTS.device,
         input_size: int | None = _DEFAULTS.input_size,
         weights: str | Path | None = None,
@@ -56,7 +56,8 @@ class Segmenter:
             engine: ``"openvino"``, ``"torch"``, ``"tensorrt"``, or ``"auto"`` to choose by what is installed and
                 whether there is a GPU.
             precision: ``"fp32"`` gives the authors' own maps. ``"fp16"``, ``"bf16"`` and ``"int8"`` are faster;
-                ``"auto"`` may trade a little accuracy for speed.
+                ``"auto"`` may trade a little accuracy for speed. None is ``"fp32"`` for the authors' networks and your
+                own weights files, and ``"auto"`` for models by name, which are measured and meant to run in 8 bits.
             device: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"gpu"`` or ``"npu"`` (Intel), or ``"auto"``.
             input_size: side of the network's square input, in pixels; rounded to a multiple of 32. None is the size
                 that the weights were trained at.
@@ -70,7 +71,10 @@ class Segmenter:
             EngineUnavailable: the engine, device or precision is not available on this machine.
             EngineError: the engine cannot be built or started.
         """
-        config = EngineConfig(model, engine, precision, device, input_size, Path(weights) if weights else None)
+        file = Path(weights) if weights else None
+        if precision is None:
+            precision = "auto" if is_stored(file, model) else "fp32"
+        config = EngineConfig(model, engine, precision, device, input_size, file)
         return cls(open_engine(config, resolve(config), report=progress))
 
     @property

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 import rtsod
 from rtsod.backends.constant import ConstantEngine
+from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, MaskError, UsageError
 from rtsod.frames import BLANK
+from tests.support.fakes import FakeEngine
 
 
 def test_it_finds_a_square_on_a_plain_background(published_weights: dict[str, Path]) -> None:
@@ -137,3 +139,30 @@ def test_an_invalid_map_is_refused() -> None:
     segmenter = rtsod.Segmenter(ConstantEngine(64, answer=lambda image: nan.copy()))
     with pytest.raises(MaskError):
         segmenter(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("options", "precision"),
+    [
+        ({"model": "lite"}, "fp32"),
+        ({}, "fp32"),
+        ({"weights": "w.pth"}, "fp32"),
+        ({"model": "tiny"}, "auto"),
+        ({"model": "tiny", "precision": "fp32"}, "fp32"),
+        ({"model": "lite", "precision": "int8"}, "int8"),
+    ],
+    ids=str,
+)
+def test_models_by_name_run_as_they_are_measured_and_the_authors_networks_make_their_own_maps(
+    options: dict[str, Any], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[EngineConfig]()
+
+    def open_engine(config: EngineConfig, *_: object, **__: object) -> FakeEngine:
+        asked.append(config)
+        return FakeEngine()
+
+    monkeypatch.setattr("rtsod.segmenter.open_engine", open_engine)
+    monkeypatch.setattr("rtsod.segmenter.resolve", lambda config: None)
+    rtsod.Segmenter.open(**options).close()
+    assert [config.precision for config in asked] == [precision]
