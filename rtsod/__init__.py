@@ -21,12 +21,13 @@ The public API:
 
 * :class:`Segmenter` computes the mask of one picture; :class:`EngineInfo` describes the engine that it uses.
 * :func:`run` runs an :class:`AppConfig`, which is made of :class:`SourceConfig`, :class:`EngineConfig`,
-  :class:`QualityConfig`, :class:`PictureConfig`, :class:`OutputConfig` and :class:`RunConfig`. Call it from the main
-  thread: it handles SIGINT, SIGTERM and SIGHUP until it returns. It reports on stderr. It returns an
+  :class:`QualityConfig`, :class:`PictureConfig`, :class:`OutputConfig`, :class:`RunConfig` and :class:`ControlConfig`.
+  Call it from the main thread: it handles SIGINT, SIGTERM and SIGHUP until it returns. It reports on stderr. It returns an
   :class:`ExitCode`, 0 or that of the signal that ended the run, and raises :class:`RtsodError` for everything else.
 * :class:`RtsodError` is the base class of all errors: :class:`UsageError`, :class:`SourceError`
   (:class:`SourceGone`, :class:`SourceBusy`), :class:`DataError`, :class:`WeightsError`, :class:`EngineError`
-  (:class:`EngineUnavailable`), :class:`OutputError` and :class:`MaskError` (:class:`MaskWithheld`).
+  (:class:`EngineUnavailable`), :class:`OutputError`, :class:`NotRunning` and :class:`MaskError`
+  (:class:`MaskWithheld`).
 
 Everything else is internal and may change in any version. Importing ``rtsod`` is cheap: OpenCV, PyTorch and the other
 libraries are imported when a name that needs them is used for the first time.
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from rtsod.app.run import run
     from rtsod.config import (
         AppConfig,
+        ControlConfig,
         EngineConfig,
         OutputConfig,
         PictureConfig,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         ExitCode,
         MaskError,
         MaskWithheld,
+        NotRunning,
         OutputError,
         RtsodError,
         SourceBusy,
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppConfig",
+    "ControlConfig",
     "DataError",
     "EngineConfig",
     "EngineError",
@@ -76,6 +80,7 @@ __all__ = [
     "ExitCode",
     "MaskError",
     "MaskWithheld",
+    "NotRunning",
     "OutputConfig",
     "OutputError",
     "PictureConfig",

@@ -16,7 +16,7 @@ from rtsod.frames import Alpha, EngineInfo, Image, Mask, Picture
 from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
 from rtsod.imaging.transparency import picture_of
 from rtsod.interfaces import Engine
-from rtsod.model.weights import ReportBytes, resolve
+from rtsod.model.weights import ReportBytes, is_stored, resolve
 from rtsod.refine import refiner
 
 _DEFAULTS: Final = EngineConfig()

@@ -17,6 +17,7 @@ PUBLIC = {
     "__version__",
     "Segmenter", "EngineInfo", "run",
     "AppConfig", "SourceConfig", "EngineConfig", "QualityConfig", "PictureConfig", "OutputConfig", "RunConfig",
+    "ControlConfig", "NotRunning",
     "ExitCode", "RtsodError", "UsageError", "SourceError", "SourceGone", "SourceBusy", "DataError", "WeightsError",
     "EngineError", "EngineUnavailable", "OutputError", "MaskError", "MaskWithheld",
 }  # fmt: skip
