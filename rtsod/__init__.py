@@ -22,8 +22,8 @@ The public API:
 * :class:`Segmenter` computes the mask of one picture; :class:`EngineInfo` describes the engine that it uses.
 * :func:`run` runs an :class:`AppConfig`, which is made of :class:`SourceConfig`, :class:`EngineConfig`,
   :class:`QualityConfig`, :class:`PictureConfig`, :class:`OutputConfig`, :class:`RunConfig` and :class:`ControlConfig`.
-  Call it from the main thread: it handles SIGINT, SIGTERM and SIGHUP until it returns. It reports on stderr. It returns an
-  :class:`ExitCode`, 0 or that of the signal that ended the run, and raises :class:`RtsodError` for everything else.
+  Call it from the main thread: it handles SIGINT, SIGTERM and SIGHUP until it returns. It reports on stderr. It returns
+  an :class:`ExitCode`, 0 or that of the signal that ended the run, and raises :class:`RtsodError` for everything else.
 * :class:`RtsodError` is the base class of all errors: :class:`UsageError`, :class:`SourceError`
   (:class:`SourceGone`, :class:`SourceBusy`), :class:`DataError`, :class:`WeightsError`, :class:`EngineError`
   (:class:`EngineUnavailable`), :class:`OutputError`, :class:`NotRunning` and :class:`MaskError`
