@@ -12,6 +12,7 @@ from typing import Final
 from rtsod.app.backdrops import Backdrops
 from rtsod.app.live_choices import LiveChoices
 from rtsod.app.section import build_stabilizer
+from rtsod.composite.backgrounds import check_background
 from rtsod.composite.compositor import Appearance, Compositor
 from rtsod.config import PictureConfig, SourceConfig
 from rtsod.errors import UsageError
@@ -199,6 +200,7 @@ class RunControls:
 
     def _allowed(self, change: Change, remote: bool, old: LiveSettings) -> LiveSettings:
         new = old.changed_by(change)
+        check_background(new.background)
         if remote and not self._may_reveal and (reason := reveals(old, new)) is not None:
             raise PrivacyError(f"{reason}: start the run with --control-may-reveal to allow that")
         return new

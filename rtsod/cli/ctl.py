@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -139,7 +140,7 @@ def _state_lines(state: dict[str, Any]) -> list[str]:
         f"network: {engine['model']}, {engine['name']} {engine['precision']}, {engine['device']}"
         + (f", masks of {state['rung']}" if state["rung"] else ""),
     ]
-    parts = [f"{numbers['output_fps']:.1f} pictures a second"]
+    parts = [f"{numbers['output_fps']:.1f} pictures a second on average"]
     for label, key in (("latency", "latency_ms"), ("mask age", "mask_age_ms")):
         if (values := numbers[key]) is not None:
             parts.append(f"{label} {values['p50']:.0f} ms (95 %: {values['p95']:.0f})")
@@ -164,15 +165,22 @@ def _background(run: RunClient, options: argparse.Namespace) -> str | None:
             value = run.upload(path.name, read_bytes(path))["id"]
         except OSError as error:
             raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    elif not _has_meaning(value) and value not in (ids := [choice["id"] for choice in known]):
+        close = get_close_matches(value, ids, n=1)
+        meant = f"; did you mean {close[0]}?" if close else " (rtsod ctl background lists them)"
+        raise UsageError(f"background {value}: no such file, and none of the list has this name{meant}")
     run.change(background=value)
     return None
 
 
+def _has_meaning(value: str) -> bool:
+    """Whether a background is no name of a picture."""
+    return value.startswith(("#", "blur:")) or value in ("blur", "transparent", "none")
+
+
 def _is_picture(value: str) -> bool:
     """A name means the file of that very name first, as everywhere; but not what has a meaning of its own."""
-    if value.startswith(("#", "blur:")) or value in ("blur", "transparent", "none"):
-        return False
-    return Path(path_named(value)).is_file()
+    return not _has_meaning(value) and Path(path_named(value)).is_file()
 
 
 def _after(current: str, known: list[str]) -> str:

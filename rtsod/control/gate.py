@@ -24,8 +24,8 @@ HEADER: Final = "x-rtsod"
 it."""
 METHODS: Final = ("GET", "POST", "PATCH")
 WRITING: Final = ("POST", "PATCH")
-BODY_TYPES: Final = ("application/json", "application/octet-stream")
-"""What no form of another site can send without asking first."""
+BODY_TYPES: Final = ("application/json", "application/json;charset=utf-8", "application/octet-stream")
+"""What no form of another site can send without asking first. Some programs always add the charset."""
 LOGIN: Final = ("POST", "/api/v1/session")
 PUBLIC: Final = frozenset({("GET", "/"), ("GET", "/page.css"), ("GET", "/page.js"), ("GET", "/healthz"), LOGIN})
 """What needs no secret. None of it shows anything of the run."""
@@ -146,8 +146,8 @@ class Gate:
             return Refusal(403, "request", "changes come from our own page, or from a program with the token")
         if not headers[HEADER]:
             return Refusal(403, "request", f"changes come with the header {HEADER}")
-        if headers["content-type"] not in BODY_TYPES:
-            return Refusal(415, "request", f"changes come as {' or '.join(BODY_TYPES)}")
+        if headers["content-type"].replace(" ", "").lower() not in BODY_TYPES:
+            return Refusal(415, "request", f"changes come as {BODY_TYPES[0]} or {BODY_TYPES[-1]}")
         if caller is Role.VIEW and route != LOGIN:
             return Refusal(403, "role", "this link shows the picture and changes nothing")
         return None

@@ -248,6 +248,9 @@ def test_from_elsewhere_only_ids_and_nothing_that_shows_more() -> None:
         for background in ("none", "blur"):
             with pytest.raises(PrivacyError, match="--control-may-reveal"):
                 stage.controls.change(Change(background=background), remote=True)
+        for wrong in ("blur:0", "blur:x", "blur:nan", "blur:", "#12", "#GGGGGG"):
+            with pytest.raises(UsageError, match=r"--bg|blur"):
+                stage.controls.change(Change(background=wrong), remote=True)
         for path in ("/etc/passwd", "../beach", "no", str(Path(__file__))):
             with pytest.raises(UsageError, match="there is no such background"):
                 stage.controls.change(Change(background=path), remote=True)

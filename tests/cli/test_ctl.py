@@ -124,7 +124,8 @@ def test_links(controls: FakeControls, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["background", "nowhere.jpg"], ExitCode.USAGE, "none of beach, office"),
+        (["background", "nowhere.jpg"], ExitCode.USAGE, "no such file, and none of the list has this name"),
+        (["background", "ofice"], ExitCode.USAGE, "did you mean office?"),
         (["background", "blur:x"], ExitCode.USAGE, "--bg blur:x"),
         (["source", "0"], ExitCode.USAGE, "no such camera"),
         (["source", "broken"], ExitCode.SOURCE, "cannot be opened"),

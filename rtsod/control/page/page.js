@@ -95,8 +95,22 @@ function put(id, text) {
   if (at(id).textContent !== text) at(id).textContent = text; // so that screen readers speak of changes alone
 }
 
+let counted = null; // the numbers that the rate was counted from last
+
+// Pictures since the last count: the average since the start would hide what happens now.
+function showRate(numbers) {
+  const now = performance.now();
+  if (counted === null || numbers.composited < counted.pictures) {
+    put("fps", numbers.output_fps ? numbers.output_fps.toFixed(1) : "–");
+    counted = { at: now, pictures: numbers.composited };
+  } else if (now - counted.at >= 900) {
+    put("fps", ((1000 * (numbers.composited - counted.pictures)) / (now - counted.at)).toFixed(1));
+    counted = { at: now, pictures: numbers.composited };
+  }
+}
+
 function showNumbers({ numbers, engine, source, rung, event }) {
-  put("fps", numbers.output_fps ? numbers.output_fps.toFixed(1) : "–");
+  showRate(numbers);
   milliseconds("latency", numbers.latency_ms);
   milliseconds("age", numbers.mask_age_ms);
   const dropped = Object.entries(numbers.dropped).filter(([, count]) => count);
