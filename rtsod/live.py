@@ -209,8 +209,8 @@ class LiveControls(Protocol):
         """
         ...
 
-    def reload(self) -> LiveState:
-        """Read the configuration file again, and change what it says: all of it, or nothing.
+    def reload(self, *, remote: bool = False) -> LiveState:
+        """Read the configuration file again, and change what it says of what can be changed: all of that, or nothing.
 
         Raises:
             UsageError: the file is not valid. And all that :meth:`change` raises.

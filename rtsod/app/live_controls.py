@@ -155,10 +155,10 @@ class RunControls:
         with self._changing:
             self._of_file().save(name, self._settings)
 
-    def reload(self) -> LiveState:
+    def reload(self, *, remote: bool = False) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.reload`."""
         change = self._of_file().reloaded()
-        return self._change(partial(self._allowed, change, False))
+        return self._change(partial(self._allowed, change, remote))
 
     def wait_for_change(self, revision: int, timeout: float) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.wait_for_change`."""

@@ -117,7 +117,8 @@ def run_command(program: str, work: Callable[[StopSignals], ExitCode | None]) ->
         except Interrupted as interrupted:
             details = str(interrupted)
             complain(program, f"interrupted; {details}" if details else "interrupted")
-            return int(signals.exit_code)
+            # A second signal may end the line above in a command within this one, whose signals are not known here.
+            return int(signals.exit_code or ExitCode.INTERRUPTED)
         except Exception as error:
             if _wraps_interruption(error):
                 complain(program, "interrupted")

@@ -61,6 +61,8 @@ def _ctl(arguments: Sequence[str] | None) -> None:
     options = _parser().parse_args(arguments)
     _check(options)
     runs = _chosen(options.run, to_read=options.action == "state")
+    if options.toggle:  # of several, none is shown again while another one is put away
+        options.toggle = all(_is_paused(run) for run in runs)
     first: RtsodError | None = None
     for run in runs:
         try:
@@ -199,8 +201,14 @@ def _mirror(run: RunClient, options: argparse.Namespace) -> None:
 
 
 def _pause(run: RunClient, options: argparse.Namespace) -> None:
-    paused = options.toggle and run.get("/api/v1/state")["paused"]
-    run.post("/api/v1/resume" if paused else "/api/v1/slate")
+    run.post("/api/v1/resume" if options.toggle else "/api/v1/slate")
+
+
+def _is_paused(run: RunClient) -> bool:
+    try:
+        return bool(run.get("/api/v1/state")["paused"])
+    except RtsodError:  # it says so again when it is asked to change
+        return True
 
 
 def _source(run: RunClient, options: argparse.Namespace) -> str | None:

@@ -212,7 +212,7 @@ class _Routes:
         return JSONResponse({"name": name}, HTTPStatus.CREATED)
 
     async def reload(self, request: Request) -> Response:
-        return self._answer(await in_thread(self._controls.reload))
+        return self._answer(await in_thread(lambda: self._controls.reload(remote=True)))
 
     async def quit(self, request: Request) -> Response:
         _need_token(request)

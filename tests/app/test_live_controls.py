@@ -25,7 +25,7 @@ from rtsod.config import AppConfig, PictureConfig, SourceConfig
 from rtsod.errors import RtsodError, SourceError, UsageError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, SourceInfo
 from rtsod.interfaces import Source
-from rtsod.live import Change, PrivacyError, StaleRevision
+from rtsod.live import Change, LiveSettings, PrivacyError, Profiles, StaleRevision
 from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking.engine_pool import EnginePool
 from tests.support import moving_room
@@ -128,7 +128,9 @@ class Stage:
 
 
 @contextmanager
-def running(*, may_reveal: bool = False, picture: PictureConfig | None = None) -> Iterator[Stage]:
+def running(
+    *, may_reveal: bool = False, picture: PictureConfig | None = None, profiles: Profiles | None = None
+) -> Iterator[Stage]:
     """A run of the moving room. What its main thread would do is done by a thread of its own."""
     clock, sink = Ticks(), Looking()
     cameras = {"0": Camera(clock, "one", 0), "1": Camera(clock, "two", 40)}
@@ -143,7 +145,9 @@ def running(*, may_reveal: bool = False, picture: PictureConfig | None = None) -
     config = AppConfig(SourceConfig("0"), picture=picture)
     plan = MaskPlan((Rung(64),), max_mask_age=1e9)
     run = build_run(config, source=cameras["0"], sinks=[sink], pool=EnginePool(Network()), plan=plan, clock=clock)
-    controls = RunControls(replace(controlled(run, config), open_source=open_source), may_reveal=may_reveal)
+    controls = RunControls(
+        replace(controlled(run, config), open_source=open_source), may_reveal=may_reveal, profiles=profiles
+    )
     over, errors = threading.Event(), list[BaseException]()
 
     def serve() -> None:
@@ -259,6 +263,32 @@ def test_from_elsewhere_only_ids_and_nothing_that_shows_more() -> None:
         stage.controls.change(Change(background="none"))  # a key's
     with running(may_reveal=True) as stage:
         assert stage.controls.change(Change(background="none"), remote=True).settings.background == "none"
+
+
+class OneProfile:
+    """A file that says what a thief would like."""
+
+    def names(self) -> tuple[str, ...]:
+        return ("open",)
+
+    def change(self, name: str) -> Change:
+        return Change(background="none")
+
+    def reloaded(self) -> Change:
+        return Change(background="none", source="1")
+
+    def save(self, name: str, settings: LiveSettings) -> None: ...
+
+
+def test_neither_profiles_nor_reloading_show_more_from_elsewhere() -> None:
+    with running(profiles=OneProfile()) as stage:
+        with pytest.raises(PrivacyError):
+            stage.controls.apply_profile("open", remote=True)
+        with pytest.raises(PrivacyError):
+            stage.controls.reload(remote=True)
+        assert corner(stage.show()) == (0, 255, 0)
+        assert stage.controls.state().settings.source == "0"
+        assert stage.controls.apply_profile("open").profile == "open"
 
 
 def test_a_picture_that_is_added_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,3 +176,26 @@ def test_it_needs_neither_starlette_nor_the_program_itself() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == "7 []\n"
+
+
+@pytest.mark.parametrize(
+    ("paused", "asked"), [((True, False), "slate"), ((True, True), "resume"), ((False, False), "slate")]
+)
+def test_a_button_for_several_runs_shows_none_while_it_hides_another(
+    paused: tuple[bool, ...], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = list[str]()
+
+    class Run:
+        def __init__(self, paused: bool) -> None:
+            self._paused = paused
+
+        def get(self, path: str) -> dict[str, bool]:
+            return {"paused": self._paused}
+
+        def post(self, path: str) -> None:
+            posted.append(path)
+
+    monkeypatch.setattr(ctl, "_chosen", lambda *_, **__: [Run(each) for each in paused])
+    assert ctl.main(["--run", "all", "pause", "--toggle"]) == ExitCode.DONE
+    assert posted == [f"/api/v1/{asked}"] * len(paused)

@@ -6,6 +6,7 @@ import json
 import threading
 import tomllib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rtsod.cli.settings.file import read_settings
 from rtsod.cli.settings.keys import Keys
 from rtsod.cli.settings.layers import Layers, read_layers
 from rtsod.cli.settings.profiles import FileProfiles
+from rtsod.composite.backgrounds import bundled_backgrounds
 from rtsod.config import AppConfig
 from rtsod.errors import OutputError, RtsodError, UsageError
 from rtsod.live import Change, LiveSettings
@@ -162,6 +164,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("\nmirorr = true", "line 2: mirorr: is not an option of rtsod run; did you mean mirror?"),
         ("no-steady = true", "line 1: no-steady: is not an option of rtsod run"),
         ("help = true", "line 1: help: is not an option"),
+        ("lite = true\nmodel = 'full'", "line 2: model: says the same as lite: keep one of them"),
+        ("bg = []", "line 1: bg: the list is empty"),
         ("mirror = 3", "line 1: mirror: takes true or false, not 3"),
         ("model = true", "line 1: model: takes a value, not true"),
         ("model = ['a']", "line 1: model: takes one value, not a list"),
@@ -259,6 +263,18 @@ def test_a_profile_that_is_saved_can_be_applied_and_the_rest_of_the_file_stays(t
     assert config(path, "--profile", "office").picture.refine == "best"
 
 
+def test_a_profile_that_is_applied_says_more_than_the_command_line_did(tmp_path: Path) -> None:
+    of_file = profiles(written(tmp_path, "[profile.p]\nbg = 'forest'\n"), "--bg", "beach", "--mirror")
+    assert of_file.change("p") == Change(background="forest")
+
+
+def test_a_bundled_picture_is_saved_by_its_name(tmp_path: Path) -> None:
+    path = written(tmp_path, "")
+    studio = next(str(path) for path in bundled_backgrounds() if path.stem == "studio")
+    profiles(path).save("p", replace(LIVE, background=studio))
+    assert tomllib.loads(path.read_text())["profile"]["p"]["bg"] == "studio"
+
+
 def test_reloading_takes_all_of_the_file_or_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, 'bg = "beach"\n[profile.p]\nmirror = true\n')
     of_file = profiles(path, "--profile", "p", "--refine", "off")
@@ -322,6 +338,12 @@ def test_check_says_all_problems(tmp_path: Path, capsys: pytest.CaptureFixture[s
         f"{path}, line 5: lite: takes true or false, not 3",
         f"{path}, line 3: --region 9000: must be 64 to 1024 pixels (profile a)",
     ]
+    written(tmp_path, "bg = 'nofile.png'\n[profile.a]\noutput = 'x.avi'\nbg = 'blur:0'\n")
+    assert config_command.main(["check", str(path)]) == 2
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith(f"{path}, line 1: --bg nofile.png: no such file")
+    assert said[1].endswith("(profile a)")
     assert config_command.main(["check", str(written(tmp_path, "lite = true\n[profile.a]\n"))]) == 0
     assert capsys.readouterr().out == f"{path}: 1 options, profiles: a: all right\n"
 

@@ -118,7 +118,7 @@ class FakeControls:
     def save_profile(self, name: str) -> None:
         self.saved[name] = self.settings
 
-    def reload(self) -> LiveState:
+    def reload(self, *, remote: bool = False) -> LiveState:
         raise UsageError("there is no configuration file")
 
     def wait_for_change(self, revision: int, timeout: float) -> LiveState:

@@ -19,6 +19,7 @@ MAX_BYTES: Final = 1_000_000
 PROFILE: Final = "profile"
 """The table that holds profiles."""
 _HEADER: Final = re.compile(r"\s*\[\s*(.+?)\s*\]\s*(#.*)?$")
+_SEE_HELP: Final = re.compile(r" \(see \S+( \S+)? --help\)$")
 _KEY: Final = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*=""")
 
 
@@ -137,9 +138,14 @@ def _collect(
 ) -> None:
     for key, value in table.items():
         try:
-            into[key] = keys.setting(key, value, found.path.absolute().parent)
+            setting = keys.setting(key, value, found.path.absolute().parent)
+            if rival := next(
+                (name for name, other in into.items() if other.parsed.keys() & setting.parsed.keys()), None
+            ):
+                raise UsageError(f"{key}: says the same as {rival}: keep one of them")
+            into[key] = setting
         except UsageError as error:
-            reason = str(error).removesuffix(" (see rtsod run --help)").removeprefix("argument ")
+            reason = _SEE_HELP.sub("", str(error)).removeprefix("argument ")
             found.problems.append(f"{found.path}, line {lines.of(place, key)}: {reason}")
 
 

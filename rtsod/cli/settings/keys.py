@@ -96,6 +96,8 @@ class Keys:
         if isinstance(value, list):
             if not isinstance(self._options[key], argparse._AppendAction):
                 raise UsageError(f"{key}: takes one value, not a list")
+            if not value:
+                raise UsageError(f"{key}: the list is empty: leave the key out")
             return [word for each in value for word in self._arguments(key, each, folder)]
         if not isinstance(value, str | int | float):
             raise UsageError(f"{key}: takes text, a number, true or false, not {type(value).__name__}")

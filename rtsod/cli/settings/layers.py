@@ -99,10 +99,13 @@ def remark(layers: Layers) -> str | None:
 
 def problems(keys: Keys, file: SettingsFile, config_from: ConfigFrom) -> list[str]:
     """All that is wrong with a file: its keys, and combinations of options, in each profile."""
+    from rtsod.app.edges import check_names  # late: imports OpenCV
+
     found = list(file.problems)
     for profile in (None, *file.profiles):
         try:
-            config_from(Layers(keys, file, profile, {}).options())
+            config = config_from(Layers(keys, file, profile, {}).options())
+            check_names(config)
         except RtsodError as error:
             named = _OPTION.match(str(error))
             where = str(file.path) if named is None else file.place(profile, named[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,11 +43,12 @@ class FileProfiles:
 
     def change(self, name: str) -> Change:
         """See :meth:`rtsod.live.Profiles.change`."""
-        return self._change(self._required(), name, only=self._required().profile(name))
+        file = self._required()
+        return self._change(Layers(self._keys, file, name, {}), only=file.profile(name))
 
     def reloaded(self) -> Change:
         """See :meth:`rtsod.live.Profiles.reloaded`."""
-        return self._change(self._required(), self._layers.profile, only=None)
+        return self._change(Layers(self._keys, self._required(), self._layers.profile, self._layers.given), only=None)
 
     def save(self, name: str, settings: LiveSettings) -> None:
         """See :meth:`rtsod.live.Profiles.save`."""
@@ -60,7 +61,7 @@ class FileProfiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path.with_name(f".{path.name}.lock"), LOCK_SECONDS, lambda: None):
                 text = read_text(path) if path.exists() else ""
-                content = _with_profile(text, name, settings)
+                content = _with_profile(text, name, replace(settings, background=_as_written(settings.background)))
                 real = path.resolve()  # a link stays one
                 replace_file(real, content.encode(), durable=True, mode=0o600)
         except TimeoutError as error:
@@ -84,9 +85,9 @@ class FileProfiles:
         file.check()
         return file
 
-    def _change(self, file: SettingsFile, profile: str | None, *, only: dict[str, Any] | None) -> Change:
-        """What the file and a profile say of what can be changed; of a profile alone, what it sets itself."""
-        config = self._config_from(Layers(self._keys, file, profile, self._layers.given).options())
+    def _change(self, layers: Layers, *, only: dict[str, Any] | None) -> Change:
+        """What layers say of what can be changed; only of these keys, if there are any."""
+        config = self._config_from(layers.options())
         settings = live_settings(config)
         keys = {each.name: _KEYS[each.name] for each in fields(Change)}
         wanted = {name: getattr(settings, name) for name, key in keys.items() if only is None or key in only}
@@ -100,6 +101,14 @@ def live_settings(config: AppConfig) -> LiveSettings:
         picture.backgrounds[0], picture.mirror, picture.refine, picture.light_wrap, picture.subject_lock,
         config.source.spec,
     )  # fmt: skip
+
+
+def _as_written(background: str) -> str:
+    """A value of ``--bg`` as one would write it: a bundled picture by its name, not by where it is installed."""
+    from rtsod.composite.backgrounds import bundled_backgrounds  # late: imports OpenCV
+
+    bundled = {str(path): path.stem for path in bundled_backgrounds()}
+    return bundled.get(background, background)
 
 
 def _with_profile(text: str, name: str, settings: LiveSettings) -> str:
