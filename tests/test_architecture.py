@@ -71,7 +71,7 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("rich", ("rtsod.app.console", "rtsod.app.train_console")),
         ("PIL", ("rtsod.imaging.", "rtsod.evaluation.protocols", "rtsod.evaluation.contact_sheet")),
         ("starlette", ("rtsod.control.",)),
-        ("uvicorn", ("rtsod.control.server",)),
+        ("uvicorn", ("rtsod.control.server", "rtsod.control.connections")),
         ("pi_heif", ("rtsod.imaging.stills.heif_image",)),
     ],
 )

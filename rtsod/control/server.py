@@ -14,6 +14,7 @@ from typing import Final
 import uvicorn
 
 from rtsod.control.access import Access, Role
+from rtsod.control.connections import MAX_CONNECTIONS, PunctualProtocol
 from rtsod.control.events import StateEvents
 from rtsod.control.preview import PreviewStream
 from rtsod.control.routes import Server, application
@@ -23,8 +24,6 @@ from rtsod.live import LiveControls
 
 _log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS: Final = 32
-"""At once: five pages with the six connections that a browser opens, and programs beside them."""
 MAX_HEADER_BYTES: Final = 16_384
 GRACE_SECONDS: Final = 1
 """How long answers may still take when the run ends."""
@@ -74,7 +73,7 @@ class _ServerThread:
             uvicorn.Config(
                 application(server),
                 loop="asyncio",
-                http="h11",
+                http=PunctualProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

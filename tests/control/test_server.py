@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ import pytest
 pytest.importorskip("starlette", reason="the extra control is not installed")
 
 from rtsod.config import ControlConfig
+from rtsod.control.client import RunClient
+from rtsod.control.connections import MAX_CONNECTIONS
 from rtsod.control.listening import listening
 from rtsod.control.preview import PreviewStream, jpeg_of
 from rtsod.control.running import RunningRun, announced, running_runs
@@ -213,3 +215,20 @@ def test_files_of_runs_that_are_gone_are_deleted(runtime: Path) -> None:
         (file.parent / "run-8.json").write_text(json.dumps({"pid": 9, "address": "", "token": "", "source": ""}))
         assert running_runs() == []
         assert list(file.parent.iterdir()) == []
+
+
+def test_connections_that_ask_for_nothing_are_let_go_and_keep_nobody_from_the_slate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rtsod.control.connections.REQUEST_SECONDS", 0.2)
+    with _serving() as (run, controls, _), ExitStack() as opened:
+        address = urlsplit(run.address)
+        silent = [
+            opened.enter_context(closing(socket.create_connection((address.hostname, address.port), 10)))
+            for _ in range(MAX_CONNECTIONS + 8)
+        ]
+        silent[0].sendall(b"POST /api/v1/slate HTTP/1.1\r\nHost:")
+        for connection in silent:
+            assert b"200" not in connection.recv(100), "it is closed, or told that there are too many"
+        RunClient(run).post("/api/v1/slate")
+        assert controls.paused
