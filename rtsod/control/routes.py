@@ -208,6 +208,10 @@ class _Routes:
 
     async def save_profile(self, request: Request) -> Response:
         name = text_of(await body_of(request), "name")
+        if request.scope[CALLER] is not Role.PROGRAM and name in await in_thread(self._controls.profiles):
+            # A browser's session alone must not be enough to make a later run show more.
+            message = f"there is a profile {name} already: replace it with rtsod ctl profile {name} --save"
+            raise Refused(HTTPStatus.CONFLICT, "usage", message)
         await in_thread(lambda: self._controls.save_profile(name))
         return JSONResponse({"name": name}, HTTPStatus.CREATED)
 

@@ -236,6 +236,15 @@ def test_r6_a_stolen_session_does_not_open_the_room(tmp_path: Path) -> None:
     assert client.get("/api/v1/state").json["may_reveal"] is False
 
 
+def test_r6_a_stolen_session_replaces_no_profile_of_a_later_run(client: Client) -> None:
+    body = json.dumps({"name": "work"}).encode()
+    browser, program = [*client.browser(), JSON], [HOST, client.bearer, JSON, ("X-Rtsod", "1")]
+    assert client.send("POST", "/api/v1/profiles", browser, body).status == 201
+    answer = client.send("POST", "/api/v1/profiles", browser, body)
+    assert (answer.status, answer.kind) == (409, "usage")
+    assert client.send("POST", "/api/v1/profiles", program, body).status == 201
+
+
 # R7, R9, R11: what answers carry
 
 
