@@ -181,7 +181,8 @@ def _moved(plate: Plate, motion: NDArray[np.float32] | None, side: int) -> tuple
     noise = np.asarray(cv2.warpAffine(plate.noise, motion, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
     # What lies between two pixels is not known where detail is fine: there, interpolations disagree.
     linear = np.asarray(cv2.warpAffine(plate.picture, motion, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
-    between = np.asarray(_BETWEEN * np.sqrt(cv2.blur((picture - linear) ** 2, (5, 5))), np.float32)
+    # OpenCV's running sums may end a little below 0.
+    between = np.asarray(_BETWEEN * np.sqrt(np.maximum(cv2.blur((picture - linear) ** 2, (5, 5)), 0)), np.float32)
     known = cv2.warpAffine(plate.steady.astype(np.uint8), motion, size, flags=cv2.INTER_NEAREST) > 0
     return picture, noise, between, np.asarray(known, np.bool_)
 
