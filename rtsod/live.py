@@ -6,7 +6,7 @@ command line's options, and the dataclasses of :mod:`rtsod.config` check them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from math import inf
 from typing import Final, Protocol
 
@@ -41,7 +41,7 @@ class LiveSettings:
     def changed_by(self, change: Change) -> LiveSettings:
         """These settings after a change."""
         given = {each.name: getattr(change, each.name) for each in fields(change)}
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
+        return LiveSettings(**{name: getattr(self, name) if value is None else value for name, value in given.items()})
 
 
 @dataclass(frozen=True, slots=True)

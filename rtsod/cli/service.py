@@ -27,9 +27,9 @@ _DESCRIPTION: Final = """\
 Start a run at every login, without a window, and start it again if it fails.
 
 install writes a systemd unit of your own (no root), starts it, and waits until
-it shows a first slate. What follows -- are options of rtsod run, beside those in
-rtsod.toml; relative paths mean what they mean in the current folder. To change
-the options, install again.
+it shows a first slate. What follows -- are options of rtsod run, beside those
+in rtsod.toml; relative paths mean what they mean in the current folder. To
+change the options, install again.
 status tells whether it runs, with the last line of its log. remove stops it and
 deletes the unit.
 """
