@@ -49,6 +49,8 @@ class LearnConfig:
         shortest, longest = MINUTES
         if self.minutes is not None and not shortest <= self.minutes <= longest:
             raise UsageError(f"--minutes {self.minutes:g}: must be {shortest:g} to {longest:g}")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: must be 0 or more")
         if not (math.isfinite(self.train_minutes) and 0 < self.train_minutes <= MAX_TRAIN_MINUTES):
             raise UsageError(
                 f"--train-minutes {self.train_minutes:g}: must be more than 0 and at most {MAX_TRAIN_MINUTES:g}"

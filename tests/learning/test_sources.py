@@ -23,3 +23,8 @@ def test_without_a_camera_nobody_else_is_learned(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("rtsod.sources.v4l2.capture_devices", list)
     with pytest.raises(SourceError, match="no camera was found"):
         recorded(LearnConfig(sources=("auto",)), tmp_path, SilentTrainReporter())
+
+
+def test_a_seed_below_zero_is_refused_before_anything_is_recorded() -> None:
+    with pytest.raises(UsageError, match="--seed -1: must be 0 or more"):
+        LearnConfig(seed=-1)
