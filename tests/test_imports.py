@@ -47,6 +47,7 @@ HOMES = {
     "rtsod.training.processes": "accelerate",
     "rtsod.learning.course": "accelerate",  # in a process of its own
     "rtsod.control.answers": "starlette",
+    "rtsod.control.connections": "uvicorn",
     "rtsod.control.gate": "starlette",
     "rtsod.control.routes": "starlette",
     "rtsod.control.server": "uvicorn",
