@@ -36,7 +36,7 @@ from rtsod.pipeline.ledger import AccountingError, FrameLedger
 from rtsod.pipeline.mask_sync import Decision, MaskSynchronizer, Propagator, SkipPolicy, Stabilizer
 from rtsod.pipeline.patience import Patience
 from rtsod.pipeline.presenter import Composing, Presenter
-from rtsod.pipeline.ring import Closed, OnFull, Ring
+from rtsod.pipeline.ring import Closed, OnFull, Ring, Woken
 from rtsod.pipeline.router import FrameRouter, InferenceRequest, frame_of
 from rtsod.system.priority import respond_quickly
 
@@ -148,8 +148,10 @@ class Pipeline:
         return 0.0 if began is None else self._clock() - began
 
     def pause(self) -> None:
-        """Give the sinks slates, from the next picture on. From any thread. Idempotent."""
-        self._resumed.clear()
+        """Give the sinks slates, from the next picture on, and viewers one at once. From any thread. Idempotent."""
+        if not self.paused:
+            self._resumed.clear()
+            self._to_show.wake()  # the next frame may take long to come
 
     def resume(self) -> None:
         """Give them pictures again. From any thread. Idempotent."""
@@ -225,7 +227,11 @@ class Pipeline:
             self._presenter.show_slate()  # viewers see a slate first, never the room
             timeout = self._stall_timeout()
             while True:
-                item = self._to_show.get(timeout)
+                try:
+                    item = self._to_show.get(timeout)
+                except Woken:
+                    self._presenter.show_slate()
+                    continue
                 if item is None:
                     self._presenter.show_slate(to_all=True)
                     timeout = float(1 / (self._info.fps or FALLBACK_SLATE_FPS))

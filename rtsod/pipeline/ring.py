@@ -25,6 +25,10 @@ class Closed(Exception):
     """The ring is closed and, for ``get``, empty."""
 
 
+class Woken(Exception):
+    """Somebody called :meth:`Ring.wake`, and there is no item."""
+
+
 class Ring(Generic[T]):
     """A first-in, first-out queue between producers and one consumer.
 
@@ -44,7 +48,7 @@ class Ring(Generic[T]):
         self._capacity = capacity
         self._on_full = on_full
         self._wait = wait
-        self._closed = False
+        self._closed = self._woken = False
         self._changed = threading.Condition()
 
     @property
@@ -82,16 +86,26 @@ class Ring(Generic[T]):
 
         Raises:
             Closed: the ring is empty and closed.
+            Woken: it is empty, and was woken.
         """
         with self._changed:
-            self._wait(self._changed, lambda: self._closed or bool(self._items), timeout)
+            self._wait(self._changed, lambda: self._closed or self._woken or bool(self._items), timeout)
+            woken, self._woken = self._woken, False
             if self._items:
                 item = self._items.popleft()
                 self._changed.notify_all()
                 return item
             if self._closed:
                 raise Closed
+            if woken:
+                raise Woken
             return None
+
+    def wake(self) -> None:
+        """End the waiting of the consumer, or else its next one."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
 
     def close(self, *, discard: bool = False) -> list[T]:
         """Accept no more items, and wake all waiting threads. Idempotent.

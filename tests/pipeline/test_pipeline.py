@@ -356,14 +356,15 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
 
     def tick() -> bool:
         pictures = len(watching.pictures)
-        if (pictures == 2 and not seen) or (pictures == 3 and len(seen) == 1):  # the opening slate and frame 0
+        if (pictures == 2 and not seen) or (pictures == 4 and len(seen) == 1):  # slates at the start and for the pause
             (pipeline.resume if seen else pipeline.pause)()
             seen.append(pictures)
             go_on.release()
         return False
 
     pipeline.run(tick=tick, interval=0.001)
-    assert [p.is_slate for p in watching.pictures] == [True, False, True, False, True]
+    assert [p.is_slate for p in watching.pictures] == [True, False, True, True, False, True]
+    assert [p.index for p in watching.pictures] == [-1, 0, -1, 1, 2, -1]  # a slate at once, and one for the frame
     assert engine.calls == 2
     assert metrics.snapshot()["dropped"] == {"paused": 1}
 

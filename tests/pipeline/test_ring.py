@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from rtsod.pipeline.ring import Closed, OnFull, Ring
+from rtsod.pipeline.ring import Closed, OnFull, Ring, Woken
 
 
 class RingModel(RuleBasedStateMachine):
@@ -18,7 +18,7 @@ class RingModel(RuleBasedStateMachine):
         self.ring: Ring[int] = Ring(3, OnFull.DROP_OLDEST)
         self.expected: list[int] = []
         self.put_count = 0
-        self.closed = False
+        self.closed = self.woken = False
 
     @precondition(lambda self: not self.closed)
     @rule()
@@ -32,6 +32,7 @@ class RingModel(RuleBasedStateMachine):
     @rule()
     def get(self) -> None:
         assert self.ring.get(timeout=0) == self.expected.pop(0)
+        self.woken = False
 
     @precondition(lambda self: not self.expected)
     @rule()
@@ -39,8 +40,17 @@ class RingModel(RuleBasedStateMachine):
         if self.closed:
             with pytest.raises(Closed):
                 self.ring.get(timeout=0)
+        elif self.woken:
+            with pytest.raises(Woken):
+                self.ring.get()
         else:
             assert self.ring.get(timeout=0) is None
+        self.woken = False
+
+    @rule()
+    def wake(self) -> None:
+        self.ring.wake()
+        self.woken = True
 
     @rule(discard=st.booleans())
     def close(self, discard: bool) -> None:
