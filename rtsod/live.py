@@ -243,8 +243,14 @@ def reveals(old: LiveSettings, new: LiveSettings) -> str | None:
 
 
 def _openness(background: str) -> float:
-    """How much of the room a background lets through: nothing, all of it, or the more the less it is blurred."""
-    kind, _, sigma = background.partition(":")
+    """How much of the room a background lets through: nothing, all of it, or the more the less it is blurred.
+
+    Of a blur that is not valid nobody knows that it shows less than all.
+    """
+    kind, colon, argument = background.partition(":")
     if kind == "blur":
-        return 1 / float(sigma) if sigma else 1 / Blur().sigma
+        try:
+            return 1 / (Blur(float(argument)) if colon else Blur()).sigma
+        except (ValueError, UsageError):
+            return _SHOWS
     return _SHOWS if background == "none" else _HIDES

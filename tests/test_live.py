@@ -50,6 +50,11 @@ def test_a_weaker_blur_shows_more(one: float, other: float) -> None:
     assert reveals(replace(PLAIN, background=f"blur:{one}"), PLAIN) is None
 
 
+@given(st.text("0123456789.-+einfax "))
+def test_a_blur_that_is_not_valid_counts_as_none(argument: str) -> None:
+    assert reveals(PLAIN, replace(PLAIN, background=f"blur:{argument}")) is not None
+
+
 def test_other_people_and_other_cameras_show_more() -> None:
     assert reveals(replace(PLAIN, subject_lock=True), PLAIN)
     assert reveals(PLAIN, replace(PLAIN, subject_lock=True)) is None
