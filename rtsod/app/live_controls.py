@@ -5,23 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from rtsod.app.backdrops import Backdrops
+from rtsod.app.live_change import Controlled, PreparedChange
 from rtsod.app.live_choices import LiveChoices
-from rtsod.app.section import build_stabilizer
 from rtsod.composite.backgrounds import check_background
-from rtsod.composite.compositor import Appearance, Compositor
-from rtsod.config import PictureConfig, SourceConfig
 from rtsod.errors import UsageError
-from rtsod.frames import EngineInfo, Image, SourceInfo
-from rtsod.interfaces import Source
+from rtsod.frames import Image, SourceInfo
 from rtsod.live import Change, Choice, LiveSettings, LiveState, PrivacyError, Profiles, StaleRevision, reveals
-from rtsod.metrics import Metrics
-from rtsod.pipeline.pipeline import Pipeline
-from rtsod.refine import refiner
 
 _log = logging.getLogger(__name__)
 
@@ -29,36 +22,10 @@ _ENDED: Final = "the run has ended"
 _NO_FILE: Final = "there is no configuration file"
 
 
-@dataclass(frozen=True, slots=True)
-class Controlled:
-    """What of a run is controlled."""
-
-    compositor: Compositor
-    backdrops: Backdrops
-    picture: PictureConfig
-    source: SourceConfig
-    info: SourceInfo
-    """Of the source that the outputs were opened for."""
-    metrics: Metrics
-    pipeline: Callable[[], Pipeline]
-    """The one that runs: another source brings another one."""
-    engine: Callable[[], EngineInfo]
-    open_source: Callable[[SourceConfig], Source]
-
-
-@dataclass(frozen=True, slots=True)
-class NextSource:
-    """A source that takes the place of the one that is read."""
-
-    source: Source
-    picture: PictureConfig
-    """The picture's options from then on."""
-
-
 class RunControls:
     """See :class:`rtsod.live.LiveControls`.
 
-    Changes are made one at a time, in the thread that asks. The main thread calls :meth:`next_source` and
+    Changes are made one at a time, in the thread that asks. The main thread reads :attr:`waiting`, calls
     :meth:`source_used`, never waits for a change, and calls :meth:`close` at the end.
 
     Args:
@@ -83,17 +50,19 @@ class RunControls:
         """Guards what follows; held for moments."""
         self._revision = 0
         self._paused = self._quits = self._closed = False
-        self._next: NextSource | None = None
+        self._next: PreparedChange | None = None
 
     def state(self) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.state`."""
         numbers, event = self._run.metrics.snapshot(), self._run.metrics.last_event
         with self._state:
-            return LiveState(
-                self._settings, self._paused, self._revision, self._run.engine(), numbers, self._info,
-                numbers["rung"], None if event is None else str(event), self._profile,
-                self._choices.background_id(self._settings.background), self._choices.source_id(self._settings.source),
-            )  # fmt: skip
+            settings, info, profile = self._settings, self._info, self._profile
+            paused, revision = self._paused, self._revision
+        return LiveState(
+            settings, paused, revision, self._run.engine(), numbers, info,
+            numbers["rung"], None if event is None else str(event), profile,
+            self._choices.background_id(settings.background), self._choices.source_id(settings.source),
+        )  # fmt: skip
 
     def change(self, change: Change, *, revision: int | None = None, remote: bool = False) -> LiveState:
         """See :meth:`rtsod.live.LiveControls.change`."""
@@ -172,13 +141,19 @@ class RunControls:
         return self._quits
 
     @property
-    def next_source(self) -> NextSource | None:
-        """A source that waits to be read, which means that the pipeline should end."""
+    def waiting(self) -> PreparedChange | None:
+        """A change whose source waits to be read, which means that the pipeline should end."""
         return self._next
 
     def source_used(self, info: SourceInfo) -> None:
-        """The waiting source is read from now on, by the pipeline that is about to run."""
+        """The waiting source is read from now on, by the pipeline that is about to run.
+
+        Args:
+            info: what it delivers.
+        """
         with self._state:
+            assert self._next is not None
+            self._next.apply()
             self._info, self._next = info, None
             if self._paused:
                 self._run.pipeline().pause()
@@ -188,10 +163,8 @@ class RunControls:
         """Refuse all further changes, and end the waiting for those under way. Idempotent."""
         with self._state:
             self._closed = True
-            waiting, self._next = self._next, None
+            self._next = None
             self._state.notify_all()
-        if waiting is not None:
-            waiting.source.close()
 
     def _of_file(self) -> Profiles:
         if self._profiles is None:
@@ -200,7 +173,8 @@ class RunControls:
 
     def _allowed(self, change: Change, remote: bool, old: LiveSettings) -> LiveSettings:
         new = old.changed_by(change)
-        check_background(new.background)
+        if change.background is not None:
+            check_background(new.background)  # first: of what is not valid nobody knows what it shows
         if remote and not self._may_reveal and (reason := reveals(old, new)) is not None:
             raise PrivacyError(f"{reason}: start the run with --control-may-reveal to allow that")
         return new
@@ -221,70 +195,34 @@ class RunControls:
             old = self._settings
             new = changed(old)
             if new != old:
-                self._apply(old, new)
+                self._apply(PreparedChange(self._run, old, new))
             if new != old or profile is not None:
                 with self._state:
                     self._settings, self._profile = new, profile
                     self._on_change()
         return self.state()
 
-    def _apply(self, old: LiveSettings, new: LiveSettings) -> None:
-        run = self._run
-        picture = replace(
-            run.picture, backgrounds=(new.background, *run.picture.backgrounds), mirror=new.mirror, refine=new.refine,
-            light_wrap=new.light_wrap, subject_lock=new.subject_lock,
-        )  # fmt: skip
-        if new.background == "transparent" and "transparent" not in run.picture.backgrounds:
-            raise UsageError("--bg transparent: the outputs were opened without alpha: start the run with it")
-        former = run.compositor.appearance
-        refine = former.refine if new.refine == old.refine else refiner(new.refine, stills=run.info.stills)
-        backdrop = run.backdrops.open(new.background)
+    def _apply(self, prepared: PreparedChange) -> None:
+        """Apply a change, or have the main thread apply it where another source is read. Or else the run has ended."""
         try:
-            source = None if new.source == old.source else self._opened(new.source)
-        except BaseException:
-            run.backdrops.discard(new.background, backdrop)
-            raise
-        # From here on only the end of the run can come in between.
-        appearance = Appearance(backdrop, new.mirror, refine, new.light_wrap)
-        if source is not None:
-            run.pipeline().pause()  # neither source is shown in the other's place, or as the other was to look
-        run.compositor.use(appearance)
-        run.backdrops.settle(new.background, backdrop)
-        if source is not None:
-            self._hand_over(NextSource(source, picture))
-        elif new.subject_lock != old.subject_lock:
-            run.pipeline().stabilize_with(build_stabilizer(picture, run.info))
-
-    def _opened(self, spec: str) -> Source:
-        """Another live source, open."""
-        run = self._run
-        if not run.info.live:
-            raise UsageError(f"--source {spec}: {run.info.name} is read to its end: start another run")
-        source = run.open_source(replace(run.source, spec=spec))
-        if not source.info.live:
-            source.close()
-            raise UsageError(f"--source {spec}: is not live: start a run of its own for it")
-        return source
-
-    def _hand_over(self, following: NextSource) -> None:
-        with self._state:
-            if not self._closed:
-                self._next = following
-                self._state.wait_for(lambda: self._next is None)
-                if not self._closed:
+            with self._state:
+                self._check_goes_on()
+                if prepared.source is None:
+                    prepared.apply()
                     return
-        following.source.close()
-        raise UsageError(_ENDED)
+                self._next = prepared
+                self._state.wait_for(lambda: self._next is None)
+                self._check_goes_on()
+        except BaseException:
+            prepared.discard()
+            raise
 
     def _pause(self, paused: bool) -> LiveState:
         with self._state:
             self._check_goes_on()
             if paused != self._paused:
                 pipeline = self._run.pipeline()
-                if paused:
-                    pipeline.pause()
-                elif self._next is None:
-                    pipeline.resume()
+                (pipeline.pause if paused else pipeline.resume)()
                 self._paused = paused
                 self._on_change()
         return self.state()

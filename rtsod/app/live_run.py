@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 
 from rtsod.app.assembly import Run
-from rtsod.app.live_controls import Controlled, RunControls
+from rtsod.app.live_change import Controlled, PreparedChange
+from rtsod.app.live_controls import RunControls
 from rtsod.config import AppConfig
 from rtsod.errors import RtsodError
 
@@ -16,7 +17,7 @@ def controlled(run: Run, config: AppConfig) -> Controlled:
     return Controlled(
         run.compositor, run.backdrops, config.picture, config.source, run.source.info, run.metrics,
         lambda: run.pipeline, lambda: run.pool.info,
-        run.open_source,
+        run.open_source, config.run.keep_learning,
     )  # fmt: skip
 
 
@@ -32,17 +33,18 @@ def run_sources(run: Run, controls: RunControls, tick: Callable[[], bool], inter
     Raises:
         RtsodError: what ended the run.
     """
-    ended = False
+    following: PreparedChange | None
 
     def serve() -> bool:
-        nonlocal ended
+        nonlocal following
         ended = tick() or controls.wants_an_end
-        return ended or controls.next_source is not None
+        following = None if ended else controls.waiting
+        return ended or following is not None
 
     while True:
+        following = None  # a pipeline that ends by itself ends the run
         run.pipeline.run(tick=serve, interval=interval)
-        following = controls.next_source
-        if ended or following is None:
+        if following is None or following.source is None:
             return
         run.go_on_with(following.source, following.picture)
         controls.source_used(run.source.info)

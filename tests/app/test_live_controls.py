@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -24,10 +24,12 @@ from rtsod.app.live_run import controlled, in_background, run_sources
 from rtsod.config import AppConfig, PictureConfig, SourceConfig
 from rtsod.errors import RtsodError, SourceError, UsageError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, SourceInfo
-from rtsod.interfaces import Source
+from rtsod.interfaces import Background, Source
 from rtsod.live import Change, LiveSettings, PrivacyError, Profiles, StaleRevision
 from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking.engine_pool import EnginePool
+from rtsod.metrics import Metrics, Span
+from rtsod.metrics import Stage as Timed
 from tests.support import moving_room
 from tests.support.fakes import Ticks
 
@@ -94,8 +96,11 @@ class Looking:
 
     def wait_for(self, count: int) -> None:
         """Wait until so many pictures have stood for a frame."""
+        self.wait_until(lambda: len(self.of_frames) >= count)
+
+    def wait_until(self, seen: Callable[[], bool]) -> None:
         with self._written:
-            assert self._written.wait_for(lambda: len(self.of_frames) >= count, WAIT)
+            assert self._written.wait_for(seen, WAIT)
 
     @property
     def of_frames(self) -> list[Composited]:
@@ -116,7 +121,8 @@ class Stage:
     shot: int = 0
 
     def show(self) -> Composited:
-        """Let the camera deliver a frame, and return the picture that stands for it."""
+        """Let the camera deliver a frame, a thirtieth of a second after the one before; return what stands for it."""
+        self.clock.now += 1 / 30
         self.cameras[self.current].shoot()
         self.shot += 1
         self.sink.wait_for(self.shot)
@@ -129,7 +135,12 @@ class Stage:
 
 @contextmanager
 def running(
-    *, may_reveal: bool = False, picture: PictureConfig | None = None, profiles: Profiles | None = None
+    *,
+    may_reveal: bool = False,
+    picture: PictureConfig | None = None,
+    profiles: Profiles | None = None,
+    metrics: Metrics | None = None,
+    **others: Any,
 ) -> Iterator[Stage]:
     """A run of the moving room. What its main thread would do is done by a thread of its own."""
     clock, sink = Ticks(), Looking()
@@ -144,10 +155,11 @@ def running(
     picture = picture or PictureConfig(backgrounds=("#00FF00",), steady=False, refine="off")
     config = AppConfig(SourceConfig("0"), picture=picture)
     plan = MaskPlan((Rung(64),), max_mask_age=1e9)
-    run = build_run(config, source=cameras["0"], sinks=[sink], pool=EnginePool(Network()), plan=plan, clock=clock)
-    controls = RunControls(
-        replace(controlled(run, config), open_source=open_source), may_reveal=may_reveal, profiles=profiles
+    run = build_run(
+        config, source=cameras["0"], sinks=[sink], pool=EnginePool(Network()), plan=plan, clock=clock, metrics=metrics
     )
+    replaced = replace(controlled(run, config), open_source=open_source, **others)
+    controls = RunControls(replaced, may_reveal=may_reveal, profiles=profiles)
     over, errors = threading.Event(), list[BaseException]()
 
     def serve() -> None:
@@ -195,6 +207,14 @@ def test_each_change_is_seen_in_the_next_picture() -> None:
         assert not stage.show().is_slate
 
 
+def test_the_slate_does_not_wait_for_the_camera() -> None:
+    """Which may be slow, or silent."""
+    with running() as stage:
+        stage.show()
+        stage.controls.pause()
+        stage.sink.wait_until(lambda: stage.sink.pictures[-1].is_slate)
+
+
 def test_another_camera_comes_after_a_slate_and_at_the_first_ones_size() -> None:
     with running() as stage:
         first = stage.show()
@@ -223,6 +243,7 @@ def test_a_source_is_changed_while_it_is_paused_and_stays_paused() -> None:
         (Change(background="blur:0", mirror=True), UsageError, "must be more than 0"),
         (Change(background="transparent", mirror=True), UsageError, "without alpha"),
         (Change(refine="best", subject_lock=True), UsageError, "needs stabilized masks"),
+        (Change(refine="worst", mirror=True), UsageError, "choose from"),  # type: ignore[arg-type]
         (Change(background="#0000FF", source="7"), SourceError, "cannot be opened"),
     ],
 )
@@ -258,6 +279,10 @@ def test_from_elsewhere_only_ids_and_nothing_that_shows_more() -> None:
         for path in ("/etc/passwd", "../beach", "no", str(Path(__file__))):
             with pytest.raises(UsageError, match="there is no such background"):
                 stage.controls.change(Change(background=path), remote=True)
+        for blur in ("blur:", "blur:x", "blur:0", "blur:nan", "blur:-1"):
+            with pytest.raises(UsageError, match="pixels") as refused:
+                stage.controls.change(Change(background=blur), remote=True)
+            assert not isinstance(refused.value, PrivacyError)
         with pytest.raises(UsageError, match="there is no such camera"):
             stage.controls.change(Change(source="/dev/video0"), remote=True)
         stage.controls.change(Change(background="none"))  # a key's
@@ -355,6 +380,144 @@ def test_a_change_is_waited_for() -> None:
         assert seen == [1]
 
 
+class Gated(Metrics):
+    """Stops the compositor when it has decided to show a frame, but does not compose it yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.goes_on = threading.Event(), threading.Event()
+        self.goes_on.set()
+
+    @contextmanager
+    def stage(self, stage: Timed, frame: int | None = None) -> Iterator[Span]:
+        if stage is Timed.COMPOSE and not self.goes_on.is_set():
+            self.reached.set()
+            assert self.goes_on.wait(WAIT)
+        with super().stage(stage, frame) as span:
+            yield span
+
+
+def test_no_source_is_shown_as_another_one_was_to_look() -> None:
+    gated = Gated()
+    with running(metrics=gated) as stage:
+        stage.show()
+        gated.goes_on.clear()
+        stage.cameras["0"].shoot()
+        assert gated.reached.wait(WAIT)
+        change = Change(source="1", background="none")
+        changing = threading.Thread(target=lambda: stage.controls.change(change))
+        changing.start()
+        while stage.controls.waiting is None:
+            assert changing.is_alive()
+        gated.goes_on.set()
+        changing.join(WAIT)
+        assert corner(stage.sink.of_frames[-1]) == (0, 255, 0)
+        assert moving_room.red(stage.sink.of_frames[-1].image) == 0
+        stage.current, stage.shot = "1", 2
+        assert moving_room.red(stage.show().image) > 0
+
+
+class Slow:
+    """A background whose opening takes until the test says so. It tells who asks for its picture."""
+
+    def __init__(self) -> None:
+        self.opening, self.goes_on, self.closed = threading.Event(), threading.Event(), threading.Event()
+        self.asked = list[tuple[str, int, int]]()
+
+    def open(self, spec: str) -> Background:
+        self.opening.set()
+        assert self.goes_on.wait(WAIT)
+        return self
+
+    def picture(self, width: int, height: int, at: float) -> Image:
+        self.asked.append((threading.current_thread().name, width, height))
+        return np.zeros((height, width, 3), np.uint8)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_pictures_go_on_while_a_background_is_opened_and_made_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow()
+    with running() as stage:
+        monkeypatch.setattr("rtsod.app.backdrops.open_background", slow.open)
+        changing = threading.Thread(target=lambda: stage.controls.change(Change(background="#000000")), name="asks")
+        changing.start()
+        assert slow.opening.wait(WAIT)
+        for _ in range(3):
+            assert corner(stage.show()) == (0, 255, 0)
+        slow.goes_on.set()
+        changing.join(WAIT)
+        assert slow.asked == [("asks", 96, 72)]
+        assert corner(stage.show()) == (0, 0, 0)
+        assert slow.asked[1:] == [("rtsod-compositor", 96, 72)]
+        stage.controls.change(Change(background="#00FF00"))
+        assert slow.closed.is_set()
+
+
+def test_a_background_that_is_open_after_the_end_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, refused = Slow(), queue.Queue[str]()
+    with running() as stage:
+        monkeypatch.setattr("rtsod.app.backdrops.open_background", slow.open)
+        in_background(lambda: stage.controls.change(Change(background="#000000")), refused.put)
+        assert slow.opening.wait(WAIT)
+    slow.goes_on.set()
+    assert refused.get(timeout=WAIT) == "the run has ended"
+    assert slow.closed.is_set()
+
+
+def test_who_learns_from_a_source_stays_with_it() -> None:
+    with running(keeps_learning=True) as stage, pytest.raises(UsageError, match="learns from one"):
+        stage.controls.change(Change(source="1"))
+
+
+def test_photographs_share_no_subject() -> None:
+    info = SourceInfo("photographs", None, None, None, live=False, stills=True)
+    picture = PictureConfig(steady=True, refine="off")
+    with running(info=info, picture=picture) as stage, pytest.raises(UsageError, match="share no subject"):
+        stage.controls.change(Change(subject_lock=True))
+
+
+LOOKS: Final = [(background, mirror) for background in COLOURS for mirror in (False, True)]
+"""What two who ask at once ask for."""
+
+
+def test_a_thousand_changes_by_two_at_once_are_each_seen_whole() -> None:
+    """No picture shows half of a change, none is lost, and none comes at another time."""
+    with running() as stage:
+        stage.show()
+        errors = list[BaseException]()
+
+        def ask(seed: int) -> None:
+            try:
+                for look in np.random.default_rng(seed).integers(len(LOOKS), size=550):
+                    background, mirror = LOOKS[look]
+                    stage.controls.change(Change(background=background, mirror=mirror))
+            except BaseException as error:
+                errors.append(error)
+
+        asking = [threading.Thread(target=ask, args=(seed,)) for seed in (1, 2)]
+        for thread in asking:
+            thread.start()
+        while any(thread.is_alive() for thread in asking):
+            stage.show()
+        assert not errors
+        pictures = stage.sink.of_frames
+        for number, picture in enumerate(pictures):
+            original, looks = moving_room.frame(number), set[tuple[str, bool]]()
+            for background, mirror in LOOKS:
+                shown = cv2.flip(original, 1) if mirror else original
+                new, own = np.array(COLOURS[background]), picture.alpha8 == 255
+                if (picture.image[picture.alpha8 == 0] == new).all() and (picture.image[own] == shown[own]).all():
+                    looks.add((background, mirror))
+            assert len(looks) == 1
+            assert moving_room.red(picture.image) == 0
+        assert [picture.index for picture in pictures] == list(range(len(pictures)))
+        assert np.diff([picture.captured_at for picture in pictures]) == pytest.approx(1 / 30)
+        assert not stage.controls.state().numbers["dropped"]
+        assert stage.controls.state().revision > 800  # of 1,100, those that ask for what is there change nothing
+
+
 STEPS = st.lists(
     st.one_of(
         st.sampled_from(["pause", "resume", "switch", "frame", "frame"]),
@@ -374,7 +537,7 @@ def test_however_it_is_changed_no_frame_is_lost_and_the_room_is_never_shown(step
     picture = PictureConfig(backgrounds=("#00FF00",), steady=True, refine="off")
     with running(picture=picture) as stage:
         paused, background = False, "#00FF00"
-        times = []
+        times = list[float]()
         for step in ["frame", *steps, "frame"]:
             match step:
                 case "pause":
@@ -397,7 +560,7 @@ def test_however_it_is_changed_no_frame_is_lost_and_the_room_is_never_shown(step
         assert set(numbers["dropped"]) <= {"paused"}
         indexes = [each.index for each in stage.sink.of_frames]
         assert indexes == list(range(len(indexes)))
-        assert times == sorted(times)
+        assert np.diff(times) == pytest.approx(1 / 30)
 
 
 def test_what_is_shown_is_named_by_its_choice_and_never_by_a_path(
