@@ -138,8 +138,7 @@ class LiveControls(Protocol):
     def change(self, change: Change, *, revision: int | None = None, remote: bool = False) -> LiveState:
         """Change settings, all of them or none. From the next picture on, outputs show the change.
 
-        Returns when that holds. What has to be opened is opened first, in the calling thread; if it cannot be, nothing
-        changes.
+        Returns when that holds. What has to be opened is opened first; if it cannot be, nothing changes.
 
         Args:
             change: what to change.

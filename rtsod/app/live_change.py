@@ -13,11 +13,12 @@ from rtsod.composite.compositor import Appearance, Compositor
 from rtsod.config import PictureConfig, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, SourceInfo
-from rtsod.interfaces import Blur, PassThrough, Source, Transparent
+from rtsod.interfaces import Backdrop, Blur, PassThrough, Source, Transparent
 from rtsod.live import LiveSettings
 from rtsod.metrics import Metrics
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.refine import refiner
+from rtsod.system.worker_thread import WorkerThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,10 @@ class PreparedChange:
             raise UsageError("--bg transparent: the outputs were opened without alpha: start the run with it")
         former = run.compositor.appearance
         refine = former.refine if new.refine == old.refine else refiner(new.refine, stills=run.info.stills)
-        self._backdrop = run.backdrops.open(new.background)
+        self.source: Source | None = None
+        self._backdrop = _giving_way(lambda: _ready_backdrop(run, new.background))
         with ExitStack() as opened:
             opened.callback(self.discard)
-            self.source: Source | None = None
-            if self._backdrop is not former.backdrop:
-                self._make_first_picture()
             if new.source != old.source:
                 self.source = _open_source(run, new.source)
             opened.pop_all()
@@ -94,12 +93,31 @@ class PreparedChange:
         if self.source is not None:
             self.source.close()
 
-    def _make_first_picture(self) -> None:
-        """A large photograph takes long to scale, and a video to get to where it is: longer than a frame may wait."""
-        info = self._run.info
-        if isinstance(self._backdrop, Blur | Transparent | PassThrough) or info.width is None or info.height is None:
-            return
-        self._backdrop.picture(info.width, info.height, self._run.pipeline().seconds_read if info.live else 0.0)
+
+def _giving_way(work: Callable[[], Backdrop]) -> Backdrop:
+    """Open something, which may take seconds, and leave the processor to the frames meanwhile."""
+    worker = WorkerThread("rtsod-background", gives_way=True)
+    try:
+        return worker.call(work)
+    finally:
+        worker.stop()
+
+
+def _ready_backdrop(run: Controlled, spec: str) -> Backdrop:
+    """A backdrop with its first picture made.
+
+    A large photograph takes long to scale, and a video to get to where it is: longer than a frame may wait.
+    """
+    info, backdrop = run.info, run.backdrops.open(spec)
+    if backdrop is run.compositor.appearance.backdrop or isinstance(backdrop, Blur | Transparent | PassThrough):
+        return backdrop
+    try:
+        if info.width is not None and info.height is not None:
+            backdrop.picture(info.width, info.height, run.pipeline().seconds_read if info.live else 0.0)
+    except BaseException:
+        run.backdrops.discard(spec, backdrop)
+        raise
+    return backdrop
 
 
 def _open_source(run: Controlled, spec: str) -> Source:

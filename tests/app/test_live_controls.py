@@ -340,6 +340,16 @@ def test_a_background_that_is_no_longer_used_is_closed(tmp_path: Path) -> None:
             assert corner(stage.show()) == (0, 255, 0)
 
 
+def test_a_background_whose_file_is_gone_is_shown_until_another_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "plain.png"
+    cv2.imwrite(str(path), np.full((72, 96, 3), (90, 80, 0), np.uint8))
+    with running() as stage:
+        stage.controls.change(Change(background=str(path)))
+        path.unlink()
+        assert stage.controls.change(Change(mirror=True)).settings.mirror
+        assert (stage.show().image[-1] == (90, 80, 0)).all(axis=1).any()
+
+
 def test_after_the_end_nothing_can_be_changed_and_nobody_waits() -> None:
     with running() as stage:
         stage.show()
@@ -448,7 +458,7 @@ def test_pictures_go_on_while_a_background_is_opened_and_made_ready(monkeypatch:
             assert corner(stage.show()) == (0, 255, 0)
         slow.goes_on.set()
         changing.join(WAIT)
-        assert slow.asked == [("asks", 96, 72)]
+        assert slow.asked == [("rtsod-background", 96, 72)]
         assert corner(stage.show()) == (0, 0, 0)
         assert slow.asked[1:] == [("rtsod-compositor", 96, 72)]
         stage.controls.change(Change(background="#00FF00"))
