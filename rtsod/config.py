@@ -97,6 +97,12 @@ def names_model(text: str) -> bool:
     return is_model_name(text) and not text.lower().endswith(WEIGHTS_SUFFIXES)
 
 
+def names_picture(background: str) -> bool:
+    """Whether a value of ``--bg`` names a picture or a video, rather than a colour or a way to treat the frame."""
+    treats = background.partition(":")[0] == "blur" or background in ("transparent", "none")
+    return not treats and not background.startswith("#")
+
+
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """Refuse a value that is not among an option's choices.
 

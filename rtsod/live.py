@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import Final, Protocol
 
-from rtsod.config import RefineName
+from rtsod.config import PictureConfig, RefineName, SourceConfig
 from rtsod.errors import UsageError
 from rtsod.frames import EngineInfo, Image, SourceInfo
 from rtsod.interfaces import Blur
@@ -37,6 +37,18 @@ class LiveSettings:
     subject_lock: bool
     source: str
     """A value of ``--source``."""
+
+    @classmethod
+    def of(cls, picture: PictureConfig, source: SourceConfig) -> LiveSettings:
+        """What can be changed, of a configuration; of several backgrounds the first."""
+        return cls(
+            picture.backgrounds[0],
+            picture.mirror,
+            picture.refine,
+            picture.light_wrap,
+            picture.subject_lock,
+            source.spec,
+        )
 
     def changed_by(self, change: Change) -> LiveSettings:
         """These settings after a change."""
@@ -180,7 +192,11 @@ class LiveControls(Protocol):
         ...
 
     def add_background(self, picture: Image, name: str) -> Choice:
-        """Offer another picture, ``(H, W, 3)`` uint8 BGR, until the run ends."""
+        """Offer another picture, ``(H, W, 3)`` uint8 BGR, and keep it for later runs.
+
+        Raises:
+            OutputError: it cannot be kept.
+        """
         ...
 
     def sources(self) -> tuple[Choice, ...]:

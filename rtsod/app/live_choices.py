@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from rtsod.composite.backgrounds import bundled_backgrounds, open_background
+from rtsod.config import names_picture
 from rtsod.errors import OutputError, UsageError
 from rtsod.frames import Image, SourceInfo
 from rtsod.interfaces import Blur, PassThrough, Transparent
@@ -50,7 +51,7 @@ class LiveChoices:
     def __init__(self, specs: tuple[str, ...], source: str, info: SourceInfo) -> None:
         self._source, self._info = source, info
         self._lock = threading.Lock()
-        own = [spec for spec in specs if _is_file(spec) and _bundled(spec) is None]
+        own = [spec for spec in specs if names_picture(spec) and _bundled(spec) is None]
         self._own = [
             _Background(Choice(f"own-{number}", printable(Path(spec).stem), "picture"), spec)
             for number, spec in enumerate(own)
@@ -109,7 +110,7 @@ class LiveChoices:
         Raises:
             UsageError: there is no such background or source.
         """
-        if change.background is not None and _is_file(change.background):
+        if change.background is not None and names_picture(change.background):
             change = replace(change, background=self._spec(change.background))
         if change.source is not None:
             change = replace(change, source=self._source_of(change.source))
@@ -117,7 +118,7 @@ class LiveChoices:
 
     def background_id(self, spec: str) -> str:
         """What a value of ``--bg`` is called from elsewhere: never a path."""
-        if not _is_file(spec):
+        if not names_picture(spec):
             return spec
         meant = _bundled(spec) or spec
         return next((each.choice.id for each in self._backgrounds() if each.spec == meant), Path(spec).stem)
@@ -161,11 +162,6 @@ def _bundled(spec: str) -> str | None:
     if spec not in map(str, bundled) and path_named(spec).is_file():
         return None
     return next((str(path) for path in bundled if spec in (str(path), path.name, path.stem)), None)
-
-
-def _is_file(spec: str) -> bool:
-    """Whether a value of ``--bg`` names a picture or a video."""
-    return spec.partition(":")[0] != "blur" and spec not in ("transparent", "none") and not spec.startswith("#")
 
 
 def _ids(choices: tuple[Choice, ...]) -> str:

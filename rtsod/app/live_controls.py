@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,8 +14,6 @@ from rtsod.composite.backgrounds import check_background
 from rtsod.errors import UsageError
 from rtsod.frames import Image, SourceInfo
 from rtsod.live import Change, Choice, LiveSettings, LiveState, PrivacyError, Profiles, StaleRevision, reveals
-
-_log = logging.getLogger(__name__)
 
 _ENDED: Final = "the run has ended"
 _NO_FILE: Final = "there is no configuration file"
@@ -38,11 +35,7 @@ class RunControls:
         self._run, self._may_reveal, self._profiles = run, may_reveal, profiles
         self._profile: str | None = None
         self._choices = LiveChoices(run.backdrops.specs, run.source.spec, run.info)
-        picture = run.picture
-        self._settings = LiveSettings(
-            run.backdrops.specs[0], picture.mirror, picture.refine, picture.light_wrap, picture.subject_lock,
-            run.source.spec,
-        )  # fmt: skip
+        self._settings = LiveSettings.of(run.picture, run.source)
         self._info = run.info
         self._changing = threading.Lock()
         """Held for a whole change, which may take seconds."""

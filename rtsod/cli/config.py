@@ -11,9 +11,9 @@ from typing import Any, Final
 from rtsod.cli.common import Parser, answer, run_command
 from rtsod.cli.run_config import config_from
 from rtsod.cli.run_options import parser
-from rtsod.cli.settings.file import default_path
+from rtsod.cli.settings.file import SettingsFile, default_path
 from rtsod.cli.settings.keys import Keys
-from rtsod.cli.settings.layers import Layers, open_settings, problems
+from rtsod.cli.settings.layers import Layers, layers_of, open_settings, problems
 from rtsod.errors import ExitCode, UsageError
 from rtsod.system.names import path_to_read
 
@@ -62,14 +62,9 @@ def _run(arguments: Sequence[str] | None) -> ExitCode:
     if options.what not in ("check", "show"):
         raise UsageError(f"{options.what}: give check or show (see {_PROGRAM} --help)")
     keys = Keys(lambda: parser("rtsod run"))
-    file = open_settings(keys, options.file)
     if options.what == "check":
-        return _check(keys, options, file is None)
-    if file is not None:
-        file.check()
-    elif options.profile is not None:
-        raise UsageError(f"--profile {options.profile}: there is no configuration file: {default_path()}")
-    layers = Layers(keys, file, options.profile, {})
+        return _check(keys, open_settings(keys, options.file))
+    layers = layers_of(keys, options.file, options.profile, {})
     config_from(layers.options())
     _show(layers, as_json=options.json)
     return ExitCode.DONE
@@ -97,12 +92,10 @@ def _parser() -> Parser:
     return parser
 
 
-def _check(keys: Keys, options: argparse.Namespace, missing: bool) -> ExitCode:
-    if missing:
+def _check(keys: Keys, file: SettingsFile | None) -> ExitCode:
+    if file is None:
         answer(f"there is no {default_path()}: rtsod run uses its defaults")
         return ExitCode.DONE
-    file = open_settings(keys, options.file)
-    assert file is not None
     found = problems(keys, file, config_from)
     for line in found:
         answer(line)

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from rtsod.cli.common import Parser, answer, run_command
+from rtsod.config import names_picture
 from rtsod.control.client import RunClient
 from rtsod.control.running import running_runs
 from rtsod.errors import NotRunning, RtsodError, SourceError, UsageError
@@ -167,7 +168,7 @@ def _background(run: RunClient, options: argparse.Namespace) -> str | None:
             value = run.upload(path.name, read_bytes(path))["id"]
         except OSError as error:
             raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    elif not _has_meaning(value) and value not in (ids := [choice["id"] for choice in known]):
+    elif names_picture(value) and value not in (ids := [choice["id"] for choice in known]):
         close = get_close_matches(value, ids, n=1)
         meant = f"; did you mean {close[0]}?" if close else " (rtsod ctl background lists them)"
         raise UsageError(f"background {value}: no such file, and none of the list has this name{meant}")
@@ -175,14 +176,9 @@ def _background(run: RunClient, options: argparse.Namespace) -> str | None:
     return None
 
 
-def _has_meaning(value: str) -> bool:
-    """Whether a background is no name of a picture."""
-    return value.startswith(("#", "blur:")) or value in ("blur", "transparent", "none")
-
-
 def _is_picture(value: str) -> bool:
     """A name means the file of that very name first, as everywhere; but not what has a meaning of its own."""
-    return not _has_meaning(value) and Path(path_named(value)).is_file()
+    return names_picture(value) and Path(path_named(value)).is_file()
 
 
 def _after(current: str, known: list[str]) -> str:

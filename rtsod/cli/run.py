@@ -13,7 +13,6 @@ from rtsod.cli.run_config import config_from
 from rtsod.cli.run_options import parser
 from rtsod.cli.settings.keys import Keys
 from rtsod.cli.settings.layers import Layers, read_layers, remark
-from rtsod.cli.settings.profiles import FileProfiles
 from rtsod.config import AppConfig
 from rtsod.errors import ExitCode
 
@@ -48,6 +47,7 @@ def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
         require("starlette", "uvicorn")
 
     from rtsod.app.run import run  # late: --help and a mistyped option must not wait for OpenCV
+    from rtsod.cli.settings.profiles import FileProfiles  # late: for NumPy neither
 
     profiles = FileProfiles(layers, config_from)
     return run(config, profiles=profiles, remark=remark(layers), heartbeat=_heartbeat())

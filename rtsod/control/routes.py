@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from rtsod.config import names_picture
 from rtsod.control.access import Access, Role
 from rtsod.control.answers import Endpoint, Refused, body_of, guarded, on_error, read, revision_of
 from rtsod.control.events import StateEvents
@@ -235,7 +236,7 @@ def _need_token(request: Request) -> None:
 
 def _check_background(spec: str, controls: LiveControls) -> None:
     """Let no client name a file: a background is one of the list, or a way to treat the camera's own."""
-    if spec.partition(":")[0] in ("blur", "transparent", "none") or spec.startswith("#"):
+    if not names_picture(spec):
         return
     known = [choice.id for choice in controls.backgrounds()]
     if spec not in known:

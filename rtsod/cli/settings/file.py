@@ -62,8 +62,8 @@ class SettingsFile:
 
     def place(self, profile: str | None, key: str) -> str:
         """The file, and the line of a key: in a profile, if that has it."""
-        places = [(PROFILE, profile)] if profile is not None and key in self.profiles.get(profile, {}) else [()]
-        return f"{self.path}, line {self.lines.of(places[0], key)}"
+        table = (PROFILE, profile) if profile is not None and key in self.profiles.get(profile, {}) else ()
+        return f"{self.path}, line {self.lines.of(table, key)}"
 
     def profile(self, name: str) -> dict[str, Setting]:
         """The settings of a profile.

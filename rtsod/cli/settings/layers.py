@@ -66,7 +66,21 @@ def read_layers(keys: Keys, arguments: list[str]) -> Layers:
         UsageError: something is wrong with either.
     """
     given = keys.given(arguments)
-    named, profile = given.pop("config", None), given.pop("profile", None)
+    return layers_of(keys, given.pop("config", None), given.pop("profile", None), given)
+
+
+def layers_of(keys: Keys, named: Path | None, profile: str | None, given: dict[str, Any]) -> Layers:
+    """Lay options over a profile and a file.
+
+    Args:
+        keys: that there are.
+        named: the file; None for the user's own, if that is there.
+        profile: of that file, or None.
+        given: what is laid over them.
+
+    Raises:
+        UsageError: something is wrong with the file, or there is no such profile.
+    """
     file = open_settings(keys, named)
     if file is None and profile is not None:
         raise UsageError(f"--profile {profile}: there is no configuration file: {_where()}")

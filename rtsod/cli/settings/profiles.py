@@ -9,7 +9,7 @@ from typing import Any, Final
 from rtsod.cli.settings.file import PROFILE, SettingsFile, default_path, read_settings
 from rtsod.cli.settings.keys import Keys
 from rtsod.cli.settings.layers import ConfigFrom, Layers
-from rtsod.config import MODEL_NAME_RULE, AppConfig, is_model_name
+from rtsod.config import MODEL_NAME_RULE, is_model_name
 from rtsod.errors import OutputError, UsageError
 from rtsod.live import Change, LiveSettings
 from rtsod.system.file_lock import locked
@@ -88,19 +88,10 @@ class FileProfiles:
     def _change(self, layers: Layers, *, only: dict[str, Any] | None) -> Change:
         """What layers say of what can be changed; only of these keys, if there are any."""
         config = self._config_from(layers.options())
-        settings = live_settings(config)
+        settings = LiveSettings.of(config.picture, config.source)
         keys = {each.name: _KEYS[each.name] for each in fields(Change)}
         wanted = {name: getattr(settings, name) for name, key in keys.items() if only is None or key in only}
         return Change(**wanted)
-
-
-def live_settings(config: AppConfig) -> LiveSettings:
-    """What of a configuration can be changed while it runs."""
-    picture = config.picture
-    return LiveSettings(
-        picture.backgrounds[0], picture.mirror, picture.refine, picture.light_wrap, picture.subject_lock,
-        config.source.spec,
-    )  # fmt: skip
 
 
 def _as_written(background: str) -> str:
