@@ -121,9 +121,15 @@ def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _line(run: dict[str, Any]) -> str:
     return (
-        f"lost {run['lost_share']:.2%} {run['losses']}, p50 {run['p50_ms']:.0f} ms, p95 {run['p95_ms']:.0f} ms, "
+        f"lost {_or_none(run['lost_share'], '.2%')} {run['losses']}, p50 {_or_none(run['p50_ms'])} ms, "
+        f"p95 {_or_none(run['p95_ms'])} ms, "
         f"{run['cores']:.2f} cores, {run.get('doubted', 0)} times doubted, {run['peak_memory_mb']:.0f} MB"
     )
+
+
+def _or_none(value: float | None, form: str = ".0f") -> str:
+    """A number, or what stands for one that a run without pictures has not."""
+    return "-" if value is None else format(value, form)
 
 
 def main() -> int:

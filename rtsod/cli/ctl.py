@@ -33,7 +33,8 @@ actions:
   resume                 show the picture again
   source [CAMERA]        without a name: the list
   profile [NAME]         apply one; --save: keep what runs now as NAME
-  reload                 read rtsod.toml again, all of it or nothing
+  reload                 read rtsod.toml again: all that can be changed, or
+                         nothing
   link                   a new link to the page; --view: to the picture alone
   quit                   end the run
 
