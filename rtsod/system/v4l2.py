@@ -162,9 +162,16 @@ def holders(path: Path, processes: Path = PROCESSES) -> dict[int, str]:
         if int(folder.name) == os.getpid():
             continue
         with suppress(OSError):  # it has ended, or belongs to another user
-            if any(os.readlink(link) == str(path) for link in (folder / "fd").iterdir()):
+            if any(_leads_to(path, link) for link in (folder / "fd").iterdir()):
                 found[int(folder.name)] = (folder / "comm").read_text(errors="replace").strip()
     return found
+
+
+def _leads_to(path: Path, link: Path) -> bool:
+    try:
+        return os.readlink(link) == str(path)
+    except OSError:  # the program has closed this file meanwhile, and may still have the device open
+        return False
 
 
 def held_by(path: Path, processes: Path = PROCESSES) -> str:

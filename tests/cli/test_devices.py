@@ -70,6 +70,16 @@ def test_other_processes_that_hold_a_device_are_named(tmp_path: Path) -> None:
     assert v4l2.holders(Path("/dev/video0"), tmp_path) == {12: "zoom"}
 
 
+def test_a_program_that_closes_a_file_while_it_is_examined_still_holds_the_device(tmp_path: Path) -> None:
+    open_files = tmp_path / "12" / "fd"
+    open_files.mkdir(parents=True)
+    (tmp_path / "12" / "comm").write_text("zoom\n")
+    for number in range(8):
+        (open_files / str(number)).write_text("")  # cannot be read as a link, like one that has just gone
+    (open_files / "8").symlink_to("/dev/video0")
+    assert v4l2.holders(Path("/dev/video0"), tmp_path) == {12: "zoom"}
+
+
 def test_the_page_lists_cameras_and_virtual_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(v4l2, "modes", lambda path: MODES)
     monkeypatch.setattr(v4l2, "held_by", lambda path: "zoom (process 5)" if path.name == "video10" else "")

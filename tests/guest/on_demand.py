@@ -32,11 +32,12 @@ def on_demand(*options: str) -> Iterator[Program]:
         stop_cleanly(program)
 
 
-def read_on_demand(program: Program) -> Reader:
-    reader = Reader()
-    reader.wait_for(lambda seen: seen.is_picture, "a picture once a program reads")
-    assert program.pid in v4l2.holders(CAMERA)
-    return reader
+@contextmanager
+def read_on_demand(program: Program) -> Iterator[Reader]:
+    with Reader() as reader:
+        reader.wait_for(lambda seen: seen.is_picture, "a picture once a program reads")
+        assert program.pid in v4l2.holders(CAMERA), "the program has the camera open while another one reads"
+        yield reader
 
 
 def on_demand_by_open_files() -> None:
