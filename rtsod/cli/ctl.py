@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from rtsod.cli.common import Parser, answer, run_command
-from rtsod.config import names_picture
+from rtsod.config import MODEL_NAME_RULE, is_model_name, names_picture
 from rtsod.control.client import RunClient
 from rtsod.control.running import running_runs
 from rtsod.errors import NotRunning, RtsodError, SourceError, UsageError
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ctl(arguments: Sequence[str] | None) -> None:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)  # also "profile --save NAME"
     _check(options)
     runs = _chosen(options.run, to_read=options.action == "state")
     if options.toggle:  # of several, none is shown again while another one is put away
@@ -112,6 +112,10 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(f"mirror {value}: choose from on, off")
     if options.save and value is None:
         raise UsageError("--save: give the profile a name")
+    if options.save and not is_model_name(value):
+        raise UsageError(f"profile {value}: is not a name: give {MODEL_NAME_RULE}")
+    if value == "":
+        raise UsageError(f"{action}: the value is empty")
 
 
 def _chosen(named: str | None, *, to_read: bool) -> list[RunClient]:
@@ -213,7 +217,11 @@ def _source(run: RunClient, options: argparse.Namespace) -> str | None:
     if options.value is None:
         return _listed(known, run.get("/api/v1/state")["settings"]["source"])
     named = [choice["id"] for choice in known if options.value in (choice["id"], choice["label"])]
-    run.post("/api/v1/source", {"id": named[0] if named else options.value})
+    if not named:
+        close = get_close_matches(options.value, [choice["id"] for choice in known], n=1)
+        meant = f"; did you mean {close[0]}?" if close else " (rtsod ctl source lists them)"
+        raise UsageError(f"source {options.value}: there is no such camera in the list{meant}")
+    run.post("/api/v1/source", {"id": named[0]})
     return None
 
 

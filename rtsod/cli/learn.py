@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, answer, require, run_command
@@ -59,14 +61,28 @@ def _learn(arguments: Sequence[str] | None, signals: StopSignals) -> None:
     from rtsod.app.train_console import TrainConsole  # late: --help and a mistyped option must not wait for these
     from rtsod.learning.learn import learn
 
-    def last_words() -> str:
-        return f"{_PROGRAM}: ended at once; nothing was saved"
-
     console = TrainConsole()
+
+    def begun(recording: Path | None) -> None:
+        def last_words() -> str:
+            deleted = ""
+            if recording is not None:
+                shutil.rmtree(recording, ignore_errors=True)
+                deleted = ", and the recording is deleted"
+            return f"{_PROGRAM}: ended at once; nothing was saved{deleted}"
+
+        signals.hold(forced=2, last_words=last_words)
+
+    def stop() -> bool:
+        nonlocal told
+        if signals.received and not told:
+            told = True
+            console.notify("ending: what was learned so far is measured and saved; Ctrl-C once more ends at once")
+        return signals.received
+
+    told = False
     with console.bar():
-        result = learn(
-            config, console, begun=lambda: signals.hold(forced=2, last_words=last_words), stop=lambda: signals.received
-        )
+        result = learn(config, console, begun=begun, stop=stop)
     if result.stopped:
         raise Interrupted(f"what was learned so far is saved: {_summary(result)}")
     answer(_summary(result))

@@ -198,7 +198,7 @@ def _add_picture_options(parser: Parser) -> None:
         "none (the camera's own background); repeat to switch with the b key "
         f"(default: {', '.join(default.backgrounds)})",
     )
-    group.add_argument("--mirror", action="store_true", help="mirror the camera's picture, but not the background")
+    _add_switch(group, "mirror", "mirror the camera's picture, but not the background")
     group.add_argument(
         "--refine",
         choices=REFINES,
@@ -207,9 +207,7 @@ def _add_picture_options(parser: Parser) -> None:
         "background's colour; best: twice as fine at twice the cost; auto: fast, but off for photographs, whose masks "
         "stay the authors' (default: %(default)s)",
     )
-    group.add_argument(
-        "--light-wrap", action="store_true", help="let light from the new background fall on the subject's edge"
-    )
+    _add_switch(group, "light-wrap", "let light from the new background fall on the subject's edge")
     group.add_argument(
         "--steady",
         action=argparse.BooleanOptionalAction,
@@ -217,10 +215,8 @@ def _add_picture_options(parser: Parser) -> None:
         "network's masks as they are (default: --steady, except for photographs)",
     )
     parser.set_defaults(steady=default.steady)  # as an argument, Python 3.11 would add "(default: True)" to the help
-    group.add_argument(
-        "--subject-lock",
-        action="store_true",
-        help="stay with the subject that was there first, even when somebody walks past behind it",
+    _add_switch(
+        group, "subject-lock", "stay with the subject that was there first, even when somebody walks past behind it"
     )
 
 
@@ -241,10 +237,11 @@ def _add_output_options(parser: Parser) -> None:
         metavar="DEVICE",
         help="be a camera that video calls can select; needs v4l2loopback on Linux, pip install pyvirtualcam elsewhere",
     )
-    group.add_argument(
-        "--on-demand",
-        action="store_true",
-        help="with --virtual-camera: open the real camera only while another program reads the virtual one",
+    _add_no(group, "virtual-camera")
+    _add_switch(
+        group,
+        "on-demand",
+        "with --virtual-camera: open the real camera only while another program reads the virtual one",
     )
     group.add_argument(
         "--output",
@@ -276,11 +273,12 @@ def _add_control_options(parser: Parser) -> None:
         f"and shows the slate; rtsod ctl does the same in a terminal (default: off; address: 127.0.0.1:"
         f"{DEFAULT_CONTROL_PORT}, or another port if that is taken)",
     )
-    group.add_argument("--open", action="store_true", help="open that page in the browser")
-    group.add_argument(
-        "--control-may-reveal",
-        action="store_true",
-        help="let the page and rtsod ctl show more of the room: no background, less blur, another camera",
+    _add_no(group, "control")
+    _add_switch(group, "open", "open that page in the browser")
+    _add_switch(
+        group,
+        "control-may-reveal",
+        "let the page and rtsod ctl show more of the room: no background, less blur, another camera",
     )
 
 
@@ -326,10 +324,10 @@ def _add_run_options(parser: Parser) -> None:
     group.add_argument(
         "--stats", type=file_to_write, default=default.stats, metavar="FILE", help="write the run's statistics as JSON"
     )
-    group.add_argument(
-        "--keep-learning",
-        action="store_true",
-        help="with a camera and a network of your own: learn what it does not know while it runs, at the lowest "
+    _add_switch(
+        group,
+        "keep-learning",
+        "with a camera and a network of your own: learn what it does not know while it runs, at the lowest "
         "priority, and save it at the end",
     )
     group.add_argument(
@@ -340,7 +338,22 @@ def _add_run_options(parser: Parser) -> None:
         "see rtsod config)",
     )
     group.add_argument("--profile", metavar="NAME", help="use this profile of the file")
-    group.add_argument("--verbose", action="store_true", help="log details to stderr")
+    _add_switch(group, "verbose", "log details to stderr")
+
+
+def _add_switch(group: argparse._ArgumentGroup, name: str, help: str) -> None:
+    """Add a switch, and the other way round, which the help leaves out: it takes back what a file says."""
+    group.add_argument(f"--{name}", action="store_true", help=help)
+    group.add_argument(
+        f"--no-{name}", dest=name.replace("-", "_"), action="store_false", default=False, help=argparse.SUPPRESS
+    )
+
+
+def _add_no(group: argparse._ArgumentGroup, name: str) -> None:
+    """Add the option that takes back another one that a file has; the help leaves it out."""
+    group.add_argument(
+        f"--no-{name}", dest=name.replace("-", "_"), action="store_const", const=None, help=argparse.SUPPRESS
+    )
 
 
 def _region(text: str) -> str | int:

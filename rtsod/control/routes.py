@@ -194,7 +194,7 @@ class _Routes:
     async def source(self, request: Request) -> Response:
         wanted = text_of(await body_of(request), "id")
         if wanted not in {choice.id for choice in await in_thread(self._controls.sources)}:
-            raise Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such camera: GET /api/v1/sources lists them")
+            raise Refused(HTTPStatus.NOT_FOUND, "usage", "there is no such camera in the list of sources")
         change, revision = Change(source=wanted), revision_of(request)
         return self._answer(await in_thread(lambda: self._controls.change(change, revision=revision, remote=True)))
 

@@ -17,6 +17,8 @@ from rtsod.system.user_folder import runtime_folder
 MODE: Final = 0o600
 """Whoever can read the file can control the run."""
 _PREFIX: Final = "run-"
+_BEGAN: Final = "began"
+"""In the file: when the process began, by which a later one with the same number is told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ def announced(run: RunningRun) -> Iterator[Path]:
     """
     try:
         path = runtime_folder() / f"{_PREFIX}{run.pid}.json"
-        replace_file(path, json.dumps(asdict(run)).encode(), mode=MODE)
+        record = {**asdict(run), _BEGAN: _began(run.pid)}
+        replace_file(path, json.dumps(record).encode(), mode=MODE)
     except OSError as error:
         raise OutputError(f"--control: the token cannot be stored: {error.strerror or error}") from error
     try:
@@ -75,10 +78,19 @@ def running_runs() -> list[RunningRun]:
 def _read(path: Path) -> RunningRun | None:
     try:
         record = json_from_text(read_text(path))
+        began = record.pop(_BEGAN)
         run = RunningRun(**record)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return run if path.name == f"{_PREFIX}{run.pid}.json" else None
+    return run if path.name == f"{_PREFIX}{run.pid}.json" and began == _began(run.pid) else None
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks of the system's clock; empty where that cannot be known."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def _is_alive(pid: int) -> bool:

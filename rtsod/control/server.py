@@ -25,10 +25,10 @@ from rtsod.live import LiveControls
 _log = logging.getLogger(__name__)
 
 MAX_HEADER_BYTES: Final = 16_384
-GRACE_SECONDS: Final = 1
+GRACE_SECONDS: Final = 0.5
 """How long answers may still take when the run ends."""
-JOIN_SECONDS: Final = 2.0
-"""How long the run waits for the server to end."""
+JOIN_SECONDS: Final = 0.5
+"""How long the run waits after that for the server to end."""
 
 
 @contextmanager
@@ -83,7 +83,6 @@ class _ServerThread:
                 server_header=False,
                 limit_concurrency=MAX_CONNECTIONS,
                 h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-                timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -100,7 +99,10 @@ class _ServerThread:
         if self._loop is not None:
             with suppress(RuntimeError):  # it has ended
                 self._loop.call_soon_threadsafe(self._server.events.close)
-        self._thread.join(JOIN_SECONDS)
+        self._thread.join(GRACE_SECONDS)
+        if self._thread.is_alive():
+            self._uvicorn.force_exit = True  # somebody has sent half a request
+            self._thread.join(JOIN_SECONDS)
 
     def _run(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from rtsod.model.own_models import (
     WEIGHTS_FILE,
     OwnModel,
     check_own_name,
+    models_folder,
     only_learner,
     save_files,
 )
@@ -45,6 +47,10 @@ from rtsod.training.reporter import TrainReporter
 
 MIN_IOU: Final = 0.7
 """Mean IoU with the teacher below which nothing is saved: such a mask shows neither the person nor the room."""
+
+
+_MODEL_BYTES: Final = 5_000_000
+"""What the files of a model may take while an older one of the name is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def learn(
     config: LearnConfig,
     reporter: TrainReporter,
     *,
-    begun: Callable[[], None] = lambda: None,
+    begun: Callable[[Path | None], None] = lambda recording: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Learnt:
     """Record, label, correct, train, measure, and save a model under its name.
@@ -76,7 +82,8 @@ def learn(
     Args:
         config: what to learn.
         reporter: told how it goes.
-        begun: called before the first step of training, when there begins to be something to save.
+        begun: called before the first step of training, when there begins to be something to save. It is given the
+            folder of the recording, which must be deleted even if the process ends at once; None if it is to be kept.
         stop: asked after every step; if it is true, the best network so far is measured and saved.
 
     Raises:
@@ -91,6 +98,7 @@ def learn(
     start = starting_point(config.name)
     with ExitStack() as stack:
         stack.enter_context(only_learner(config.name))
+        _check_room()
         folder = stack.enter_context(_recording_folder(config, reporter))
         with opened_sources(config.sources):  # before anybody waits for the teacher
             pass
@@ -100,11 +108,22 @@ def learn(
         corrected, doubt, frame = _examples(recordings, teacher, start, reporter)
         teacher.close()
         reporter.notify(corrected.line)
-        begun()
+        begun(None if config.keep else folder)
         lesson = teach(corrected.examples, start, config, reporter, stop)
         model, card, measured = _measured_and_saved(config, start, corrected, lesson, doubt, frame, reporter)
         kept = folder if config.keep and recordings and recordings[0].folder == folder else None
         return Learnt(model, card, measured, lesson.before.mean, lesson.stopped, kept)
+
+
+def _check_room() -> None:
+    """Refuse before somebody has been recorded and has waited for minutes what could not be saved then."""
+    folder = models_folder()
+    free = shutil.disk_usage(folder).free
+    if free < _MODEL_BYTES:
+        raise OutputError(
+            f"{folder}: a model needs {_MODEL_BYTES / 1e6:.0f} MB there, and {free / 1e6:.1f} are free: free some "
+            "space, or set XDG_DATA_HOME to another folder"
+        )
 
 
 def _teacher(config: LearnConfig, reporter: TrainReporter) -> Engine:

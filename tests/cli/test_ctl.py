@@ -136,6 +136,8 @@ def test_links(controls: FakeControls, capsys: pytest.CaptureFixture[str]) -> No
         (["state", "now"], ExitCode.USAGE, "takes no value"),
         (["pause", "--json"], ExitCode.USAGE, "--json: is for state"),
         (["profile", "--save"], ExitCode.USAGE, "a name"),
+        (["profile", "--save", "a b"], ExitCode.USAGE, "profile a b: is not a name: give"),
+        (["background", ""], ExitCode.USAGE, "background: the value is empty"),
         (["dance"], ExitCode.USAGE, "choose from state, background"),
         (["--run", "1", "state"], ExitCode.NOT_RUNNING, "none of those that run"),
     ],

@@ -145,6 +145,19 @@ def test_a_stronger_layer_replaces_lists_and_rivals(tmp_path: Path) -> None:
     assert config(path, "--profile", "own", "--target-fps", "9").quality.target_fps == 9
 
 
+def test_the_command_line_takes_back_what_a_file_says(tmp_path: Path) -> None:
+    path = written(tmp_path, "mirror = true\nvirtual-camera = true\ncontrol = true\nopen = true\nverbose = true\n")
+    assert config(path).picture.mirror
+    options = ("--no-mirror", "--no-virtual-camera", "--no-open", "--no-control", "--no-verbose")
+    assert config(path, *options) == AppConfig()
+
+
+def test_an_empty_list_takes_back_a_list(tmp_path: Path) -> None:
+    path = written(tmp_path, 'bg = "beach"\noutput = "/a.mp4"\n[profile.call]\noutput = []\nbg = []\n')
+    assert config(path).output.outputs == (Path("/a.mp4"),)
+    assert config(path, "--profile", "call") == AppConfig()
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.jpg").touch()
     path = written(
@@ -165,7 +178,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("no-steady = true", "line 1: no-steady: is not an option of rtsod run"),
         ("help = true", "line 1: help: is not an option"),
         ("lite = true\nmodel = 'full'", "line 2: model: says the same as lite: keep one of them"),
-        ("bg = []", "line 1: bg: the list is empty"),
+        ("bg = 'a'\nfps = 3\nbg = 'b'", "line 3: says something for a second time"),
+        ("[profile.a]\n[profile.b]\n[profile.a]", "line 3: says something for a second time"),
         ("mirror = 3", "line 1: mirror: takes true or false, not 3"),
         ("model = true", "line 1: model: takes a value, not true"),
         ("model = ['a']", "line 1: model: takes one value, not a list"),
@@ -283,6 +297,19 @@ def test_reloading_takes_all_of_the_file_or_nothing(tmp_path: Path) -> None:
     assert of_file.reloaded() == Change("office", False, "off", False, False, "auto")
     written(tmp_path, 'bg = "office"\nmirorr = true\n[profile.p]\n')
     with pytest.raises(UsageError, match="line 2"):
+        of_file.reloaded()
+
+
+def test_what_takes_another_run_is_refused(tmp_path: Path) -> None:
+    text = "bg = 'beach'\n[profile.same]\nbg = 'office'\nlite = true\n[profile.other]\nbg = 'office'\nregion = 192\n"
+    of_file = profiles(written(tmp_path, text), "--lite")
+    assert of_file.change("same") == Change(background="office")
+    with pytest.raises(UsageError, match="line 7: region: cannot change while a run goes on: start it again"):
+        of_file.change("other")
+    written(tmp_path, "bg = 'office'\nmodel = 'full'\n")
+    assert of_file.reloaded().background == "office", "the command line says which network runs"
+    written(tmp_path, "bg = 'office'\n\nfps = 5\n")
+    with pytest.raises(UsageError, match="line 3: fps: cannot change"):
         of_file.reloaded()
 
 

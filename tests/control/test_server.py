@@ -217,6 +217,14 @@ def test_files_of_runs_that_are_gone_are_deleted(runtime: Path) -> None:
         assert list(file.parent.iterdir()) == []
 
 
+def test_a_process_that_has_the_number_of_a_run_that_is_gone_is_no_run(runtime: Path) -> None:
+    with announced(RunningRun(os.getpid(), "http://127.0.0.1:1", "0", "before")) as file:
+        assert len(running_runs()) == 1
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"began": "an hour ago"}))
+        assert running_runs() == []
+        assert not file.exists()
+
+
 def test_connections_that_ask_for_nothing_are_let_go_and_keep_nobody_from_the_slate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -144,6 +144,27 @@ def test_ctrl_c_while_training_keeps_what_was_learned(
     assert not left_over(tmp_path)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_second_ctrl_c_ends_at_once_and_deletes_the_recording(
+    kept: bool, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    left: list[int] = []
+
+    def end(code: int) -> None:
+        left.append(len([*left_over(tmp_path), *(tmp_path / "data").rglob("*.png")]))
+        raise SystemExit(code)
+
+    interrupt_when(monkeypatch, "progress", lambda share, text: text.startswith("step 3,"))
+    interrupt_when(monkeypatch, "notify", lambda text: text.startswith("ending: what was learned so far"))
+    monkeypatch.setattr("rtsod.system.signals.os._exit", end)
+    with pytest.raises(SystemExit) as ended:
+        learn("--source", clip, "--train-minutes", 60, *(["--keep"] if kept else []))
+    assert ended.value.code == ExitCode.INTERRUPTED
+    assert left == [FRAMES if kept else 0]
+    assert ("and the recording is deleted" in capfd.readouterr().err) is not kept
+    assert not own_models()
+
+
 @pytest.mark.parametrize("phase", ["reading clip", "labelling with full"])
 def test_ctrl_c_before_that_learns_nothing(
     phase: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -230,6 +251,16 @@ def test_a_full_disk_is_one_line(
         assert learn("--source", clip) == ExitCode.OUTPUT
         assert not list(disk.rglob("*.png"))
     assert re.search(r"needs \d+ MB there, and \d+ are free|disk full", capsys.readouterr().err.splitlines()[-1])
+
+
+def test_no_room_for_a_model_is_said_before_anybody_waits(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(learning, "recorded", lambda *_: pytest.fail("it has begun"))
+    with small_disk(tmp_path / "disk", 300) as disk:
+        monkeypatch.setenv("XDG_DATA_HOME", str(disk))
+        assert learn("--source", clip) == ExitCode.OUTPUT
+    assert "a model needs 5 MB there" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_8_bits_that_are_too_coarse_are_said_on_the_card(

@@ -20,6 +20,9 @@ PROFILE: Final = "profile"
 """The table that holds profiles."""
 _HEADER: Final = re.compile(r"\s*\[\s*(.+?)\s*\]\s*(#.*)?$")
 _SEE_HELP: Final = re.compile(r" \(see \S+( \S+)? --help\)$")
+_AT_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
+_TWICE: Final = ("Cannot overwrite a value", "Cannot declare")
+"""How the parser's messages begin for what stands there twice."""
 _KEY: Final = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*=""")
 
 
@@ -110,7 +113,7 @@ def read_settings(path: Path, keys: Keys) -> SettingsFile:
     try:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: {_problem(error)}") from error
+        raise UsageError(_problem(path, text, error)) from error
     lines = Lines(text)
     found = SettingsFile(path, lines=lines)
     profiles = content.pop(PROFILE, {})
@@ -165,7 +168,12 @@ def _text(path: Path) -> str:
         raise UsageError(f"--config {path}: is not UTF-8 text") from error
 
 
-def _problem(error: Exception) -> str:
+def _problem(path: Path, text: str, error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "is nested too deeply"
-    return f"is not TOML: {str(error)[:1].lower()}{str(error)[1:]}"
+        return f"{path}: is nested too deeply"
+    said = str(error)
+    placed = _AT_LINE.search(said)
+    where = f"{path}, line {len(text.splitlines()) if placed is None else placed[1]}"  # else the end
+    if said.startswith(_TWICE):
+        return f"{where}: says something for a second time: keep one of them"
+    return f"{where}: is not TOML: {said[:1].lower()}{said[1:]}"

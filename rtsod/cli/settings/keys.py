@@ -68,6 +68,12 @@ class Keys:
         self._whole.parse_args(arguments)  # whose help and errors name the defaults
         return vars(self._parser.parse_args(arguments))
 
+    def of_destination(self, destination: str) -> str:
+        """The key that sets a destination of the parser; of several, the one with its name."""
+        found = [name for name in self.names if self._options[name].dest == destination]
+        named = destination.replace("_", "-")
+        return named if named in found or not found else found[0]
+
     def setting(self, key: str, value: Any, folder: Path) -> Setting:
         """Parse one key of a file.
 
@@ -84,6 +90,8 @@ class Keys:
             raise UsageError(f"{key}: is not an option of rtsod run{f'; did you mean {close[0]}?' if close else ''}")
         if value is False and f"no-{key}" not in self._options and self._is_switch(key):
             return Setting(key, value, {self._options[key].dest: self.defaults[self._options[key].dest]})
+        if value == [] and isinstance(self._options[key], argparse._AppendAction):  # takes a weaker layer's list back
+            return Setting(key, value, {self._options[key].dest: self.defaults[self._options[key].dest]})
         return Setting(key, value, self.given(self._arguments(key, value, folder)))
 
     def _arguments(self, key: str, value: Any, folder: Path) -> list[str]:
@@ -96,8 +104,6 @@ class Keys:
         if isinstance(value, list):
             if not isinstance(self._options[key], argparse._AppendAction):
                 raise UsageError(f"{key}: takes one value, not a list")
-            if not value:
-                raise UsageError(f"{key}: the list is empty: leave the key out")
             return [word for each in value for word in self._arguments(key, each, folder)]
         if not isinstance(value, str | int | float):
             raise UsageError(f"{key}: takes text, a number, true or false, not {type(value).__name__}")

@@ -20,6 +20,8 @@ _KEYS: Final = {
     "subject_lock": "subject-lock", "source": "source",
 }  # fmt: skip
 """The key of each setting that can be changed while a run goes on."""
+_LIVE: Final = frozenset(key.replace("-", "_") for key in _KEYS.values())
+"""Their destinations of the parser."""
 LOCK_SECONDS: Final = 5.0
 """How long another run's writing of the file is waited for."""
 
@@ -35,6 +37,8 @@ class FileProfiles:
     def __init__(self, layers: Layers, config_from: ConfigFrom) -> None:
         self._layers, self._config_from = layers, config_from
         self._keys: Keys = layers.keys
+        self._running: Final = vars(layers.options())
+        """What the run was started with."""
 
     def names(self) -> tuple[str, ...]:
         """See :meth:`rtsod.live.Profiles.names`."""
@@ -44,11 +48,17 @@ class FileProfiles:
     def change(self, name: str) -> Change:
         """See :meth:`rtsod.live.Profiles.change`."""
         file = self._required()
-        return self._change(Layers(self._keys, file, name, {}), only=file.profile(name))
+        profile = file.profile(name)
+        wanted = {destination: value for each in profile.values() for destination, value in each.parsed.items()}
+        self._check_live(file, name, wanted)
+        return self._change(Layers(self._keys, file, name, {}), only=profile)
 
     def reloaded(self) -> Change:
         """See :meth:`rtsod.live.Profiles.reloaded`."""
-        return self._change(Layers(self._keys, self._required(), self._layers.profile, self._layers.given), only=None)
+        file, profile = self._required(), self._layers.profile
+        layers = Layers(self._keys, file, profile, self._layers.given)
+        self._check_live(file, profile, vars(layers.options()))
+        return self._change(layers, only=None)
 
     def save(self, name: str, settings: LiveSettings) -> None:
         """See :meth:`rtsod.live.Profiles.save`."""
@@ -84,6 +94,15 @@ class FileProfiles:
             raise UsageError(f"there is no configuration file{'' if self._path is None else f' {self._path}'}")
         file.check()
         return file
+
+    def _check_live(self, file: SettingsFile, profile: str | None, wanted: dict[str, Any]) -> None:
+        """Refuse what only another run can do, rather than to do a part."""
+        for name, value in wanted.items():
+            if name not in _LIVE and value != self._running[name]:
+                key = self._keys.of_destination(name)
+                raise UsageError(
+                    f"{file.place(profile, key)}: {key}: cannot change while a run goes on: start it again"
+                )
 
     def _change(self, layers: Layers, *, only: dict[str, Any] | None) -> Change:
         """What layers say of what can be changed; only of these keys, if there are any."""
