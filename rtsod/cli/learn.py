@@ -62,6 +62,7 @@ def _learn(arguments: Sequence[str] | None, signals: StopSignals) -> None:
     from rtsod.learning.learn import learn
 
     console = TrainConsole()
+    told = False
 
     def begun(recording: Path | None) -> None:
         def last_words() -> str:
@@ -80,7 +81,6 @@ def _learn(arguments: Sequence[str] | None, signals: StopSignals) -> None:
             console.notify("ending: what was learned so far is measured and saved; Ctrl-C once more ends at once")
         return signals.received
 
-    told = False
     with console.bar():
         result = learn(config, console, begun=begun, stop=stop)
     if result.stopped:
