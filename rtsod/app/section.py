@@ -14,6 +14,7 @@ from rtsod.metrics import Metrics
 from rtsod.pipeline.mask_sync import Stabilizer
 from rtsod.pipeline.pipeline import Pipeline
 from rtsod.pipeline.presenter import Composing
+from rtsod.system.memory import release_library
 
 
 def build_pipeline(
@@ -44,7 +45,7 @@ def build_pipeline(
     from rtsod.motion.propagate import MaskPropagator  # late: imports Numba, which compiles loops on the first start
 
     info = source.info
-    return Pipeline(
+    pipeline = Pipeline(
         source,
         masker,
         compositor,
@@ -58,6 +59,8 @@ def build_pipeline(
         duration=run.duration,
         clock=clock,
     )
+    release_library("llvmlite")  # 70 MB, and all loops are compiled or loaded now
+    return pipeline
 
 
 def build_stabilizer(picture: PictureConfig, info: SourceInfo) -> Stabilizer | None:
