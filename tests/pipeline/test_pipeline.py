@@ -356,10 +356,15 @@ def test_pausing_live_input_shows_slates_and_infers_nothing() -> None:
 
     def tick() -> bool:
         pictures = len(watching.pictures)
-        if (pictures == 2 and not seen) or (pictures == 4 and len(seen) == 1):  # slates at the start and for the pause
-            (pipeline.resume if seen else pipeline.pause)()
+        if pictures == 2 + len(seen) < 5:  # a slate at the start, and frame 0
             seen.append(pictures)
-            go_on.release()
+            if pictures == 2:
+                pipeline.pause()
+            elif pictures == 3:  # the pause's slate: had frame 1 come before it, there would be one slate for both
+                go_on.release()
+            else:
+                pipeline.resume()
+                go_on.release()
         return False
 
     pipeline.run(tick=tick, interval=0.001)
