@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, Self
 
-TIMEOUT_SECONDS: Final = 90.0
+TIMEOUT_SECONDS: Final = 180.0
 """How long any wait may take: the processor is emulated."""
 
 _FORKS: Final = multiprocessing.get_context("forkserver")

@@ -17,5 +17,6 @@ def _ellipse(config: EngineConfig, *_: object) -> ConstantEngine:
 
 logging.getLogger(engines.__name__).setLevel(logging.INFO)  # which tells when masks begin
 vars(engines)["open_engine"] = _ellipse
+vars(engines)["convert_ahead"] = lambda *_: None  # of a network that is not opened; emulated, it takes over a minute
 
 raise SystemExit(main(sys.argv[1:]))
