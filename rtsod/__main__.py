@@ -28,6 +28,7 @@ examples:
 
 COMMANDS: Final = {
     "run": "replace the background of a camera, a video or photographs",
+    "batch": "the same for many files, on every core, resumed where it ended",
     "config": "check and show rtsod.toml, the file of options and profiles",
     "ctl": "change a run while it goes on: background, slate, camera",
     "devices": "list cameras and virtual cameras",
@@ -73,6 +74,10 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.cli import run
 
             return run.main(arguments)
+        case "batch":
+            from rtsod.cli import batch
+
+            return batch.main(arguments)
         case "config":
             from rtsod.cli import config
 

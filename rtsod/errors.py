@@ -42,6 +42,8 @@ class ExitCode(IntEnum):
     ENGINE = 5
     OUTPUT = 6
     NOT_RUNNING = 7
+    ITEMS_FAILED = 8
+    """``rtsod batch``: it is finished, and some items failed."""
     INTERNAL = 70
     """A bug in rtsod."""
     HUNG_UP = 129

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
@@ -115,6 +115,23 @@ class Reporter:
         progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"))
         with progress:
             yield _FrameBar(progress, what, total, metrics, self.notify)
+
+    @contextmanager
+    def items(self, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        """A bar of items, with a remark beside it; without a terminal, a line for every twentieth of them."""
+        progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[remark]}"))
+        said = 0
+
+        def report(done: int, remark: str) -> None:
+            nonlocal said
+            progress.update(task, completed=done, remark=remark)
+            if not self._console.is_terminal and 20 * done // max(1, total) > said:
+                said = 20 * done // max(1, total)
+                self.notify(f"{done} of {total} {what}{f'; {remark}' if remark else ''}")
+
+        with progress:
+            task = progress.add_task(what, total=total, remark="")
+            yield report
 
     def _bar(self, *columns: ProgressColumn) -> Progress:
         return Progress(

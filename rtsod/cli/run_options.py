@@ -76,9 +76,9 @@ def parser(program: str) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_input_options(parser)
-    _add_network_options(parser)
-    _add_speed_options(parser)
-    _add_picture_options(parser)
+    add_network_options(parser)
+    add_speed_options(parser)
+    add_picture_options(parser)
     _add_output_options(parser)
     _add_control_options(parser)
     _add_run_options(parser)
@@ -114,7 +114,8 @@ def _add_input_options(parser: Parser) -> None:
     group.add_argument("--seed", type=int, metavar="N", help=f"seed of the drawn scene (default: {default.seed})")
 
 
-def _add_network_options(parser: Parser) -> None:
+def add_network_options(parser: Parser) -> None:
+    """Add the options that say which network runs, and on what."""
     default = _DEFAULTS.engine
     group = parser.add_argument_group("network")
     model = group.add_mutually_exclusive_group()
@@ -160,7 +161,8 @@ def _add_network_options(parser: Parser) -> None:
     )
 
 
-def _add_speed_options(parser: Parser) -> None:
+def add_speed_options(parser: Parser) -> None:
+    """Add the options that say what may be given up for speed."""
     default = _DEFAULTS.quality
     group = parser.add_argument_group("speed")
     group.add_argument(
@@ -187,7 +189,8 @@ def _add_speed_options(parser: Parser) -> None:
     )
 
 
-def _add_picture_options(parser: Parser) -> None:
+def add_picture_options(parser: Parser) -> None:
+    """Add the options that say how pictures look."""
     default = _DEFAULTS.picture
     group = parser.add_argument_group("picture")
     group.add_argument(

@@ -10,6 +10,8 @@ from typing import Final
 from rtsod.system.cgroup import cpu_quota
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
+_limit: float | None = None
+"""See :func:`use_cores`."""
 
 
 def describe_machine() -> dict[str, object]:
@@ -36,10 +38,21 @@ def usable_cores() -> set[int]:
 
 
 def available_cores() -> float:
-    """How many cores' time there really is: the usable cores, or less where a container's quota allows less."""
-    cores = float(len(usable_cores()))
-    quota = cpu_quota()
-    return cores if quota is None else min(cores, quota)
+    """How many cores' time there really is.
+
+    The usable cores, or less where a container's quota allows less, or where :func:`use_cores` leaves some to others.
+    """
+    limits = (float(len(usable_cores())), cpu_quota(), _limit)
+    return min(limit for limit in limits if limit is not None)
+
+
+def use_cores(count: int) -> None:
+    """Have this process use so many cores' time: the network, codecs and OpenCV start their threads by it.
+
+    For processes that share a machine with others of their kind. Call it before anything is opened.
+    """
+    global _limit
+    _limit = float(count)
 
 
 def thread_count() -> int:

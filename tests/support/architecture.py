@@ -43,6 +43,7 @@ _BELOW_CLI: Final = (
     "drawing",
     "export",
     "app",
+    "batch",
     "data",
     "evaluation",
     "pages",
@@ -112,6 +113,10 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("cv2", "starlette", "uvicorn"),
     ),
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
+    "batch": Folder(
+        "many files: found, shared out among processes, resumed, accounted for",
+        ("system", "imaging", "model", "masking", "sources", "app"),
+    ),
     "cli": Folder("the commands: options, their file, help, exit codes", _BELOW_CLI, ("tomlkit",)),
     "bench": Folder(
         "the benchmark, a client of all the rest", (*_BELOW_CLI, "cli"),

@@ -1,0 +1,187 @@
+"""What there is to do: the photographs and videos of folders, lists and names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from rtsod.batch.config import PICTURE_SUFFIX, BatchConfig, Shard
+from rtsod.errors import SourceError, UsageError
+from rtsod.imaging.stills.still_format import has_still_suffix, still_format
+from rtsod.system.names import natural_order, path_named
+
+_VIDEO_SUFFIXES: Final = frozenset((
+    ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+))  # fmt: skip
+"""By these names a file in a folder counts as a video. A file that you name yourself counts whatever its name."""
+
+
+class Kind(StrEnum):
+    """What an item is."""
+
+    PHOTOGRAPH = "photograph"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file to make a result of."""
+
+    name: str
+    """Relative to its input, with slashes: what its result is called, and what its row says."""
+    path: Path
+    kind: Kind
+    bytes: int
+    """Size of the file."""
+
+    def result(self, suffix: str) -> str:
+        """Name of its result, relative to the output folder. It depends on nothing but the name.
+
+        Args:
+            suffix: of the results of videos.
+        """
+        wanted = PICTURE_SUFFIX if self.kind is Kind.PHOTOGRAPH else suffix
+        return self.name if self.name.endswith(wanted) else self.name + wanted
+
+
+@dataclass(slots=True)
+class Found:
+    """What an input holds."""
+
+    items: list[Item] = field(default_factory=list)
+    passed_over: int = 0
+    """Files that are neither photographs nor videos."""
+
+
+def find_items(config: BatchConfig, listed: Iterable[str] = ()) -> Found:
+    """Find all items of a batch, of all its shards, in natural order.
+
+    Hidden files and folders, and the output folder itself, are not looked at; links to folders are not followed.
+
+    Args:
+        config: the inputs, and which names count.
+        listed: the lines of standard input, if that is an input.
+
+    Raises:
+        SourceError: an input does not exist or cannot be read.
+        UsageError: two items would have one result.
+    """
+    found = Found()
+    if config.inputs == ("-",):
+        for line in listed:
+            if text := line.rstrip("\r\n"):
+                _add(found, config, Path(text), _name_in_list(text), named=True)
+    else:
+        for text in config.inputs:
+            path = path_named(text)
+            if path.is_dir():
+                _search(found, config, path)
+            else:
+                _add(found, config, path, path.name, named=True)
+    found.items.sort(key=lambda item: natural_order(item.name))
+    _check_distinct(found.items, config.suffix)
+    return found
+
+
+def of_shard(items: Iterable[Item], shard: Shard) -> list[Item]:
+    """The items of one part. Which part an item belongs to depends on its name alone."""
+    return [item for item in items if shard.of == 1 or _hash(item.name) % shard.of == shard.number]
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8])
+
+
+def _name_in_list(text: str) -> str:
+    path = PurePosixPath(Path(text).as_posix())
+    parts = path.parts[1:] if path.is_absolute() else path.parts
+    if ".." in parts:
+        raise SourceError(f"{text}: a name in the list leads out of its folder: give it without ..")
+    return str(PurePosixPath(*parts))
+
+
+def _search(found: Found, config: BatchConfig, root: Path) -> None:
+    own = config.out.resolve()
+
+    def failed(error: OSError) -> None:
+        raise SourceError(f"cannot read the folder {error.filename}: {error.strerror or error}") from error
+
+    for folder, folders, files in os.walk(root, onerror=failed):
+        place = Path(folder)
+        inside = place.relative_to(root)
+        folders[:] = sorted(
+            name for name in folders
+            if not name.startswith(".") and not _matches((inside / name).as_posix(), config.exclude)
+            and (place / name).resolve() != own
+        )  # fmt: skip
+        for name in files:
+            if not name.startswith("."):
+                _add(found, config, place / name, (inside / name).as_posix(), named=False)
+
+
+def _add(found: Found, config: BatchConfig, path: Path, name: str, *, named: bool) -> None:
+    if _matches(name, config.exclude) or (config.include and not _matches(name, config.include)):
+        return
+    try:
+        if not path.is_file():
+            if named and not path.exists():
+                raise SourceError(f"{path}: no such file or folder")
+            found.passed_over += 1
+            return
+        kind = _kind(path, named=named)
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if kind is None:
+        found.passed_over += 1
+    else:
+        found.items.append(Item(name, path.absolute(), kind, size))
+
+
+def _kind(path: Path, *, named: bool) -> Kind | None:
+    if has_still_suffix(path):
+        return Kind.PHOTOGRAPH
+    if path.suffix.lower() in _VIDEO_SUFFIXES:
+        return Kind.VIDEO
+    try:
+        if still_format(path) is not None:
+            return Kind.PHOTOGRAPH
+    except OSError:  # it is found again where it is opened
+        return None
+    return Kind.VIDEO if named else None
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a name, or its last part, has one of these forms."""
+    last = name.rpartition("/")[2]
+    return any(fnmatchcase(name, pattern) or fnmatchcase(last, pattern) for pattern in patterns)
+
+
+def _check_distinct(items: list[Item], suffix: str) -> None:
+    taken: dict[str, Item] = {}
+    for item in items:
+        result = item.result(suffix)
+        if (other := taken.setdefault(result.casefold(), item)) is not item:
+            raise UsageError(
+                f"{other.path} and {item.path}: would both be written to {result}: give one of them, or each an "
+                "output folder of its own"
+            )
+
+
+def in_words(items: Iterable[Item]) -> str:
+    """``"3 photographs and 1 video"``."""
+    kinds = [item.kind for item in items]
+    parts = [f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in _counts(kinds) if count]
+    return " and ".join(parts) or "nothing"
+
+
+def _counts(kinds: list[Kind]) -> Iterator[tuple[Kind, int]]:
+    for kind in Kind:
+        yield kind, kinds.count(kind)

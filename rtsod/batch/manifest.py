@@ -1,0 +1,135 @@
+"""The rows of a batch: what became of each item. One file for each shard, appended by one process at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from rtsod.batch.config import Shard
+from rtsod.system.files import output_error
+
+_PATTERN: Final = "shard-*.jsonl"
+
+State = Literal["done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one item."""
+
+    name: str
+    """Of the item."""
+    state: State
+    at: float
+    """When, in seconds since 1970."""
+    result: str = ""
+    """Name of the result, relative to the output folder; empty where it failed."""
+    bytes: int = 0
+    """Size of the result."""
+    frames: int = 0
+    megapixels: float = 0.0
+    """Of all frames together."""
+    seconds: float = 0.0
+    """What it took."""
+    reading: float = 0.0
+    """Seconds of reading and decoding."""
+    inference: float = 0.0
+    """Seconds of inference, with its preparation."""
+    writing: float = 0.0
+    """Seconds of encoding and writing."""
+    stage: str = ""
+    """Where it failed: ``read``, ``infer``, ``write``, or ``process`` where its process ended."""
+    message: str = ""
+    """Why it failed."""
+    attempts: int = 1
+
+
+class Manifest:
+    """Appends rows. A row is on the disk, as far as the system knows, when :meth:`append` returns.
+
+    Args:
+        path: of the file. A line that an earlier process left unfinished stays, and counts for nothing.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open("ab")
+            if self._file.tell() and not _ends_a_line(path):
+                self._file.write(b"\n")
+                self._file.flush()
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def append(self, row: Row) -> None:
+        """Add a row.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            self._file.write(json.dumps(asdict(row), ensure_ascii=True).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise output_error(self._path, error) from error
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._file.close()
+
+
+def manifest_path(records: Path, shard: Shard) -> Path:
+    """The file of a shard."""
+    return records / f"shard-{shard.number}-of-{shard.of}.jsonl"
+
+
+def read_rows(records: Path) -> dict[str, Row]:
+    """The newest row of each item, of all shards. What is no row is passed over: a process may have died in a line.
+
+    Raises:
+        OutputError: a file cannot be read.
+    """
+    rows: dict[str, Row] = {}
+    for path in sorted(records.glob(_PATTERN)):
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            raise output_error(path, error) from error
+        for row in _parsed(lines):
+            if row.name not in rows or row.at >= rows[row.name].at:
+                rows[row.name] = row
+    return rows
+
+
+def is_done(row: Row | None, out: Path) -> bool:
+    """Whether an item needs nothing more: its row says so, and its result is there with the size that the row says."""
+    if row is None or row.state != "done":
+        return False
+    try:
+        return os.stat(out / row.result).st_size == row.bytes
+    except OSError:
+        return False
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterable[Row]:
+    for line in lines:
+        try:
+            record: Any = json.loads(line)
+            row = Row(**record)
+        except (ValueError, TypeError, RecursionError):
+            continue
+        if isinstance(row.name, str) and isinstance(row.at, int | float) and row.state in ("done", "failed"):
+            yield row
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

@@ -1,0 +1,253 @@
+"""A batch makes every result once, whatever ends it, and says what it could not make."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+
+from rtsod.batch.config import Limit, Shard
+from rtsod.batch.manifest import read_rows
+from rtsod.batch.session import look, run_batch
+from rtsod.batch.workers import Workers
+from rtsod.cli import batch as command
+from rtsod.cli import run as run_command
+from rtsod.config import AppConfig, EngineConfig, PictureConfig
+from rtsod.errors import ExitCode, OutputError, UsageError, WeightsError
+from rtsod.masking.engine_pool import EnginePool
+from rtsod.system.file_lock import locked
+from tests.batch.conftest import DEADLY, SLOW, Lines, batch, make, open_grey, tree, write_photograph
+from tests.support.small_disk import small_disk
+
+
+def no_weights(config: EngineConfig) -> EnginePool:
+    raise WeightsError("there are no weights")
+
+
+def test_every_photograph_becomes_a_cut_out_of_its_name(photographs: Path, tmp_path: Path) -> None:
+    lines = Lines()
+    summary = make(batch(photographs, tmp_path / "out"), reporter=lines)
+    assert (summary.made, summary.failed) == (12, [])
+    results = tree(tmp_path / "out")
+    assert set(results) == {path.relative_to(photographs).as_posix() for path in photographs.rglob("*.png")}
+    image = cv2.imread(str(tmp_path / "out" / "sub" / "3.png"), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    assert image.shape == (24, 24, 4)
+    assert image[12, 2, 3] < 10 < 240 < image[12, 21, 3]
+    assert lines.lines == ["12 to make, in 2 processes of 1 thread each"]
+    assert lines.reports[-1][0] == 12
+    row = read_rows(tmp_path / "out" / ".rtsod")["1.png"]
+    assert (row.frames, row.megapixels, row.attempts) == (1, 0.001, 1)
+    assert not list((tmp_path / "out").rglob("unfinished*"))
+
+
+def test_the_same_again_makes_what_is_missing_and_nothing_else(photographs: Path, tmp_path: Path) -> None:
+    config = batch(photographs, tmp_path / "out")
+    make(config)
+    whole = tree(tmp_path / "out")
+    (tmp_path / "out" / "1.png").unlink()
+    (tmp_path / "out" / "2.png").write_bytes(b"")
+    untouched = (tmp_path / "out" / "4.png").stat().st_mtime_ns
+    summary = make(config)
+    assert (summary.made, summary.todo.done_before) == (2, 10)
+    assert tree(tmp_path / "out") == whole
+    assert (tmp_path / "out" / "4.png").stat().st_mtime_ns == untouched
+    assert make(config).made == 0
+    assert make(replace(config, force=True)).made == 12
+
+
+def test_shards_together_are_one_run(photographs: Path, tmp_path: Path) -> None:
+    make(batch(photographs, tmp_path / "one"))
+    parts = [make(batch(photographs, tmp_path / "two", shard=Shard(number, 2))).made for number in range(2)]
+    assert sum(parts) == 12
+    assert min(parts) > 0
+    assert tree(tmp_path / "two") == tree(tmp_path / "one")
+    assert make(batch(photographs, tmp_path / "two")).made == 0, "whoever made it"
+
+
+def test_a_folder_is_made_in_one_way(photographs: Path, tmp_path: Path) -> None:
+    config = batch(photographs, tmp_path / "out")
+    make(config)
+    other = replace(config, run=replace(config.run, picture=PictureConfig(("#00FF00",))))
+    with pytest.raises(UsageError, match=r"--bg: .* was made with transparent, not with #00FF00 \(and video\)"):
+        make(other)
+    before = tree(tmp_path / "out")
+    assert make(replace(other, force=True)).made == 12
+    assert tree(tmp_path / "out") != before
+    with pytest.raises(UsageError, match="was made with #00FF00"):
+        make(config)
+
+
+def test_what_fails_is_a_row_and_the_rest_goes_on(photographs: Path, tmp_path: Path) -> None:
+    (photographs / "broken.jpg").write_text("no picture")
+    (photographs / "empty.mp4").write_bytes(b"")
+    write_photograph(photographs / "deadly.png", DEADLY)
+    config = batch(photographs, tmp_path / "out")
+    summary = make(config)
+    assert summary.made == 12
+    failed = {row.name: (row.stage, row.attempts) for row in summary.failed}
+    assert failed == {"broken.jpg": ("read", 2), "empty.mp4": ("read", 2), "deadly.png": ("process", 2)}
+    deadly = next(row for row in summary.failed if row.name == "deadly.png")
+    assert deadly.message == "its process ended (exit code -9)"
+    again = make(config)
+    assert (again.made, len(again.failed)) == (0, 3), "what failed is not tried again unless that is asked for"
+    write_photograph(photographs / "deadly.png", 50)
+    again = make(replace(config, retry_failed=True))
+    assert (again.made, len(again.failed)) == (1, 2)
+
+
+@pytest.mark.parametrize(("limit", "most"), [(Limit(2), 3), (Limit(share=0.1), 3)])
+def test_more_failures_than_allowed_end_it(limit: Limit, most: int, photographs: Path, tmp_path: Path) -> None:
+    for number in range(8):
+        (photographs / f"broken{number}.jpg").write_text("no picture")
+    summary = make(batch(photographs, tmp_path / "out", max_failures=limit))
+    assert summary.too_many
+    assert summary.made == 12
+    assert most <= len(summary.failed) < 8
+
+
+def test_an_end_gives_up_what_is_under_way_and_the_next_run_makes_it(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = tmp_path / "begun"
+    monkeypatch.setenv("RTSOD_TEST_BEGUN", str(begun))
+    write_photograph(photographs / "0 slow.png", SLOW)
+    config = batch(photographs, tmp_path / "out")
+    summary = make(config, stop=begun.exists)
+    assert summary.stopped
+    assert summary.made < 13
+    assert not list((tmp_path / "out").rglob("unfinished*"))
+    assert make(config).made == 13 - summary.made
+    assert len(tree(tmp_path / "out")) == 13
+
+
+def test_processes_do_not_outlive_their_batch(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = tmp_path / "begun"
+    monkeypatch.setenv("RTSOD_TEST_BEGUN", str(begun))
+    write_photograph(photographs / "0 slow.png", SLOW)
+    config = batch(photographs, tmp_path / "out")
+    workers = Workers(config, 2, 1, open_grey)
+    (config.records).mkdir(parents=True)
+    started: list[int] = []
+    opened = workers._open
+
+    def open_and_note() -> object:
+        worker = opened()
+        started.append(worker.pid)
+        return worker
+
+    monkeypatch.setattr(workers, "_open", open_and_note)
+    list(workers.outcomes(look(config).left, begun.exists))
+    assert started
+    for pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_what_no_item_can_help_ends_the_batch(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="there are no weights"):
+        run_batch(batch(photographs, tmp_path / "out"), Lines(), open_it=no_weights)
+    assert not tree(tmp_path / "out")
+    with small_disk(tmp_path / "disk", 1500) as disk:
+        for number in range(30):
+            write_photograph(photographs / f"large{number}.png", 40, side=600)
+        with pytest.raises(OutputError, match="disk full"):
+            make(batch(photographs, disk / "out", run=AppConfig(picture=PictureConfig(("beach",)))))
+
+
+def test_two_at_once_are_refused(photographs: Path, tmp_path: Path) -> None:
+    config = batch(photographs, tmp_path / "out")
+    make(config)
+    with (
+        locked(config.records / "shard-0-of-1.lock", 0, lambda: None),
+        pytest.raises(UsageError, match="another rtsod batch works there: wait for it"),
+    ):
+        make(config)
+
+
+def test_an_input_that_holds_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").touch()
+    with pytest.raises(UsageError, match="no photographs and no videos there, but 1 other files"):
+        make(batch(tmp_path / "in", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_keeps_its_frames_and_a_photograph_is_what_run_makes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real network, as a user starts it."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_photograph(folder / "a.png", 40, side=96)
+    writer = cv2.VideoWriter(str(folder / "v.mkv"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (96, 64))
+    image = cv2.imread(str(folder / "a.png"))
+    assert image is not None
+    for number in range(10):
+        writer.write(cv2.resize(image, (96, 64)) + number)
+    writer.release()
+    options = ["--lite", "--input-size", "64", "--bg", "#00FF00"]
+    code = command.main([str(folder), "--out", str(tmp_path / "out"), *options])
+    assert code == ExitCode.DONE, capsys.readouterr().err
+    assert "2 made in" in capsys.readouterr().out
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "v.mkv.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 10
+    run_command.main(["--source", str(folder / "a.png"), *options, "--no-preview", "--output", str(tmp_path / "one")])
+    assert (tmp_path / "out" / "a.png").read_bytes() == (tmp_path / "one" / "a.png").read_bytes()
+
+
+# The command line.
+
+
+def test_plan_does_nothing(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(photographs), "--out", str(tmp_path / "out"), "--plan", "--shard", "1/2"]) == ExitCode.DONE
+    said = capsys.readouterr().out
+    assert "found: 12 photographs, and 0 other files\nshard 1/2: " in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_status(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photographs / "broken.jpg").write_text("no picture")
+    make(batch(photographs, tmp_path / "out"))
+    (tmp_path / "out" / "1.png").unlink()
+    assert command.main(["status", str(tmp_path / "out")]) == ExitCode.ITEMS_FAILED
+    assert capsys.readouterr().out.startswith("11 done, 1 failed; 1 results are gone or changed")
+    assert command.main(["status", str(tmp_path / "out"), "--failures"]) == ExitCode.ITEMS_FAILED
+    assert capsys.readouterr().out.startswith("broken.jpg: read, 2 attempts: ")
+    command.main(["status", str(tmp_path / "out"), "--json"])
+    assert len(json.loads(capsys.readouterr().out)) == 13
+    assert command.main(["status", str(photographs)]) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["IN"], "--out"),
+        (["IN", "--out", "OUT", "--shard", "2/2"], "--shard 2/2: must be"),
+        (["IN", "--out", "OUT", "--shard", "x"], "is not K/N"),
+        (["IN", "--out", "OUT", "--workers", "0"], "--workers 0"),
+        (["IN", "--out", "OUT", "--max-failures", "7x"], "no number of items"),
+        (["IN", "--out", "OUT", "--max-failures", "200%"], "no number of items"),
+        (["IN", "--out", "OUT", "--bg", "a", "--bg", "b"], "a batch has one background"),
+        (["IN", "--out", "OUT", "--bg", "none"], "the results would be the inputs"),
+        (["IN", "--out", "OUT", "--video", ".gif"], "--video .gif: choose from"),
+        (["IN", "--out", "OUT", "--force", "--retry-failed"], "drop one of the two"),
+        (["IN", "-", "--out", "OUT"], "stands alone"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_meant_is_one_line(
+    arguments: list[str], says: str, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"IN": str(photographs), "OUT": str(tmp_path / "out")}
+    assert command.main([places.get(each, each) for each in arguments]) == ExitCode.USAGE
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("rtsod batch: ")
+    assert says in line
+    assert not (tmp_path / "out").exists()
