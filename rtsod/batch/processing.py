@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -30,8 +31,10 @@ from rtsod.sources import open_source
 from rtsod.system.files import output_error
 
 OpenPool: TypeAlias = Callable[[EngineConfig], EnginePool]
-_HOPELESS: Final = (UsageError, WeightsError, EngineUnavailable, OutputError)
+_HOPELESS: Final = (UsageError, WeightsError, EngineUnavailable)
 """What no item can help: these end the batch."""
+_OF_THE_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
+"""Nor these, where a result is written. A name that is too long, or a picture that a codec refuses, is one item's."""
 
 
 def open_pool(config: EngineConfig) -> EnginePool:
@@ -65,10 +68,10 @@ class ItemProcessor:
         began = time.perf_counter()
         try:
             return self._made(item, began)
-        except _HOPELESS:
-            raise
         except RtsodError as error:
-            stage = "read" if isinstance(error, SourceError) else "infer"
+            if isinstance(error, _HOPELESS) or (isinstance(error, OutputError) and _is_of_the_disk(error)):
+                raise
+            stage = "read" if isinstance(error, SourceError) else "write" if isinstance(error, OutputError) else "infer"
             return Row(item.name, "failed", time.time(), stage=stage, message=str(error), seconds=_since(began))
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -87,7 +90,10 @@ class ItemProcessor:
             outputs = OutputConfig(preview=False, outputs=() if config.masks else (made,))
             outputs = replace(outputs, mask_outputs=(made,)) if config.masks else outputs
             metrics = Metrics(time.perf_counter)
-            run_config = replace(config.run, source=SourceConfig(str(item.path)), output=outputs)
+            picture = replace(
+                config.run.picture, subject_lock=config.run.picture.subject_lock and not source.info.stills
+            )
+            run_config = replace(config.run, picture=picture, source=SourceConfig(str(item.path)), output=outputs)
             pool = self._pool(source.info)
             plan = self._plan(source.info, pool)
             with build_run(run_config, source=source, pool=pool, plan=plan, metrics=metrics) as run:
@@ -147,6 +153,16 @@ class ItemProcessor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    """Whether the system said so, in this error or in the one that led to it."""
+    link: BaseException | None = error
+    while link is not None:
+        if getattr(link, "errno", None) in _OF_THE_DISK:
+            return True
+        link = link.__cause__
+    return False
 
 
 def _file_in(made: Path) -> Path:

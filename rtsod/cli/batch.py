@@ -17,7 +17,7 @@ from rtsod.cli.run_options import add_network_options, add_picture_options
 from rtsod.cli.run_options import parser as run_parser
 from rtsod.config import AppConfig
 from rtsod.errors import ExitCode, UsageError
-from rtsod.system.names import path_to_read, path_to_write
+from rtsod.system.names import path_to_read, path_to_write, printable
 from rtsod.system.signals import Interrupted, StopSignals
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _plan(config: BatchConfig, todo: Todo) -> str:
         lines.append(f"shard {config.shard.number}/{config.shard.of}: {in_words(todo.items)}")
     lines.append(f"done: {todo.done_before}; failed earlier: {len(todo.failed_before)}; to make: {in_words(todo.left)}")
     lines.append(f"processes: {count}, with {threads} thread{'s' if threads > 1 else ''} each")
-    lines += [f"  {item.path} -> {config.out / item.result(config.suffix)}" for item in todo.left[:3]]
+    lines += [printable(f"  {item.path} -> {config.out / item.result(config.suffix)}") for item in todo.left[:3]]
     if len(todo.left) > 3:
         lines.append(f"  and {len(todo.left) - 3} more")
     return "\n".join(lines)
@@ -171,7 +171,9 @@ def _status(arguments: list[str]) -> ExitCode:
     if options.json:
         answer(json.dumps([asdict(row) for row in rows], indent=2))
     elif options.failures:
-        answer("\n".join(f"{row.name}: {row.stage}, {row.attempts} attempts: {row.message}" for row in failed))
+        answer(
+            "\n".join(printable(f"{row.name}: {row.stage}, {row.attempts} attempts: {row.message}") for row in failed)
+        )
     else:
         gone = sum(row.state == "done" and not is_done(row, folder) for row in rows)
         missing = f"; {gone} results are gone or changed: the same command makes them again" if gone else ""

@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 import pytest
 
-from rtsod.batch.config import BatchConfig
+from rtsod.batch.config import BatchConfig, Shard
 from rtsod.batch.session import Summary, run_batch
 from rtsod.config import AppConfig, EngineConfig, PictureConfig
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.masking.engine_pool import EnginePool
 
+WHOLE = Shard()
+"""All items."""
 DEADLY = (200, 0, 0)
 """A photograph of this colour, BGR, kills the process that infers it."""
 SLOW = (0, 200, 0)

@@ -100,6 +100,20 @@ def test_what_fails_is_a_row_and_the_rest_goes_on(photographs: Path, tmp_path: P
     assert (again.made, len(again.failed)) == (1, 2)
 
 
+def test_names_of_every_kind(photographs: Path, tmp_path: Path) -> None:
+    odd = ["line\nbreak.png", "-option.png", "%d.png", os.fsdecode(b"\xff\xfe.png"), "x" * 251 + ".png", "demo.png"]
+    for name in odd:
+        write_photograph(photographs / "a.png", 60)
+        (photographs / "a.png").rename(photographs / name)
+    too_long = "x" * 251 + ".jpg"  # its result would have 259 letters
+    write_photograph(photographs / "a.jpg", 60)
+    (photographs / "a.jpg").rename(photographs / too_long)
+    (tmp_path / "out" / "1.png").mkdir(parents=True)  # in the way
+    summary = make(batch(photographs, tmp_path / "out"))
+    assert {(row.name, row.stage) for row in summary.failed} == {(too_long, "write"), ("1.png", "write")}
+    assert set(odd) <= set(tree(tmp_path / "out"))
+
+
 @pytest.mark.parametrize(("limit", "most"), [(Limit(2), 3), (Limit(share=0.1), 3)])
 def test_more_failures_than_allowed_end_it(limit: Limit, most: int, photographs: Path, tmp_path: Path) -> None:
     for number in range(8):

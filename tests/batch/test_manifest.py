@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rtsod.batch.config import Shard
 from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
 from rtsod.errors import OutputError
+from tests.batch.conftest import WHOLE
 
-WHOLE = Shard()
 DONE = Row("a.jpg", "done", 5.0, "a.jpg.png", 3, 1)
 
 
