@@ -27,6 +27,7 @@ from rtsod.imaging.stills.image_file import read_header
 from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Metrics, Stage
+from rtsod.sinks import MIN_FREE_BYTES
 from rtsod.sources import open_source
 from rtsod.system.files import output_error
 
@@ -69,7 +70,7 @@ class ItemProcessor:
         try:
             return self._made(item, began)
         except RtsodError as error:
-            if isinstance(error, _HOPELESS) or (isinstance(error, OutputError) and _is_of_the_disk(error)):
+            if isinstance(error, _HOPELESS) or (isinstance(error, OutputError) and self._is_of_the_disk(error)):
                 raise
             stage = "read" if isinstance(error, SourceError) else "write" if isinstance(error, OutputError) else "infer"
             return Row(item.name, "failed", time.time(), stage=stage, message=str(error), seconds=_since(began))
@@ -141,6 +142,15 @@ class ItemProcessor:
         except OSError as error:
             raise output_error(result, error) from error
 
+    def _is_of_the_disk(self, error: BaseException) -> bool:
+        """Whether the system said so, in this error or in the one that led to it; or there is no room."""
+        link: BaseException | None = error
+        while link is not None:
+            if getattr(link, "errno", None) in _OF_THE_DISK:
+                return True
+            link = link.__cause__
+        return shutil.disk_usage(self._config.out).free < MIN_FREE_BYTES
+
     def close(self) -> None:
         """Close the network. Idempotent."""
         while self._pools:
@@ -153,16 +163,6 @@ class ItemProcessor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _is_of_the_disk(error: BaseException) -> bool:
-    """Whether the system said so, in this error or in the one that led to it."""
-    link: BaseException | None = error
-    while link is not None:
-        if getattr(link, "errno", None) in _OF_THE_DISK:
-            return True
-        link = link.__cause__
-    return False
 
 
 def _file_in(made: Path) -> Path:
