@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -180,10 +180,12 @@ class _Making:
 
     def run(self) -> None:
         """Make all items, and once more, each in a fresh process, those that failed."""
+        self._report()
         for attempt in range(1, ATTEMPTS + 1):
             items, self._again = (self._summary.todo.left if attempt == 1 else self._again), []
-            for outcome in self._workers.outcomes(items, self._ends, fresh=attempt > 1):
-                self._take(outcome, attempt)
+            with closing(self._workers.outcomes(items, self._ends, fresh=attempt > 1)) as outcomes:
+                for outcome in outcomes:
+                    self._take(outcome, attempt)
         self._summary.stopped = self._stop()
 
     def _ends(self) -> bool:
@@ -206,7 +208,11 @@ class _Making:
             self._megapixels += row.megapixels
             for name in self._busy:
                 self._busy[name] += getattr(row, name)
-        self._bar(self._summary.todo.done_before + self._summary.made + len(self._summary.failed), self._remark())
+        self._report()
+
+    def _report(self) -> None:
+        summary = self._summary
+        self._bar(summary.todo.done_before + summary.made + len(summary.failed), self._remark())
 
     def _remark(self) -> str:
         parts = [f"{len(self._summary.failed)} failed"] if self._summary.failed else []

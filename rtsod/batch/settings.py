@@ -65,6 +65,21 @@ def keep_settings(config: BatchConfig) -> None:
         write_json(path, wanted)
         return
     _create(path, json.dumps(wanted, indent=2) + "\n")
+    _compare(config, path, wanted)
+
+
+def check_settings(config: BatchConfig) -> None:
+    """As :func:`keep_settings`, but write nothing.
+
+    Raises:
+        RtsodError: see there.
+    """
+    path = config.records / _NAME
+    if path.exists() and not config.force:
+        _compare(config, path, settings_of(config))
+
+
+def _compare(config: BatchConfig, path: Path, wanted: dict[str, str]) -> None:
     try:
         there = json_from_text(read_text(path))
     except (OSError, ValueError) as error:

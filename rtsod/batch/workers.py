@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -57,8 +57,12 @@ class Workers:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
-    def outcomes(self, items: Iterable[Item], stop: Callable[[], bool], *, fresh: bool = False) -> Iterator[Outcome]:
+    def outcomes(
+        self, items: Iterable[Item], stop: Callable[[], bool], *, fresh: bool = False
+    ) -> Generator[Outcome, None, None]:
         """Have results made, and yield what became of each item, in whatever order they are done.
+
+        Closing the generator kills all processes.
 
         Args:
             items: to do.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -73,13 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _batch(arguments: list[str], signals: StopSignals) -> ExitCode:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     config = batch_config_from(options)
-    listed = sys.stdin if config.inputs == ("-",) else ()
+    listed = map(os.fsdecode, sys.stdin.buffer) if config.inputs == ("-",) else ()
     from rtsod.app.console import Reporter  # late: --help and a mistyped option must not wait for these
     from rtsod.batch.session import look, run_batch
+    from rtsod.batch.settings import check_settings
 
     if options.plan:
+        check_settings(config)
         answer(_plan(config, look(config, listed)))
         return ExitCode.DONE
     signals.hold(forced=2)
@@ -99,6 +102,8 @@ def batch_config_from(options: argparse.Namespace) -> BatchConfig:
     Raises:
         UsageError: an option is not valid, or options do not fit together.
     """
+    if options.out is None:  # not required in the parser, which would then say nothing of a mistyped option
+        raise UsageError(f"--out: give the folder of the results (see {_PROGRAM} --help)")
     of_run = {**vars(run_parser(_PROGRAM).parse_args([])), **vars(options)}
     return BatchConfig(
         inputs=tuple(options.inputs),
@@ -176,7 +181,8 @@ def _status(arguments: list[str]) -> ExitCode:
         )
     else:
         gone = sum(row.state == "done" and not is_done(row, folder) for row in rows)
-        missing = f"; {gone} results are gone or changed: the same command makes them again" if gone else ""
+        missing = f"; {gone} result{'s are' if gone > 1 else ' is'} gone or changed" if gone else ""
+        missing += ": the same command makes what is missing" if gone else ""
         answer(f"{len(rows) - len(failed) - gone} done, {len(failed)} failed{missing}")
     return ExitCode.ITEMS_FAILED if failed else ExitCode.DONE
 
@@ -186,9 +192,9 @@ def _parser() -> Parser:
         _PROGRAM, "%(prog)s INPUT... --out DIR [OPTIONS]", _DESCRIPTION, _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="folders, files, or - for a list on standard input")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="folders, files, or - for a list on standard input")
     group = parser.add_argument_group("files")
-    group.add_argument("--out", type=path_to_write, required=True, metavar="DIR", help="folder of the results")
+    group.add_argument("--out", type=path_to_write, metavar="DIR", help="folder of the results")
     group.add_argument("--include", action="append", metavar="PATTERN", help="names to take, such as *.jpg; repeatable")
     group.add_argument("--exclude", action="append", metavar="PATTERN", help="names and folders to leave out")
     group.add_argument("--masks", action="store_true", help="write the masks alone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import replace
@@ -224,6 +225,18 @@ def test_plan_does_nothing(photographs: Path, tmp_path: Path, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert "found: 12 photographs, and 0 other files\nshard 1/2: " in said
     assert not (tmp_path / "out").exists()
+    make(batch(photographs, tmp_path / "out"))
+    assert command.main([str(photographs), "--out", str(tmp_path / "out"), "--plan", "--lite"]) == ExitCode.USAGE
+    assert "was made with transparent, not with blur" in capsys.readouterr().err
+
+
+def test_a_list_comes_on_standard_input(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photographs)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"sub/0.png\n1.png\n"), encoding="ascii"))
+    assert command.main(["-", "--out", str(tmp_path / "out"), "--plan"]) == ExitCode.DONE
+    assert f"sub/0.png -> {tmp_path}/out/sub/0.png" in capsys.readouterr().out
 
 
 def test_status(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +244,7 @@ def test_status(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     make(batch(photographs, tmp_path / "out"))
     (tmp_path / "out" / "1.png").unlink()
     assert command.main(["status", str(tmp_path / "out")]) == ExitCode.ITEMS_FAILED
-    assert capsys.readouterr().out.startswith("11 done, 1 failed; 1 results are gone or changed")
+    assert capsys.readouterr().out.startswith("11 done, 1 failed; 1 result is gone or changed: the same")
     assert command.main(["status", str(tmp_path / "out"), "--failures"]) == ExitCode.ITEMS_FAILED
     assert capsys.readouterr().out.startswith("broken.jpg: read, 2 attempts: ")
     command.main(["status", str(tmp_path / "out"), "--json"])
