@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cache
 
 from rtsod.config import PictureConfig, RunConfig
 from rtsod.frames import SourceInfo
@@ -59,8 +60,14 @@ def build_pipeline(
         duration=run.duration,
         clock=clock,
     )
-    release_library("llvmlite")  # 70 MB, and all loops are compiled or loaded now
+    _release_compiler()
     return pipeline
+
+
+@cache
+def _release_compiler() -> None:
+    """Give back the 70 MB of LLVM, once: all loops are compiled or loaded now, and looking for it takes 5 ms."""
+    release_library("llvmlite")
 
 
 def build_stabilizer(picture: PictureConfig, info: SourceInfo) -> Stabilizer | None:

@@ -12,7 +12,7 @@ from rtsod.errors import UsageError
 PICTURE_SUFFIX: Final = ".png"
 """Of the result of a photograph."""
 VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".webm", ".mov")
-"""What the result of a video may be."""
+"""What the result of a video may be: the keys of :data:`rtsod.sinks.encoders.RECIPES`. A test compares the two."""
 ATTEMPTS: Final = 2
 """How often an item is tried: the second time alone, in a fresh process."""
 RECORDS: Final = ".rtsod"
@@ -41,6 +41,11 @@ class Shard:
     def __post_init__(self) -> None:
         if not 0 <= self.number < self.of:
             raise UsageError(f"--shard {self.number}/{self.of}: must be 0/{self.of} to {self.of - 1}/{self.of}")
+
+    @property
+    def label(self) -> str:
+        """A part of its files' names."""
+        return f"{self.number}-of-{self.of}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,8 @@ class BatchConfig:
             raise UsageError("-: the list on standard input stands alone: drop the other inputs")
         if len(self.run.picture.backgrounds) > 1:
             raise UsageError(f"--bg {self.run.picture.backgrounds[1]}: a batch has one background")
+        if self.run.picture.backgrounds == ("none",) and not self.masks:
+            raise UsageError("--bg none: the results would be the inputs: choose another, or --masks")
         if self.video_suffix is not None and self.video_suffix not in VIDEO_SUFFIXES:
             raise UsageError(f"--video {self.video_suffix}: choose from {', '.join(VIDEO_SUFFIXES)}")
         if self.workers is not None and self.workers < 1:
@@ -99,3 +106,8 @@ class BatchConfig:
     def records(self) -> Path:
         """The folder of settings, rows and unfinished files."""
         return self.out / RECORDS
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder of this shard's unfinished files."""
+        return self.records / f"unfinished-{self.shard.label}"

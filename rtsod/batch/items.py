@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -178,10 +178,5 @@ def _check_distinct(items: list[Item], suffix: str) -> None:
 def in_words(items: Iterable[Item]) -> str:
     """``"3 photographs and 1 video"``."""
     kinds = [item.kind for item in items]
-    parts = [f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in _counts(kinds) if count]
+    parts = [f"{kinds.count(kind)} {kind}{'s' if kinds.count(kind) > 1 else ''}" for kind in Kind if kind in kinds]
     return " and ".join(parts) or "nothing"
-
-
-def _counts(kinds: list[Kind]) -> Iterator[tuple[Kind, int]]:
-    for kind in Kind:
-        yield kind, kinds.count(kind)

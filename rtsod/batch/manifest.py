@@ -87,7 +87,7 @@ class Manifest:
 
 def manifest_path(records: Path, shard: Shard) -> Path:
     """The file of a shard."""
-    return records / f"shard-{shard.number}-of-{shard.of}.jsonl"
+    return records / f"shard-{shard.label}.jsonl"
 
 
 def read_rows(records: Path) -> dict[str, Row]:

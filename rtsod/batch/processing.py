@@ -38,6 +38,13 @@ _OF_THE_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno
 """Nor these, where a result is written. A name that is too long, or a picture that a codec refuses, is one item's."""
 
 
+def outputs(config: BatchConfig, *paths: Path) -> OutputConfig:
+    """What is written to these paths: pictures, or masks."""
+    return OutputConfig(
+        preview=False, outputs=() if config.masks else paths, mask_outputs=paths if config.masks else ()
+    )
+
+
 def open_pool(config: EngineConfig) -> EnginePool:
     """Open the network of all items."""
     return open_engine_pool(config, SilentReporter(), lambda event: None)
@@ -79,7 +86,8 @@ class ItemProcessor:
 
     def _made(self, item: Item, began: float) -> Row:
         config = self._config
-        source = open_source(SourceConfig(str(item.path)))  # reads a photograph already
+        source_config = SourceConfig(str(item.path))
+        source = open_source(source_config)  # reads a photograph already
         opened_after = _since(began)
         with ExitStack() as opened:
             opened.callback(source.close)
@@ -88,13 +96,11 @@ class ItemProcessor:
                 self._scratch.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise output_error(config.out, error) from error
-            outputs = OutputConfig(preview=False, outputs=() if config.masks else (made,))
-            outputs = replace(outputs, mask_outputs=(made,)) if config.masks else outputs
             metrics = Metrics(time.perf_counter)
             picture = replace(
                 config.run.picture, subject_lock=config.run.picture.subject_lock and not source.info.stills
             )
-            run_config = replace(config.run, picture=picture, source=SourceConfig(str(item.path)), output=outputs)
+            run_config = replace(config.run, picture=picture, source=source_config, output=outputs(config, made))
             pool = self._pool(source.info)
             plan = self._plan(source.info, pool)
             with build_run(run_config, source=source, pool=pool, plan=plan, metrics=metrics) as run:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final, Protocol
 
+from rtsod.app.edges import check_names
 from rtsod.batch.config import ATTEMPTS, BatchConfig
 from rtsod.batch.items import Found, Item, find_items, of_shard
 from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
-from rtsod.batch.processing import OpenPool, open_pool
+from rtsod.batch.processing import OpenPool, open_pool, outputs
 from rtsod.batch.settings import keep_settings
 from rtsod.batch.workers import Outcome, Workers
 from rtsod.errors import OutputError, UsageError
@@ -80,9 +82,10 @@ def look(config: BatchConfig, listed: Iterable[str] = ()) -> Todo:
 
     Raises:
         SourceError: an input cannot be read.
-        UsageError: two items would have one result.
+        UsageError: two items would have one result, or options fit no item.
         OutputError: the rows cannot be read.
     """
+    check_names(replace(config.run, output=outputs(config, Path("pictures"), Path(f"video{config.suffix}"))))
     found = find_items(config, listed)
     items = of_shard(found.items, config.shard)
     if config.force:
@@ -144,14 +147,13 @@ def run_batch(
         _make_folders(config)
         opened.enter_context(_only_one(config))
         keep_settings(config)
-        unfinished = config.records / f"unfinished-{config.shard.number}-of-{config.shard.of}"
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
-        opened.callback(shutil.rmtree, unfinished, ignore_errors=True)
+        shutil.rmtree(config.unfinished, ignore_errors=True)  # of a process that was killed
+        opened.callback(shutil.rmtree, config.unfinished, ignore_errors=True)
         manifest = Manifest(manifest_path(config.records, config.shard))
         opened.callback(manifest.close)
         if todo.left:
             count, threads = shares(config, len(todo.left))
-            reporter.notify(f"{len(todo.left)} to make, in {_in_words(count, threads)}")
+            reporter.notify(f"{len(todo.left)} to make, in {processes_in_words(count, threads)}")
             workers = Workers(config, count, threads, open_it)
             bar = opened.enter_context(reporter.items("items", len(todo.items)))
             _Making(config, summary, manifest, workers, bar, stop).run()
@@ -232,7 +234,7 @@ def _make_folders(config: BatchConfig) -> None:
 
 
 def _only_one(config: BatchConfig) -> AbstractContextManager[object]:
-    lock = config.records / f"shard-{config.shard.number}-of-{config.shard.of}.lock"
+    lock = config.records / f"shard-{config.shard.label}.lock"
     try:
         return locked(lock, 0, lambda: None)
     except TimeoutError as error:
@@ -242,6 +244,7 @@ def _only_one(config: BatchConfig) -> AbstractContextManager[object]:
         raise OutputError(f"{lock}: cannot be locked: {error.strerror or error}") from error
 
 
-def _in_words(count: int, threads: int) -> str:
+def processes_in_words(count: int, threads: int) -> str:
+    """``"2 processes of 1 thread each"``."""
     each = f"{threads} thread{'s' if threads > 1 else ''}"
     return f"one process of {each}" if count == 1 else f"{count} processes of {each} each"

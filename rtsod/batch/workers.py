@@ -123,6 +123,7 @@ class Workers:
                 except queue.Empty:
                     return
                 worker = worker or self._open()
+                used_up = fresh
                 try:
                     worker.send(item)
                     done.put((item, worker.receive()))
@@ -130,9 +131,8 @@ class Workers:
                     if self._stopping.is_set():
                         return
                     done.put((item, str(ended)))
-                    self._close(worker)
-                    worker = None
-                if fresh and worker is not None:
+                    used_up = True
+                if used_up:
                     self._close(worker)
                     worker = None
         except RtsodError as error:
@@ -148,8 +148,7 @@ class Workers:
         with self._lock:
             self._started += 1
             number = self._started
-        shard = self._config.shard
-        scratch = self._config.records / f"unfinished-{shard.number}-of-{shard.of}" / str(number)
+        scratch = self._config.unfinished / str(number)
         worker = WorkerProcess(serve_items, self._config, scratch, self._threads, self._open_it)
         with self._lock:
             self._running.add(worker)

@@ -16,7 +16,6 @@ from rtsod.cli.common import Parser, answer, run_command
 from rtsod.cli.run_config import config_from
 from rtsod.cli.run_options import add_network_options, add_picture_options
 from rtsod.cli.run_options import parser as run_parser
-from rtsod.config import AppConfig
 from rtsod.errors import ExitCode, UsageError
 from rtsod.system.names import path_to_read, path_to_write, printable
 from rtsod.system.signals import Interrupted, StopSignals
@@ -108,7 +107,7 @@ def batch_config_from(options: argparse.Namespace) -> BatchConfig:
     return BatchConfig(
         inputs=tuple(options.inputs),
         out=options.out,
-        run=_of_files(config_from(argparse.Namespace(**of_run))),
+        run=config_from(argparse.Namespace(**of_run)),
         masks=options.masks,
         video_suffix=options.video,
         include=tuple(options.include or ()),
@@ -121,22 +120,15 @@ def batch_config_from(options: argparse.Namespace) -> BatchConfig:
     )
 
 
-def _of_files(config: AppConfig) -> AppConfig:
-    if config.picture.backgrounds == ("none",):
-        raise UsageError("--bg none: the results would be the inputs: choose another, or --masks")
-    return config
-
-
 def _plan(config: BatchConfig, todo: Todo) -> str:
     from rtsod.batch.items import in_words
-    from rtsod.batch.session import shares
+    from rtsod.batch.session import processes_in_words, shares
 
-    count, threads = shares(config, len(todo.left))
     lines = [f"found: {in_words(todo.found.items)}, and {todo.found.passed_over} other files"]
     if config.shard.of > 1:
         lines.append(f"shard {config.shard.number}/{config.shard.of}: {in_words(todo.items)}")
     lines.append(f"done: {todo.done_before}; failed earlier: {len(todo.failed_before)}; to make: {in_words(todo.left)}")
-    lines.append(f"processes: {count}, with {threads} thread{'s' if threads > 1 else ''} each")
+    lines.append(f"would run in {processes_in_words(*shares(config, len(todo.left)))}")
     lines += [printable(f"  {item.path} -> {config.out / item.result(config.suffix)}") for item in todo.left[:3]]
     if len(todo.left) > 3:
         lines.append(f"  and {len(todo.left) - 3} more")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ from rtsod.model.own_models import (
 from rtsod.model.weights import resolve
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.data_folder import data_folder
-from rtsod.system.files import output_error, write_text
+from rtsod.system.files import check_room, output_error, write_text
 from rtsod.system.private_folder import MODE, delete_left_behind, private_folder
 from rtsod.training.reporter import TrainReporter
 
@@ -98,7 +97,7 @@ def learn(
     start = starting_point(config.name)
     with ExitStack() as stack:
         stack.enter_context(only_learner(config.name))
-        _check_room()
+        check_room("a model", _MODEL_BYTES, models_folder(), "XDG_DATA_HOME")  # before anybody waits for minutes
         folder = stack.enter_context(_recording_folder(config, reporter))
         with opened_sources(config.sources):  # before anybody waits for the teacher
             pass
@@ -113,17 +112,6 @@ def learn(
         model, card, measured = _measured_and_saved(config, start, corrected, lesson, doubt, frame, reporter)
         kept = folder if config.keep and recordings and recordings[0].folder == folder else None
         return Learnt(model, card, measured, lesson.before.mean, lesson.stopped, kept)
-
-
-def _check_room() -> None:
-    """Refuse before somebody has been recorded and has waited for minutes what could not be saved then."""
-    folder = models_folder()
-    free = shutil.disk_usage(folder).free
-    if free < _MODEL_BYTES:
-        raise OutputError(
-            f"{folder}: a model needs {_MODEL_BYTES / 1e6:.0f} MB there, and {free / 1e6:.1f} are free: free some "
-            "space, or set XDG_DATA_HOME to another folder"
-        )
 
 
 def _teacher(config: LearnConfig, reporter: TrainReporter) -> Engine:

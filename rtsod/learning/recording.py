@@ -5,7 +5,6 @@ They are kept without loss, in a folder that is nobody else's business: see :mod
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,14 +13,14 @@ from typing import Final
 import cv2
 import numpy as np
 
-from rtsod.errors import OutputError, SourceError
+from rtsod.errors import SourceError
 from rtsod.frames import Frame, Image
 from rtsod.interfaces import Source
 from rtsod.learning.config import MAX_FRAMES
 from rtsod.learning.mirror import Watch
 from rtsod.learning.script import Cue, Scene, cue_at
 from rtsod.progress import BuildProgress
-from rtsod.system.files import json_from_text, output_error, read_text, write_json
+from rtsod.system.files import check_room, json_from_text, output_error, read_text, write_json
 from rtsod.training.spread import evenly
 
 INDEX: Final = "recording.json"
@@ -193,7 +192,8 @@ class _Writer:
         _, data = cv2.imencode(".png", _scaled(image), [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION])
         try:
             if not self.shots:
-                self._check_space(len(data))
+                need = _MARGIN * self._most * len(data)
+                check_room("a recording", need, self._folder, "XDG_CACHE_HOME", named=self._folder.parent)
             path.write_bytes(data.tobytes())
         except OSError as error:
             raise output_error(self._folder, error) from error
@@ -213,14 +213,6 @@ class _Writer:
             if shot.file not in kept:
                 (self._folder / shot.file).unlink(missing_ok=True)
         self.shots = shots
-
-    def _check_space(self, size: int) -> None:
-        need, free = _MARGIN * self._most * size, shutil.disk_usage(self._folder).free
-        if free < need:
-            raise OutputError(
-                f"{self._folder.parent}: a recording needs {need / 1e6:.0f} MB there, and {free / 1e6:.0f} are free: "
-                "free some space, or set XDG_CACHE_HOME to another folder"
-            )
 
 
 def _scaled(image: Image) -> Image:

@@ -230,6 +230,28 @@ def check_writable(option: str, path: Path) -> None:
         ) from error
 
 
+def check_room(what: str, need: float, folder: Path, variable: str, *, named: Path | None = None) -> None:
+    """Refuse what a disk has no room for, before minutes are spent on it.
+
+    Args:
+        what: is to be written, with its article.
+        need: bytes.
+        folder: an existing one, where it is to be written.
+        variable: of the environment, which names another folder.
+        named: what the message calls the folder, where it is one of many within another.
+
+    Raises:
+        OutputError: there is less room.
+        OSError: the folder cannot be reached.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise OutputError(
+            f"{named or folder}: {what} needs {need / 1e6:.0f} MB there, and {free / 1e6:.0f} are free: "
+            f"free some space, or set {variable} to another folder"
+        )
+
+
 def output_error(path: Path, error: Exception) -> OutputError:
     """Describe a failed write in one line that says how to fix it.
 

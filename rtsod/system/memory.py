@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -56,12 +57,10 @@ def release_library(name: str) -> int:
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     released = 0
-    try:
+    with suppress(OSError):  # no /proc
         for line in _MAPS.read_text(encoding="utf-8", errors="replace").splitlines():
             fields = line.split(maxsplit=5)
             if len(fields) == 6 and name in os.path.basename(fields[5]):
                 begin, end = (int(address, 16) for address in fields[0].split("-"))
                 released += advise(begin, end - begin, _PAGE_OUT) == 0
-    except OSError:  # no /proc
-        return released
     return released

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from rtsod.batch.config import Limit, Shard
+from rtsod.batch.config import VIDEO_SUFFIXES, Limit, Shard
 from rtsod.batch.manifest import read_rows
 from rtsod.batch.session import look, run_batch
 from rtsod.batch.workers import Workers
@@ -20,6 +20,7 @@ from rtsod.cli import run as run_command
 from rtsod.config import AppConfig, EngineConfig, PictureConfig
 from rtsod.errors import ExitCode, OutputError, UsageError, WeightsError
 from rtsod.masking.engine_pool import EnginePool
+from rtsod.sinks.encoders import RECIPES
 from rtsod.system.file_lock import locked
 from tests.batch.conftest import DEADLY, SLOW, Lines, batch, make, open_grey, tree, write_photograph
 from tests.support.small_disk import small_disk
@@ -27,6 +28,15 @@ from tests.support.small_disk import small_disk
 
 def no_weights(config: EngineConfig) -> EnginePool:
     raise WeightsError("there are no weights")
+
+
+@pytest.fixture
+def begun(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is there once a thirteenth photograph, which takes a minute, is under way."""
+    marker = tmp_path / "begun"
+    monkeypatch.setenv("RTSOD_TEST_BEGUN", str(marker))
+    write_photograph(photographs / "0 slow.png", SLOW)
+    return marker
 
 
 def test_every_photograph_becomes_a_cut_out_of_its_name(photographs: Path, tmp_path: Path) -> None:
@@ -126,11 +136,8 @@ def test_more_failures_than_allowed_end_it(limit: Limit, most: int, photographs:
 
 
 def test_an_end_gives_up_what_is_under_way_and_the_next_run_makes_it(
-    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photographs: Path, tmp_path: Path, begun: Path
 ) -> None:
-    begun = tmp_path / "begun"
-    monkeypatch.setenv("RTSOD_TEST_BEGUN", str(begun))
-    write_photograph(photographs / "0 slow.png", SLOW)
     config = batch(photographs, tmp_path / "out")
     summary = make(config, stop=begun.exists)
     assert summary.stopped
@@ -141,11 +148,8 @@ def test_an_end_gives_up_what_is_under_way_and_the_next_run_makes_it(
 
 
 def test_processes_do_not_outlive_their_batch(
-    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photographs: Path, tmp_path: Path, begun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = tmp_path / "begun"
-    monkeypatch.setenv("RTSOD_TEST_BEGUN", str(begun))
-    write_photograph(photographs / "0 slow.png", SLOW)
     config = batch(photographs, tmp_path / "out")
     workers = Workers(config, 2, 1, open_grey)
     (config.records).mkdir(parents=True)
@@ -174,6 +178,28 @@ def test_what_no_item_can_help_ends_the_batch(photographs: Path, tmp_path: Path)
             write_photograph(photographs / f"large{number}.png", 40, side=600)
         with pytest.raises(OutputError, match="disk full"):
             make(batch(photographs, disk / "out", run=AppConfig(picture=PictureConfig(("beach",)))))
+
+
+def test_what_cannot_be_made_of_any_item_is_refused_before_there_is_a_folder(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.mp4 cannot keep transparency"):
+        make(batch(photographs, tmp_path / "out", video_suffix=".mp4"))
+    with pytest.raises(UsageError, match=r"nowhere\.jpg"):
+        make(batch(photographs, tmp_path / "out", run=AppConfig(picture=PictureConfig(("nowhere.jpg",)))))
+    assert not (tmp_path / "out").exists()
+
+
+def test_masks_need_no_background(photographs: Path, tmp_path: Path) -> None:
+    plain = AppConfig(picture=PictureConfig(("none",)))
+    make(batch(photographs, tmp_path / "out", run=plain, masks=True))
+    image = cv2.imread(str(tmp_path / "out" / "1.png"), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    assert image.shape == (24, 24)
+    with pytest.raises(UsageError, match="or --masks"):
+        batch(photographs, tmp_path / "out", run=plain)
+
+
+def test_the_suffixes_of_videos_are_those_that_can_be_written() -> None:
+    assert tuple(RECIPES) == VIDEO_SUFFIXES
 
 
 def test_two_at_once_are_refused(photographs: Path, tmp_path: Path) -> None:

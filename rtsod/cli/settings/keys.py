@@ -88,10 +88,10 @@ class Keys:
         if key not in self.names:
             close = difflib.get_close_matches(key.replace("_", "-"), [*self.names, "profile"], n=1)
             raise UsageError(f"{key}: is not an option of rtsod run{f'; did you mean {close[0]}?' if close else ''}")
-        if value is False and f"no-{key}" not in self._options and self._is_switch(key):
-            return Setting(key, value, {self._options[key].dest: self.defaults[self._options[key].dest]})
-        if value == [] and isinstance(self._options[key], argparse._AppendAction):  # takes a weaker layer's list back
-            return Setting(key, value, {self._options[key].dest: self.defaults[self._options[key].dest]})
+        option = self._options[key]
+        no_switch = value is False and f"no-{key}" not in self._options and self._is_switch(key)
+        if no_switch or (value == [] and isinstance(option, argparse._AppendAction)):  # takes back a weaker layer's
+            return Setting(key, value, {option.dest: self.defaults[option.dest]})
         return Setting(key, value, self.given(self._arguments(key, value, folder)))
 
     def _arguments(self, key: str, value: Any, folder: Path) -> list[str]:
