@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import hypothesis
 import pytest
 
 from rtsod.errors import WeightsError
@@ -24,6 +25,10 @@ let_waiting_threads_sleep()  # before a test imports PyTorch, and for the proces
 os.environ["XDG_CONFIG_HOME"] = os.path.join(
     tempfile.gettempdir(), "rtsod-tests-without-settings"
 )  # not a developer's own
+
+# A machine stands still for half a second now and then: how long an example takes says nothing of the program.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared"
 

@@ -194,7 +194,7 @@ def composed(backdrop: Backdrop, picture: Image, mask: Alpha, *, mirror: bool) -
     return Compositor(backdrop, mirror=mirror).compose(MaskedFrame(frame, Mask(mask, 3, 2.0)), at=1.0)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(scenes(), st.booleans(), st.tuples(*[st.integers(0, 255)] * 3))
 def test_pixels_outside_the_mask_make_no_difference(
     scene: tuple[Image, Alpha, Alpha], mirror: bool, watermark: tuple[int, int, int]
@@ -212,7 +212,7 @@ def test_pixels_outside_the_mask_make_no_difference(
         assert (one.image[hidden] == (77 if backdrop is card else 0)).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scenes(), st.booleans())
 def test_a_slate_contains_nothing_of_the_frame(scene: tuple[Image, Alpha, Alpha], mirror: bool) -> None:
     picture = scene[0]

@@ -542,7 +542,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_however_it_is_changed_no_frame_is_lost_and_the_room_is_never_shown(steps: list[str | Change]) -> None:
     picture = PictureConfig(backgrounds=("#00FF00",), steady=True, refine="off")
     with running(picture=picture) as stage:

@@ -231,7 +231,7 @@ _STEPS = st.tuples(
     backdrop=st.sampled_from(["colour", "transparent"]),
     sync=st.sampled_from(SYNCS),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_no_pixel_of_the_room_under_any_faults(
     script: list[tuple[str | None, float]], backdrop: str, sync: Sync
 ) -> None:

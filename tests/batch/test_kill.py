@@ -70,7 +70,7 @@ def _children(pid: int) -> list[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes by /proc")
 @given(kills=st.lists(st.tuples(st.integers(0, COUNT), st.sampled_from(["worker", "parent", "all"])), max_size=2))
-@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 def test_after_the_last_resume_all_is_as_if_nothing_had_happened(
     many: Path,
     undisturbed: dict[str, bytes],

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.batch.config import Shard
@@ -34,7 +34,6 @@ def test_the_newest_row_of_an_item_counts_whichever_shard_has_it(tmp_path: Path)
 
 
 @given(cut=st.integers(0, 400), junk=st.binary(max_size=9))
-@settings(deadline=None)
 def test_a_file_that_ends_anywhere_keeps_its_whole_lines(
     cut: int, junk: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

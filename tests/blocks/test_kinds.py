@@ -45,7 +45,7 @@ def test_closed_forms_equal_the_counted_operations_in_figure_4s_setting(kind: Ki
 
 
 @each_kind
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     height=st.integers(2, 6),
     channels=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9)),

@@ -117,7 +117,6 @@ CHOSEN = st.dictionaries(st.sampled_from(["mirror", "light-wrap", "subject-lock"
 
 
 @given(file=CHOSEN, profile=CHOSEN)
-@settings(deadline=None)
 def test_a_profile_wins_over_the_file_and_the_command_line_over_both(
     tmp_path_factory: pytest.TempPathFactory, file: dict[str, bool], profile: dict[str, bool]
 ) -> None:
@@ -231,7 +230,7 @@ TOML = st.recursive(
 
 
 @given(st.dictionaries(st.one_of(st.sampled_from(sorted(VALUES)), st.text(max_size=6)), TOML, max_size=3))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_whatever_a_file_says_there_is_a_configuration_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
 ) -> None:
@@ -247,7 +246,6 @@ def test_whatever_a_file_says_there_is_a_configuration_or_one_line(
 
 
 @given(st.binary(max_size=40))
-@settings(deadline=None)
 def test_no_bytes_make_it_fail_otherwise(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "rtsod.toml"
     path.write_bytes(content)

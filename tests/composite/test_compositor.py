@@ -7,7 +7,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.composite.compositor import MIN_ALPHA, SLATE_BGR, Appearance, Compositor, blurred_background
@@ -45,7 +45,6 @@ def soft_mask(seed: int, size: int = 32) -> Alpha:
     return np.asarray(np.clip(cv2.GaussianBlur(rough, (0, 0), 2) * 6 - 2.5, 0, 1), np.float32)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 130), st.integers(1, 130), st.integers(0, 10**6))
 def test_blending_is_exact_at_both_ends_and_within_a_level_between(width: int, height: int, seed: int) -> None:
     front, back = noise(seed, width, height), noise(seed + 1, width, height)

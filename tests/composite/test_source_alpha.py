@@ -137,7 +137,7 @@ def test_an_opaque_frame_is_not_changed_by_a_bit(refine: str, light_wrap: bool) 
         assert (one.alpha8 == other.alpha8).all()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.tuples(st.integers(16, 120), st.integers(16, 120)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.data.pairing import name_of, pair_by_name
@@ -17,7 +17,6 @@ def _files(folder: str, names: list[str], suffix: str = ".png") -> dict[Path, st
     return {Path(folder, name + suffix): name for name in names}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES.map("".join), SUFFIXES)), st.lists(st.tuples(NAMES.map("".join), SUFFIXES)))
 def test_every_file_is_in_a_pair_or_named_as_a_problem(
     images: list[tuple[str, str]], masks: list[tuple[str, str]]
@@ -36,7 +35,6 @@ def test_every_file_is_in_a_pair_or_named_as_a_problem(
     assert (pairing.problem is None) == (paired == names.keys())
 
 
-@settings(deadline=None)
 @given(st.sets(st.text("abc", min_size=1, max_size=3), min_size=1), st.data())
 def test_a_missing_file_shifts_nothing(names: set[str], data: st.DataObject) -> None:
     gone = data.draw(st.sets(st.sampled_from(sorted(names))))
@@ -46,7 +44,6 @@ def test_a_missing_file_shifts_nothing(names: set[str], data: st.DataObject) -> 
     assert {path.stem for path in pairing.lonely_images} == gone
 
 
-@settings(deadline=None)
 @given(st.permutations([f"{number}" for number in range(12)]))
 def test_the_order_is_natural_whatever_the_folder_says(names: list[str]) -> None:
     pairing = pair_by_name(_files("im", names), _files("gt", names[::-1]))

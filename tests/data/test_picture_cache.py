@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -71,7 +71,6 @@ def test_the_content_and_the_variant_count_and_the_name_does_not(tmp_path: Path,
     assert make.calls == 3
 
 
-@settings(deadline=None)
 @given(
     arrays.arrays(
         np.uint8,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -36,7 +36,6 @@ def _names(part: tuple[Examined, ...]) -> set[str]:
     return {pair.name for examined in part for pair in examined.dataset.pairs}
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.text("abcd", min_size=1, max_size=4), st.integers(0, 12), min_size=2),
     st.floats(0.01, 0.99),
@@ -54,7 +53,6 @@ def test_a_split_is_complete_and_keeps_equals_together(names: dict[str, int], sh
     assert not {names[name] for name in _names(training)} & {names[name] for name in _names(held_out)}
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 500), min_size=30), st.sets(st.integers(501, 999), max_size=30), st.integers(0, 3))
 def test_added_files_move_no_other(numbers: set[int], added: set[int], seed: int) -> None:
     before = split([_made_up({f"{number}": number for number in numbers})], 0.2, seed)[1]

@@ -22,7 +22,7 @@ def scene() -> DrawnScene:
     return DrawnScene(320, 180, 30, seed=1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     width=st.integers(16, 300),
     height=st.integers(16, 300),

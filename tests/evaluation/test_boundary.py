@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from rtsod.evaluation.boundary import Element, boundary_iou, relax_f
 from rtsod.evaluation.curves import Truth
@@ -59,13 +59,11 @@ def _boundary_iou(predicted: Truth, truth: Truth) -> float:
 
 @pytest.mark.parametrize("element", ["square", "cross"])
 @given(pair=MASKS)
-@settings(deadline=None)
 def test_relaxed_f_of_small_masks_equals_brute_force(element: Element, pair: tuple[Truth, Truth]) -> None:
     assert relax_f(*pair, element) == pytest.approx(_relax_f(*pair, element), abs=1e-12)
 
 
 @given(MASKS)
-@settings(deadline=None)
 def test_boundary_iou_of_small_masks_equals_brute_force(pair: tuple[Truth, Truth]) -> None:
     assert boundary_iou(*pair) == pytest.approx(_boundary_iou(*pair), abs=1e-12)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -56,7 +56,6 @@ def _connectivity(alpha: Alpha, exact: Alpha) -> float:
 
 
 @given(ALPHAS)
-@settings(deadline=None)
 def test_the_connectivity_error_follows_its_definition(pair: tuple[Alpha, Alpha]) -> None:
     assert connectivity_error(*pair) == pytest.approx(_connectivity(*pair), abs=1e-8)
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from rtsod.evaluation.curves import Levels, Map, Truth
 from rtsod.evaluation.weighted import weighted_f
@@ -51,14 +51,12 @@ def _weighted_f(prediction: Map, truth: Truth) -> float:
 
 
 @given(PAIRS)
-@settings(deadline=None)
 def test_small_maps_equal_the_definition(pair: tuple[Levels, Truth]) -> None:
     prediction, truth = pair[0] / 255, pair[1]
     assert weighted_f(prediction, truth) == pytest.approx(_weighted_f(prediction, truth), abs=1e-12)
 
 
 @given(PAIRS)
-@settings(deadline=None)
 def test_each_pixel_finds_the_nearest_and_of_several_the_leftmost_then_the_uppermost(
     pair: tuple[Levels, Truth],
 ) -> None:

@@ -126,7 +126,7 @@ def _written_out(saliency: Alpha, width: int, height: int, fit: str) -> Alpha:
     return result.astype(np.float32)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(WIDE_OR_HIGH, st.sampled_from(["pad", "crop"]), st.integers(0, 9))
 def test_a_map_is_laid_over_the_picture_where_the_network_saw_it(sides: tuple[int, int], fit: Fit, seed: int) -> None:
     saliency = np.random.default_rng(seed).random((16, 16), np.float32)

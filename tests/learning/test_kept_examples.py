@@ -15,7 +15,7 @@ def example(kind: Kind, at: float) -> KeptExample:
     return KeptExample(kind, at, PIXELS, PIXELS, PIXELS[..., 0])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(Kind), st.floats(0.05, 3)), max_size=800))
 def test_it_is_bounded_and_nothing_is_learned_that_is_held_out(looks: list[tuple[Kind, float]]) -> None:
     kept, now = KeptExamples(), 0.0

@@ -85,7 +85,7 @@ def test_a_camera_that_ends_early_teaches_nothing(tmp_path: Path) -> None:
         record(Ten(50), script(20), tmp_path, unseen, nothing)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=3), st.integers(1, 20))
 def test_clips_of_any_length_share_the_frames_evenly(
     tmp_path_factory: pytest.TempPathFactory, frames: list[int], most: int

@@ -195,7 +195,7 @@ def test_the_delay_is_reset_once_a_step_up_has_lasted() -> None:
     assert 205 + MIN_STEP_UP_SECONDS <= ups[2] < 205 + MIN_STEP_UP_SECONDS + 3 * WINDOW_SECONDS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(top=st.floats(0.1, 8), noise=st.floats(0, 0.05), seed=st.integers(0, 2**16))
 def test_on_a_machine_that_does_not_change_it_settles(top: float, noise: float, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -188,7 +188,7 @@ def test_an_invalid_refresh_does_not_lose_the_mask() -> None:
 PLACES = st.tuples(st.integers(0, 200), st.integers(0, 140)).map(lambda at: (*at, at[0] + 100, at[1] + 90))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.lists(PLACES, max_size=2), min_size=1, max_size=12))
 def test_a_mask_shows_only_what_its_own_frame_contains(rooms: list[list[tuple[int, int, int, int]]]) -> None:
     """Whatever came before: where this very frame holds no subject, nor its neighbouring cells, nothing is shown."""

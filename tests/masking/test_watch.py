@@ -392,7 +392,7 @@ class Known:
         return self._is_doubted or unconfirmed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(ACTIONS), max_size=150), st.booleans())
 def test_no_mask_is_of_a_network_that_is_known_to_be_out_of_its_depth(actions: list[str], live: bool) -> None:
     """Whatever agrees, disagrees or fails, in whatever order, and however long a look takes."""

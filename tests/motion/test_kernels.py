@@ -24,7 +24,7 @@ def warped(alpha: Alpha, flow: Flow, removed: Alpha = NOTHING) -> Alpha:
     return result
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 330), st.integers(4, 330), st.sampled_from([0.5, 4.0, 30.0]))
 def test_a_map_is_warped_as_opencv_does_it(seed: int, height: int, width: int, strength: float) -> None:
     """Within what OpenCV's interpolation in 32 steps, and uniform blocks, leave: a level, on a map without jumps."""

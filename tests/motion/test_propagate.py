@@ -136,7 +136,7 @@ def test_background_that_comes_into_view_is_removed_from_the_mask() -> None:
     assert propagated.alpha[150:300, 110:205].mean() > 0.97, "the body stays"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1), st.integers(16, 90), st.integers(16, 90), st.integers(4, 40),
     st.sampled_from([0.0, 0.5, 1.0]), st.lists(st.integers(1, 3), min_size=1, max_size=5), st.booleans(),

@@ -59,7 +59,7 @@ def test_slow_motion_adds_up_and_leaves_nothing_behind() -> None:
     assert worst < 0.5 * float(np.abs(disc(50) - disc(53)).mean()), "less than three pixels of lag, at any moment"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**16), st.floats(0, 2)), min_size=1, max_size=8))
 def test_the_result_lies_between_the_last_result_and_the_new_mask(steps: list[tuple[int, int, float]]) -> None:
     smoother, time, before = Smoother(), 0.0, None

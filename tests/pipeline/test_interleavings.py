@@ -163,7 +163,7 @@ _SCHEDULES: Final = {
 @pytest.mark.parametrize("by_region", [False, True], ids=["whole", "region"])
 @pytest.mark.parametrize(("sync", "manner"), [(sync, manner) for sync in SYNCS for manner in MANNERS[sync]])
 @given(**_SCHEDULES, backdrop=st.sampled_from(["colour", "transparent"]))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_no_interleaving_shows_the_room(
     sync: str, manner: moving_room.Manner, by_region: bool, backdrop: str, **schedule: Any
 ) -> None:
@@ -174,7 +174,7 @@ def test_no_interleaving_shows_the_room(
 @pytest.mark.parametrize("by_region", [False, True], ids=["whole", "region"])
 @pytest.mark.parametrize("sync", SYNCS)
 @given(**_SCHEDULES, backdrop=st.sampled_from(sorted(BACKDROPS)), abrupt=st.booleans())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_no_interleaving_shows_what_is_erased(
     sync: str, by_region: bool, backdrop: str, abrupt: bool, **schedule: Any
 ) -> None:

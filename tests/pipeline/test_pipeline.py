@@ -63,7 +63,7 @@ def _accounted(metrics: Metrics) -> bool:
     sync=st.sampled_from(SYNCS),
     mask_interval=st.integers(1, 6),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_frame_of_a_file_is_shown_in_order_with_its_own_time_stamp(
     count: int, slow: str, sync: Sync, mask_interval: int
 ) -> None:
@@ -413,7 +413,7 @@ def test_stopping_while_paused_ends(sync: Sync) -> None:
     sync=st.sampled_from(SYNCS),
     mask_interval=st.integers(1, 4),
 )
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 def test_no_pixel_of_the_room_is_ever_shown(
     faults: list[str], live: bool, transparent: bool, sync: Sync, mask_interval: int
 ) -> None:

@@ -92,7 +92,7 @@ def inputs(draw: st.DrawFn) -> tuple[Image, Alpha]:
     return random.integers(0, 256, (height, width, 3), np.uint8), mask
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(inputs(), st.sampled_from([FAST, BEST, replace(FAST, grid=32)]))
 def test_any_size_and_any_map_give_a_valid_matte(drawn: tuple[Image, Alpha], effort: object) -> None:
     image, mask = drawn
@@ -112,7 +112,7 @@ def test_any_size_and_any_map_give_a_valid_matte(drawn: tuple[Image, Alpha], eff
     assert not np.shares_memory(matte.alpha, mask)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_alpha_stays_within_the_bounds_of_the_map(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -144,7 +144,7 @@ def test_away_from_the_edge_alpha_is_exactly_0_or_1(refine: Refine) -> None:
     assert (alpha[outside] == 0).all()
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(0, 255)] * 3), st.booleans())
 def test_the_room_away_from_the_edge_does_not_change_the_output(
     seed: int, watermark: tuple[int, int, int], transparent: bool

@@ -89,7 +89,7 @@ def by_the_formula(image: Image, planes: Alpha, side: int) -> tuple[Exact, Exact
     return value, np.rint(colour.clip(0, 1) * 255).transpose(1, 2, 0), pixel.transpose(1, 2, 0) * 255
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     grid=st.tuples(st.integers(1, 8), st.integers(1, 140)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtsod.frames import Image
@@ -42,7 +42,6 @@ def by_hand(matte: SparseMatte) -> DenseMatte:
     return DenseMatte(np.ascontiguousarray(alpha[inside]), image)
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.tuples(st.integers(1, 90), st.integers(1, 60)),

@@ -34,7 +34,7 @@ def _expected(image: Image) -> NDArray[np.float64]:
     return np.concatenate([part.ravel() for part in parts])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 45), st.integers(1, 25), st.integers(0, 2**32 - 1))
 def test_every_sample_is_rounded_from_the_exact_one(half_width: int, half_height: int, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (2 * half_height, 2 * half_width, 3)).astype(np.uint8)

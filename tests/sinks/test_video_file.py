@@ -39,7 +39,7 @@ def test_every_picture_keeps_its_time_stamp(tmp_path: Path, suffix: str) -> None
     assert all(abs(a - b) <= TICK[suffix] / 2 for a, b in zip(read, uneven, strict=True))
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 4_000_000), min_size=1, max_size=12))
 def test_time_stamps_always_increase(tmp_path: Path, microseconds: list[int]) -> None:
     """Whatever time stamps a broken source has, every picture is written, in order."""

@@ -76,7 +76,7 @@ def _check_whole(path: Path, count: int) -> list[Frame]:
 
 
 # Always the same files: what FFmpeg's encoders and muxers make of others must not fail an unrelated commit.
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_whole_file_lacks_nothing_and_keeps_its_times(tmp_path: Path, data: st.DataObject) -> None:
     suffix = data.draw(st.sampled_from(sorted(CODECS)))

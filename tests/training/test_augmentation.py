@@ -40,7 +40,7 @@ def as_picture(label: Image) -> Image:
     return np.repeat(label[:, :, None], 3, 2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     fit=st.sampled_from(FITS), height=st.integers(20, 90), width=st.integers(20, 90), seed=st.integers(0, 999),
     crop=st.integers(32, 64),
@@ -114,7 +114,7 @@ def test_padding_is_neutral_and_has_no_subject() -> None:
         assert float(sample.label[0, 17:47].min()) == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(fit=st.sampled_from(FITS), seed=st.integers(0, 9999), x=st.floats(4, 96), y=st.floats(4, 56))
 def test_a_window_on_the_subject_holds_some_of_it(fit: Fit, seed: int, x: float, y: float) -> None:
     label = soft_disc(60, 100, x, y, 4)

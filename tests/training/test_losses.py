@@ -157,7 +157,7 @@ def test_flat_labels_give_finite_losses_and_gradients(recipe: LossRecipe, level:
         assert (gradient * (-1 if level else 1) > 0).all(), "it leads to the label"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), step=st.floats(0.01, 1), loss=st.sampled_from(PROBABILITY_LOSSES))
 def test_no_map_is_better_than_a_soft_label_itself(seed: int, step: float, loss: Loss) -> None:
     label, other = maps(seed, 1, 1, 20, 20).double(), maps(seed + 1, 1, 1, 20, 20).double()

@@ -72,7 +72,7 @@ def picture(random: np.random.Generator, height: int, width: int, low: int = 0) 
     return image, label.astype(np.uint8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     height=st.integers(2, 30), width=st.integers(2, 30), size=st.integers(8, 14), cut=st.integers(0, 6),
     flipped=st.booleans(), low=st.integers(0, 100), seed=st.integers(0, 99),

@@ -30,7 +30,7 @@ class Seen(torch.nn.Module):
         return image
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(height=64, width=128, size=64, seed=0)
 @given(
     height=st.integers(16, 700), width=st.integers(16, 700), size=st.integers(64, 400), seed=st.integers(0, 2**32 - 1)

@@ -771,9 +771,7 @@ def test_a_file_that_is_cut_off_or_changed_is_one_line(
 
 
 # Always the same changes: what other people's decoders make of new ones must not fail an unrelated commit.
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(sorted(SAMPLES)),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
