@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 ModelName: TypeAlias = Literal["full", "lite"]
 """The authors' networks by name."""
-EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt"]
+EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt", "onnxruntime"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Quality: TypeAlias = Literal["auto", "fixed"]
 Sync: TypeAlias = Literal["auto", "locked", "tracked"]
@@ -44,7 +44,9 @@ MODEL_NAME_RULE: Final = "1 to 64 letters, digits, dots, dashes and underscores,
 """The form of a model's name, for messages. Names become parts of file names, and must not be mistaken for options."""
 WEIGHTS_SUFFIXES: Final = (".pth", ".pt", ".safetensors", ".onnx")
 """Of files of weights."""
-DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "gpu", "npu")
+ONNXRUNTIME_DEVICES: Final = ("coreml", "directml", "tensorrt", "webgpu")
+"""Devices that only ONNX Runtime has: each is one of its execution providers."""
+DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "gpu", "npu", *ONNXRUNTIME_DEVICES)
 """What ``--device`` takes, for messages; N is a CUDA device's index."""
 AUTHORS_SIZE: Final = 320
 """Side, in pixels, that the authors scaled their training pictures to: the input size of their networks."""
@@ -78,7 +80,7 @@ DEFAULT_CONTROL_PORT: Final = 8737
 MAX_PORT: Final = 65535
 _CONTROL_ADDRESS: Final = re.compile(r"((127\.0\.0\.1|localhost|\[::1\]):)?[0-9]{1,5}", re.ASCII)
 _MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_DEVICE: Final = re.compile(r"auto|cpu|gpu|npu|cuda(:\d{1,2})?")
+_DEVICE: Final = re.compile(rf"auto|cpu|gpu|npu|cuda(:\d{{1,2}})?|{'|'.join(ONNXRUNTIME_DEVICES)}")
 
 
 def _check_names(option: str, *names: str | Path | None) -> None:
@@ -188,7 +190,8 @@ class EngineConfig:
     """Number format of the computation. ``fp32`` gives the authors' own maps; ``auto`` may trade a little accuracy for
     speed."""
     device: str = "auto"
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` (NVIDIA), ``gpu`` or ``npu`` (Intel, with OpenVINO)."""
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` (NVIDIA), ``gpu`` or ``npu`` (Intel, with OpenVINO), ``coreml``,
+    ``directml``, ``tensorrt`` or ``webgpu`` (with ONNX Runtime)."""
     input_size: int | None = None
     """Side of the network's square input, in pixels. None is the size that the weights were trained at: 320 for the
     authors', a model's own for others. Smaller is faster and coarser. A size that is not a multiple of 32 is rounded to
@@ -210,6 +213,11 @@ class EngineConfig:
             raise UsageError(f"--device {self.device}: choose from {', '.join(DEVICES)}")
         if self.input_size is not None:
             object.__setattr__(self, "input_size", _fitting_size("--input-size", self.input_size))
+        if self.precision == "int8" and self.engine == "onnxruntime":
+            raise UsageError(
+                "--precision int8: is slower than fp32 in ONNX Runtime: use --precision fp32, or --engine openvino or "
+                "tensorrt"
+            )
         if self.precision == "int8" and self.engine == "torch":
             raise UsageError("--precision int8: PyTorch has no 8-bit convolutions: use --engine openvino or tensorrt")
         if self.engine == "tensorrt" and self.fp16_size_error is not None:

@@ -53,12 +53,13 @@ class Segmenter:
         Args:
             model: ``"full"`` is finer, ``"lite"`` is faster; or the name of a model of your own, as ``rtsod models``
                 lists it. None takes what ``weights`` say of themselves, or ``"full"``.
-            engine: ``"openvino"``, ``"torch"``, ``"tensorrt"``, or ``"auto"`` to choose by what is installed and
-                whether there is a GPU.
+            engine: ``"openvino"``, ``"torch"``, ``"tensorrt"``, ``"onnxruntime"``, or ``"auto"`` to choose by what is
+                installed and whether there is a GPU.
             precision: ``"fp32"`` gives the authors' own maps. ``"fp16"``, ``"bf16"`` and ``"int8"`` are faster;
                 ``"auto"`` may trade a little accuracy for speed. None is ``"fp32"`` for the authors' networks and your
                 own weights files, and ``"auto"`` for models by name, which are measured and meant to run in 8 bits.
-            device: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"gpu"`` or ``"npu"`` (Intel), or ``"auto"``.
+            device: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"gpu"`` or ``"npu"`` (Intel), ``"coreml"``,
+                ``"directml"``, ``"tensorrt"`` or ``"webgpu"`` (ONNX Runtime), or ``"auto"``.
             input_size: side of the network's square input, in pixels; rounded to a multiple of 32. None is the size
                 that the weights were trained at.
             weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.

@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from typing import Final, TypeAlias
 
 from rtsod.backends.cuda.open import open_cuda, probe_cuda_memory
+from rtsod.backends.onnxruntime.library import probe_onnxruntime
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
-from rtsod.config import EngineConfig, EngineName
+from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, EngineName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
@@ -71,10 +72,25 @@ def _open_tensorrt(
     return open_tensorrt(config, weights, notify, progress, report)
 
 
+def _open_onnxruntime(
+    config: EngineConfig,
+    weights: Weights,
+    notify: Notify,
+    progress: BuildProgress | None,
+    report: ReportBytes,
+    explain: Notify,
+) -> Engine:
+    from rtsod.backends.onnxruntime.cache import graph_cache
+    from rtsod.backends.onnxruntime.session_from_weights import engine_from_weights
+
+    return engine_from_weights(config, weights, graph_cache(), notify, report, explain)
+
+
 OPENERS: Final[dict[str, Opener]] = {
     "openvino": _open_openvino,
     "torch": _open_torch,
     "tensorrt": _open_tensorrt,
+    "onnxruntime": _open_onnxruntime,
 }
 
 
@@ -159,6 +175,8 @@ def choose(config: EngineConfig) -> tuple[EngineName, str]:
     Raises:
         EngineUnavailable: no engine is installed.
     """
+    if config.device in ONNXRUNTIME_DEVICES:
+        return "onnxruntime", f"you asked for --device {config.device}, which only ONNX Runtime reaches"
     probes = {probe.name: probe for probe in probe_engines()}
     cuda = nvidia_driver()
     tensorrt = _probe_tensorrt_on_this_gpu(config) if cuda.available else cuda
@@ -173,6 +191,9 @@ def choose(config: EngineConfig) -> tuple[EngineName, str]:
         if torch.cuda.is_available():
             return "torch", f"it supports the GPU ({torch.cuda.get_device_name()}), and {tensorrt.reason}"
         cuda = Availability("cuda", False, "there is an NVIDIA driver, but this PyTorch cannot use it")
+    gpu = _probe_gpu_without_cuda(config, probes["onnxruntime"])
+    if gpu.available:
+        return "onnxruntime", f"{cuda.reason} and {gpu.reason}"
     if probes["openvino"].available:
         return "openvino", f"{cuda.reason} and it is the fastest on a CPU"
     if probes["torch"].available:
@@ -182,7 +203,12 @@ def choose(config: EngineConfig) -> tuple[EngineName, str]:
 
 def probe_engines() -> list[Availability]:
     """For each engine, whether its libraries are installed. Imports none of them."""
-    return [_probe_library("openvino"), _probe_library("torch"), _probe_tensorrt_installation()]
+    return [
+        _probe_library("openvino"),
+        _probe_library("torch"),
+        _probe_tensorrt_installation(),
+        probe_onnxruntime(),
+    ]
 
 
 def _probe_tensorrt_installation() -> Availability:
@@ -213,6 +239,30 @@ def _probe_tensorrt_on_this_gpu(config: EngineConfig) -> Availability:
     if library.ahead_of_time and gpu.capability not in library.ahead_of_time:
         return Availability("tensorrt", False, f"{library.name} does not build for {gpu}")
     return Availability("tensorrt", True, f"{library.name} is the fastest on {gpu}")
+
+
+def _probe_gpu_without_cuda(config: EngineConfig, installed: Availability) -> Availability:
+    """Whether ONNX Runtime reaches a GPU that no other engine reaches: on macOS and Windows.
+
+    On Linux ``auto`` does not ask: what there is besides NVIDIA's GPUs was not measured to be faster than OpenVINO.
+
+    Args:
+        config: what was requested.
+        installed: the probe of ONNX Runtime.
+    """
+    nothing = Availability("onnxruntime", False, "no GPU for ONNX Runtime")
+    if sys.platform not in ("darwin", "win32") or not installed.available or config.device != "auto":
+        return nothing
+    from rtsod.backends.onnxruntime.providers import accelerators
+
+    try:
+        found = [place.provider for place in accelerators() if place.provider.device != "cuda"]
+    except EngineUnavailable as error:
+        return Availability("onnxruntime", False, str(error))
+    able = [provider for provider in found if config.precision in ("auto", *provider.precisions)]
+    if not able:
+        return nothing
+    return Availability("onnxruntime", True, f"ONNX Runtime reaches this machine's GPU with {able[0].label}")
 
 
 def nvidia_driver() -> Availability:

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 EXTRAS: Final = {
     "accelerate": "train",
     "matplotlib": "train",  # bench has it, too, and says so itself
+    "onnxruntime": "onnxruntime",
+    "onnxruntime_ep_webgpu": "webgpu",
     "onnxscript": "export",
     "psutil": "bench",
     "pycuda": "pycuda",

@@ -15,6 +15,7 @@ from rtsod.config import (
     INPUT_SIZE_RANGE,
     INPUT_SIZE_STEP,
     MIN_FP16_INPUT_SIZE,
+    ONNXRUNTIME_DEVICES,
     PRECISIONS,
     QUALITIES,
     REFINES,
@@ -140,7 +141,8 @@ def add_network_options(parser: Parser) -> None:
         "--device",
         default=default.device,
         metavar="D",
-        help=f"{', '.join(DEVICES)}; gpu and npu are Intel's (default: %(default)s)",
+        help=f"{', '.join(DEVICES)}; gpu and npu are Intel's, the last {len(ONNXRUNTIME_DEVICES)} are ONNX Runtime's "
+        "(default: %(default)s)",
     )
     low, high = INPUT_SIZE_RANGE
     group.add_argument(

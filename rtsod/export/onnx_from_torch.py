@@ -35,8 +35,6 @@ ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 
 OPSET: Final = 20
 """ONNX operator set. Every TensorRT from 10.12 on reads it."""
-GRAPH_VERSION: Final = 2
-"""Increase it whenever the exported graph changes: cached plans of older graphs are then not used."""
 INPUT: Final = "image"
 """Name of the input, uint8 ``(1, S, S, 3)``, BGR."""
 OUTPUT: Final = "saliency"

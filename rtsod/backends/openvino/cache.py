@@ -22,7 +22,6 @@ from typing import Final
 from rtsod.backends.openvino.compiled_form import FormCache
 from rtsod.backends.openvino.conversion import (
     GRAPH_FILES,
-    SHARED_SIZES,
     ConversionRequest,
     ConversionResult,
     convert,
@@ -33,6 +32,7 @@ from rtsod.backends.openvino.conversion import (
 )
 from rtsod.backends.openvino.core import openvino_core, ov
 from rtsod.backends.openvino.dynamic_shapes import fix_size
+from rtsod.backends.shared_sizes import shared_sizes
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
 from rtsod.model.weights import ReportBytes, Weights, fetch
@@ -92,12 +92,12 @@ class ModelCache:
 
     def forms(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> FormCache | None:
         """The compiled forms of a configuration's model, which need not be converted; None if there is no cache."""
-        folder = self._folder(_folder_name(weights, _shared_sizes(config.side), calibration))
+        folder = self._folder(_folder_name(weights, shared_sizes(config.side), calibration))
         return None if folder is None else FormCache(self.core, folder)
 
     def has(self, config: EngineConfig, weights: Weights, calibration: Calibration | None) -> bool:
         """Whether there is a conversion for a configuration. Looks for its folder alone, which may be damaged."""
-        folder = self._folder(_folder_name(weights, _shared_sizes(config.side), calibration))
+        folder = self._folder(_folder_name(weights, shared_sizes(config.side), calibration))
         return folder is not None and folder.is_dir()
 
     def model(
@@ -126,7 +126,7 @@ class ModelCache:
             EngineError: OpenVINO cannot convert the model.
         """
         size = config.side
-        sizes = _shared_sizes(size)
+        sizes = shared_sizes(size)
         name = _folder_name(weights, sizes, calibration)
         folder = self._folder(name)
         if folder is not None and is_intact(folder):
@@ -215,11 +215,6 @@ def _exclusive(folder: Path, lock_timeout: float, notify: Notify) -> Iterator[No
         for abandoned in folder.parent.glob(f"{_unfinished_prefix(folder)}*"):  # by a process that was killed
             shutil.rmtree(abandoned, ignore_errors=True)
         yield
-
-
-def _shared_sizes(size: int) -> tuple[int, ...]:
-    """The sizes that one conversion serves, with this one among them."""
-    return SHARED_SIZES if size in SHARED_SIZES else (size,)
 
 
 def _folder_name(weights: Weights, sizes: tuple[int, ...], calibration: Calibration | None) -> str:

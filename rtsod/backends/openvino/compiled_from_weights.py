@@ -22,7 +22,7 @@ from rtsod.backends.openvino.engine import OpenVinoEngine
 from rtsod.backends.openvino.int8_probe import remembered_speedup
 from rtsod.backends.openvino.int8_saturation import REDUCED_WEIGHT_MAX, int8_saturates
 from rtsod.backends.self_check import TOLERANCE, check_golden_output
-from rtsod.config import EngineConfig, Precision
+from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
 from rtsod.model.calibration import Calibration, calibration_for
@@ -251,7 +251,11 @@ def _device(core: ov.Core, requested: str) -> str:
         return "CPU"
     available = [str(device) for device in core.available_devices]
     if requested.upper() not in available:
-        hint = "for CUDA use --engine torch" if requested.startswith("cuda") else "drop --device, or name one of these"
+        hint = "drop --device, or name one of these"
+        if requested.startswith("cuda"):
+            hint = "for CUDA use --engine torch"
+        elif requested in ONNXRUNTIME_DEVICES:
+            hint = f"for {requested} use --engine onnxruntime"
         names = ", ".join(device.lower() for device in available) or "no device"
         raise EngineUnavailable(f"--device {requested}: OpenVINO has {names} on this machine: {hint}")
     return requested.upper()

@@ -21,8 +21,6 @@ from rtsod.model.description import Description
 GRAPH_FILES: Final = ("graph.xml", "graph.bin")
 GOLDEN_OUTPUTS_FILE: Final = "answers.json"
 _DIGEST_FILE: Final = "graph.sha256"
-SHARED_SIZES: Final = (320, 256, 224, 192, 160, 128)
-"""Input sizes, in pixels, that the program chooses among by itself. One conversion serves all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rtsod.backends.tensorrt.plan_from_onnx import plan_from_onnx
 from rtsod.backends.tensorrt.target import Target
 from rtsod.config import EngineConfig
 from rtsod.export.checked import export_checked, export_precision
-from rtsod.export.onnx_from_torch import GRAPH_VERSION
+from rtsod.export.version import GRAPH_VERSION
 from rtsod.frames import Image
 from rtsod.model.weights import ReportBytes, Weights
 from rtsod.progress import BuildProgress, Notify

@@ -11,7 +11,7 @@ from typing import Final, cast
 import torch
 
 from rtsod.backends.cuda.device import gpu_error
-from rtsod.config import EngineConfig, Precision
+from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import EngineInfo
 from rtsod.model.checkpoints import load_graph
@@ -109,9 +109,8 @@ def _device(requested: str) -> torch.device:
         return torch.device("cpu")
     if requested == "cpu":
         return torch.device("cpu")
-    raise EngineUnavailable(
-        f"--device {requested}: PyTorch runs on cpu or cuda; for an Intel GPU use --engine openvino"
-    )
+    other = "it use --engine onnxruntime" if requested in ONNXRUNTIME_DEVICES else "an Intel GPU use --engine openvino"
+    raise EngineUnavailable(f"--device {requested}: PyTorch runs on cpu or cuda; for {other}")
 
 
 def _cuda_device(requested: str) -> torch.device:

@@ -25,12 +25,12 @@ from rtsod.backends.openvino.compiled_from_weights import compiled_from_weights
 from rtsod.backends.openvino.conversion import (
     GOLDEN_OUTPUTS_FILE,
     GRAPH_FILES,
-    SHARED_SIZES,
     ConversionRequest,
     ConversionResult,
 )
 from rtsod.backends.openvino.core import openvino_core
 from rtsod.backends.openvino.engine import OpenVinoEngine
+from rtsod.backends.shared_sizes import SHARED_SIZES
 from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.frames import Alpha
@@ -57,6 +57,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory, published_weights: dict[
 import sys
 from pathlib import Path
 from rtsod.backends import open_engine
+from rtsod.backends.shared_sizes import SHARED_SIZES
 from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.model.weights import resolve
 config = {CONFIG!r}
@@ -366,6 +367,7 @@ class TestErrors:
 CLOSE_IN_ANOTHER_THREAD = """
 import gc, signal, threading
 from rtsod.backends import open_engine
+from rtsod.backends.shared_sizes import SHARED_SIZES
 from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.model.weights import resolve
 
