@@ -59,8 +59,12 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
     ("library", "homes"),
     [
         ("openvino", ("rtsod.backends.openvino.", "rtsod.bench.roofline")),
+        ("onnxruntime", ("rtsod.backends.onnxruntime.library",)),
         ("pooch", ("rtsod.model.origins",)),
-        ("onnx", ("rtsod.model.checkpoints", "rtsod.export.onnx_from_torch", "rtsod.export.parity")),
+        (
+            "onnx",
+            ("rtsod.model.checkpoints", "rtsod.export.onnx_from_torch", "rtsod.export.parity", "rtsod.export.resized"),
+        ),
         ("cuda", ("rtsod.backends.cuda.cuda_python",)),
         ("pycuda", ("rtsod.backends.cuda.pycuda",)),
         ("filelock", ("rtsod.system.file_lock",)),

@@ -17,6 +17,8 @@ EXTRAS = (
     "accelerate",
     "cuda",
     "matplotlib",
+    "onnxruntime",
+    "onnxruntime_ep_webgpu",
     "onnxscript",
     "psutil",
     "pycuda",

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 import rtsod.app.assembly
+import rtsod.backends.onnxruntime.session_from_weights as onnxruntime_builder
 import rtsod.backends.openvino.compiled_from_weights as openvino_builder
 import rtsod.backends.torch.graph_from_weights as torch_builder
 import rtsod.sinks.video_file
 from rtsod.config import EngineConfig
-from rtsod.errors import WeightsError
+from rtsod.errors import EngineError, WeightsError
 from rtsod.model.weights import resolve
 from tests.support.sink_fixtures import composited
 
@@ -64,6 +65,27 @@ def test_pytorch_gets_the_threads_of_a_quota(
     with pytest.raises(WeightsError):
         torch_builder.graph_from_weights(config, resolve(config))
     assert seen == expected
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 3), (1, 1)])
+def test_onnx_runtime_gets_the_threads_that_can_compute(
+    asked: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Always by number: left to itself it binds its threads to cores, and two engines share them."""
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    seen: list[int] = []
+
+    def opened(graph: object, size: int, place: object, threads: int) -> None:
+        seen.append(threads)
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr(onnxruntime_builder, "thread_count", lambda: 3)
+    monkeypatch.setattr(onnxruntime_builder, "_open", opened)
+    config = EngineConfig(engine="onnxruntime", device="cpu", input_size=320, threads=asked)
+    cache: Any = SimpleNamespace(graph=lambda *of: None)
+    with pytest.raises(EngineError, match="enough"):
+        onnxruntime_builder.engine_from_weights(config, resolve(config), cache)
+    assert seen == [expected]
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(1, 1), (7, 1), (8, 2), (17, 4)])

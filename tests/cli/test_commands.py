@@ -185,7 +185,11 @@ def test_each_error_is_one_line_and_its_exit_code(capsys: pytest.CaptureFixture[
 def test_the_extras_are_those_of_the_project() -> None:
     """Each package that only an extra installs is named with one that does."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    modules = {"cuda-python": "cuda", "tensorrt-rtx": "tensorrt_rtx"}  # where they differ from the distribution's name
+    modules = {  # where they differ from the distribution's name
+        "cuda-python": "cuda",
+        "onnxruntime-ep-webgpu": "onnxruntime_ep_webgpu",
+        "tensorrt-rtx": "tensorrt_rtx",
+    }
     homes: dict[str, set[str]] = {}
     for extra, lines in extras.items():
         for name in (re.split(r"[\[<>=]", line)[0] for line in lines):

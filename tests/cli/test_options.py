@@ -40,6 +40,7 @@ def test_no_option_is_the_default_configuration() -> None:
             "--model lite --engine openvino --precision int8 --device cpu --input-size 256 --weights w.onnx",
             EngineConfig("lite", "openvino", "int8", "cpu", 256, Path("w.onnx")),
         ),
+        ("--engine onnxruntime --device webgpu", EngineConfig(engine="onnxruntime", device="webgpu")),
         ("--lite", EngineConfig("lite")),
         ("--quality fixed --region 192", QualityConfig("fixed", 192)),
         ("--region off --target-fps 12.5", QualityConfig("auto", "off", 12.5)),

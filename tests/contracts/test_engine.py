@@ -12,13 +12,14 @@ import pytest
 
 from rtsod.backends import choose, open_engine, probe_engines
 from rtsod.backends.constant import ConstantEngine
-from rtsod.config import EngineConfig
-from rtsod.errors import EngineUnavailable
-from rtsod.frames import Image
+from rtsod.backends.onnxruntime import providers
+from rtsod.config import EngineConfig, Precision
+from rtsod.errors import EngineUnavailable, UsageError
+from rtsod.frames import Availability, Image
 from rtsod.interfaces import Engine
 from rtsod.model.weights import resolve
 
-NAMES = ["constant", "openvino", "openvino-int8", "torch", "tensorrt"]
+NAMES = ["constant", "openvino", "openvino-int8", "torch", "tensorrt", "onnxruntime"]
 """OpenVINO is opened in a fixed precision: what ``auto`` takes depends on the processor."""
 
 
@@ -28,6 +29,8 @@ def _open(name: str, **options: object) -> Engine:
     name, _, precision = name.partition("-")
     if name == "openvino":
         options["precision"] = precision or "fp32"
+    if name == "onnxruntime":
+        options["device"] = "cpu"  # the one provider that every machine has
     config = EngineConfig(model="lite", engine=name, **options)  # type: ignore[arg-type]
     try:
         return open_engine(config, resolve(config))
@@ -103,7 +106,7 @@ def test_its_configuration_is_decided_and_reopens_the_same_engine(engine: Engine
         again.close()
 
 
-@pytest.mark.parametrize("name", ["openvino", "torch"])
+@pytest.mark.parametrize("name", ["openvino", "torch", "onnxruntime"])
 def test_auto_is_decided_once(name: str, published_weights: dict[str, Path]) -> None:
     config = EngineConfig(model="lite", engine=name, input_size=96)  # type: ignore[arg-type]
     try:
@@ -128,12 +131,15 @@ def test_closing_twice_is_harmless(name: str, published_weights: dict[str, Path]
     opened.close()
 
 
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("size", [96, 160, 320])
-def test_engines_agree_at_any_input_size(size: int, samples: Path, published_weights: dict[str, Path]) -> None:
+def test_engines_agree_at_any_input_size(
+    size: int, name: str, samples: Path, published_weights: dict[str, Path]
+) -> None:
     import cv2
 
     image = cv2.resize(cv2.imread(str(samples / "images" / "girl.png")), (size, size))  # type: ignore[arg-type]
-    one, other = (_open(name, input_size=size).infer(np.asarray(image, np.uint8)) for name in ("openvino", "torch"))
+    one, other = (_open(each, input_size=size).infer(np.asarray(image, np.uint8)) for each in (name, "torch"))
     assert np.abs(one - other).max() < 2e-3
     assert one.max() > 0.5, "the photograph of a girl has a subject"
 
@@ -171,6 +177,23 @@ class TestExplicitRequests:
     def test_a_device_of_another_engine(self) -> None:
         self._refused("--device npu", engine="openvino", device="npu")
         self._refused("--engine openvino", engine="torch", device="gpu")
+        self._refused("--engine onnxruntime", engine="openvino", device="webgpu")
+        self._refused("--engine onnxruntime", engine="torch", device="coreml")
+
+    def test_a_provider_that_is_not_installed(self) -> None:
+        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+        if sys.platform == "linux":
+            self._refused("--device coreml: .*pip install onnxruntime, on macOS", engine="onnxruntime", device="coreml")
+            self._refused("pip install onnxruntime-directml", engine="onnxruntime", device="directml")
+            self._refused("on macOS", engine="auto", device="coreml")
+        self._refused("--engine openvino", engine="onnxruntime", device="npu")
+
+    def test_a_precision_that_onnx_runtime_does_not_run_on_a_cpu(self) -> None:
+        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+        for precision in ("fp16", "bf16"):
+            self._refused("fp32 on cpu", engine="onnxruntime", device="cpu", precision=precision)
+        with pytest.raises(UsageError, match=r"--precision int8: .*--engine openvino"):
+            EngineConfig(engine="onnxruntime", precision="int8")
 
 
 def test_auto_chooses_an_installed_engine_and_says_why() -> None:
@@ -201,6 +224,30 @@ def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch:
     installed["torch"] = False
     with pytest.raises(EngineUnavailable, match="pip install"):
         choose(config)
+
+
+@pytest.mark.parametrize(
+    ("platform", "precision", "expected"),
+    [
+        ("darwin", "auto", "onnxruntime"),
+        ("win32", "fp16", "onnxruntime"),
+        ("win32", "int8", "openvino"),
+        ("linux", "auto", "openvino"),
+    ],
+)
+def test_auto_takes_onnx_runtime_for_a_gpu_that_only_it_reaches_but_not_on_linux(
+    monkeypatch: pytest.MonkeyPatch, platform: str, precision: Precision, expected: str
+) -> None:
+    core_ml = next(each for each in providers.PROVIDERS if each.device == "coreml")
+    monkeypatch.setattr(providers, "accelerators", lambda: [providers.Place(core_ml)])
+    monkeypatch.setattr("rtsod.backends.probe_onnxruntime", lambda: Availability("onnxruntime", True, "installed"))
+    monkeypatch.setattr("rtsod.backends.nvidia_driver", lambda: Availability("cuda", False, "there is no driver"))
+    monkeypatch.setattr("sys.platform", platform)
+    name, reason = choose(EngineConfig(precision=precision))
+    assert name == expected
+    if expected == "onnxruntime":
+        assert reason == "there is no driver and ONNX Runtime reaches this machine's GPU with Core ML"
+    assert choose(EngineConfig(device="cpu"))[0] == "openvino"
 
 
 @pytest.mark.parametrize("module", ["engine", "conversion", "model_from_torch", "dynamic_shapes", "int8_probe"])

@@ -85,9 +85,9 @@ FOLDERS: Final[dict[str, Folder]] = {
     ),
     "export": Folder("ONNX graphs, checked against PyTorch", ("drawing", "imaging", "model"), ("cv2", "onnx", "torch")),
     "backends": Folder(
-        "the engines: OpenVINO, PyTorch, TensorRT; building them and running them",
+        "the engines: OpenVINO, PyTorch, TensorRT, ONNX Runtime; building them and running them",
         ("export", "imaging", "model", "system"),
-        ("cuda", "cv2", "openvino", "pycuda", "torch"),
+        ("cuda", "cv2", "onnxruntime", "openvino", "pycuda", "torch"),
     ),
     "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
     "evaluation": Folder(

@@ -18,7 +18,7 @@ from rtsod.frames import Availability
 
 _log = logging.getLogger(__name__)
 
-INSTALL: Final = "pip install onnxruntime onnxscript (the extra rtsod[onnxruntime])"
+INSTALL: Final = "in rtsod's checkout, pip install -e '.[onnxruntime]'"
 OLDEST_VERSION: Final = "1.24.4"
 """The first that tells which provider runs which node, and that takes WebGPU as a plug-in. As in pyproject.toml."""
 _DISTRIBUTIONS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")

@@ -87,7 +87,7 @@ class _Builder:
         what = f"--device {place.device}: ONNX Runtime cannot open the network in {precision}"
         with mapped_errors(what, f"run with {_instead(place, precision)}"):
             session = _open(graph, size, place, self.config.threads or thread_count())
-        require_provider(session, place)
+            require_provider(session, place)
         engine = OnnxRuntimeEngine(session, self._info(place, precision))
         difference = check_golden_output(
             engine.infer, size, graph.golden_outputs[size], f"ONNX Runtime's {place.provider.name} in {precision}",

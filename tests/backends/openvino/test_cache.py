@@ -57,7 +57,6 @@ def converted(tmp_path_factory: pytest.TempPathFactory, published_weights: dict[
 import sys
 from pathlib import Path
 from rtsod.backends import open_engine
-from rtsod.backends.shared_sizes import SHARED_SIZES
 from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.model.weights import resolve
 config = {CONFIG!r}
@@ -367,7 +366,6 @@ class TestErrors:
 CLOSE_IN_ANOTHER_THREAD = """
 import gc, signal, threading
 from rtsod.backends import open_engine
-from rtsod.backends.shared_sizes import SHARED_SIZES
 from rtsod.config import AUTHORS_SIZE, EngineConfig
 from rtsod.model.weights import resolve
 

@@ -1,0 +1,287 @@
+"""A session runs where it was asked to run, or is an error: ONNX Runtime alone would fall back to its CPU kernels."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtsod.backends import open_engine
+from rtsod.backends.onnxruntime import library, providers, session_from_weights
+from rtsod.backends.onnxruntime.cache import FoundGraph, GraphCache
+from rtsod.backends.onnxruntime.engine import OnnxRuntimeEngine
+from rtsod.backends.onnxruntime.graph_from_weights import Export
+from rtsod.backends.onnxruntime.library import error_line, load_library
+from rtsod.backends.onnxruntime.providers import CPU, PROVIDERS, Place, place_for
+from rtsod.backends.onnxruntime.session_from_weights import engine_from_weights, require_provider
+from rtsod.errors import NOT_ENOUGH_MEMORY, EngineError, EngineUnavailable
+from rtsod.frames import Alpha, EngineInfo
+from rtsod.model.golden_input import golden_input
+from rtsod.model.weights import resolve
+from tests.backends.onnxruntime.conftest import CONFIG, SIZES
+
+WEIGHTS = resolve(CONFIG)
+ROOT = Path(__file__).parents[3]
+CUDA, TENSORRT, CORE_ML = (
+    next(each for each in PROVIDERS if each.device == name) for name in ("cuda", "tensorrt", "coreml")
+)
+
+
+class Session:
+    """What a session tells of where it runs."""
+
+    def __init__(self, nodes: dict[str, list[str]], created: list[str] | None = None) -> None:
+        self._nodes, self._created = nodes, created or list(nodes)
+
+    def get_providers(self) -> list[str]:
+        return self._created
+
+    def get_provider_graph_assignment_info(self) -> list[Any]:
+        return [
+            SimpleNamespace(
+                ep_name=name, get_nodes=lambda kinds=kinds: [SimpleNamespace(op_type=kind) for kind in kinds]
+            )
+            for name, kinds in self._nodes.items()
+        ]
+
+
+def _replaced(session: Any, **methods: Any) -> Any:
+    """A session some of whose methods are replaced."""
+    told = {name: getattr(session, name) for name in ("get_inputs", "get_outputs", "get_providers", "run")}
+    told["get_provider_graph_assignment_info"] = session.get_provider_graph_assignment_info
+    return SimpleNamespace(**{**told, **methods})
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_of_an_export_computes_what_pytorch_computes(size: int, cache: GraphCache) -> None:
+    config = replace(CONFIG, input_size=size)
+    exact = open_engine(replace(config, engine="torch"), WEIGHTS).infer(golden_input(size))
+    engine = engine_from_weights(config, WEIGHTS, cache)
+    assert np.abs(engine.infer(golden_input(size)) - exact).max() < 1e-4
+    assert engine.info.device.startswith("CPU (")
+    assert engine.info.device.endswith(f", {CPU.name})")
+
+
+def test_a_second_engine_shares_the_session(cache: GraphCache) -> None:
+    first = engine_from_weights(CONFIG, WEIGHTS, cache)
+    second = first.second()
+    first.close()
+    assert second.infer(golden_input(64)).shape == (64, 64)
+    for work in (first.second, lambda: first.infer(golden_input(64))):
+        with pytest.raises(EngineError, match="is closed"):
+            work()
+
+
+def test_a_provider_that_answers_wrongly_is_refused_by_name(cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = session_from_weights._open
+
+    def inverted(*arguments: Any) -> Any:
+        session = real(*arguments)
+        return _replaced(session, run=lambda names, feeds: [1 - each for each in session.run(names, feeds)])
+
+    monkeypatch.setattr(session_from_weights, "_open", inverted)
+    with pytest.raises(
+        EngineError, match=r"^ONNX Runtime's CPUExecutionProvider in fp32 failed its self-check: .*engine"
+    ):
+        engine_from_weights(CONFIG, WEIGHTS, cache)
+
+
+def test_a_provider_that_was_not_created_is_an_error() -> None:
+    """What ONNX Runtime does without a driver: the session opens, and its one provider is the CPU's."""
+    with pytest.raises(EngineUnavailable, match=r"^--device cuda:0: .*cannot create CUDAExecution.*onnxruntime-gpu"):
+        require_provider(Session({CPU.name: ["Conv"]}), Place(CUDA, 0))
+
+
+def test_every_convolution_must_run_on_the_provider() -> None:
+    place = Place(CORE_ML)
+    require_provider(Session({CORE_ML.name: ["Conv", "Conv", "Relu"], CPU.name: ["Cast", "Slice"]}), place)
+    with pytest.raises(EngineUnavailable, match=r"only 1 of 3 convolutions with CoreML.*the others with CPUExecution"):
+        require_provider(Session({CORE_ML.name: ["Conv"], CPU.name: ["Conv", "Conv"]}), place)
+    with pytest.raises(EngineUnavailable, match="only 0 of 0"):
+        require_provider(Session({CORE_ML.name: ["Relu"]}), place)
+
+
+def test_sessions_neither_fall_back_nor_spin_nor_write(exported: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = load_library()
+    seen: dict[str, Any] = {}
+
+    def opened(source: object, options: Any, **rest: Any) -> None:
+        seen.update(rest, options=options)
+
+    fake = SimpleNamespace(SessionOptions=real.SessionOptions, InferenceSession=opened)
+    monkeypatch.setattr(session_from_weights, "load_library", lambda: fake)
+    graph = FoundGraph(exported.content, 128, exported.golden_outputs)
+    session_from_weights._open(graph, 128, Place(CUDA, 1), 3)
+    options = seen["options"]
+    assert seen["providers"] == [("CUDAExecutionProvider", {"device_id": "1", "use_tf32": "0"})]
+    assert seen["enable_fallback"] == 0
+    assert options.intra_op_num_threads == 3
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.log_severity_level == library.FATAL
+
+
+def test_a_failing_run_is_an_error_and_nothing_runs_it_elsewhere(cache: GraphCache) -> None:
+    engine = engine_from_weights(CONFIG, WEIGHTS, cache)
+    with pytest.raises(EngineError, match=r"^ONNX Runtime failed on CPU .*: Got invalid dimensions"):
+        engine.infer(golden_input(96))
+
+    def lost(*_: object) -> None:
+        raise RuntimeError("the device was lost")
+
+    session = _replaced(load_session(cache), run=lost)
+    info = EngineInfo("onnxruntime", "tiny", "fp32", "webgpu (a GPU)", 64, "none")
+    with pytest.raises(EngineError, match=r"^ONNX Runtime failed on webgpu \(a GPU\): the device was lost$"):
+        OnnxRuntimeEngine(session, info).infer(golden_input(64))
+
+
+def load_session(cache: GraphCache) -> Any:
+    return session_from_weights._open(cache.graph(WEIGHTS, "fp32", 64), 64, Place(CPU), 1)
+
+
+class TestAutoDevice:
+    """Only ``auto`` goes on to the next provider, and it says why."""
+
+    def test_the_first_that_works_is_taken(self, cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(session_from_weights, "accelerators", lambda: [Place(CUDA, 0), Place(CORE_ML)])
+        monkeypatch.setattr(session_from_weights, "_open", lambda graph, size, place, threads: self._on(cache, place))
+        said: list[str] = []
+        engine = engine_from_weights(replace(CONFIG, device="auto"), WEIGHTS, cache, explain=said.append)
+        assert engine.info.device == "coreml (CoreMLExecutionProvider)"
+        assert engine.info.config == replace(CONFIG, device="coreml", precision="fp32")
+        assert said == ["device auto: coreml, because ONNX Runtime reaches it with CoreMLExecutionProvider"]
+
+    def test_the_cpu_is_the_last(self, cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(session_from_weights, "accelerators", lambda: [Place(CUDA, 0)])
+        monkeypatch.setattr(session_from_weights, "_open", lambda graph, size, place, threads: self._on(cache, place))
+        said: list[str] = []
+        engine = engine_from_weights(replace(CONFIG, device="auto"), WEIGHTS, cache, explain=said.append)
+        assert engine.info.device.startswith("CPU (")
+        assert said[0].startswith("device auto: cpu, because --device cuda:0: ONNX Runtime cannot create CUDA")
+
+    def _on(self, cache: GraphCache, place: Place) -> Any:
+        """A session that runs on the CPU and says that it runs on Core ML, or could not be created for CUDA."""
+        name = CPU.name if place.provider is CUDA else place.provider.name
+        told = Session({name: ["Conv"]})
+        return _replaced(
+            self._session(cache),
+            get_providers=told.get_providers,
+            get_provider_graph_assignment_info=told.get_provider_graph_assignment_info,
+        )
+
+    _open = staticmethod(session_from_weights._open)
+
+    def _session(self, cache: GraphCache) -> Any:
+        return self._open(cache.graph(WEIGHTS, "fp32", 64), 64, Place(CPU), 1)
+
+
+class TestPlaces:
+    """Which providers an installation has, and on which devices."""
+
+    @pytest.fixture(autouse=True)
+    def _installation(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kinds = SimpleNamespace(CPU=0, GPU=1)
+        self.names = ["TensorrtExecutionProvider", "CUDAExecutionProvider", CPU.name]
+        self.adapters: list[Any] = []
+        fake = SimpleNamespace(get_available_providers=lambda: self.names, OrtHardwareDeviceType=kinds)
+        monkeypatch.setattr(providers, "load_library", lambda: fake)
+        monkeypatch.setattr(providers, "plugin_devices", lambda plugin, name: self.adapters if plugin else ())
+
+    def _adapter(self, kind: int) -> Any:
+        device = SimpleNamespace(type=kind, vendor="Maker", metadata={"Description": "Card 9"})
+        return SimpleNamespace(device=device)
+
+    def test_a_device_that_is_not_there_is_an_error_with_the_fix(self) -> None:
+        with pytest.raises(
+            EngineUnavailable, match=r"--device webgpu: .* has cuda, tensorrt, cpu only: pip install onnxr"
+        ):
+            place_for("webgpu")
+        with pytest.raises(EngineUnavailable, match=r"--device npu: .*--engine openvino"):
+            place_for("npu")
+
+    def test_a_cuda_device_has_its_number(self) -> None:
+        place = place_for("cuda:2")
+        assert (place.device, str(place)) == ("cuda:2", "cuda:2 (CUDAExecutionProvider)")
+        assert place.options == {"device_id": "2", "use_tf32": "0"}
+        assert place_for("cuda").device == "cuda:0"
+
+    def test_a_plug_in_runs_on_the_devices_it_finds(self) -> None:
+        self.adapters = [self._adapter(1)]
+        assert str(place_for("webgpu")) == "webgpu (Card 9, WebGpuExecutionProvider)"
+
+    def test_auto_takes_neither_software_nor_what_builds_for_minutes(self) -> None:
+        self.adapters = [self._adapter(1)]
+        assert [place.device for place in providers.accelerators()] == ["cuda:0", "webgpu"]
+        self.adapters = [self._adapter(0)]
+        assert [place.device for place in providers.accelerators()] == ["cuda:0"]
+        assert "in software" in str(place_for("webgpu")), "whoever asks for it gets it, and is told"
+
+    def test_tensorrt_runs_in_fp16_alone(self) -> None:
+        assert session_from_weights._precision("auto", Place(TENSORRT)) == "fp16"
+        with pytest.raises(EngineUnavailable, match="--precision fp32: ONNX Runtime runs fp16 on tensorrt"):
+            session_from_weights._precision("fp32", Place(TENSORRT))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), NOT_ENOUGH_MEMORY),
+        (RuntimeError(""), "RuntimeError"),
+        (RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got 96.\n Fix it."), "Got 96"),
+        (
+            RuntimeError(
+                "[ONNXRuntimeError] : 11 : EP_FAIL : /src/a.cc:393 int f(const A&, B) [ONNXRuntimeError] : 11 : "
+                "EP_FAIL : /src/b.cc:136 C::Initialize(const D&)::<lambda()> status == E::Success was false. No adapter"
+            ),
+            "No adapter",
+        ),
+    ],
+)
+def test_the_reason_in_an_error(error: Exception, reason: str) -> None:
+    assert error_line(error) == reason
+
+
+def test_what_is_no_error_of_onnx_runtime_stays_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), library.mapped_errors("ONNX Runtime failed"):
+        print(1 // 0)
+
+
+def test_an_old_or_broken_installation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(__version__="1.20", __spec__=object()))
+    with pytest.raises(EngineUnavailable, match=r"onnxruntime 1\.20 is incomplete or older than 1\.24\.4: pip install"):
+        load_library.__wrapped__()
+    monkeypatch.setattr(library, "find_spec", lambda name: None)
+    with pytest.raises(EngineUnavailable, match="onnxruntime is not installed: "):
+        load_library.__wrapped__()
+
+
+def test_nothing_is_sent_or_stored_or_printed(exported: Export, tmp_path: Path) -> None:
+    """By itself it stores an identifier of the machine and a queue of events in the user's cache."""
+    (tmp_path / "graph.onnx").write_bytes(exported.content)
+    code = """
+import sys
+from rtsod.backends.onnxruntime.library import load_library
+load_library().InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+"""
+    home = tmp_path / "home"
+    home.mkdir()
+    places = {name: str(home) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TMPDIR")}
+    environment = {**os.environ, **places, "PYTHONPATH": str(ROOT)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [sys.executable, "-c", code, str(tmp_path / "graph.onnx")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert list(home.rglob("*")) == []
+
+
+def test_a_map_is_the_callers(cache: GraphCache) -> None:
+    engine = engine_from_weights(CONFIG, WEIGHTS, cache)
+    first: Alpha = engine.infer(golden_input(64))
+    first[:] = 0
+    assert engine.infer(golden_input(64)).max() > 0
