@@ -113,7 +113,7 @@ class _Builder:
 def require_provider(session: Any, place: Place) -> None:
     """Check that a session runs every convolution on the provider that was asked for.
 
-    Casts, slices and the like may run on the processor: Core ML takes no bytes, for one.
+    Casts, slices and the like may run on the processor: they cost nothing, and not every provider takes bytes.
 
     Args:
         session: an open ``InferenceSession`` that recorded which provider took which node.
@@ -165,7 +165,7 @@ def _open(graph: FoundGraph, size: int, place: Place, threads: int) -> Any:
     options = library.SessionOptions()
     options.log_severity_level = FATAL
     options.intra_op_num_threads = threads  # by default it binds its threads to cores, which two engines then share
-    # Waiting threads that spin take a core from everything else, and gain nothing: docs/decisions/engines.md.
+    # Threads that spin between masks take time from everything else, and masks are no faster for it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     options.enable_mem_pattern = place.provider.device != "directml"  # which does not support it

@@ -58,7 +58,7 @@ def test_webgpu_computes_what_the_cpu_computes(cache: GraphCache, tmp_path: Path
     if find_spec("onnxruntime_ep_webgpu") is None:
         pytest.skip("onnxruntime-ep-webgpu is not installed")
     exact = engine_from_weights(CONFIG, resolve(CONFIG), cache).infer(golden_input(64))
-    reason = "no software driver for Vulkan is installed: chromium has one"
+    reason = "no software driver for Vulkan is installed: apt-get install chromium libvulkan1"
     for driver in DRIVERS:
         done = _run(driver, tmp_path)
         if done.returncode == 0:
