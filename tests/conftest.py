@@ -26,6 +26,8 @@ os.environ["XDG_CONFIG_HOME"] = os.path.join(
     tempfile.gettempdir(), "rtsod-tests-without-settings"
 )  # not a developer's own
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before a test, or a library of one, imports ONNX Runtime past the engine
+
 # A machine stands still for half a second now and then: how long an example takes says nothing of the program.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

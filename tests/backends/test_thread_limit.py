@@ -16,6 +16,7 @@ import rtsod.backends.onnxruntime.session_from_weights as onnxruntime_builder
 import rtsod.backends.openvino.compiled_from_weights as openvino_builder
 import rtsod.backends.torch.graph_from_weights as torch_builder
 import rtsod.sinks.video_file
+from rtsod.backends.onnxruntime.library import probe_onnxruntime
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, WeightsError
 from rtsod.model.weights import resolve
@@ -72,7 +73,9 @@ def test_onnx_runtime_gets_the_threads_that_can_compute(
     asked: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Always by number: left to itself it binds its threads to cores, and two engines share them."""
-    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    probe = probe_onnxruntime()
+    if not probe.available:
+        pytest.skip(probe.reason)
     seen: list[int] = []
 
     def opened(graph: object, size: int, place: object, threads: int) -> None:

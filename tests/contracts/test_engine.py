@@ -13,6 +13,7 @@ import pytest
 from rtsod.backends import choose, open_engine, probe_engines
 from rtsod.backends.constant import ConstantEngine
 from rtsod.backends.onnxruntime import providers
+from rtsod.backends.onnxruntime.library import probe_onnxruntime
 from rtsod.config import EngineConfig, Precision
 from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.frames import Availability, Image
@@ -36,6 +37,12 @@ def _open(name: str, **options: object) -> Engine:
         return open_engine(config, resolve(config))
     except EngineUnavailable as error:
         pytest.skip(str(error))
+
+
+def _skip_without_onnx_runtime() -> None:
+    probe = probe_onnxruntime()
+    if not probe.available:
+        pytest.skip(probe.reason)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -181,7 +188,7 @@ class TestExplicitRequests:
         self._refused("--engine onnxruntime", engine="torch", device="coreml")
 
     def test_a_provider_that_is_not_installed(self) -> None:
-        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+        _skip_without_onnx_runtime()
         if sys.platform == "linux":
             self._refused("--device coreml: .*pip install onnxruntime, on macOS", engine="onnxruntime", device="coreml")
             self._refused("pip install onnxruntime-directml", engine="onnxruntime", device="directml")
@@ -189,7 +196,7 @@ class TestExplicitRequests:
         self._refused("--engine openvino", engine="onnxruntime", device="npu")
 
     def test_a_precision_that_onnx_runtime_does_not_run_on_a_cpu(self) -> None:
-        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+        _skip_without_onnx_runtime()
         for precision in ("fp16", "bf16"):
             self._refused("fp32 on cpu", engine="onnxruntime", device="cpu", precision=precision)
         with pytest.raises(UsageError, match=r"--precision int8: .*--engine openvino"):

@@ -8,6 +8,7 @@ import pytest
 
 from rtsod.backends.onnxruntime.cache import GraphCache
 from rtsod.backends.onnxruntime.graph_from_weights import Export, ExportRequest, graph_from_weights
+from rtsod.backends.onnxruntime.library import probe_onnxruntime
 from rtsod.config import EngineConfig
 from rtsod.model.weights import resolve
 
@@ -18,8 +19,9 @@ SIZES = (128, 96, 64)
 @pytest.fixture(scope="session")
 def exported() -> Export:
     """The network that ships with the program, which needs no download."""
-    for module in ("onnxruntime", "onnxscript"):
-        pytest.importorskip(module, reason=f"{module} is not installed")
+    probe = probe_onnxruntime()
+    if not probe.available:
+        pytest.skip(probe.reason)
     return graph_from_weights(ExportRequest(resolve(CONFIG), "fp32", SIZES))
 
 

@@ -262,21 +262,29 @@ def test_an_old_or_broken_installation_is_an_error(monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_is_sent_or_stored_or_printed(exported: Export, tmp_path: Path) -> None:
-    """By itself it stores an identifier of the machine and a queue of events in the user's cache."""
-    (tmp_path / "graph.onnx").write_bytes(exported.content)
-    code = """
+    """By itself it stores an identifier of the machine and a queue of events in the user's cache.
+
+    As the program opens it, the export in its subprocess included.
+    """
+    code = f"""
 import sys
-from rtsod.backends.onnxruntime.library import load_library
-load_library().InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+from pathlib import Path
+from rtsod.backends.onnxruntime.cache import GraphCache
+from rtsod.backends.onnxruntime.session_from_weights import engine_from_weights
+from rtsod.config import EngineConfig
+from rtsod.model.weights import resolve
+config = {CONFIG!r}
+engine_from_weights(config, resolve(config), GraphCache(Path(sys.argv[1])))
 """
     home = tmp_path / "home"
     home.mkdir()
     places = {name: str(home) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TMPDIR")}
     environment = {**os.environ, **places, "PYTHONPATH": str(ROOT)}
     environment.pop("ORT_DISABLE_TELEMETRY", None)
-    command = [sys.executable, "-c", code, str(tmp_path / "graph.onnx")]
+    command = [sys.executable, "-c", code, str(tmp_path / "graphs")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+    assert list((tmp_path / "graphs").glob("*.onnx")), "it was exported"
     assert list(home.rglob("*")) == []
 
 
