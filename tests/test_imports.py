@@ -22,6 +22,7 @@ EXTRAS = (
     "pycuda",
     "pyvirtualcam",
     "starlette",
+    "supervision",
     "tensorrt",
     "tensorrt_rtx",
     "uvicorn",
