@@ -18,7 +18,7 @@ def main(photos: Path, cutouts: Path) -> int:
     with rtsod.Segmenter.open(model="lite") as segmenter, segmenter.batch(paths) as alphas:
         for path in paths:
             try:
-                alpha = next(alphas)  # (H, W) float32 in [0, 1]; the next photograph is being read meanwhile
+                alpha = next(alphas)  # (H, W) float32 in [0, 1]; the next ones are being read meanwhile
             except rtsod.SourceError as error:  # this one cannot be read; the next call is about the next one
                 print(error, file=sys.stderr)
                 failures += 1

@@ -142,8 +142,8 @@ class Segmenter:
     ) -> Batch[ImageLike, Alpha]:
         """Compute the alphas of many pictures, each when it is asked for.
 
-        While the network works on one picture, the next one is read and prepared in another thread. Nothing is read
-        before the first ``next``, and no more than one picture ahead: memory does not grow with their number.
+        While the network works on one picture, the next ones are read and prepared in another thread. Nothing is taken
+        before the first ``next``, and no more than two pictures ahead: memory does not grow with their number.
 
         Args:
             images: as for a single picture; any iterable, also an endless one. It is advanced in your thread. An array

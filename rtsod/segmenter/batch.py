@@ -1,4 +1,4 @@
-"""Many pictures, one after another: while the network is at one, the next one is read and prepared."""
+"""Many pictures, one after another: while the network is at one, the next ones are read and prepared."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rtsod.errors import EngineError
 
 WORKERS: Final = 2
 """Threads. The network is one at a time, so one of them is in it while the other one reads, scales or refines."""
-AHEAD: Final = 1
-"""Pictures that are taken before the result of the one before them is handed out."""
+AHEAD: Final = 2
+"""Pictures that are taken before the result of the one before them is handed out: one for each worker."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Batch(Iterator[R], Generic[T, R]):
-    """The results of many pictures, in their order; computed when they are asked for, one picture ahead.
+    """The results of many pictures, in their order; computed when they are asked for, two pictures ahead.
 
     ``next`` raises the error of a picture in its place, and can then be called for the one after it::
 
@@ -73,7 +73,7 @@ class Batch(Iterator[R], Generic[T, R]):
 
 def _in_order(compute: Callable[[T], R], pictures: Iterable[T]) -> Generator[Future[R]]:
     pending = deque[Future[R]]()
-    pool = ThreadPoolExecutor(WORKERS, "rtsod-batch")
+    pool = ThreadPoolExecutor(WORKERS, "rtsod-segmenter")
     try:
         source = iter(pictures)
         while True:
