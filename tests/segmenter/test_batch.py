@@ -68,7 +68,8 @@ def test_no_pictures_no_results_and_no_threads() -> None:
     assert threading.active_count() == before
 
 
-def test_nothing_is_taken_before_it_is_asked_for_and_then_one_picture_ahead() -> None:
+def test_nothing_is_taken_before_it_is_asked_for_nor_further_ahead_than_promised() -> None:
+    assert AHEAD == 2, "as the docstring and docs/library.md say"
     pictures = Counted()
     with Batch(lambda number: number, pictures) as batch:
         assert pictures.taken == 0

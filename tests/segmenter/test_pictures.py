@@ -126,6 +126,21 @@ def test_a_colour_profile_counts_as_in_a_file(seen: Seen, tmp_path: Path) -> Non
     assert np.abs(converted.astype(int) - seen(_bgr())[0]).max() > 10, "the profile matters"
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_inks_of_a_jpeg_are_inverted_only_with_adobes_marker(seen: Seen, marked: bool, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    PillowImage.new("CMYK", (64, 64), (255, 0, 0, 51)).save(buffer, "JPEG")
+    data = buffer.getvalue()
+    at = data.index(b"\xff\xee")
+    if not marked:
+        data = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4], "big") :]
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    pixels, _ = seen(_opened(data))
+    assert (pixels == seen(path)[0]).all()
+    assert pixels[8, 8].tolist() == pytest.approx([204, 204, 0] if marked else [0, 0, 51], abs=3)
+
+
 def test_what_is_hidden_in_the_source_stays_hidden(seen: Seen, tmp_path: Path) -> None:
     pixels = right_half_hidden()
     path = tmp_path / "photo.png"
