@@ -9,9 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import supervision as sv
 
 import rtsod
+
+try:
+    import supervision as sv
+except ModuleNotFoundError:
+    sys.exit("this example needs supervision: pip install supervision")
 
 
 def main(photo: Path, marked: Path) -> int:

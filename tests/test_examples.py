@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,12 @@ def test_cut_out_photos(photo: Path, tmp_path: Path) -> None:
         assert np.asarray(cutout)[60, 80].tolist()[:3] == [220, 60, 30]
         assert np.asarray(cutout)[60, 80, 3] > 230
         assert np.asarray(cutout)[5, 5].max() < 25
+
+
+@pytest.mark.skipif(find_spec("supervision") is not None, reason="supervision is installed")
+def test_detect_subjects_names_the_package_that_it_needs(tmp_path: Path) -> None:
+    done = _run("detect_subjects.py", "photo.png", "marked.png", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "this example needs supervision: pip install supervision\n")
 
 
 def test_detect_subjects(photo: Path, tmp_path: Path) -> None:
