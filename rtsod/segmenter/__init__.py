@@ -58,7 +58,7 @@ class Segmenter:
     are not modified, save that Pillow loads an image that was only opened.
 
     Threads: any thread may call any method at any time. Inferences take turns, everything else runs side by side, and
-    results are those of one call after another. Nobody may write into a picture meanwhile; opening counts as writing,
+    results are those of one call after another. Nobody may write into a picture meanwhile; loading counts as writing,
     so a Pillow image that was only opened is given to one thread, or loaded before. ``close`` waits for the inference
     that is running. A call whose inference has begun returns its result even so; all others raise ``EngineError``.
     """
