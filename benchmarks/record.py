@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "mediapipe_full_vnni": "benchmarks.peers --model full --stream --frames 20 --rounds 3 --size 1280x720 "
     "mediapipe rtsod:auto region:192 region:160 region:128",
     "people": "benchmarks.peers.quality",
+    "rembg_like": "benchmarks.peers.rembg_like",
     "startup": "benchmarks.studies.startup",
     "edges": "benchmarks.studies.edges",
     "motion": "benchmarks.studies.motion --clips ../shared/samples/clips",

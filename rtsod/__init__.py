@@ -7,6 +7,7 @@ Segment one picture::
 
     with rtsod.Segmenter.open(model="lite") as segmenter:
         alpha = segmenter(cv2.imread("photo.jpg"))  # (H, W) float32 in [0, 1]
+        segmenter.cutout("photo.jpg").save("cutout.png")  # a Pillow image, RGBA
 
 Run what the command line runs::
 
@@ -19,7 +20,8 @@ Run what the command line runs::
 
 The public API:
 
-* :class:`Segmenter` computes the mask of one picture; :class:`EngineInfo` describes the engine that it uses.
+* :class:`Segmenter` computes masks, cut-outs and detections of pictures; :class:`EngineInfo` describes the engine that
+  it uses. :func:`cutout_from_alpha` and :func:`detections_from_alpha` make the latter two of a mask that is there.
 * :func:`run` runs an :class:`AppConfig`, which is made of :class:`SourceConfig`, :class:`EngineConfig`,
   :class:`QualityConfig`, :class:`PictureConfig`, :class:`OutputConfig`, :class:`RunConfig` and :class:`ControlConfig`.
   Call it from the main thread: it handles SIGINT, SIGTERM and SIGHUP until it returns. It reports on stderr. It returns
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
     )
     from rtsod.frames import EngineInfo
     from rtsod.segmenter import Segmenter
+    from rtsod.segmenter.cutout import cutout_from_alpha
+    from rtsod.segmenter.detections import detections_from_alpha
 
 __all__ = [
     "AppConfig",
@@ -95,10 +99,18 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "__version__",
+    "cutout_from_alpha",
+    "detections_from_alpha",
     "run",
 ]
 
-_MODULES = {"EngineInfo": "rtsod.frames", "Segmenter": "rtsod.segmenter", "run": "rtsod.app.run"}
+_MODULES = {
+    "EngineInfo": "rtsod.frames",
+    "Segmenter": "rtsod.segmenter",
+    "cutout_from_alpha": "rtsod.segmenter.cutout",
+    "detections_from_alpha": "rtsod.segmenter.detections",
+    "run": "rtsod.app.run",
+}
 """Where a public name is defined, if not in ``rtsod.config`` (``...Config``) or ``rtsod.errors``."""
 
 

@@ -51,7 +51,7 @@ class Engine(Protocol):
         ...
 
     def infer(self, image: Image) -> Alpha:
-        """Compute the saliency map of one picture, synchronously. Called from one thread.
+        """Compute the saliency map of one picture, synchronously. Called from one thread at a time.
 
         Args:
             image: ``(S, S, 3)`` uint8 BGR, contiguous, S = ``info.input_size``. The engine scales it by 1/255 and

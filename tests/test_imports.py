@@ -24,6 +24,7 @@ EXTRAS = (
     "pycuda",
     "pyvirtualcam",
     "starlette",
+    "supervision",
     "tensorrt",
     "tensorrt_rtx",
     "uvicorn",

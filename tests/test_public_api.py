@@ -15,7 +15,7 @@ from rtsod import config, errors
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "__version__",
-    "Segmenter", "EngineInfo", "run",
+    "Segmenter", "EngineInfo", "cutout_from_alpha", "detections_from_alpha", "run",
     "AppConfig", "SourceConfig", "EngineConfig", "QualityConfig", "PictureConfig", "OutputConfig", "RunConfig",
     "ControlConfig", "NotRunning",
     "ExitCode", "RtsodError", "UsageError", "SourceError", "SourceGone", "SourceBusy", "DataError", "WeightsError",
@@ -62,7 +62,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_imports_no_library_until_a_name_needs_it() -> None:
-    heavy = "{'av', 'cv2', 'numba', 'numpy', 'onnx', 'openvino', 'rich', 'torch'} & set(sys.modules)"
+    heavy = (
+        "{'PIL', 'av', 'cv2', 'numba', 'numpy', 'onnx', 'openvino', 'rich', 'supervision', 'torch'} & set(sys.modules)"
+    )
     code = f"import sys, rtsod; dir(rtsod); rtsod.AppConfig(); rtsod.WeightsError; print({heavy} or 'none')"
     assert _python(code) == "none"
     assert (

@@ -19,7 +19,7 @@ BEGIN: Final = "<!-- folders:begin -->"
 END: Final = "<!-- folders:end -->"
 VOCABULARY: Final = "vocabulary"
 """The modules directly in ``rtsod/`` that everything may import."""
-TOP_MODULES: Final = ("segmenter", "__init__", "__main__")
+TOP_MODULES: Final = ("__init__", "__main__")
 """Modules directly in ``rtsod/`` that stand above the folders, each with a rule of its own."""
 
 
@@ -89,7 +89,10 @@ FOLDERS: Final[dict[str, Folder]] = {
         ("export", "imaging", "model", "system"),
         ("cuda", "cv2", "onnxruntime", "openvino", "pycuda", "torch"),
     ),
-    "segmenter": Folder("one picture in, its alpha out, as a library", ("backends", "imaging", "model", "refine")),
+    "segmenter": Folder(
+        "the network as a library: pictures in, their alphas, cut-outs or detections out",
+        ("backends", "imaging", "model", "refine"), ("PIL", "cv2", "supervision"),
+    ),
     "evaluation": Folder(
         "how good saliency maps are: metrics, protocols, intervals, pages",
         ("backends", "data", "drawing", "imaging", "model", "pages", "system"), ("PIL", "cv2"),

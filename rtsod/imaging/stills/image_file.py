@@ -6,14 +6,15 @@ import io
 import logging
 import math
 import os
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
+from PIL import Image as PillowImage
 
 from rtsod.config import MAX_STILL_PIXELS
 from rtsod.errors import SourceError
@@ -24,12 +25,13 @@ from rtsod.imaging.stills.colour_profile import to_srgb
 from rtsod.imaging.stills.heif_image import complete_avif, read_heif
 from rtsod.imaging.stills.jpeg2000_image import read_jpeg2000
 from rtsod.imaging.stills.jpeg_damage import is_damaged
-from rtsod.imaging.stills.pillow_image import DECODERS, open_pillow, orientation_of, read_pillow
+from rtsod.imaging.stills.pillow_image import DECODERS, open_pillow, orientation_of, raster_of, read_pillow
 from rtsod.imaging.stills.png_image import read_png
-from rtsod.imaging.stills.raster import Raster, Unreadable
+from rtsod.imaging.stills.raster import Raster, Unreadable, check_size
 from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of, still_format
 from rtsod.imaging.stills.tiff_image import read_tiff
 from rtsod.imaging.transparency import picture_of
+from rtsod.system.ignored_warnings import ignored_warnings
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +107,29 @@ def load(path: Path, *, damage: Damage = "warn") -> Picture:
     return _loaded(path, damage, _finite_picture if damage == "refuse" else _picture)
 
 
+def from_pillow(image: PillowImage.Image) -> Picture:
+    """Take over a picture that was opened or made with Pillow. It is loaded, and otherwise left as it is.
+
+    Args:
+        image: of any mode. Its profile and its EXIF count as those of a file do; grey of more than 8 bits is 0 to
+            65535, or 0 to 1 in floating point.
+
+    Returns:
+        The picture, upright, in sRGB, with its own alpha.
+
+    Raises:
+        SourceError: it cannot be loaded, or is larger than ``MAX_STILL_SIDE`` or ``MAX_STILL_PIXELS``.
+    """
+    name = str(getattr(image, "filename", "") or "the picture")
+    with _plain_errors(name):
+        check_size(*image.size)
+        kind = image.format
+        if kind == "AVIF":
+            image = image.copy()
+            image.info.pop("xmp", None)  # as in read_pillow
+        return _picture(raster_of(image, kind), Path(name))
+
+
 def load_levels(path: Path, *, damage: Damage = "warn") -> Levels:
     """Read the stored levels of a picture that holds measurements, such as a mask: no colour space applies to them.
 
@@ -157,18 +182,24 @@ def _loaded(path: Path, damage: Damage, convert: Callable[[Raster, Path], T]) ->
 
 
 def _opened(path: Path, work: Callable[[BinaryIO], T]) -> T:
+    with _plain_errors(str(path)), path.open("rb") as file:
+        return work(file)
+
+
+@contextmanager
+def _plain_errors(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into one line, and let nothing be warned of: what matters is an error of ours."""
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of many things; what matters is an error of ours
-            return work(file)
+        with ignored_warnings():
+            yield
     except Unreadable as error:
         reason = str(error)
-        raise SourceError(f"cannot read {path}: {reason}") from error
+        raise SourceError(f"cannot read {name}: {reason}") from error
     except MemoryError as error:
-        raise SourceError(f"cannot read {path}: there is not enough memory for it: scale it down") from error
+        raise SourceError(f"cannot read {name}: there is not enough memory for it: scale it down") from error
     except Exception as error:  # damaged files raise whatever their parsing runs into
         reason = getattr(error, "strerror", None) or "it is damaged, cut off, or of an unusual kind"
-        raise SourceError(f"cannot read {path}: {reason}") from error
+        raise SourceError(f"cannot read {name}: {reason}") from error
 
 
 def _read(file: BinaryIO, path: Path, damage: Damage) -> Raster:

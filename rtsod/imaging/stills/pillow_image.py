@@ -78,12 +78,25 @@ def read_pillow(file: BinaryIO, kind: str) -> Raster:
         Exception: of any kind, if the file is damaged.
     """
     image = open_pillow(file, kind)
+    if kind == "AVIF":
+        image.load()
+        image.info.pop("xmp", None)  # AVIF's own transformation is in Pillow's EXIF; XMP has no say in it
+    return raster_of(image, kind)
+
+
+def raster_of(image: PillowImage.Image, kind: str | None) -> Raster:
+    """What a picture of Pillow's shows, whatever its mode. It is loaded, and otherwise left as it is.
+
+    Args:
+        image: open; its EXIF says how to turn it.
+        kind: the format that it was read from; None if there is none, or nobody knows.
+
+    Raises:
+        Exception: of any kind, if the file behind it is damaged.
+    """
     image.load()
     profile = image.info.get("icc_profile") or camera_profile(image)
-    # Turned on the way: TIFF by Pillow itself. AVIF's own transformation is in Pillow's EXIF; XMP has no say in it.
-    if kind == "AVIF":
-        image.info.pop("xmp", None)
-    orientation = 1 if kind == "TIFF" else orientation_of(image)
+    orientation = 1 if kind == "TIFF" else orientation_of(image)  # Pillow turns TIFF itself
     if image.mode in _DEEP_WHITE:
         grey = eight_bits(np.asarray(image).astype(np.float32), _DEEP_WHITE[image.mode])
         return Raster(PillowImage.fromarray(grey), None, profile, orientation)

@@ -1,0 +1,243 @@
+"""The network as a library: pictures in, their alphas, cut-outs or detections out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from rtsod.backends import open_engine
+from rtsod.config import EngineConfig, EngineName, Precision, RefineName
+from rtsod.errors import EngineError
+from rtsod.frames import Alpha, EngineInfo, Mask, Picture, to_levels
+from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
+from rtsod.interfaces import Engine
+from rtsod.model.weights import ReportBytes, is_stored, resolve
+from rtsod.refine import Matte, refiner
+from rtsod.segmenter.batch import Batch
+from rtsod.segmenter.detections import (
+    MIN_AREA,
+    THRESHOLD,
+    check_detection_options,
+    detections_from_alpha,
+    load_supervision,
+)
+from rtsod.segmenter.pictures import ImageLike, picture_from
+
+if TYPE_CHECKING:
+    from PIL import Image as PillowImage
+    from supervision import Detections
+
+_DEFAULTS: Final = EngineConfig()
+
+
+class Segmenter:
+    """An open network that computes masks of pictures.
+
+    Use it as a context manager::
+
+        with rtsod.Segmenter.open(model="lite") as segmenter:
+            alpha = segmenter("photo.jpg")  # (H, W) float32 in [0, 1]
+            segmenter.cutout("photo.jpg").save("cutout.png")  # a Pillow image, RGBA
+            for path, alpha in zip(paths, segmenter.batch(paths)):
+                ...
+
+    A picture is one of:
+
+    * the path of a photograph, str or ``Path``: read upright by its EXIF, in sRGB by its colour profile;
+    * ``(H, W, 3)`` uint8 BGR, as OpenCV reads it, or ``(H, W, 4)`` BGRA with straight colours;
+    * a Pillow image of any mode, also one that was just opened: like a file, it is turned upright by its EXIF, which
+      Pillow itself does not do. Results have the size of the upright picture.
+
+    The picture's own alpha multiplies the result, and the network does not see the colours beneath alpha 0. Pictures
+    are not modified, save that Pillow loads an image that was only opened.
+
+    Threads: any thread may call any method at any time. Inferences take turns, everything else runs side by side, and
+    results are those of one call after another. Nobody may write into a picture meanwhile; loading counts as writing,
+    so a Pillow image that was only opened is given to one thread, or loaded before. ``close`` waits for the inference
+    that is running. A call whose inference has begun returns its result even so; all others raise ``EngineError``.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._closed = False
+        self._turn = threading.Lock()  # an engine computes one picture at a time, and none while it is closed
+
+    @classmethod
+    def open(
+        cls,
+        model: str | None = _DEFAULTS.model,
+        *,
+        engine: EngineName = _DEFAULTS.engine,
+        precision: Precision | None = None,
+        device: str = _DEFAULTS.device,
+        input_size: int | None = _DEFAULTS.input_size,
+        weights: str | Path | None = None,
+        progress: ReportBytes = lambda done, total: None,
+    ) -> Self:
+        """Open a network. The authors' weights are downloaded on first use.
+
+        Args:
+            model: ``"full"`` is finer, ``"lite"`` is faster; or the name of a model of your own, as ``rtsod models``
+                lists it. None takes what ``weights`` say of themselves, or ``"full"``.
+            engine: ``"openvino"``, ``"torch"``, ``"tensorrt"``, ``"onnxruntime"``, or ``"auto"`` to choose by what is
+                installed and whether there is a GPU.
+            precision: ``"fp32"`` gives the authors' own maps. ``"fp16"``, ``"bf16"`` and ``"int8"`` are faster;
+                ``"auto"`` may trade a little accuracy for speed. None is ``"fp32"`` for the authors' networks and your
+                own weights files, and ``"auto"`` for models by name, which are measured and meant to run in 8 bits.
+            device: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"gpu"`` or ``"npu"`` (Intel), ``"coreml"``,
+                ``"directml"``, ``"tensorrt"`` or ``"webgpu"`` (ONNX Runtime), or ``"auto"``.
+            input_size: side of the network's square input, in pixels; rounded to a multiple of 32. None is the size
+                that the weights were trained at.
+            weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.
+                Weights that ``rtsod train`` wrote say which network they are of and how pictures must be prepared.
+            progress: called with the bytes done and the total bytes while the weights are downloaded.
+
+        Raises:
+            UsageError: an argument is invalid, or no model has the name. The message names the command-line option.
+            WeightsError: the weights cannot be downloaded or read, or belong to another model.
+            EngineUnavailable: the engine, device or precision is not available on this machine.
+            EngineError: the engine cannot be built or started.
+        """
+        file = Path(weights) if weights else None
+        if precision is None:
+            precision = "auto" if is_stored(file, model) else "fp32"
+        config = EngineConfig(model, engine, precision, device, input_size, file)
+        return cls(open_engine(config, resolve(config), report=progress))
+
+    @property
+    def info(self) -> EngineInfo:
+        """The engine that runs, with its precision, device and input size."""
+        return self._engine.info
+
+    def __call__(self, image: ImageLike, *, stream: bool = False, refine: RefineName = "off") -> Alpha:
+        """Compute the alpha of one picture.
+
+        Args:
+            image: see the class.
+            stream: False for a photograph. It follows the authors' protocol: the picture is divided by its own maximum
+                and the map is stretched to 0..1. True for a frame of a video: all frames are scaled alike, so that the
+                mask does not flicker.
+            refine: ``"off"`` enlarges the network's map, as the authors do. ``"fast"`` and ``"best"`` let edges follow
+                the picture. ``"auto"`` is ``"fast"`` for a stream, ``"off"`` for a photograph.
+
+        Returns:
+            ``(H, W)`` float32 in [0, 1]: 1 is the subject. It is yours.
+
+        Raises:
+            ValueError: ``image`` is none of what the class names.
+            SourceError: the file cannot be read, or the Pillow image not be loaded.
+            EngineError: inference failed, or the segmenter is closed.
+            MaskError: the network's output is not a valid map.
+        """
+        picture = picture_from(image)
+        return _own(self._matte(picture, stream, refine).alpha, picture)
+
+    def batch(
+        self, images: Iterable[ImageLike], *, stream: bool = False, refine: RefineName = "off"
+    ) -> Batch[ImageLike, Alpha]:
+        """Compute the alphas of many pictures, each when it is asked for.
+
+        While the network works on one picture, the next ones are read and prepared in another thread. Nothing is taken
+        before the first ``next``, and no more than two pictures ahead: memory does not grow with their number.
+
+        Args:
+            images: as for a single picture; any iterable, also an endless one. It is advanced in your thread. An array
+                must stay as it is until its alpha is there, so a generator yields a new one each time.
+            stream: as for a single picture.
+            refine: as for a single picture.
+
+        Returns:
+            An iterator of alphas, in the order of ``images``, with ``close`` for when you stop early.
+
+            Where a picture has no alpha, ``next`` raises what the call for this picture alone would raise, and can be
+            called again for the next picture; a ``for`` loop ends at the first error. After an ``EngineError``, and
+            after an error of ``images`` itself, which is raised in its place as well, nothing more comes.
+        """
+        return Batch(partial(self, stream=stream, refine=refine), images)
+
+    def cutout(self, image: ImageLike, *, stream: bool = False, refine: RefineName = "off") -> PillowImage.Image:
+        """Cut the subject out of one picture.
+
+        Args:
+            image: see the class.
+            stream: as for the alpha.
+            refine: as for the alpha. ``"fast"`` and ``"best"`` also take the old background's share out of the colours
+                along the edge.
+
+        Returns:
+            A Pillow image, RGBA, W x H, upright, sRGB, with straight (not premultiplied) colours. Its alpha is that of
+            the call, rounded to 0..255. Where it is 0, all channels are 0, so nothing is hidden beneath.
+
+        Raises:
+            As for the alpha.
+        """
+        from rtsod.segmenter.cutout import rgba  # late: it loads Pillow
+
+        picture = picture_from(image)
+        matte = self._matte(picture, stream, refine)
+        return rgba(matte.foreground, to_levels(_own(matte.alpha, picture)))
+
+    def detections(
+        self,
+        image: ImageLike,
+        *,
+        stream: bool = False,
+        refine: RefineName = "off",
+        threshold: float = THRESHOLD,
+        min_area: float = MIN_AREA,
+    ) -> Detections:
+        """Find the subjects of one picture, for the library supervision (``pip install supervision``).
+
+        Args:
+            image: see the class.
+            stream: as for the alpha.
+            refine: as for the alpha.
+            threshold: a pixel whose alpha is above it belongs to a subject; 0 to 1, without 1.
+            min_area: the least size of a subject, as a share of the picture's pixels, 0 to 1.
+
+        Returns:
+            ``supervision.Detections``: one for each connected component of such pixels, the largest first, with
+            ``mask`` (n, H, W) bool, ``xyxy`` (n, 4) float32 in pixels, and ``confidence`` (n,) float32, the mean of
+            alpha within the mask. See :func:`rtsod.detections_from_alpha`.
+
+        Raises:
+            UsageError: supervision is not installed.
+            ValueError: an argument is not as described.
+            RtsodError: as for the alpha.
+        """
+        load_supervision()
+        check_detection_options(threshold, min_area)
+        return detections_from_alpha(self(image, stream=stream, refine=refine), threshold=threshold, min_area=min_area)
+
+    def close(self) -> None:
+        """Release the device, once the inference that is running has ended. Idempotent, from any thread."""
+        self._closed = True  # before it waits: those who wait for their turn, too, find it closed
+        with self._turn:
+            self._engine.close()
+
+    def _matte(self, picture: Picture, stream: bool, refine: RefineName) -> Matte:
+        engine, refined = self._engine.info, refiner(refine, stills=not stream)
+        small = (shrink if stream else shrink_still)(picture.image, engine.input_size, engine.fitting)
+        with self._turn:
+            if self._closed:
+                raise EngineError("this Segmenter is closed: open another one")
+            saliency = self._engine.infer(small)
+        saliency = lay_over(saliency if stream else stretch_still(saliency), picture.image, engine.fitting)
+        return refined(picture.image, Mask(saliency, 0, 0.0).alpha)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _own(alpha: Alpha, picture: Picture) -> Alpha:
+    """The alpha of a map, times the picture's own."""
+    return alpha if picture.alpha is None else alpha * (picture.alpha * np.float32(1 / 255))

@@ -1,0 +1,55 @@
+"""What a Segmenter takes: a path, an array of OpenCV's, or a picture of Pillow's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from rtsod.frames import Image, Picture
+from rtsod.imaging.transparency import picture_of
+
+if TYPE_CHECKING:
+    from PIL import Image as PillowImage
+
+ImageLike: TypeAlias = "str | os.PathLike[str] | Image | PillowImage.Image"
+"""One picture; :func:`picture_from` says what is made of it."""
+
+
+def picture_from(image: ImageLike) -> Picture:
+    """Make an upright picture of BGR pixels without hidden colours.
+
+    Args:
+        image: one of
+
+            * the path of a photograph: read upright by its EXIF, in sRGB by its colour profile, with its own alpha;
+            * ``(H, W, 3)`` uint8 BGR, as OpenCV reads it, or ``(H, W, 4)`` BGRA with straight colours; taken as it is,
+              and kept rather than copied: do not write into it meanwhile;
+            * a picture of Pillow's, of any mode: like a file, so one that was just opened is turned upright, too.
+
+    Raises:
+        SourceError: the file cannot be read, or the picture not be loaded.
+        ValueError: it is none of these, or an array of another shape or type.
+    """
+    if isinstance(image, np.ndarray):
+        return _picture_from_array(image)
+    # Late: these load Pillow, which a program that has arrays may not need.
+    if isinstance(image, str | os.PathLike):
+        from rtsod.imaging.stills.image_file import load
+
+        return load(Path(image))
+    from PIL import Image as PillowImage
+
+    if isinstance(image, PillowImage.Image):
+        from rtsod.imaging.stills.image_file import from_pillow
+
+        return from_pillow(image)
+    raise ValueError(f"image must be a path, (H, W, 3) uint8 BGR, or a Pillow image, not {type(image).__name__}")
+
+
+def _picture_from_array(image: Image) -> Picture:
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"image must be (H, W, 3) uint8 BGR or (H, W, 4) BGRA, not {image.shape} {image.dtype}")
+    return Picture(image) if image.shape[2] == 3 else picture_of(image[:, :, :3], image[:, :, 3])
