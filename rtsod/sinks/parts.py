@@ -79,9 +79,12 @@ def join_parts(parts: Sequence[Path], path: Path, *, carry_from: Media | None) -
     with ExitStack() as opened:
         first = opened.enter_context(open_media(parts[0]))
         template = video_stream(first, parts[0].name)
-        with _mapping_errors(path), av.open(
-            str(path), "w", format=recipe.container, container_options=dict(recipe.container_options)
-        ) as container:
+        with (
+            _mapping_errors(path),
+            av.open(
+                str(path), "w", format=recipe.container, container_options=dict(recipe.container_options)
+            ) as container,
+        ):
             video = container.add_stream_from_template(template)
             video.time_base = recipe.time_base
             video.metadata.update(template.metadata)
@@ -93,9 +96,7 @@ def join_parts(parts: Sequence[Path], path: Path, *, carry_from: Media | None) -
 
 
 class _Joining:
-    def __init__(
-        self, container: OutputContainer, video: VideoStream, carried: Carried | None, tick: Fraction
-    ) -> None:
+    def __init__(self, container: OutputContainer, video: VideoStream, carried: Carried | None, tick: Fraction) -> None:
         self._container, self._video, self._carried, self._tick = container, video, carried, tick
         self._frames, self._begin, self._end = 0, 0, 0
 

@@ -6,14 +6,17 @@ from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
+from rtsod.errors import SourceError
 from rtsod.imaging.file_clock import FileClock
 from rtsod.imaging.media import FAILURES, open_media, packets_of, video_stream
 from rtsod.sources.completeness import Completeness, is_cut_off
@@ -32,8 +35,10 @@ class Segment:
     All times are in units of the stream's time base, on the file's own clock.
     """
 
+    seek: int
+    """Time stamp by which the key frame where reading begins is found: that of decoding, where the file has one."""
     key: int
-    """Decoding time stamp of the key frame where reading begins."""
+    """Presentation time stamp of that key frame."""
     warm: int
     """Presentation time stamp of the first frame that is delivered: those before ``begin`` only warm up what remembers
     earlier frames."""
@@ -44,6 +49,28 @@ class Segment:
     first_index: int
     """Number of the frame at ``warm``, counted from the file's first."""
 
+    def is_shown_or_warms(self, pts: int | None) -> bool:
+        """Whether a decoded frame is delivered, if it is not beyond the segment."""
+        return pts is None or pts >= self.warm
+
+    def is_beyond(self, pts: int | None) -> bool:
+        """Whether a decoded frame belongs to the next segment."""
+        return self.end is not None and pts is not None and pts >= self.end
+
+    def begins_with(self, packet: Packet[Any], name: str) -> bool:
+        """Whether a packet is the first to be decoded: a file may only be found by an earlier key frame.
+
+        Args:
+            packet: of the pictures.
+            name: of the file, for messages.
+
+        Raises:
+            SourceError: a later key frame was found instead.
+        """
+        if packet.is_keyframe and packet.pts is not None and packet.pts > self.key:
+            raise SourceError(f"{name}: cannot be read from its middle: a key frame is not found")
+        return packet.is_keyframe and packet.pts == self.key
+
 
 @dataclass(slots=True)
 class _Index:
@@ -52,7 +79,7 @@ class _Index:
     stamps: array[int]
     """Presentation time stamps, in the order of decoding."""
     keys: list[tuple[int, int]]
-    """Presentation and decoding time stamps of the key frames."""
+    """Of the key frames: presentation time stamps, and those to find them by."""
 
 
 def divide(path: Path, seconds: float, *, warm_up: float) -> tuple[Segment, ...]:
@@ -80,7 +107,7 @@ def divide(path: Path, seconds: float, *, warm_up: float) -> tuple[Segment, ...]
     if index is None:
         return ()
     shown = sorted(index.stamps)
-    gaps = [after - before for before, after in zip(shown, shown[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(shown)]
     if not gaps or min(gaps) <= 0 or max(gaps) * tick > LONGEST_PAUSE:
         return ()
     return _segments(shown, sorted(index.keys), length=round(seconds / tick), warm_up=round(warm_up / tick))
@@ -99,10 +126,10 @@ def _segments(shown: list[int], keys: list[tuple[int, int]], *, length: int, war
     for begin, end in zip(begins, [*begins[1:], None], strict=True):
         at = max(0, bisect_right(key_stamps, begin - warm_up) - 1)
         if at == 0:  # from the start of the file, whatever it begins with
-            segments.append(Segment(keys[0][1], shown[0], begin, end, 0))
+            segments.append(Segment(keys[0][1], keys[0][0], shown[0], begin, end, 0))
             continue
         first = bisect_left(shown, max(key_stamps[at], begin - warm_up))
-        segments.append(Segment(keys[at][1], shown[first], begin, end, first))
+        segments.append(Segment(keys[at][1], keys[at][0], shown[first], begin, end, first))
     return tuple(segments)
 
 
@@ -124,11 +151,11 @@ def _read(container: InputContainer, stream: VideoStream, path: Path) -> _Index 
                 return None
             if packet.stream.index != stream.index or not packet.size or packet.is_discard:
                 continue
-            if packet.pts is None or packet.dts is None or packet.time_base != stream.time_base:
+            if packet.pts is None or packet.time_base != stream.time_base:
                 return None
             index.stamps.append(packet.pts)
             if packet.is_keyframe:
-                index.keys.append((packet.pts, packet.dts))
+                index.keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
     except FAILURES:
         return None
     if not index.keys or whole.missing(len(index.stamps)):

@@ -181,20 +181,15 @@ class VideoSource:
         if segment.first_index:
             self._index, self._skipped = segment.first_index, 0
             try:
-                self._container.seek(segment.key, stream=self._stream)
+                self._container.seek(segment.seek, stream=self._stream)
             except FAILURES as error:
                 raise SourceError(f"{self._name}: cannot be read from its middle: {cause(error)}") from error
             self._converter = Converter(self._container, self._stream)  # decoders and what they hold begin anew
             self._decoded = self._decode()
             self._ahead = next(self._decoded, None)
-        if self._ahead is None or self._is_beyond(self._ahead):
+        if self._ahead is None or segment.is_beyond(self._ahead.frame.pts):
             raise SourceError(f"{self._name}: no frame of a part of it can be decoded")
         self._info = replace(self._info, shown_from=self._timeline.since_first(segment.begin))
-
-    def _is_beyond(self, now: _Decoded) -> bool:
-        """Whether a frame belongs to the next segment."""
-        end = None if self._segment is None else self._segment.end
-        return end is not None and now.frame.pts is not None and now.frame.pts >= end
 
     def _describe(self, first: _Decoded, *, fps: Fraction | None) -> SourceInfo:
         return SourceInfo(
@@ -215,7 +210,7 @@ class VideoSource:
             now = next(self._decoded, None)
             return None if now is None else self._frame(now)
         now = self._ahead
-        if now is None or self._is_beyond(now):
+        if now is None or (self._segment is not None and self._segment.is_beyond(now.frame.pts)):
             return None
         self._shown += 1
         self._ahead = next(self._decoded, None)
@@ -256,14 +251,14 @@ class VideoSource:
         return missing
 
     def _decode(self) -> Iterator[_Decoded]:
-        begun, begin_index = False, self._index
+        begun, begin_index, segment = False, self._index, self._segment
         order = DisplayOrder(self._container, self._stream)
         for packet in self._packets():
             begun = begun or packet.is_keyframe
             order.push(packet)
             try:
                 for frame in self._converter.decode(packet):
-                    if not self._is_wanted(frame):
+                    if segment is not None and not segment.is_shown_or_warms(frame.pts):
                         continue
                     picture = self._converter.picture(frame)
                     time = Fraction(0) if self._live else self._timeline.seconds(order.pop(frame))
@@ -271,19 +266,17 @@ class VideoSource:
                     yield _Decoded(picture, frame, index, time)
             except FAILURES as error:
                 order.forget(packet)
-                warm = self._segment is None or self._index > begin_index
+                warm = segment is None or self._index > begin_index
                 if begun and warm:  # what comes before the first key frame was never meant to be shown
                     self._skip(error)
-
-    def _is_wanted(self, frame: VideoFrame) -> bool:
-        return self._segment is None or frame.pts is None or frame.pts >= self._segment.warm
 
     def _packets(self) -> Iterator[Packet[Any]]:
         """The packets of the pictures. Those of other streams tell how far the file reaches."""
         failures = 0
         clock = FileClock(self._container)
         packets = packets_of(self._container)
-        there = self._segment is None
+        segment = self._segment
+        there = segment is None
         while failures < _MAX_FAILURES:
             try:
                 packet = next(packets, None)
@@ -302,27 +295,14 @@ class VideoSource:
                 return
             clock.correct(packet)
             whole = self._whole.add(packet)
-            if not there and packet.stream.index == self._stream.index:
-                there = self._is_key(packet)
-                if not there:
-                    continue
             if whole and packet.stream.index == self._stream.index:
                 failures = 0
-                yield packet
+                there = there or (segment is not None and segment.begins_with(packet, self._name))
+                if there:
+                    yield packet
         rest = Packet()  # empty: the decoder returns what it still holds
         rest.stream = self._stream
         yield rest
-
-    def _is_key(self, packet: Packet[Any]) -> bool:
-        """Whether a packet is the segment's first: a file may only be found by an earlier key frame.
-
-        Raises:
-            SourceError: it is a later one.
-        """
-        assert self._segment is not None
-        if packet.dts is not None and packet.dts > self._segment.key:
-            raise SourceError(f"{self._name}: cannot be read from its middle: a key frame is not found")
-        return packet.dts == self._segment.key
 
     def _skip(self, error: Failure) -> None:
         _log.info("%s: undecodable data after frame %d: %s", self._name, self._index - 1, cause(error))

@@ -57,13 +57,13 @@ class Lines:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.reports: list[tuple[int, str]] = []
+        self.reports: list[tuple[float, str]] = []
 
     def notify(self, line: str) -> None:
         self.lines.append(line)
 
     @contextmanager
-    def items(self, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    def items(self, what: str, total: int) -> Iterator[Callable[[float, str], None]]:
         yield lambda done, remark: self.reports.append((done, remark))
 
 

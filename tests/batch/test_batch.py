@@ -13,8 +13,8 @@ import pytest
 
 from rtsod.batch.config import VIDEO_SUFFIXES, Limit, Shard
 from rtsod.batch.manifest import read_rows
-from rtsod.batch.session import look, run_batch
-from rtsod.batch.workers import Workers
+from rtsod.batch.session import run_batch
+from rtsod.batch.workers import Worker
 from rtsod.cli import batch as command
 from rtsod.cli import run as run_command
 from rtsod.config import AppConfig, EngineConfig, PictureConfig
@@ -22,7 +22,8 @@ from rtsod.errors import ExitCode, OutputError, UsageError, WeightsError
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.sinks.encoders import RECIPES
 from rtsod.system.file_lock import locked
-from tests.batch.conftest import DEADLY, SLOW, Lines, batch, make, open_grey, tree, write_photograph
+from rtsod.system.worker_process import WorkerProcess
+from tests.batch.conftest import DEADLY, SLOW, Lines, batch, make, tree, write_photograph
 from tests.support.small_disk import small_disk
 
 
@@ -51,7 +52,7 @@ def test_every_photograph_becomes_a_cut_out_of_its_name(photographs: Path, tmp_p
     assert image[12, 2, 3] < 10 < 240 < image[12, 21, 3]
     assert lines.lines == ["12 to make, in 2 processes of 1 thread each"]
     assert lines.reports[-1][0] == 12
-    row = read_rows(tmp_path / "out" / ".rtsod")["1.png"]
+    row = read_rows(tmp_path / "out" / ".rtsod").items["1.png"]
     assert (row.frames, row.megapixels, row.attempts) == (1, 0.001, 1)
     assert not list((tmp_path / "out").rglob("unfinished*"))
 
@@ -151,18 +152,16 @@ def test_processes_do_not_outlive_their_batch(
     photographs: Path, tmp_path: Path, begun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = batch(photographs, tmp_path / "out")
-    workers = Workers(config, 2, 1, open_grey)
-    (config.records).mkdir(parents=True)
     started: list[int] = []
-    opened = workers._open
+    opened = Worker._started
 
-    def open_and_note() -> object:
-        worker = opened()
-        started.append(worker.pid)
-        return worker
+    def open_and_note(worker: Worker) -> WorkerProcess:
+        process = opened(worker)
+        started.append(process.pid)
+        return process
 
-    monkeypatch.setattr(workers, "_open", open_and_note)
-    list(workers.outcomes(look(config).left, begun.exists))
+    monkeypatch.setattr(Worker, "_started", open_and_note)
+    make(config, stop=begun.exists)
     assert started
     for pid in started:
         with pytest.raises(ProcessLookupError):

@@ -83,5 +83,5 @@ def test_after_the_last_resume_all_is_as_if_nothing_had_happened(
     summary = make(batch(many, out))
     assert summary.failed == []
     assert tree(out) == undisturbed
-    assert len(read_rows(out / ".rtsod")) == COUNT
+    assert len(read_rows(out / ".rtsod").items) == COUNT
     assert not list((out / ".rtsod").glob("unfinished*"))
