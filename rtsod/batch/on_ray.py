@@ -6,6 +6,8 @@ import logging
 import os
 import pickle
 import queue
+import re
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -21,9 +23,12 @@ from rtsod.batch.workers import POLL_SECONDS, WORKER_BYTES, Worker
 from rtsod.errors import EngineUnavailable, RtsodError, UsageError
 
 _LOCAL_CLUSTER: Final = "local"
+_HOST_AND_PORT: Final = re.compile(r"(?:ray://)?(.+):(\d{1,5})")
+_REACH_SECONDS: Final = 10.0
 _MAX_BLOCKS: Final = 10_000
 """A block's rows come back together: with so many items, one by one."""
-_QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DEDUP_LOGS": "1"}
+_QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Variables that are set where the user has not set them, before Ray starts."""
 
 
 class RayCrew:
@@ -79,6 +84,7 @@ class RayCrew:
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         address = self._address or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER
+        _check_reachable(address)
         # Whoever reaches Ray's dashboard can run code on this machine: a cluster of its own has none.
         own: dict[str, Any] = {"include_dashboard": False} if address == _LOCAL_CLUSTER else {}
         try:
@@ -117,8 +123,11 @@ class RayCrew:
 
     def _rows(self, tasks: list[Task]) -> Iterator[dict[str, Any]]:
         import ray
-        from ray.data import ActorPoolStrategy
+        from ray.data import ActorPoolStrategy, DataContext
 
+        context = DataContext.get_current()
+        context.enable_progress_bars = context.enable_operator_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         threads = 1
         cluster: Any = ray
         cpus = max(1, int(cluster.cluster_resources().get("CPU", 1)))
@@ -160,6 +169,20 @@ class _Actor:
     def __del__(self) -> None:
         with suppress(Exception):
             self._worker.kill()
+
+
+def _check_reachable(address: str) -> None:
+    """Ask for a connection, which Ray itself would wait minutes for.
+
+    Raises:
+        UsageError: nobody answers.
+    """
+    if not (known := _HOST_AND_PORT.fullmatch(address)):
+        return
+    try:
+        socket.create_connection((known[1].strip("[]"), int(known[2])), _REACH_SECONDS).close()
+    except OSError as error:
+        raise UsageError(f"--on ray: there is no cluster at {address}: {error.strerror or error}") from error
 
 
 def _told(error: BaseException) -> RtsodError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +26,12 @@ from rtsod.errors import EngineUnavailable, OutputError, RtsodError, SourceError
 from rtsod.frames import SourceInfo
 from rtsod.imaging.stills.animation import is_still
 from rtsod.imaging.stills.image_file import read_header
-from rtsod.interfaces import Source
+from rtsod.interfaces import Sink, Source
 from rtsod.mask_plan import MaskPlan
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Metrics, Snapshot, Stage
 from rtsod.sinks import MIN_FREE_BYTES
-from rtsod.sinks.parts import PartsDiffer, join_parts
+from rtsod.sinks.parts import PartsDiffer, PartSink, join_parts
 from rtsod.sources import open_source
 from rtsod.sources.segments import Segment, divide
 from rtsod.sources.video import video_from_file
@@ -118,7 +118,7 @@ class ItemProcessor:
         opened_after = _since(began)
         with closing(source):
             made = self._scratch / ("pictures" if item.kind is Kind.PHOTOGRAPH else f"video{self._config.suffix}")
-            numbers = self._run(source, source_config, made)
+            numbers, _ = self._run(source, source_config, made)
         info, made = source.info, _file_in(made)
         width, height = info.width, info.height
         if item.kind is Kind.PHOTOGRAPH:
@@ -139,13 +139,18 @@ class ItemProcessor:
         opened_after = _since(began)
         with closing(source):
             made = self._scratch / f"part{self._config.suffix}"
-            numbers = self._run(source, SourceConfig(str(task.item.source)), made)
+            numbers, (sink,) = self._run(source, SourceConfig(str(task.item.source)), made)
+        assert isinstance(sink, PartSink)
         if not made.exists():  # no frame of it can be decoded: the whole may still show the others
             raise PartsDiffer
         name = task.part(task.number, self._config.suffix)
         size = LocalResults(self._config.records).put(made, name)
         row = _row(task.item, numbers, began, opened_after)
-        return replace(row, result=name, bytes=size, part=True)
+        width, height = source.info.width, source.info.height
+        return replace(
+            row, result=name, bytes=size, frames=sink.frames, megapixels=_megapixels(sink.frames, width, height),
+            shown=round(float(sink.shown), 3), part=True,
+        )  # fmt: skip
 
     def _joined(self, task: Task, began: float) -> Row:
         item, config = task.item, self._config
@@ -162,8 +167,8 @@ class ItemProcessor:
             writing=_since(began),
         )  # fmt: skip
 
-    def _run(self, source: Source, source_config: SourceConfig, made: Path) -> Snapshot:
-        """Have a source's pictures written. Returns the run's numbers."""
+    def _run(self, source: Source, source_config: SourceConfig, made: Path) -> tuple[Snapshot, Sequence[Sink]]:
+        """Have a source's pictures written. Returns the run's numbers, and its sinks, closed."""
         config, metrics = self._config, Metrics(time.perf_counter)
         picture = replace(config.run.picture, subject_lock=config.run.picture.subject_lock and not source.info.stills)
         run_config = replace(config.run, picture=picture, source=source_config, output=outputs(config, made))
@@ -171,7 +176,7 @@ class ItemProcessor:
         plan = self._plan(source.info, pool)
         with build_run(run_config, source=source, pool=pool, plan=plan, metrics=metrics) as run:
             run.pipeline.run(interval=1.0)
-        return metrics.snapshot()
+        return metrics.snapshot(), run.sinks
 
     def _pool(self, info: SourceInfo) -> EnginePool:
         engine = choose_precision(self._config.run.engine, info)

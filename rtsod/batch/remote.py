@@ -29,6 +29,7 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         self.address: Final = address
+        self._made: set[str] = set()
         try:
             import fsspec
         except ImportError:
@@ -97,23 +98,21 @@ class Remote:
         """
         target = self._below(name)
         try:
-            self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self._make_folder(target.rpartition("/")[0])
             self._files.put_file(str(path), target)
+        except RtsodError:
+            raise
         except Exception as error:
             raise OutputError(f"{without_secrets(self.address)}: cannot write {name}: {_one_line(error)}") from error
 
-    def text(self, name: str) -> str | None:
-        """The text of a file; None if there is none.
-
-        Raises:
-            OutputError: it cannot be read.
-        """
-        try:
-            return bytes(self._files.cat_file(self._below(name))).decode(errors="replace")
-        except FileNotFoundError:
-            return None
-        except Exception as error:
-            raise OutputError(f"{without_secrets(self.address)}: cannot read {name}: {_one_line(error)}") from error
+    def _make_folder(self, folder: str) -> None:
+        if folder in self._made:
+            return
+        store = folder.partition("/")[0]
+        if store and not self._files.exists(store):  # or a mistyped bucket would be created
+            raise OutputError(f"{without_secrets(self.address)}: there is no {store}: create it, or choose another")
+        self._files.makedirs(folder, exist_ok=True)
+        self._made.add(folder)
 
     def _below(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}" if name else str(self._root)

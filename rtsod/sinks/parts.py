@@ -36,11 +36,17 @@ class PartSink:
     def __init__(self, sink: Sink, shown_from: Fraction) -> None:
         self._sink, self._shown_from = sink, shown_from
         self.name = sink.name
+        self.frames = 0
+        """Pictures of the part so far."""
+        self.shown = Fraction(0)
+        """Seconds from its first picture to the end of its last."""
 
     def write(self, picture: Composited) -> None:
         """See :meth:`rtsod.interfaces.Sink.write`."""
         if picture.pts is not None and picture.pts >= self._shown_from:
             self._sink.write(picture)
+            self.frames += 1
+            self.shown = picture.pts + (picture.duration or 0) - self._shown_from
 
     def close(self) -> None:
         """See :meth:`rtsod.interfaces.Sink.close`."""
