@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-import av
-
+from rtsod.app.watching import OpenPool
 from rtsod.batch.config import LOCAL, BatchConfig
 from rtsod.batch.items import Item, Kind
 from rtsod.batch.manifest import Row, read_rows
-from rtsod.batch.processing import OpenPool, open_pool
+from rtsod.batch.processing import open_pool
 from rtsod.batch.tasks import Step, Task
 from rtsod.batch.workers import Worker, shares
 from rtsod.errors import EngineError, SourceError
-from rtsod.imaging.media import open_media
+from rtsod.imaging.media import open_media, stated_seconds
 from rtsod.system.subprocess_call import call_in_subprocess
 
 _TRIED: Final = 3
@@ -124,7 +123,7 @@ def durations(paths: list[Path]) -> list[float | None]:
     for path in paths:
         try:
             with open_media(path) as container:
-                lengths.append(container.duration / av.time_base if container.duration else None)
+                lengths.append(stated_seconds(container))
         except SourceError:
             lengths.append(None)
     return lengths

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from rtsod.app.watching import OpenPool
 from rtsod.batch.config import RAY, BatchConfig
-from rtsod.batch.processing import OpenPool
 from rtsod.batch.tasks import Outcome, Result, Task, TaskQueue
 from rtsod.batch.workers import POLL_SECONDS, WORKER_BYTES, Worker
 from rtsod.errors import EngineUnavailable, RtsodError, UsageError

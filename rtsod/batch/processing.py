@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
 from rtsod.app.assembly import build_run, choose_precision
 from rtsod.app.console import SilentReporter
 from rtsod.app.engines import open_engine_pool
 from rtsod.app.planning import plan_run
+from rtsod.app.watching import OpenPool
 from rtsod.batch.config import PICTURE_SUFFIX, BatchConfig
 from rtsod.batch.items import Item, Kind
 from rtsod.batch.manifest import Row
@@ -37,7 +38,6 @@ from rtsod.sources.segments import Segment, divide
 from rtsod.sources.video import video_from_file
 from rtsod.system.files import output_error
 
-OpenPool: TypeAlias = Callable[[EngineConfig], EnginePool]
 _HOPELESS: Final = (UsageError, WeightsError, EngineUnavailable)
 """What no item can help: these end the batch."""
 _OF_THE_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
@@ -172,14 +172,15 @@ class ItemProcessor:
         config, metrics = self._config, Metrics(time.perf_counter)
         picture = replace(config.run.picture, subject_lock=config.run.picture.subject_lock and not source.info.stills)
         run_config = replace(config.run, picture=picture, source=source_config, output=outputs(config, made))
-        pool = self._pool(source.info)
+        pool = self._pool(choose_precision(config.run.engine, source.info))
         plan = self._plan(source.info, pool)
-        with build_run(run_config, source=source, pool=pool, plan=plan, metrics=metrics) as run:
+        with build_run(
+            run_config, source=source, pool=pool, plan=plan, metrics=metrics, open_fallback=self._pool
+        ) as run:
             run.pipeline.run(interval=1.0)
         return metrics.snapshot(), run.sinks
 
-    def _pool(self, info: SourceInfo) -> EnginePool:
-        engine = choose_precision(self._config.run.engine, info)
+    def _pool(self, engine: EngineConfig) -> EnginePool:
         if engine not in self._pools:
             self._pools[engine] = self._open_pool(engine)
         return self._pools[engine]

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from rtsod.app.edges import check_names
+from rtsod.app.watching import OpenPool
 from rtsod.batch.config import LOCAL, BatchConfig
 from rtsod.batch.items import Found, Item, find_items, of_shard
 from rtsod.batch.making import Making, Progress
 from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
 from rtsod.batch.places import SETTINGS, in_words
-from rtsod.batch.processing import OpenPool, open_pool, outputs
+from rtsod.batch.processing import open_pool, outputs
 from rtsod.batch.settings import keep_settings
 from rtsod.batch.workers import Crew, LocalCrew
 from rtsod.errors import OutputError, UsageError

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from rtsod.app.watching import OpenPool
 from rtsod.batch.config import BatchConfig
-from rtsod.batch.processing import ItemProcessor, OpenPool, open_pool
+from rtsod.batch.processing import ItemProcessor, open_pool
 from rtsod.batch.tasks import Outcome, Result, Task, TaskQueue
 from rtsod.errors import RtsodError
 from rtsod.system.machine import thread_count, use_cores

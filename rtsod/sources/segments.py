@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
@@ -18,7 +17,7 @@ from av.video.stream import VideoStream
 
 from rtsod.errors import SourceError
 from rtsod.imaging.file_clock import FileClock
-from rtsod.imaging.media import FAILURES, open_media, packets_of, video_stream
+from rtsod.imaging.media import FAILURES, open_media, packets_of, stated_seconds, video_stream
 from rtsod.sources.completeness import Completeness, is_cut_off
 from rtsod.sources.timeline import LONGEST_PAUSE
 
@@ -100,7 +99,7 @@ def divide(path: Path, seconds: float, *, warm_up: float) -> tuple[Segment, ...]
     """
     with open_media(path) as container:
         stream = video_stream(container, path.name)
-        if (container.duration or 0) < (1 + _SHORTEST_LAST) * seconds * av.time_base or not stream.time_base:
+        if (stated_seconds(container) or 0) < (1 + _SHORTEST_LAST) * seconds or not stream.time_base:
             return ()
         tick = Fraction(stream.time_base)
         index = _read(container, stream, path)

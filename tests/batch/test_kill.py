@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from rtsod.batch.manifest import manifest_path, read_rows
 from tests.batch.conftest import WHOLE, batch, make, tree, write_photograph
+from tests.support.long_video import write_long_video
 
 COUNT = 40
 PARENT = """
 import sys
 from pathlib import Path
 from tests.batch.conftest import batch, make
-make(batch(Path(sys.argv[1]), Path(sys.argv[2])))
+make(batch(Path(sys.argv[1]), Path(sys.argv[2]), segment=2.0))
 """
 
 
@@ -29,13 +30,14 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     for number in range(COUNT):
         write_photograph(folder / f"{number}.png", 20 + 5 * number)
+    write_long_video(folder / "20 film.mkv", 160, sound=False)
     return folder
 
 
 @pytest.fixture(scope="module")
 def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("undisturbed")
-    make(batch(many, out))
+    make(batch(many, out, segment=2.0))
     return tree(out)
 
 
@@ -80,8 +82,8 @@ def test_after_the_last_resume_all_is_as_if_nothing_had_happened(
     out = tmp_path_factory.mktemp("killed")
     for rows, who in kills:
         run_until_killed(many, out, rows, who)
-    summary = make(batch(many, out))
+    summary = make(batch(many, out, segment=2.0))
     assert summary.failed == []
     assert tree(out) == undisturbed
-    assert len(read_rows(out / ".rtsod").items) == COUNT
+    assert len(read_rows(out / ".rtsod").items) == COUNT + 1
     assert not list((out / ".rtsod").glob("unfinished*"))

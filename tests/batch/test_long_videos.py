@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 
 from rtsod.batch.config import BatchConfig
 from rtsod.batch.manifest import read_rows
@@ -65,7 +66,8 @@ def test_in_parts_it_is_what_it_is_at_once(suffix: str, films: Path, tmp_path: P
     assert max(apart) < 3
     rows = read_rows(in_parts.records)
     row = rows.items["film.mp4"]
-    assert (row.frames, row.shown) == (200, pytest.approx(10))
+    assert row.frames == 200
+    assert row.shown == pytest.approx(10)
     assert row.megapixels == pytest.approx(200 * 64 * 48 / 1e6, abs=0.001)
     assert sum(part.frames for part in rows.parts.values()) == 200
     assert sum(part.shown for part in rows.parts.values()) == pytest.approx(10)
@@ -125,14 +127,15 @@ def write_deadly_end(path: Path) -> None:
     """A video whose last second kills whoever infers it."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=20, options={"preset": "ultrafast", "bf": "0", "g": "20"})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv444p"  # type: ignore[union-attr]
+        assert isinstance(video, VideoStream)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv444p"
         for number in range(120):
             colour = DEADLY if number >= 100 else (90, 90, 90)
             image = np.full((48, 64, 3), colour, np.uint8)
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, 20)
-            container.mux(video.encode(frame))  # type: ignore[union-attr]
-        container.mux(video.encode(None))  # type: ignore[union-attr]
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
 
 
 def test_a_video_whose_pictures_change_in_size_is_made_at_once(

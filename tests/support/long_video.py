@@ -9,6 +9,7 @@ from typing import Final
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 CODECS: Final = {".webm": ("libvpx-vp9", "libopus"), ".avi": ("mpeg4", "mp3")}
@@ -50,6 +51,7 @@ def write_long_video(
         assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt, video.gop_size = width, height, "yuv420p", key_every
         tone = container.add_stream(audio_codec, rate=_RATE, layout="mono") if sound else None
+        assert tone is None or isinstance(tone, AudioStream)
         heard = 0
         for number in range(frames):
             image = np.full((height, width, 3), 30 + number % 90, np.uint8)
