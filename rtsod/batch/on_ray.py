@@ -48,6 +48,8 @@ class RayCrew:
     def __init__(self, config: BatchConfig, open_it: OpenPool) -> None:
         self._config, self._open_it = config, open_it
         self._address = config.on.partition(":")[2]
+        for name, value in _QUIET.items():  # read as Ray is imported
+            os.environ.setdefault(name, value)
         try:
             import ray.data  # noqa: F401
         except ImportError:
@@ -81,8 +83,6 @@ class RayCrew:
 
         if ray.is_initialized():
             return False
-        for name, value in _QUIET.items():
-            os.environ.setdefault(name, value)
         address = self._address or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER
         _check_reachable(address)
         # Whoever reaches Ray's dashboard can run code on this machine: a cluster of its own has none.
@@ -91,7 +91,10 @@ class RayCrew:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **own)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
             line = str(error).strip().partition("\n")[0]
-            raise UsageError(f"--on ray: there is no cluster at {address}: {line}") from error
+            raise UsageError(
+                f"--on ray: cannot join the cluster at {address}: {line}: see whether it runs, and whether it wants a "
+                "token (RAY_AUTH_MODE=token)"
+            ) from error
         return True
 
     def _round(self, tasks: list[Task], stop: Callable[[], bool]) -> Iterator[Outcome]:

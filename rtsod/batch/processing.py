@@ -42,8 +42,9 @@ _HOPELESS: Final = (UsageError, WeightsError, EngineUnavailable)
 """What no item can help: these end the batch."""
 _OF_THE_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
 """Nor these, where a result is written. A name that is too long, or a picture that a codec refuses, is one item's."""
-WARM_UP_SECONDS: Final = 3.0
-"""Of the frames before a part that are inferred and not written: what is remembered of them then is as in the whole."""
+WARM_UP_SECONDS: Final = 8.0
+"""Of the frames before a part that are inferred and not written. The longest memory is that of the room: it is learnt in
+two seconds, and in five where the subject was (:mod:`rtsod.motion.background_model`)."""
 
 
 def outputs(config: BatchConfig, *paths: Path) -> OutputConfig:
@@ -106,9 +107,19 @@ class ItemProcessor:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _segments(self, item: Item) -> tuple[Segment, ...]:
-        """How a video is divided. One from elsewhere is not: each process would have to fetch it."""
+        """How a video is divided.
+
+        One from elsewhere is not: each process would have to fetch it. Nor where the first subject is to be kept: a part
+        does not know who that was.
+        """
         length = self._config.segment
-        if length is None or item.kind is not Kind.VIDEO or not isinstance(item.source, Path) or is_still(item.source):
+        if (
+            length is None
+            or self._config.run.picture.subject_lock
+            or item.kind is not Kind.VIDEO
+            or not isinstance(item.source, Path)
+            or is_still(item.source)
+        ):
             return ()
         return divide(item.source, length, warm_up=WARM_UP_SECONDS)
 

@@ -33,9 +33,13 @@ examples:
   rtsod batch clips/ --out blurred/ --lite --bg blur --video .mkv
   find . -name "*.png" | rtsod batch - --out results/
   rtsod batch photos/ --out cut-outs/ --plan
-      what there is and what would be done
+      what there is, what would be done, and how long that would take
+  rtsod batch films/ --out blurred/ --bg blur --segment 5m
+      long videos in parts of five minutes, side by side
+  rtsod batch s3://shop/photos --out s3://shop/cut-outs
   rtsod batch photos/ --out cut-outs/ --shard 0/10
       a tenth of it; other machines do 1/10 to 9/10
+  rtsod batch photos/ --out cut-outs/ --on ray 10.0.0.1:6379
   rtsod batch status cut-outs/ --failures
       what is done, and what failed and why
 
@@ -112,7 +116,7 @@ def parser() -> Parser:
         f"{SEGMENT_SECONDS / 60:g}m)",
     )  # fmt: skip
     group.add_argument(
-        "--on", nargs="+", default=[LOCAL], metavar="ray [ADDRESS]",
+        "--on", nargs="+", default=[LOCAL], metavar=("ray", "ADDRESS"),
         help="run on a Ray cluster, HOST:PORT, or that of RAY_ADDRESS, or else one of this machine's cores",
     )  # fmt: skip
     group.add_argument("--workers", type=int, metavar="N", help="processes (default: as cores and memory allow)")
