@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import time
@@ -26,6 +27,8 @@ SETTINGS: Final = "settings.json"
 SHARE_SECONDS: Final = 60.0
 """How often the rows of a batch whose results go elsewhere are sent there."""
 
+_READABLE_LETTERS: Final = 100
+_DIGEST_LETTERS: Final = 12
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*")
 _LOCAL: Final = re.compile(r"(?:file|local)://(?=/)")
 
@@ -139,7 +142,9 @@ class RemoteResults:
         self._address = address
         self._shared_at = time.monotonic()
         try:
-            self.records = cache_folder() / "batch" / re.sub(r"[^A-Za-z0-9]+", "-", in_words(address)).strip("-")
+            readable = re.sub(r"[^A-Za-z0-9]+", "-", in_words(address)).strip("-")
+            digest = hashlib.sha256(address.encode(errors="surrogateescape")).hexdigest()
+            self.records = cache_folder() / "batch" / f"{readable[:_READABLE_LETTERS]}-{digest[:_DIGEST_LETTERS]}"
         except OSError as error:
             raise OutputError(str(error.strerror or error)) from error
 

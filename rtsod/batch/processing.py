@@ -43,8 +43,8 @@ _HOPELESS: Final = (UsageError, WeightsError, EngineUnavailable)
 _OF_THE_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
 """Nor these, where a result is written. A name that is too long, or a picture that a codec refuses, is one item's."""
 WARM_UP_SECONDS: Final = 8.0
-"""Of the frames before a part that are inferred and not written. The longest memory is that of the room: it is learnt in
-two seconds, and in five where the subject was (:mod:`rtsod.motion.background_model`)."""
+"""Of the frames before a part that are inferred and not written. The longest memory is that of the room: it is learnt
+in two seconds, and in five where the subject was (:mod:`rtsod.motion.background_model`)."""
 
 
 def outputs(config: BatchConfig, *paths: Path) -> OutputConfig:
@@ -109,8 +109,8 @@ class ItemProcessor:
     def _segments(self, item: Item) -> tuple[Segment, ...]:
         """How a video is divided.
 
-        One from elsewhere is not: each process would have to fetch it. Nor where the first subject is to be kept: a part
-        does not know who that was.
+        One from elsewhere is not: each process would have to fetch it. Nor where the first subject is to be kept: a
+        part does not know who that was.
         """
         length = self._config.segment
         if (
