@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from rtsod.app.engines import runs_on_processor
 from rtsod.app.watching import OpenPool
 from rtsod.batch.config import BatchConfig
 from rtsod.batch.processing import ItemProcessor, open_pool
@@ -24,6 +25,8 @@ POLL_SECONDS: Final = 0.1
 
 WORKER_BYTES: Final = 1_000_000_000
 """What a process takes with full in float32 and a photograph of 50 megapixels."""
+DEVICE_PROCESSES: Final = 2
+"""Beside a GPU: one decodes or encodes while the other one's network computes. Not measured."""
 
 
 def shares(config: BatchConfig, count: int) -> tuple[int, int]:
@@ -34,8 +37,12 @@ def shares(config: BatchConfig, count: int) -> tuple[int, int]:
         count: of tasks.
     """
     cores, free = thread_count(), free_memory()
+    if config.workers is not None:
+        return config.workers, max(1, cores // config.workers)
     room = cores if free is None else max(1, free // WORKER_BYTES)
-    processes = config.workers or min(cores, room, max(1, count))
+    processes = min(cores, room, max(1, count))
+    if processes > DEVICE_PROCESSES and not runs_on_processor(config.run.engine):
+        processes = DEVICE_PROCESSES
     return processes, max(1, cores // processes)
 
 

@@ -16,7 +16,7 @@ from rtsod.batch.config import VIDEO_SUFFIXES, Limit, Shard
 from rtsod.batch.estimate import Estimate, estimate
 from rtsod.batch.manifest import read_rows
 from rtsod.batch.session import look, run_batch
-from rtsod.batch.workers import Worker
+from rtsod.batch.workers import Worker, shares
 from rtsod.cli import batch as command
 from rtsod.cli import run as run_command
 from rtsod.cli.batch.options import batch_config_from, parser
@@ -203,6 +203,28 @@ def test_masks_need_no_background(photographs: Path, tmp_path: Path) -> None:
 
 def test_the_suffixes_of_videos_are_those_that_can_be_written() -> None:
     assert tuple(RECIPES) == VIDEO_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("cores", "free_gb", "left", "device", "workers", "expected"),
+    [
+        (8, 100, 100, "cpu", None, (8, 1)),
+        (8, 3.5, 100, "cpu", None, (3, 2)),
+        (8, None, 2, "cpu", None, (2, 4)),
+        (8, 0.1, 100, "cpu", None, (1, 8)),
+        (8, 100, 100, "cuda", None, (2, 4)),
+        (8, 100, 100, "cuda", 5, (5, 1)),
+        (1, 100, 100, "cpu", None, (1, 1)),
+    ],
+)
+def test_how_many_processes_there_are(
+    cores: int, free_gb: float | None, left: int, device: str, workers: int | None, expected: tuple[int, int],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("rtsod.batch.workers.thread_count", lambda: cores)
+    monkeypatch.setattr("rtsod.batch.workers.free_memory", lambda: free_gb and int(free_gb * 1e9))
+    run = AppConfig(engine=EngineConfig("lite", device=device))
+    assert shares(batch(tmp_path, tmp_path / "out", run=run, workers=workers), left) == expected
 
 
 def test_two_at_once_are_refused(photographs: Path, tmp_path: Path) -> None:
