@@ -25,6 +25,8 @@ from rtsod.errors import EngineUnavailable, RtsodError, UsageError
 _LOCAL_CLUSTER: Final = "local"
 _HOST_AND_PORT: Final = re.compile(r"(?:ray://)?(.+):(\d{1,5})")
 _REACH_SECONDS: Final = 10.0
+_CORES: Final = 1
+"""Of each actor."""
 _MAX_BLOCKS: Final = 10_000
 """A block's rows come back together: with so many items, one by one."""
 _QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
@@ -131,20 +133,19 @@ class RayCrew:
         context = DataContext.get_current()
         context.enable_progress_bars = context.enable_operator_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        threads = 1
         cluster: Any = ray
         cpus = max(1, int(cluster.cluster_resources().get("CPU", 1)))
-        most = self._config.workers or max(1, cpus // threads)
+        most = self._config.workers or cpus // _CORES
         items = [{"task": pickle.dumps(task)} for task in tasks]
         device = self._config.run.engine.device
         yield from (
             ray.data.from_items(items, override_num_blocks=min(len(items), _MAX_BLOCKS))
             .map_batches(
                 _Actor,
-                fn_constructor_args=(self._config, threads, self._open_it),
+                fn_constructor_args=(self._config, self._open_it),
                 compute=ActorPoolStrategy(min_size=1, max_size=min(most, len(items))),
                 batch_size=1,
-                num_cpus=threads,
+                num_cpus=_CORES,
                 num_gpus=1 if device == "cuda" else 0,
                 memory=WORKER_BYTES,
             )
@@ -155,9 +156,9 @@ class RayCrew:
 class _Actor:
     """One process on a node."""
 
-    def __init__(self, config: BatchConfig, threads: int, open_it: OpenPool) -> None:
+    def __init__(self, config: BatchConfig, open_it: OpenPool) -> None:
         scratch = config.unfinished / uuid.uuid4().hex
-        self._worker = Worker(config, scratch, threads, open_it)
+        self._worker = Worker(config, scratch, _CORES, open_it)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         outcomes: list[tuple[Task, Result | RtsodError]] = []
