@@ -27,7 +27,7 @@ from rtsod.app.edges import (
 from rtsod.app.engines import NetworkAhead, open_engine_pool
 from rtsod.app.planning import plan_run
 from rtsod.app.section import build_pipeline
-from rtsod.app.watching import open_masker
+from rtsod.app.watching import OpenPool, open_masker
 from rtsod.composite.compositor import Compositor
 from rtsod.config import AppConfig, EngineConfig, OutputConfig, PictureConfig, RunConfig, SourceConfig, Sync
 from rtsod.errors import UsageError
@@ -132,6 +132,7 @@ def build_run(
     reporter: Reporter | None = None,
     before_network: Callable[[Sequence[Sink]], None] = lambda sinks: None,
     watched: bool = True,
+    open_fallback: OpenPool | None = None,
     clock: Clock = time.perf_counter,
 ) -> Run:
     """Compose a run: open its edges, open the network, plan the masks, build the pipeline.
@@ -148,6 +149,8 @@ def build_run(
         metrics: counts and times the run; a new one by default.
         reporter: receives lines and progress; silent by default.
         before_network: called with the open sinks before the network is opened.
+        open_fallback: opens the network that takes over from a small one, and stays yours to close, if it is to outlive
+            the run.
         watched: False leaves a small network to itself, for benchmarks, which measure the network they name.
         clock: monotonic time in seconds, the clock that stamps the source's frames.
 
@@ -200,7 +203,7 @@ def build_run(
         def open_section(
             source: Source, picture: PictureConfig, run: RunConfig, opened: ExitStack
         ) -> tuple[Masker, Pipeline]:
-            masker = open_masker(config, engine, plan, source.info, pool, metrics, opened, notify)
+            masker = open_masker(config, engine, plan, source.info, pool, metrics, opened, notify, open_fallback)
             return masker, build_pipeline(plan, run, picture, source, masker, compositor, sinks, metrics, clock=clock)
 
         with ExitStack() as section:

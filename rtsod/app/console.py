@@ -117,17 +117,19 @@ class Reporter:
             yield _FrameBar(progress, what, total, metrics, self.notify)
 
     @contextmanager
-    def items(self, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    def items(self, what: str, total: int) -> Iterator[Callable[[float, str], None]]:
         """A bar of items, with a remark beside it; without a terminal, a line for every twentieth of them."""
         progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[remark]}"))
         said = 0
 
-        def report(done: int, remark: str) -> None:
+        def report(done: float, remark: str) -> None:
             nonlocal said
             progress.update(task, completed=done, remark=remark)
-            if not self._console.is_terminal and 20 * done // max(1, total) > said:
-                said = 20 * done // max(1, total)
-                self.notify(f"{done} of {total} {what}{f'; {remark}' if remark else ''}")
+            twentieths = int(20 * done / max(1, total))
+            if not self._console.is_terminal and twentieths > said:
+                said = twentieths
+                share = "" if float(done).is_integer() else f" ({100 * done / total:.0f} %)"
+                self.notify(f"{int(done)} of {total} {what}{share}{f'; {remark}' if remark else ''}")
 
         with progress:
             task = progress.add_task(what, total=total, remark="")

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from rtsod.app.console import Reporter
-from rtsod.backends import QUICK_TO_OPEN, convert_ahead, open_engine, resolve_engine
+from rtsod.backends import QUICK_TO_OPEN, convert_ahead, nvidia_driver, open_engine, resolve_engine
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.config import EngineConfig
 from rtsod.frames import EngineInfo
@@ -169,6 +169,27 @@ def open_beside(
 def half_of_the_threads() -> int:
     """Of :func:`thread_count`, rounded down, at least 1."""
     return max(1, thread_count() // 2)
+
+
+def runs_on_processor(config: EngineConfig) -> bool:
+    """Whether the network will compute on the processor, as far as that is known before it is opened.
+
+    Raises:
+        EngineUnavailable: no engine is installed.
+    """
+    if config.device != "auto":
+        return config.device == "cpu"
+    match resolve_engine(config).engine:
+        case "openvino":
+            return True
+        case "torch":
+            return not nvidia_driver().available
+        case "onnxruntime":
+            from rtsod.backends.onnxruntime.providers import accelerators  # late: it imports ONNX Runtime
+
+            return not accelerators()
+        case _:
+            return False
 
 
 def _downloading(weights: Weights) -> str:

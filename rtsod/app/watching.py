@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from rtsod.app.console import SilentReporter
 from rtsod.app.engines import open_beside, open_engine_pool, pin_engine_config
@@ -32,6 +32,8 @@ from rtsod.progress import Notify
 
 _log = logging.getLogger(__name__)
 
+OpenPool: TypeAlias = Callable[[EngineConfig], EnginePool]
+"""Opens a network, or hands out one that is open already."""
 FALLBACK: Final = "lite"
 """The network that takes over: it knows everything that is salient, and runs on every machine that can run a call. It
 is the teacher, too: full notices no more of what small networks get wrong, contradicts them in single frames of what
@@ -52,6 +54,7 @@ def open_masker(
     metrics: Metrics,
     opened: ExitStack,
     notify: Notify | None,
+    open_fallback: OpenPool | None = None,
 ) -> Masker:
     """Build the masker of a run, watched where its network is a small one.
 
@@ -65,6 +68,7 @@ def open_masker(
         opened: closes what is opened here.
         notify: receives a line when another network takes over, and when nobody can watch; None leaves a small network
             to itself.
+        open_fallback: opens the network that takes over, which its owner closes; None opens and closes one.
     """
     refresher = build_refresher(info, pool, metrics)
     opened.callback(refresher.close)
@@ -72,7 +76,7 @@ def open_masker(
     if notify is None or not is_watched(engine):
         return student.build()
     lite = EngineConfig(FALLBACK, engine.engine, engine.precision, engine.device)
-    fallback = _Fallback(lite, config, info, metrics)
+    fallback = _Fallback(lite, config, info, metrics, open_fallback)
     opened.callback(fallback.close)
     teacher = _open_teacher(lite, info, fallback, metrics, opened)
 
@@ -148,28 +152,41 @@ class _Taker:
     pool: EnginePool
     plan: MaskPlan
     refresher: Refresher
+    owns_pool: bool = True
 
     def close(self) -> None:
         self.refresher.close()
-        self.pool.close()
+        if self.owns_pool:
+            self.pool.close()
 
 
-def _taker(pool: EnginePool, info: SourceInfo, metrics: Metrics, make_plan: Callable[[], MaskPlan]) -> _Taker:
-    """Make a network ready to take over; its pool is closed where that fails."""
+def _taker(
+    pool: EnginePool,
+    info: SourceInfo,
+    metrics: Metrics,
+    make_plan: Callable[[], MaskPlan],
+    *,
+    owns_pool: bool = True,
+) -> _Taker:
+    """Make a network ready to take over; its pool is closed where that fails, if it is owned."""
     try:
         plan = make_plan()
         pool.wait_until_ready(plan.rung.size)  # or the frame that asks first would wait for it
-        return _Taker(pool, plan, build_refresher(info, pool, metrics))
+        return _Taker(pool, plan, build_refresher(info, pool, metrics), owns_pool)
     except BaseException:
-        pool.close()
+        if owns_pool:
+            pool.close()
         raise
 
 
 class _Fallback:
     """Lite, opened when it is first asked for."""
 
-    def __init__(self, lite: EngineConfig, config: AppConfig, info: SourceInfo, metrics: Metrics) -> None:
+    def __init__(
+        self, lite: EngineConfig, config: AppConfig, info: SourceInfo, metrics: Metrics, open_pool: OpenPool | None
+    ) -> None:
         self._lite, self._config, self._info, self._metrics = lite, config, info, metrics
+        self._open_pool = open_pool
         self._opening = Opening(self._open, _Taker.close, in_place=not info.live, name="fallback-opener")
         self.close: Final = self._opening.close
 
@@ -187,11 +204,15 @@ class _Fallback:
         return taker.pool.open(taker.pool.size)
 
     def _open(self) -> _Taker:
-        pool = open_engine_pool(self._lite, SilentReporter(), self._metrics.event)
+        if self._open_pool is not None:
+            pool = self._open_pool(self._lite)
+        else:
+            pool = open_engine_pool(self._lite, SilentReporter(), self._metrics.event)
         quality = replace(self._config.quality, target_fps=None)  # as well as it can be done then
         return _taker(
             pool, self._info, self._metrics,
             lambda: plan_run(quality, self._config.run, self._info, pool, _log.info),
+            owns_pool=self._open_pool is None,
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from rtsod.batch.places import Place, Results, results_at
 from rtsod.config import AppConfig
 from rtsod.errors import UsageError
 
@@ -15,8 +16,10 @@ VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".webm", ".mov")
 """What the result of a video may be: the keys of :data:`rtsod.sinks.encoders.RECIPES`. A test compares the two."""
 ATTEMPTS: Final = 2
 """How often an item is tried: the second time alone, in a fresh process."""
-RECORDS: Final = ".rtsod"
-"""The folder in the output folder that holds settings, rows and unfinished files."""
+SEGMENT_SECONDS: Final = 600.0
+"""Videos of one and a half times this, and longer ones, are divided into parts of about this."""
+LOCAL: Final = "local"
+RAY: Final = "ray"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ class BatchConfig:
     """
 
     inputs: tuple[str, ...]
-    """Folders, files, or ``-`` for a list of files on standard input."""
-    out: Path
-    """Folder of the results."""
+    """Folders, files, their addresses, or ``-`` for a list of files on standard input."""
+    out: Place
+    """Folder of the results, or its address."""
     run: AppConfig = field(default_factory=AppConfig)
     """Network, speed and picture, as of a run; its source and outputs are not used."""
     masks: bool = False
@@ -71,6 +74,10 @@ class BatchConfig:
     exclude: tuple[str, ...] = ()
     """Patterns of names to leave out, and of folders."""
     shard: Shard = Shard()
+    segment: float | None = SEGMENT_SECONDS
+    """Seconds of the parts that long videos are divided into; None divides none."""
+    on: str = LOCAL
+    """What runs the processes: ``local``, ``ray``, or ``ray:ADDRESS``."""
     workers: int | None = None
     """Processes; None is as many as there are cores and memory for."""
     retry_failed: bool = False
@@ -91,6 +98,8 @@ class BatchConfig:
             raise UsageError("--bg none: the results would be the inputs: choose another, or --masks")
         if self.video_suffix is not None and self.video_suffix not in VIDEO_SUFFIXES:
             raise UsageError(f"--video {self.video_suffix}: choose from {', '.join(VIDEO_SUFFIXES)}")
+        if self.segment is not None and not self.segment >= 1:
+            raise UsageError(f"--segment {self.segment:g}: must be at least 1 s, or none")
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"--workers {self.workers}: must be at least 1")
         if self.retry_failed and self.force:
@@ -103,9 +112,14 @@ class BatchConfig:
         return self.video_suffix or (".webm" if transparent else ".mp4")
 
     @property
+    def results(self) -> Results:
+        """Where results go."""
+        return results_at(self.out)
+
+    @property
     def records(self) -> Path:
-        """The folder of settings, rows and unfinished files."""
-        return self.out / RECORDS
+        """The folder here of settings, rows, parts and unfinished files."""
+        return self.results.records
 
     @property
     def unfinished(self) -> Path:

@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from rtsod.batch.config import PICTURE_SUFFIX, BatchConfig, Shard
+from rtsod.batch.places import Place, place_named
+from rtsod.batch.places import in_words as place_in_words
+from rtsod.batch.remote import Remote
 from rtsod.errors import SourceError, UsageError
 from rtsod.imaging.stills.still_format import has_still_suffix, still_format
 from rtsod.system.names import natural_order, path_named
@@ -36,7 +39,8 @@ class Item:
 
     name: str
     """Relative to its input, with slashes: what its result is called, and what its row says."""
-    path: Path
+    source: Place
+    """Its file."""
     kind: Kind
     bytes: int
     """Size of the file."""
@@ -77,14 +81,20 @@ def find_items(config: BatchConfig, listed: Iterable[str] = ()) -> Found:
     if config.inputs == ("-",):
         for line in listed:
             if text := line.rstrip("\r\n"):
-                _add(found, config, Path(text), _name_in_list(text), named=True)
+                place = place_named(text, Path)
+                if isinstance(place, Path):
+                    _add(found, config, place, _name_in_list(text), named=True)
+                else:
+                    _add_remote(found, config, place, _name_in_list(place.partition("://")[2]), named=True)
     else:
         for text in config.inputs:
-            path = path_named(text)
-            if path.is_dir():
-                _search(found, config, path)
+            place = place_named(text, path_named)
+            if isinstance(place, str):
+                _search_remote(found, config, place)
+            elif place.is_dir():
+                _search(found, config, place)
             else:
-                _add(found, config, path, path.name, named=True)
+                _add(found, config, place, place.name, named=True)
     found.items.sort(key=lambda item: natural_order(item.name))
     _check_distinct(found.items, config.suffix)
     return found
@@ -108,7 +118,7 @@ def _name_in_list(text: str) -> str:
 
 
 def _search(found: Found, config: BatchConfig, root: Path) -> None:
-    own = config.out.resolve()
+    own = config.out.resolve() if isinstance(config.out, Path) else None
 
     def failed(error: OSError) -> None:
         raise SourceError(f"cannot read the folder {error.filename}: {error.strerror or error}") from error
@@ -126,8 +136,42 @@ def _search(found: Found, config: BatchConfig, root: Path) -> None:
                 _add(found, config, place / name, (inside / name).as_posix(), named=False)
 
 
+def _search_remote(found: Found, config: BatchConfig, address: str) -> None:
+    remote = Remote(address)
+    if remote.is_file():
+        _add_remote(found, config, address, PurePosixPath(address).name, named=True)
+        return
+    own = f"{config.out}/" if isinstance(config.out, str) else None
+    sizes = remote.sizes()
+    if not sizes:
+        raise SourceError(f"{place_in_words(address)}: no such file or folder, or it is empty")
+    for name, size in sizes.items():
+        hidden = any(part.startswith(".") for part in name.split("/"))
+        inside = [name.rsplit("/", depth)[0] for depth in range(1, name.count("/") + 1)]
+        left_out = any(_matches(folder, config.exclude) for folder in inside)
+        if not (hidden or left_out or (own is not None and f"{address}/{name}".startswith(own))):
+            _add_remote(found, config, f"{address}/{name}", name, named=False, size=size)
+
+
+def _add_remote(
+    found: Found, config: BatchConfig, address: str, name: str, *, named: bool, size: int | None = None
+) -> None:
+    if not _is_taken(name, config):
+        return
+    suffix = PurePosixPath(name).suffix.lower()
+    kind = Kind.PHOTOGRAPH if has_still_suffix(Path(name)) else Kind.VIDEO
+    if kind is Kind.VIDEO and suffix not in _VIDEO_SUFFIXES and not named:
+        found.passed_over += 1
+        return
+    found.items.append(Item(name, address, kind, Remote(address).size() if size is None else size))
+
+
+def _is_taken(name: str, config: BatchConfig) -> bool:
+    return not _matches(name, config.exclude) and (not config.include or _matches(name, config.include))
+
+
 def _add(found: Found, config: BatchConfig, path: Path, name: str, *, named: bool) -> None:
-    if _matches(name, config.exclude) or (config.include and not _matches(name, config.include)):
+    if not _is_taken(name, config):
         return
     try:
         if not path.is_file():
@@ -169,9 +213,9 @@ def _check_distinct(items: list[Item], suffix: str) -> None:
     for item in items:
         result = item.result(suffix)
         if (other := taken.setdefault(result.casefold(), item)) is not item:
+            both = f"{place_in_words(other.source)} and {place_in_words(item.source)}"
             raise UsageError(
-                f"{other.path} and {item.path}: would both be written to {result}: give one of them, or each an "
-                "output folder of its own"
+                f"{both}: would both be written to {result}: give one of them, or each an output folder of its own"
             )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from rtsod.batch.config import Shard
+from rtsod.batch.places import ROWS
 from rtsod.system.files import output_error
-
-_PATTERN: Final = "shard-*.jsonl"
 
 State = Literal["done", "failed"]
 
@@ -33,6 +32,8 @@ class Row:
     frames: int = 0
     megapixels: float = 0.0
     """Of all frames together."""
+    shown: float = 0.0
+    """Of a video: how long it is shown, in seconds."""
     seconds: float = 0.0
     """What it took."""
     reading: float = 0.0
@@ -46,6 +47,18 @@ class Row:
     message: str = ""
     """Why it failed."""
     attempts: int = 1
+    part: bool = False
+    """Whether this is a part of a long video, which lies among the records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What became of the items of an output folder so far."""
+
+    items: dict[str, Row]
+    """The newest row of each item, by its name."""
+    parts: dict[str, Row]
+    """The newest row of each part of a video that is not finished, by the name of its file."""
 
 
 class Manifest:
@@ -90,32 +103,33 @@ def manifest_path(records: Path, shard: Shard) -> Path:
     return records / f"shard-{shard.label}.jsonl"
 
 
-def read_rows(records: Path) -> dict[str, Row]:
-    """The newest row of each item, of all shards. What is no row is passed over: a process may have died in a line.
+def read_rows(records: Path) -> Rows:
+    """The rows of all shards. What is no row is passed over: a process may have died in a line.
 
     Raises:
         OutputError: a file cannot be read.
     """
-    rows: dict[str, Row] = {}
-    for path in sorted(records.glob(_PATTERN)):
+    rows = Rows({}, {})
+    for path in sorted(records.glob(ROWS)):
         try:
             lines = path.read_bytes().splitlines()
         except OSError as error:
             raise output_error(path, error) from error
         for row in _parsed(lines):
-            if row.name not in rows or row.at >= rows[row.name].at:
-                rows[row.name] = row
+            kept, name = (rows.parts, row.result) if row.part else (rows.items, row.name)
+            if name not in kept or row.at >= kept[name].at:
+                kept[name] = row
     return rows
 
 
-def is_done(row: Row | None, out: Path) -> bool:
-    """Whether an item needs nothing more: its row says so, and its result is there with the size that the row says."""
-    if row is None or row.state != "done":
-        return False
-    try:
-        return os.stat(out / row.result).st_size == row.bytes
-    except OSError:
-        return False
+def is_done(row: Row | None, size_of: Callable[[str], int | None]) -> bool:
+    """Whether an item needs nothing more: its row says so, and its result is there with the size that the row says.
+
+    Args:
+        row: the item's newest, if there is one.
+        size_of: tells the size of a result by its name; None if there is none.
+    """
+    return row is not None and row.state == "done" and size_of(row.result) == row.bytes
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterable[Row]:

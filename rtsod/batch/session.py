@@ -1,30 +1,28 @@
-"""A batch from its inputs to its last row: what is done already, what is made now, what failed twice."""
+"""A batch from its inputs to its last row: what is done already, and what is made now."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from rtsod.app.edges import check_names
-from rtsod.batch.config import ATTEMPTS, BatchConfig
+from rtsod.app.watching import OpenPool
+from rtsod.batch.config import LOCAL, BatchConfig
 from rtsod.batch.items import Found, Item, find_items, of_shard
+from rtsod.batch.making import Making, Progress
 from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
-from rtsod.batch.processing import OpenPool, open_pool, outputs
+from rtsod.batch.places import SETTINGS, in_words
+from rtsod.batch.processing import open_pool, outputs
 from rtsod.batch.settings import keep_settings
-from rtsod.batch.workers import Outcome, Workers
+from rtsod.batch.workers import Crew, LocalCrew
 from rtsod.errors import OutputError, UsageError
 from rtsod.system.file_lock import locked
 from rtsod.system.files import output_error
-from rtsod.system.machine import thread_count
-from rtsod.system.memory import free_memory
-
-WORKER_BYTES: Final = 1_000_000_000
-"""What a process takes with full in float32 and a photograph of 50 megapixels."""
 
 
 class BatchReporter(Protocol):
@@ -34,7 +32,7 @@ class BatchReporter(Protocol):
         """Print one line."""
         ...
 
-    def items(self, what: str, total: int) -> AbstractContextManager[Callable[[int, str], None]]:
+    def items(self, what: str, total: int) -> AbstractContextManager[Callable[[float, str], None]]:
         """A bar of items: how many are done, and a remark."""
         ...
 
@@ -58,19 +56,19 @@ class Todo:
         return len(self.items) - len(self.left) - len(self.failed_before)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What came of it."""
 
     todo: Todo
-    made: int = 0
-    failed: list[Row] = field(default_factory=list)
+    made: int
+    failed: list[Row]
     """In this run and before."""
-    stopped: bool = False
+    stopped: bool
     """It was told to end early."""
-    too_many: bool = False
+    too_many: bool
     """It ended early because too much failed."""
-    seconds: float = 0.0
+    seconds: float
 
 
 def look(config: BatchConfig, listed: Iterable[str] = ()) -> Todo:
@@ -90,8 +88,10 @@ def look(config: BatchConfig, listed: Iterable[str] = ()) -> Todo:
     items = of_shard(found.items, config.shard)
     if config.force:
         return Todo(found, items, items)
-    rows = read_rows(config.records)
-    left = [item for item in items if not is_done(rows.get(item.name), config.out)]
+    results = config.results
+    results.receive(manifest_path(config.records, config.shard).name)
+    rows, size_of = read_rows(config.records).items, results.size_of()
+    left = [item for item in items if not is_done(rows.get(item.name), size_of)]
     failed = {
         item.name: rows[item.name] for item in left
         if not config.retry_failed and item.name in rows and rows[item.name].state == "failed"
@@ -99,17 +99,17 @@ def look(config: BatchConfig, listed: Iterable[str] = ()) -> Todo:
     return Todo(found, items, [item for item in left if item.name not in failed], list(failed.values()))
 
 
-def shares(config: BatchConfig, left: int) -> tuple[int, int]:
-    """How many processes work side by side, and how many cores' time each of them uses.
+def crew_for(config: BatchConfig, todo: Todo, open_it: OpenPool = open_pool) -> Crew:
+    """Who is to make what is left. Nothing is started yet.
 
-    Args:
-        config: of the batch.
-        left: items to be made.
+    Raises:
+        UsageError: what ``config.on`` names is not installed.
     """
-    cores, free = thread_count(), free_memory()
-    room = cores if free is None else max(1, free // WORKER_BYTES)
-    count = config.workers or min(cores, room, max(1, left))
-    return count, max(1, cores // count)
+    if config.on == LOCAL:
+        return LocalCrew(config, len(todo.left), open_it)
+    from rtsod.batch.on_ray import RayCrew  # late: it is an extra
+
+    return RayCrew(config, open_it)
 
 
 def run_batch(
@@ -142,95 +142,57 @@ def run_batch(
             f"{', '.join(config.inputs)}: no photographs and no videos there"
             + (f", but {todo.found.passed_over} other files" if todo.found.passed_over else "")
         )
-    summary = Summary(todo, failed=list(todo.failed_before))
+    progress = Progress(failed=list(todo.failed_before))
+
+    def too_many() -> bool:
+        limit = config.max_failures
+        return limit is not None and limit.exceeded(len(progress.failed), len(todo.items))
+
     with ExitStack() as opened:
         _make_folders(config)
         opened.enter_context(_only_one(config))
         keep_settings(config)
         shutil.rmtree(config.unfinished, ignore_errors=True)  # of a process that was killed
         opened.callback(shutil.rmtree, config.unfinished, ignore_errors=True)
-        manifest = Manifest(manifest_path(config.records, config.shard))
-        opened.callback(manifest.close)
         if todo.left:
-            count, threads = shares(config, len(todo.left))
-            reporter.notify(f"{len(todo.left)} to make, in {processes_in_words(count, threads)}")
-            workers = Workers(config, count, threads, open_it)
-            bar = opened.enter_context(reporter.items("items", len(todo.items)))
-            _Making(config, summary, manifest, workers, bar, stop).run()
-    summary.seconds = time.perf_counter() - began
-    return summary
+            _make(config, todo, progress, reporter, lambda: stop() or too_many(), open_it, opened)
+    seconds = time.perf_counter() - began
+    return Summary(todo, progress.made, progress.failed, stop(), too_many(), seconds)
 
 
-class _Making:
-    """The items of one run, and their rows."""
+def _make(
+    config: BatchConfig,
+    todo: Todo,
+    progress: Progress,
+    reporter: BatchReporter,
+    ends: Callable[[], bool],
+    open_it: OpenPool,
+    opened: ExitStack,
+) -> None:
+    results, path = config.results, manifest_path(config.records, config.shard)
+    before, manifest = read_rows(config.records), Manifest(path)
+    opened.callback(manifest.close)
+    results.share(SETTINGS, at_once=True)
+    opened.callback(results.share, path.name, at_once=True)
+    crew = crew_for(config, todo, open_it)
+    making = Making(config, todo.left, before, progress, manifest, lambda: results.share(path.name))
+    reporter.notify(f"{len(todo.left)} to make, in {crew.in_words()}")
+    bar = opened.enter_context(reporter.items("items", len(todo.items)))
 
-    def __init__(
-        self,
-        config: BatchConfig,
-        summary: Summary,
-        manifest: Manifest,
-        workers: Workers,
-        bar: Callable[[int, str], None],
-        stop: Callable[[], bool],
-    ) -> None:
-        self._config, self._summary, self._manifest = config, summary, manifest
-        self._workers, self._bar, self._stop = workers, bar, stop
-        self._again: list[Item] = []
-        self._busy = dict.fromkeys(("reading", "inference", "writing"), 0.0)
-        self._megapixels = 0.0
-        self._began = time.perf_counter()
+    def report() -> None:
+        over = todo.done_before + progress.made + len(progress.failed)
+        bar(over + making.parts_done, progress.remark())
 
-    def run(self) -> None:
-        """Make all items, and once more, each in a fresh process, those that failed."""
-        self._report()
-        for attempt in range(1, ATTEMPTS + 1):
-            items, self._again = (self._summary.todo.left if attempt == 1 else self._again), []
-            with closing(self._workers.outcomes(items, self._ends, fresh=attempt > 1)) as outcomes:
-                for outcome in outcomes:
-                    self._take(outcome, attempt)
-        self._summary.stopped = self._stop()
-
-    def _ends(self) -> bool:
-        limit, summary = self._config.max_failures, self._summary
-        summary.too_many = limit is not None and limit.exceeded(len(summary.failed), len(summary.todo.items))
-        return summary.too_many or self._stop()
-
-    def _take(self, outcome: Outcome, attempt: int) -> None:
-        item, found = outcome
-        row = Row(item.name, "failed", time.time(), stage="process", message=found) if isinstance(found, str) else found
-        if row.state == "failed" and attempt < ATTEMPTS:
-            self._again.append(item)
-            return
-        row = replace(row, attempts=attempt)
-        self._manifest.append(row)
-        if row.state == "failed":
-            self._summary.failed.append(row)
-        else:
-            self._summary.made += 1
-            self._megapixels += row.megapixels
-            for name in self._busy:
-                self._busy[name] += getattr(row, name)
-        self._report()
-
-    def _report(self) -> None:
-        summary = self._summary
-        self._bar(summary.todo.done_before + summary.made + len(summary.failed), self._remark())
-
-    def _remark(self) -> str:
-        parts = [f"{len(self._summary.failed)} failed"] if self._summary.failed else []
-        if self._megapixels:
-            parts.append(f"{self._megapixels / (time.perf_counter() - self._began):.1f} megapixels a second")
-        if busy := sum(self._busy.values()):
-            parts.append(", ".join(f"{name} {100 * of / busy:.0f} %" for name, of in self._busy.items()))
-        return "; ".join(parts)
+    report()
+    making.run(crew, ends, report)
 
 
 def _make_folders(config: BatchConfig) -> None:
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
-        config.records.mkdir(exist_ok=True)
-    except OSError as error:
-        raise output_error(config.out, error) from error
+    for folder in (*([config.out] if isinstance(config.out, Path) else []), config.records):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(folder, error) from error
 
 
 def _only_one(config: BatchConfig) -> AbstractContextManager[object]:
@@ -239,12 +201,6 @@ def _only_one(config: BatchConfig) -> AbstractContextManager[object]:
         return locked(lock, 0, lambda: None)
     except TimeoutError as error:
         part = "" if config.shard.of == 1 else f" at --shard {config.shard.number}/{config.shard.of}"
-        raise UsageError(f"--out {config.out}: another rtsod batch works{part} there: wait for it") from error
+        raise UsageError(f"--out {in_words(config.out)}: another rtsod batch works{part} there: wait for it") from error
     except OSError as error:
         raise OutputError(f"{lock}: cannot be locked: {error.strerror or error}") from error
-
-
-def processes_in_words(count: int, threads: int) -> str:
-    """``"2 processes of 1 thread each"``."""
-    each = f"{threads} thread{'s' if threads > 1 else ''}"
-    return f"one process of {each}" if count == 1 else f"{count} processes of {each} each"

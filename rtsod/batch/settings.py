@@ -6,16 +6,14 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from rtsod.batch.config import BatchConfig
+from rtsod.batch.places import SETTINGS, in_words
 from rtsod.config import names_picture
 from rtsod.errors import OutputError, UsageError
 from rtsod.model.weights import resolve, sha256_of, with_size
 from rtsod.system.files import UnfinishedFile, json_from_text, output_error, read_text, write_json
 from rtsod.system.names import path_named
-
-_NAME: Final = "settings.json"
 
 
 def settings_of(config: BatchConfig) -> dict[str, str]:
@@ -47,6 +45,7 @@ def settings_of(config: BatchConfig) -> dict[str, str]:
         "subject-lock": str(picture.subject_lock),
         "masks": str(config.masks),
         "video": config.suffix,
+        "segment": "none" if config.segment is None else f"{config.segment:g}",
     }
 
 
@@ -60,7 +59,7 @@ def keep_settings(config: BatchConfig) -> None:
         OutputError: they cannot be read or written.
         RtsodError: see :func:`settings_of`.
     """
-    path, wanted = config.records / _NAME, settings_of(config)
+    path, wanted = config.records / SETTINGS, settings_of(config)
     if config.force:
         write_json(path, wanted)
         return
@@ -74,7 +73,7 @@ def check_settings(config: BatchConfig) -> None:
     Raises:
         RtsodError: see there.
     """
-    path = config.records / _NAME
+    path = config.records / SETTINGS
     if path.exists() and not config.force:
         _compare(config, path, settings_of(config))
 
@@ -88,9 +87,10 @@ def _compare(config: BatchConfig, path: Path, wanted: dict[str, str]) -> None:
     if differing := [name for name in wanted if known.get(name) != wanted[name]]:
         name = differing[0]
         more = "" if len(differing) == 1 else f" (and {', '.join(differing[1:])})"
+        before = f"{in_words(config.out)} was made with {known.get(name, 'nothing')}"
         raise UsageError(
-            f"--{name}: {config.out} was made with {known.get(name, 'nothing')}, not with {wanted[name]}{more}: choose "
-            "another --out, or add --force to make everything again"
+            f"--{name}: {before}, not with {wanted[name]}{more}: choose another --out, or add --force to make "
+            "everything again"
         )
 
 

@@ -189,6 +189,11 @@ def states_size(container: InputContainer) -> bool:
     return (container.size or 0) > 0  # unknown: an error's number up to PyAV 18, and None from PyAV 19 on
 
 
+def stated_seconds(container: InputContainer) -> float | None:
+    """How long an open file says that it is, in seconds; None if it does not say."""
+    return container.duration / av.time_base if container.duration else None
+
+
 def is_web(url: str) -> bool:
     """Whether an address is ``http`` or ``https``."""
     return url.lower().startswith(("http://", "https://"))

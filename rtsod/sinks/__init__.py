@@ -19,6 +19,7 @@ from rtsod.interfaces import Sink
 from rtsod.metrics import Event
 from rtsod.sinks.encoders import recipe_for
 from rtsod.sinks.null import NullSink
+from rtsod.sinks.parts import PartSink
 from rtsod.sinks.png_folder import PngFolderSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
 from rtsod.sinks.queued import QueuedSink
@@ -164,14 +165,16 @@ def _open_file(
         return PngFolderSink(path, what=what)
     if source_alpha and recipe_for(path, transparent=False).transparent_pixels is not None:
         transparent = True
-    return VideoFileSink(
+    sink = VideoFileSink(
         path,
         fps=info.fps,
         carry_from=info.media,
+        carry_sound=info.shown_from is None,
         transparent=transparent,
         what=what,
         of_live_input=info.live,
     )
+    return sink if info.shown_from is None else PartSink(sink, info.shown_from)
 
 
 def _is_folder(path: Path) -> bool:

@@ -49,6 +49,7 @@ class VideoFileSink:
         carry_from: the source, whose sound, subtitles and descriptions are carried over, see
             :mod:`rtsod.sinks.carried`: up to its end if the last picture written is the source's last one, else up to
             the end of that picture. ``alpha`` takes over nothing but the time of the first picture.
+        carry_sound: False takes over nothing but that time, as for ``alpha``.
         transparent: keep the pictures' alpha. Even if not, it is kept where the file can keep it and the first picture
             has one. Elsewhere black is behind what is transparent, and a warning says so once.
         what: ``picture``, or ``alpha`` for the alpha alone, as a grey picture.
@@ -66,6 +67,7 @@ class VideoFileSink:
         *,
         fps: Fraction | None,
         carry_from: Media | None = None,
+        carry_sound: bool = True,
         transparent: bool = False,
         what: Literal["picture", "alpha"] = "picture",
         of_live_input: bool = False,
@@ -80,7 +82,7 @@ class VideoFileSink:
             self._options = self._recipe.live_options or self._options
             self._opaque_pixels = self._recipe.live_pixels or self._opaque_pixels
         self._fps = fps
-        self._source = carry_from
+        self._source, self._carries_sound = carry_from, carry_sound and what == "picture"
         self._lead = Fraction(0)
         self._input = colours.EncoderInput()
         self._container: OutputContainer | None = None
@@ -163,7 +165,7 @@ class VideoFileSink:
             context.gop_size = max(1, round(KEY_FRAME_SECONDS * rate))
             colours.tag(context)
             self._video = video
-            if self._source is not None and self._what == "picture":
+            if self._source is not None and self._carries_sound:
                 self._carried = open_carried(self._source, container, recipe)
             if self._source is not None:
                 self._lead = self._carried.lead if self._carried is not None else lead_of(self._source)

@@ -35,6 +35,10 @@ class Timeline:
         """How long the last frame is shown, in seconds: as stated, unless that is missing or absurd."""
         return duration if duration and 0 < duration <= LONGEST_PAUSE else self._frame_seconds
 
+    def since_first(self, pts: int) -> Fraction:
+        """Seconds from the first frame to this time stamp, where a file's clock is never set."""
+        return pts * self._tick - (self._origin or 0)
+
     def seconds(self, pts: int | None) -> Fraction:
         """The time of the next frame.
 

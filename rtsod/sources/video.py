@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from rtsod.imaging.media import FAILURES, Failure, Media, cause, is_web, open_me
 from rtsod.imaging.network import is_endless, open_address
 from rtsod.interfaces import Clock
 from rtsod.sources.completeness import Completeness, is_cut_off
+from rtsod.sources.segments import Segment
 from rtsod.sources.timeline import DisplayOrder, Timeline
 from rtsod.system.worker_thread import WorkerStopped, WorkerThread
 
@@ -41,12 +42,15 @@ _MAX_FPS: Final = 1000
 """A higher frame rate than this is a mistake in the file's header."""
 
 
-def video_from_file(path: Path, *, fps: int | None = None, clock: Clock = time.perf_counter) -> VideoSource:
+def video_from_file(
+    path: Path, *, fps: int | None = None, segment: Segment | None = None, clock: Clock = time.perf_counter
+) -> VideoSource:
     """Open a video file. It delivers every frame, in presentation order.
 
     Args:
         path: the file.
         fps: frames per second where the file states no rate and no times; None: 25.
+        segment: deliver this part of it alone, with the times and numbers that its frames have in the whole file.
         clock: stamps ``Frame.captured_at``.
 
     Raises:
@@ -54,7 +58,7 @@ def video_from_file(path: Path, *, fps: int | None = None, clock: Clock = time.p
     """
     with ExitStack() as owned:
         container = owned.enter_context(open_media(path, fps=fps))
-        source = VideoSource(container, owned, name=path.name, live=False, media=path, clock=clock)
+        source = VideoSource(container, owned, name=path.name, live=False, media=path, segment=segment, clock=clock)
         owned.pop_all()  # the source closes it from here on
     return source
 
@@ -98,7 +102,15 @@ class VideoSource:
     """
 
     def __init__(
-        self, container: InputContainer, owned: ExitStack, *, name: str, live: bool, media: Media, clock: Clock
+        self,
+        container: InputContainer,
+        owned: ExitStack,
+        *,
+        name: str,
+        live: bool,
+        media: Media,
+        segment: Segment | None = None,
+        clock: Clock,
     ) -> None:
         self._name = name
         self._media = media
@@ -109,6 +121,7 @@ class VideoSource:
         self._converter = Converter(container, self._stream)
         self._index = 0
         self._skipped = 0
+        self._segment: Segment | None = None
         # A picture in a format that only FFmpeg knows: its result is named like it, as that of a photograph is.
         alone = container.format.name in _PICTURES or container.format.name.endswith("_pipe")
         self._picture_name = media.stem if alone and isinstance(media, Path) else None
@@ -129,6 +142,8 @@ class VideoSource:
             raise SourceError(f"{name}: no frame can be decoded: the file is damaged or its format is not supported")
         self._info = self._describe(self._ahead, fps=fps)
         self._shown = 0
+        if segment is not None:
+            self._go_to(segment)
         if live:  # stale by the time of the first read
             self._ahead, self._index = None, 0
         self._release = owned.pop_all().close
@@ -160,6 +175,22 @@ class VideoSource:
         self._worker.stop(self._release)
         self._worker.join(RELEASE_SECONDS)
 
+    def _go_to(self, segment: Segment) -> None:
+        """Deliver a segment, now that the file's first frame has told its size and its time."""
+        self._segment = segment
+        if segment.first_index:
+            self._index, self._skipped = segment.first_index, 0
+            try:
+                self._container.seek(segment.seek, stream=self._stream)
+            except FAILURES as error:
+                raise SourceError(f"{self._name}: cannot be read from its middle: {cause(error)}") from error
+            self._converter = Converter(self._container, self._stream)  # decoders and what they hold begin anew
+            self._decoded = self._decode()
+            self._ahead = next(self._decoded, None)
+        if self._ahead is None or segment.is_beyond(self._ahead.frame.pts):
+            raise SourceError(f"{self._name}: no frame of a part of it can be decoded")
+        self._info = replace(self._info, shown_from=self._timeline.since_first(segment.begin))
+
     def _describe(self, first: _Decoded, *, fps: Fraction | None) -> SourceInfo:
         return SourceInfo(
             name=self._name,
@@ -179,14 +210,15 @@ class VideoSource:
             now = next(self._decoded, None)
             return None if now is None else self._frame(now)
         now = self._ahead
-        if now is None:
+        if now is None or (self._segment is not None and self._segment.is_beyond(now.frame.pts)):
             return None
         self._shown += 1
         self._ahead = next(self._decoded, None)
         if self._ahead is not None:
             return self._frame(now, pts=now.time, duration=self._ahead.time - now.time)
         frame = now.frame
-        missing = self._count_missing(interlaced=frame.interlaced_frame)
+        # A file that lacks some is not divided.
+        missing = 0 if self._segment is not None else self._count_missing(interlaced=frame.interlaced_frame)
         own = frame.duration * self._tick if frame.duration else None
         last = own if missing else self._whole.last_duration(frame.pts, own)
         return self._frame(now, pts=now.time, duration=self._timeline.believed(last), is_last=True)
@@ -219,20 +251,23 @@ class VideoSource:
         return missing
 
     def _decode(self) -> Iterator[_Decoded]:
-        begun = False
+        begun, begin_index, segment = False, self._index, self._segment
         order = DisplayOrder(self._container, self._stream)
         for packet in self._packets():
             begun = begun or packet.is_keyframe
             order.push(packet)
             try:
                 for frame in self._converter.decode(packet):
+                    if segment is not None and not segment.is_shown_or_warms(frame.pts):
+                        continue
                     picture = self._converter.picture(frame)
                     time = Fraction(0) if self._live else self._timeline.seconds(order.pop(frame))
                     index, self._index = self._index, self._index + 1
                     yield _Decoded(picture, frame, index, time)
             except FAILURES as error:
                 order.forget(packet)
-                if begun:  # what comes before the first key frame was never meant to be shown
+                warm = segment is None or self._index > begin_index
+                if begun and warm:  # what comes before the first key frame was never meant to be shown
                     self._skip(error)
 
     def _packets(self) -> Iterator[Packet[Any]]:
@@ -240,6 +275,8 @@ class VideoSource:
         failures = 0
         clock = FileClock(self._container)
         packets = packets_of(self._container)
+        segment = self._segment
+        there = segment is None
         while failures < _MAX_FAILURES:
             try:
                 packet = next(packets, None)
@@ -260,7 +297,9 @@ class VideoSource:
             whole = self._whole.add(packet)
             if whole and packet.stream.index == self._stream.index:
                 failures = 0
-                yield packet
+                there = there or (segment is not None and segment.begins_with(packet, self._name))
+                if there:
+                    yield packet
         rest = Packet()  # empty: the decoder returns what it still holds
         rest.stream = self._stream
         yield rest

@@ -90,10 +90,12 @@ class Run:
         assert self._shown.acquire(timeout=10)
         assert index != 2 or self.teacher.asked.wait(10)
 
-    def run(self, config: AppConfig = ME, *, watched: bool = True) -> None:
+    def run(
+        self, config: AppConfig = ME, *, watched: bool = True, open_fallback: watching.OpenPool | None = None
+    ) -> None:
         with build_run(
             config, source=self.source, sinks=[self.sink], pool=EnginePool(self.student), plan=PLAN,
-            metrics=self.metrics, reporter=self.reporter, watched=watched,
+            metrics=self.metrics, reporter=self.reporter, watched=watched, open_fallback=open_fallback,
         ) as run:  # fmt: skip
             run.pipeline.run(interval=0.001)
 
@@ -115,6 +117,14 @@ def test_a_file_whose_student_does_not_know_never_shows_the_room(monkeypatch: py
     assert not any(shows_watermark(picture.image) for picture in run.sink.pictures)
     assert [line for line in run.reporter.lines if "lite takes over" in line] == run.reporter.lines
     assert run.fallback.closed
+
+
+def test_a_network_that_is_lent_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, lent = Run(monkeypatch, live=False, wrong_from=0), Closing()
+    run.run(open_fallback=lambda config: EnginePool(lent))
+    assert lent.calls >= 10
+    assert not lent.closed
+    assert run.fallback.calls == 0
 
 
 def test_a_benchmark_measures_the_network_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from rtsod.batch.config import BatchConfig, Shard
+from rtsod.batch.places import Place
 from rtsod.batch.session import Summary, run_batch
 from rtsod.config import AppConfig, EngineConfig, PictureConfig
 from rtsod.frames import Alpha, EngineInfo, Image
@@ -57,13 +58,13 @@ class Lines:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.reports: list[tuple[int, str]] = []
+        self.reports: list[tuple[float, str]] = []
 
     def notify(self, line: str) -> None:
         self.lines.append(line)
 
     @contextmanager
-    def items(self, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    def items(self, what: str, total: int) -> Iterator[Callable[[float, str], None]]:
         yield lambda done, remark: self.reports.append((done, remark))
 
 
@@ -85,7 +86,7 @@ def write_photograph(path: Path, colour: int | tuple[int, int, int], side: int =
     assert cv2.imwrite(str(path), image)
 
 
-def batch(inputs: Path | tuple[str, ...], out: Path, **changed: object) -> BatchConfig:
+def batch(inputs: Path | tuple[str, ...], out: Place, **changed: object) -> BatchConfig:
     """A batch of cut-outs."""
     run = AppConfig(engine=EngineConfig("lite"), picture=PictureConfig(("transparent",)))
     first = BatchConfig(inputs=(str(inputs),) if isinstance(inputs, Path) else inputs, out=out, run=run, workers=2)

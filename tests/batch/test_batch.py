@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,21 @@ import cv2
 import pytest
 
 from rtsod.batch.config import VIDEO_SUFFIXES, Limit, Shard
+from rtsod.batch.estimate import Estimate, estimate
 from rtsod.batch.manifest import read_rows
 from rtsod.batch.session import look, run_batch
-from rtsod.batch.workers import Workers
+from rtsod.batch.workers import Worker, shares
 from rtsod.cli import batch as command
 from rtsod.cli import run as run_command
+from rtsod.cli.batch.options import batch_config_from, parser
 from rtsod.config import AppConfig, EngineConfig, PictureConfig
 from rtsod.errors import ExitCode, OutputError, UsageError, WeightsError
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.sinks.encoders import RECIPES
 from rtsod.system.file_lock import locked
+from rtsod.system.worker_process import WorkerProcess
 from tests.batch.conftest import DEADLY, SLOW, Lines, batch, make, open_grey, tree, write_photograph
+from tests.support.long_video import write_long_video
 from tests.support.small_disk import small_disk
 
 
@@ -51,7 +56,7 @@ def test_every_photograph_becomes_a_cut_out_of_its_name(photographs: Path, tmp_p
     assert image[12, 2, 3] < 10 < 240 < image[12, 21, 3]
     assert lines.lines == ["12 to make, in 2 processes of 1 thread each"]
     assert lines.reports[-1][0] == 12
-    row = read_rows(tmp_path / "out" / ".rtsod")["1.png"]
+    row = read_rows(tmp_path / "out" / ".rtsod").items["1.png"]
     assert (row.frames, row.megapixels, row.attempts) == (1, 0.001, 1)
     assert not list((tmp_path / "out").rglob("unfinished*"))
 
@@ -151,18 +156,16 @@ def test_processes_do_not_outlive_their_batch(
     photographs: Path, tmp_path: Path, begun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = batch(photographs, tmp_path / "out")
-    workers = Workers(config, 2, 1, open_grey)
-    (config.records).mkdir(parents=True)
     started: list[int] = []
-    opened = workers._open
+    opened = Worker._started
 
-    def open_and_note() -> object:
-        worker = opened()
-        started.append(worker.pid)
-        return worker
+    def open_and_note(worker: Worker) -> WorkerProcess:
+        process = opened(worker)
+        started.append(process.pid)
+        return process
 
-    monkeypatch.setattr(workers, "_open", open_and_note)
-    list(workers.outcomes(look(config).left, begun.exists))
+    monkeypatch.setattr(Worker, "_started", open_and_note)
+    make(config, stop=begun.exists)
     assert started
     for pid in started:
         with pytest.raises(ProcessLookupError):
@@ -200,6 +203,28 @@ def test_masks_need_no_background(photographs: Path, tmp_path: Path) -> None:
 
 def test_the_suffixes_of_videos_are_those_that_can_be_written() -> None:
     assert tuple(RECIPES) == VIDEO_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("cores", "free_gb", "left", "device", "workers", "expected"),
+    [
+        (8, 100, 100, "cpu", None, (8, 1)),
+        (8, 3.5, 100, "cpu", None, (3, 2)),
+        (8, None, 2, "cpu", None, (2, 4)),
+        (8, 0.1, 100, "cpu", None, (1, 8)),
+        (8, 100, 100, "cuda", None, (2, 4)),
+        (8, 100, 100, "cuda", 5, (5, 1)),
+        (1, 100, 100, "cpu", None, (1, 1)),
+    ],
+)
+def test_how_many_processes_there_are(
+    cores: int, free_gb: float | None, left: int, device: str, workers: int | None, expected: tuple[int, int],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("rtsod.batch.workers.thread_count", lambda: cores)
+    monkeypatch.setattr("rtsod.batch.workers.free_memory", lambda: free_gb and int(free_gb * 1e9))
+    run = AppConfig(engine=EngineConfig("lite", device=device))
+    assert shares(batch(tmp_path, tmp_path / "out", run=run, workers=workers), left) == expected
 
 
 def test_two_at_once_are_refused(photographs: Path, tmp_path: Path) -> None:
@@ -246,14 +271,43 @@ def test_a_video_keeps_its_frames_and_a_photograph_is_what_run_makes(
 # The command line.
 
 
-def test_plan_does_nothing(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main([str(photographs), "--out", str(tmp_path / "out"), "--plan", "--shard", "1/2"]) == ExitCode.DONE
+def test_plan_tries_some_items_and_makes_none(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [str(photographs), "--out", str(tmp_path / "out"), "--plan", "--lite", "--input-size", "64"]
+    assert command.main([*options, "--shard", "1/2"]) == ExitCode.DONE
     said = capsys.readouterr().out
     assert "found: 12 photographs, and 0 other files\nshard 1/2: " in said
+    assert re.search(r"estimate: about \d+ s, and 0\.1 MB of results, by 3 photographs", said)
     assert not (tmp_path / "out").exists()
     make(batch(photographs, tmp_path / "out"))
-    assert command.main([str(photographs), "--out", str(tmp_path / "out"), "--plan", "--lite"]) == ExitCode.USAGE
-    assert "was made with transparent, not with blur" in capsys.readouterr().err
+    assert command.main(options) == ExitCode.USAGE
+    assert "was made with 320, not with 64 (and bg, video)" in capsys.readouterr().err
+
+
+def test_an_estimate_is_as_good_as_what_it_is_judged_by(photographs: Path, tmp_path: Path) -> None:
+    write_long_video(photographs / "film.mp4", 200)
+    config = batch(photographs, tmp_path / "out", workers=1, run=AppConfig(picture=PictureConfig(("#00FF00",))))
+    guess = estimate(config, look(config).left, open_grey)
+    assert guess is not None
+    assert guess.basis == "3 photographs and 1 video"
+    make(config)
+    rows = read_rows(config.records).items.values()
+    assert guess.bytes == pytest.approx(sum(row.bytes for row in rows), rel=0.5)
+    assert estimate(config, [], open_grey) == Estimate(0.0, 0.0, "")
+    (photographs / "new").mkdir()
+    for name in ("a.png", "b.png"):
+        write_photograph(photographs / "new" / name, 90)
+    again = estimate(config, look(config).left, open_grey)
+    assert again is not None
+    assert again.basis == "12 photographs", "what was made says more than a trial"
+
+
+def test_no_estimate_of_what_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_text("no picture")
+    config = batch(tmp_path / "in", tmp_path / "out")
+    assert estimate(config, look(config).left, open_grey) is None
 
 
 def test_a_list_comes_on_standard_input(
@@ -284,6 +338,9 @@ def test_status(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         (["IN"], "--out"),
         (["IN", "--out", "OUT", "--shard", "2/2"], "--shard 2/2: must be"),
         (["IN", "--out", "OUT", "--shard", "x"], "is not K/N"),
+        (["IN", "--out", "OUT", "--segment", "0.5"], "--segment 0.5: must be at least 1 s"),
+        (["IN", "--out", "OUT", "--segment", "ten"], "is no time such as 10m"),
+        (["IN", "--out", "OUT", "--on", "dask"], "--on dask: choose local or ray"),
         (["IN", "--out", "OUT", "--workers", "0"], "--workers 0"),
         (["IN", "--out", "OUT", "--max-failures", "7x"], "no number of items"),
         (["IN", "--out", "OUT", "--max-failures", "200%"], "no number of items"),
@@ -304,3 +361,29 @@ def test_what_cannot_be_meant_is_one_line(
     assert line.startswith("rtsod batch: ")
     assert says in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "on", "inputs"),
+    [
+        (["--on", "ray"], "ray", ("IN",)),
+        (["--on", "ray", "10.0.0.1:6379"], "ray:10.0.0.1:6379", ("IN",)),
+        (["--on", "ray", "ray://head:10001"], "ray:ray://head:10001", ("IN",)),
+        (["--on", "ray", "auto"], "ray:auto", ("IN",)),
+        (["--on", "ray", "more/"], "ray", ("IN", "more/")),
+        ([], "local", ("IN",)),
+    ],
+    ids=" ".join,
+)
+def test_where_it_runs(given: list[str], on: str, inputs: tuple[str, ...]) -> None:
+    config = batch_config_from(parser().parse_intermixed_args(["IN", "--out", "OUT", *given]))
+    assert (config.on, config.inputs) == (on, inputs)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10m", 600), ("90s", 90), ("90", 90), ("1.5h", 5400), ("none", None)], ids=str
+)
+def test_how_long_parts_are(text: str, seconds: float | None) -> None:
+    assert (
+        batch_config_from(parser().parse_intermixed_args(["IN", "--out", "OUT", "--segment", text])).segment == seconds
+    )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rtsod.batch.config import Shard
 from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
+from rtsod.batch.places import LocalResults
 from rtsod.errors import OutputError
 from tests.batch.conftest import WHOLE
 
@@ -30,7 +31,7 @@ def test_the_newest_row_of_an_item_counts_whichever_shard_has_it(tmp_path: Path)
     failed = Row("a.jpg", "failed", 7.0, stage="read", message="broken\n\u2028", attempts=2)
     written(tmp_path, failed, shard=Shard(0, 2))
     written(tmp_path, DONE, replace(DONE, name="b.jpg"), shard=Shard(1, 2))
-    assert read_rows(tmp_path) == {"a.jpg": failed, "b.jpg": replace(DONE, name="b.jpg")}
+    assert read_rows(tmp_path).items == {"a.jpg": failed, "b.jpg": replace(DONE, name="b.jpg")}
 
 
 @given(cut=st.integers(0, 400), junk=st.binary(max_size=9))
@@ -42,19 +43,20 @@ def test_a_file_that_ends_anywhere_keeps_its_whole_lines(
     content = path.read_bytes()
     path.write_bytes(content[:cut] + junk)
     whole = {f"{number}.jpg" for number in range(content[:cut].count(b"\n"))}
-    assert whole <= read_rows(folder).keys()
+    assert whole <= read_rows(folder).items.keys()
     written(folder, replace(DONE, name="after.jpg"))
-    assert {*whole, "after.jpg"} <= read_rows(folder).keys()
+    assert {*whole, "after.jpg"} <= read_rows(folder).items.keys()
 
 
 def test_done_means_a_row_and_a_result_of_that_size(tmp_path: Path) -> None:
-    assert not is_done(None, tmp_path)
-    assert not is_done(DONE, tmp_path)
+    size_of = LocalResults(tmp_path).size_of()
+    assert not is_done(None, size_of)
+    assert not is_done(DONE, size_of)
     (tmp_path / "a.jpg.png").write_bytes(b"ab")
-    assert not is_done(DONE, tmp_path)
+    assert not is_done(DONE, size_of)
     (tmp_path / "a.jpg.png").write_bytes(b"abc")
-    assert is_done(DONE, tmp_path)
-    assert not is_done(replace(DONE, state="failed"), tmp_path)
+    assert is_done(DONE, size_of)
+    assert not is_done(replace(DONE, state="failed"), size_of)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ FOLDERS: Final[dict[str, Folder]] = {
     "app": Folder("builds a run from its configuration, runs it, reports", _BELOW_APP, ("cv2", "rich")),
     "batch": Folder(
         "many files: found, shared out among processes, resumed, accounted for",
-        ("system", "imaging", "model", "masking", "sources", "sinks", "app"),
+        ("system", "imaging", "model", "masking", "sources", "sinks", "app"), ("fsspec", "ray"),
     ),
     "cli": Folder("the commands: options, their file, help, exit codes", _BELOW_CLI, ("tomlkit",)),
     "bench": Folder(

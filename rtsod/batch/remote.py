@@ -1,0 +1,136 @@
+"""Files behind addresses that fsspec knows: ``s3://``, ``gs://``, ``sftp://`` and many more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rtsod.errors import OutputError, RtsodError, SourceError, UsageError
+from rtsod.system.files import output_error
+
+
+def without_secrets(address: str) -> str:
+    """An address for messages: without a user's name, a password, or a query."""
+    return re.sub(r"(?<=://)[^/@]*@", "", address).partition("?")[0]
+
+
+class Remote:
+    """A folder or file behind an address.
+
+    Args:
+        address: for example ``s3://bucket/photos``.
+
+    Raises:
+        UsageError: fsspec, or what it needs for this kind of address, is not installed, or does not know it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address: Final = address
+        self._made: set[str] = set()
+        try:
+            import fsspec
+        except ImportError:
+            raise UsageError(f"{without_secrets(address)}: needs fsspec: pip install 'rtsod[remote]'") from None
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(address)
+        except ImportError as error:  # names the package
+            raise UsageError(f"{without_secrets(address)}: {error}") from None
+        except Exception as error:
+            raise UsageError(
+                f"{without_secrets(address)}: is no address that fsspec knows: {_one_line(error)}"
+            ) from None
+
+    def is_file(self) -> bool:
+        """Whether the address is that of one file.
+
+        Raises:
+            SourceError: it cannot be reached.
+        """
+        with self._reading(""):
+            return bool(self._files.isfile(self._root))
+
+    def sizes(self) -> dict[str, int]:
+        """Every file below the folder, by its name relative to it, with its size in bytes; nothing if there is none.
+
+        Raises:
+            SourceError: it cannot be reached.
+        """
+        self._files.invalidate_cache()
+        with self._reading(""):
+            try:
+                found = self._files.find(self._root, detail=True)
+            except FileNotFoundError:
+                return {}
+        root = self._root.rstrip("/") + "/"
+        return {path.removeprefix(root): int(about.get("size") or 0) for path, about in found.items()}
+
+    def size(self) -> int:
+        """Of the one file, in bytes.
+
+        Raises:
+            SourceError: it cannot be reached.
+        """
+        with self._reading(""):
+            return int(self._files.size(self._root) or 0)
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Copy a file to here.
+
+        Raises:
+            SourceError: it cannot be read.
+            OutputError: it cannot be written here.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path.parent, error) from error
+        with self._reading(name):
+            self._files.get_file(self._below(name), str(path))
+
+    def put(self, path: Path, name: str) -> None:
+        """Copy a whole file there, in one go.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        target = self._below(name)
+        try:
+            self._make_folder(target.rpartition("/")[0])
+            self._files.put_file(str(path), target)
+        except RtsodError:
+            raise
+        except Exception as error:
+            raise OutputError(f"{without_secrets(self.address)}: cannot write {name}: {_one_line(error)}") from error
+
+    def _make_folder(self, folder: str) -> None:
+        if folder in self._made:
+            return
+        store = folder.partition("/")[0]
+        if store and not self._files.exists(store):  # or a mistyped bucket would be created
+            raise OutputError(f"{without_secrets(self.address)}: there is no {store}: create it, or choose another")
+        self._files.makedirs(folder, exist_ok=True)
+        self._made.add(folder)
+
+    def _below(self, name: str) -> str:
+        return f"{self._root.rstrip('/')}/{name}" if name else str(self._root)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise SourceError(
+                f"{without_secrets(self.address)}: there is no such file or folder: {name}".rstrip(": ")
+            ) from None
+        except RtsodError:
+            raise
+        except Exception as error:  # each kind of address has errors of its own
+            what = f"cannot read {name}" if name else "cannot be read"
+            raise SourceError(f"{without_secrets(self.address)}: {what}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
