@@ -19,6 +19,7 @@ normalised; the map is stretched to [0, 1] and scaled back to the frame's size.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before anything imports ONNX Runtime, whose builds send events otherwise
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Contestant: TypeAlias = Callable[[Array], Array]
