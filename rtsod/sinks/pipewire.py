@@ -50,6 +50,7 @@ _INSTALL_PLUGINS: Final = {
     "rawvideoparse": "sudo apt install gstreamer1.0-plugins-base",
 }
 _PLAYING: Final = b"Setting pipeline to PLAYING"
+_READER_LEFT: Final = "all buffers have been removed"
 _MAX_PIPE: Final = 1 << 20  # what Linux lets a user have
 _FIONREAD: Final = 0x541B
 _KEPT_OUTPUT: Final = 4000
@@ -204,6 +205,8 @@ class PipeWireCamera:
         assert self._child is not None
         said = [line.strip() for line in self._output.decode(errors="replace").splitlines()]
         errors = [line for line in said if line.startswith("ERROR")]
+        if any(_READER_LEFT in line for line in errors):
+            return f"the program that read it left, and {_LAUNCH} ended with it"
         code = self._child.returncode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         return f"{_LAUNCH} ended ({errors[0].rpartition(': ')[2] if errors else how})"
@@ -233,7 +236,7 @@ def pipewire_available(environment: Mapping[str, str] = os.environ) -> Availabil
         _connect(environment).close()
     except OutputError as error:
         return Availability("PipeWire camera", False, str(error))
-    return Availability("PipeWire camera", True, "programs can find one through PipeWire")
+    return Availability("PipeWire camera", True, "--virtual-camera pipewire makes one, without a kernel module")
 
 
 def _require_programs() -> None:

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 DEFAULT_FPS: Final = 30
 """Frames per second that readers are told if the source has no known rate."""
 RETRY_SECONDS: Final = 1.0
-"""Interval between attempts to open a failed device again."""
+"""Between two attempts to open the device. One that had worked for longer is opened again at once."""
 GIVE_UP_SECONDS: Final = 10.0
 """How long a failed device is retried before the run ends."""
 CLOSE_TIMEOUT_SECONDS: Final = 3.0
@@ -137,7 +137,7 @@ class VirtualCameraSink:
         self._starved = False
         self._prepared: tuple[Composited, Image] | None = None
         self._failed_at: float | None = None
-        self._retry_at = 0.0
+        self._retry_at = clock() + RETRY_SECONDS
         self._error: OutputError | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._pump, name="rtsod-virtual-camera", daemon=True)
@@ -247,7 +247,7 @@ class VirtualCameraSink:
         now = self._clock()
         reason = f"{self.name} accepts no pictures: {getattr(error, 'strerror', None) or error}"
         if self._failed_at is None:
-            self._failed_at, self._retry_at = now, now + RETRY_SECONDS
+            self._failed_at = now
             self._on_event(Event.OUTPUT_FAILED)
             _log.warning("%s", reason)
         elif now - self._failed_at > GIVE_UP_SECONDS:
