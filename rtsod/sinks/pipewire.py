@@ -1,8 +1,8 @@
 """A virtual camera on Linux without a kernel module: a node of PipeWire, made by GStreamer's ``gst-launch-1.0``.
 
-A child process keeps the node and reads raw pictures from a pipe, so no Python binding is needed.
-It may end at any time: some versions of ``pipewiresink`` end when a reader leaves, others when the daemon goes.
-:class:`rtsod.sinks.virtual_camera.VirtualCameraSink` then opens the camera again, as it does with all others.
+A child process keeps the node and reads raw pictures from a pipe, so no Python binding is needed. It may end at any
+time: some versions of ``pipewiresink`` end when a reader leaves. :class:`rtsod.sinks.virtual_camera.VirtualCameraSink`
+then opens the camera again, as it does with all others.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import select
-import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -27,6 +24,7 @@ import numpy as np
 from rtsod.errors import OutputError
 from rtsod.frames import Availability, Image
 from rtsod.sinks.pixels import bring_to
+from rtsod.system.pipewire import INSTALL, LAUNCH, connect, has_hung_up, require_programs
 
 NAME: Final = "pipewire"
 """The device's name, as ``--virtual-camera`` takes it."""
@@ -41,18 +39,9 @@ LINGER_SECONDS: Final = 0.2
 END_SECONDS: Final = 0.5
 """How long the child may take to end by itself before it is killed."""
 
-_LAUNCH: Final = "gst-launch-1.0"
-_INSPECT: Final = "gst-inspect-1.0"
-_INSPECT_SECONDS: Final = 30.0  # the first call on a machine looks at every plug-in
-_INSTALL_GSTREAMER: Final = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-pipewire"
-_INSTALL_PLUGINS: Final = {
-    "pipewiresink": "sudo apt install gstreamer1.0-pipewire",
-    "rawvideoparse": "sudo apt install gstreamer1.0-plugins-base",
-}
 _PLAYING: Final = b"Setting pipeline to PLAYING"
 _READER_LEFT: Final = "all buffers have been removed"
 _MAX_PIPE: Final = 1 << 20  # what Linux lets a user have
-_FIONREAD: Final = 0x541B
 _KEPT_OUTPUT: Final = 4000
 
 
@@ -75,12 +64,12 @@ class PipeWireCamera:
     notes: tuple[str, ...] = ()
 
     def __init__(self, width: int, height: int, fps: Fraction, *, environment: Mapping[str, str] = os.environ) -> None:
-        _require_programs()
+        require_programs()
         self.name, self.label = NAME, LABEL
         self.width, self.height = width, height
         self._output, self._playing, self._taken_at = b"", False, time.monotonic()
         # The child may outlive the daemon without a word (0.3.65 does), so this connection tells that it has gone.
-        self._daemon = _connect(environment)
+        self._daemon = connect(environment)
         try:
             self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
                 _command(width, height, fps),
@@ -93,7 +82,7 @@ class PipeWireCamera:
             )
         except OSError as error:
             self._daemon.close()
-            raise OutputError(f"{_LAUNCH} does not start ({error.strerror or error}): {_INSTALL_GSTREAMER}") from error
+            raise OutputError(f"{LAUNCH} does not start ({error.strerror or error}): {INSTALL}") from error
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         os.set_blocking(self._child.stdin.fileno(), False)
@@ -116,8 +105,8 @@ class PipeWireCamera:
             raise OSError(errno.ENODEV, "it is closed")
         self._read_output()
         if self._child.poll() is not None:
-            raise OSError(errno.EPIPE, self._reason())
-        if _has_hung_up(self._daemon):
+            raise self._ended()
+        if has_hung_up(self._daemon):
             raise OSError(errno.EPIPE, "PipeWire ended")
         pipe, now = self._child.stdin.fileno(), time.monotonic()
         if not _unread(pipe):
@@ -194,22 +183,18 @@ class PipeWireCamera:
         return False
 
     def _ended(self) -> OSError:
+        """The error to raise when the child has ended, in its own words if it left any."""
         assert self._child is not None
         with suppress(subprocess.TimeoutExpired):
             self._child.wait(END_SECONDS)
         self._read_output()
-        return OSError(errno.EPIPE, self._reason())
-
-    def _reason(self) -> str:
-        """Why the child ended, in its own words if it left any."""
-        assert self._child is not None
         said = [line.strip() for line in self._output.decode(errors="replace").splitlines()]
         errors = [line for line in said if line.startswith("ERROR")]
         if any(_READER_LEFT in line for line in errors):
-            return f"the program that read it left, and {_LAUNCH} ended with it"
+            return OSError(errno.EPIPE, f"the program that read it left, and {LAUNCH} ended with it")
         code = self._child.returncode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        return f"{_LAUNCH} ended ({errors[0].rpartition(': ')[2] if errors else how})"
+        return OSError(errno.EPIPE, f"{LAUNCH} ended ({errors[0].rpartition(': ')[2] if errors else how})")
 
 
 def yuy2_from_bgr(image: Image, width: int, height: int) -> Image:
@@ -232,56 +217,11 @@ def yuy2_from_bgr(image: Image, width: int, height: int) -> Image:
 def pipewire_available(environment: Mapping[str, str] = os.environ) -> Availability:
     """Find out whether a PipeWire camera can be opened, without opening one."""
     try:
-        _require_programs()
-        _connect(environment).close()
+        require_programs()
+        connect(environment).close()
     except OutputError as error:
         return Availability("PipeWire camera", False, str(error))
     return Availability("PipeWire camera", True, "--virtual-camera pipewire makes one, without a kernel module")
-
-
-def _require_programs() -> None:
-    if sys.platform != "linux":
-        raise OutputError("PipeWire is part of Linux: give no name to use the virtual camera of OBS Studio")
-    if shutil.which(_LAUNCH) is None or shutil.which(_INSPECT) is None:
-        raise OutputError(f"{_LAUNCH} is not installed: {_INSTALL_GSTREAMER}")
-    for plugin, install in _INSTALL_PLUGINS.items():
-        if not _has(plugin):
-            raise OutputError(f"GStreamer's {plugin} is not installed: {install}")
-
-
-def _connect(environment: Mapping[str, str]) -> socket.socket:
-    """Connect to PipeWire's daemon, without a word to it."""
-    path = _socket_path(environment)
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(str(path))
-    except OSError as error:
-        connection.close()
-        raise OutputError(
-            f"no PipeWire answers at {path} ({error.strerror or error}): "
-            "log in to a desktop that has it, or systemctl --user start pipewire wireplumber"
-        ) from error
-    return connection
-
-
-def _has_hung_up(connection: socket.socket) -> bool:
-    """Whether the other end is gone. It never says anything."""
-    return bool(select.select([connection], [], [], 0)[0])
-
-
-def _socket_path(environment: Mapping[str, str]) -> Path:
-    """Where PipeWire's clients look for the daemon."""
-    folder = environment.get("PIPEWIRE_RUNTIME_DIR") or environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return Path(folder, environment.get("PIPEWIRE_REMOTE") or "pipewire-0")
-
-
-def _has(plugin: str) -> bool:
-    # Without a version, it asks for GStreamer's own, which PipeWire's plug-in does not have.
-    question = [_INSPECT, "--exists", "--atleast-version=0.1", plugin]
-    try:
-        return not subprocess.run(question, capture_output=True, timeout=_INSPECT_SECONDS).returncode
-    except (OSError, subprocess.SubprocessError):
-        return False
 
 
 def _command(width: int, height: int, fps: Fraction) -> list[str]:
@@ -297,7 +237,7 @@ def _command(width: int, height: int, fps: Fraction) -> list[str]:
         f"pipewiresink mode=provide sync=false client-name={LABEL} "
         f"stream-properties=p,media.class=Video/Source,media.role=Camera,node.name={LABEL},node.description={LABEL}",
     )
-    return [_LAUNCH, "--no-fault", *" ! ".join(elements).split()]
+    return [LAUNCH, "--no-fault", *" ! ".join(elements).split()]
 
 
 def _set_pipe_size(pipe: int, size: int) -> None:
@@ -310,8 +250,9 @@ def _set_pipe_size(pipe: int, size: int) -> None:
 def _unread(pipe: int) -> int:
     """Bytes that wait in a pipe."""
     fcntl: Any = __import__("fcntl")
-    return int.from_bytes(fcntl.ioctl(pipe, _FIONREAD, bytes(4)), sys.byteorder)
+    termios: Any = __import__("termios")
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _stalled() -> OSError:
-    return OSError(errno.ETIMEDOUT, f"{_LAUNCH} takes no picture for {STALL_SECONDS:.0f} s: a reader may hang")
+    return OSError(errno.ETIMEDOUT, f"{LAUNCH} takes no picture for {STALL_SECONDS:.0f} s: a reader may hang")
