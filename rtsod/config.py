@@ -315,7 +315,8 @@ class OutputConfig:
     preview: bool | None = None
     """True requires a window, False forbids one, None shows one if there is a display and no other output."""
     virtual_camera: str | None = None
-    """The virtual camera's device, ``auto`` for the first free one, None for no virtual camera."""
+    """The virtual camera's device, ``auto`` for the first free one, ``pipewire`` for one without a kernel module, None
+    for no virtual camera."""
     on_demand: bool = False
     """Open the camera and run the network only while another program reads the virtual camera."""
     outputs: tuple[Path, ...] = ()
@@ -329,6 +330,10 @@ class OutputConfig:
         _check_names("--virtual-camera", self.virtual_camera)
         if self.on_demand and self.virtual_camera is None:
             raise UsageError("--on-demand: waits for readers of the virtual camera: add --virtual-camera")
+        if self.on_demand and self.virtual_camera == "pipewire":
+            raise UsageError(
+                "--on-demand: a PipeWire camera does not tell who reads it: drop --on-demand, or use v4l2loopback"
+            )
         if self.on_demand and (self.preview or self.outputs or self.mask_outputs):
             raise UsageError(
                 "--on-demand: a window or a recording needs frames all the time: drop it, or drop --on-demand"

@@ -42,6 +42,7 @@ def _devices(arguments: Sequence[str] | None) -> None:
 def device_lines(devices: Iterable[v4l2.Device]) -> list[str]:
     """The page that ``rtsod devices`` prints."""
     from rtsod.sinks.loopback import setup_hint  # late: --help must not wait for OpenCV
+    from rtsod.sinks.pipewire import pipewire_available
 
     devices = list(devices)
     cameras = [device for device in devices if device.captures and not device.is_virtual]
@@ -52,6 +53,10 @@ def device_lines(devices: Iterable[v4l2.Device]) -> list[str]:
         lines += [f"       {line}" for line in _camera_details(device)]
     lines.append("virtual cameras:" if virtual else f"no virtual camera: {setup_hint()}")
     lines += [f"  {device.path}  {device.name}, {_virtual_details(device)}" for device in virtual]
+    pipewire = pipewire_available()
+    lines.append(
+        "PipeWire camera: --virtual-camera pipewire" if pipewire.available else f"no PipeWire camera: {pipewire.reason}"
+    )
     return lines
 
 

@@ -240,7 +240,8 @@ def _add_output_options(parser: Parser) -> None:
         const="auto",
         default=default.virtual_camera,
         metavar="DEVICE",
-        help="be a camera that video calls can select; needs v4l2loopback on Linux, pip install pyvirtualcam elsewhere",
+        help="be a camera that video calls can select; needs v4l2loopback on Linux, or pipewire as the DEVICE; "
+        "pip install pyvirtualcam elsewhere",
     )
     _add_no(group, "virtual-camera")
     _add_switch(

@@ -17,6 +17,8 @@ from rtsod.frames import Availability, Composited, Image
 from rtsod.interfaces import Clock, Wait
 from rtsod.metrics import Event
 from rtsod.sinks.loopback import LoopbackCamera, setup_hint, virtual_cameras
+from rtsod.sinks.pipewire import NAME as PIPEWIRE
+from rtsod.sinks.pipewire import PipeWireCamera, pipewire_available
 from rtsod.sinks.pixels import even, opaque, require_composited
 from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera, pyvirtualcam_available, pyvirtualcam_installed
 
@@ -25,7 +27,7 @@ _log = logging.getLogger(__name__)
 DEFAULT_FPS: Final = 30
 """Frames per second that readers are told if the source has no known rate."""
 RETRY_SECONDS: Final = 1.0
-"""Interval between attempts to open a failed device again."""
+"""Between two attempts to open the device. One that had worked for longer is opened again at once."""
 GIVE_UP_SECONDS: Final = 10.0
 """How long a failed device is retried before the run ends."""
 CLOSE_TIMEOUT_SECONDS: Final = 3.0
@@ -56,10 +58,10 @@ def open_device(device: str | None, width: int, height: int, fps: Fraction) -> C
     """Open the virtual camera of this system.
 
     v4l2loopback devices are written directly, because pyvirtualcam does not report failed writes to them. All other
-    devices go through pyvirtualcam.
+    devices go through pyvirtualcam, but for PipeWire's, which is taken only by its name.
 
     Args:
-        device: its path or name; None takes the first that can be opened.
+        device: its path or name, or ``pipewire``; None takes the first that can be opened.
         width: pixels, even.
         height: pixels, even.
         fps: the frame rate that readers are told.
@@ -67,12 +69,16 @@ def open_device(device: str | None, width: int, height: int, fps: Fraction) -> C
     Raises:
         OutputError: it cannot be opened; the message says why and what to do.
     """
+    if device == PIPEWIRE:
+        return PipeWireCamera(width, height, fps)
     if sys.platform != "linux":
         return PyVirtualCamera(device, width, height, fps)
     named = device is not None and Path(device).is_absolute()
     if not named and not virtual_cameras() and pyvirtualcam_installed():
         with suppress(OutputError):  # on Linux the error about v4l2loopback, below, is the useful one
             return PyVirtualCamera(device, width, height, fps)
+    if device is None and not virtual_cameras():
+        raise OutputError(setup_hint() + _without_module())
     return LoopbackCamera(Path(device).resolve() if device is not None else None, width, height, fps)
 
 
@@ -85,7 +91,7 @@ class VirtualCameraSink:
     writing, the last slate replaces a picture that has become too old: see :meth:`limit_age`.
 
     Args:
-        device: ``/dev/video10``, or pyvirtualcam's name on other systems; None takes the first that can be opened.
+        device: ``/dev/video10``, ``pipewire``, or pyvirtualcam's name on other systems; None takes the first free one.
         width: of the source, pixels.
         height: of the source, pixels.
         fps: of the source; None if unknown.
@@ -131,7 +137,7 @@ class VirtualCameraSink:
         self._starved = False
         self._prepared: tuple[Composited, Image] | None = None
         self._failed_at: float | None = None
-        self._retry_at = 0.0
+        self._retry_at = clock() + RETRY_SECONDS
         self._error: OutputError | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._pump, name="rtsod-virtual-camera", daemon=True)
@@ -241,7 +247,7 @@ class VirtualCameraSink:
         now = self._clock()
         reason = f"{self.name} accepts no pictures: {getattr(error, 'strerror', None) or error}"
         if self._failed_at is None:
-            self._failed_at, self._retry_at = now, now + RETRY_SECONDS
+            self._failed_at = now
             self._on_event(Event.OUTPUT_FAILED)
             _log.warning("%s", reason)
         elif now - self._failed_at > GIVE_UP_SECONDS:
@@ -254,5 +260,14 @@ def virtual_camera_available() -> Availability:
         return pyvirtualcam_available()
     found = virtual_cameras()
     if not found:
-        return Availability("virtual camera", False, setup_hint())
+        return Availability("virtual camera", False, setup_hint() + _without_module())
     return Availability("virtual camera", True, ", ".join(f"{device.path} ({device.name})" for device in found))
+
+
+def _without_module() -> str:
+    """The other way where there is no loopback device, if it is open.
+
+    ``auto`` does not take it by itself: programs that read ``/dev/video*`` would not find the camera, and the message
+    would not have said so.
+    """
+    return "; or --virtual-camera pipewire, without a kernel module" if pipewire_available().available else ""

@@ -11,7 +11,7 @@ import pytest
 
 from rtsod.cli import devices
 from rtsod.cli.devices import main
-from rtsod.frames import SourceInfo
+from rtsod.frames import Availability, SourceInfo
 from rtsod.sources.rate_check import MEASURE_SECONDS, RateCheck, advice
 from rtsod.system import v4l2
 from rtsod.system.v4l2 import Device, Identity, Mode
@@ -80,7 +80,17 @@ def test_a_program_that_closes_a_file_while_it_is_examined_still_holds_the_devic
     assert v4l2.holders(Path("/dev/video0"), tmp_path) == {12: "zoom"}
 
 
-def test_the_page_lists_cameras_and_virtual_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("probe", "line"),
+    [
+        (Availability("", True, "yes"), "PipeWire camera: --virtual-camera pipewire"),
+        (Availability("", False, "it is not installed: do it"), "no PipeWire camera: it is not installed: do it"),
+    ],
+)
+def test_the_page_lists_cameras_and_virtual_cameras(
+    monkeypatch: pytest.MonkeyPatch, probe: Availability, line: str
+) -> None:
+    monkeypatch.setattr("rtsod.sinks.pipewire.pipewire_available", lambda: probe)
     monkeypatch.setattr(v4l2, "modes", lambda path: MODES)
     monkeypatch.setattr(v4l2, "held_by", lambda path: "zoom (process 5)" if path.name == "video10" else "")
     monkeypatch.setattr(v4l2, "identity", lambda index: Identity(frozenset({"usb-Cam-1"}), "Cam", "usb-1"))
@@ -99,6 +109,7 @@ def test_the_page_lists_cameras_and_virtual_cameras(monkeypatch: pytest.MonkeyPa
         "virtual cameras:",
         "  /dev/video10  rtsod, exclusive_caps=1, in use by zoom (process 5)",
         "  /dev/video11  plain, no exclusive_caps=1, so browsers do not list it, free",
+        line,
     ]
 
 

@@ -342,3 +342,25 @@ def test_a_driver_version_mismatch_is_reported(tmp_path: Path, monkeypatch: pyte
     assert found.verdict is Verdict.WARNING
     assert "mismatch" in found.found
     assert "restart" in found.fix
+
+
+# ---------------------------------------------------------------- virtual cameras
+
+
+@pytest.mark.parametrize(
+    ("probe", "verdict", "found", "fix"),
+    [
+        (Availability("", True, "--virtual-camera pipewire makes one"), Verdict.OK, "--virtual-camera pipewire", ""),
+        (Availability("", False, "it is missing: install it"), Verdict.INFO, "it is missing", "install it"),
+    ],
+)
+def test_pipewire_is_reported_beside_loopback_devices(
+    monkeypatch: pytest.MonkeyPatch, probe: Availability, verdict: Verdict, found: str, fix: str
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(video, "loopback_devices", list)
+    monkeypatch.setattr(video, "pipewire_available", lambda: probe)
+    first, last = video.virtual_cameras()
+    assert (first.about, last.about) == ("virtual camera", "PipeWire camera")
+    assert (last.verdict, last.fix) == (verdict, fix)
+    assert last.found.startswith(found)

@@ -54,6 +54,7 @@ def test_no_option_is_the_default_configuration() -> None:
             OutputConfig(True, "auto", False, (Path("a.mp4"), Path("b.mkv")), (Path("m"),)),
         ),
         ("--no-preview --virtual-camera /dev/video9 --on-demand", OutputConfig(False, "/dev/video9", True)),
+        ("--virtual-camera pipewire", OutputConfig(virtual_camera="pipewire")),
         ("--control", ControlConfig("auto")),
         ("--control [::1]:9000 --open --control-may-reveal", ControlConfig("[::1]:9000", True, True)),
         (
@@ -69,6 +70,11 @@ def test_each_option_reaches_its_field(line: str, part: Any) -> None:
     expected = {field.name: getattr(AppConfig(), field.name) for field in fields(config)}
     expected[next(name for name, default in expected.items() if type(default) is type(part))] = part
     assert changed == expected
+
+
+def test_a_pipewire_camera_does_not_know_its_readers() -> None:
+    with pytest.raises(UsageError, match=r"^--on-demand: .*PipeWire.*drop --on-demand"):
+        _config("--virtual-camera pipewire --on-demand")
 
 
 @pytest.mark.parametrize("option", ["--open", "--control-may-reveal"])

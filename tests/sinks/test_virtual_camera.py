@@ -196,6 +196,33 @@ class TestHungWriter:
         assert len(device.shown) == shown
 
 
+def test_a_device_is_opened_again_at_once_but_not_twice_within_a_second() -> None:
+    """A PipeWire camera may end with each reader, and the next one should find it."""
+    opener, clock, rounds = Opener(), Ticks(), threading.Semaphore(0)
+
+    def wait(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+        rounds.release()
+        return condition.wait_for(ready, 0.0005)
+
+    def opened_at(moment: float) -> int:
+        clock.now = moment
+        while rounds.acquire(blocking=False):
+            pass
+        for _ in range(4):
+            assert rounds.acquire(timeout=10)
+        return len(opener.made)
+
+    sink = VirtualCameraSink(None, width=96, height=64, fps=None, opener=opener, clock=clock, wait=wait)
+    sink.write(composited())
+    assert opened_at(50.0) == 1
+    opener.made[-1].broken = OSError("its reader left")
+    assert opened_at(50.0) == 2
+    opener.made[-1].broken = OSError("its reader left")
+    assert opened_at(50.99) == 2
+    assert opened_at(51.01) == 3
+    sink.close()
+
+
 def test_the_device_is_closed_once() -> None:
     opener = Opener()
     sink = _sink(opener)

@@ -54,7 +54,8 @@ _BELOW_CLI: Final = (
 FOLDERS: Final[dict[str, Folder]] = {
     VOCABULARY: Folder("records, protocols, configuration, errors, metrics, progress"),
     "system": Folder(
-        "files, locks, caches, signals, subprocesses, worker threads, V4L2; the machine, its class and its load", (),
+        "files, locks, caches, signals, subprocesses, worker threads, V4L2, PipeWire; the machine: class, load",
+        (),
         ("filelock", "numba", "platformdirs", "psutil"),
     ),
     "pages": Folder("what report pages share: HTML elements, the style of plots", (), ("matplotlib",)),

@@ -14,6 +14,7 @@ from rtsod.errors import RtsodError, SourceError
 from rtsod.sinks import display_available, virtual_camera_available
 from rtsod.sinks.loopback import RELOAD, reports_readers
 from rtsod.sinks.loopback import virtual_cameras as loopback_devices
+from rtsod.sinks.pipewire import pipewire_available
 from rtsod.sources import open_source
 from rtsod.system import v4l2
 from rtsod.system.files import check_writable
@@ -36,7 +37,15 @@ def cameras(devices: Callable[[], list[v4l2.Device]] = v4l2.devices) -> Iterator
 
 
 def virtual_cameras() -> Iterator[Finding]:
-    """The driver's version and options, and the program that uses each device."""
+    """The driver's version and options, the program that uses each device, and whether PipeWire can be used instead."""
+    yield from _loopback_devices()
+    if sys.platform == "linux":
+        probe = pipewire_available()
+        found, _, fix = probe.reason.partition(": ")
+        yield Finding("PipeWire camera", Verdict.OK if probe.available else Verdict.INFO, found, fix)
+
+
+def _loopback_devices() -> Iterator[Finding]:
     devices = loopback_devices() if sys.platform == "linux" else []
     if not devices:
         probe = virtual_camera_available()

@@ -1,0 +1,258 @@
+"""A virtual camera on Linux without a kernel module: a node of PipeWire, made by GStreamer's ``gst-launch-1.0``.
+
+A child process keeps the node and reads raw pictures from a pipe, so no Python binding is needed. It may end at any
+time: some versions of ``pipewiresink`` end when a reader leaves. :class:`rtsod.sinks.virtual_camera.VirtualCameraSink`
+then opens the camera again, as it does with all others.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from rtsod.errors import OutputError
+from rtsod.frames import Availability, Image
+from rtsod.sinks.pixels import bring_to
+from rtsod.system.pipewire import INSTALL, LAUNCH, connect, has_hung_up, require_programs
+
+NAME: Final = "pipewire"
+"""The device's name, as ``--virtual-camera`` takes it."""
+LABEL: Final = "rtsod"
+"""How other programs list the camera."""
+START_SECONDS: Final = 5.0
+"""How long the first picture waits for the node to exist."""
+STALL_SECONDS: Final = 1.0
+"""How long the child may take no picture. Then it is given up, because what it holds is too old to be shown."""
+LINGER_SECONDS: Final = 0.2
+"""How long the node stays after the last picture. It takes readers with it, and they must have seen the last slate."""
+END_SECONDS: Final = 0.5
+"""How long the child may take to end by itself before it is killed."""
+
+_PLAYING: Final = b"Setting pipeline to PLAYING"
+_READER_LEFT: Final = "all buffers have been removed"
+_MAX_PIPE: Final = 1 << 20  # what Linux lets a user have
+_KEPT_OUTPUT: Final = 4000
+
+
+class PipeWireCamera:
+    """A camera that programs find through PipeWire. It shows YUY2, BT.601, limited range.
+
+    The node appears with the first picture. While nobody reads it, the child throws pictures away, so a reader never
+    gets one that has waited.
+
+    Args:
+        width: pixels, even.
+        height: pixels.
+        fps: the frame rate that readers are told.
+        environment: says where PipeWire's socket is.
+
+    Raises:
+        OutputError: something is missing; the message says what, and how to get it.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, width: int, height: int, fps: Fraction, *, environment: Mapping[str, str] = os.environ) -> None:
+        require_programs()
+        self.name, self.label = NAME, LABEL
+        self.width, self.height = width, height
+        self._output, self._playing, self._taken_at = b"", False, time.monotonic()
+        # The child may outlive the daemon without a word (0.3.65 does), so this connection tells that it has gone.
+        self._daemon = connect(environment)
+        try:
+            self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
+                _command(width, height, fps),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                env={**environment, "LC_ALL": "C"},  # what it says is read
+                process_group=0,  # Ctrl-C in a terminal does not reach it: the last slate is still to come
+            )
+        except OSError as error:
+            self._daemon.close()
+            raise OutputError(f"{LAUNCH} does not start ({error.strerror or error}): {INSTALL}") from error
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        os.set_blocking(self._child.stdin.fileno(), False)
+        os.set_blocking(self._child.stdout.fileno(), False)
+        _set_pipe_size(self._child.stdin.fileno(), min(width * height * 2, _MAX_PIPE))
+
+    def prepare(self, image: Image) -> Image:
+        """Fit a BGR picture to the camera and convert it to YUY2, ``(height, width, 2)`` uint8."""
+        return yuy2_from_bgr(image, self.width, self.height)
+
+    def send(self, prepared: Image) -> None:
+        """Show a prepared picture, or drop it while the child still has one to take.
+
+        The first call returns when the node exists.
+
+        Raises:
+            OSError: the child ended, or took nothing for ``STALL_SECONDS``; nothing more can be sent.
+        """
+        if self._child is None or self._child.stdin is None:
+            raise OSError(errno.ENODEV, "it is closed")
+        self._read_output()
+        if self._child.poll() is not None:
+            raise self._ended()
+        if has_hung_up(self._daemon):
+            raise OSError(errno.EPIPE, "PipeWire ended")
+        pipe, now = self._child.stdin.fileno(), time.monotonic()
+        if not _unread(pipe):
+            self._write(pipe, prepared.data.cast("B"), now + STALL_SECONDS)
+            self._taken_at = now
+        elif now - self._taken_at > STALL_SECONDS:
+            raise _stalled()
+        if not self._playing:
+            self._wait_for_node()
+
+    def close(self) -> None:
+        """Take the camera away; readers lose it. Idempotent."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        self._daemon.close()
+        if self._playing:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(LINGER_SECONDS)
+        if child.stdin is not None:
+            child.stdin.close()  # it ends when its input does
+        try:
+            child.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+
+    def is_read(self) -> bool | None:
+        """Return None: the child does not say who reads the node."""
+        return None
+
+    def _write(self, pipe: int, left: memoryview, until: float) -> None:
+        """Write a whole picture: half of one would shift all that follow."""
+        writable = select.poll()
+        writable.register(pipe, select.POLLOUT)
+        while left:
+            try:
+                left = left[os.write(pipe, left) :]
+            except BlockingIOError:
+                wait = until - time.monotonic()
+                if wait <= 0:
+                    raise _stalled() from None
+                writable.poll(wait * 1000)
+            except BrokenPipeError as error:
+                raise self._ended() from error
+
+    def _wait_for_node(self) -> None:
+        """Wait until the child says that PipeWire has taken it in: only then is the camera known to work."""
+        assert self._child is not None
+        assert self._child.stdout is not None
+        until = time.monotonic() + START_SECONDS
+        readable = select.poll()
+        readable.register(self._child.stdout.fileno(), select.POLLIN)
+        while not self._playing:
+            wait = until - time.monotonic()
+            if wait <= 0:
+                raise OSError(errno.ETIMEDOUT, f"PipeWire does not take the camera within {START_SECONDS:.0f} s")
+            readable.poll(wait * 1000)
+            if not self._read_output():
+                raise self._ended()
+
+    def _read_output(self) -> bool:
+        """Read what the child has said, so that it never waits for that; False if it will say nothing more."""
+        assert self._child is not None
+        assert self._child.stdout is not None
+        try:
+            while said := os.read(self._child.stdout.fileno(), 65536):
+                self._output = (self._output + said)[-_KEPT_OUTPUT:]
+                self._playing = self._playing or _PLAYING in self._output
+        except BlockingIOError:
+            return True
+        return False
+
+    def _ended(self) -> OSError:
+        """The error to raise when the child has ended, in its own words if it left any."""
+        assert self._child is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(END_SECONDS)
+        self._read_output()
+        said = [line.strip() for line in self._output.decode(errors="replace").splitlines()]
+        errors = [line for line in said if line.startswith("ERROR")]
+        if any(_READER_LEFT in line for line in errors):
+            return OSError(errno.EPIPE, f"the program that read it left, and {LAUNCH} ended with it")
+        code = self._child.returncode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return OSError(errno.EPIPE, f"{LAUNCH} ended ({errors[0].rpartition(': ')[2] if errors else how})")
+
+
+def yuy2_from_bgr(image: Image, width: int, height: int) -> Image:
+    """Fit a BGR picture to a size and convert it to YUY2, BT.601, limited range.
+
+    YUY2, and not I420 as on v4l2loopback: GStreamer pads the rows of I420 unless the width is a multiple of 8, those of
+    YUY2 never.
+
+    Args:
+        image: ``(h, w, 3)`` uint8, BGR.
+        width: of the result, pixels, even.
+        height: of the result, pixels.
+
+    Returns:
+        ``(height, width, 2)`` uint8.
+    """
+    return np.asarray(cv2.cvtColor(bring_to(image, width, height), cv2.COLOR_BGR2YUV_YUY2), np.uint8)
+
+
+def pipewire_available(environment: Mapping[str, str] = os.environ) -> Availability:
+    """Find out whether a PipeWire camera can be opened, without opening one."""
+    try:
+        require_programs()
+        connect(environment).close()
+    except OutputError as error:
+        return Availability("PipeWire camera", False, str(error))
+    return Availability("PipeWire camera", True, "--virtual-camera pipewire makes one, without a kernel module")
+
+
+def _command(width: int, height: int, fps: Fraction) -> list[str]:
+    rate = f"{fps.numerator}/{fps.denominator}"
+    caps = f"video/x-raw,format=YUY2,width={width},height={height},framerate={rate},colorimetry=bt601"
+    # Without "identity drop-allocation", fdsrc takes PipeWire's pool of buffers and sets their size to 0: pipewiresink
+    # 0.3.65 then crashes at the first reader. "sync=false", because the sink that writes here keeps the rate.
+    elements = (
+        f"fdsrc fd=0 blocksize={width * height * 2}",
+        "identity drop-allocation=true",
+        f"{caps},interlace-mode=progressive",
+        "rawvideoparse use-sink-caps=true",
+        f"pipewiresink mode=provide sync=false client-name={LABEL} "
+        f"stream-properties=p,media.class=Video/Source,media.role=Camera,node.name={LABEL},node.description={LABEL}",
+    )
+    return [LAUNCH, "--no-fault", *" ! ".join(elements).split()]
+
+
+def _set_pipe_size(pipe: int, size: int) -> None:
+    """Let a picture go through in few pieces, but no second one wait behind it."""
+    fcntl: Any = __import__("fcntl")  # does not exist on Windows, where nothing calls this
+    with suppress(OSError):  # only slower without
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, size)
+
+
+def _unread(pipe: int) -> int:
+    """Bytes that wait in a pipe."""
+    fcntl: Any = __import__("fcntl")
+    termios: Any = __import__("termios")
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _stalled() -> OSError:
+    return OSError(errno.ETIMEDOUT, f"{LAUNCH} takes no picture for {STALL_SECONDS:.0f} s: a reader may hang")
