@@ -1,4 +1,4 @@
-"""Build the documentation's site in ``build/site``, and check it: ``python -m scripts.site.build``.
+"""Build the documentation's site in ``build/site``, and check it: ``python scripts/site/build_site.py``.
 
 It needs the extra ``docs``, and no network. A broken link, a docstring that cannot be read, and a page that loads
 anything from another host are errors.
@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from scripts.site.check import check
-from scripts.site.prepare import ROOT, prepare
+from check_site import check
+from site_pages import ROOT, prepare
 
 SOURCE: Final = ROOT / "build" / "site-source"
 SITE: Final = ROOT / "build" / "site"

@@ -1,4 +1,4 @@
-"""Collect the pages of the documentation's site in a folder: ``python -m scripts.site.prepare FOLDER``.
+"""Collect the pages of the documentation's site in a folder: ``python scripts/site/site_pages.py FOLDER``.
 
 They lie there as in the repository, so that a link between two of them holds in both places. Added are the pages that
 are made from the code: the help of all commands, and the public API.
@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from scripts.site.api import api_page
-from scripts.site.command_line import command_line_page
+from api_page import api_page
+from commands_page import command_line_page
 
 ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = (

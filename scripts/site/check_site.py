@@ -1,6 +1,6 @@
 """Check a built site: it loads nothing from other hosts, and what its pages link to is there.
 
-python -m scripts.site.check FOLDER
+python scripts/site/check_site.py FOLDER
 """
 
 from __future__ import annotations
