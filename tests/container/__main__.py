@@ -36,7 +36,7 @@ PIP_SETTINGS: Final = ("cert", "constraint", "extra-index-url", "find-links", "i
 IN_MEMORY: Final = Path("/dev/shm")
 ENOUGH_MEMORY: Final = 12 << 30
 """Bytes: the roots take three gigabytes, and the steps run beside them."""
-OWN_MOUNTS: Final = ("unshare", "--mount", "--pid", "--fork")
+OWN_MOUNTS: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 RECORDING: Final = "recording.mp4"
 
 
@@ -260,8 +260,12 @@ def main() -> int:
         bases = ", ".join(dict.fromkeys(stage.base for stage in stages))
         print(f"a minimal Debian 12 in the place of {bases}: {time.monotonic() - started:.0f} s", flush=True)
         builder = Builder(archive, Path(folder))
-        for stage in stages:
-            builder.build(stage)
+        try:
+            for stage in stages:
+                builder.build(stage)
+        except subprocess.CalledProcessError as error:
+            print(f"failed: a step ended with exit code {error.returncode}: {error.cmd[-1]}", file=sys.stderr)
+            return 1
         wrong = try_out(builder, stages[-1])
     for line in wrong:
         print(line, file=sys.stderr)
