@@ -1,4 +1,4 @@
-"""A griffe extension: signatures show the values of defaults that stand in ``rtsod.config``, not the names in the code."""
+"""A griffe extension: signatures show the values of defaults from ``rtsod.config``, not the names in the code."""
 
 from __future__ import annotations
 
