@@ -175,7 +175,7 @@ class Segmenter:
             the call, rounded to 0..255. Where it is 0, all channels are 0, so nothing is hidden beneath.
 
         Raises:
-            As for the alpha.
+            RtsodError: as for the alpha, where a picture of the wrong kind is a ValueError.
         """
         from rtsod.segmenter.cutout import rgba  # late: it loads Pillow
 
