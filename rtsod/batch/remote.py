@@ -11,6 +11,8 @@ from typing import Final
 from rtsod.errors import OutputError, RtsodError, SourceError, UsageError
 from rtsod.system.files import output_error
 
+_INSTALL: Final = "in rtsod's checkout, pip install -e '.[remote]'"
+
 
 def without_secrets(address: str) -> str:
     """An address for messages: without a user's name, a password, or a query."""
@@ -33,7 +35,7 @@ class Remote:
         try:
             import fsspec
         except ImportError:
-            raise UsageError(f"{without_secrets(address)}: needs fsspec: pip install 'rtsod[remote]'") from None
+            raise UsageError(f"{without_secrets(address)}: needs fsspec: {_INSTALL}") from None
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
         except ImportError as error:  # names the package

@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 EXTRAS: Final = {
     "accelerate": "train",
+    "fsspec": "remote",
     "matplotlib": "train",  # bench has it, too, and says so itself
     "onnxruntime": "onnxruntime",
     "onnxruntime_ep_webgpu": "webgpu",
@@ -27,7 +28,9 @@ EXTRAS: Final = {
     "psutil": "bench",
     "pycuda": "pycuda",
     "pyvirtualcam": "virtualcam",
+    "ray": "ray",
     "starlette": "control",
+    "supervision": "supervision",
     "uvicorn": "control",
     "cuda": "tensorrt-rtx",  # cuda-python's module
     "tensorrt": "tensorrt",
