@@ -98,7 +98,7 @@ class VideoSource:
     """
 
     def __init__(
-        self, container: InputContainer, owned: ExitStack, *, name: str, live: bool, media: Media, clock: Clock
+        self, container: InputContainer, owned: ExitStack, *, name: str, live: bool, media: Media | None, clock: Clock
     ) -> None:
         self._name = name
         self._media = media

@@ -1,0 +1,77 @@
+"""Videos that another program sends into standard input."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from rtsod.errors import UsageError
+from rtsod.frames import Frame, SourceInfo
+from rtsod.imaging.media import open_pipe
+from rtsod.interfaces import Clock
+from rtsod.sources.video import VideoSource
+from rtsod.system.pipes import PipeReader, take_stdin
+
+
+def source_from_stdin(spec: str, *, fps: int | None = None, clock: Clock = time.perf_counter) -> PipeSource:
+    """Open standard input.
+
+    Args:
+        spec: ``-`` for a video of which every frame counts, ``-:live`` for one of which only the newest frame does.
+        fps: frames per second where the video states no rate and no times; None: 25.
+        clock: stamps ``Frame.captured_at``.
+
+    Raises:
+        UsageError: standard input is a terminal, or ``spec`` is another one.
+        SourceError: it holds no video that can be read from start to end.
+    """
+    if spec not in ("-", "-:live"):
+        raise UsageError(f"--source {spec}: give - for every frame of standard input, or -:live for the newest ones")
+    return PipeSource(PipeReader(take_stdin()), live=spec == "-:live", fps=fps, clock=clock)
+
+
+class PipeSource:
+    """The frames of a video that is read from start to end, as a :class:`~rtsod.sources.video.VideoSource` has them.
+
+    Without ``live`` nothing is dropped: while a frame is not fetched, nothing is read, and the sending program waits.
+    With it, frames are read as they come; the pipeline takes the newest. Either way it ends where the video ends, whole
+    or not.
+
+    Args:
+        pipe: closed together with this source.
+        live: whether frames arrive in real time.
+        fps: as for :func:`source_from_stdin`.
+        clock: stamps ``Frame.captured_at``.
+
+    Raises:
+        SourceError: there is no video that can be read. Nothing stays open.
+    """
+
+    def __init__(
+        self, pipe: PipeReader, *, live: bool = False, fps: int | None = None, clock: Clock = time.perf_counter
+    ) -> None:
+        self._pipe = pipe
+        with ExitStack() as owned:
+            owned.callback(pipe.close)
+            container = owned.enter_context(open_pipe(pipe, live=live, fps=fps))
+            self._video = VideoSource(container, owned, name=pipe.name, live=live, media=None, clock=clock)
+            owned.pop_all()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the video delivers."""
+        return self._video.info
+
+    @property
+    def skipped(self) -> int:
+        """How many packets or frames could not be decoded so far."""
+        return self._video.skipped
+
+    def read(self) -> Frame | None:
+        """The next frame; None at the end or after ``close``."""
+        return self._video.read()
+
+    def close(self) -> None:
+        """Release the pipe, whose writer then notices. Idempotent; from any thread."""
+        self._pipe.stop()
+        self._video.close()
