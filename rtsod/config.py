@@ -150,7 +150,7 @@ class SourceConfig:
 
     spec: str = "auto"
     """A camera's index, path (``/dev/videoN``) or name, a video or image file, a folder of photographs, a URL,
-    ``-`` for standard input (``-:live`` for the newest frames of it), ``demo`` for a short clip of a person, ``scene``
+    ``-`` for standard input (``live:-`` for the newest frames of it), ``demo`` for a short clip of a person, ``scene``
     for the drawn scene, or ``auto`` for a camera, or else ``demo``."""
     width: int = 1280
     """Pixels to request from a camera, or of the drawn scene. Files and the demo clip keep their own size."""
@@ -336,7 +336,7 @@ class OutputConfig:
 
     def __post_init__(self) -> None:
         if self.pipe is not None:
-            check_choice("--output -:", self.pipe, PIPE_FORMATS)
+            check_choice("--output FORMAT:-: format", self.pipe, PIPE_FORMATS)
         for url in self.publish:
             scheme, separator, rest = url.partition("://")
             if scheme not in PUBLISH_SCHEMES or not separator or not rest:
@@ -348,9 +348,7 @@ class OutputConfig:
         _check_names("--virtual-camera", self.virtual_camera)
         if self.on_demand and self.virtual_camera is None:
             raise UsageError("--on-demand: waits for readers of the virtual camera: add --virtual-camera")
-        if self.on_demand and (
-            self.preview or self.outputs or self.mask_outputs or self.pipe or self.publish
-        ):
+        if self.on_demand and (self.preview or self.outputs or self.mask_outputs or self.pipe or self.publish):
             raise UsageError(
                 "--on-demand: a window or a recording needs frames all the time: drop it, or drop --on-demand"
             )

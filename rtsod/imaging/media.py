@@ -143,9 +143,10 @@ def open_pipe(file: PipeReader, *, live: bool = False, fps: int | None = None) -
 
 def _opened(file: BinaryIO | PipeReader, fps: int | None, analysis: Mapping[str, str] = {}) -> InputContainer:
     options = {**_FILE_OPTIONS, **analysis, **({} if fps is None else {"framerate": str(fps)})}
-    return av.open(
+    container: InputContainer = av.open(
         file, "r", buffer_size=_FILE_BUFFER_BYTES, container_options=options, options=_CODEC_OPTIONS, **_READABLE_TITLES
     )
+    return container
 
 
 @contextmanager

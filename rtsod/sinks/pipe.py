@@ -12,7 +12,6 @@ from typing import Final
 
 import av
 import cv2
-import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
@@ -20,7 +19,7 @@ from av.video.stream import VideoStream
 
 from rtsod.config import PipeFormat
 from rtsod.errors import OutputError, UsageError
-from rtsod.frames import Composited
+from rtsod.frames import Composited, Image
 from rtsod.imaging.colour import EXACT
 from rtsod.sinks.pixels import bring_to, opaque, require_composited, with_alpha
 from rtsod.sinks.video_file import STILL_SECONDS
@@ -192,7 +191,7 @@ class PipeSink:
         assert self._size is not None
         image = bring_to(with_alpha(picture) if self._transparent else self._over_black(picture), *self._size)
         if self._format == "rgba":
-            self._pipe.write(memoryview(np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))).cast("B"))
+            self._pipe.write(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA).tobytes())
             return
         assert self._container is not None
         assert self._stream is not None
@@ -209,11 +208,11 @@ class PipeSink:
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
 
-    def _over_black(self, picture: Composited) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def _over_black(self, picture: Composited) -> Image:
         if picture.opacity is not None and not self._warned:
             self._warned = True
             why = "its first picture was opaque" if self._format == "nut" else "y4m cannot keep transparency"
-            _log.warning("%s: black is behind what is transparent: %s: choose -:rgba or -:nut", self.name, why)
+            _log.warning("%s: black is behind what is transparent: %s: choose rgba:-, or nut:-", self.name, why)
         return opaque(picture)
 
     @contextmanager
@@ -232,7 +231,7 @@ def check_format(format: PipeFormat, *, transparent: bool) -> None:
         UsageError: it cannot keep the alpha.
     """
     if transparent and format == "y4m":
-        raise UsageError("--output -:y4m: y4m cannot keep transparency: choose -:nut or -:rgba")
+        raise UsageError("--output y4m:-: y4m cannot keep transparency: choose nut:- or rgba:-")
 
 
 def _why(error: Exception) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from rtsod.errors import UsageError
 from rtsod.frames import Frame, SourceInfo
 from rtsod.imaging.media import open_pipe
 from rtsod.interfaces import Clock
@@ -13,21 +12,19 @@ from rtsod.sources.video import VideoSource
 from rtsod.system.pipes import PipeReader, take_stdin
 
 
-def source_from_stdin(spec: str, *, fps: int | None = None, clock: Clock = time.perf_counter) -> PipeSource:
+def source_from_stdin(*, live: bool = False, fps: int | None = None, clock: Clock = time.perf_counter) -> PipeSource:
     """Open standard input.
 
     Args:
-        spec: ``-`` for a video of which every frame counts, ``-:live`` for one of which only the newest frame does.
+        live: False for a video of which every frame counts, True for one of which only the newest frame does.
         fps: frames per second where the video states no rate and no times; None: 25.
         clock: stamps ``Frame.captured_at``.
 
     Raises:
-        UsageError: standard input is a terminal, or ``spec`` is another one.
+        UsageError: standard input is a terminal.
         SourceError: it holds no video that can be read from start to end.
     """
-    if spec not in ("-", "-:live"):
-        raise UsageError(f"--source {spec}: give - for every frame of standard input, or -:live for the newest ones")
-    return PipeSource(PipeReader(take_stdin()), live=spec == "-:live", fps=fps, clock=clock)
+    return PipeSource(PipeReader(take_stdin()), live=live, fps=fps, clock=clock)
 
 
 class PipeSource:

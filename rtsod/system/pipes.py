@@ -8,6 +8,7 @@ import select
 import stat
 import sys
 import time
+from contextlib import suppress
 from typing import Final
 
 from rtsod.errors import OutputError, SourceError, UsageError
@@ -19,7 +20,7 @@ _ATOMIC_BYTES: Final = 4096
 """A pipe that is ready takes this much without blocking (``PIPE_BUF`` on Linux; POSIX demands 512)."""
 _PIPE_BYTES: Final = 1 << 20
 """How much a pipe is asked to hold, on Linux: fewer changes between the processes."""
-_SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ, which Python 3.10 has no name for everywhere
+_SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ
 _CAN_POLL: Final = hasattr(select, "poll")  # not on Windows
 
 
@@ -37,8 +38,8 @@ def check_stdin() -> None:
     except OSError as error:
         raise SourceError(f"cannot read {INPUT_NAME}: it is closed") from error
     raise UsageError(
-        f"--source -: {INPUT_NAME} is a terminal: send a video into it, for example ffmpeg -i FILE -f nut - | rtsod run "
-        "--source -"
+        f"--source -: {INPUT_NAME} is a terminal: send a video into it, for example ffmpeg -i FILE -f nut - | "
+        "rtsod run --source -"
     )
 
 
@@ -185,10 +186,8 @@ class PipeWriter:
         if sys.platform == "linux":
             import fcntl
 
-            try:
+            with suppress(OSError):  # no pipe, or no room for one that large
                 fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
-            except OSError:
-                pass  # no pipe, or no room for one that large
 
     def writable(self) -> bool:
         """Whether :meth:`write` can be called."""
