@@ -24,7 +24,7 @@ from rtsod.system.worker_thread import CallTimeout, WorkerStopped
 
 _log = logging.getLogger(__name__)
 
-BACK_OFF_SECONDS: Final = (1.0, 2.0, 5.0, 10.0)
+BACK_OFF_SECONDS: Final = (1.0, 2.0, 5.0)
 """Delay before each attempt to connect again; the last one repeats."""
 STABLE_SECONDS: Final = 5.0
 """A connection that has lasted this long restarts the back-off from its shortest delay."""

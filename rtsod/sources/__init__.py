@@ -48,7 +48,8 @@ def open_source(
     """Open the source that ``config.spec`` names. The caller closes it.
 
     ``auto``, ``demo``, ``scene``, ``-``, ``live:-`` and plain numbers take precedence over files, and files over camera
-    names: write ``./demo`` for a file called ``demo``. Cameras and streams are supervised: they are opened again when they fail.
+    names: write ``./demo`` for a file called ``demo``. Cameras and streams are supervised: they are opened again when
+    they fail.
 
     Args:
         config: ``width``, ``height`` and ``fps`` apply to cameras and to the drawn scene.

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from rtsod.frames import Frame, SourceInfo
 from rtsod.imaging.media import open_pipe
 from rtsod.interfaces import Clock
-from rtsod.sources.video import VideoSource
+from rtsod.sources.video import RELEASE_SECONDS, VideoSource
 from rtsod.system.pipes import PipeReader, take_stdin
+from rtsod.system.worker_thread import WorkerThread
 
 
 def source_from_stdin(*, live: bool = False, fps: int | None = None, clock: Clock = time.perf_counter) -> PipeSource:
@@ -48,11 +49,26 @@ class PipeSource:
         self, pipe: PipeReader, *, live: bool = False, fps: int | None = None, clock: Clock = time.perf_counter
     ) -> None:
         self._pipe = pipe
-        with ExitStack() as owned:
-            owned.callback(pipe.close)
-            container = owned.enter_context(open_pipe(pipe, live=live, fps=fps))
-            self._video = VideoSource(container, owned, name=pipe.name, live=live, media=None, clock=clock)
-            owned.pop_all()
+        self._video: VideoSource
+
+        def open_it() -> None:
+            with ExitStack() as owned:
+                owned.callback(pipe.close)
+                container = owned.enter_context(open_pipe(pipe, live=live, fps=fps))
+                self._video = VideoSource(container, owned, name=pipe.name, live=live, media=None, clock=clock)
+                owned.pop_all()
+
+        # The sending program may take minutes to begin. On this thread a signal would be raised within FFmpeg's read,
+        # through which no exception passes.
+        opener = WorkerThread("rtsod-pipe-opener")
+        try:
+            opener.call(open_it)
+        except BaseException:
+            pipe.stop()
+            raise
+        finally:
+            opener.stop()
+            opener.join(RELEASE_SECONDS)
 
     @property
     def info(self) -> SourceInfo:
