@@ -156,7 +156,7 @@ def check_suffixes(config: OutputConfig, *, transparent: bool) -> None:
         check_stdout()
     if config.publish and transparent:
         raise UsageError(
-            f"--output {_schemes(config)}: live streams cannot show transparency: choose another --bg, or --output nut:-"
+            f"--output {_schemes(config)}: live streams cannot be transparent: choose another --bg, or --output nut:-"
         )
     for url in config.publish:
         check_protocol(url)

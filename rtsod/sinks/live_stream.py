@@ -155,7 +155,7 @@ class LiveStreamSink:
                 self._connected, self._link = False, None
             if began is not None and self._clock() - began > STABLE_SECONDS:
                 self._attempts = 0
-            link.close(CLOSE_TIMEOUT_SECONDS if self._closing else 0.0)
+            link.close(CLOSE_TIMEOUT_SECONDS if self._closing and began is not None else 0.0)
 
     def _send_all(self, link: Link, began: float) -> None:
         index = 0

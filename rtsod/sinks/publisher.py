@@ -193,5 +193,7 @@ def server_name(url: str) -> str:
         host, port = parts.hostname or "...", parts.port
     except ValueError:
         return f"{scheme}://..."
+    if "@" in url.partition(parts.netloc)[2]:  # a password with a slash in it: part of it would pass for the server
+        return f"{scheme}://..."
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}{f':{port}' if port else ''}/..."
