@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from rtsod.config import PIPE_FORMATS, PUBLISH_SCHEMES, PipeFormat
-from rtsod.system.names import path_to_write
+from rtsod.system.names import path_to_write, server_name
 
 _PIPE: Final = re.compile(r"(?:([A-Za-z0-9]+):)?-")
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -23,13 +23,19 @@ class Pipe:
 
     format: PipeFormat
 
+    def __str__(self) -> str:
+        return f"{self.format}:-"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server that gets a live stream."""
+    """A server that gets a live stream. Its text says no more than the server's name."""
 
     url: str
     """With its scheme in lower case, which is all that FFmpeg knows."""
+
+    def __str__(self) -> str:
+        return server_name(self.url)
 
 
 def is_path(text: str) -> bool:

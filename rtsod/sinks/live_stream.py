@@ -19,7 +19,8 @@ from rtsod.interfaces import Clock, Wait
 from rtsod.metrics import Event
 from rtsod.sinks.newest_picture import NewestPicture
 from rtsod.sinks.pixels import bring_to, even, opaque, require_composited
-from rtsod.sinks.publisher import Connection, Link, Publisher, server_name
+from rtsod.sinks.publisher import Connection, Link, Publisher
+from rtsod.system.names import server_name
 from rtsod.system.worker_thread import CallTimeout, WorkerStopped
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import av
 import av.error
@@ -180,20 +179,3 @@ def check_protocol(url: str) -> None:
             f"--output {scheme}://: the FFmpeg within PyAV was built without it: use rtmp:// or rtsp://, or "
             f"--output - | ffmpeg -i - -c:v libx264 -tune zerolatency -f mpegts {scheme}://..."
         )
-
-
-def server_name(url: str) -> str:
-    """A server's name for messages: no login, no path, which may be a stream key, and no query.
-
-    Never raises: what cannot be taken apart is left out.
-    """
-    scheme = url.partition("://")[0]
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "...", parts.port
-    except ValueError:
-        return f"{scheme}://..."
-    if "@" in url.partition(parts.netloc)[2]:  # a password with a slash in it: part of it would pass for the server
-        return f"{scheme}://..."
-    host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}{f':{port}' if port else ''}/..."

@@ -22,7 +22,8 @@ from rtsod.errors import OutputError, UsageError
 from rtsod.frames import Image
 from rtsod.metrics import Event
 from rtsod.sinks import LiveStreamSink, live_stream, open_sinks
-from rtsod.sinks.publisher import Publisher, check_protocol, server_name
+from rtsod.sinks.publisher import Publisher, check_protocol
+from rtsod.system.names import server_name
 from tests.support.fakes import Ticks, hasten
 from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, FakeServer, composited, info, patches
 
