@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Final
 
 from rtsod.frames import Frame, SourceInfo
 from rtsod.imaging.media import open_pipe
@@ -11,6 +14,9 @@ from rtsod.interfaces import Clock
 from rtsod.sources.video import RELEASE_SECONDS, VideoSource
 from rtsod.system.pipes import PipeReader, take_stdin
 from rtsod.system.worker_thread import WorkerThread
+
+SIGNAL_SECONDS: Final = 0.2
+"""How long a signal may wait while the sending program has not begun."""
 
 
 def source_from_stdin(*, live: bool = False, fps: int | None = None, clock: Clock = time.perf_counter) -> PipeSource:
@@ -60,7 +66,7 @@ class PipeSource:
 
         # The sending program may take minutes to begin. On this thread a signal would be raised within FFmpeg's read,
         # through which no exception passes.
-        opener = WorkerThread("rtsod-pipe-opener")
+        opener = WorkerThread("rtsod-pipe-opener", wait=_wait_interruptibly)
         try:
             opener.call(open_it)
         except BaseException:
@@ -88,3 +94,13 @@ class PipeSource:
         """Release the pipe, whose writer then notices. Idempotent; from any thread."""
         self._pipe.stop()
         self._video.close()
+
+
+def _wait_interruptibly(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+    """``condition.wait_for(ready)``, without a timeout.
+
+    A signal that comes just before Python begins to wait would be noticed only after the wait.
+    """
+    while not condition.wait_for(ready, SIGNAL_SECONDS):
+        pass
+    return True

@@ -9,7 +9,7 @@ import stat
 import sys
 import time
 from contextlib import suppress
-from typing import Final
+from typing import Final, TextIO
 
 from rtsod.errors import OutputError, SourceError, UsageError
 from rtsod.interfaces import Clock
@@ -31,12 +31,10 @@ def check_stdin() -> None:
         UsageError: standard input is a terminal.
         SourceError: it is closed.
     """
-    try:
-        if not os.isatty(0):
-            os.fstat(0)
-            return
-    except OSError as error:
-        raise SourceError(f"cannot read {INPUT_NAME}: it is closed") from error
+    if not _is_open(0, sys.stdin):
+        raise SourceError(f"cannot read {INPUT_NAME}: it is closed")
+    if not os.isatty(0):
+        return
     raise UsageError(
         f"--source -: {INPUT_NAME} is a terminal: send a video into it, for example ffmpeg -i FILE -f nut - | "
         "rtsod run --source -"
@@ -50,12 +48,10 @@ def check_stdout() -> None:
         UsageError: standard output is a terminal.
         OutputError: it is closed.
     """
-    try:
-        if not os.isatty(1):
-            os.fstat(1)
-            return
-    except OSError as error:
-        raise OutputError(f"{OUTPUT_NAME}: is closed") from error
+    if not _is_open(1, sys.stdout):
+        raise OutputError(f"{OUTPUT_NAME}: is closed")
+    if not os.isatty(1):
+        return
     raise UsageError(
         f"--output -: {OUTPUT_NAME} is a terminal: send it to a program, for example rtsod run --output - | ffplay -, "
         "or to a file"
@@ -92,11 +88,24 @@ def take_stdout() -> int:
     return _taken(1, instead)
 
 
+def _is_open(descriptor: int, stream: TextIO | None) -> bool:
+    """Whether a standard stream was open when the program began. If not, its number may be another file's by now."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return stream is not None
+
+
 def _taken(descriptor: int, instead: int) -> int:
     """A private copy of a descriptor, in whose place there is another one from now on."""
     taken = os.dup(descriptor)  # not inherited by processes
     os.dup2(instead, descriptor)
     os.close(instead)
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.setmode(taken, os.O_BINARY)  # where text would get other line ends
     return taken
 
 

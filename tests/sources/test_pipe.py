@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,9 +52,11 @@ class Sender:
 @contextmanager
 def _sending(data: bytes, *, keep_open: bool = False) -> Iterator[Sender]:
     sender = Sender(data, keep_open=keep_open)
-    yield sender
-    sender.over.set()
-    sender.thread.join(20)
+    try:
+        yield sender
+    finally:
+        sender.over.set()
+        sender.thread.join(20)
     assert not sender.thread.is_alive()
 
 
@@ -155,6 +158,32 @@ def test_close_ends_a_read_that_waits_and_the_sender_notices(tmp_path: Path) -> 
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(sender.reading)
     assert frames
+
+
+def test_a_signal_ends_the_wait_for_a_program_that_sends_nothing() -> None:
+    waiting = threading.Event()
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    class Pipe(PipeReader):
+        def read(self, size: int) -> bytes:
+            if not waiting.is_set():
+                waiting.set()
+                os.kill(os.getpid(), signal.SIGUSR1)  # which Python handles in the main thread
+            return super().read(size)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with _sending(b"", keep_open=True) as sender, pytest.raises(Interrupted):
+            PipeSource(Pipe(sender.reading))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(sender.reading)
 
 
 @pytest.mark.parametrize(

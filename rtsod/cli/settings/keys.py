@@ -121,7 +121,7 @@ class Keys:
         path = Path(text)
         if not text or path.is_absolute() or "\0" in text:
             return text
-        if key == "output" and not is_path(text):
+        if key in ("output", "source") and not is_path(text):
             return text
         if key in _PATHS:
             return str(folder / path)
