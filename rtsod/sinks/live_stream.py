@@ -170,7 +170,7 @@ class LiveStreamSink:
         slate = self._newest.slate
         for last in range(LAST_SLATES if slate is not None else 0):
             assert slate is not None
-            link.send(self._image_of(slate), index + last, CLOSE_TIMEOUT_SECONDS)
+            link.send(self._image_of(slate), index + last, ANSWER_SECONDS)
 
     def _image_of(self, picture: Composited) -> Image:
         if self._prepared is None or self._prepared[0] is not picture:

@@ -7,11 +7,11 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -30,6 +30,20 @@ from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, FakeServer, c
 SPEED = 50.0
 SECRET = "rtmp://me:password@localhost:19/live/streamkey?token=secret"
 SLATE = np.full((HEIGHT, WIDTH, 3), (200, 20, 20), np.uint8)
+
+
+PATIENT: Final = 1000.0
+"""Hastened seconds in which every fake server answers, however busy the machine is."""
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_stream, "ANSWER_SECONDS", PATIENT)
+
+
+def _doze(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+    """Wait for an answer as long as it takes, and for everything else a moment."""
+    return condition.wait_for(ready, 60 if timeout is None or timeout >= PATIENT else 0.001)
 
 
 class Servers:
@@ -180,7 +194,8 @@ def test_a_server_that_hangs_delays_nobody() -> None:
     over.set()
 
 
-def test_a_server_that_takes_no_picture_is_left_behind() -> None:
+def test_a_server_that_takes_no_picture_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_stream, "ANSWER_SECONDS", 25.0)
     servers, over = Servers(), threading.Event()
     sink = _sink(servers)
     sink.write(composited(0))
@@ -195,7 +210,7 @@ def test_a_server_that_takes_no_picture_is_left_behind() -> None:
 
 def test_a_picture_that_is_too_old_gives_way_to_the_slate() -> None:
     servers, clock = Servers(), Ticks()
-    sink = _sink(servers, clock=clock, wait=lambda condition, ready, timeout: condition.wait_for(ready, 0.001))
+    sink = _sink(servers, clock=clock, wait=_doze)
     sink.limit_age(1.0)
     sink.write(_slate())
     sink.write(composited(0))
@@ -216,7 +231,7 @@ def test_a_file_is_published_at_its_own_speed() -> None:
             waits.append(round(timeout, 3))
             clock.now += max(0.0, timeout)
             return bool(ready())
-        return bool(condition.wait_for(ready, 0.001))
+        return _doze(condition, ready, timeout)
 
     sink = _sink(servers, clock=clock, wait=wait, paced=True)
     for index, late in enumerate((0, 0, 3, 0)):
