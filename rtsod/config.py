@@ -26,9 +26,14 @@ Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Quality: TypeAlias = Literal["auto", "fixed"]
 Sync: TypeAlias = Literal["auto", "locked", "tracked"]
 RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
+PipeFormat: TypeAlias = Literal["nut", "y4m", "rgba"]
+"""How pictures are written to standard output."""
 Fit: TypeAlias = Literal["stretch", "pad", "crop"]
 """How a picture becomes the network's square input: squeezed, as the authors do; with bars; or its central square."""
 
+PIPE_FORMATS: Final[tuple[PipeFormat, ...]] = get_args(PipeFormat)
+PUBLISH_SCHEMES: Final = ("rtmp", "rtsp", "srt")
+"""Where a live stream can be published."""
 MODELS: Final[tuple[str, ...]] = get_args(ModelName)
 """The authors' networks. ``--model`` also takes the names of models that are stored: see ``is_model_name``."""
 ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
@@ -145,8 +150,8 @@ class SourceConfig:
 
     spec: str = "auto"
     """A camera's index, path (``/dev/videoN``) or name, a video or image file, a folder of photographs, a URL,
-    ``demo`` for a short clip of a person, ``scene`` for the drawn scene, or
-    ``auto`` for a camera, or else ``demo``."""
+    ``-`` for standard input (``live:-`` for the newest frames of it), ``demo`` for a short clip of a person, ``scene``
+    for the drawn scene, or ``auto`` for a camera, or else ``demo``."""
     width: int = 1280
     """Pixels to request from a camera, or of the drawn scene. Files and the demo clip keep their own size."""
     height: int = 720
@@ -323,8 +328,22 @@ class OutputConfig:
     """Video files (``.mp4``, ``.mkv``, ``.webm``, ``.mov``), or folders for PNG files."""
     mask_outputs: tuple[Path, ...] = ()
     """The same for the alpha alone."""
+    pipe: PipeFormat | None = None
+    """What to write to standard output, for another program: ``nut`` with time stamps and alpha, ``y4m`` with neither,
+    ``rgba`` for nothing but pixels. None writes nothing there."""
+    publish: tuple[str, ...] = ()
+    """Addresses of servers that get a live stream of the pictures: ``rtmp``, ``rtsp`` or ``srt``. They may hold
+    passwords and stream keys."""
 
     def __post_init__(self) -> None:
+        if self.pipe is not None:
+            check_choice("--output FORMAT:-: format", self.pipe, PIPE_FORMATS)
+        for url in self.publish:
+            scheme, separator, rest = url.partition("://")
+            if scheme not in PUBLISH_SCHEMES or not separator or not rest:
+                # Not the whole address, which may hold a password.
+                raise UsageError(f"--output {scheme}://: give an address of {', '.join(PUBLISH_SCHEMES)}, or a path")
+        _check_names("--output", *self.publish)
         _check_names("--output", *self.outputs)
         _check_names("--mask-output", *self.mask_outputs)
         _check_names("--virtual-camera", self.virtual_camera)
@@ -334,7 +353,7 @@ class OutputConfig:
             raise UsageError(
                 "--on-demand: a PipeWire camera does not tell who reads it: drop --on-demand, or use v4l2loopback"
             )
-        if self.on_demand and (self.preview or self.outputs or self.mask_outputs):
+        if self.on_demand and (self.preview or self.outputs or self.mask_outputs or self.pipe or self.publish):
             raise UsageError(
                 "--on-demand: a window or a recording needs frames all the time: drop it, or drop --on-demand"
             )

@@ -40,6 +40,7 @@ from rtsod.masking.time_budget import check_sync
 from rtsod.metrics import Metrics, Snapshot
 from rtsod.model.weights import with_size
 from rtsod.pipeline.pipeline import Pipeline
+from rtsod.sinks.live_stream import LiveStreamSink
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources import open_source
 from rtsod.sources.fitted import FittedSource
@@ -196,8 +197,9 @@ def build_run(
             opened.callback(pool.close)
         plan = plan or plan_run(config.quality, config.run, source.info, pool, reporter.notify)
         _log.info("masks are too old after %.2f s", plan.max_mask_age)
-        if demand.virtual_camera is not None:
-            demand.virtual_camera.limit_age(plan.max_mask_age)
+        for sink in sinks:
+            if isinstance(sink, VirtualCameraSink | LiveStreamSink):
+                sink.limit_age(plan.max_mask_age)
         notify = reporter.notify if watched else None
 
         def open_section(

@@ -21,6 +21,7 @@ from rtsod.metrics import Event
 from rtsod.progress import Notify
 from rtsod.refine import refiner
 from rtsod.sinks import check_outputs, check_suffixes, open_sinks
+from rtsod.sinks.live_stream import LiveStreamSink
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.preview import PreviewSink, display_available
 from rtsod.sinks.virtual_camera import VirtualCameraSink
@@ -72,7 +73,8 @@ def choose_outputs(
     Raises:
         OutputError: a preview was requested and cannot be shown.
     """
-    others = bool(page or output.outputs or output.mask_outputs or output.virtual_camera is not None)
+    others = page or output.virtual_camera is not None
+    others = others or bool(output.outputs or output.mask_outputs or output.pipe or output.publish)
     if output.preview is False or (output.preview is None and others):
         display = Availability("display", False, "--no-preview")
     else:
@@ -136,8 +138,9 @@ def open_outputs(
         if isinstance(sink, VirtualCameraSink):
             for note in sink.notes:
                 notify(note)
-            if source_alpha:
-                notify("virtual camera: black is behind what is transparent")
+        if source_alpha and isinstance(sink, VirtualCameraSink | LiveStreamSink):
+            what = "live stream" if isinstance(sink, LiveStreamSink) else "virtual camera"
+            notify(f"{what}: black is behind what is transparent")
     return sinks
 
 

@@ -40,6 +40,8 @@ def next_step(info: SourceInfo, output: OutputConfig, *, no_camera: bool, virtua
             step += f"; {_YOUR_CAMERA}"
         elif info.live:
             step += f"; {_CALLS}"
+    elif output.pipe is not None or output.publish:
+        step = "--output FILE.mp4 beside this one keeps the pictures"
     elif output.preview and no_camera:
         step = _YOUR_CAMERA
     elif output.preview and info.live:

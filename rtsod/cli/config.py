@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.cli.common import Parser, answer, run_command
+from rtsod.cli.output_names import Address, Pipe
 from rtsod.cli.run_config import config_from
 from rtsod.cli.run_options import parser
 from rtsod.cli.settings.file import SettingsFile, default_path
@@ -123,7 +124,7 @@ def _show(layers: Layers, *, as_json: bool) -> None:
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
     match value:
-        case Path():
+        case Path() | Pipe() | Address():
             return str(value)
         case list() | tuple():
             return [_plain(each) for each in value]

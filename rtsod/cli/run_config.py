@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Final
 
+from rtsod.cli.output_names import Address, Pipe
 from rtsod.config import (
     AppConfig,
     ControlConfig,
@@ -26,6 +28,10 @@ def config_from(options: argparse.Namespace) -> AppConfig:
     Raises:
         UsageError: an option, or a combination of options, is invalid.
     """
+    given = options.output or ()
+    pipes = [each.format for each in given if isinstance(each, Pipe)]
+    if len(pipes) > 1:
+        raise UsageError("--output -: is given twice, and there is one standard output: drop one, or write a file")
     return AppConfig(
         source=_source(options),
         engine=EngineConfig(
@@ -49,8 +55,10 @@ def config_from(options: argparse.Namespace) -> AppConfig:
             preview=options.preview,
             virtual_camera=options.virtual_camera,
             on_demand=options.on_demand,
-            outputs=tuple(options.output or ()),
+            outputs=tuple(each for each in given if isinstance(each, Path)),
             mask_outputs=tuple(options.mask_output or ()),
+            pipe=pipes[0] if pipes else None,
+            publish=tuple(each.url for each in given if isinstance(each, Address)),
         ),
         run=RunConfig(
             sync=options.sync,

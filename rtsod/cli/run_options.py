@@ -6,6 +6,7 @@ import argparse
 from typing import Final
 
 from rtsod.cli.common import Parser, model_name
+from rtsod.cli.output_names import output_to_write
 from rtsod.config import (
     AUTHORS_SIZE,
     DEFAULT_CONTROL_PORT,
@@ -44,6 +45,10 @@ examples:
       a video on a green background, with its sound
   %(prog)s --source talk.mp4 --bg transparent --output talk.webm
       the same video with an alpha channel
+  ffmpeg -i talk.mp4 -f nut - | %(prog)s --source - --bg transparent --output - | ffplay -
+      between two other programs, with time stamps and alpha
+  %(prog)s --lite --bg beach.jpg --output rtmp://localhost/live/me
+      a live stream, for a server on this computer
   %(prog)s --lite --virtual-camera --control --open
       the same, with a page in your browser to change it while it runs
   %(prog)s --model me --bg blur --virtual-camera
@@ -93,9 +98,9 @@ def _add_input_options(parser: Parser) -> None:
         "--source",
         default=default.spec,
         metavar="SOURCE",
-        help="a camera's index, path or name, a video or image file, a folder of photographs, a URL, demo (a "
-        "short clip of a person), scene (a drawn one, to measure with), or auto: a camera, or else demo "
-        "(default: %(default)s)",
+        help="a camera's index, path or name, a video or image file, a folder of photographs, a URL, - (standard "
+        "input: every frame; live:-: the newest ones), demo (a short clip of a person), scene (a drawn one, to measure "
+        "with), or auto: a camera, or else demo (default: %(default)s)",
     )
     group.add_argument(
         "--size",
@@ -252,10 +257,11 @@ def _add_output_options(parser: Parser) -> None:
     group.add_argument(
         "--output",
         action="append",
-        type=path_to_write,
+        type=output_to_write,
         metavar="PATH",
-        help="a video: .mp4 or .mkv (H.264), .webm (VP9, with alpha if transparent), .mov (ProRes 4444); or a folder "
-        "for PNG files; repeat for several outputs",
+        help="a video: .mp4 or .mkv (H.264), .webm (VP9, with alpha if transparent), .mov (ProRes 4444); a folder "
+        "for PNG files; - for another program: nut:- (the same as -) has times and alpha, y4m:- has neither, rgba:- is "
+        "nothing but pixels; or rtmp://, rtsp:// or srt:// to publish a live stream; repeat for several outputs",
     )
     group.add_argument(
         "--mask-output",

@@ -143,7 +143,7 @@ def _check(options: Sequence[str]) -> None:
     output = config.output
     if output.preview:
         raise UsageError("--preview: a service has no window: drop it, or add --no-preview")
-    if not (output.virtual_camera or output.outputs or output.mask_outputs):
+    if not (output.virtual_camera or output.outputs or output.mask_outputs or output.publish):
         raise UsageError(f"a service needs an output: {_PROGRAM} install -- --virtual-camera")
     if config.run.keep_learning:
         require("accelerate")

@@ -7,7 +7,7 @@ videos, pictures and sound opens its input here, so the limits hold for all of t
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
+from rtsod.system.pipes import PipeReader
 
 OPEN_TIMEOUT_SECONDS: Final = 10.0
 """How long a network stream may take to open."""
@@ -61,12 +62,8 @@ _PROTOCOLS: Final = {
 # FFmpeg keeps what it reads while it analyses a stream, and delivers it afterwards. Not so with "fflags=nobuffer": then
 # the first key frame is gone, and the first picture waits for the next one. So the analysis is kept short instead: six
 # frames tell the frame rate, and sound that does not come within a second is not waited for.
-_LIVE_OPTIONS: Final = {
-    **_PROTOCOLS,
-    "fpsprobesize": "6",
-    "analyzeduration": "1000000",  # microseconds
-    "rtsp_flags": "prefer_tcp",
-}
+_SHORT_ANALYSIS: Final = {"fpsprobesize": "6", "analyzeduration": "1000000"}  # microseconds
+_LIVE_OPTIONS: Final = {**_PROTOCOLS, **_SHORT_ANALYSIS, "rtsp_flags": "prefer_tcp"}
 # A file behind http(s) is analysed like one on disk, so that the same is found in it. FFmpeg asks a server that broke
 # off for the rest, if it can send parts of a file. Without "multiple_requests" it asks to close the connection, but
 # uses it again if the server does not repeat that, as HTTP/1.1 allows, and takes its end for the end of the file.
@@ -112,18 +109,44 @@ def open_handle(file: BinaryIO, path: Path, *, fps: int | None = None) -> Iterat
         if not file.read(1):
             raise SourceError(f"cannot read {path}: the file is empty")
         file.seek(0)
-        container = av.open(
-            file,
-            "r",
-            buffer_size=_FILE_BUFFER_BYTES,
-            container_options={**_FILE_OPTIONS, **({} if fps is None else {"framerate": str(fps)})},
-            options=_CODEC_OPTIONS,
-            **_READABLE_TITLES,
-        )
+        container = _opened(file, fps)
     except FAILURES as error:
         raise SourceError(f"cannot read {path}: {cause(error)}") from error
     with container:
         yield container
+
+
+@contextmanager
+def open_pipe(file: PipeReader, *, live: bool = False, fps: int | None = None) -> Iterator[InputContainer]:
+    """Like :func:`open_handle`, for what can only be read from start to end; its owner closes it.
+
+    Args:
+        file: nothing of it read yet.
+        live: analyse it for a moment only, like a network stream.
+        fps: as for :func:`open_media`.
+
+    Raises:
+        SourceError: it is empty, unreadable, in no known format, or in one whose index comes last.
+    """
+    try:
+        container = _opened(file, fps, _SHORT_ANALYSIS if live else {})
+    except FAILURES as error:
+        if not file.began:
+            raise SourceError(f"cannot read {file.name}: nothing came: see what the sending program says") from None
+        raise SourceError(
+            f"cannot read {file.name}: {cause(error)}: send what can be read without going back, such as NUT, y4m, "
+            "Matroska or MPEG-TS, or give the file's name"
+        ) from error
+    with container:
+        yield container
+
+
+def _opened(file: BinaryIO | PipeReader, fps: int | None, analysis: Mapping[str, str] = {}) -> InputContainer:
+    options = {**_FILE_OPTIONS, **analysis, **({} if fps is None else {"framerate": str(fps)})}
+    container: InputContainer = av.open(
+        file, "r", buffer_size=_FILE_BUFFER_BYTES, container_options=options, options=_CODEC_OPTIONS, **_READABLE_TITLES
+    )
+    return container
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Outputs: files, a preview window and virtual cameras. All accept only :class:`rtsod.frames.Composited`."""
+"""Outputs: files, pipes, live streams, a preview window and virtual cameras.
+
+All accept only :class:`rtsod.frames.Composited`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,17 +22,23 @@ from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
 from rtsod.metrics import Event
 from rtsod.sinks.encoders import recipe_for
+from rtsod.sinks.live_stream import LiveStreamSink
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.parts import PartSink
+from rtsod.sinks.pipe import PipeSink, check_format
 from rtsod.sinks.png_folder import PngFolderSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
+from rtsod.sinks.publisher import check_protocol
 from rtsod.sinks.queued import QueuedSink
 from rtsod.sinks.video_file import VideoFileSink
 from rtsod.sinks.virtual_camera import DEFAULT_FPS, VirtualCameraSink, virtual_camera_available
+from rtsod.system.pipes import check_stdout
 
 __all__ = [
     "Key",
+    "LiveStreamSink",
     "NullSink",
+    "PipeSink",
     "PngFolderSink",
     "PreviewSink",
     "PreviewWindow",
@@ -59,7 +69,7 @@ def open_sinks(
     source_alpha: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> list[Sink]:
-    """Open all sinks of a configuration, in this order: outputs, mask outputs, virtual camera, preview.
+    """Open all sinks of a configuration, in the order of :class:`OutputConfig`, the camera and the preview last.
 
     Args:
         config: the outputs. ``preview`` must be resolved; None opens no preview.
@@ -78,16 +88,32 @@ def open_sinks(
     check_outputs(config, info, transparent=transparent)
     sinks: list[Sink] = [_open_file(path, info, "picture", transparent, source_alpha) for path in config.outputs]
     sinks += [_open_file(path, info, "alpha") for path in config.mask_outputs]
-    if info.live:
-        patience = MAX_WAIT_SHARE * float(1 / (info.fps or DEFAULT_FPS)) / max(1, len(sinks))
-        sinks = [QueuedSink(sink, patience=patience, on_event=on_event) for sink in sinks]
     if config.preview:
         display = display_available()
         if not display.available:
             raise OutputError(f"--preview: {display.reason}; or use --no-preview with --output FILE")
+    rate = info.fps or Fraction(DEFAULT_FPS)
     with ExitStack() as opened:
+        if config.pipe is not None:
+            pipe = PipeSink(
+                format=config.pipe,
+                fps=info.fps if info.stills else rate,
+                transparent=transparent or (source_alpha and config.pipe != "y4m"),
+                live=info.live,
+            )
+            sinks.append(pipe)
+        if info.live:
+            patience = MAX_WAIT_SHARE * float(1 / rate) / max(1, len(sinks))
+            sinks = [QueuedSink(sink, patience=patience, on_event=on_event) for sink in sinks]
         for sink in sinks:
             opened.callback(sink.close)
+        if info.width is not None and info.height is not None:
+            for url in config.publish:
+                stream = LiveStreamSink(
+                    url, width=info.width, height=info.height, fps=rate, paced=not info.live, on_event=on_event
+                )
+                opened.callback(stream.close)
+                sinks.append(stream)
         if config.virtual_camera is not None and info.width is not None and info.height is not None:
             device = None if config.virtual_camera == "auto" else config.virtual_camera
             sinks.append(
@@ -123,9 +149,18 @@ def check_suffixes(config: OutputConfig, *, transparent: bool) -> None:
     """Check that there is a format for every output, which needs no source.
 
     Raises:
-        UsageError: there is none for a suffix, or it cannot keep the alpha.
-        OutputError: a folder cannot be reached.
+        UsageError: there is none for a suffix, it cannot keep the alpha, or standard output is a terminal.
+        OutputError: a folder cannot be reached, standard output is closed, or FFmpeg lacks a protocol.
     """
+    if config.pipe is not None:
+        check_format(config.pipe, transparent=transparent)
+        check_stdout()
+    if config.publish and transparent:
+        raise UsageError(
+            f"--output {_schemes(config)}: live streams cannot be transparent: choose another --bg, or --output nut:-"
+        )
+    for url in config.publish:
+        check_protocol(url)
     for paths, alpha in ((config.outputs, transparent), (config.mask_outputs, False)):
         for path in paths:
             try:
@@ -144,6 +179,8 @@ def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) ->
             )
         if info.width is None or info.height is None:
             raise UsageError("--virtual-camera needs pictures of one size: write stills to an --output folder")
+    if config.publish and info.stills:
+        raise UsageError(f"--output {_schemes(config)}: photographs make no live stream: write them to a folder")
     check_suffixes(config, transparent=transparent)
     paths = (*config.outputs, *config.mask_outputs)
     for i, path in enumerate(paths):
@@ -152,6 +189,10 @@ def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) ->
         if any(_same(path, other) for other in paths[:i]):
             raise UsageError(f"{path}: is given for two outputs: choose different names")
         _check_place(path)
+
+
+def _schemes(config: OutputConfig) -> str:
+    return ", ".join(f"{url.partition('://')[0]}://" for url in config.publish)
 
 
 def _open_file(

@@ -1,4 +1,4 @@
-"""A recording of live input: encoded by a thread of its own, so that no viewer waits for it."""
+"""A recording of live input, or a pipe: written by a thread of its own, so that no viewer waits for it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rtsod.errors import OutputError
 from rtsod.frames import Composited
 from rtsod.interfaces import Sink, Wait
 from rtsod.metrics import Event
+from rtsod.sinks.pipe import PipeSink
 from rtsod.sinks.pixels import require_composited
 from rtsod.system.priority import give_way
 
@@ -94,6 +95,8 @@ class QueuedSink:
                 return
             self._closed = True
             self._changed.notify_all()
+        if isinstance(self._sink, PipeSink):
+            self._sink.hurry()
         if self._thread is not None:
             self._thread.join()
         self._sink.close()
@@ -106,8 +109,9 @@ class QueuedSink:
         if self._missing == 1:
             _log.warning(
                 "%s is written more slowly than pictures come, so some are missing in it: a smaller --size or --fps, "
-                "or .mp4, may help",
+                "or %s, may help",
                 self.name,
+                "a faster reader" if isinstance(self._sink, PipeSink) else ".mp4",
             )
 
     def _write_all(self) -> None:

@@ -17,6 +17,7 @@ from rtsod.frames import Availability, Composited, Image
 from rtsod.interfaces import Clock, Wait
 from rtsod.metrics import Event
 from rtsod.sinks.loopback import LoopbackCamera, setup_hint, virtual_cameras
+from rtsod.sinks.newest_picture import NewestPicture
 from rtsod.sinks.pipewire import NAME as PIPEWIRE
 from rtsod.sinks.pipewire import PipeWireCamera, pipewire_available
 from rtsod.sinks.pixels import even, opaque, require_composited
@@ -32,9 +33,6 @@ GIVE_UP_SECONDS: Final = 10.0
 """How long a failed device is retried before the run ends."""
 CLOSE_TIMEOUT_SECONDS: Final = 3.0
 """How long ``close`` waits for the device to take the last picture."""
-HANG_SECONDS: Final = 1.0
-"""How long after its last picture became too old the writing thread is considered hung. One that only waits for its
-source has sent a slate by then."""
 
 
 class CameraDevice(Protocol):
@@ -130,11 +128,7 @@ class VirtualCameraSink:
         self._period = float(1 / fps)
         self._on_event, self._clock, self._wait = on_event, clock, wait
         self._changed = threading.Condition()
-        self._newest: Composited | None = None
-        self._slate: Composited | None = None
-        self._written_at = 0.0
-        self._max_age: float | None = None
-        self._starved = False
+        self._newest = NewestPicture(self.name, clock, on_event)
         self._prepared: tuple[Composited, Image] | None = None
         self._failed_at: float | None = None
         self._retry_at = clock() + RETRY_SECONDS
@@ -151,14 +145,12 @@ class VirtualCameraSink:
                 raise self._error
             if self._closing:
                 raise OutputError(f"{self.name}: is already closed")
-            self._newest, self._written_at = picture, self._clock()
-            if picture.is_slate:
-                self._slate = picture
+            self._newest.put(picture)
             self._changed.notify_all()
 
     def limit_age(self, seconds: float) -> None:
         """Replace any picture but a slate this many seconds after it was written, even if the writing thread hangs."""
-        self._max_age = seconds
+        self._newest.max_age = seconds
 
     def close(self) -> None:
         """Show the last picture, then close the device. Idempotent."""
@@ -179,12 +171,12 @@ class VirtualCameraSink:
     def _pump(self) -> None:
         try:
             with self._changed:
-                self._changed.wait_for(lambda: self._newest is not None or self._closing)
+                self._changed.wait_for(lambda: self._newest.exists or self._closing)
             due = self._clock()
             while not (closing := self._await(due)):
                 self._show()
                 due = max(due + self._period, self._clock())  # a late picture is not made up for
-            if closing and self._newest is not None:
+            if closing and self._newest.exists:
                 self._show()
         except BaseException as error:  # a bug, or out of memory: the next write raises it
             self._error = self._error or OutputError(f"{self.name}: {type(error).__name__}: {error}")
@@ -197,24 +189,9 @@ class VirtualCameraSink:
             self._wait(self._changed, lambda: self._closing, max(0.0, due - self._clock()))
             return self._closing
 
-    def _picture_to_show(self) -> Composited | None:
-        """The newest picture, or the last slate if that picture is too old."""
-        with self._changed:
-            newest, slate, limit = self._newest, self._slate, self._max_age
-            too_old = self._clock() - self._written_at - limit if limit is not None else 0.0
-        if newest is None or newest.is_slate or too_old <= 0.0:
-            if self._starved:
-                _log.warning("%s receives pictures again", self.name)
-            self._starved = False
-            return newest
-        if too_old > HANG_SECONDS and not self._starved:
-            self._starved = True
-            self._on_event(Event.OUTPUT_STARVED)
-            _log.warning("%s receives no pictures: showing a slate", self.name)
-        return slate
-
     def _show(self) -> None:
-        picture = self._picture_to_show()
+        with self._changed:
+            picture = self._newest.to_show()
         if picture is None or self._error is not None:
             return
         try:

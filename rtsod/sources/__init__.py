@@ -1,4 +1,6 @@
-"""Where frames come from: a camera, a video file, a network stream, photographs, the demo clip, or the drawn scene.
+"""Where frames come from.
+
+A camera, a video file, a network stream, standard input, photographs, the demo clip, or the drawn scene.
 
 Each kind has its own module, which is imported only when it is needed.
 """
@@ -45,8 +47,9 @@ def open_source(
 ) -> Source:
     """Open the source that ``config.spec`` names. The caller closes it.
 
-    ``auto``, ``demo``, ``scene`` and plain numbers take precedence over files, and files over camera names: write
-    ``./demo`` for a file called ``demo``. Cameras and streams are supervised: they are opened again when they fail.
+    ``auto``, ``demo``, ``scene``, ``-``, ``live:-`` and plain numbers take precedence over files, and files over camera
+    names: write ``./demo`` for a file called ``demo``. Cameras and streams are supervised: they are opened again when
+    they fail.
 
     Args:
         config: ``width``, ``height`` and ``fps`` apply to cameras and to the drawn scene.
@@ -80,12 +83,16 @@ class _Opening:
             return self._scene()
         if re.fullmatch(r"[0-9]{1,3}", spec):
             return self._camera(int(spec))
+        if spec in ("-", "live:-"):
+            from rtsod.sources.pipe import source_from_stdin
+
+            return source_from_stdin(live=spec != "-", fps=self.config.fps, clock=self.clock)
         if url := _URL.fullmatch(spec):
             return self._url(spec, url[1].lower())
         if not spec or "\0" in spec or re.fullmatch(r"[+-]?[0-9]+", spec):
             raise UsageError(
-                f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, 'demo' "
-                "or 'auto'"
+                f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, '-', "
+                "'demo' or 'auto'"
             )
         return self._path(path_named(spec), spec)
 

@@ -108,7 +108,7 @@ class VideoSource:
         *,
         name: str,
         live: bool,
-        media: Media,
+        media: Media | None,
         segment: Segment | None = None,
         clock: Clock,
     ) -> None:

@@ -1,4 +1,4 @@
-"""Names of files as people give them: on the command line, and in messages."""
+"""Names of files and servers as people give them: on the command line, and in messages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import unicodedata
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 _UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories: control characters, undecodable bytes, separators of lines and paragraphs."""
@@ -47,6 +48,23 @@ def path_to_write(text: str) -> Path:
     if text == "-":
         raise argparse.ArgumentTypeError("-: nothing is written to standard output: for a folder of that name give ./-")
     return path_to_read(text)
+
+
+def server_name(url: str) -> str:
+    """A server's name for messages: no login, no path, which may be a stream key, and no query.
+
+    Never raises: what cannot be taken apart is left out.
+    """
+    scheme = url.partition("://")[0]
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "...", parts.port
+    except ValueError:
+        return f"{scheme}://..."
+    if "@" in url.partition(parts.netloc)[2]:  # a password with a slash in it: part of it would pass for the server
+        return f"{scheme}://..."
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}{f':{port}' if port else ''}/..."
 
 
 def natural_order(text: str) -> tuple[list[tuple[int, str]], str]:

@@ -136,6 +136,7 @@ def leave(code: int) -> NoReturn:
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):
-                stream.flush()
+                if stream is not None:  # it was closed when the program began
+                    stream.flush()
         os._exit(code)
     raise SystemExit(code)

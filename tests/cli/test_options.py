@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,15 @@ def test_no_option_is_the_default_configuration() -> None:
             "--preview --virtual-camera --output a.mp4 --output b.mkv --mask-output m",
             OutputConfig(True, "auto", False, (Path("a.mp4"), Path("b.mkv")), (Path("m"),)),
         ),
+        ("--output - --output a.mp4", OutputConfig(outputs=(Path("a.mp4"),), pipe="nut")),
+        ("--output y4m:-", OutputConfig(pipe="y4m")),
+        ("--output ./- --output ./y4m:-", OutputConfig(outputs=(Path("-"), Path("y4m:-")))),
+        (
+            "--output RTMP://h/a --output rtsp://u:p@h:1/b",
+            OutputConfig(publish=("rtmp://h/a", "rtsp://u:p@h:1/b")),
+        ),
+        ("--source -", SourceConfig("-")),
+        ("--source live:-", SourceConfig("live:-")),
         ("--no-preview --virtual-camera /dev/video9 --on-demand", OutputConfig(False, "/dev/video9", True)),
         ("--virtual-camera pipewire", OutputConfig(virtual_camera="pipewire")),
         ("--control", ControlConfig("auto")),
@@ -81,6 +91,22 @@ def test_a_pipewire_camera_does_not_know_its_readers() -> None:
 def test_what_is_about_the_page_needs_the_page(option: str) -> None:
     with pytest.raises(UsageError, match=f"^{option}: .*--control"):
         _config(option)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--output - --output rgba:-", "--output -: is given twice, and there is one standard output"),
+        ("--output avi:-", "avi:-: is no format: choose from nut:-, y4m:-, rgba:-"),
+        ("--output http://me:secret@h/x", "http://: is not supported: use rtmp://, rtsp://, srt://, or a path"),
+        ("--output rtmp://", "rtmp://: names no server"),
+        ("--output - --virtual-camera --on-demand", "--on-demand: a window or a recording needs frames"),
+    ],
+)
+def test_outputs_that_cannot_be_meant_are_refused(line: str, says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)) as caught:
+        _config(line)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("option", ["--size 1280x720", "--fps 30", "--seed 0"])

@@ -71,7 +71,11 @@ VALUES: dict[str, list[tuple[Any, list[str]]]] = {
     "preview": [(True, []), (False, ["no"])],
     "virtual-camera": [(True, []), ("/dev/video9", ["/dev/video9"])],
     "on-demand": [(True, [])],
-    "output": [(["/a.mp4", "/b.mkv"], ["/a.mp4", "/b.mkv"]), ("/a.mp4", ["/a.mp4"])],
+    "output": [
+        (["/a.mp4", "/b.mkv"], ["/a.mp4", "/b.mkv"]),
+        ("/a.mp4", ["/a.mp4"]),
+        (["-", "rtmp://h/x"], ["-", "rtmp://h/x"]),
+    ],
     "mask-output": [("/m", ["/m"])],
     "control": [(True, []), ("8737", ["8737"])],
     "open": [(True, [])],
@@ -381,6 +385,12 @@ def test_show_says_where_each_value_comes_from(tmp_path: Path, capsys: pytest.Ca
     assert shown["mirror"] == {"value": True, "from": "profile a"}
     assert shown["refine"] == {"value": "auto", "from": "default"}
     assert config_command.main(["show", str(path), "--profile", "b"]) == 2
+
+
+def test_show_says_no_more_of_a_server_than_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, 'output = ["-", "rtmp://me:secret@h/live/key"]\n')
+    assert config_command.main(["show", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["output"] == {"value": ["nut:-", "rtmp://h/..."], "from": "file"}
 
 
 def test_reading_a_file_that_is_right_has_no_problems(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,8 +16,18 @@ import pytest
 from rtsod.control.preview import PreviewStream
 from rtsod.frames import Frame, Image
 from rtsod.interfaces import Sink
-from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, QueuedSink, VideoFileSink, VirtualCameraSink
-from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, composited, patches, read_recording
+from rtsod.sinks import (
+    LiveStreamSink,
+    NullSink,
+    PipeSink,
+    PngFolderSink,
+    PreviewSink,
+    QueuedSink,
+    VideoFileSink,
+    VirtualCameraSink,
+)
+from rtsod.system.pipes import PipeWriter
+from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, FakeServer, composited, patches, read_recording
 
 
 @dataclass
@@ -29,14 +40,18 @@ class Case:
     def seen(self) -> list[Image]:
         """What the sink, which is closed, shows or has written, each as ``(H, W, 3)`` over black."""
         match self.sink:
+            case PipeSink() if "rgba" in self.sink.name:
+                pixels = np.fromfile(_piped(self.folder), np.uint8).reshape(-1, HEIGHT, WIDTH, 4)
+                return [_over_black(image[:, :, [2, 1, 0, 3]]) for image in pixels]
             case PngFolderSink():
                 return [_over_black(_read(path)) for path in sorted(self.folder.rglob("*.png"))]
-            case QueuedSink() | VideoFileSink():
-                recording = read_recording(next(self.folder.glob("film.*")))
+            case QueuedSink() | VideoFileSink() | PipeSink():
+                piped = _piped(self.folder)
+                recording = read_recording(piped if piped.exists() else next(self.folder.glob("film.*")))
                 if not recording.alphas:
                     return recording.images
                 return [_over_black(np.dstack(pair)) for pair in zip(recording.images, recording.alphas, strict=True)]
-            case VirtualCameraSink():
+            case VirtualCameraSink() | LiveStreamSink():
                 return self.device.shown
         return []
 
@@ -59,6 +74,25 @@ def _video(suffix: str, **options: Any) -> Callable[[Path, FakeDevice], Sink]:
     return lambda folder, device: VideoFileSink(folder / f"film{suffix}", fps=Fraction(30), **options)
 
 
+def _piped(folder: Path) -> Path:
+    """Where a reader has put what came out of a pipe."""
+    return folder.with_name(f"{folder.name}.piped")
+
+
+def _pipe(**options: Any) -> Callable[[Path, FakeDevice], PipeSink]:
+    def make(folder: Path, _: FakeDevice) -> PipeSink:
+        descriptor = os.open(_piped(folder), os.O_WRONLY | os.O_CREAT)
+        return PipeSink(lambda: PipeWriter(descriptor), fps=Fraction(30), **options)
+
+    return make
+
+
+def _live_stream(_: Path, device: FakeDevice) -> Sink:
+    return LiveStreamSink(
+        "rtmp://h/x", width=WIDTH, height=HEIGHT, fps=Fraction(30), connect=lambda *_: FakeServer(device)
+    )
+
+
 MAKERS: dict[str, Callable[[Path, FakeDevice], Sink]] = {
     "null": lambda folder, device: NullSink(),
     "null-live": lambda folder, device: NullSink(live=True),
@@ -75,9 +109,16 @@ MAKERS: dict[str, Callable[[Path, FakeDevice], Sink]] = {
     "mp4-queued": lambda folder, device: QueuedSink(_video(".mp4", of_live_input=True)(folder, device), patience=60.0),
     "mov-queued": lambda folder, device: QueuedSink(_video(".mov", of_live_input=True)(folder, device), patience=60.0),
     "virtual-camera": _virtual_camera,
+    "pipe-nut": _pipe(),
+    "pipe-nut-transparent": _pipe(transparent=True),
+    "pipe-nut-live": _pipe(live=True),
+    "pipe-y4m": _pipe(format="y4m"),
+    "pipe-rgba": _pipe(format="rgba"),
+    "pipe-queued": lambda folder, device: QueuedSink(_pipe(live=True)(folder, device), patience=60.0),
+    "live stream": _live_stream,
     "control page": lambda folder, device: PreviewStream(),
 }
-LIVE = {"control page", "null-live", "preview", "virtual-camera"}
+LIVE = {"control page", "live stream", "null-live", "pipe-nut-live", "pipe-queued", "preview", "virtual-camera"}
 
 
 @pytest.fixture(params=MAKERS)
@@ -145,7 +186,7 @@ def test_pictures_may_be_transparent(case: Case, order: str) -> None:
     pictures = [composited(i, image=white, alpha=alpha, opacity=opacity) for i, opacity in enumerate(opacities)]
     for picture in pictures:
         case.sink.write(picture)
-        if isinstance(case.sink, VirtualCameraSink):
+        if isinstance(case.sink, VirtualCameraSink | LiveStreamSink):
             case.device.wait_for(len(case.device.shown) + 2)
     case.sink.close()
     found = case.seen()

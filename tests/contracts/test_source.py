@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,9 +19,11 @@ from rtsod.frames import Frame
 from rtsod.interfaces import Source
 from rtsod.sources.camera import CameraSource
 from rtsod.sources.demo import DemoSource
+from rtsod.sources.pipe import PipeSource
 from rtsod.sources.scene import SceneSource
 from rtsod.sources.stills import stills_from_folder
 from rtsod.sources.video import video_from_file
+from rtsod.system.pipes import PipeReader
 from tests.support.source_fixtures import FakeCapture, pictures, write_video
 
 LENGTH = 12
@@ -57,12 +61,20 @@ def _scene_file(_: Path) -> Source:
     return SceneSource(DrawnScene(64, 48, 30), live=False, frames=LENGTH)
 
 
-OPENERS = {
+def _pipe(folder: Path, *, live: bool = False) -> Source:
+    """A live pipe has one picture more, because the first is stale once it is open."""
+    path = write_video(folder / "clip.nut", pictures(LENGTH + live), codec="ffv1")
+    return PipeSource(PipeReader(os.open(path, os.O_RDONLY)), live=live)
+
+
+OPENERS: dict[str, Callable[[Path], Source]] = {
     "camera": _camera,
     "video": _video,
     "variable rate": _variable_rate,
     "folder": _folder,
     "demo": _demo,
+    "pipe": _pipe,
+    "pipe, live": partial(_pipe, live=True),
     "scene, live": _scene_live,
     "scene, as a file": _scene_file,
 }
@@ -74,6 +86,8 @@ FRAMES_IN_INFO = {
     "variable rate": 20,  # its header gives 0.79 s at 25 frames per second
     "folder": LENGTH,
     "demo": None,
+    "pipe": None,
+    "pipe, live": None,
     "scene, live": None,
     "scene, as a file": LENGTH,
 }

@@ -15,8 +15,8 @@ import pytest
 from rtsod.errors import OutputError
 from rtsod.metrics import Event
 from rtsod.sinks import VirtualCameraSink, virtual_camera_available
+from rtsod.sinks.newest_picture import HANG_SECONDS
 from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera
-from rtsod.sinks.virtual_camera import HANG_SECONDS
 from tests.support.fakes import Ticks, hasten
 from tests.support.sink_fixtures import FakeDevice, composited, patches
 

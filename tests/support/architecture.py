@@ -80,7 +80,9 @@ FOLDERS: Final[dict[str, Folder]] = {
     "sources": Folder(
         "cameras, videos, photographs, the demo clip, the drawn scene", ("drawing", "imaging", "system"), ("av", "cv2")
     ),
-    "sinks": Folder("windows, virtual cameras, files", ("imaging", "system"), ("av", "cv2", "pyvirtualcam")),
+    "sinks": Folder(
+        "windows, virtual cameras, files, pipes, live streams", ("imaging", "system"), ("av", "cv2", "pyvirtualcam")
+    ),
     "composite": Folder(
         "puts the subject in front of another background", ("imaging", "refine", "system"), ("av", "cv2")
     ),

@@ -151,3 +151,18 @@ class FakeDevice:
         """Wait until ``count`` pictures have been shown."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.shown) >= count, 10)
+
+
+class FakeServer:
+    """A connection of a live stream that shows its pictures on a fake device."""
+
+    def __init__(self, device: FakeDevice) -> None:
+        self.device = device
+        self.indexes: list[int] = []
+
+    def send(self, image: Image, index: int) -> None:
+        self.indexes.append(index)
+        self.device.send(image)
+
+    def close(self) -> None:
+        self.device.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.cli.common import Parser
+from rtsod.cli.output_names import is_path
 from rtsod.errors import UsageError
 
 NOT_IN_FILE: Final = frozenset({"help", "config", "profile"})
@@ -119,6 +120,8 @@ class Keys:
         """A value with its path, if it is one, made absolute."""
         path = Path(text)
         if not text or path.is_absolute() or "\0" in text:
+            return text
+        if key in ("output", "source") and not is_path(text):
             return text
         if key in _PATHS:
             return str(folder / path)

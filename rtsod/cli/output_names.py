@@ -1,0 +1,67 @@
+"""What ``--output`` may name: a path, standard output, or a server."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, get_args
+
+from rtsod.config import PIPE_FORMATS, PUBLISH_SCHEMES, PipeFormat
+from rtsod.system.names import path_to_write, server_name
+
+_PIPE: Final = re.compile(r"(?:([A-Za-z0-9]+):)?-")
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+DEFAULT_FORMAT: Final[PipeFormat] = "nut"
+"""It loses nothing: time stamps and alpha are in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """Standard output."""
+
+    format: PipeFormat
+
+    def __str__(self) -> str:
+        return f"{self.format}:-"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server that gets a live stream. Its text says no more than the server's name."""
+
+    url: str
+    """With its scheme in lower case, which is all that FFmpeg knows."""
+
+    def __str__(self) -> str:
+        return server_name(self.url)
+
+
+def is_path(text: str) -> bool:
+    """Whether a text names a file or a folder."""
+    return _PIPE.fullmatch(text) is None and _ADDRESS.fullmatch(text) is None
+
+
+def output_to_write(text: str) -> Path | Pipe | Address:
+    """Parse ``--output``; the ``type`` of an argparse argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none of the three.
+    """
+    if pipe := _PIPE.fullmatch(text):
+        for format in get_args(PipeFormat):
+            if format == (DEFAULT_FORMAT if pipe[1] is None else pipe[1]):
+                return Pipe(format)
+        raise argparse.ArgumentTypeError(
+            f"{text}: is no format: choose from {', '.join(f'{f}:-' for f in PIPE_FORMATS)}"
+        )
+    if address := _ADDRESS.fullmatch(text):
+        scheme = address[1].lower()
+        if scheme not in PUBLISH_SCHEMES:
+            known = ", ".join(f"{each}://" for each in PUBLISH_SCHEMES)
+            raise argparse.ArgumentTypeError(f"{scheme}://: is not supported: use {known}, or a path")
+        if not address[2].strip("/"):
+            raise argparse.ArgumentTypeError(f"{scheme}://: names no server: give {scheme}://SERVER/NAME")
+        return Address(f"{scheme}://{address[2]}")
+    return path_to_write(text)

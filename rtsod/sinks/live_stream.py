@@ -1,0 +1,203 @@
+"""A live stream that a server receives, fed by its own thread."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from typing import Final
+
+import av.error
+
+from rtsod.errors import OutputError
+from rtsod.frames import Composited, Image
+from rtsod.interfaces import Clock, Wait
+from rtsod.metrics import Event
+from rtsod.sinks.newest_picture import NewestPicture
+from rtsod.sinks.pixels import bring_to, even, opaque, require_composited
+from rtsod.sinks.publisher import Connection, Link, Publisher
+from rtsod.system.names import server_name
+from rtsod.system.worker_thread import CallTimeout, WorkerStopped
+
+_log = logging.getLogger(__name__)
+
+BACK_OFF_SECONDS: Final = (1.0, 2.0, 5.0)
+"""Delay before each attempt to connect again; the last one repeats."""
+STABLE_SECONDS: Final = 5.0
+"""A connection that has lasted this long restarts the back-off from its shortest delay."""
+ANSWER_SECONDS: Final = 10.0
+"""How long a server may take to let us begin, or to take a picture."""
+CLOSE_TIMEOUT_SECONDS: Final = 3.0
+"""How long ``close`` waits for the server to take the end."""
+LAST_SLATES: Final = 3
+"""Slates at the end: a player that lacks the last picture still shows a slate."""
+
+Connect = Callable[[str, int, int, Fraction], Connection]
+
+
+class LiveStreamSink:
+    """Publishes the newest picture at a fixed size and rate, however the server behaves.
+
+    It never delays live input: the server is served by a thread of its own, and no picture waits for it, so what a
+    viewer sees is never old. While there is no connection, it is opened again, forever: a server may come up late, and
+    come back. If the writing thread stops writing, the last slate replaces a picture that has become too old: see
+    :meth:`limit_age`. The stream ends with slates.
+
+    Args:
+        url: ``rtmp``, ``rtsp`` or ``srt``. No message shows more of it than the server's name.
+        width: of the source, pixels. An odd side is made even by repeating the last row or column.
+        height: of the source, pixels.
+        fps: pictures per second.
+        paced: the input is a file, which is published at its own speed: :meth:`write` waits until the picture is due.
+        on_event: receives an event when the connection fails, when it is back, and when the writing thread hangs.
+        clock: monotonic, in seconds.
+        wait: waits on a condition, with a timeout in seconds of ``clock``.
+        connect: opens a connection; tests replace it.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        width: int,
+        height: int,
+        fps: Fraction,
+        paced: bool = False,
+        on_event: Callable[[Event], None] = lambda event: None,
+        clock: Clock = time.perf_counter,
+        wait: Wait = threading.Condition.wait_for,
+        connect: Connect = Publisher,
+    ) -> None:
+        self.name = f"live stream {server_name(url)}"
+        self._size = even(width), even(height)
+        self._fps = fps
+        self._connect = partial(connect, url, *self._size, fps)
+        self._paced, self._began = paced, -math.inf
+        self._on_event, self._clock, self._wait = on_event, clock, wait
+        self._changed = threading.Condition()
+        self._newest = NewestPicture(self.name, clock, on_event)
+        self._prepared: tuple[Composited, Image] | None = None
+        self._link: Link | None = None
+        self._connected = self._failing = False
+        self._attempts = 0
+        self._error: OutputError | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._pump, name="rtsod-live-stream", daemon=True)
+        self._thread.start()
+
+    def write(self, picture: Composited) -> None:
+        """Show this picture until the next one; see :meth:`rtsod.interfaces.Sink.write`."""
+        require_composited(picture)
+        with self._changed:
+            if self._paced and picture.pts is not None:
+                now, at = self._clock(), float(picture.pts)
+                self._began = max(self._began, now - at)  # what came late is not made up for
+                self._wait(self._changed, lambda: self._closing or self._error is not None, self._began + at - now)
+            if self._error is not None:
+                raise self._error
+            if self._closing:
+                raise OutputError(f"{self.name}: is already closed")
+            self._newest.put(picture)
+            self._changed.notify_all()
+
+    def limit_age(self, seconds: float) -> None:
+        """Replace any picture but a slate this many seconds after it was written, even if the writing thread hangs."""
+        self._newest.max_age = seconds
+
+    def close(self) -> None:
+        """Show slates, then end the stream. Idempotent."""
+        with self._changed:
+            self._closing = True
+            link = None if self._connected else self._link
+            self._changed.notify_all()
+        if link is not None:
+            link.close(0.0)  # it is still being opened, which need not be waited for
+        self._thread.join(CLOSE_TIMEOUT_SECONDS)
+
+    # ------------------------------------------------------------- its thread
+
+    def _pump(self) -> None:
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest.exists or self._closing)
+            while not self._closing:
+                try:
+                    self._stream()
+                except (OSError, av.error.FFmpegError, CallTimeout) as error:
+                    self._fail(error)
+                except WorkerStopped:
+                    return
+        except BaseException as error:  # a bug, or out of memory: the next write raises it
+            self._error = OutputError(f"{self.name}: {type(error).__name__}")
+
+    def _stream(self) -> None:
+        """Connect, and send pictures until the sink is closed."""
+        link = Link(self._connect, wait=self._wait)
+        with self._changed:
+            if self._closing:
+                return
+            self._link = link
+        began = None
+        try:
+            link.open(ANSWER_SECONDS)
+            with self._changed:
+                self._connected = True
+            began = self._clock()
+            self._recover()
+            self._send_all(link, began)
+        finally:
+            with self._changed:
+                self._connected, self._link = False, None
+            if began is not None and self._clock() - began > STABLE_SECONDS:
+                self._attempts = 0
+            link.close(CLOSE_TIMEOUT_SECONDS if self._closing and began is not None else 0.0)
+
+    def _send_all(self, link: Link, began: float) -> None:
+        index = 0
+        while not self._sleep(began + float(index / self._fps) - self._clock()):
+            with self._changed:
+                picture = self._newest.to_show()
+            if picture is not None:
+                link.send(self._image_of(picture), index, ANSWER_SECONDS)
+            # A late picture is not made up for: the next one has the time at which it is sent.
+            index = max(index + 1, math.floor((self._clock() - began) * self._fps))
+        slate = self._newest.slate
+        for last in range(LAST_SLATES if slate is not None else 0):
+            assert slate is not None
+            link.send(self._image_of(slate), index + last, ANSWER_SECONDS)
+
+    def _image_of(self, picture: Composited) -> Image:
+        if self._prepared is None or self._prepared[0] is not picture:
+            self._prepared = picture, bring_to(opaque(picture), *self._size)
+        return self._prepared[1]
+
+    def _sleep(self, seconds: float) -> bool:
+        """Wait; return whether the sink is being closed."""
+        with self._changed:
+            self._wait(self._changed, lambda: self._closing, max(0.0, seconds))
+            return self._closing
+
+    def _recover(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._on_event(Event.OUTPUT_RECOVERED)
+            _log.warning("%s works again", self.name)
+
+    def _fail(self, error: Exception) -> None:
+        """Say it once, then wait before the next attempt."""
+        if not self._failing:
+            self._failing = True
+            self._on_event(Event.OUTPUT_FAILED)
+            late = isinstance(error, CallTimeout)
+            # FFmpeg's own text repeats the address, with what is secret in it.
+            why = f"no answer within {ANSWER_SECONDS:.0f} s" if late else getattr(error, "strerror", None)
+            _log.warning("%s: %s: trying again until it works", self.name, why or type(error).__name__)
+        delay = BACK_OFF_SECONDS[min(self._attempts, len(BACK_OFF_SECONDS) - 1)]
+        self._attempts += 1
+        self._sleep(delay)

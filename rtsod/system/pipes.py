@@ -1,0 +1,250 @@
+"""Standard input and output as pipes for pictures, whose waits another thread can end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import sys
+import time
+from contextlib import suppress
+from typing import Final, TextIO
+
+from rtsod.errors import OutputError, SourceError, UsageError
+from rtsod.interfaces import Clock
+
+INPUT_NAME: Final = "standard input"
+OUTPUT_NAME: Final = "standard output"
+_ATOMIC_BYTES: Final = 4096
+"""A pipe that is ready takes this much without blocking (``PIPE_BUF`` on Linux; POSIX demands 512)."""
+_PIPE_BYTES: Final = 1 << 20
+"""How much a pipe is asked to hold, on Linux: fewer changes between the processes."""
+_SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ
+_CAN_POLL: Final = hasattr(select, "poll")  # not on Windows
+
+
+def check_stdin() -> None:
+    """Refuse a terminal, in which nobody types a video.
+
+    Raises:
+        UsageError: standard input is a terminal.
+        SourceError: it is closed.
+    """
+    if not _is_open(0, sys.stdin):
+        raise SourceError(f"cannot read {INPUT_NAME}: it is closed")
+    if not os.isatty(0):
+        return
+    raise UsageError(
+        f"--source -: {INPUT_NAME} is a terminal: send a video into it, for example ffmpeg -i FILE -f nut - | "
+        "rtsod run --source -"
+    )
+
+
+def check_stdout() -> None:
+    """Refuse a terminal, which pictures would fill with characters.
+
+    Raises:
+        UsageError: standard output is a terminal.
+        OutputError: it is closed.
+    """
+    if not _is_open(1, sys.stdout):
+        raise OutputError(f"{OUTPUT_NAME}: is closed")
+    if not os.isatty(1):
+        return
+    raise UsageError(
+        f"--output -: {OUTPUT_NAME} is a terminal: send it to a program, for example rtsod run --output - | ffplay -, "
+        "or to a file"
+    )
+
+
+def take_stdin() -> int:
+    """Take standard input over: the descriptor is the caller's to close, and what else reads there finds its end.
+
+    So no process that is started later takes a part of the video.
+
+    Raises:
+        UsageError, SourceError: see :func:`check_stdin`.
+    """
+    check_stdin()
+    return _taken(0, os.open(os.devnull, os.O_RDONLY))
+
+
+def take_stdout() -> int:
+    """Take standard output over: the descriptor is the caller's to close, and what else is printed goes to stderr.
+
+    That holds for libraries in C and for processes that are started later, and stays so: the reader sees the end of the
+    pictures as soon as the descriptor is closed.
+
+    Raises:
+        UsageError, OutputError: see :func:`check_stdout`.
+    """
+    check_stdout()
+    sys.stdout.flush()
+    try:
+        instead = os.dup(2)
+    except OSError:  # stderr is closed
+        instead = os.open(os.devnull, os.O_WRONLY)
+    return _taken(1, instead)
+
+
+def _is_open(descriptor: int, stream: TextIO | None) -> bool:
+    """Whether a standard stream was open when the program began. If not, its number may be another file's by now."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return stream is not None
+
+
+def _taken(descriptor: int, instead: int) -> int:
+    """A private copy of a descriptor, in whose place there is another one from now on."""
+    taken = os.dup(descriptor)  # not inherited by processes
+    os.dup2(instead, descriptor)
+    os.close(instead)
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.setmode(taken, os.O_BINARY)  # where text would get other line ends
+    return taken
+
+
+class _Alarm:
+    """Wakes a thread that polls a descriptor. On Windows, which cannot poll pipes, nothing is woken."""
+
+    def __init__(self) -> None:
+        self.read, self._write = os.pipe()
+
+    def ring(self) -> None:
+        os.write(self._write, b"!")
+
+    def close(self) -> None:
+        os.close(self.read)
+        os.close(self._write)
+
+
+class PipeReader:
+    """A file to read from start to end. It cannot seek.
+
+    Args:
+        descriptor: closed together with this object.
+    """
+
+    name = INPUT_NAME
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._alarm = _Alarm()
+        self._stopped = False
+        self.began = False
+        """Whether anything came."""
+
+    def readable(self) -> bool:
+        """Whether :meth:`read` can be called."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether there is a way back."""
+        return False
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes, as soon as there are some; none at the end, and after :meth:`stop`.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if _CAN_POLL:
+            poll = select.poll()
+            poll.register(self._descriptor, select.POLLIN)
+            poll.register(self._alarm.read, select.POLLIN)
+            poll.poll()
+        data = b"" if self._stopped else os.read(self._descriptor, size)
+        self.began = self.began or bool(data)
+        return data
+
+    def stop(self) -> None:
+        """End a pending read, and let every later one find the end. Idempotent; from any thread."""
+        if not self._stopped:
+            self._stopped = True
+            self._alarm.ring()
+
+    def close(self) -> None:
+        """Close the descriptor. No thread may be inside :meth:`read`."""
+        self._stopped = True
+        os.close(self._descriptor)
+        self._alarm.close()
+
+
+class PipeWriter:
+    """A file to write from start to end. It cannot seek.
+
+    Args:
+        descriptor: closed together with this object.
+        clock: monotonic, in seconds.
+    """
+
+    name = OUTPUT_NAME
+
+    def __init__(self, descriptor: int, *, clock: Clock = time.monotonic) -> None:
+        self._descriptor = descriptor
+        self._clock = clock
+        self._alarm = _Alarm()
+        self._until: float | None = None
+        # What is ready takes a whole picture, unless it is a pipe, which takes a little at a time without blocking.
+        self._most = _ATOMIC_BYTES if _CAN_POLL and not stat.S_ISREG(os.fstat(descriptor).st_mode) else sys.maxsize
+        if sys.platform == "linux":
+            import fcntl
+
+            with suppress(OSError):  # no pipe, or no room for one that large
+                fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
+
+    def writable(self) -> bool:
+        """Whether :meth:`write` can be called."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether there is a way back."""
+        return False
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of it, however long the reader takes; return its length.
+
+        Raises:
+            BrokenPipeError: the reader has closed the pipe.
+            TimeoutError: it takes nothing, and the time of :meth:`finish_within` is over.
+            OSError: it cannot be written, for example because a disk is full.
+        """
+        rest = memoryview(data)
+        while rest:
+            self._wait()
+            rest = rest[os.write(self._descriptor, rest[: self._most]) :]
+        return len(data)
+
+    def finish_within(self, seconds: float) -> None:
+        """From now on, wait for the reader no longer than this, all in all. From any thread; the first call counts."""
+        if self._until is None:
+            self._until = self._clock() + seconds
+            self._alarm.ring()
+
+    def close(self) -> None:
+        """Close the descriptor, so that the reader sees the end. No thread may be inside :meth:`write`."""
+        os.close(self._descriptor)
+        self._alarm.close()
+
+    def _wait(self) -> None:
+        """Wait until the descriptor takes something."""
+        if not _CAN_POLL:
+            return
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        if self._until is None:
+            poll.register(self._alarm.read, select.POLLIN)
+        while True:
+            left = None if self._until is None else max(0.0, self._until - self._clock()) * 1e3
+            ready = [descriptor for descriptor, _ in poll.poll(left)]
+            if self._descriptor in ready:
+                return
+            if left == 0.0:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            if self._alarm.read in ready:
+                poll.unregister(self._alarm.read)

@@ -1,0 +1,88 @@
+"""Standard input and output: who has them, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtsod.errors import OutputError, SourceError, UsageError
+from rtsod.system.pipes import PipeReader, PipeWriter, check_stdin, check_stdout
+
+_TAKES = """
+import os, subprocess, sys
+from rtsod.system.pipes import PipeReader, take_stdin
+pipe = PipeReader(take_stdin())
+print(repr(pipe.read(4)), repr(sys.stdin.read()))
+print(subprocess.run(["cat"], capture_output=True, check=True).stdout)
+print(repr(pipe.read(100)), repr(pipe.read(100)))
+"""
+
+
+def test_nobody_else_takes_a_part_of_the_input() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TAKES], input="pictures", capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines() == ["b'pict' ''", "b''", "b'ures' b''"]
+
+
+def test_what_is_closed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if another file has its number by now."""
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SourceError, match="standard input: it is closed"):
+        check_stdin()
+    with pytest.raises(OutputError, match="standard output: is closed"):
+        check_stdout()
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_a_real_terminal_is_refused() -> None:
+    master, terminal = os.openpty()
+    code = (
+        "from rtsod.system.pipes import *; import sys; sys.exit(str([check_stdin, check_stdout][int(sys.argv[1])]()))"
+    )
+    for number in (0, 1):
+        stdin, stdout = (terminal, None) if number == 0 else (None, terminal)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(number)],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stderr.splitlines()[-1].startswith(f"{UsageError.__module__}.UsageError: --")
+        assert "is a terminal" in done.stderr
+    os.close(master)
+    os.close(terminal)
+
+
+def test_all_of_it_is_written_and_read_whatever_a_pipe_holds(tmp_path: Path) -> None:
+    data = os.urandom(3_000_001)
+    reading, writing = os.pipe()
+    into = (tmp_path / "copy").open("wb")
+    with subprocess.Popen(["cat"], stdin=reading, stdout=into) as copier:
+        os.close(reading)
+        writer = PipeWriter(writing)
+        assert writer.write(data) == len(data)
+        writer.close()
+        assert copier.wait(60) == 0
+    into.close()
+    assert (tmp_path / "copy").read_bytes() == data
+
+
+def test_a_stopped_reader_finds_the_end() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"more")
+    reader = PipeReader(reading)
+    assert reader.read(2) == b"mo"
+    reader.stop()
+    reader.stop()
+    assert reader.read(2) == b""
+    reader.close()
+    os.close(writing)
