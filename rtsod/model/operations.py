@@ -16,7 +16,8 @@ Kind: TypeAlias = Literal["pixels", "convolution", "relu", "pool", "upsample", "
 PIXELS: Final = "input"
 """The range of the normalised pixels, which no calibration holds."""
 FUSION: Final = "outconv"
-"""The convolution that fuses the six side maps."""
+"""The convolution that fuses the six side maps. Always left in float: its inputs are logits of any sign, and it costs
+next to nothing."""
 _IMAGE_CHANNELS: Final = 3
 
 
