@@ -258,4 +258,4 @@ def _fetch_weights(plan: BenchmarkPlan) -> None:
 
 def _require(library: str, option: str) -> None:
     if find_spec(library) is None:
-        raise UsageError(f'{option} needs {library}: pip install -e ".[bench]"')
+        raise UsageError(f"{option} needs {library}: pip install 'rtsod[bench]'")

@@ -104,6 +104,7 @@ def _blocks(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode |
     options = _parser().parse_args(arguments)
     if options.json is not None and options.out is not None:
         raise UsageError("--json: writes one file instead of the folder of --out: give one of them")
+    require("torch")
     if options.train is not None:
         let_waiting_threads_sleep()
     from rtsod.blocks.comparison import Plan  # late: --help and a mistyped option must not wait for PyTorch

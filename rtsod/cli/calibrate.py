@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, require, run_command
 from rtsod.config import EngineConfig
 from rtsod.errors import OutputError
 from rtsod.progress import BuildProgress, Notify
@@ -58,6 +58,7 @@ def _calibrate(options: argparse.Namespace) -> None:
 
     if options.output is not None:
         check_writable("--output", options.output)
+    require("torch")
     reporter = Reporter()
     with reporter.build() as progress:
         summary = _calibrate_to(options, reporter.notify, progress)

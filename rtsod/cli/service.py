@@ -146,7 +146,7 @@ def _check(options: Sequence[str]) -> None:
     if not (output.virtual_camera or output.outputs or output.mask_outputs):
         raise UsageError(f"a service needs an output: {_PROGRAM} install -- --virtual-camera")
     if config.run.keep_learning:
-        require("accelerate")
+        require("accelerate", "torch")
     check_names(config)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtsod.cli.common import Parser, answer, run_command
+from rtsod.cli.common import Parser, answer, require, run_command
 from rtsod.config import FITS, names_model
 from rtsod.errors import ExitCode
 from rtsod.system.machine import let_waiting_threads_sleep
@@ -66,6 +66,7 @@ def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | 
     given = vars(_parser().parse_args(arguments))
     resume, check = given.pop("resume"), given.pop("check")
     config = config_from_options(given, resume=resume)
+    require("accelerate", "torch")
     let_waiting_threads_sleep()
     from rtsod.app.train_console import TrainConsole  # late: --help and a mistyped option must not wait for these
     from rtsod.training.check import check as checked

@@ -1,4 +1,4 @@
-"""Where an int8 graph that is built without PyTorch has its quantisers: as in :mod:`rtsod.model.int8`, which says why."""
+"""Where an int8 graph that is built without PyTorch has its quantisers: see :mod:`rtsod.model.int8`, which says why."""
 
 from __future__ import annotations
 

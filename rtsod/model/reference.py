@@ -48,9 +48,7 @@ def reference_saliency(weights: Mapping[str, Convolution], description: Descript
 def _normalised(image: Image, description: Description) -> Map:
     """(S, S, 3) uint8 BGR to (3, S, S)."""
     pixels = image[:, :, ::-1].transpose(2, 0, 1).astype(np.float32)
-    mean, deviation = (
-        np.array(each, np.float32)[:, None, None] for each in (description.mean, description.deviation)
-    )
+    mean, deviation = (np.array(each, np.float32)[:, None, None] for each in (description.mean, description.deviation))
     return np.ascontiguousarray((pixels / np.float32(255) - mean) / deviation)
 
 
@@ -103,7 +101,8 @@ def _pooled(x: Map) -> Map:
 def _upsampled(x: Map, like: Map) -> Map:
     """Bilinear, to the height and width of another map."""
     rows, columns = (_upsampling_matrix(*sides) for sides in zip(x.shape[1:], like.shape[1:], strict=True))
-    return np.matmul(np.matmul(rows, x), columns.T)
+    enlarged: Map = np.matmul(np.matmul(rows, x), columns.T)
+    return enlarged
 
 
 def _upsampling_matrix(source: int, target: int) -> Map:

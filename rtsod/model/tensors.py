@@ -18,14 +18,12 @@ import onnx.numpy_helper
 import safetensors
 from numpy.typing import NDArray
 
-from rtsod.errors import WeightsError
+from rtsod.errors import INSTALL_TORCH, WeightsError
 from rtsod.model.description import PRECISION_KEY, PUBLISHED_DESCRIPTIONS, Description
 from rtsod.model.operations import Operation, operations
 
 MAX_BYTES: Final = 1 << 30
 """The largest file that is read. The full model has 176 MB, and an optimizer's state beside it twice that."""
-TORCH_EXTRA: Final = "pip install 'rtsod[torch]'"
-"""What installs PyTorch, in the range of versions that the program was tested with."""
 NORM_KEY: Final = ".bn_s1."
 """Part of the keys of batch norm: a file with such keys has it not folded."""
 _COUNTER: Final = "num_batches_tracked"
@@ -111,7 +109,7 @@ def _read_pickle(path: Path) -> Mapping[str, Array]:
     try:
         import torch  # takes a second to import, is an extra, and is needed only here
     except ImportError as error:
-        raise WeightsError(f"{path}: needs PyTorch to be read: {TORCH_EXTRA}") from error
+        raise WeightsError(f"{path}: needs PyTorch to be read: {INSTALL_TORCH}") from error
 
     try:
         with warnings.catch_warnings():
@@ -135,7 +133,8 @@ def _read_pickle(path: Path) -> Mapping[str, Array]:
 
 def _read_safetensors(path: Path) -> Mapping[str, Array]:
     try:
-        return {name: _array(**stored) for name, stored in safetensors.deserialize(path.read_bytes())}
+        stored = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        return {name: _array(**each) for name, each in stored}
     except Exception as error:  # SafetensorError is not public in all versions
         raise WeightsError(f"{path}: not a safetensors file, or damaged") from error
 

@@ -47,7 +47,7 @@ _log = logging.getLogger(CACHE_LOG)
 _GRAPH_VERSION: Final = 5
 """Increased whenever what the graph computes changes, so that older conversions are not used."""
 _LOCK_TIMEOUT_SECONDS: Final = 120.0
-"""A conversion takes 15 seconds to a minute. One that takes longer than this hangs, and nothing waits for it."""
+"""A conversion takes some seconds. One that takes longer than this hangs, and nothing waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class ModelCache:
         if name in self._unsaved:
             return self._load_unsaved(name, size)
         request = ConversionRequest(weights.description, sizes, fetch(weights, report), weights.sha256, calibration)
-        converting = f"converting the {weights.model} model for this computer, once: 15 seconds to a minute"
+        converting = f"converting the {weights.model} model for this computer, once: a few seconds"
         if folder is None:
             notify(converting)
             return self._convert(request, name, size)

@@ -1,7 +1,8 @@
 """The network as an OpenVINO model of any input size, built operation by operation from its weights.
 
 It has the operations that OpenVINO's converter makes of the PyTorch graph, and the same numbers to the bit: a test
-compares the two. Max-pooling is the kind without indices, because OpenVINO does not pool bytes while indices are asked for.
+compares the two. Max-pooling is the kind without indices, because OpenVINO does not pool bytes while indices are asked
+for.
 """
 
 from __future__ import annotations
