@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _batch(arguments: list[str], signals: StopSignals) -> ExitCode:
-    options = _parser().parse_intermixed_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     config = batch_config_from(options)
     listed = map(os.fsdecode, sys.stdin.buffer) if config.inputs == ("-",) else ()
     from rtsod.app.console import Reporter  # late: --help and a mistyped option must not wait for these
@@ -179,7 +179,8 @@ def _status(arguments: list[str]) -> ExitCode:
     return ExitCode.ITEMS_FAILED if failed else ExitCode.DONE
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(
         _PROGRAM, "%(prog)s INPUT... --out DIR [OPTIONS]", _DESCRIPTION, _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

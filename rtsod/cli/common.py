@@ -28,6 +28,7 @@ EXTRAS: Final = {
     "pycuda": "pycuda",
     "pyvirtualcam": "virtualcam",
     "starlette": "control",
+    "supervision": "supervision",
     "uvicorn": "control",
     "cuda": "tensorrt-rtx",  # cuda-python's module
     "tensorrt": "tensorrt",

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _learn(arguments: Sequence[str] | None, signals: StopSignals) -> None:
-    given = vars(_parser().parse_args(arguments))
+    given = vars(parser().parse_args(arguments))
     config = LearnConfig(**{name: value for name, value in given.items() if value is not None})
     require("accelerate", "torch")
     let_waiting_threads_sleep()
@@ -100,7 +100,7 @@ def _summary(result: Learnt) -> str:
     )
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     """Every option's default is None: :class:`LearnConfig` has the defaults."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | None:
-    given = vars(_parser().parse_args(arguments))
+    given = vars(parser().parse_args(arguments))
     resume, check = given.pop("resume"), given.pop("check")
     config = config_from_options(given, resume=resume)
     require("accelerate", "torch")
@@ -122,7 +122,7 @@ def _summary(result: TrainResult) -> str:
     )
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     """Every option's default is None: what was not given is decided by the preset or, resuming, by the run."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add: Any = parser.add_argument
