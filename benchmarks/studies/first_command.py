@@ -2,7 +2,8 @@
 
 In a new virtual environment, with an empty cache, a copy of a commit is installed and run as the README says. Nothing
 is taken from pip's cache. Bytes are those of the wheels that pip chooses, of what builds the package, and of the
-weights. Seconds depend on where the package index is; how long the bytes take at some rates is computed.
+weights. Seconds depend on where the package index is, and on what else the machine does; seconds of processor time do not. How
+long the bytes take at some rates is computed. Linux only.
 
     python -m benchmarks.studies.first_command HEAD --json benchmarks/results/first_command.json
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -94,10 +96,10 @@ def first_command(commit: str, folder: Path) -> dict[str, Any]:
     report = folder / "report.json"
     began = time.perf_counter()
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-cache-dir", "--report", str(report), "-e", "."]
-    _run(install, source, environment)
+    install_cpu = _run(install, source, environment)
     installed = time.perf_counter()
     first_picture = ROOT / "benchmarks" / "studies" / "first_picture.py"
-    _run([str(python), str(first_picture), str(note), *_RUN], source, environment)
+    run_cpu = _run([str(python), str(first_picture), str(note), *_RUN], source, environment)
     first = float(note.read_text())  # the same clock in all processes
 
     backend = folder / "backend.json"
@@ -113,6 +115,8 @@ def first_command(commit: str, folder: Path) -> dict[str, Any]:
         "seconds": round(first - began, 1),
         "install_seconds": round(installed - began, 1),
         "start_seconds": round(first - installed, 1),
+        "install_cpu_seconds": round(install_cpu, 1),
+        "run_cpu_seconds": round(run_cpu, 1),
         "weights_megabytes": round(weights / 1e6, 1),
         "wheels_megabytes": {name: round(size / 1e6, 2) for name, size in sorted(wheels.items(), key=_largest_first)},
         "seconds_of_download_at_mbit": {str(rate): round(8 * total / 1e6 / rate, 1) for rate in _RATES_MBIT},
@@ -123,10 +127,14 @@ def _largest_first(entry: tuple[str, int]) -> int:
     return -entry[1]
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+def _run(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+    """Run a command, and return the seconds of processor time that it took: other programs do not lengthen those."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise EngineError(f"{command[1:4]}: exit code {done.returncode}: {done.stderr.strip()[-300:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _sizes(report: Path) -> dict[str, int]:
