@@ -2,8 +2,8 @@
 
 In a new virtual environment, with an empty cache, a copy of a commit is installed and run as the README says. Nothing
 is taken from pip's cache. Bytes are those of the wheels that pip chooses, of what builds the package, and of the
-weights. Seconds depend on where the package index is, and on what else the machine does; seconds of processor time do not. How
-long the bytes take at some rates is computed. Linux only.
+weights. Seconds depend on where the package index is, and on what else the machine does; seconds of processor time do
+not. How long the bytes take at some rates is computed. Linux only.
 
     python -m benchmarks.studies.first_command HEAD --json benchmarks/results/first_command.json
 """

@@ -51,12 +51,16 @@ def _map(model: ov.Model, size: int) -> Alpha:
 
 
 def _numbers(model: ov.Model) -> list[tuple[str, bytes]]:
-    """What each convolution and each quantiser computes with, in order."""
+    """What each convolution, bias and quantiser computes with, in order."""
     found = []
     for node in model.get_ordered_ops():
-        if node.get_type_name() not in ("Convolution", "FakeQuantize"):
+        inputs = [value.get_node() for value in node.input_values()]
+        if node.get_type_name() in ("Convolution", "FakeQuantize"):
+            pending = inputs[1:]
+        elif node.get_type_name() in ("Add", "Multiply"):  # biases, and the normalisation
+            pending = [each for each in inputs if each.get_type_name() == "Constant"]
+        else:
             continue
-        pending = [value.get_node() for value in node.input_values()[1:]]
         while pending:
             each = pending.pop()
             if each.get_type_name() == "Constant":
