@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "people": "benchmarks.peers.quality",
     "rembg_like": "benchmarks.peers.rembg_like",
     "startup": "benchmarks.studies.startup",
+    "first_command": "benchmarks.studies.first_command 9d0399c HEAD",
     "edges": "benchmarks.studies.edges",
     "motion": "benchmarks.studies.motion --clips ../shared/samples/clips",
     "presence": "benchmarks.studies.presence",

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "evaluate": "measure a network's maps, as papers do, on pictures with masks",
     "blocks": "compare the paper's block with others: operations, time, training",
     "bench": "measure the network and the whole pipeline on this machine",
+    "completion": "print what makes your shell complete commands and options",
 }
 """Each command with its line in ``rtsod --help``."""
 
@@ -134,7 +135,54 @@ def _call(name: str, arguments: Sequence[str]) -> int:
             from rtsod.bench import cli as bench
 
             return bench.main(arguments)
+        case "completion":
+            from rtsod.cli import completion
+
+            return completion.main(arguments, parsers, COMMANDS)
     raise AssertionError(name)
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command, by its name. Imports all commands."""
+    from rtsod.bench import cli as bench
+    from rtsod.cli import (
+        batch,
+        blocks,
+        build,
+        calibrate,
+        completion,
+        config,
+        ctl,
+        devices,
+        doctor,
+        evaluate,
+        export,
+        learn,
+        models,
+        run_options,
+        service,
+        train,
+    )  # fmt: skip
+
+    return {
+        "run": run_options.parser("rtsod run"),
+        "batch": batch.parser(),
+        "config": config.parser(),
+        "ctl": ctl.parser(),
+        "devices": devices.parser(),
+        "doctor": doctor.parser(),
+        "service": service.parser(),
+        "build": build.parser(),
+        "export": export.parser(),
+        "calibrate": calibrate.parser(),
+        "models": models.parser(),
+        "learn": learn.parser(),
+        "train": train.parser(),
+        "evaluate": evaluate.parser(),
+        "blocks": blocks.parser(),
+        "bench": bench.parser(),
+        "completion": completion.parser(),
+    }
 
 
 def _parser() -> Parser:

@@ -31,7 +31,7 @@ EXTRAS = (
 )
 """Libraries that ``pip install rtsod`` does not install."""
 ENGINES = ("openvino", "openvino_telemetry", "torch")
-"""Libraries that it does install, but which only the engine that uses them needs."""
+"""Libraries that only the engine that uses them needs."""
 HOMES = {
     "rtsod.backends.cuda.cuda_python": "cuda",
     "rtsod.backends.cuda.pycuda": "pycuda",
@@ -57,6 +57,22 @@ HOMES = {
     "rtsod.control.streams": "starlette",
 }
 """Modules that may need an extra to be imported: the one that wraps it. The program imports them late."""
+NEED_TORCH = (
+    "rtsod.backends.openvino.plain_module",
+    "rtsod.backends.tensorrt.",
+    "rtsod.backends.torch.",
+    "rtsod.blocks.",
+    "rtsod.export.",
+    "rtsod.learning.",
+    "rtsod.model.checkpoints",
+    "rtsod.model.fp16",
+    "rtsod.model.int8",
+    "rtsod.model.outlier_channels",
+    "rtsod.model.saliency",
+    "rtsod.model.u2net",
+    "rtsod.training.",
+)
+"""Modules, and folders of modules, that may need PyTorch to be imported: training, exporting, and engines on a GPU."""
 
 IMPORT_ALL = """
 import importlib, json, sys
@@ -91,6 +107,12 @@ def _import_all(names: list[str], blocked: tuple[str, ...]) -> dict[str, str]:
 def test_every_module_imports_without_the_extras() -> None:
     failed = _import_all(sorted(modules()), EXTRAS)
     assert failed.items() <= HOMES.items()
+
+
+def test_what_runs_on_a_cpu_imports_without_pytorch() -> None:
+    failed = _import_all(sorted(modules()), ("torch",))
+    assert set(failed.values()) == {"torch"}
+    assert [module for module in failed if not module.startswith(NEED_TORCH)] == []
 
 
 @pytest.mark.parametrize("module", ["rtsod.app.run", "rtsod.__main__", "rtsod.segmenter", "rtsod.cli.doctor.report"])

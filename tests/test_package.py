@@ -53,8 +53,9 @@ def test_the_wheel_and_the_source_distribution_hold_every_file(tmp_path: Path) -
     except PackageNotFoundError:
         pytest.skip("no setuptools: the build would have to download it")
     shutil.copytree(PACKAGE, tmp_path / "rtsod", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
-        shutil.copy(ROOT / name, tmp_path)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "docs/man/rtsod.1"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     build = subprocess.run(
         [sys.executable, "-c", _BUILD],
         cwd=tmp_path,
@@ -68,8 +69,9 @@ def test_the_wheel_and_the_source_distribution_hold_every_file(tmp_path: Path) -
     with zipfile.ZipFile(wheel) as archive:
         installed = set(archive.namelist())
     assert _files() <= installed
+    assert any(name.endswith(".data/data/share/man/man1/rtsod.1") for name in installed)
     assert {Path(name).name for name in installed if ".dist-info/licenses/" in name} == {"LICENSE", "NOTICE"}
     (source,) = (tmp_path / "dist").glob("*.tar.gz")
     with tarfile.open(source) as unpacked:
         names = {name.partition("/")[2] for name in unpacked.getnames()}
-    assert _files() | {"pyproject.toml", "README.md", "LICENSE", "NOTICE"} <= names
+    assert _files() | {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "docs/man/rtsod.1"} <= names

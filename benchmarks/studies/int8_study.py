@@ -21,9 +21,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from benchmarks.support.model_from_torch import openvino_from_torch
 from rtsod.backends.openvino.core import ops, ov
 from rtsod.backends.openvino.dynamic_shapes import fix_size
-from rtsod.backends.openvino.model_from_torch import openvino_from_torch
 from rtsod.config import MODELS, EngineConfig
 from rtsod.export.parity import Parity, compare
 from rtsod.frames import Alpha, Image

@@ -32,6 +32,7 @@ import torch
 
 from benchmarks.support.classes import held_to
 from benchmarks.support.clips import read_clip
+from benchmarks.support.model_from_torch import openvino_from_torch
 from benchmarks.support.student import learned, maps_of
 from benchmarks.support.study import positive_int, positive_seconds, run_study
 from benchmarks.support.tiny_networks import CANDIDATES, Candidate, network_of
@@ -39,7 +40,6 @@ from rtsod.backends.openvino.core import openvino_core, ov
 from rtsod.backends.openvino.dynamic_shapes import fix_size
 from rtsod.backends.openvino.engine import OpenVinoEngine
 from rtsod.backends.openvino.int8_saturation import REDUCED_WEIGHT_MAX, int8_saturates
-from rtsod.backends.openvino.model_from_torch import openvino_from_torch
 from rtsod.bench.isolation import run_isolated
 from rtsod.drawing.scene import DrawnScene
 from rtsod.errors import UsageError

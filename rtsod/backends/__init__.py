@@ -18,7 +18,7 @@ from rtsod.backends.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.backends.onnxruntime.library import probe_onnxruntime
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
 from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, EngineName
-from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.errors import INSTALL_TORCH, EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, Weights, with_size
@@ -53,6 +53,8 @@ def _open_torch(
     report: ReportBytes,
     explain: Notify,
 ) -> Engine:
+    if not (probe := _probe_torch()).available:
+        raise EngineUnavailable(f"--engine torch: {probe.reason}")
     from rtsod.backends.torch.engine import TorchEngine
     from rtsod.backends.torch.graph_from_weights import graph_from_weights
 
@@ -204,8 +206,8 @@ def choose(config: EngineConfig) -> tuple[EngineName, str]:
 def probe_engines() -> list[Availability]:
     """For each engine, whether its libraries are installed. Imports none of them."""
     return [
-        _probe_library("openvino"),
-        _probe_library("torch"),
+        _probe_library("openvino", "pip install openvino"),
+        _probe_torch(),
         _probe_tensorrt_installation(),
         probe_onnxruntime(),
     ]
@@ -214,7 +216,7 @@ def probe_engines() -> list[Availability]:
 def _probe_tensorrt_installation() -> Availability:
     """Whether everything for TensorRT is installed: TensorRT, a library for GPU memory, and the ONNX exporter."""
     exporter = Availability("onnxscript", find_spec("onnxscript") is not None, "onnxscript is not installed")
-    for probe in (probe_tensorrt(), probe_cuda_memory(), exporter):
+    for probe in (probe_tensorrt(), probe_cuda_memory(), exporter, _probe_torch()):
         if not probe.available:
             return Availability("tensorrt", False, probe.reason)
     return Availability("tensorrt", True, "installed")
@@ -274,7 +276,10 @@ def nvidia_driver() -> Availability:
     return Availability("cuda", True, "there is an NVIDIA driver")
 
 
-def _probe_library(name: str) -> Availability:
-    if find_spec(name) is not None:
-        return Availability(name, True, "installed")
-    return Availability(name, False, f"{name} is not installed: pip install {name}")
+def _probe_torch() -> Availability:
+    return _probe_library("torch", INSTALL_TORCH)
+
+
+def _probe_library(name: str, install: str) -> Availability:
+    found = find_spec(name) is not None
+    return Availability(name, found, "installed" if found else f"{name} is not installed: {install}")

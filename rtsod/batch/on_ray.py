@@ -55,7 +55,7 @@ class RayCrew:
         try:
             import ray.data  # noqa: F401
         except ImportError:
-            raise UsageError("--on ray: needs Ray: in rtsod's checkout, pip install -e '.[ray]'") from None
+            raise UsageError("--on ray: needs Ray: pip install 'rtsod[ray]'") from None
 
     def in_words(self) -> str:
         """See :meth:`rtsod.batch.workers.Crew.in_words`."""

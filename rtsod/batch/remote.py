@@ -11,7 +11,7 @@ from typing import Final
 from rtsod.errors import OutputError, RtsodError, SourceError, UsageError
 from rtsod.system.files import output_error
 
-_INSTALL: Final = "in rtsod's checkout, pip install -e '.[remote]'"
+_INSTALL: Final = "pip install 'rtsod[remote]'"
 
 
 def without_secrets(address: str) -> str:

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _bench(argv: Sequence[str] | None, signals: StopSignals) -> ExitCode:
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     plan = _plan(options)
     console = _Console()
     result = Result(command_line("rtsod.bench", argv), describe())
@@ -93,7 +93,8 @@ class _Console:
             raise self._error
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of all options."""
     parser = Parser(
         prog=_PROGRAM,
         description="Measure how fast this machine runs the networks, and how close that is\n"
@@ -258,4 +259,4 @@ def _fetch_weights(plan: BenchmarkPlan) -> None:
 
 def _require(library: str, option: str) -> None:
     if find_spec(library) is None:
-        raise UsageError(f'{option} needs {library}: pip install -e ".[bench]"')
+        raise UsageError(f"{option} needs {library}: pip install 'rtsod[bench]'")

@@ -1,10 +1,11 @@
-"""Counts the network's arithmetic and memory traffic from its graph."""
+"""Counts the network's arithmetic and memory traffic from its table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rtsod.model.operations import operations
 from rtsod.model.table import Block
 
 
@@ -29,28 +30,24 @@ class OpCount:
 
 
 def count_operations(table: Sequence[Block], input_size: int) -> OpCount:
-    """Run the graph on PyTorch's meta device, which computes no values, and add up its convolutions.
+    """Add up a network's convolutions.
 
     Args:
         table: of the network.
         input_size: side of the network's input, in pixels.
     """
-    import torch  # takes about a second to import
-
-    from rtsod.model.u2net import U2Net, convolutions
-
-    macs = activations = 0
-
-    def add(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
-        nonlocal macs, activations
-        weight = module.weight
-        assert isinstance(weight, torch.Tensor)
-        activations += output.numel()
-        macs += output.numel() * weight[0].numel()
-
-    with torch.device("meta"), torch.inference_mode():
-        network = U2Net(table).eval()
-        for convolution in convolutions(network):
-            convolution.register_forward_hook(add)
-        network(torch.empty(1, 3, input_size, input_size))
-    return OpCount(macs, activations, sum(parameter.numel() for parameter in network.parameters()))
+    macs = activations = parameters = 0
+    steps = operations(table)
+    sides: list[int] = []
+    """Of each operation's result, in pixels."""
+    for each in steps:
+        side = input_size if each.kind == "pixels" else sides[each.inputs[-1]]
+        sides.append((side + 1) // 2 if each.kind == "pool" else side)
+        if each.kind != "convolution":
+            continue
+        kernel = steps[each.inputs[0]].channels * each.side**2
+        activations += each.channels * side**2
+        macs += each.channels * side**2 * kernel
+        has_norm = each.layer != each.name
+        parameters += each.channels * (kernel + (3 if has_norm else 1))  # with its bias, and batch norm's two
+    return OpCount(macs, activations, parameters)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rtsod.bench.op_count import OpCount
-from rtsod.errors import EngineError
+from rtsod.errors import INSTALL_TORCH, EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
     import torch  # takes about a second to import
@@ -157,7 +157,10 @@ def measure_roofline(device: str, seconds: float) -> Roofline:
     Raises:
         EngineError: this PyTorch cannot use the device, or its memory is too small (a GPU needs 2.5 GB).
     """
-    import torch
+    try:
+        import torch
+    except ImportError as error:
+        raise EngineUnavailable(f"the probes run in PyTorch, which is not installed: {INSTALL_TORCH}") from error
 
     if device != "cpu" and not torch.cuda.is_available():
         raise EngineError(f"the probes run in PyTorch, and this build ({torch.__version__}) cannot use {device}")

@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_PROGRAM, lambda signals: _blocks(arguments, signals))
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, metavar="S", help="blocks see SxS pixels, a multiple of 32 (default: 320)")
     parser.add_argument(
@@ -101,9 +102,10 @@ def middle_channels(text: str) -> tuple[int, ...]:
 
 
 def _blocks(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | None:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.json is not None and options.out is not None:
         raise UsageError("--json: writes one file instead of the folder of --out: give one of them")
+    require("torch")
     if options.train is not None:
         let_waiting_threads_sleep()
     from rtsod.blocks.comparison import Plan  # late: --help and a mistyped option must not wait for PyTorch

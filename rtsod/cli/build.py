@@ -45,10 +45,11 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run_command(_PROGRAM, lambda _: _build(_parser().parse_args(arguments)))
+    return run_command(_PROGRAM, lambda _: _build(parser().parse_args(arguments)))
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_weights_options(parser)
     parser.add_argument(

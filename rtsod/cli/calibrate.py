@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, require, run_command
 from rtsod.config import EngineConfig
 from rtsod.errors import OutputError
 from rtsod.progress import BuildProgress, Notify
@@ -40,10 +40,11 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run_command(_PROGRAM, lambda _: _calibrate(_parser().parse_args(arguments)))
+    return run_command(_PROGRAM, lambda _: _calibrate(parser().parse_args(arguments)))
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_weights_options(parser)
     parser.add_argument("--images", type=path_to_read, metavar="FOLDER", required=True, help="pictures to measure on")
@@ -58,6 +59,7 @@ def _calibrate(options: argparse.Namespace) -> None:
 
     if options.output is not None:
         check_writable("--output", options.output)
+    require("torch")
     reporter = Reporter()
     with reporter.build() as progress:
         summary = _calibrate_to(options, reporter.notify, progress)

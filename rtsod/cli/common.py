@@ -34,6 +34,7 @@ EXTRAS: Final = {
     "uvicorn": "control",
     "cuda": "tensorrt-rtx",  # cuda-python's module
     "tensorrt": "tensorrt",
+    "torch": "torch",
     "tensorrt_rtx": "tensorrt-rtx",
 }
 """Package, as it is imported -> the extra of pyproject.toml that installs it. A test compares the two."""
@@ -157,8 +158,8 @@ def _missing(module: str) -> str:
     """What to say of a module that is not installed."""
     package = module.partition(".")[0]
     if (extra := EXTRAS.get(package)) is None:
-        return f"the package {package} is missing: activate rtsod's environment, or pip install -e ."
-    return f'the package {package} is missing: in rtsod\'s checkout, pip install -e ".[{extra}]"'
+        return f"the package {package} is missing: activate rtsod's environment, or pip install rtsod again"
+    return f"the package {package} is missing: pip install 'rtsod[{extra}]'"
 
 
 def _wraps_interruption(error: BaseException | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rtsod.cli.common import Parser, answer, run_command
 from rtsod.cli.output_names import Address, Pipe
 from rtsod.cli.run_config import config_from
-from rtsod.cli.run_options import parser
+from rtsod.cli.run_options import parser as run_parser
 from rtsod.cli.settings.file import SettingsFile, default_path
 from rtsod.cli.settings.keys import Keys
 from rtsod.cli.settings.layers import Layers, layers_of, open_settings, problems
@@ -59,10 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> ExitCode:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.what not in ("check", "show"):
         raise UsageError(f"{options.what}: give check or show (see {_PROGRAM} --help)")
-    keys = Keys(lambda: parser("rtsod run"))
+    keys = Keys(lambda: run_parser("rtsod run"))
     if options.what == "check":
         return _check(keys, open_settings(keys, options.file))
     layers = layers_of(keys, options.file, options.profile, {})
@@ -71,7 +71,8 @@ def _run(arguments: Sequence[str] | None) -> ExitCode:
     return ExitCode.DONE
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(
         prog=_PROGRAM,
         usage="%(prog)s [check | show] [FILE] [OPTIONS]",

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ctl(arguments: Sequence[str] | None) -> None:
-    options = _parser().parse_intermixed_args(arguments)  # also "profile --save NAME"
+    options = parser().parse_intermixed_args(arguments)  # also "profile --save NAME"
     _check(options)
     runs = _chosen(options.run, to_read=options.action == "state")
     if options.toggle:  # of several, none is shown again while another one is put away
@@ -78,7 +78,8 @@ def _ctl(arguments: Sequence[str] | None) -> None:
         raise first
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(
         prog=_PROGRAM,
         usage="%(prog)s [--run PID] ACTION [VALUE] [OPTIONS]",

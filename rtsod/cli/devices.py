@@ -33,10 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _devices(arguments: Sequence[str] | None) -> None:
-    Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
-        arguments
-    )
+    parser().parse_args(arguments)
     answer("\n".join(device_lines(v4l2.devices())) if sys.platform == "linux" else _NOT_LINUX)
+
+
+def parser() -> Parser:
+    """The parser of all options."""
+    return Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def device_lines(devices: Iterable[v4l2.Device]) -> list[str]:

@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_PROGRAM, lambda signals: _evaluate(arguments, signals))
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "subject", metavar="WEIGHTS|MAPS",
@@ -114,7 +115,7 @@ def _parser() -> Parser:
 
 
 def _evaluate(arguments: Sequence[str] | None, signals: StopSignals) -> None:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     _check(options)
     let_waiting_threads_sleep()
     from rtsod.app.console import Reporter  # late: --help and a mistyped option must not wait for rich
@@ -172,7 +173,7 @@ def _subjects(options: argparse.Namespace) -> tuple[Subject, ...]:
     if options.model is not None and all(one.weights is None for one in subjects):
         raise UsageError(f"--model {options.model}: applies to a file of weights only: drop it")
     if all(one.maps is not None for one in subjects):
-        defaults = _parser().parse_args([options.subject, *options.data])
+        defaults = parser().parse_args([options.subject, *options.data])
         for name in ("engine", "precision", "device", "input_size"):
             if getattr(options, name) != getattr(defaults, name):
                 raise UsageError(f"--{name.replace('_', '-')}: applies to networks only, and these are maps: drop it")

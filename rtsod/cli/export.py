@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtsod.cli.common import Parser, add_weights_options, answer, run_command
+from rtsod.cli.common import Parser, add_weights_options, answer, require, run_command
 from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Notify
@@ -47,10 +47,11 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run_command(_PROGRAM, lambda _: _export(_parser().parse_args(arguments)))
+    return run_command(_PROGRAM, lambda _: _export(parser().parse_args(arguments)))
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_weights_options(parser)
     parser.add_argument(
@@ -82,6 +83,7 @@ def _export(options: argparse.Namespace) -> None:
     )
     if options.output is not None:  # a mistake here is told before the weights are read
         _check_output(options.output, options.weights)
+    require("onnxscript", "torch")
     weights = resolve(config)
     output: Path = options.output or Path(f"{weights.model}-{config.side}-{options.precision}.onnx")
     _check_output(output, weights.path)

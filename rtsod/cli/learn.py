@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _learn(arguments: Sequence[str] | None, signals: StopSignals) -> None:
-    given = vars(_parser().parse_args(arguments))
+    given = vars(parser().parse_args(arguments))
     config = LearnConfig(**{name: value for name, value in given.items() if value is not None})
-    require("accelerate")
+    require("accelerate", "torch")
     let_waiting_threads_sleep()
     from rtsod.app.train_console import TrainConsole  # late: --help and a mistyped option must not wait for these
     from rtsod.learning.learn import learn
@@ -100,7 +100,7 @@ def _summary(result: Learnt) -> str:
     )
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     """Every option's default is None: :class:`LearnConfig` has the defaults."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument

@@ -41,13 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _models(arguments: Sequence[str] | None) -> None:
-    parser = Parser(
-        _PROGRAM, _USAGE, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )  # fmt: skip
-    parser.add_argument("action", nargs="?", metavar="show | remove", help="(default: list all models)")
-    parser.add_argument("name", nargs="?", type=model_name, metavar="NAME", help="of a model")
-    parser.add_argument("--json", action="store_true", help="print what is known as JSON")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     match options.action, options.name:
         case None, None:
             _list(as_json=options.json)
@@ -60,6 +54,17 @@ def _models(arguments: Sequence[str] | None) -> None:
         case action, name:
             given = action if name is None else f"{action} {name}"
             raise UsageError(f"{given}: give nothing, show NAME, or remove NAME (see {_PROGRAM} --help)")
+
+
+def parser() -> Parser:
+    """The parser of all options."""
+    parser = Parser(
+        _PROGRAM, _USAGE, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )  # fmt: skip
+    parser.add_argument("action", nargs="?", metavar="show | remove", help="(default: list all models)")
+    parser.add_argument("name", nargs="?", type=model_name, metavar="NAME", help="of a model")
+    parser.add_argument("--json", action="store_true", help="print what is known as JSON")
+    return parser
 
 
 def _list(*, as_json: bool) -> None:

@@ -42,7 +42,7 @@ def _run(arguments: Sequence[str] | None, program: str) -> ExitCode:
     _set_up_logging(options.verbose)
     config = config_from(options)
     if config.run.keep_learning:
-        require("accelerate")
+        require("accelerate", "torch")
     if config.control.address is not None:
         require("starlette", "uvicorn")
 

@@ -58,16 +58,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_PROGRAM, lambda _: _service(sys.argv[1:] if arguments is None else arguments))
 
 
-def _service(arguments: Sequence[str]) -> ExitCode:
-    given = list(arguments)
-    cut = given.index("--") if "--" in given else len(given)
-    own, of_the_run = given[:cut], given[cut + 1 :]
+def parser() -> Parser:
+    """The parser of the command's own options; those of the run follow ``--``."""
     parser = Parser(
         _PROGRAM, _USAGE, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )  # fmt: skip
     parser.add_argument("action", nargs="?", metavar="install | status | remove", help="what to do")
     parser.add_argument("--profile", metavar="NAME", help="install: options from a profile of rtsod.toml")
-    options, unknown = parser.parse_known_args(own)
+    return parser
+
+
+def _service(arguments: Sequence[str]) -> ExitCode:
+    given = list(arguments)
+    cut = given.index("--") if "--" in given else len(given)
+    own, of_the_run = given[:cut], given[cut + 1 :]
+    options, unknown = parser().parse_known_args(own)
     if unknown:
         raise UsageError(
             f"{' '.join(unknown)}: put options of the run behind --, such as {_PROGRAM} install -- --virtual-camera"
@@ -146,7 +151,7 @@ def _check(options: Sequence[str]) -> None:
     if not (output.virtual_camera or output.outputs or output.mask_outputs or output.publish):
         raise UsageError(f"a service needs an output: {_PROGRAM} install -- --virtual-camera")
     if config.run.keep_learning:
-        require("accelerate")
+        require("accelerate", "torch")
     check_names(config)
 
 

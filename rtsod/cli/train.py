@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtsod.cli.common import Parser, answer, run_command
+from rtsod.cli.common import Parser, answer, require, run_command
 from rtsod.config import FITS, names_model
 from rtsod.errors import ExitCode
 from rtsod.system.machine import let_waiting_threads_sleep
@@ -63,9 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: Sequence[str] | None, signals: StopSignals) -> ExitCode | None:
-    given = vars(_parser().parse_args(arguments))
+    given = vars(parser().parse_args(arguments))
     resume, check = given.pop("resume"), given.pop("check")
     config = config_from_options(given, resume=resume)
+    require("accelerate", "torch")
     let_waiting_threads_sleep()
     from rtsod.app.train_console import TrainConsole  # late: --help and a mistyped option must not wait for these
     from rtsod.training.check import check as checked
@@ -121,7 +122,7 @@ def _summary(result: TrainResult) -> str:
     )
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     """Every option's default is None: what was not given is decided by the preset or, resuming, by the run."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add: Any = parser.add_argument

@@ -166,6 +166,13 @@ PUBLISHED_DESCRIPTIONS: Final[dict[ModelName, Description]] = {
 """What the authors' weights would say, and what files that say nothing are taken to mean."""
 
 
+def pixel_range(mean: Rgb, deviation: Rgb) -> tuple[float, float]:
+    """The smallest and the largest value of a normalised pixel, over the three colours."""
+    low = min(-each / scale for each, scale in zip(mean, deviation, strict=True))
+    high = max((1 - each) / scale for each, scale in zip(mean, deviation, strict=True))
+    return low, high
+
+
 def name_from(text: str) -> str:
     """A valid name that resembles a text, for example that of a folder."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:64] or "network"

@@ -20,7 +20,7 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -29,22 +29,16 @@ from torch.fx import GraphModule, Node, symbolic_trace
 
 from rtsod.model.calibration import WEIGHT_MAX, Calibration, OutlierChannels
 from rtsod.model.fp16 import cancels
+from rtsod.model.operations import FUSION as FUSION
+from rtsod.model.operations import PIXELS
 from rtsod.model.outlier_channels import OutlierSplitter
 from rtsod.model.saliency import SaliencyGraph
+from rtsod.model.scales import LIMITS, MIN_SCALE, scale_of, scale_of_pixels, shared_scales
+from rtsod.model.scales import Int8Range as Int8Range
 from rtsod.model.u2net import RSU, ConvBNReLU, U2Net
 
-Int8Range: TypeAlias = Literal["unsigned", "signed"]
-"""The integers that activations become. Unsigned ones are twice as fine, because all activations except the network's
-input are 0 or more. TensorRT supports only signed ones, symmetric around zero."""
-
-FUSION: Final = "outconv"
-"""Always left in float: its six inputs are logits of any sign, and it costs next to nothing."""
 OUTLIER_MIN: Final = 32.0
 """A channel that is never smaller than this is an outlier channel. Other channels reach 20 to 70 and come down to 0."""
-_LIMITS: Final[dict[Int8Range, tuple[int, int]]] = {"unsigned": (0, 255), "signed": (-128, 127)}
-_INPUT: Final = "input"
-_MIN_SCALE: Final = 1e-6
-"""Keeps the scale of a channel that is always 0 from being 0."""
 
 
 def measure_ranges(
@@ -106,7 +100,7 @@ class Int8Conv(nn.Module):
         with torch.no_grad():
             self.conv.weight[:, list(ignored)] = 0
         peaks = self.conv.weight.detach().abs().amax((1, 2, 3))  # (C',)
-        self.register_buffer("scale", (peaks / largest).clamp_min(_MIN_SCALE))
+        self.register_buffer("scale", (peaks / largest).clamp_min(MIN_SCALE))
         self.register_buffer("zero", torch.zeros(len(peaks), dtype=torch.int32))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,10 +132,11 @@ def int8_from_fp32(graph: SaliencyGraph, calibration: Calibration, activations: 
         and _layer_name(node) not in (FUSION, *calibration.floats)
     }
     largest = dict(calibration.maxima) | {name: found.others_max for name, found in calibration.outliers.items()}
-    input_scale = _input_scale(graph.pixel_range, activations)
-    scales = _shared_scales([_sources(node.args[0]) for node in chosen], largest, activations, input_scale)
+    input_scale = scale_of_pixels(graph.pixel_range, activations)
+    meetings = [_sources(node.args[0]) for node in chosen]
+    scales = shared_scales(meetings, _range_name, largest, activations, input_scale)
     for summand in _stage_summands(traced, {_layer_name(node) for node in chosen}):
-        scales.setdefault(summand, _scale(largest[_range_name(summand)], activations))
+        scales.setdefault(summand, scale_of(largest[_range_name(summand)], activations))
     channels = {
         source: calibration.outliers[name].channels
         for source in scales
@@ -156,7 +151,7 @@ def int8_from_fp32(graph: SaliencyGraph, calibration: Calibration, activations: 
             quantiser = traced.graph.call_function(torch.fake_quantize_per_tensor_affine)
         # The outlier channels are taken, by getitem, from the source itself: they stay in float.
         source.replace_all_uses_with(quantiser, lambda user: user.target is not operator.getitem)
-        quantiser.args = (source, scale, zero, *_LIMITS[activations])
+        quantiser.args = (source, scale, zero, *LIMITS[activations])
     traced.graph.lint()
     traced.recompile()
     return traced
@@ -196,42 +191,7 @@ def _range_name(source: Node) -> str:
         return _range_name(before)
     if source.target is operator.add and before.target is F.relu:  # the sum at the end of a stage
         return _range_name(before).split(".")[0]
-    return _INPUT
-
-
-def _shared_scales(
-    meetings: list[list[Node]],
-    maxima: Mapping[str, float],
-    activations: Int8Range,
-    input_scale: tuple[float, int],
-) -> dict[Node, tuple[float, int]]:
-    """Scale and zero point of each source; one pair for all sources that meet, directly or through others."""
-    groups: dict[Node, set[Node]] = {}
-    for sources in meetings:
-        together = set(sources).union(*(groups.get(source, set()) for source in sources))
-        groups.update(dict.fromkeys(together, together))
-    scales: dict[Node, tuple[float, int]] = {}
-    for source, together in groups.items():
-        names = {_range_name(each) for each in together}
-        if names == {_INPUT}:
-            scales[source] = input_scale
-        else:
-            scales[source] = _scale(max(maxima[name] for name in names), activations)
-    return scales
-
-
-def _scale(maximum: float, activations: Int8Range) -> tuple[float, int]:
-    """Scale and zero point of values between 0 and a maximum."""
-    return max(maximum / _LIMITS[activations][1], _MIN_SCALE), 0
-
-
-def _input_scale(pixel_range: tuple[float, float], activations: Int8Range) -> tuple[float, int]:
-    """Scale and zero point of the normalised pixels."""
-    low, high = pixel_range
-    if activations == "signed":
-        return max(high, -low) / _LIMITS[activations][1], 0
-    scale = (high - low) / _LIMITS[activations][1]
-    return scale, round(-low / scale)
+    return PIXELS
 
 
 def layers_left_in_float(graph: SaliencyGraph, outliers: Mapping[str, OutlierChannels]) -> tuple[str, ...]:

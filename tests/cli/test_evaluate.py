@@ -79,7 +79,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert _evaluate("lite", "scene:") == ExitCode.ENGINE
     assert capsys.readouterr().err == (
-        'rtsod evaluate: the package matplotlib is missing: in rtsod\'s checkout, pip install -e ".[train]"\n'
+        "rtsod evaluate: the package matplotlib is missing: pip install 'rtsod[train]'\n"
     )
 
 

@@ -49,9 +49,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.delitem(sys.modules, "rtsod.training.processes", raising=False)
     monkeypatch.setitem(sys.modules, "accelerate", None)
     assert main(["train", "x", *option]) == ExitCode.ENGINE
-    assert capsys.readouterr().err == (
-        'rtsod train: the package accelerate is missing: in rtsod\'s checkout, pip install -e ".[train]"\n'
-    )
+    assert capsys.readouterr().err == ("rtsod train: the package accelerate is missing: pip install 'rtsod[train]'\n")
 
 
 def test_a_mask_of_what_is_no_number_ends_it_before_the_first_step(

@@ -294,4 +294,4 @@ def test_without_the_extra_nothing_is_recorded(
 ) -> None:
     monkeypatch.setattr("rtsod.cli.common.find_spec", lambda name: None)
     assert learn("--source", clip) == ExitCode.ENGINE
-    assert 'pip install -e ".[train]"' in capsys.readouterr().err
+    assert "pip install 'rtsod[train]'" in capsys.readouterr().err

@@ -123,7 +123,7 @@ FOLDERS: Final[dict[str, Folder]] = {
         "many files: found, shared out among processes, resumed, accounted for",
         ("system", "imaging", "model", "masking", "sources", "sinks", "app"), ("fsspec", "ray"),
     ),
-    "cli": Folder("the commands: options, their file, help, exit codes", _BELOW_CLI, ("tomlkit",)),
+    "cli": Folder("the commands: options, their file, help, exit codes", _BELOW_CLI, ("shtab", "tomlkit")),
     "bench": Folder(
         "the benchmark, a client of all the rest", (*_BELOW_CLI, "cli"),
         ("cv2", "matplotlib", "openvino", "psutil", "rich", "torch"),

@@ -18,7 +18,7 @@ from rtsod.frames import Availability
 
 _log = logging.getLogger(__name__)
 
-INSTALL: Final = "in rtsod's checkout, pip install -e '.[onnxruntime]'"
+INSTALL: Final = "pip install 'rtsod[onnxruntime]'"
 OLDEST_VERSION: Final = "1.24.4"
 """The first that tells which provider runs which node, and that takes WebGPU as a plug-in. As in pyproject.toml."""
 _DISTRIBUTIONS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
@@ -32,7 +32,7 @@ _POSITION: Final = re.compile(r"^\S+\.(?:cc|h):\d+ .*?\)(?:::<lambda\(.*?\)>)? "
 
 def probe_onnxruntime() -> Availability:
     """Check whether ONNX Runtime and the exporter of its graphs are installed. Imports neither."""
-    for module in ("onnxruntime", "onnxscript"):
+    for module in ("onnxruntime", "onnxscript", "torch"):
         if find_spec(module) is None:
             return Availability("onnxruntime", False, f"{module} is not installed: {INSTALL}")
     return Availability("onnxruntime", True, "installed")

@@ -44,10 +44,10 @@ from rtsod.system.subprocess_call import call_in_subprocess
 
 _log = logging.getLogger(CACHE_LOG)
 
-_GRAPH_VERSION: Final = 4
+_GRAPH_VERSION: Final = 5
 """Increased whenever what the graph computes changes, so that older conversions are not used."""
 _LOCK_TIMEOUT_SECONDS: Final = 120.0
-"""A conversion takes 15 seconds to a minute. One that takes longer than this hangs, and nothing waits for it."""
+"""A conversion takes some seconds. One that takes longer than this hangs, and nothing waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ConvertedModel:
     model: ov.Model
     """Fixed to the requested input size."""
     golden_output: str
-    """Float32 PyTorch's output for the golden input: see :mod:`rtsod.backends.self_check`."""
+    """Float32 output for the golden input: see :mod:`rtsod.backends.self_check`."""
     stored: bool
     """Whether it is in the cache; False if nothing could be written there."""
 
@@ -110,7 +110,7 @@ class ModelCache:
     ) -> ConvertedModel:
         """The model for a configuration. Reads the weights, and downloads them, only if it must convert.
 
-        One process converts at a time, in a subprocess that returns PyTorch's memory. If the folder cannot be written,
+        One process converts at a time, in a subprocess that returns the memory. If the folder cannot be written,
         every start converts again, with a warning.
 
         Args:
@@ -121,9 +121,8 @@ class ModelCache:
             report: told how far a download of the weights is.
 
         Raises:
-            WeightsError: the weights cannot be downloaded or read.
-            EngineUnavailable: PyTorch, which converts, is not installed.
-            EngineError: OpenVINO cannot convert the model.
+            WeightsError: the weights cannot be downloaded or read, or need PyTorch to be read, which is not installed.
+            EngineError: OpenVINO refuses the graph.
         """
         size = config.side
         sizes = shared_sizes(size)
@@ -133,8 +132,8 @@ class ModelCache:
             return self._load_cached(folder, size)
         if name in self._unsaved:
             return self._load_unsaved(name, size)
-        request = ConversionRequest(weights.description, sizes, fetch(weights, report), calibration)
-        converting = f"converting the {weights.model} model for this computer, once: 15 seconds to a minute"
+        request = ConversionRequest(weights.description, sizes, fetch(weights, report), weights.sha256, calibration)
+        converting = f"converting the {weights.model} model for this computer, once: a few seconds"
         if folder is None:
             notify(converting)
             return self._convert(request, name, size)

@@ -29,7 +29,7 @@ class CompiledForm:
 
     compiled: ov.CompiledModel
     golden_output: str
-    """Float32 PyTorch's output for the golden input: see :mod:`rtsod.backends.self_check`."""
+    """Float32 output for the golden input: see :mod:`rtsod.backends.self_check`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Converts weights to an OpenVINO model, with PyTorch, and tells whether a conversion is intact.
+"""Converts weights to an OpenVINO model, and tells whether a conversion is intact.
 
 :mod:`rtsod.backends.openvino.cache` decides when and where.
 """
@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rtsod.backends.golden_outputs import shipped_golden_outputs
 from rtsod.backends.openvino.core import ov
-from rtsod.errors import EngineUnavailable
+from rtsod.backends.openvino.model_from_weights import model_from_weights
+from rtsod.backends.self_check import golden_output
+from rtsod.frames import Alpha, Image
 from rtsod.model.calibration import Calibration
 from rtsod.model.description import Description
+from rtsod.model.reference import reference_saliency
+from rtsod.model.tensors import folded_weights
 
 GRAPH_FILES: Final = ("graph.xml", "graph.bin")
 GOLDEN_OUTPUTS_FILE: Final = "answers.json"
@@ -30,8 +35,10 @@ class ConversionRequest:
     description: Description
     """Of the weights."""
     sizes: tuple[int, ...]
-    """The input sizes it will run at, in pixels. The graph is exported at the first."""
+    """The input sizes it will run at, in pixels."""
     weights: Path
+    weights_sha256: str
+    """Of the file."""
     calibration: Calibration | None
     """Activation ranges for int8; None for a float graph."""
 
@@ -47,38 +54,26 @@ class ConversionResult:
 
 
 def convert(request: ConversionRequest) -> tuple[ov.Model, dict[int, str]]:
-    """Convert a network.
+    """Build a network.
 
     Returns:
-        The model, of any input size (see :func:`rtsod.backends.openvino.dynamic_shapes.fix_size`), and float32
-        PyTorch's golden outputs by input size (see :mod:`rtsod.backends.self_check`).
+        The model, of any input size (see :func:`rtsod.backends.openvino.dynamic_shapes.fix_size`), and the float32
+        golden outputs by input size (see :mod:`rtsod.backends.self_check`): PyTorch's where they come with the
+        program, else those of :mod:`rtsod.model.reference`.
 
     Raises:
-        WeightsError: the file does not hold this model's weights.
-        EngineUnavailable: PyTorch is not installed.
-        EngineError: OpenVINO cannot convert the model.
+        WeightsError: the file does not hold this model's weights, or it needs PyTorch to be read, which is not
+            installed.
+        EngineError: OpenVINO refuses the graph.
     """
-    try:
-        import torch  # takes a second to import and is needed only here
-    except ImportError as error:
-        raise EngineUnavailable("PyTorch converts the model on the first start: pip install torch") from error
-
-    from rtsod.backends.openvino.model_from_torch import openvino_from_torch
-    from rtsod.backends.self_check import golden_output
-    from rtsod.frames import Alpha, Image
-    from rtsod.model.checkpoints import load_graph
-    from rtsod.model.int8 import int8_from_fp32
-
-    exact = load_graph(request.weights, request.description)
+    weights = folded_weights(request.weights, request.description)
 
     def reference(image: Image) -> Alpha:
-        with torch.inference_mode():
-            saliency: Alpha = exact(torch.from_numpy(image)[None])[0, 0].numpy()
-        return saliency
+        return reference_saliency(weights, request.description, image)
 
-    graph = exact if request.calibration is None else int8_from_fp32(exact, request.calibration, "unsigned")
-    golden_outputs = {size: golden_output(reference, size) for size in request.sizes}
-    return openvino_from_torch(graph, request.sizes[0]), golden_outputs
+    known = shipped_golden_outputs(request.weights_sha256)
+    golden_outputs = {size: known.get(size) or golden_output(reference, size) for size in request.sizes}
+    return model_from_weights(weights, request.description, request.calibration), golden_outputs
 
 
 def save(model: ov.Model, golden_outputs: Mapping[int, str], folders: Sequence[Path]) -> ConversionResult:
@@ -112,7 +107,7 @@ def move_into_place(unfinished: Path, folder: Path) -> None:
 
 
 def golden_outputs_in(folder: Path) -> dict[str, str]:
-    """Float32 PyTorch's golden outputs in a conversion, by input size."""
+    """The float32 golden outputs in a conversion, by input size."""
     outputs: dict[str, str] = json.loads((folder / GOLDEN_OUTPUTS_FILE).read_text())
     return outputs
 

@@ -1,4 +1,4 @@
-"""One converted network for every input size: PyTorch exports it at one size, and need not be asked again.
+"""Fixes the input size of a network of any size.
 
 The fusion of the six side maps is linear, and so is upsampling. Instead of concatenating six full-size maps and
 convolving them, each map is weighted at its own size, enlarged by two small matrix products, and added up. At 320 x 320
@@ -15,34 +15,11 @@ from rtsod.backends.openvino.core import ops, ov
 from rtsod.backends.openvino.side_blocks import compute_sides_in_blocks
 
 
-def make_size_dynamic(model: ov.Model) -> None:
-    """Turn a model of one input size into a model of any, in place.
-
-    PyTorch's exporter hard-codes the target size of every upsampling. That size is always the size of an encoder level
-    (:func:`rtsod.model.u2net.upsample_like`), so the graph is changed to read it from there.
-
-    Args:
-        model: exported at an input size that gives each level a different size.
-    """
-    levels: dict[tuple[int, int], ov.Output] = {}
-    for node in model.get_ordered_ops():
-        if node.get_type_name() == "Convolution":
-            levels.setdefault(_height_width(node), node.output(0))
-        elif node.get_type_name() == "Interpolate":
-            size = ops.gather(ops.shape_of(levels[_height_width(node)], "i64"), np.array([2, 3]), np.array(0))
-            node.input(1).replace_source_output(size.output(0))
-
-
-def _height_width(node: ov.Node) -> tuple[int, int]:
-    height, width = (int(side.get_length()) for side in list(node.get_output_partial_shape(0))[2:])
-    return height, width
-
-
 def fix_size(model: ov.Model, size: int) -> ov.Model:
     """Fix the input size of a model, compute its side maps in blocks, and fuse them before they are upsampled.
 
     Args:
-        model: from :func:`rtsod.backends.openvino.model_from_torch.openvino_from_torch`; modified in place.
+        model: from :func:`rtsod.backends.openvino.model_from_weights.model_from_weights`; modified in place.
         size: S, in pixels.
 
     Returns:

@@ -21,8 +21,7 @@ OLDEST_CAPABILITY: Final[Capability] = (7, 5)
 """Turing. TensorRT 10.0 dropped Pascal (GTX 1080 Ti), and 10.5 dropped Volta."""
 _MODULES: Final = ("tensorrt", "tensorrt_rtx")
 _INSTALL: Final = (
-    "in rtsod's checkout, pip install -e '.[tensorrt-rtx]' (GeForce and RTX cards) "
-    "or '.[tensorrt]' (data-centre cards, Jetson)"
+    "pip install 'rtsod[tensorrt-rtx]' (GeForce and RTX cards) or 'rtsod[tensorrt]' (data-centre cards, Jetson)"
 )
 
 

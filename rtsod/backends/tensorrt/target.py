@@ -61,5 +61,5 @@ def cannot_build(library: TrtLibrary, capability: Capability) -> EngineUnavailab
         )
     return EngineUnavailable(
         f"{library.name} does not build for compute capability {capability_text(capability)}, only for {supported}: "
-        "use tensorrt (pip install -e '.[tensorrt]') on that machine, or run with --engine torch"
+        "use tensorrt (pip install 'rtsod[tensorrt]') on that machine, or run with --engine torch"
     )

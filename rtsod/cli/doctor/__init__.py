@@ -38,13 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_PROGRAM, lambda _: _doctor(arguments))
 
 
-def _doctor(arguments: Sequence[str] | None) -> ExitCode | None:
+def parser() -> Parser:
+    """The parser of all options."""
     parser = Parser(_PROGRAM, None, _DESCRIPTION, _EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument(
         "--weights", type=path_to_read, metavar="FILE", help="check your own weights, and run the main job with them"
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _doctor(arguments: Sequence[str] | None) -> ExitCode | None:
+    options = parser().parse_args(arguments)
 
     # Late: --help and a mistyped option must not wait for OpenCV.
     from rtsod.cli.doctor.report import CHECKS, checks_with, report

@@ -91,7 +91,7 @@ def tensorrt_match(card: Card | None, load: Callable[[], TrtLibrary] = load_libr
     if library.ahead_of_time and card.capability not in library.ahead_of_time:
         built_for = ", ".join(map(capability_text, library.ahead_of_time))
         found = f"{name} is installed, but builds for {built_for} only, not for this card's "
-        fix = "pip install -e '.[tensorrt]', the full library; or --engine torch"
+        fix = "pip install 'rtsod[tensorrt]', the full library; or --engine torch"
         return Finding(about, Verdict.WARNING, found + capability_text(card.capability), fix)
     return Finding(about, Verdict.OK, f"{name} fits {card.name}")
 
