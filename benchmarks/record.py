@@ -75,7 +75,7 @@ COMMANDS: Final = {
     "keep_learning": "benchmarks.studies.keep_learning --model again --known again --runs 3",
     "assisted": "benchmarks.studies.assisted --samples ../shared/samples",
     "demo_training": "benchmarks.studies.demo_training",
-    "batch": "benchmarks.studies.batch --samples ../shared/samples",
+    "batch": "benchmarks.studies.batch --samples ../shared/samples --rounds 3",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",
 }

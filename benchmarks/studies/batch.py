@@ -54,7 +54,7 @@ from rtsod.system.files import file_to_write
 
 PARTS: Final = ("workers", "one_file", "seams", "batches", "largest", "kills", "hostile", "memory")
 SEGMENT_SECONDS: Final = 15
-LONG_SECONDS: Final = 60
+LONG_SECONDS: Final = 48
 SIDE: Final = 320
 PARENT: Final = "import sys; from benchmarks.studies.batch import free_batch; free_batch(sys.argv[1], sys.argv[2])"
 

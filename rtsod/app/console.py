@@ -24,6 +24,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from rtsod.frames import EngineInfo, SourceInfo
 from rtsod.metrics import Drop, Metrics, Snapshot, Work
@@ -119,7 +120,12 @@ class Reporter:
     @contextmanager
     def items(self, what: str, total: int) -> Iterator[Callable[[float, str], None]]:
         """A bar of items, with a remark beside it; without a terminal, a line for every twentieth of them."""
-        progress = self._bar(MofNCompleteColumn(), TextColumn("{task.fields[remark]}"))
+        # A narrow terminal cuts the remark, and nothing else.
+        remarks = TextColumn("{task.fields[remark]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+        progress = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn(),
+            remarks, console=self._console, disable=not self._console.is_terminal, expand=True,
+        )  # fmt: skip
         said = 0
 
         def report(done: float, remark: str) -> None:

@@ -90,6 +90,8 @@ class BatchConfig:
     def __post_init__(self) -> None:
         if not self.inputs:
             raise UsageError("INPUT: give folders, files, or - for a list on standard input")
+        if "" in self.inputs:
+            raise UsageError("INPUT: is empty: give a name")
         if "-" in self.inputs and len(self.inputs) > 1:
             raise UsageError("-: the list on standard input stands alone: drop the other inputs")
         if len(self.run.picture.backgrounds) > 1:

@@ -72,6 +72,7 @@ def estimate(config: BatchConfig, left: Sequence[Item], open_it: OpenPool = open
                 config.run.run, max_frames=_TRIED_FRAMES
             ))
         )  # fmt: skip
+        trial.records.mkdir(parents=True)
         worker = Worker(trial, Path(folder) / "scratch", threads, open_it)
         try:
             for kind in Kind:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from rtsod.batch.config import PICTURE_SUFFIX, BatchConfig, Shard
-from rtsod.batch.places import Place, place_named
+from rtsod.batch.places import RECORDS, SETTINGS, Place, place_named
 from rtsod.batch.places import in_words as place_in_words
 from rtsod.batch.remote import Remote
 from rtsod.errors import SourceError, UsageError
@@ -83,7 +83,7 @@ def find_items(config: BatchConfig, listed: Iterable[str] = ()) -> Found:
             if text := line.rstrip("\r\n"):
                 place = place_named(text, Path)
                 if isinstance(place, Path):
-                    _add(found, config, place, _name_in_list(text), named=True)
+                    _add(found, config, place, _name_in_list(text), named=True, may_be_gone=True)
                 else:
                     _add_remote(found, config, place, _name_in_list(place.partition("://")[2]), named=True)
     else:
@@ -95,8 +95,11 @@ def find_items(config: BatchConfig, listed: Iterable[str] = ()) -> Found:
                 _search(found, config, place)
             else:
                 _add(found, config, place, place.name, named=True)
-    found.items.sort(key=lambda item: natural_order(item.name))
+    found.items = sorted(
+        {(item.name, item.source): item for item in found.items}.values(), key=lambda item: natural_order(item.name)
+    )
     _check_distinct(found.items, config.suffix)
+    _check_sources_stay(found.items, config)
     return found
 
 
@@ -110,11 +113,9 @@ def _hash(name: str) -> int:
 
 
 def _name_in_list(text: str) -> str:
-    path = PurePosixPath(Path(text).as_posix())
-    parts = path.parts[1:] if path.is_absolute() else path.parts
-    if ".." in parts:
-        raise SourceError(f"{text}: a name in the list leads out of its folder: give it without ..")
-    return str(PurePosixPath(*parts))
+    """The name of a result: that in the list, without what leads out of the output folder."""
+    path = PurePosixPath(Path(os.path.normpath(text)).as_posix())
+    return str(PurePosixPath(*(part for part in path.parts if part not in (path.anchor, ".."))))
 
 
 def _search(found: Found, config: BatchConfig, root: Path) -> None:
@@ -129,7 +130,7 @@ def _search(found: Found, config: BatchConfig, root: Path) -> None:
         folders[:] = sorted(
             name for name in folders
             if not name.startswith(".") and not _matches((inside / name).as_posix(), config.exclude)
-            and (place / name).resolve() != own
+            and (place / name).resolve() != own and not (place / name / RECORDS / SETTINGS).exists()
         )  # fmt: skip
         for name in files:
             if not name.startswith("."):
@@ -144,7 +145,7 @@ def _search_remote(found: Found, config: BatchConfig, address: str) -> None:
     own = f"{config.out}/" if isinstance(config.out, str) else None
     sizes = remote.sizes()
     if not sizes:
-        raise SourceError(f"{place_in_words(address)}: no such file or folder, or it is empty")
+        raise SourceError(f"{place_in_words(address)}: no such file or folder, it is empty, or it cannot be reached")
     for name, size in sizes.items():
         hidden = any(part.startswith(".") for part in name.split("/"))
         inside = [name.rsplit("/", depth)[0] for depth in range(1, name.count("/") + 1)]
@@ -170,13 +171,18 @@ def _is_taken(name: str, config: BatchConfig) -> bool:
     return not _matches(name, config.exclude) and (not config.include or _matches(name, config.include))
 
 
-def _add(found: Found, config: BatchConfig, path: Path, name: str, *, named: bool) -> None:
+def _add(found: Found, config: BatchConfig, path: Path, name: str, *, named: bool, may_be_gone: bool = False) -> None:
     if not _is_taken(name, config):
         return
     try:
         if not path.is_file():
-            if named and not path.exists():
-                raise SourceError(f"{path}: no such file or folder")
+            if may_be_gone and not path.exists():  # one of many: it becomes a row
+                gone = Kind.PHOTOGRAPH if has_still_suffix(path) else Kind.VIDEO
+                found.items.append(Item(name, path.absolute(), gone, 0))
+                return
+            if named:
+                what = "is no regular file" if path.exists() else "no such file or folder"
+                raise SourceError(f"{path}: {what}")
             found.passed_over += 1
             return
         kind = _kind(path, named=named)
@@ -205,6 +211,7 @@ def _kind(path: Path, *, named: bool) -> Kind | None:
 def _matches(name: str, patterns: Iterable[str]) -> bool:
     """Whether a name, or its last part, has one of these forms."""
     last = name.rpartition("/")[2]
+    patterns = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
     return any(fnmatchcase(name, pattern) or fnmatchcase(last, pattern) for pattern in patterns)
 
 
@@ -217,6 +224,24 @@ def _check_distinct(items: list[Item], suffix: str) -> None:
             raise UsageError(
                 f"{both}: would both be written to {result}: give one of them, or each an output folder of its own"
             )
+
+
+def _check_sources_stay(items: list[Item], config: BatchConfig) -> None:
+    """Refuse to write a result over an item."""
+    local = isinstance(config.out, Path)
+    sources = {_real(item.source): item for item in items if isinstance(item.source, Path) is local}
+    for item in items:
+        name = item.result(config.suffix)
+        result = config.out / name if isinstance(config.out, Path) else f"{config.out}/{name}"
+        if (source := sources.get(_real(result))) is not None:
+            raise UsageError(
+                f"--out {place_in_words(config.out)}: the result of {item.name} would replace "
+                f"{place_in_words(source.source)}: choose another folder"
+            )
+
+
+def _real(place: Place) -> str:
+    return os.path.realpath(place) if isinstance(place, Path) else place
 
 
 def in_words(items: Iterable[Item]) -> str:

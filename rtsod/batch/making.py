@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -12,8 +11,9 @@ from rtsod.batch.config import ATTEMPTS, BatchConfig
 from rtsod.batch.items import Item
 from rtsod.batch.manifest import Manifest, Row, Rows, is_done
 from rtsod.batch.places import LocalResults
-from rtsod.batch.tasks import Division, Result, Step, Task, TaskQueue, parts_of
+from rtsod.batch.tasks import Division, Result, Step, Task, TaskQueue, discard_parts
 from rtsod.batch.workers import Crew
+from rtsod.system.names import printable
 
 
 @dataclass(slots=True)
@@ -61,26 +61,31 @@ class Making:
 
     Args:
         config: of the batch.
+        settings: digest of those that the results depend on.
         items: to be made.
         before: what is known of earlier runs.
         progress: counts what is made.
         manifest: receives the rows.
         share: called after each row.
+        notify: told of videos that are divided.
     """
 
     def __init__(
         self,
         config: BatchConfig,
+        settings: str,
         items: list[Item],
         before: Rows,
         progress: Progress,
         manifest: Manifest,
         share: Callable[[], None],
+        notify: Callable[[str], None],
     ) -> None:
-        self._config, self._before, self._progress = config, before, progress
+        self._config, self._settings, self._before, self._progress = config, settings, before, progress
+        self._notify = notify
         self._manifest, self._share = manifest, share
         self._tasks = TaskQueue(Task(item) for item in items)
-        self._make_room: Callable[[int], None] = lambda count: None
+        self._crew: Crew | None = None
         self._divided: dict[str, _Parts] = {}
 
     @property
@@ -99,7 +104,7 @@ class Making:
         Raises:
             RtsodError: what no other item would be spared.
         """
-        self._make_room = crew.make_room
+        self._crew = crew
         with closing(crew.outcomes(self._tasks, stop)) as outcomes:
             for task, result in outcomes:
                 self._take(task, result)
@@ -113,7 +118,7 @@ class Making:
             return
         if isinstance(result, str):
             result = Row(task.item.name, "failed", time.time(), stage="process", message=result)
-        row = replace(result, attempts=task.attempt)
+        row = replace(result, attempts=task.attempt, settings=self._settings)
         if row.state == "failed" and task.attempt < ATTEMPTS:
             self._tasks.add([replace(task, attempt=task.attempt + 1)])
         elif row.state == "failed":
@@ -147,7 +152,7 @@ class Making:
 
     def _divide(self, item: Item, division: Division) -> None:
         if self._config.force or not division.segments:
-            shutil.rmtree(self._config.records / parts_of(item), ignore_errors=True)
+            discard_parts(self._config.records, item)
         if not division.segments:
             self._tasks.drop(item)
             self._divided.pop(item.name, None)
@@ -158,11 +163,16 @@ class Making:
         tasks = [Task(item, Step.PART, division.segments, number) for number in range(count)]
         left = [
             task for task in tasks
-            if not is_done(self._before.parts.get(task.part(task.number, self._config.suffix)), size_of)
+            if not is_done(
+                self._before.parts.get(task.part(task.number, self._config.suffix)), self._settings, size_of
+            )
         ]  # fmt: skip
         self._divided[item.name] = _Parts(count, {task.number for task in left})
         self._tasks.add(left or [self._join(tasks[0])], first=True)
-        self._make_room(len(self._tasks))
+        assert self._crew is not None
+        self._crew.make_room(len(self._tasks))
+        done = f", {count - len(left)} of which are done" if len(left) < count else ""
+        self._notify(printable(f"{item.name}: {count} parts{done}, in {self._crew.in_words()}"))
 
     def _part_done(self, task: Task) -> None:
         parts = self._divided[task.item.name]

@@ -47,6 +47,8 @@ class Row:
     message: str = ""
     """Why it failed."""
     attempts: int = 1
+    settings: str = ""
+    """Digest of the settings it was made with; see :mod:`rtsod.batch.settings`."""
     part: bool = False
     """Whether this is a part of a long video, which lies among the records."""
 
@@ -122,14 +124,15 @@ def read_rows(records: Path) -> Rows:
     return rows
 
 
-def is_done(row: Row | None, size_of: Callable[[str], int | None]) -> bool:
+def is_done(row: Row | None, settings: str, size_of: Callable[[str], int | None]) -> bool:
     """Whether an item needs nothing more: its row says so, and its result is there with the size that the row says.
 
     Args:
         row: the item's newest, if there is one.
+        settings: digest of those that it must have been made with.
         size_of: tells the size of a result by its name; None if there is none.
     """
-    return row is not None and row.state == "done" and size_of(row.result) == row.bytes
+    return row is not None and row.state == "done" and row.settings == settings and size_of(row.result) == row.bytes
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterable[Row]:

@@ -57,6 +57,8 @@ class RayCrew:
         except ImportError:
             raise UsageError("--on ray: needs Ray: pip install 'rtsod[ray]'") from None
 
+        _check_reachable(self._address or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER)
+
     def in_words(self) -> str:
         """See :meth:`rtsod.batch.workers.Crew.in_words`."""
         where = f"the Ray cluster at {self._address}" if self._address else "a Ray cluster"
@@ -86,7 +88,6 @@ class RayCrew:
         if ray.is_initialized():
             return False
         address = self._address or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER
-        _check_reachable(address)
         # Whoever reaches Ray's dashboard can run code on this machine: a cluster of its own has none.
         own: dict[str, Any] = {"include_dashboard": False} if address == _LOCAL_CLUSTER else {}
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 from rtsod.batch.remote import Remote, without_secrets
-from rtsod.errors import OutputError
+from rtsod.errors import OutputError, SourceError
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.files import output_error
 
@@ -73,6 +73,10 @@ class Results(Protocol):
         """
         ...
 
+    def can_be_reached(self) -> bool:
+        """Whether anything can be put there at all."""
+        ...
+
     def receive(self, own: str) -> None:
         """Bring settings and rows up to date with what other machines have written.
 
@@ -122,6 +126,10 @@ class LocalResults:
             raise output_error(result, error) from error
         return size
 
+    def can_be_reached(self) -> bool:
+        """See :meth:`Results.can_be_reached`. What a disk refuses, it says itself."""
+        return True
+
     def receive(self, own: str) -> None:
         """Nothing is anywhere else."""
 
@@ -166,6 +174,10 @@ class RemoteResults:
             made.unlink()
         return size
 
+    def can_be_reached(self) -> bool:
+        """See :meth:`Results.can_be_reached`."""
+        return self._files.answers()
+
     def receive(self, own: str) -> None:
         """See :meth:`Results.receive`."""
         there = Remote(f"{self._address}/{RECORDS}")
@@ -173,7 +185,14 @@ class RemoteResults:
             self.records.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self.records, error) from error
-        for name, size in there.sizes().items():
+        sizes = there.sizes()
+        for path in self.records.glob(ROWS):
+            # What is not there has been removed there: results are the truth. Settings are sent before any result.
+            if SETTINGS not in sizes or (path.name not in sizes and path.name != own):
+                path.unlink(missing_ok=True)
+        if SETTINGS not in sizes:
+            (self.records / SETTINGS).unlink(missing_ok=True)
+        for name, size in sizes.items():
             known = name == SETTINGS or Path(name).match(ROWS)
             path = self.records / name
             # Rows are only appended: the longer file of this shard holds more.
@@ -209,6 +228,8 @@ def brought(source: Place, scratch: Path) -> Path:
         SourceError: it cannot be read.
     """
     if isinstance(source, Path):
+        if not source.exists():
+            raise SourceError(f"{source}: is not there any more")
         return source
     path = scratch / "input" / Path(in_words(source)).name
     Remote(source).fetch("", path)

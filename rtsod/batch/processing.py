@@ -21,7 +21,7 @@ from rtsod.batch.config import PICTURE_SUFFIX, BatchConfig
 from rtsod.batch.items import Item, Kind
 from rtsod.batch.manifest import Row
 from rtsod.batch.places import LocalResults, brought
-from rtsod.batch.tasks import Division, Step, Task, parts_of
+from rtsod.batch.tasks import Division, Step, Task, discard_parts
 from rtsod.config import EngineConfig, OutputConfig, SourceConfig
 from rtsod.errors import EngineUnavailable, OutputError, RtsodError, SourceError, UsageError, WeightsError
 from rtsod.frames import SourceInfo
@@ -85,6 +85,8 @@ class ItemProcessor:
         """
         began = time.perf_counter()
         try:
+            if isinstance(self._config.out, Path) and not self._config.records.is_dir():
+                raise OutputError(f"{self._config.out}: was deleted meanwhile")
             self._scratch.mkdir(parents=True, exist_ok=True)
             match task.step:
                 case Step.PART:
@@ -171,7 +173,7 @@ class ItemProcessor:
         joined = join_parts(parts, made, carry_from=None if config.masks else item.source)
         result = item.result(config.suffix)
         size = self._results.put(made, result)
-        shutil.rmtree(config.records / parts_of(item), ignore_errors=True)
+        discard_parts(config.records, item)
         return Row(
             item.name, "done", time.time(), result, size, joined.frames,
             _megapixels(joined.frames, joined.width, joined.height), round(joined.seconds, 3), _since(began),
@@ -211,6 +213,8 @@ class ItemProcessor:
             if getattr(link, "errno", None) in _OF_THE_DISK:
                 return True
             link = link.__cause__
+        if not self._config.records.is_dir() or not self._results.can_be_reached():
+            return True
         return shutil.disk_usage(self._config.records).free < MIN_FREE_BYTES
 
     def close(self) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import queue
 import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rtsod.errors import OutputError, RtsodError, SourceError, UsageError
 from rtsod.system.files import output_error
 
+SILENT_SECONDS: Final = 60.0
+"""How long a server may keep a file waiting."""
+_LINE_LETTERS: Final = 200
 _INSTALL: Final = "pip install 'rtsod[remote]'"
 
 
 def without_secrets(address: str) -> str:
-    """An address for messages: without a user's name, a password, or a query."""
-    return re.sub(r"(?<=://)[^/@]*@", "", address).partition("?")[0]
+    """An address for messages: without a user's name, a password, or a web address's query."""
+    shown = re.sub(r"(?<=://)[^/@]*@", "", address)
+    return shown.partition("?")[0] if shown.startswith("http") else shown
 
 
 class Remote:
@@ -90,7 +97,15 @@ class Remote:
         except OSError as error:
             raise output_error(path.parent, error) from error
         with self._reading(name):
-            self._files.get_file(self._below(name), str(path))
+            _watched(lambda progress: self._files.get_file(self._below(name), str(path), callback=progress))
+
+    def answers(self) -> bool:
+        """Whether the place can be asked anything."""
+        try:
+            _watched(lambda progress: self._files.exists(self._root))
+        except Exception:
+            return False
+        return True
 
     def put(self, path: Path, name: str) -> None:
         """Copy a whole file there, in one go.
@@ -101,7 +116,7 @@ class Remote:
         target = self._below(name)
         try:
             self._make_folder(target.rpartition("/")[0])
-            self._files.put_file(str(path), target)
+            _watched(lambda progress: self._files.put_file(str(path), target, callback=progress))
         except RtsodError:
             raise
         except Exception as error:
@@ -134,5 +149,45 @@ class Remote:
             raise SourceError(f"{without_secrets(self.address)}: {what}: {_one_line(error)}") from error
 
 
+def _watched(work: Callable[[Any], object]) -> None:
+    """Do something that a server may never answer to: libraries try again for minutes, and say nothing.
+
+    Args:
+        work: takes fsspec's callback, which it tells how far it is. It is left behind if that does not move.
+
+    Raises:
+        TimeoutError: it did not move for :data:`SILENT_SECONDS`.
+    """
+    from fsspec.callbacks import Callback
+
+    moved = [time.monotonic()]
+
+    class Progress(Callback):  # type: ignore[misc]
+        def call(self, *args: Any, **kwargs: Any) -> None:
+            moved[0] = time.monotonic()
+
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def do() -> None:
+        try:
+            work(Progress())
+            ended.put(None)
+        except BaseException as error:
+            ended.put(error)
+
+    threading.Thread(target=do, name="rtsod-remote", daemon=True).start()
+    while True:
+        try:
+            error = ended.get(timeout=max(0.01, moved[0] + SILENT_SECONDS - time.monotonic()))
+        except queue.Empty:
+            if time.monotonic() - moved[0] >= SILENT_SECONDS:
+                raise TimeoutError(f"no answer within {SILENT_SECONDS:.0f} s") from None
+            continue
+        if error is not None:
+            raise error
+        return
+
+
 def _one_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    line = re.sub(r"[^\s/@:\"']+:[^\s/@\"']+@", "", " ".join(str(error).split()))
+    return line[:_LINE_LETTERS] or type(error).__name__

@@ -16,9 +16,9 @@ from rtsod.batch.config import LOCAL, BatchConfig
 from rtsod.batch.items import Found, Item, find_items, of_shard
 from rtsod.batch.making import Making, Progress
 from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
-from rtsod.batch.places import SETTINGS, in_words
+from rtsod.batch.places import SETTINGS, Results, in_words
 from rtsod.batch.processing import open_pool, outputs
-from rtsod.batch.settings import keep_settings
+from rtsod.batch.settings import digest_of, keep_settings, settings_of
 from rtsod.batch.workers import Crew, LocalCrew
 from rtsod.errors import OutputError, UsageError
 from rtsod.system.file_lock import locked
@@ -47,6 +47,8 @@ class Todo:
     """Of this shard."""
     left: list[Item]
     """To be made now."""
+    settings: str
+    """Digest of those that results depend on."""
     failed_before: list[Row] = field(default_factory=list)
     """Failed in an earlier run, and not to be tried again."""
 
@@ -86,17 +88,19 @@ def look(config: BatchConfig, listed: Iterable[str] = ()) -> Todo:
     check_names(replace(config.run, output=outputs(config, Path("pictures"), Path(f"video{config.suffix}"))))
     found = find_items(config, listed)
     items = of_shard(found.items, config.shard)
+    settings = digest_of(settings_of(config))
     if config.force:
-        return Todo(found, items, items)
+        return Todo(found, items, items, settings)
     results = config.results
     results.receive(manifest_path(config.records, config.shard).name)
-    rows, size_of = read_rows(config.records).items, results.size_of()
-    left = [item for item in items if not is_done(rows.get(item.name), size_of)]
+    size_of = results.size_of()
+    rows = {name: row for name, row in read_rows(config.records).items.items() if row.settings == settings}
+    left = [item for item in items if not is_done(rows.get(item.name), settings, size_of)]
     failed = {
         item.name: rows[item.name] for item in left
         if not config.retry_failed and item.name in rows and rows[item.name].state == "failed"
     }  # fmt: skip
-    return Todo(found, items, [item for item in left if item.name not in failed], list(failed.values()))
+    return Todo(found, items, [item for item in left if item.name not in failed], settings, list(failed.values()))
 
 
 def crew_for(config: BatchConfig, todo: Todo, open_it: OpenPool = open_pool) -> Crew:
@@ -155,7 +159,7 @@ def run_batch(
         shutil.rmtree(config.unfinished, ignore_errors=True)  # of a process that was killed
         opened.callback(shutil.rmtree, config.unfinished, ignore_errors=True)
         if todo.left:
-            _make(config, todo, progress, reporter, lambda: stop() or too_many(), open_it, opened)
+            _make(config, todo, progress, reporter, stop, too_many, open_it, opened)
     seconds = time.perf_counter() - began
     return Summary(todo, progress.made, progress.failed, stop(), too_many(), seconds)
 
@@ -165,7 +169,8 @@ def _make(
     todo: Todo,
     progress: Progress,
     reporter: BatchReporter,
-    ends: Callable[[], bool],
+    stop: Callable[[], bool],
+    too_many: Callable[[], bool],
     open_it: OpenPool,
     opened: ExitStack,
 ) -> None:
@@ -173,9 +178,11 @@ def _make(
     before, manifest = read_rows(config.records), Manifest(path)
     opened.callback(manifest.close)
     results.share(SETTINGS, at_once=True)
-    opened.callback(results.share, path.name, at_once=True)
+    opened.callback(_share_rest, results, path.name, reporter, stop)
     crew = crew_for(config, todo, open_it)
-    making = Making(config, todo.left, before, progress, manifest, lambda: results.share(path.name))
+    making = Making(
+        config, todo.settings, todo.left, before, progress, manifest, lambda: results.share(path.name), reporter.notify
+    )
     reporter.notify(f"{len(todo.left)} to make, in {crew.in_words()}")
     bar = opened.enter_context(reporter.items("items", len(todo.items)))
 
@@ -184,7 +191,17 @@ def _make(
         bar(over + making.parts_done, progress.remark())
 
     report()
-    making.run(crew, ends, report)
+    making.run(crew, lambda: stop() or too_many(), report)
+
+
+def _share_rest(results: Results, name: str, reporter: BatchReporter, stop: Callable[[], bool]) -> None:
+    """Send the last rows. Whoever wants to end is told, but not held up, if that fails."""
+    try:
+        results.share(name, at_once=True)
+    except OutputError as error:
+        if not stop():
+            raise
+        reporter.notify(f"the last rows could not be sent, and what they name is made again: {error}")
 
 
 def _make_folders(config: BatchConfig) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from rtsod.batch.config import BatchConfig
 from rtsod.batch.places import SETTINGS, in_words
@@ -14,6 +16,8 @@ from rtsod.errors import OutputError, UsageError
 from rtsod.model.weights import resolve, sha256_of, with_size
 from rtsod.system.files import UnfinishedFile, json_from_text, output_error, read_text, write_json
 from rtsod.system.names import path_named
+
+_DIGEST_LETTERS: Final = 12
 
 
 def settings_of(config: BatchConfig) -> dict[str, str]:
@@ -47,6 +51,27 @@ def settings_of(config: BatchConfig) -> dict[str, str]:
         "video": config.suffix,
         "segment": "none" if config.segment is None else f"{config.segment:g}",
     }
+
+
+def digest_of(settings: dict[str, str]) -> str:
+    """What the rows of results that were made so say."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:_DIGEST_LETTERS]
+
+
+def digest_of_folder(records: Path) -> str | None:
+    """The digest of the settings that are kept in a folder; None if there are none.
+
+    Raises:
+        OutputError: they cannot be read.
+    """
+    path = records / SETTINGS
+    if not path.exists():
+        return None
+    try:
+        kept = json_from_text(read_text(path))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot be read: add --force to make everything again") from error
+    return digest_of(kept) if isinstance(kept, dict) else ""
 
 
 def keep_settings(config: BatchConfig) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from rtsod.batch.items import Item
@@ -71,6 +74,14 @@ Outcome: TypeAlias = tuple[Task, Result]
 def parts_of(item: Item) -> str:
     """Name of the folder of an item's parts among the records."""
     return f"{PARTS}/{_digest(item.name)[:_NAME_LETTERS]}"
+
+
+def discard_parts(records: Path, item: Item) -> None:
+    """Delete an item's parts, and their folder if it was the last item's."""
+    folder = records / parts_of(item)
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 def _digest(text: str) -> str:

@@ -6,16 +6,18 @@ import io
 import json
 import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
 
-from rtsod.batch.config import VIDEO_SUFFIXES, Limit, Shard
+from rtsod.batch.config import VIDEO_SUFFIXES, BatchConfig, Limit, Shard
 from rtsod.batch.estimate import Estimate, estimate
 from rtsod.batch.manifest import read_rows
 from rtsod.batch.session import look, run_batch
+from rtsod.batch.settings import digest_of, settings_of
 from rtsod.batch.workers import Worker, shares
 from rtsod.cli import batch as command
 from rtsod.cli import run as run_command
@@ -227,6 +229,63 @@ def test_how_many_processes_there_are(
     assert shares(batch(tmp_path, tmp_path / "out", run=run, workers=workers), left) == expected
 
 
+def test_a_folder_that_is_made_otherwise_and_not_to_its_end_is_made_to_its_end(
+    photographs: Path, tmp_path: Path
+) -> None:
+    config = batch(photographs, tmp_path / "out")
+    make(config)
+    other = replace(config, run=replace(config.run, picture=PictureConfig(("#00FF00",))))
+    ended = make(replace(other, force=True), stop=lambda: len(_made_with(other)) >= 3)
+    assert ended.stopped
+    left = 12 - len(_made_with(other))
+    assert 0 < left < 12
+    assert make(other).made == left, "results of the earlier settings do not count"
+    make(batch(photographs, tmp_path / "undisturbed", run=other.run))
+    assert tree(tmp_path / "out") == tree(tmp_path / "undisturbed")
+
+
+def _made_with(config: BatchConfig) -> list[str]:
+    settings = digest_of(settings_of(config))
+    return [name for name, row in read_rows(config.records).items.items() if row.settings == settings]
+
+
+def test_no_result_replaces_an_input(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tree(photographs)
+    (tmp_path / "link").symlink_to(photographs)
+    monkeypatch.chdir(photographs)
+    for inputs in ((str(photographs),), (str(tmp_path / "link"),), (str(photographs / "1.png"),)):
+        with pytest.raises(UsageError, match="would replace"):
+            make(batch(inputs, photographs))
+    with pytest.raises(UsageError, match=r"the result of sub/3\.png would replace"):
+        make(batch(("-",), Path(), video_suffix=None), listed=["./sub/3.png"])
+    assert tree(photographs) == before
+
+
+def test_an_output_folder_that_is_deleted_ends_it(photographs: Path, tmp_path: Path) -> None:
+    def delete() -> bool:
+        if (tmp_path / "out" / "1.png").exists():
+            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        return False
+
+    for number in range(30):
+        write_photograph(photographs / f"more{number}.png", 60)
+    with pytest.raises(OutputError):
+        make(batch(photographs, tmp_path / "out"), stop=delete)
+    assert not tree(tmp_path / "out")
+
+
+def test_what_is_gone_since_the_list_was_made_is_a_row(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photographs)
+    summary = make(batch(("-",), tmp_path / "out"), listed=["1.png", "gone.png", "1.png", "../photographs/2.png"])
+    assert summary.made == 2
+    (row,) = summary.failed
+    assert (row.name, row.stage) == ("gone.png", "read")
+    assert row.message.endswith("gone.png: is not there any more")
+    assert set(tree(tmp_path / "out")) == {"1.png", "photographs/2.png"}
+
+
 def test_two_at_once_are_refused(photographs: Path, tmp_path: Path) -> None:
     config = batch(photographs, tmp_path / "out")
     make(config)
@@ -324,7 +383,7 @@ def test_status(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     make(batch(photographs, tmp_path / "out"))
     (tmp_path / "out" / "1.png").unlink()
     assert command.main(["status", str(tmp_path / "out")]) == ExitCode.ITEMS_FAILED
-    assert capsys.readouterr().out.startswith("11 done, 1 failed; 1 result is gone or changed: the same")
+    assert capsys.readouterr().out.startswith("11 done, 1 failed; 1 result is gone, changed, or made with other")
     assert command.main(["status", str(tmp_path / "out"), "--failures"]) == ExitCode.ITEMS_FAILED
     assert capsys.readouterr().out.startswith("broken.jpg: read, 2 attempts: ")
     command.main(["status", str(tmp_path / "out"), "--json"])
@@ -349,6 +408,7 @@ def test_status(photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         (["IN", "--out", "OUT", "--video", ".gif"], "--video .gif: choose from"),
         (["IN", "--out", "OUT", "--force", "--retry-failed"], "drop one of the two"),
         (["IN", "-", "--out", "OUT"], "stands alone"),
+        (["", "--out", "OUT"], "INPUT: is empty"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

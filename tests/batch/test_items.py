@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def test_the_output_folder_within_an_input_is_not_read(photographs: Path) -> Non
         (("1*.png",), (), {"1.png", "10.png", "11.png"}),
         (("sub/*",), ("*/3.png",), {"sub/0.png", "sub/6.png", "sub/9.png"}),
         ((), ("sub", "?.png"), {"10.png", "11.png"}),
+        ((), ("./sub/", "?.png"), {"10.png", "11.png"}),
     ],
 )
 def test_patterns(
@@ -57,8 +59,28 @@ def test_a_list_on_standard_input(photographs: Path, tmp_path: Path, monkeypatch
     lines = ("sub/3.png\n", "\n", f"{photographs}/1.png\r\n")
     absolute = str(photographs / "1.png").lstrip("/")
     assert set(names(batch(("-",), tmp_path / "out"), lines)) == {"sub/3.png", absolute}
-    with pytest.raises(SourceError, match="leads out of its folder"):
-        names(batch(("-",), tmp_path / "out"), ("../x.png",))
+    assert names(batch(("-",), tmp_path / "out"), ("sub/../../photographs/2.png\n",)) == ["photographs/2.png"]
+
+
+def test_results_of_another_batch_are_not_read(photographs: Path, tmp_path: Path) -> None:
+    earlier = photographs / "earlier"
+    (earlier / ".rtsod").mkdir(parents=True)
+    write_photograph(earlier / "result.png", 9)
+    assert "earlier/result.png" in names(batch(photographs, tmp_path / "out"))
+    (earlier / ".rtsod" / "settings.json").write_text("{}")
+    assert "earlier/result.png" not in names(batch(photographs, tmp_path / "out"))
+
+
+def test_one_file_that_is_named_twice_is_one_item(photographs: Path, tmp_path: Path) -> None:
+    twice = (str(photographs), str(photographs), str(photographs / "1.png"))
+    assert len(names(batch(twice, tmp_path / "out"))) == 12
+
+
+def test_what_is_named_and_no_file_is_an_error(photographs: Path, tmp_path: Path) -> None:
+    os.mkfifo(photographs / "pipe.jpg")
+    with pytest.raises(SourceError, match=r"pipe\.jpg: is no regular file"):
+        names(batch((str(photographs / "pipe.jpg"),), tmp_path / "out"))
+    assert len(names(batch(photographs, tmp_path / "out"))) == 12
 
 
 def test_what_is_named_and_not_there_is_an_error(tmp_path: Path) -> None:

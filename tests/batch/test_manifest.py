@@ -50,13 +50,14 @@ def test_a_file_that_ends_anywhere_keeps_its_whole_lines(
 
 def test_done_means_a_row_and_a_result_of_that_size(tmp_path: Path) -> None:
     size_of = LocalResults(tmp_path).size_of()
-    assert not is_done(None, size_of)
-    assert not is_done(DONE, size_of)
+    assert not is_done(None, "", size_of)
+    assert not is_done(DONE, "", size_of)
     (tmp_path / "a.jpg.png").write_bytes(b"ab")
-    assert not is_done(DONE, size_of)
+    assert not is_done(DONE, "", size_of)
     (tmp_path / "a.jpg.png").write_bytes(b"abc")
-    assert is_done(DONE, size_of)
-    assert not is_done(replace(DONE, state="failed"), size_of)
+    assert is_done(DONE, "", size_of)
+    assert not is_done(replace(DONE, state="failed"), "", size_of)
+    assert not is_done(DONE, "made otherwise", size_of)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

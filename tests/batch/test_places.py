@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rtsod.batch import remote
 from rtsod.batch.config import Shard
 from rtsod.batch.items import find_items
 from rtsod.batch.places import in_words, place_named
@@ -103,6 +105,35 @@ def test_another_machine_goes_on(
         make(other)
 
 
+def test_what_is_emptied_there_is_made_again(bucket: Any, photographs: Path) -> None:
+    files, address = bucket
+    config = batch(photographs, f"{address}/out")
+    make(config)
+    files.rm(f"{address}/out", recursive=True)
+    other = replace(config, run=replace(config.run, picture=replace(config.run.picture, backgrounds=("#00FF00",))))
+    assert make(other).made == 12
+
+
+def test_no_result_replaces_an_input_there(bucket: Any, photographs: Path) -> None:
+    files, address = bucket
+    source = sent(files, photographs, f"{address}/in")
+    with pytest.raises(UsageError, match="would replace"):
+        make(batch((f"{source}/1.png",), source))
+
+
+def test_a_server_that_does_not_answer_ends_it(
+    bucket: Any, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, address = bucket
+    monkeypatch.setattr(remote, "SILENT_SECONDS", 0.2)
+    never = threading.Event()
+    place = Remote(f"{address}/out")
+    monkeypatch.setattr(place._files, "put_file", lambda *_, **__: never.wait())
+    with pytest.raises(OutputError, match="no answer within 0 s"):
+        place.put(photographs / "1.png", "1.png")
+    never.set()
+
+
 def test_a_video_from_there_is_made_whole(bucket: Any, tmp_path: Path) -> None:
     files, address = bucket
     (tmp_path / "in").mkdir()
@@ -173,7 +204,8 @@ def test_what_an_argument_names(text: str, place: Path | str) -> None:
 
 
 def test_secrets_of_an_address_are_not_shown() -> None:
-    assert in_words("ftp://me:secret@host/a?key=1") == "ftp://host/a"
+    assert in_words("https://me:secret@host/a?key=1") == "https://host/a"
+    assert in_words("s3://key:secret@bucket/a?b.jpg") == "s3://bucket/a?b.jpg"
 
 
 def test_an_address_that_nobody_knows() -> None:

@@ -43,7 +43,8 @@ def _batch(arguments: list[str], signals: StopSignals) -> ExitCode:
     signals.hold(forced=2)
     summary = run_batch(config, Reporter(), listed=listed, stop=lambda: signals.received)
     if summary.stopped:
-        raise Interrupted(f"{_in_words(summary)}; the same command again makes the rest")
+        again = "the same command without --force" if config.force else "the same command again"
+        raise Interrupted(f"{_in_words(summary)}; {again} makes the rest")
     if summary.too_many:
         answer(f"{_in_words(summary)}; ended, because more failed than --max-failures allows{_names(config)}")
         return ExitCode.ITEMS_FAILED

@@ -101,6 +101,11 @@ def parser() -> Parser:
     )  # fmt: skip
     add_network_options(parser)
     add_picture_options(parser)
+    for action in parser._actions:  # a batch has no keys, and no camera
+        if action.dest == "backgrounds":
+            action.help = "blur, transparent, a colour, a picture, a video, or the name of one that rtsod brings"
+        if action.dest == "mirror":
+            action.help = "mirror the pictures"
     group = parser.add_argument_group("batch")
     group.add_argument("--plan", action="store_true", help="say what there is and what would be done, and do nothing")
     group.add_argument(

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from rtsod.batch.places import RECORDS, in_words
+from rtsod.batch.places import in_words
 from rtsod.cli.batch.options import PROGRAM, place_to_read
 from rtsod.cli.common import Parser, answer
 from rtsod.errors import ExitCode, UsageError
@@ -40,11 +40,12 @@ def status(arguments: list[str]) -> ExitCode:
     options = parser.parse_args(arguments)
     from rtsod.batch.manifest import is_done, read_rows
     from rtsod.batch.places import results_at
+    from rtsod.batch.settings import digest_of_folder
 
     results = results_at(options.folder)
     results.receive("")
-    known = results.records.is_dir() and (isinstance(options.folder, str) or (options.folder / RECORDS).is_dir())
-    if not known or not any(results.records.iterdir()):
+    settings = digest_of_folder(results.records)
+    if settings is None:
         raise UsageError(f"{in_words(options.folder)}: is no output folder of rtsod batch")
     found = read_rows(results.records)
     rows = sorted(found.items.values(), key=lambda row: row.name)
@@ -52,17 +53,15 @@ def status(arguments: list[str]) -> ExitCode:
     if options.json:
         answer(json.dumps([asdict(row) for row in rows], indent=2))
     elif options.failures:
-        answer(
-            "\n".join(printable(f"{row.name}: {row.stage}, {row.attempts} attempts: {row.message}") for row in failed)
-        )
+        lines = [printable(f"{row.name}: {row.stage}, {row.attempts} attempts: {row.message}") for row in failed]
+        answer("\n".join(lines) or "nothing has failed")
     else:
         size_of = results.size_of()
-        gone = sum(row.state == "done" and not is_done(row, size_of) for row in rows)
+        gone = sum(row.state == "done" and not is_done(row, settings, size_of) for row in rows)
         said = [f"{len(rows) - len(failed) - gone} done, {len(failed)} failed"]
         if gone:
-            said.append(
-                f"{gone} result{'s are' if gone > 1 else ' is'} gone or changed: the same command makes what is missing"
-            )
+            what = "result is" if gone == 1 else "results are"
+            said.append(f"{gone} {what} gone, changed, or made with other settings: the same command makes them again")
         if parts := _parts(results.records, found.parts):
             said.append(parts)
         answer("; ".join(said))
