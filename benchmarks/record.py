@@ -75,7 +75,9 @@ COMMANDS: Final = {
     "keep_learning": "benchmarks.studies.keep_learning --model again --known again --runs 3",
     "assisted": "benchmarks.studies.assisted --samples ../shared/samples",
     "demo_training": "benchmarks.studies.demo_training",
-    "batch": "benchmarks.studies.batch --samples ../shared/samples --rounds 3",
+    "batch_speed": "benchmarks.studies.batch --samples ../shared/samples --rounds 3 --only workers --only one_file "
+    "--only seams --only batches --only largest",
+    "batch_safety": "benchmarks.studies.batch --samples ../shared/samples --only kills --only hostile --only memory",
     "growth": "benchmarks.studies.growth --only input --only frame --only sinks",
     "growth_length": "benchmarks.studies.growth --only length --seconds 600",
 }

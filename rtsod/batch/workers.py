@@ -23,8 +23,8 @@ POLL_SECONDS: Final = 0.1
 """How long one wait for a row lasts; in between, signals are looked for."""
 
 
-WORKER_BYTES: Final = 1_000_000_000
-"""What a process takes with full in float32 and a photograph of 50 megapixels."""
+WORKER_BYTES: Final = 1_500_000_000
+"""What a process takes with full in float32 and a photograph of 50 megapixels, measured."""
 DEVICE_PROCESSES: Final = 2
 """Beside a GPU: one decodes or encodes while the other one's network computes. Not measured."""
 

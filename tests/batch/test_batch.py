@@ -211,7 +211,7 @@ def test_the_suffixes_of_videos_are_those_that_can_be_written() -> None:
     ("cores", "free_gb", "left", "device", "workers", "expected"),
     [
         (8, 100, 100, "cpu", None, (8, 1)),
-        (8, 3.5, 100, "cpu", None, (3, 2)),
+        (8, 5, 100, "cpu", None, (3, 2)),
         (8, None, 2, "cpu", None, (2, 4)),
         (8, 0.1, 100, "cpu", None, (1, 8)),
         (8, 100, 100, "cuda", None, (2, 4)),
