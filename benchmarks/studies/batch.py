@@ -63,7 +63,9 @@ PARENT: Final = "import sys; from benchmarks.studies.batch import free_batch; fr
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study."""
-    parser = argparse.ArgumentParser("benchmarks.studies.batch", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "benchmarks.studies.batch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=Path, required=True, help="the folder of photographs and clips")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; repeatable")
     parser.add_argument("--rounds", type=positive_int, default=5)

@@ -45,8 +45,8 @@ examples:
       a video on a green background, with its sound
   %(prog)s --source talk.mp4 --bg transparent --output talk.webm
       the same video with an alpha channel
-  ffmpeg -i talk.mp4 -f nut - | %(prog)s --source - --bg transparent --output - | ffplay -
-      between two other programs, with time stamps and alpha
+  ffmpeg -i a.mp4 -f nut - | %(prog)s --source - --output - | ffplay -
+      between two other programs, with the time stamps
   %(prog)s --lite --bg beach.jpg --output rtmp://localhost/live/me
       a live stream, for a server on this computer
   %(prog)s --lite --virtual-camera --control --open

@@ -257,7 +257,7 @@ def test_auto_takes_onnx_runtime_for_a_gpu_that_only_it_reaches_but_not_on_linux
     assert choose(EngineConfig(device="cpu"))[0] == "openvino"
 
 
-@pytest.mark.parametrize("module", ["engine", "conversion", "model_from_torch", "dynamic_shapes", "int8_probe"])
+@pytest.mark.parametrize("module", ["engine", "conversion", "model_from_weights", "dynamic_shapes", "int8_probe"])
 def test_openvino_sends_no_telemetry(module: str) -> None:
     """Whichever module is imported first: in a subprocess that converts it is another one."""
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
