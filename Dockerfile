@@ -2,13 +2,11 @@
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim-bookworm AS build
-# The index of PyTorch's CPU builds, as pytorch.org names it; without it, the default build brings CUDA along.
-ARG TORCH_INDEX=""
 RUN python3 -m venv /opt/rtsod
-RUN if [ -n "$TORCH_INDEX" ]; then /opt/rtsod/bin/pip install --no-cache-dir --index-url "$TORCH_INDEX" torch; fi
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY rtsod rtsod
+COPY docs/man docs/man
 RUN /opt/rtsod/bin/pip install --no-cache-dir ".[control]"
 
 FROM python:${PYTHON}-slim-bookworm
