@@ -13,6 +13,7 @@ from rtsod.batch.config import LOCAL, BatchConfig
 from rtsod.batch.items import Item, Kind
 from rtsod.batch.manifest import Row, read_rows
 from rtsod.batch.processing import open_pool
+from rtsod.batch.settings import digest_of, settings_of
 from rtsod.batch.tasks import Step, Task
 from rtsod.batch.workers import Worker, shares
 from rtsod.errors import EngineError, SourceError
@@ -43,14 +44,6 @@ class Estimate:
     """What it is judged by."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cost:
-    seconds: float
-    bytes: float
-    per: float = 1.0
-    """Of how much: items, or seconds of video."""
-
-
 def estimate(config: BatchConfig, left: Sequence[Item], open_it: OpenPool = open_pool) -> Estimate | None:
     """Estimate what is left; None where nothing of it could be tried.
 
@@ -62,7 +55,8 @@ def estimate(config: BatchConfig, left: Sequence[Item], open_it: OpenPool = open
     Raises:
         RtsodError: what no item would be spared.
     """
-    done = [row for row in read_rows(config.records).items.values() if row.state == "done"]
+    settings, rows_before = digest_of(settings_of(config)), read_rows(config.records).items.values()
+    done = [row for row in rows_before if row.state == "done" and row.settings == settings]
     processes, threads = shares(config, len(left)) if config.on == LOCAL else (1, 1)
     seconds, size, words = 0.0, 0.0, []
     with tempfile.TemporaryDirectory(prefix="rtsod-plan-") as folder:
@@ -83,9 +77,9 @@ def estimate(config: BatchConfig, left: Sequence[Item], open_it: OpenPool = open
                 rows = known[-1000:] if len(known) >= _ENOUGH_ROWS else _tried(worker, items)
                 if not rows:
                     return None
-                cost, amount = _cost(rows, kind), _amount(items, kind)
-                seconds += cost.seconds / cost.per * amount
-                size += cost.bytes / cost.per * amount
+                times = _amount(items, kind) / _made(rows, kind)
+                seconds += times * sum(row.seconds for row in rows)
+                size += times * sum(row.bytes for row in rows)
                 words.append(f"{len(rows)} {kind}{'s' if len(rows) > 1 else ''}")
         finally:
             worker.kill()
@@ -99,9 +93,9 @@ def _tried(worker: Worker, items: list[Item]) -> list[Row]:
     return [row for row in results if isinstance(row, Row) and row.state == "done"]
 
 
-def _cost(rows: list[Row], kind: Kind) -> _Cost:
-    per = sum(row.shown for row in rows) if kind is Kind.VIDEO else len(rows)
-    return _Cost(sum(row.seconds for row in rows), sum(row.bytes for row in rows), max(per, 1e-3))
+def _made(rows: list[Row], kind: Kind) -> float:
+    """How much was made: items, or seconds of video."""
+    return max(sum(row.shown for row in rows), 1e-3) if kind is Kind.VIDEO else len(rows)
 
 
 def _amount(items: list[Item], kind: Kind) -> float:

@@ -43,7 +43,7 @@ class Item:
     """Its file."""
     kind: Kind
     bytes: int
-    """Size of the file."""
+    """Size of the file; 0 where nobody was asked, or it is gone."""
 
     def result(self, suffix: str) -> str:
         """Name of its result, relative to the output folder. It depends on nothing but the name.
@@ -85,7 +85,8 @@ def find_items(config: BatchConfig, listed: Iterable[str] = ()) -> Found:
                 if isinstance(place, Path):
                     _add(found, config, place, _name_in_list(text), named=True, may_be_gone=True)
                 else:
-                    _add_remote(found, config, place, _name_in_list(place.partition("://")[2]), named=True)
+                    # Nobody is asked about each of many: what is gone becomes a row, as it does here.
+                    _add_remote(found, config, place, _name_in_list(place.partition("://")[2]), named=True, size=0)
     else:
         for text in config.inputs:
             place = place_named(text, path_named)
@@ -140,7 +141,7 @@ def _search(found: Found, config: BatchConfig, root: Path) -> None:
 def _search_remote(found: Found, config: BatchConfig, address: str) -> None:
     remote = Remote(address)
     if remote.is_file():
-        _add_remote(found, config, address, PurePosixPath(address).name, named=True)
+        _add_remote(found, config, address, PurePosixPath(address).name, named=True, size=remote.size())
         return
     own = f"{config.out}/" if isinstance(config.out, str) else None
     sizes = remote.sizes()
@@ -154,9 +155,7 @@ def _search_remote(found: Found, config: BatchConfig, address: str) -> None:
             _add_remote(found, config, f"{address}/{name}", name, named=False, size=size)
 
 
-def _add_remote(
-    found: Found, config: BatchConfig, address: str, name: str, *, named: bool, size: int | None = None
-) -> None:
+def _add_remote(found: Found, config: BatchConfig, address: str, name: str, *, named: bool, size: int) -> None:
     if not _is_taken(name, config):
         return
     suffix = PurePosixPath(name).suffix.lower()
@@ -164,7 +163,7 @@ def _add_remote(
     if kind is Kind.VIDEO and suffix not in _VIDEO_SUFFIXES and not named:
         found.passed_over += 1
         return
-    found.items.append(Item(name, address, kind, Remote(address).size() if size is None else size))
+    found.items.append(Item(name, address, kind, size))
 
 
 def _is_taken(name: str, config: BatchConfig) -> bool:

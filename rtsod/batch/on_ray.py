@@ -49,19 +49,19 @@ class RayCrew:
 
     def __init__(self, config: BatchConfig, open_it: OpenPool) -> None:
         self._config, self._open_it = config, open_it
-        self._address = config.on.partition(":")[2]
+        self._given = config.on.partition(":")[2]
+        self._address = self._given or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER
         for name, value in _QUIET.items():  # read as Ray is imported
             os.environ.setdefault(name, value)
         try:
             import ray.data  # noqa: F401
         except ImportError:
             raise UsageError("--on ray: needs Ray: pip install 'rtsod[ray]'") from None
-
-        _check_reachable(self._address or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER)
+        _check_reachable(self._address)
 
     def in_words(self) -> str:
         """See :meth:`rtsod.batch.workers.Crew.in_words`."""
-        where = f"the Ray cluster at {self._address}" if self._address else "a Ray cluster"
+        where = f"the Ray cluster at {self._given}" if self._given else "a Ray cluster"
         most = f"at most {self._config.workers} actors" if self._config.workers else "as many actors as it has cores"
         return f"{where}, {most}"
 
@@ -87,7 +87,7 @@ class RayCrew:
 
         if ray.is_initialized():
             return False
-        address = self._address or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER
+        address = self._address
         # Whoever reaches Ray's dashboard can run code on this machine: a cluster of its own has none.
         own: dict[str, Any] = {"include_dashboard": False} if address == _LOCAL_CLUSTER else {}
         try:

@@ -65,13 +65,7 @@ def digest_of_folder(records: Path) -> str | None:
         OutputError: they cannot be read.
     """
     path = records / SETTINGS
-    if not path.exists():
-        return None
-    try:
-        kept = json_from_text(read_text(path))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be read: add --force to make everything again") from error
-    return digest_of(kept) if isinstance(kept, dict) else ""
+    return digest_of(_kept(path)) if path.exists() else None
 
 
 def keep_settings(config: BatchConfig) -> None:
@@ -104,11 +98,7 @@ def check_settings(config: BatchConfig) -> None:
 
 
 def _compare(config: BatchConfig, path: Path, wanted: dict[str, str]) -> None:
-    try:
-        there = json_from_text(read_text(path))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be read: add --force to make everything again") from error
-    known = there if isinstance(there, dict) else {}
+    known = _kept(path)
     if differing := [name for name in wanted if known.get(name) != wanted[name]]:
         name = differing[0]
         more = "" if len(differing) == 1 else f" (and {', '.join(differing[1:])})"
@@ -117,6 +107,14 @@ def _compare(config: BatchConfig, path: Path, wanted: dict[str, str]) -> None:
             f"--{name}: {before}, not with {wanted[name]}{more}: choose another --out, or add --force to make "
             "everything again"
         )
+
+
+def _kept(path: Path) -> dict[str, str]:
+    try:
+        kept = json_from_text(read_text(path))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot be read: add --force to make everything again") from error
+    return kept if isinstance(kept, dict) else {}
 
 
 def _create(path: Path, text: str) -> None:

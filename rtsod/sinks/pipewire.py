@@ -24,6 +24,7 @@ import numpy as np
 from rtsod.errors import OutputError
 from rtsod.frames import Availability, Image
 from rtsod.sinks.pixels import bring_to
+from rtsod.system.pipes import set_pipe_size
 from rtsod.system.pipewire import INSTALL, LAUNCH, connect, has_hung_up, require_programs
 
 NAME: Final = "pipewire"
@@ -87,7 +88,8 @@ class PipeWireCamera:
         assert self._child.stdout is not None
         os.set_blocking(self._child.stdin.fileno(), False)
         os.set_blocking(self._child.stdout.fileno(), False)
-        _set_pipe_size(self._child.stdin.fileno(), min(width * height * 2, _MAX_PIPE))
+        # A picture goes through in few pieces, but no second one waits behind it.
+        set_pipe_size(self._child.stdin.fileno(), min(width * height * 2, _MAX_PIPE))
 
     def prepare(self, image: Image) -> Image:
         """Fit a BGR picture to the camera and convert it to YUY2, ``(height, width, 2)`` uint8."""
@@ -240,16 +242,9 @@ def _command(width: int, height: int, fps: Fraction) -> list[str]:
     return [LAUNCH, "--no-fault", *" ! ".join(elements).split()]
 
 
-def _set_pipe_size(pipe: int, size: int) -> None:
-    """Let a picture go through in few pieces, but no second one wait behind it."""
-    fcntl: Any = __import__("fcntl")  # does not exist on Windows, where nothing calls this
-    with suppress(OSError):  # only slower without
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, size)
-
-
 def _unread(pipe: int) -> int:
     """Bytes that wait in a pipe."""
-    fcntl: Any = __import__("fcntl")
+    fcntl: Any = __import__("fcntl")  # does not exist on Windows, where nothing calls this
     termios: Any = __import__("termios")
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 

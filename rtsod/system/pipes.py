@@ -20,7 +20,6 @@ _ATOMIC_BYTES: Final = 4096
 """A pipe that is ready takes this much without blocking (``PIPE_BUF`` on Linux; POSIX demands 512)."""
 _PIPE_BYTES: Final = 1 << 20
 """How much a pipe is asked to hold, on Linux: fewer changes between the processes."""
-_SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ
 _CAN_POLL: Final = hasattr(select, "poll")  # not on Windows
 
 
@@ -109,6 +108,15 @@ def _taken(descriptor: int, instead: int) -> int:
     return taken
 
 
+def set_pipe_size(descriptor: int, size: int) -> None:
+    """Ask for a pipe that holds so many bytes, where the system has a say in that: Linux."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError):  # no pipe, or no room for one that large
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, size)
+
+
 class _Alarm:
     """Wakes a thread that polls a descriptor. On Windows, which cannot poll pipes, nothing is woken."""
 
@@ -192,11 +200,7 @@ class PipeWriter:
         self._until: float | None = None
         # What is ready takes a whole picture, unless it is a pipe, which takes a little at a time without blocking.
         self._most = _ATOMIC_BYTES if _CAN_POLL and not stat.S_ISREG(os.fstat(descriptor).st_mode) else sys.maxsize
-        if sys.platform == "linux":
-            import fcntl
-
-            with suppress(OSError):  # no pipe, or no room for one that large
-                fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
+        set_pipe_size(descriptor, _PIPE_BYTES)
 
     def writable(self) -> bool:
         """Whether :meth:`write` can be called."""

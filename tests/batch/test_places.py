@@ -162,6 +162,8 @@ def test_what_there_is_is_found_by_its_name(bucket: Any, photographs: Path, tmp_
     )  # fmt: skip
     listed = find_items(batch(("-",), tmp_path / "out"), [f"{source}/1.png\n"])
     assert [item.name for item in listed.items] == [f"{source}/1.png".removeprefix("s3://")]
+    gone = make(batch(("-",), tmp_path / "out"), listed=[f"{source}/1.png", f"{source}/gone.png"])
+    assert (gone.made, [row.stage for row in gone.failed]) == (1, ["read"]), "one of many that is gone stops nothing"
     with pytest.raises(SourceError, match="no such file or folder"):
         find_items(batch((f"{address}/nowhere",), tmp_path / "out"))
 
