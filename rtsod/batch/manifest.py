@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from rtsod.batch.config import Shard
 from rtsod.batch.places import ROWS
+from rtsod.errors import OutputError
 from rtsod.system.files import output_error
 
 State = Literal["done", "failed"]
@@ -87,11 +88,15 @@ class Manifest:
         """Add a row.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, or the file was deleted.
         """
         try:
+            if not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+                raise FileNotFoundError  # others may have made the folder anew: the rows would go nowhere
             self._file.write(json.dumps(asdict(row), ensure_ascii=True).encode() + b"\n")
             self._file.flush()
+        except FileNotFoundError as error:
+            raise OutputError(f"{self._path}: was deleted meanwhile") from error
         except OSError as error:
             raise output_error(self._path, error) from error
 

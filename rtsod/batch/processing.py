@@ -85,9 +85,7 @@ class ItemProcessor:
         """
         began = time.perf_counter()
         try:
-            if isinstance(self._config.out, Path) and not self._config.records.is_dir():
-                raise OutputError(f"{self._config.out}: was deleted meanwhile")
-            self._scratch.mkdir(parents=True, exist_ok=True)
+            self._make_scratch()
             match task.step:
                 case Step.PART:
                     return self._part(task, began)
@@ -107,6 +105,13 @@ class ItemProcessor:
             return Row(task.item.name, "failed", time.time(), stage=stage, message=str(error), seconds=_since(began))
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _make_scratch(self) -> None:
+        """Create the folder, but never an output folder that somebody has deleted."""
+        if isinstance(self._config.out, Path) and not self._config.records.is_dir():
+            raise OutputError(f"{self._config.out}: was deleted meanwhile")
+        self._scratch.parent.mkdir(parents=isinstance(self._config.out, str), exist_ok=True)
+        self._scratch.mkdir(exist_ok=True)
 
     def _segments(self, item: Item) -> tuple[Segment, ...]:
         """How a video is divided.

@@ -15,7 +15,7 @@ import pytest
 
 from rtsod.batch.config import VIDEO_SUFFIXES, BatchConfig, Limit, Shard
 from rtsod.batch.estimate import Estimate, estimate
-from rtsod.batch.manifest import read_rows
+from rtsod.batch.manifest import Manifest, Row, read_rows
 from rtsod.batch.session import look, run_batch
 from rtsod.batch.settings import digest_of, settings_of
 from rtsod.batch.workers import Worker, shares
@@ -264,7 +264,7 @@ def test_no_result_replaces_an_input(photographs: Path, tmp_path: Path, monkeypa
 def test_an_output_folder_that_is_deleted_ends_it(photographs: Path, tmp_path: Path) -> None:
     def delete() -> bool:
         if (tmp_path / "out" / "1.png").exists():
-            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+            (tmp_path / "out").rename(tmp_path / "gone")  # at one moment, so that nothing is made while it goes
         return False
 
     for number in range(30):
@@ -272,6 +272,21 @@ def test_an_output_folder_that_is_deleted_ends_it(photographs: Path, tmp_path: P
     with pytest.raises(OutputError):
         make(batch(photographs, tmp_path / "out"), stop=delete)
     assert not tree(tmp_path / "out")
+
+
+def test_rows_are_not_written_to_a_file_that_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "shard-0-of-1.jsonl"
+    path.parent.mkdir()
+    manifest = Manifest(path)
+    shutil.rmtree(path.parent)
+    for anew in (False, True):
+        if anew:
+            path.parent.mkdir()
+            path.touch()
+        with pytest.raises(OutputError, match=r"jsonl: was deleted meanwhile"):
+            manifest.append(Row("1.png", "done", 0.0))
+    manifest.close()
+    assert path.read_bytes() == b""
 
 
 def test_what_is_gone_since_the_list_was_made_is_a_row(
