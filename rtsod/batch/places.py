@@ -15,6 +15,7 @@ from rtsod.batch.remote import Remote, without_secrets
 from rtsod.errors import OutputError, SourceError
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.files import output_error
+from rtsod.system.names import address_parts
 
 Place: TypeAlias = Path | str
 """A local path, or the address of something elsewhere."""
@@ -29,7 +30,6 @@ SHARE_SECONDS: Final = 60.0
 
 _READABLE_LETTERS: Final = 100
 _DIGEST_LETTERS: Final = 12
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*")
 _LOCAL: Final = re.compile(r"(?:file|local)://(?=/)")
 
 
@@ -42,7 +42,7 @@ def place_named(text: str, path_named: Callable[[str], Path]) -> Place:
     """
     if local := _LOCAL.match(text):
         return path_named(text[local.end() :])
-    return text.rstrip("/") if _ADDRESS.fullmatch(text) else path_named(text)
+    return text.rstrip("/") if address_parts(text) else path_named(text)
 
 
 def in_words(place: Place) -> str:

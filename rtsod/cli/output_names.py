@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Final, get_args
 
 from rtsod.config import PIPE_FORMATS, PUBLISH_SCHEMES, PipeFormat
-from rtsod.system.names import path_to_write, server_name
+from rtsod.system.names import address_parts, path_to_write, server_name
 
 _PIPE: Final = re.compile(r"(?:([A-Za-z0-9]+):)?-")
-_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 DEFAULT_FORMAT: Final[PipeFormat] = "nut"
 """It loses nothing: time stamps and alpha are in it."""
 
@@ -40,7 +39,7 @@ class Address:
 
 def is_path(text: str) -> bool:
     """Whether a text names a file or a folder."""
-    return _PIPE.fullmatch(text) is None and _ADDRESS.fullmatch(text) is None
+    return _PIPE.fullmatch(text) is None and address_parts(text) is None
 
 
 def output_to_write(text: str) -> Path | Pipe | Address:
@@ -56,12 +55,12 @@ def output_to_write(text: str) -> Path | Pipe | Address:
         raise argparse.ArgumentTypeError(
             f"{text}: is no format: choose from {', '.join(f'{f}:-' for f in PIPE_FORMATS)}"
         )
-    if address := _ADDRESS.fullmatch(text):
-        scheme = address[1].lower()
+    if address := address_parts(text):
+        scheme, rest = address
         if scheme not in PUBLISH_SCHEMES:
             known = ", ".join(f"{each}://" for each in PUBLISH_SCHEMES)
             raise argparse.ArgumentTypeError(f"{scheme}://: is not supported: use {known}, or a path")
-        if not address[2].strip("/"):
+        if not rest.strip("/"):
             raise argparse.ArgumentTypeError(f"{scheme}://: names no server: give {scheme}://SERVER/NAME")
-        return Address(f"{scheme}://{address[2]}")
+        return Address(f"{scheme}://{rest}")
     return path_to_write(text)

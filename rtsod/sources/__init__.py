@@ -25,14 +25,13 @@ from rtsod.interfaces import Clock, Source
 from rtsod.metrics import Event
 from rtsod.sources.supervised import SupervisedSource
 from rtsod.system import v4l2
-from rtsod.system.names import path_named
+from rtsod.system.names import address_parts, path_named
 
 __all__ = ["open_source"]
 
 _MAX_AUTO_CAMERAS: Final = 4
 """How many cameras ``auto`` tries."""
 _CAMERA_PATH: Final = re.compile(r"/dev/video(\d{1,3})")
-_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://.+")
 _SCHEMES: Final = ("rtsp", "rtmp", "udp", "srt", "tcp", "http", "https")
 _FINITE_SCHEMES: Final = ("http", "https")
 """These often serve a file, whose end is not a failure."""
@@ -87,8 +86,8 @@ class _Opening:
             from rtsod.sources.pipe import source_from_stdin
 
             return source_from_stdin(live=spec != "-", fps=self.config.fps, clock=self.clock)
-        if url := _URL.fullmatch(spec):
-            return self._url(spec, url[1].lower())
+        if address := address_parts(spec):
+            return self._url(*address)
         if not spec or "\0" in spec or re.fullmatch(r"[+-]?[0-9]+", spec):
             raise UsageError(
                 f"--source {spec!r}: give a camera's index (0, 1, ...) or name, a file, a folder, a URL, '-', "
@@ -147,13 +146,15 @@ class _Opening:
         first = open_it(index)
         return SupervisedSource(first, reopen, on_event=self.on_event, demand=self.demand, clock=self.clock)
 
-    def _url(self, url: str, scheme: str) -> Source:
+    def _url(self, scheme: str, rest: str) -> Source:
         if scheme not in _SCHEMES:
             known = ", ".join(_SCHEMES)
             raise UsageError(f"--source: {scheme}:// is not supported: use {known}, or the path of a file")
+        if not rest.strip("/"):
+            raise UsageError(f"--source {scheme}://: names no server")
         from rtsod.sources.video import video_from_url
 
-        url = scheme + url[len(scheme) :]  # FFmpeg knows only lower case
+        url = f"{scheme}://{rest}"  # FFmpeg knows only a scheme in lower case
 
         def open_it() -> Source:
             return video_from_url(url, clock=self.clock)

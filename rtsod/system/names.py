@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 _UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories: control characters, undecodable bytes, separators of lines and paragraphs."""
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
 def path_named(text: str) -> Path:
@@ -26,6 +27,12 @@ def path_named(text: str) -> Path:
         return path.expanduser()
     except RuntimeError:  # there is no such user, or no home
         return path
+
+
+def address_parts(text: str) -> tuple[str, str] | None:
+    """The scheme of an address, in lower case, and what follows its ``://``; None for any other text."""
+    parts = _ADDRESS.fullmatch(text)
+    return (parts[1].lower(), parts[2]) if parts else None
 
 
 def path_to_read(text: str) -> Path:

@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtsod.errors import SourceError
+from rtsod.config import SourceConfig
+from rtsod.errors import SourceError, UsageError
 from rtsod.imaging import media
 from rtsod.imaging.media import redacted
+from rtsod.sources import open_source
 from rtsod.sources.timeline import Timeline
 from rtsod.sources.video import video_from_url
 from tests.support.source_fixtures import pictures, write_video
@@ -149,3 +151,12 @@ def test_a_clock_that_was_set_back_continues_at_the_same_rate() -> None:
     timeline = Timeline(Fraction(1, 1000), Fraction(1, 25))
     times = [timeline.seconds(stamp) for stamp in (90_000, 90_040, 0, 40, None, 120)]
     assert times == [Fraction(i, 25) for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("gopher://host/x", "gopher:// is not supported: use rtsp, "), ("RTSP://", "rtsp://: names no server")],
+)
+def test_an_address_that_names_no_stream_is_refused(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        open_source(SourceConfig(spec))

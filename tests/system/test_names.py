@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtsod.system.names import path_named, path_to_read, path_to_write, printable
+from rtsod.system.names import address_parts, path_named, path_to_read, path_to_write, printable
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +68,21 @@ def test_a_readable_message_stays_as_it_is() -> None:
     for text in ("Füße × 2 – 10:30\u202fPM", "日本語 👩‍🚀"):
         assert printable(text) == text
     assert printable("a\nb\x1b[31m" + os.fsdecode(b"\xff")) == r"a\nb\x1b[31m\udcff"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("RTSP://Camera/Live", ("rtsp", "Camera/Live")),
+        ("git+ssh://a", ("git+ssh", "a")),
+        ("s3://bucket/two\nlines", ("s3", "bucket/two\nlines")),
+        ("rtmp://", ("rtmp", "")),
+        ("C:\\photos", None),
+        ("C:/photos", None),
+        ("/a://b", None),
+        ("1://b", None),
+        ("", None),
+    ],
+)
+def test_an_address_has_a_scheme(text: str, parts: tuple[str, str] | None) -> None:
+    assert address_parts(text) == parts
