@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
 
 import pytest
 
 from rtsod.cli.common import run_command
 from rtsod.errors import NOT_ENOUGH_MEMORY, ExitCode
 from rtsod.system.signals import StopSignals
+from tests.support.architecture import ROOT
 
 
 def _hidden() -> Exception:
@@ -48,3 +50,10 @@ def test_a_bug_is_called_a_bug(error: Exception, capsys: pytest.CaptureFixture[s
 
     assert run_command("rtsod", work) == ExitCode.INTERNAL
     assert capsys.readouterr().err.startswith(f"rtsod: internal error: {type(error).__name__}: ")
+
+
+def test_the_documentation_lists_each_exit_code() -> None:
+    text = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    table = text.partition("\n## Exit codes\n")[2]
+    cells = re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE)
+    assert [int(code) for cell in cells for code in cell.split(", ")] == sorted(ExitCode)

@@ -37,7 +37,7 @@ class Estimate:
     """What is left of a batch, at a guess."""
 
     seconds: float
-    """Until it is over, on this machine; on a cluster, of one core."""
+    """Until it is over, without the start of the processes, on this machine; on a cluster, of one core."""
     bytes: float
     """Of the results."""
     basis: str

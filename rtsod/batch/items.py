@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
 from rtsod.batch.config import PICTURE_SUFFIX, BatchConfig, Shard
@@ -62,6 +62,9 @@ class Found:
     items: list[Item] = field(default_factory=list)
     passed_over: int = 0
     """Files that are neither photographs nor videos."""
+    left_out: int = 0
+    """Photographs and videos, by their names, that ``--include`` or ``--exclude`` leaves out; not those of folders that
+    ``--exclude`` leaves out."""
 
 
 def find_items(config: BatchConfig, listed: Iterable[str] = ()) -> Found:
@@ -157,6 +160,7 @@ def _search_remote(found: Found, config: BatchConfig, address: str) -> None:
 
 def _add_remote(found: Found, config: BatchConfig, address: str, name: str, *, named: bool, size: int) -> None:
     if not _is_taken(name, config):
+        found.left_out += _is_known_by_name(PurePosixPath(name))
         return
     suffix = PurePosixPath(name).suffix.lower()
     kind = Kind.PHOTOGRAPH if has_still_suffix(Path(name)) else Kind.VIDEO
@@ -170,8 +174,13 @@ def _is_taken(name: str, config: BatchConfig) -> bool:
     return not _matches(name, config.exclude) and (not config.include or _matches(name, config.include))
 
 
+def _is_known_by_name(path: PurePath) -> bool:
+    return has_still_suffix(Path(path)) or path.suffix.lower() in _VIDEO_SUFFIXES
+
+
 def _add(found: Found, config: BatchConfig, path: Path, name: str, *, named: bool, may_be_gone: bool = False) -> None:
     if not _is_taken(name, config):
+        found.left_out += _is_known_by_name(path)
         return
     try:
         if not path.is_file():
@@ -241,6 +250,22 @@ def _check_sources_stay(items: list[Item], config: BatchConfig) -> None:
 
 def _real(place: Place) -> str:
     return os.path.realpath(place) if isinstance(place, Path) else place
+
+
+def why_nothing(found: Found, config: BatchConfig) -> str:
+    """Why inputs without an item hold none, for an error."""
+    inputs = ", ".join(config.inputs)
+    if not found.left_out:
+        others = f", but {found.passed_over} other files" if found.passed_over else ""
+        return f"{inputs}: no photographs and no videos there{others}"
+    if not config.exclude:
+        return (
+            f"{inputs}: --include {', '.join(config.include)} matches none of {found.left_out} photographs and videos"
+        )
+    options = f"--exclude {', '.join(config.exclude)} leaves"
+    if config.include:
+        options = f"--include {', '.join(config.include)} and --exclude {', '.join(config.exclude)} leave"
+    return f"{inputs}: {options} out all of {found.left_out} photographs and videos"
 
 
 def in_words(items: Iterable[Item]) -> str:

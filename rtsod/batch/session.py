@@ -13,7 +13,7 @@ from typing import Protocol
 from rtsod.app.edges import check_names
 from rtsod.app.watching import OpenPool
 from rtsod.batch.config import LOCAL, BatchConfig
-from rtsod.batch.items import Found, Item, find_items, of_shard
+from rtsod.batch.items import Found, Item, find_items, of_shard, why_nothing
 from rtsod.batch.making import Making, Progress
 from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
 from rtsod.batch.places import SETTINGS, Results, in_words
@@ -142,10 +142,7 @@ def run_batch(
     began = time.perf_counter()
     todo = look(config, listed)
     if not todo.found.items:
-        raise UsageError(
-            f"{', '.join(config.inputs)}: no photographs and no videos there"
-            + (f", but {todo.found.passed_over} other files" if todo.found.passed_over else "")
-        )
+        raise UsageError(why_nothing(todo.found, config))
     progress = Progress(failed=list(todo.failed_before))
 
     def too_many() -> bool:

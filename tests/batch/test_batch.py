@@ -319,6 +319,21 @@ def test_an_input_that_holds_nothing_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("include", "exclude", "said"),
+    [
+        (("*.jpg",), (), "--include *.jpg matches none of 12 photographs and videos"),
+        ((), ("*.png",), "--exclude *.png leaves out all of 12 photographs and videos"),
+        (("*.png",), ("*.png",), "--include *.png and --exclude *.png leave out all of 12 photographs and videos"),
+    ],
+)
+def test_patterns_that_leave_nothing_are_named(
+    include: tuple[str, ...], exclude: tuple[str, ...], said: str, photographs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        make(batch(photographs, tmp_path / "out", include=include, exclude=exclude))
+
+
 def test_a_video_keeps_its_frames_and_a_photograph_is_what_run_makes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -352,7 +367,7 @@ def test_plan_tries_some_items_and_makes_none(
     assert command.main([*options, "--shard", "1/2"]) == ExitCode.DONE
     said = capsys.readouterr().out
     assert "found: 12 photographs, and 0 other files\nshard 1/2: " in said
-    assert re.search(r"estimate: about \d+ s, and 0\.1 MB of results, by 3 photographs", said)
+    assert re.search(r"estimate: about \d+ s, not counting the start, and 0\.1 MB of results, by 3 photographs", said)
     assert not (tmp_path / "out").exists()
     make(batch(photographs, tmp_path / "out"))
     assert command.main(options) == ExitCode.USAGE

@@ -50,7 +50,8 @@ def _estimate(config: BatchConfig, todo: Todo) -> str:
     if guess is None:
         return "estimate: none, because what was tried of it failed"
     where = "" if config.on == LOCAL else " of one core"
-    line = f"estimate: {_time(guess.seconds)}{where}, and {_size(guess.bytes)} of results, by {guess.basis}"
+    took = f"{_time(guess.seconds)}{where}, not counting the start"  # which matters in small batches only
+    line = f"estimate: {took}, and {_size(guess.bytes)} of results, by {guess.basis}"
     free = _free(config)
     return line if free is None or free > guess.bytes else f"{line}: more than the {_size(free)} that are free there"
 
