@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,13 +23,16 @@ TO_RUN = {page: [block for block in BLOCKS if block.page == page and block.langu
           for page in dict.fromkeys(block.page for block in BLOCKS)}  # fmt: skip
 ONE_CORE = ("taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))) if shutil.which("taskset") else ()
 """So that a batch of three pictures starts one process, and opens the network once."""
-SIZE = 160, 90
+SIZE = 640, 360
+"""What docs/pipes.md says of the talk."""
+OF_OTHERS = "curl", "ffmpeg", "jq"
+"""Programs without which commands that name them are not run."""
 FRAMES = 4
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the pages take for granted: three photographs, a talk, and a folder with a clip."""
+    """What the pages take for granted: three photographs, some of them, a talk, and a folder with a clip."""
     folder = tmp_path_factory.mktemp("inputs")
     clip = DemoSource()
     frames = [frame.image for _ in range(FRAMES) if (frame := clip.read()) is not None]
@@ -37,6 +41,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "photos").mkdir()
     for name, image in zip(("10.jpg", "11.jpg", "20.jpg"), images, strict=False):
         assert cv2.imwrite(str(folder / "photos" / name), image)
+    shutil.copytree(folder / "photos", folder / "some")
     (folder / "clips").mkdir()
     shutil.copy(write_clip(folder / "talk.mp4", images, 30), folder / "clips" / "talk.mp4")
     return folder
@@ -53,17 +58,26 @@ def test_the_commands_of_a_page_run(
         program = programs / name
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}"{module} "$@"\n')
         program.chmod(0o755)
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    if page == "docs/settings.md":
+        (tmp_path / "config" / "rtsod").mkdir(parents=True)
+        text = next(block.text for block in BLOCKS if block.page == page and block.language == "toml")
+        (tmp_path / "config" / "rtsod" / "rtsod.toml").write_text(text, encoding="utf-8")
     environment = {
         **os.environ,
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_RUNTIME_DIR": str(runtime),
     }
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         environment.pop(name, None)
     for block in TO_RUN[page]:
         for command in block.to_run():
+            if any(re.search(rf"\b{name}\b", command) and not shutil.which(name) for name in OF_OTHERS):
+                continue
             done = subprocess.run(
                 [*ONE_CORE, "bash", "-c", command],
                 cwd=folder,
