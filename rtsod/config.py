@@ -22,10 +22,15 @@ _log = logging.getLogger(__name__)
 ModelName: TypeAlias = Literal["full", "lite"]
 """The authors' networks by name."""
 EngineName: TypeAlias = Literal["auto", "openvino", "torch", "tensorrt", "onnxruntime"]
+"""The library that runs the network; ``auto`` chooses the fastest one that is installed and works."""
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+"""Number format of the network's computation; ``auto`` may trade a little accuracy for speed."""
 Quality: TypeAlias = Literal["auto", "fixed"]
+"""Whether the quality of live masks may be lowered until they keep up."""
 Sync: TypeAlias = Literal["auto", "locked", "tracked"]
+"""Whether a frame waits for its own mask, or is shown at once with the newest mask propagated to it."""
 RefineName: TypeAlias = Literal["auto", "off", "fast", "best"]
+"""How the edges of masks are made: enlarged as they are, or following the picture."""
 PipeFormat: TypeAlias = Literal["nut", "y4m", "rgba"]
 """How pictures are written to standard output."""
 Fit: TypeAlias = Literal["stretch", "pad", "crop"]
@@ -188,7 +193,7 @@ class EngineConfig:
 
     model: str | None = None
     """``full`` is finer, ``lite`` is faster; or the name of a model that ships with the program or is your own, which
-    is looked for when the weights are. None: what ``weights`` say of themselves, or else ``DEFAULT_MODEL``."""
+    is looked for when the weights are. None: what ``weights`` say of themselves, or else ``full``."""
     engine: EngineName = "auto"
     """The inference engine; ``auto`` chooses the fastest one that is installed and works."""
     precision: Precision = "auto"
@@ -438,12 +443,19 @@ class AppConfig:
     """A whole run, as :func:`rtsod.run` takes it."""
 
     source: SourceConfig = field(default_factory=SourceConfig)
+    """Where frames come from: a camera, a file, a folder, an address, or the demo clip."""
     engine: EngineConfig = field(default_factory=EngineConfig)
+    """Which network runs, and on what."""
     quality: QualityConfig = field(default_factory=QualityConfig)
+    """How much quality may be traded for speed."""
     picture: PictureConfig = field(default_factory=PictureConfig)
+    """What the output looks like: backgrounds, edges, light."""
     output: OutputConfig = field(default_factory=OutputConfig)
+    """Where the result goes: a window, a virtual camera, files, a pipe, servers."""
     run: RunConfig = field(default_factory=RunConfig)
+    """How masks are synchronized with frames, how long the run lasts, and what it reports."""
     control: ControlConfig = field(default_factory=ControlConfig)
+    """Whether the run can be changed while it goes on."""
 
     def __post_init__(self) -> None:
         model = "weights" if self.engine.weights is not None else self.engine.model or DEFAULT_MODEL

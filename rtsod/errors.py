@@ -33,15 +33,22 @@ class ExitCode(IntEnum):
     """The exit codes of the command line."""
 
     DONE = 0
+    """All went well."""
     CHECK_FAILED = 1
     """``rtsod bench --check``: a network is slower than its target. ``rtsod doctor``: the main job would not run.
     ``rtsod service``: it is not active."""
     USAGE = 2
+    """An option, or a combination of options, is invalid: :class:`UsageError`."""
     SOURCE = 3
+    """The input, or a data set, cannot be used: :class:`SourceError`, :class:`DataError`."""
     WEIGHTS = 4
+    """The weights cannot be used: :class:`WeightsError`."""
     ENGINE = 5
+    """Inference cannot start, or failed; memory or threads are short: :class:`EngineError`."""
     OUTPUT = 6
+    """An output cannot be opened or written: :class:`OutputError`."""
     NOT_RUNNING = 7
+    """No run can be controlled, or it does not answer: :class:`NotRunning`."""
     ITEMS_FAILED = 8
     """``rtsod batch``: it is finished, and some items failed."""
     INTERNAL = 70

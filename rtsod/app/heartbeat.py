@@ -17,14 +17,15 @@ _BEATS: Final = 4
 
 
 class Heartbeat:
-    """What one run tells its service manager. Used by the main thread only.
-
-    Args:
-        manager: of this process.
-        clock: monotonic time in seconds.
-    """
+    """What one run tells its service manager. Used by the main thread only."""
 
     def __init__(self, manager: ServiceManager, clock: Clock = time.monotonic) -> None:
+        """Tell nothing yet.
+
+        Args:
+            manager: of this process.
+            clock: monotonic time in seconds.
+        """
         self._manager = manager
         self._clock = clock
         self._watchdog = manager.watchdog_seconds

@@ -54,7 +54,8 @@ def run(
 
     Args:
         config: the whole run.
-        profiles: of the configuration file that it came from, to be applied and saved while it goes on.
+        profiles: of the configuration file that it came from, to be applied and saved while it goes on; None where
+            there is no such file.
         remark: a first line for the user.
         heartbeat: tells the manager of a service how the run is; None where there is none.
 

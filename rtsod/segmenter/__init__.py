@@ -78,7 +78,7 @@ class Segmenter:
         device: str = _DEFAULTS.device,
         input_size: int | None = _DEFAULTS.input_size,
         weights: str | Path | None = None,
-        progress: ReportBytes = lambda done, total: None,
+        progress: ReportBytes | None = None,
     ) -> Self:
         """Open a network. The authors' weights are downloaded on first use.
 
@@ -96,7 +96,7 @@ class Segmenter:
                 that the weights were trained at.
             weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.
                 Weights that ``rtsod train`` wrote say which network they are of and how pictures must be prepared.
-            progress: called with the bytes done and the total bytes while the weights are downloaded.
+            progress: called with the bytes done and the total bytes while the weights are downloaded; None for nobody.
 
         Raises:
             UsageError: an argument is invalid, or no model has the name. The message names the command-line option.
@@ -108,7 +108,7 @@ class Segmenter:
         if precision is None:
             precision = "auto" if is_stored(file, model) else "fp32"
         config = EngineConfig(model, engine, precision, device, input_size, file)
-        return cls(open_engine(config, resolve(config), report=progress))
+        return cls(open_engine(config, resolve(config), report=progress or _nobody))
 
     @property
     def info(self) -> EngineInfo:
@@ -127,7 +127,7 @@ class Segmenter:
                 the picture. ``"auto"`` is ``"fast"`` for a stream, ``"off"`` for a photograph.
 
         Returns:
-            ``(H, W)`` float32 in [0, 1]: 1 is the subject. It is yours.
+            ``(H, W)`` float32 in [0, 1], where 1 is the subject. It is yours.
 
         Raises:
             ValueError: ``image`` is none of what the class names.
@@ -143,8 +143,9 @@ class Segmenter:
     ) -> Batch[ImageLike, Alpha]:
         """Compute the alphas of many pictures, each when it is asked for.
 
-        While the network works on one picture, the next ones are read and prepared in another thread. Nothing is taken
-        before the first ``next``, and no more than two pictures ahead: memory does not grow with their number.
+        Two other threads do the work: while the network is at one picture, the next one is read and prepared, or the
+        last one refined. Nothing is taken before the first ``next``, and no more than two pictures ahead: memory does
+        not grow with their number.
 
         Args:
             images: as for a single picture; any iterable, also an endless one. It is advanced in your thread. An array
@@ -202,9 +203,9 @@ class Segmenter:
             min_area: the least size of a subject, as a share of the picture's pixels, 0 to 1.
 
         Returns:
-            ``supervision.Detections``: one for each connected component of such pixels, the largest first, with
-            ``mask`` (n, H, W) bool, ``xyxy`` (n, 4) float32 in pixels, and ``confidence`` (n,) float32, the mean of
-            alpha within the mask. See :func:`rtsod.detections_from_alpha`.
+            One detection for each connected component of such pixels, the largest first, with ``mask`` (n, H, W) bool,
+            ``xyxy`` (n, 4) float32 in pixels, and ``confidence`` (n,) float32, the mean of alpha within the mask. See
+            :func:`rtsod.detections_from_alpha`.
 
         Raises:
             UsageError: supervision is not installed.
@@ -236,6 +237,10 @@ class Segmenter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _nobody(done: int, total: int) -> None:
+    pass
 
 
 def _own(alpha: Alpha, picture: Picture) -> Alpha:

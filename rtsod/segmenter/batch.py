@@ -37,13 +37,15 @@ class Batch(Iterator[R], Generic[T, R]):
 
     Use it from one thread at a time. Pictures are taken from the iterable in that thread, none before the first
     ``next``. Whoever stops early calls :meth:`close`, or leaves a ``with`` block; a forgotten batch closes itself.
-
-    Args:
-        compute: makes a picture's result; called in threads of the batch.
-        pictures: may be endless.
     """
 
     def __init__(self, compute: Callable[[T], R], pictures: Iterable[T]) -> None:
+        """Take nothing yet.
+
+        Args:
+            compute: makes a picture's result; called in threads of the batch.
+            pictures: may be endless.
+        """
         self._futures = _in_order(compute, pictures)
 
     def __next__(self) -> R:

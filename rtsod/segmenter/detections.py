@@ -36,7 +36,7 @@ def detections_from_alpha(alpha: Alpha, *, threshold: float = THRESHOLD, min_are
         min_area: share of the picture's pixels, 0 to 1.
 
     Returns:
-        n detections, the largest first, none if nothing stands out:
+        n detections, the largest first; none if nothing stands out. They have
 
         * ``mask``: ``(n, H, W)`` bool; each pixel is in one of them at most;
         * ``xyxy``: ``(n, 4)`` float32, pixels: left, top, right, bottom, of which the last two are one beyond the mask,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image as PillowImage
 
 ImageLike: TypeAlias = "str | os.PathLike[str] | Image | PillowImage.Image"
-"""One picture; :func:`picture_from` says what is made of it."""
+"""One picture: the path of a photograph, an array as OpenCV reads it, or a Pillow image: see :class:`Segmenter`."""
 
 
 def picture_from(image: ImageLike) -> Picture:

@@ -1,7 +1,7 @@
 """Build the documentation's site in ``build/site``, and check it: ``python scripts/site/build_site.py``.
 
-It needs the extra ``docs``, and no network. A broken link, a docstring that cannot be read, and a page that loads
-anything from another host are errors.
+It needs the extra ``docs``, and no network. A broken link, a docstring that cannot be read, a public name that the page
+of the API lacks, two pages of one title, and a page that loads anything from another host are errors.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from api_page import expected_ids
 from check_site import check
-from site_pages import ROOT, prepare
+from site_pages import REFERENCE, ROOT, prepare
 
 SOURCE: Final = ROOT / "build" / "site-source"
 SITE: Final = ROOT / "build" / "site"
@@ -32,7 +33,7 @@ def build() -> bool:
     if done.returncode or DOCSTRING_WARNING in printed:
         print(printed, file=sys.stderr)
         return False
-    return check(SITE)
+    return check(SITE, {(REFERENCE / "api.html").as_posix(): [*expected_ids()]})
 
 
 def main() -> int:

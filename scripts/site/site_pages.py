@@ -7,6 +7,7 @@ are made from the code: the help of all commands, and the public API.
 from __future__ import annotations
 
 import argparse
+import html
 import re
 import shutil
 from pathlib import Path
@@ -23,6 +24,10 @@ COPIED: Final = (
 PLAIN: Final = {"NOTICE": "Notice", "LICENSE": "Licence", "Dockerfile": "Dockerfile"}
 """Files of plain text -> the titles of the pages that they become. Browsers would not show them."""
 REFERENCE: Final = Path("docs/reference")
+STYLES: Final = "site.css"
+"""The style sheet, which lies beside this script."""
+_FENCED: Final = re.compile(r"^( *)(`{3,}).*?^\1\2$", re.MULTILINE | re.DOTALL)
+_MARK: Final = re.compile(r"^( *)<!-- not run here(?:, lines with (.+?))?: (.+) -->\n", re.MULTILINE)
 
 
 def prepare(folder: Path) -> None:
@@ -38,15 +43,32 @@ def prepare(folder: Path) -> None:
     for name, title in PLAIN.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         (folder / f"{name}.md").write_text(f"# {title}\n\n```text\n{text.rstrip()}\n```\n", encoding="utf-8")
+    shutil.copyfile(Path(__file__).with_name(STYLES), folder / STYLES)
     (folder / REFERENCE).mkdir()
     (folder / REFERENCE / "command-line.md").write_text(command_line_page(), encoding="utf-8")
     (folder / REFERENCE / "api.md").write_text(api_page(), encoding="utf-8")
 
 
 def _page(text: str) -> str:
-    """A page as the site has it: files of plain text are pages there, and a folder is its README."""
+    """A page as the site has it: files of plain text are pages there, a folder is its README, and marks are shown."""
+    text = _with_marks(text)
     text = re.sub(rf"\]\(((?:\.\./)*(?:{'|'.join(PLAIN)}))\)", r"](\1.md)", text)
     return re.sub(r"\]\((?!https?:)([^)#]*/)\)", r"](\1README.md)", text)
+
+
+def _with_marks(text: str) -> str:
+    """The marks of commands that no test runs (docs/site.md), which are comments, as lines that readers see."""
+    outside, done = [], 0
+    for block in _FENCED.finditer(text):
+        outside += [_MARK.sub(_shown, text[done : block.start()]), block[0]]
+        done = block.end()
+    return "".join([*outside, _MARK.sub(_shown, text[done:])])
+
+
+def _shown(mark: re.Match[str]) -> str:
+    indent, lines, reason = mark.groups()
+    which = f", lines with <code>{html.escape(lines)}</code>" if lines else ""
+    return f'{indent}<p class="not-run">Not run by our tests{which}: {html.escape(reason)}.</p>\n\n'
 
 
 def main() -> None:

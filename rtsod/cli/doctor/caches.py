@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rtsod.cli.doctor.finding import Finding, Verdict
+from rtsod.cli.doctor.network import MAIN_JOB
 from rtsod.cli.model_lines import card_summary
 from rtsod.config import EngineConfig
 from rtsod.errors import RtsodError, WeightsError
@@ -53,7 +54,9 @@ def weights() -> Iterator[Finding]:
         try:
             intact = sha256_of(path) == published.sha256
         except (FileNotFoundError, NotADirectoryError):
-            yield Finding(about, Verdict.INFO, "not downloaded yet: happens when they are first needed")
+            # The trial does without where the converted network is kept, or with weights of your own.
+            when = "by the trial below, if it needs them" if model == MAIN_JOB.model else "when they are first needed"
+            yield Finding(about, Verdict.INFO, f"not here yet: downloaded {when}")
         except OSError as error:
             found, _, fix = unreadable(path, error).rpartition(": ")
             yield Finding(about, Verdict.WARNING, found, fix)
