@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from rtsod.frames import Alpha, EngineInfo, Mask, Picture, to_levels
 from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, is_stored, resolve
-from rtsod.refine import Matte, refiner
+from rtsod.refine import Matte, check_refine, refiner
 from rtsod.segmenter.batch import Batch
 from rtsod.segmenter.detections import (
     MIN_AREA,
@@ -27,7 +27,7 @@ from rtsod.segmenter.detections import (
     detections_from_alpha,
     load_supervision,
 )
-from rtsod.segmenter.pictures import ImageLike, picture_from
+from rtsod.segmenter.pictures import ImageLike, picture_from, take
 
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
@@ -56,6 +56,9 @@ class Segmenter:
 
     The picture's own alpha multiplies the result, and the network does not see the colours beneath alpha 0. Pictures
     are not modified, save that Pillow loads an image that was only opened.
+
+    Deep grey of Pillow's is 0 to 65535 in the modes ``I;16`` and ``I``, and 0 to 1 in ``F``. An ``I`` without a level
+    above 255 is what ``convert("I")`` makes of 8 bits, and is read as such.
 
     Threads: any thread may call any method at any time. Inferences take turns, everything else runs side by side, and
     results are those of one call after another. Nobody may write into a picture meanwhile; loading counts as writing,
@@ -130,25 +133,25 @@ class Segmenter:
             ``(H, W)`` float32 in [0, 1]: 1 is the subject. It is yours.
 
         Raises:
-            ValueError: ``image`` is none of what the class names.
-            SourceError: the file cannot be read, or the Pillow image not be loaded.
+            ValueError: ``image`` is none of what the class names, or ``refine`` none of the above.
+            SourceError: the file cannot be read, or the Pillow image not be loaded, or its levels are out of range.
             EngineError: inference failed, or the segmenter is closed.
             MaskError: the network's output is not a valid map.
         """
-        picture = picture_from(image)
-        return _own(self._matte(picture, stream, refine).alpha, picture)
+        return self._alpha(partial(picture_from, image), stream, refine)
 
     def batch(
         self, images: Iterable[ImageLike], *, stream: bool = False, refine: RefineName = "off"
     ) -> Batch[ImageLike, Alpha]:
         """Compute the alphas of many pictures, each when it is asked for.
 
-        While the network works on one picture, the next ones are read and prepared in another thread. Nothing is taken
-        before the first ``next``, and no more than two pictures ahead: memory does not grow with their number.
+        Two other threads read, prepare and finish pictures, and take turns at the network. Nothing is taken before the
+        first ``next``, and no more than two pictures ahead: memory does not grow with their number.
 
         Args:
-            images: as for a single picture; any iterable, also an endless one. It is advanced in your thread. An array
-                must stay as it is until its alpha is there, so a generator yields a new one each time.
+            images: as for a single picture; any iterable, also an endless one. It is advanced in your thread, which
+                also copies arrays and loads Pillow images: a generator may yield one array or image again and again,
+                with new content, such as the buffer of a video reader or the frames of a GIF.
             stream: as for a single picture.
             refine: as for a single picture.
 
@@ -158,8 +161,13 @@ class Segmenter:
             Where a picture has no alpha, ``next`` raises what the call for this picture alone would raise, and can be
             called again for the next picture; a ``for`` loop ends at the first error. After an ``EngineError``, and
             after an error of ``images`` itself, which is raised in its place as well, nothing more comes.
+
+        Raises:
+            TypeError: ``images`` is no iterable, or a single picture.
+            ValueError: ``refine`` is none of those of a single picture.
         """
-        return Batch(partial(self, stream=stream, refine=refine), images)
+        check_refine(refine)
+        return Batch(images, take=take, compute=partial(self._alpha, stream=stream, refine=refine))
 
     def cutout(self, image: ImageLike, *, stream: bool = False, refine: RefineName = "off") -> PillowImage.Image:
         """Cut the subject out of one picture.
@@ -220,6 +228,10 @@ class Segmenter:
         self._closed = True  # before it waits: those who wait for their turn, too, find it closed
         with self._turn:
             self._engine.close()
+
+    def _alpha(self, make: Callable[[], Picture], stream: bool, refine: RefineName) -> Alpha:
+        picture = make()
+        return _own(self._matte(picture, stream, refine).alpha, picture)
 
     def _matte(self, picture: Picture, stream: bool, refine: RefineName) -> Matte:
         engine, refined = self._engine.info, refiner(refine, stills=not stream)

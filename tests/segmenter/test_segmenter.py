@@ -127,6 +127,15 @@ def test_a_closed_segmenter_says_so() -> None:
         segmenter(np.zeros((8, 8, 3), np.uint8))
 
 
+@pytest.mark.parametrize("refine", ["bogus", "BEST", None, True])
+def test_an_unknown_refinement_is_refused(refine: Any) -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    segmenter = rtsod.Segmenter(ConstantEngine(64))
+    for call in (segmenter, segmenter.cutout):
+        with pytest.raises(ValueError, match=f"refine must be one of auto, off, fast, best, not {refine!r}"):
+            call(image, refine=refine)
+
+
 @pytest.mark.parametrize("option", ["model", "engine", "precision", "device"])
 def test_an_unknown_choice_is_a_usage_error(option: str) -> None:
     options: dict[str, Any] = {option: "toaster"}
