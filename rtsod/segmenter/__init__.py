@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig, EngineName, Precision, RefineName
+from rtsod.config import EngineConfig, EngineName, Precision, RefineName, check_choice
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Mask, Picture, to_levels
-from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
+from rtsod.imaging.network_input import Scale, bilinear, lay_over, shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, is_stored, resolve
-from rtsod.refine import Matte, check_refine, refiner
+from rtsod.refine import Matte, check_refine, refiner, unrefined
 from rtsod.segmenter.batch import Batch
 from rtsod.segmenter.detections import (
     MIN_AREA,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from PIL import Image as PillowImage
     from supervision import Detections
 
+Scaling: TypeAlias = Literal["bilinear", "lanczos"]
 _DEFAULTS: Final = EngineConfig()
 
 
@@ -50,6 +51,7 @@ class Segmenter:
     A picture is one of:
 
     * the path of a photograph, str or ``Path``: read upright by its EXIF, in sRGB by its colour profile;
+    * bytes: the content of such a file;
     * ``(H, W, 3)`` uint8 BGR, as OpenCV reads it, or ``(H, W, 4)`` BGRA with straight colours;
     * a Pillow image of any mode, also one that was just opened: like a file, it is turned upright by its EXIF, which
       Pillow itself does not do. Results have the size of the upright picture.
@@ -66,8 +68,9 @@ class Segmenter:
     that is running. A call whose inference has begun returns its result even so; all others raise ``EngineError``.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, scaling: Scaling = "bilinear") -> None:
         self._engine = engine
+        self._lanczos = scaling == "lanczos"
         self._closed = False
         self._turn = threading.Lock()  # an engine computes one picture at a time, and none while it is closed
 
@@ -81,6 +84,7 @@ class Segmenter:
         device: str = _DEFAULTS.device,
         input_size: int | None = _DEFAULTS.input_size,
         weights: str | Path | None = None,
+        scaling: Scaling = "bilinear",
         progress: ReportBytes = lambda done, total: None,
     ) -> Self:
         """Open a network. The authors' weights are downloaded on first use.
@@ -99,6 +103,8 @@ class Segmenter:
                 that the weights were trained at.
             weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.
                 Weights that ``rtsod train`` wrote say which network they are of and how pictures must be prepared.
+            scaling: ``"bilinear"`` scales pictures for the network, and its maps to their size, as the authors do.
+                ``"lanczos"`` does so with Pillow's filter, as rembg does; ``refine`` enlarges maps in its own way.
             progress: called with the bytes done and the total bytes while the weights are downloaded.
 
         Raises:
@@ -107,11 +113,12 @@ class Segmenter:
             EngineUnavailable: the engine, device or precision is not available on this machine.
             EngineError: the engine cannot be built or started.
         """
+        check_choice("scaling", scaling, get_args(Scaling))
         file = Path(weights) if weights else None
         if precision is None:
             precision = "auto" if is_stored(file, model) else "fp32"
         config = EngineConfig(model, engine, precision, device, input_size, file)
-        return cls(open_engine(config, resolve(config), report=progress))
+        return cls(open_engine(config, resolve(config), report=progress), scaling=scaling)
 
     @property
     def info(self) -> EngineInfo:
@@ -235,13 +242,21 @@ class Segmenter:
 
     def _matte(self, picture: Picture, stream: bool, refine: RefineName) -> Matte:
         engine, refined = self._engine.info, refiner(refine, stills=not stream)
-        small = (shrink if stream else shrink_still)(picture.image, engine.input_size, engine.fitting)
+        scale: Scale = bilinear
+        if self._lanczos:
+            from rtsod.imaging.lanczos import lanczos, lanczos_alpha  # late: it loads Pillow
+
+            scale = lanczos
+        small = (shrink if stream else shrink_still)(picture.image, engine.input_size, engine.fitting, scale)
         with self._turn:
             if self._closed:
                 raise EngineError("this Segmenter is closed: open another one")
             saliency = self._engine.infer(small)
         saliency = lay_over(saliency if stream else stretch_still(saliency), picture.image, engine.fitting)
-        return refined(picture.image, Mask(saliency, 0, 0.0).alpha)
+        alpha = Mask(saliency, 0, 0.0).alpha
+        if self._lanczos and refined is unrefined:
+            alpha = lanczos_alpha(alpha, picture.image.shape[1], picture.image.shape[0])
+        return refined(picture.image, alpha)
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""What a Segmenter takes: a path, an array of OpenCV's, or a picture of Pillow's."""
+"""What a Segmenter takes: a path, a file's bytes, an array of OpenCV's, or a picture of Pillow's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtsod.imaging.transparency import picture_of
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
 
-ImageLike: TypeAlias = "str | os.PathLike[str] | Image | PillowImage.Image"
+ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | Image | PillowImage.Image"
 """One picture; :func:`picture_from` says what is made of it."""
 
 
@@ -26,6 +26,7 @@ def picture_from(image: ImageLike) -> Picture:
         image: one of
 
             * the path of a photograph: read upright by its EXIF, in sRGB by its colour profile, with its own alpha;
+            * bytes: the content of such a file;
             * ``(H, W, 3)`` uint8 BGR, as OpenCV reads it, or ``(H, W, 4)`` BGRA with straight colours; taken as it is,
               and kept rather than copied: do not write into it meanwhile;
             * a picture of Pillow's, of any mode: like a file, so one that was just opened is turned upright, too.
@@ -42,6 +43,10 @@ def picture_from(image: ImageLike) -> Picture:
         from rtsod.imaging.stills.image_file import load
 
         return load(path_of(image))
+    if isinstance(image, bytes):
+        from rtsod.imaging.stills.image_file import load_bytes
+
+        return load_bytes(image)
     from PIL import Image as PillowImage
 
     if isinstance(image, PillowImage.Image):
@@ -67,7 +72,7 @@ def take(image: ImageLike) -> Callable[[], Picture]:
     """
     if isinstance(image, np.ndarray):
         return partial(picture_from, image.copy())
-    if not isinstance(image, str | os.PathLike):
+    if not isinstance(image, str | os.PathLike | bytes):
         from PIL import Image as PillowImage
 
         if isinstance(image, PillowImage.Image):

@@ -58,7 +58,7 @@ def test_a_path_an_array_and_an_image_are_one_picture(seen: Seen, tmp_path: Path
     path = tmp_path / "photo.png"
     path.write_bytes(encoded("PNG", quarters()))
     with PillowImage.open(path) as opened:
-        for image in (path, str(path), opened, PillowImage.fromarray(quarters())):
+        for image in (path, str(path), path.read_bytes(), opened, PillowImage.fromarray(quarters())):
             pixels, alpha = seen(image)
             assert np.array_equal(pixels, expected[0]), image
             assert np.array_equal(alpha, expected[1]), image
@@ -173,6 +173,9 @@ def test_what_cannot_be_read_is_a_source_error(seen: Seen, tmp_path: Path) -> No
     data = encoded("PNG", quarters())
     with pytest.raises(SourceError, match="the picture"):
         seen(_opened(data[: len(data) // 2]))
+    for junk in (b"", b"no picture", data[: len(data) // 2]):
+        with pytest.raises(SourceError, match="cannot read the picture: "):
+            seen(junk)
     with pytest.raises(SourceError, match=r"absent\.png"):
         seen(tmp_path / "absent.png")
     with pytest.raises(SourceError, match="pixels"):
@@ -242,7 +245,7 @@ def test_a_dark_deep_file_stays_dark_when_pillow_opened_it(seen: Seen, tmp_path:
     assert seen(path)[0].max() <= 1
 
 
-@pytest.mark.parametrize("image", [None, 7, b"bytes", [[1, 2], [3, 4]]], ids=repr)
+@pytest.mark.parametrize("image", [None, 7, bytearray(b"bytes"), [[1, 2], [3, 4]]], ids=repr)
 def test_anything_else_is_refused(seen: Seen, image: Any) -> None:
     with pytest.raises(ValueError, match=r"image must be a path, \(H, W, 3\) uint8 BGR, or a Pillow image"):
         seen(image)

@@ -106,6 +106,17 @@ def load(path: Path, *, damage: Damage = "warn") -> Picture:
     return _loaded(path, damage, _finite_picture if damage == "refuse" else _picture)
 
 
+def load_bytes(data: bytes) -> Picture:
+    """Like :func:`load`, for the content of a file that is in memory.
+
+    Raises:
+        SourceError: as for :func:`load`.
+    """
+    with _plain_errors("the picture"):
+        path = Path("the picture")
+        return _picture(_read(io.BytesIO(data), path, "warn"), path)
+
+
 def from_pillow(image: PillowImage.Image) -> Picture:
     """Take over a picture that was opened or made with Pillow. It is loaded, and otherwise left as it is.
 
@@ -240,8 +251,9 @@ def _plain_errors(name: str) -> Iterator[None]:
 
 
 def _read(file: BinaryIO, path: Path, damage: Damage) -> Raster:
-    if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
+    if file.seek(0, os.SEEK_END) > _MAX_FILE_BYTES:
         raise Unreadable(f"it is larger than {_MAX_FILE_BYTES // 1_000_000} MB: scale it down")
+    file.seek(0)
     header = file.read(HEADER_BYTES)
     if not header:
         raise Unreadable("the file is empty")
