@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
+from operator import index
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -128,6 +129,10 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
 def _fitting_size(option: str, size: int) -> int:
     """The nearest size that fits the network's poolings; the larger one half way between two."""
     low, high = INPUT_SIZE_RANGE
+    try:
+        size = index(size)
+    except TypeError:
+        raise UsageError(f"{option} {size!r}: must be a whole number of pixels") from None
     if not low <= size <= high:
         raise UsageError(f"{option} {size}: must be {low} to {high} pixels")
     fitting = (size + INPUT_SIZE_STEP // 2) // INPUT_SIZE_STEP * INPUT_SIZE_STEP
@@ -219,7 +224,7 @@ class EngineConfig:
         check_choice("--engine", self.engine, ENGINES)
         check_choice("--precision", self.precision, PRECISIONS)
         _check_names("--weights", self.weights)
-        if not _DEVICE.fullmatch(self.device):
+        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device}: choose from {', '.join(DEVICES)}")
         if self.input_size is not None:
             object.__setattr__(self, "input_size", _fitting_size("--input-size", self.input_size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,14 @@ def test_sizes_out_of_range_are_refused_not_rounded(size: int) -> None:
         EngineConfig(input_size=size)
     with pytest.raises(UsageError, match=f"--region {size}: must be 64 to 1024 pixels"):
         QualityConfig(region=size)
+
+
+@pytest.mark.parametrize("size", ["a", 320.0])
+def test_what_is_of_another_type_is_refused(size: Any) -> None:
+    with pytest.raises(UsageError, match=f"--input-size {size!r}: must be a whole number of pixels"):
+        EngineConfig(input_size=size)
+    with pytest.raises(UsageError, match=f"--device {size}: choose from"):
+        EngineConfig(device=size)
 
 
 def test_the_region_is_compared_with_the_size_that_runs() -> None:

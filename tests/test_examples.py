@@ -200,6 +200,19 @@ def test_rembg_like_shows_nothing_that_the_source_hides(rembg_like: Any, publish
                 assert np.asarray(cutout)[60, 60, 3] > 128
 
 
+def test_rembg_like_keeps_deep_greys_and_turns_photographs(rembg_like: Any, published_weights: dict[str, Path]) -> None:
+    grey = Image.fromarray(_picture()[:, :, ::-1]).convert("L")
+    deep = Image.fromarray(np.asarray(grey, np.uint16) * 257)
+    with rembg_like.new_session("u2netp") as session:
+        cutout = rembg_like.remove(deep, session=session)
+        assert np.array_equal(np.asarray(cutout), np.asarray(rembg_like.remove(grey, session=session)))
+        assert np.asarray(cutout)[60, 80, 3] > 230
+        file, exif = BytesIO(), Image.Exif()
+        exif[0x112] = 6
+        grey.save(file, "PNG", exif=exif)
+        assert rembg_like.remove(Image.open(file), session=session).size == (120, 160)
+
+
 def test_rembg_like_opens_and_closes_a_session_of_its_own(rembg_like: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = list[rtsod.Segmenter]()
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +31,20 @@ from rtsod.system.files import file_to_write
 
 SAMPLES: Final = ROOT.parent / "shared" / "samples"
 MODELS: Final[tuple[ModelName, ...]] = ("lite", "full")
+NAMES: Final = {"lite": "u2netp", "full": "u2net"}
+"""What rembg calls them."""
+
+
+def _example() -> Any:
+    spec = spec_from_file_location("rembg_like", ROOT / "examples" / "rembg_like.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+EXAMPLE: Final = _example()
 
 
 def main() -> int:
@@ -58,11 +71,11 @@ def measure(record: dict[str, Any]) -> None:
     record["models"] = {}
     for model in MODELS:
         differences: dict[str, dict[str, float]] = {}
-        with Segmenter.open(model, precision="fp32") as segmenter:
+        with Segmenter.open(model, precision="fp32") as segmenter, EXAMPLE.new_session(NAMES[model]) as session:
             for path in photographs:
                 image = load(path).image
                 authors = load_levels(SAMPLES / f"reference-{model}" / f"{path.stem}.png").colours
-                differences[path.name] = _differences(image, authors, model, segmenter)
+                differences[path.name] = _differences(image, authors, model, segmenter, session)
         pairs = list(next(iter(differences.values())))
         record["models"][model] = {
             pair: {
@@ -74,9 +87,11 @@ def measure(record: dict[str, Any]) -> None:
         print(model, record["models"][model], flush=True)
 
 
-def _differences(image: Image, authors: Image, model: ModelName, segmenter: Segmenter) -> dict[str, float]:
+def _differences(
+    image: Image, authors: Image, model: ModelName, segmenter: Segmenter, session: Segmenter
+) -> dict[str, float]:
     rembg = _rembg_mask(image, model)
-    like = _remove()(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), session=segmenter, only_mask=True)
+    like = EXAMPLE.remove(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), session=session, only_mask=True)
     own = np.rint(segmenter(image) * 255)
     grey = authors if authors.ndim == 2 else authors[:, :, 0]
     return {
@@ -102,17 +117,6 @@ def _rembg_mask(image: Image, model: ModelName) -> Image:
             return np.asarray(np.load(contestant.masks)[0], np.uint8)
         finally:
             contestant.process.end()
-
-
-def _remove() -> Callable[..., Image]:
-    """The example's function."""
-    spec = spec_from_file_location("rembg_like", ROOT / "examples" / "rembg_like.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    remove: Callable[..., Image] = module.remove
-    return remove
 
 
 if __name__ == "__main__":

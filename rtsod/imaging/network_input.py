@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -10,27 +11,40 @@ from numpy.typing import NDArray
 
 from rtsod.frames import Alpha, Fitting, Image
 
+Scale: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
+"""Scales ``(H, W, 3)`` to a width and a height."""
 STRETCH: Fitting = Fitting()
 """What the authors do."""
 _MIN_RANGE: float = 0.05
 """A map whose highest and lowest values are closer than this contains no subject; stretching it would amplify noise."""
 
 
-def shrink(image: Image, size: int, fitting: Fitting = STRETCH) -> Image:
-    """Scale a video frame for the engine: bilinear, without antialiasing.
+def bilinear(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Scale a picture as the authors do: without antialiasing.
+
+    Args:
+        image: ``(H, W, 3)``, uint8 or float32.
+        size: width and height, in pixels.
+    """
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+
+
+def shrink(image: Image, size: int, fitting: Fitting = STRETCH, scale: Scale = bilinear) -> Image:
+    """Scale a video frame for the engine.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
         size: S, in pixels.
         fitting: ``stretch`` ignores the aspect ratio, ``pad`` adds bars, ``crop`` takes the central square.
+        scale: how.
 
     Returns:
         ``(S, S, 3)`` uint8 BGR, contiguous.
     """
-    return _with_bars(np.asarray(_scaled(image, size, fitting), np.uint8), size, fitting)
+    return _with_bars(np.asarray(_scaled(image, size, fitting, scale), np.uint8), size, fitting)
 
 
-def shrink_still(image: Image, size: int, fitting: Fitting = STRETCH) -> Image:
+def shrink_still(image: Image, size: int, fitting: Fitting = STRETCH, scale: Scale = bilinear) -> Image:
     """Scale a photograph for the engine by the authors' protocol: like :func:`shrink`, then divide by its maximum.
 
     Do not use it for video: one highlight entering the picture would change the whole input.
@@ -39,11 +53,13 @@ def shrink_still(image: Image, size: int, fitting: Fitting = STRETCH) -> Image:
         image: ``(H, W, 3)`` uint8 BGR.
         size: S, in pixels.
         fitting: as for :func:`shrink`.
+        scale: as for :func:`shrink`.
 
     Returns:
-        ``(S, S, 3)`` uint8 BGR, contiguous, rounded once. Its maximum is 255, because engines divide by 255.
+        ``(S, S, 3)`` uint8 BGR, contiguous, rounded once, if ``scale`` does not round. Its maximum is 255, because
+        engines divide by 255.
     """
-    small = _scaled(image.astype(np.float32), size, fitting)
+    small = _scaled(image.astype(np.float32), size, fitting, scale)
     peak = float(small.max())
     return _with_bars(np.rint(small * (255 / peak) if peak > 0 else small).astype(np.uint8), size, fitting)
 
@@ -117,7 +133,7 @@ def blank_unseen(alpha: Alpha, image: Image, fitting: Fitting) -> Alpha:
     return blanked
 
 
-def _scaled(image: NDArray[Any], size: int, fitting: Fitting) -> NDArray[Any]:
+def _scaled(image: NDArray[Any], size: int, fitting: Fitting, scale: Scale) -> NDArray[Any]:
     """The picture without its bars."""
     height, width = image.shape[:2]
     long, short = max(width, height), min(width, height)
@@ -128,7 +144,7 @@ def _scaled(image: NDArray[Any], size: int, fitting: Fitting) -> NDArray[Any]:
     elif fitting.fit == "pad":
         inside = _content(size, long, short)
         columns, rows = (size, inside) if width > height else (inside, size)
-    return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return scale(image, (columns, rows))
 
 
 def _with_bars(image: Image, size: int, fitting: Fitting) -> Image:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
 from rtsod.backends import open_engine
-from rtsod.config import EngineConfig, EngineName, Precision, RefineName
+from rtsod.config import EngineConfig, EngineName, Precision, RefineName, check_choice
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Mask, Picture, to_levels
-from rtsod.imaging.network_input import lay_over, shrink, shrink_still, stretch_still
+from rtsod.imaging.network_input import Scale, bilinear, lay_over, shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, is_stored, resolve
-from rtsod.refine import Matte, refiner
+from rtsod.refine import Matte, check_refine, refiner, unrefined
 from rtsod.segmenter.batch import Batch
 from rtsod.segmenter.detections import (
     MIN_AREA,
@@ -27,12 +27,13 @@ from rtsod.segmenter.detections import (
     detections_from_alpha,
     load_supervision,
 )
-from rtsod.segmenter.pictures import ImageLike, picture_from
+from rtsod.segmenter.pictures import ImageLike, picture_from, take
 
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
     from supervision import Detections
 
+Scaling: TypeAlias = Literal["bilinear", "lanczos"]
 _DEFAULTS: Final = EngineConfig()
 
 
@@ -50,6 +51,7 @@ class Segmenter:
     A picture is one of:
 
     * the path of a photograph, str or ``Path``: read upright by its EXIF, in sRGB by its colour profile;
+    * bytes: the content of such a file;
     * ``(H, W, 3)`` uint8 BGR, as OpenCV reads it, or ``(H, W, 4)`` BGRA with straight colours;
     * a Pillow image of any mode, also one that was just opened: like a file, it is turned upright by its EXIF, which
       Pillow itself does not do. Results have the size of the upright picture.
@@ -57,14 +59,18 @@ class Segmenter:
     The picture's own alpha multiplies the result, and the network does not see the colours beneath alpha 0. Pictures
     are not modified, save that Pillow loads an image that was only opened.
 
+    Deep grey of Pillow's is 0 to 65535 in the modes ``I;16`` and ``I``, and 0 to 1 in ``F``. An ``I`` without a level
+    above 255 is what ``convert("I")`` makes of 8 bits, and is read as such.
+
     Threads: any thread may call any method at any time. Inferences take turns, everything else runs side by side, and
     results are those of one call after another. Nobody may write into a picture meanwhile; loading counts as writing,
     so a Pillow image that was only opened is given to one thread, or loaded before. ``close`` waits for the inference
     that is running. A call whose inference has begun returns its result even so; all others raise ``EngineError``.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, scaling: Scaling = "bilinear") -> None:
         self._engine = engine
+        self._lanczos = scaling == "lanczos"
         self._closed = False
         self._turn = threading.Lock()  # an engine computes one picture at a time, and none while it is closed
 
@@ -78,6 +84,7 @@ class Segmenter:
         device: str = _DEFAULTS.device,
         input_size: int | None = _DEFAULTS.input_size,
         weights: str | Path | None = None,
+        scaling: Scaling = "bilinear",
         progress: ReportBytes | None = None,
     ) -> Self:
         """Open a network. The authors' weights are downloaded on first use.
@@ -96,6 +103,8 @@ class Segmenter:
                 that the weights were trained at.
             weights: your own file (``.pth``, ``.safetensors``, or folded ``.onnx``) instead of the authors' weights.
                 Weights that ``rtsod train`` wrote say which network they are of and how pictures must be prepared.
+            scaling: ``"bilinear"`` scales pictures for the network, and its maps to their size, as the authors do.
+                ``"lanczos"`` does so with Pillow's filter, as rembg does; ``refine`` enlarges maps in its own way.
             progress: called with the bytes done and the total bytes while the weights are downloaded; None for nobody.
 
         Raises:
@@ -104,11 +113,12 @@ class Segmenter:
             EngineUnavailable: the engine, device or precision is not available on this machine.
             EngineError: the engine cannot be built or started.
         """
+        check_choice("scaling", scaling, get_args(Scaling))
         file = Path(weights) if weights else None
         if precision is None:
             precision = "auto" if is_stored(file, model) else "fp32"
         config = EngineConfig(model, engine, precision, device, input_size, file)
-        return cls(open_engine(config, resolve(config), report=progress or _nobody))
+        return cls(open_engine(config, resolve(config), report=progress or _nobody), scaling=scaling)
 
     @property
     def info(self) -> EngineInfo:
@@ -130,26 +140,25 @@ class Segmenter:
             ``(H, W)`` float32 in [0, 1], where 1 is the subject. It is yours.
 
         Raises:
-            ValueError: ``image`` is none of what the class names.
-            SourceError: the file cannot be read, or the Pillow image not be loaded.
+            ValueError: ``image`` is none of what the class names, or ``refine`` none of the above.
+            SourceError: the file cannot be read, or the Pillow image not be loaded, or its levels are out of range.
             EngineError: inference failed, or the segmenter is closed.
             MaskError: the network's output is not a valid map.
         """
-        picture = picture_from(image)
-        return _own(self._matte(picture, stream, refine).alpha, picture)
+        return self._alpha(partial(picture_from, image), stream, refine)
 
     def batch(
         self, images: Iterable[ImageLike], *, stream: bool = False, refine: RefineName = "off"
     ) -> Batch[ImageLike, Alpha]:
         """Compute the alphas of many pictures, each when it is asked for.
 
-        Two other threads do the work: while the network is at one picture, the next one is read and prepared, or the
-        last one refined. Nothing is taken before the first ``next``, and no more than two pictures ahead: memory does
-        not grow with their number.
+        Two other threads read, prepare and finish pictures, and take turns at the network. Nothing is taken before the
+        first ``next``, and no more than two pictures ahead: memory does not grow with their number.
 
         Args:
-            images: as for a single picture; any iterable, also an endless one. It is advanced in your thread. An array
-                must stay as it is until its alpha is there, so a generator yields a new one each time.
+            images: as for a single picture; any iterable, also an endless one. It is advanced in your thread, which
+                also copies arrays and loads Pillow images: a generator may yield one array or image again and again,
+                with new content, such as the buffer of a video reader or the frames of a GIF.
             stream: as for a single picture.
             refine: as for a single picture.
 
@@ -159,8 +168,13 @@ class Segmenter:
             Where a picture has no alpha, ``next`` raises what the call for this picture alone would raise, and can be
             called again for the next picture; a ``for`` loop ends at the first error. After an ``EngineError``, and
             after an error of ``images`` itself, which is raised in its place as well, nothing more comes.
+
+        Raises:
+            TypeError: ``images`` is no iterable, or a single picture.
+            ValueError: ``refine`` is none of those of a single picture.
         """
-        return Batch(partial(self, stream=stream, refine=refine), images)
+        check_refine(refine)
+        return Batch(images, take=take, compute=partial(self._alpha, stream=stream, refine=refine))
 
     def cutout(self, image: ImageLike, *, stream: bool = False, refine: RefineName = "off") -> PillowImage.Image:
         """Cut the subject out of one picture.
@@ -222,15 +236,27 @@ class Segmenter:
         with self._turn:
             self._engine.close()
 
+    def _alpha(self, make: Callable[[], Picture], stream: bool, refine: RefineName) -> Alpha:
+        picture = make()
+        return _own(self._matte(picture, stream, refine).alpha, picture)
+
     def _matte(self, picture: Picture, stream: bool, refine: RefineName) -> Matte:
         engine, refined = self._engine.info, refiner(refine, stills=not stream)
-        small = (shrink if stream else shrink_still)(picture.image, engine.input_size, engine.fitting)
+        scale: Scale = bilinear
+        if self._lanczos:
+            from rtsod.imaging.lanczos import lanczos, lanczos_alpha  # late: it loads Pillow
+
+            scale = lanczos
+        small = (shrink if stream else shrink_still)(picture.image, engine.input_size, engine.fitting, scale)
         with self._turn:
             if self._closed:
                 raise EngineError("this Segmenter is closed: open another one")
             saliency = self._engine.infer(small)
         saliency = lay_over(saliency if stream else stretch_still(saliency), picture.image, engine.fitting)
-        return refined(picture.image, Mask(saliency, 0, 0.0).alpha)
+        alpha = Mask(saliency, 0, 0.0).alpha
+        if self._lanczos and refined is unrefined:
+            alpha = lanczos_alpha(alpha, picture.image.shape[1], picture.image.shape[0])
+        return refined(picture.image, alpha)
 
     def __enter__(self) -> Self:
         return self

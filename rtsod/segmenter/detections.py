@@ -77,12 +77,15 @@ def check_detection_options(threshold: float, min_area: float) -> None:
     """Refuse options that select nothing.
 
     Raises:
-        ValueError: one of them is out of its range.
+        ValueError: one of them is out of its range, or no number.
     """
-    if not 0 <= threshold < 1:
-        raise ValueError(f"threshold must be from 0 to below 1, not {threshold}")
-    if not 0 <= min_area <= 1:
-        raise ValueError(f"min_area is a share of the picture, from 0 to 1, not {min_area}")
+    try:
+        if not 0 <= threshold < 1:
+            raise ValueError(f"threshold must be from 0 to below 1, not {threshold}")
+        if not 0 <= min_area <= 1:
+            raise ValueError(f"min_area is a share of the picture, from 0 to 1, not {min_area}")
+    except TypeError as error:
+        raise ValueError(f"threshold and min_area must be numbers, not {threshold!r} and {min_area!r}") from error
 
 
 def load_supervision() -> Any:

@@ -1,9 +1,10 @@
-"""What a Segmenter takes: a path, an array of OpenCV's, or a picture of Pillow's."""
+"""What a Segmenter takes: a path, a file's bytes, an array of OpenCV's, or a picture of Pillow's."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -14,8 +15,9 @@ from rtsod.imaging.transparency import picture_of
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
 
-ImageLike: TypeAlias = "str | os.PathLike[str] | Image | PillowImage.Image"
-"""One picture: the path of a photograph, an array as OpenCV reads it, or a Pillow image: see :class:`Segmenter`."""
+ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | Image | PillowImage.Image"
+"""One picture: the path of a photograph, the bytes of such a file, an array as OpenCV reads it, or a Pillow image: see
+:class:`Segmenter`."""
 
 
 def picture_from(image: ImageLike) -> Picture:
@@ -25,6 +27,7 @@ def picture_from(image: ImageLike) -> Picture:
         image: one of
 
             * the path of a photograph: read upright by its EXIF, in sRGB by its colour profile, with its own alpha;
+            * bytes: the content of such a file;
             * ``(H, W, 3)`` uint8 BGR, as OpenCV reads it, or ``(H, W, 4)`` BGRA with straight colours; taken as it is,
               and kept rather than copied: do not write into it meanwhile;
             * a picture of Pillow's, of any mode: like a file, so one that was just opened is turned upright, too.
@@ -37,9 +40,14 @@ def picture_from(image: ImageLike) -> Picture:
         return _picture_from_array(image)
     # Late: these load Pillow, which a program that has arrays may not need.
     if isinstance(image, str | os.PathLike):
+        from rtsod.imaging.stills.file_name import path_of
         from rtsod.imaging.stills.image_file import load
 
-        return load(Path(image))
+        return load(path_of(image))
+    if isinstance(image, bytes):
+        from rtsod.imaging.stills.image_file import load_bytes
+
+        return load_bytes(image)
     from PIL import Image as PillowImage
 
     if isinstance(image, PillowImage.Image):
@@ -47,6 +55,32 @@ def picture_from(image: ImageLike) -> Picture:
 
         return from_pillow(image)
     raise ValueError(f"image must be a path, (H, W, 3) uint8 BGR, or a Pillow image, not {type(image).__name__}")
+
+
+def take(image: ImageLike) -> Callable[[], Picture]:
+    """Do the part of :func:`picture_from` after which it does not matter what becomes of ``image``.
+
+    Arrays and pixels of Pillow's are copied, which takes a few milliseconds at six megapixels. A file is read later.
+
+    Args:
+        image: as for :func:`picture_from`.
+
+    Returns:
+        The other part, for any thread. It raises what ``picture_from`` does.
+
+    Raises:
+        SourceError: a picture of Pillow's cannot be loaded.
+    """
+    if isinstance(image, np.ndarray):
+        return partial(picture_from, image.copy())
+    if not isinstance(image, str | os.PathLike | bytes):
+        from PIL import Image as PillowImage
+
+        if isinstance(image, PillowImage.Image):
+            from rtsod.imaging.stills.image_file import take_pillow
+
+            return take_pillow(image)
+    return partial(picture_from, image)
 
 
 def _picture_from_array(image: Image) -> Picture:

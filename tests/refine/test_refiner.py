@@ -37,5 +37,7 @@ def test_off_keeps_the_frames_own_colours() -> None:
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(UsageError, match="--refine nice: choose from auto, off, fast, best"):
         PictureConfig(refine="nice")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="refine must be one of auto, off, fast, best, not 'nice'"):
+        refiner("nice")  # type: ignore[arg-type]
     for name in REFINES:
         PictureConfig(refine=name)  # type: ignore[arg-type]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageSequence
 
 import rtsod
 from rtsod.backends.constant import ConstantEngine
@@ -21,6 +24,8 @@ from rtsod.errors import EngineError, MaskError, SourceError
 from rtsod.segmenter.batch import AHEAD, WORKERS, Batch
 
 WAIT_SECONDS = 30.0
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Counted:
@@ -37,6 +42,10 @@ class Counted:
         number = next(self._numbers)
         self.taken += 1
         return number
+
+
+def _batch(compute: Callable[[T], R], pictures: Iterable[T]) -> Batch[T, R]:
+    return Batch(pictures, take=lambda picture: picture, compute=compute)
 
 
 def _pictures(number: int) -> list[NDArray[np.uint8]]:
@@ -59,10 +68,108 @@ def test_results_are_those_of_one_call_after_another(options: dict[str, Any]) ->
     assert not (batch[0][:40, :60] == batch[1][:40, :60]).all(), "the pictures have different results"
 
 
+def test_one_array_with_new_content_each_time_is_as_many_pictures() -> None:
+    contents = [np.full((40, 60, 3), 20 * index, np.uint8) for index in range(8)]
+    buffer = np.zeros((40, 60, 3), np.uint8)
+
+    def read() -> Iterator[NDArray[np.uint8]]:
+        for content in contents:
+            buffer[:] = content
+            yield buffer
+
+    with rtsod.Segmenter(ConstantEngine(64, answer=_brightness)) as segmenter:
+        batch = list(segmenter.batch(read(), stream=True))
+        assert all((alpha == segmenter(one, stream=True)).all() for alpha, one in zip(batch, contents, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_frames_of_one_image_that_is_wound_on_are_as_many_pictures(kind: str) -> None:
+    colours = ["red", "lime", "blue", "#008000", "white", "black", "#404040"]
+    first, *rest = (PillowImage.new("RGB", (60, 40), colour) for colour in colours)
+    file = io.BytesIO()
+    first.save(file, kind, save_all=True, append_images=rest)
+    with rtsod.Segmenter(ConstantEngine(64, answer=_brightness)) as segmenter:
+        with PillowImage.open(file) as animation:
+            batch = list(segmenter.batch(ImageSequence.Iterator(animation), stream=True))
+        with PillowImage.open(file) as animation:
+            alone = [segmenter(frame, stream=True) for frame in ImageSequence.Iterator(animation)]
+    assert len(batch) == len(colours)
+    assert all((one == other).all() for one, other in zip(batch, alone, strict=True))
+    assert [round(float(alpha.mean()), 1) for alpha in batch] == [0, 1, 0, 0.5, 1, 0, 0.3]
+
+
+def test_an_image_that_was_only_opened_may_come_again(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), _pictures(1)[0])
+    with rtsod.Segmenter(ConstantEngine(64, answer=_brightness)) as segmenter, PillowImage.open(path) as opened:
+        alphas = list(segmenter.batch([opened] * 5))
+        assert all((alpha == segmenter(path)).all() for alpha in alphas)
+    assert len(alphas) == 5
+
+
+def test_what_becomes_of_an_image_after_it_was_taken_does_not_matter() -> None:
+    image = PillowImage.new("RGB", (60, 40), "white")
+
+    def pictures() -> Iterator[PillowImage.Image]:
+        yield image
+        image.paste("black", (0, 0, 60, 40))
+        yield image
+        image.close()
+        yield image
+
+    with rtsod.Segmenter(ConstantEngine(64, answer=_brightness)) as segmenter:
+        alphas = segmenter.batch(pictures(), stream=True)
+        assert [float(next(alphas).mean()), float(next(alphas).mean())] == [1, 0]
+        with pytest.raises(SourceError, match="it is closed"):
+            next(alphas)
+
+
+@pytest.mark.parametrize(
+    "images", ["photo.jpg", b"photo.jpg", Path("photo.jpg"), None, 3, PillowImage.new("L", (4, 4)), _pictures(1)[0]],
+    ids=lambda image: type(image).__name__,
+)  # fmt: skip
+def test_what_is_not_many_pictures_is_refused_at_once(images: Any) -> None:
+    segmenter = rtsod.Segmenter(ConstantEngine(64))
+    with pytest.raises(TypeError, match=f"many pictures, .* not of one {type(images).__name__}"):
+        segmenter.batch(images)
+
+
+def test_many_pictures_in_one_array_are_many() -> None:
+    with rtsod.Segmenter(ConstantEngine(64)) as segmenter:
+        assert len(list(segmenter.batch(np.zeros((3, 8, 9, 3), np.uint8)))) == 3
+
+
+@pytest.mark.parametrize("refine", ["bogus", "BEST", None, True])
+def test_an_unknown_refinement_is_refused_at_once(refine: Any) -> None:
+    with pytest.raises(ValueError, match="refine must be one of auto, off, fast, best, not "):
+        rtsod.Segmenter(ConstantEngine(64)).batch([], refine=refine)
+
+
+def test_a_second_thread_is_refused_while_one_takes_a_picture() -> None:
+    began, release = threading.Event(), threading.Event()
+
+    def pictures() -> Iterator[int]:
+        began.set()
+        assert release.wait(WAIT_SECONDS)
+        yield 7
+
+    batch, first = _batch(str, pictures()), list[str]()
+    thread = threading.Thread(target=lambda: first.append(next(batch)))
+    thread.start()
+    assert began.wait(WAIT_SECONDS)
+    for use in (batch.__next__, batch.close):
+        with pytest.raises(RuntimeError, match="one thread at a time"):
+            use()
+    release.set()
+    thread.join(WAIT_SECONDS)
+    assert first == ["7"], "the first one is not disturbed"
+    assert list(batch) == []
+
+
 def test_no_pictures_no_results_and_no_threads() -> None:
     before = threading.active_count()
-    assert list(Batch(str, list[int]())) == []
-    unused = Batch(str, [1])
+    assert list(_batch(str, list[int]())) == []
+    unused = _batch(str, [1])
     unused.close()
     assert list(unused) == []
     assert threading.active_count() == before
@@ -71,7 +178,7 @@ def test_no_pictures_no_results_and_no_threads() -> None:
 def test_nothing_is_taken_before_it_is_asked_for_nor_further_ahead_than_promised() -> None:
     assert AHEAD == 2, "as the docstring and docs/library.md say"
     pictures = Counted()
-    with Batch(lambda number: number, pictures) as batch:
+    with _batch(lambda number: number, pictures) as batch:
         assert pictures.taken == 0
         for number in range(20):
             assert next(batch) == number
@@ -96,7 +203,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures() -> None:
         return other
 
     most = 0
-    for _ in Batch(result, made()):
+    for _ in _batch(result, made()):
         most = max(most, len(alive))
     # Pictures and results of those ahead and of the one that is handed out, and what a thread is about to let go of.
     assert most <= 2 * (AHEAD + 1) + WORKERS
@@ -111,7 +218,7 @@ def test_the_next_picture_is_worked_on_while_one_is() -> None:
         assert second.wait(WAIT_SECONDS), "the second picture waited for the first"
         return number
 
-    assert list(Batch(compute, [0, 1, 2])) == [0, 1, 2]
+    assert list(_batch(compute, [0, 1, 2])) == [0, 1, 2]
 
 
 def test_the_network_is_at_one_picture_at_a_time() -> None:
@@ -164,7 +271,7 @@ def test_an_error_of_the_pictures_comes_in_its_place_and_ends_the_batch() -> Non
         yield 1
         raise OSError("the disk is gone")
 
-    batch = Batch(lambda number: number, pictures())
+    batch = _batch(lambda number: number, pictures())
     assert [next(batch), next(batch)] == [0, 1]
     with pytest.raises(OSError, match="the disk is gone"):
         next(batch)
@@ -179,7 +286,7 @@ def test_what_is_no_fault_of_a_picture_ends_the_batch(error: BaseException) -> N
         return number
 
     pictures = Counted()
-    batch = Batch(compute, pictures)
+    batch = _batch(compute, pictures)
     assert [next(batch), next(batch)] == [0, 1]
     with pytest.raises(type(error)):
         next(batch)
@@ -223,7 +330,7 @@ def _ends_by_forgetting(batch: Batch[int, int]) -> None:
 def test_a_batch_that_is_left_early_ends_its_threads(end: Callable[[Batch[int, int]], None]) -> None:
     before = set(threading.enumerate())
     pictures = Counted()
-    batch = Batch(lambda number: number, pictures)
+    batch = _batch(lambda number: number, pictures)
     assert next(batch) == 0
     assert set(threading.enumerate()) > before
     end(batch)
@@ -246,7 +353,7 @@ def test_close_waits_for_the_picture_that_is_being_computed() -> None:
         batch.close()
         order.append("closed")
 
-    batch = Batch(compute, Counted())
+    batch = _batch(compute, Counted())
     next(batch)
     assert began.wait(WAIT_SECONDS)
     closer = threading.Thread(target=close)
@@ -264,7 +371,7 @@ def test_pictures_are_taken_in_the_thread_that_asks() -> None:
             takers.add(threading.current_thread())
             yield number
 
-    workers = set(Batch(lambda number: threading.current_thread(), pictures()))
+    workers = set(_batch(lambda number: threading.current_thread(), pictures()))
     assert takers == {threading.current_thread()}
     assert workers.isdisjoint(takers)
 

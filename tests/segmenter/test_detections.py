@@ -101,6 +101,8 @@ def test_supervision_draws_and_filters_them(sv: Any) -> None:
         ({"threshold": float("nan")}, "threshold"),
         ({"min_area": 30}, "min_area is a share"),
         ({"min_area": -1}, "min_area is a share"),
+        ({"threshold": "0.5"}, "threshold and min_area must be numbers, not '0.5' and 0.001"),
+        ({"min_area": None}, "must be numbers, not 0.5 and None"),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_a_path_an_array_and_an_image_are_one_picture(seen: Seen, tmp_path: Path
     path = tmp_path / "photo.png"
     path.write_bytes(encoded("PNG", quarters()))
     with PillowImage.open(path) as opened:
-        for image in (path, str(path), opened, PillowImage.fromarray(quarters())):
+        for image in (path, str(path), path.read_bytes(), opened, PillowImage.fromarray(quarters())):
             pixels, alpha = seen(image)
             assert np.array_equal(pixels, expected[0]), image
             assert np.array_equal(alpha, expected[1]), image
@@ -172,13 +173,79 @@ def test_what_cannot_be_read_is_a_source_error(seen: Seen, tmp_path: Path) -> No
     data = encoded("PNG", quarters())
     with pytest.raises(SourceError, match="the picture"):
         seen(_opened(data[: len(data) // 2]))
+    for junk in (b"", b"no picture", data[: len(data) // 2]):
+        with pytest.raises(SourceError, match="cannot read the picture: "):
+            seen(junk)
     with pytest.raises(SourceError, match=r"absent\.png"):
         seen(tmp_path / "absent.png")
     with pytest.raises(SourceError, match="pixels"):
         seen(PillowImage.new("RGB", (0, 5)))
 
 
-@pytest.mark.parametrize("image", [None, 7, b"bytes", [[1, 2], [3, 4]]], ids=repr)
+def test_a_path_that_can_be_none_says_why_in_one_line(seen: Seen) -> None:
+    for path, reason in (
+        ("", "cannot read a picture whose path is empty"),
+        ("https://example.org/a.jpg", "cannot read https://example.org/a.jpg: it is an address: download the picture"),
+        ("a\0b", r"cannot read 'a\x00b': no path has a zero byte in it"),
+    ):
+        with pytest.raises(SourceError) as caught:
+            seen(path)
+        assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_refused_rather_than_waited_for(seen: Seen, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(SourceError, match=r"pipe\.jpg: it is no file, but a pipe or a device"):
+        seen(tmp_path / "pipe.jpg")
+
+
+def test_an_image_that_is_closed_says_so(seen: Seen, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encoded("PNG", quarters()))
+    closed = PillowImage.open(path)
+    closed.close()
+    with PillowImage.open(path) as left:
+        pass
+    made = PillowImage.new("L", (4, 4))
+    made.close()
+    for image in (closed, left, made):
+        with pytest.raises(SourceError, match="it is closed: open it anew"):
+            seen(image)
+    with PillowImage.open(path) as loaded:
+        loaded.load()
+    assert (seen(loaded)[0] == seen(path)[0]).all()
+
+
+def test_8_bits_in_a_wider_mode_are_read_as_such_or_refused(seen: Seen) -> None:
+    grey = PillowImage.fromarray(quarters()).convert("L")
+    assert (seen(grey.convert("I"))[0] == seen(grey)[0]).all()
+    with pytest.raises(SourceError, match=r'mode F must be from 0 to 1, and are from \d+ to \d+: .* convert\("L"\)'):
+        seen(grey.convert("F"))
+    unit = PillowImage.fromarray(np.asarray(grey, np.float32) / np.float32(255))
+    assert (seen(unit)[0] == seen(grey)[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "levels"), [("I", [0, 65536]), ("I", [-1, 9]), ("F", [0, 1.01]), ("F", [-0.01, 1]), ("F", [0, np.nan])]
+)
+def test_levels_out_of_range_are_refused(seen: Seen, mode: str, levels: list[float]) -> None:
+    image = PillowImage.fromarray(np.array([levels], np.int32 if mode == "I" else np.float32))
+    assert image.mode == mode
+    with pytest.raises(SourceError, match=f"levels of Pillow's mode {mode} must be from 0 to"):
+        seen(image)
+
+
+def test_a_dark_deep_file_stays_dark_when_pillow_opened_it(seen: Seen, tmp_path: Path) -> None:
+    path = tmp_path / "dark.pgm"
+    path.write_bytes(b"P5 2 1 65535 " + np.array([[3, 200]], ">u2").tobytes())
+    with PillowImage.open(path) as opened:
+        assert opened.mode == "I"
+        assert (seen(opened)[0] == seen(path)[0]).all()
+    assert seen(path)[0].max() <= 1
+
+
+@pytest.mark.parametrize("image", [None, 7, bytearray(b"bytes"), [[1, 2], [3, 4]]], ids=repr)
 def test_anything_else_is_refused(seen: Seen, image: Any) -> None:
     with pytest.raises(ValueError, match=r"image must be a path, \(H, W, 3\) uint8 BGR, or a Pillow image"):
         seen(image)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 import rtsod
 from rtsod.backends.constant import ConstantEngine
@@ -125,6 +126,43 @@ def test_a_closed_segmenter_says_so() -> None:
         pass
     with pytest.raises(EngineError, match="closed"):
         segmenter(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("refine", ["bogus", "BEST", None, True])
+def test_an_unknown_refinement_is_refused(refine: Any) -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    segmenter = rtsod.Segmenter(ConstantEngine(64))
+    for call in (segmenter, segmenter.cutout):
+        with pytest.raises(ValueError, match=f"refine must be one of auto, off, fast, best, not {refine!r}"):
+            call(image, refine=refine)
+
+
+def test_lanczos_scales_as_pillow_does_both_ways() -> None:
+    seen = list[NDArray[np.uint8]]()
+    rng = np.random.default_rng(2)
+    saliency = rng.random((64, 64), np.float32)
+
+    def answer(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        seen.append(image)
+        return saliency.copy()
+
+    image = rng.integers(0, 256, (90, 130, 3), np.uint8)
+    lanczos = rtsod.Segmenter(ConstantEngine(64, answer=answer), scaling="lanczos")
+    alpha = lanczos(image, stream=True)
+    assert (seen[0] == np.asarray(PillowImage.fromarray(image).resize((64, 64), PillowImage.Resampling.LANCZOS))).all()
+    expected = PillowImage.fromarray(saliency).resize((130, 90), PillowImage.Resampling.LANCZOS)
+    assert np.allclose(alpha, np.asarray(expected).clip(0, 1), atol=1e-6)
+    assert (float(alpha.min()), float(alpha.max())) == (0, 1), "it overshoots, and is clipped"
+    assert lanczos(image).shape == (90, 130)
+    assert seen[1].max() == 255, "a photograph is divided by its maximum"
+    bilinear = rtsod.Segmenter(ConstantEngine(64, answer=answer))
+    assert not np.allclose(bilinear(image, stream=True), alpha, atol=0.1)
+    assert not (seen[2] == seen[0]).all()
+
+
+def test_an_unknown_scaling_is_refused() -> None:
+    with pytest.raises(UsageError, match="scaling nearest: choose from bilinear, lanczos"):
+        rtsod.Segmenter.open(scaling="nearest")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("option", ["model", "engine", "precision", "device"])

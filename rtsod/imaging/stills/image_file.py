@@ -6,9 +6,11 @@ import io
 import logging
 import math
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, TypeAlias, TypeVar
 
@@ -25,9 +27,9 @@ from rtsod.imaging.stills.colour_profile import to_srgb
 from rtsod.imaging.stills.heif_image import complete_avif, read_heif
 from rtsod.imaging.stills.jpeg2000_image import read_jpeg2000
 from rtsod.imaging.stills.jpeg_damage import is_damaged
-from rtsod.imaging.stills.pillow_image import DECODERS, open_pillow, orientation_of, raster_of, read_pillow
+from rtsod.imaging.stills.pillow_image import DECODERS, is_closed, open_pillow, orientation_of, raster_of, read_pillow
 from rtsod.imaging.stills.png_image import read_png
-from rtsod.imaging.stills.raster import Raster, Unreadable, check_size
+from rtsod.imaging.stills.raster import EIGHT_BITS, ROUNDED, Raster, Unreadable, check_size
 from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of, still_format
 from rtsod.imaging.stills.tiff_image import read_tiff
 from rtsod.imaging.transparency import picture_of
@@ -42,9 +44,6 @@ _WAYS_OUT: Final = {
     "JPEG XL": "convert it to PNG or JPEG, for example with djxl or ImageMagick",
 }
 """Formats that cannot be read, and what to do instead."""
-_EIGHT_BITS: Final = 255
-_ROUNDED: Final = 0.5 / _EIGHT_BITS
-"""How far beyond 0 and 1 a floating-point level may lie, as arithmetic leaves it: it is rounded to 0 or 255 anyway."""
 _COLOURLESS: Final = frozenset({"1", "L", "LA", "La", "P", "PA", "I", "I;16", "I;16B", "I;16L", "F"})
 """Pillow's modes."""
 _WAY_OUT: Final = "convert it to PNG, for example with ImageMagick or GIMP"
@@ -107,27 +106,72 @@ def load(path: Path, *, damage: Damage = "warn") -> Picture:
     return _loaded(path, damage, _finite_picture if damage == "refuse" else _picture)
 
 
+def load_bytes(data: bytes) -> Picture:
+    """Like :func:`load`, for the content of a file that is in memory.
+
+    Raises:
+        SourceError: as for :func:`load`.
+    """
+    with _plain_errors("the picture"):
+        path = Path("the picture")
+        return _picture(_read(io.BytesIO(data), path, "warn"), path)
+
+
 def from_pillow(image: PillowImage.Image) -> Picture:
     """Take over a picture that was opened or made with Pillow. It is loaded, and otherwise left as it is.
 
     Args:
-        image: of any mode. Its profile and its EXIF count as those of a file do; grey of more than 8 bits is 0 to
-            65535, or 0 to 1 in floating point.
+        image: of any mode. Its profile and its EXIF count as those of a file do. Grey of more than 8 bits is 0 to
+            65535; mode ``I`` without a level above 255, which is what Pillow makes of 8 bits, is 0 to 255. Floating
+            point is 0 to 1. What was opened from a file has the levels that the file says.
 
     Returns:
         The picture, upright, in sRGB, with its own alpha.
 
     Raises:
-        SourceError: it cannot be loaded, or is larger than ``MAX_STILL_SIDE`` or ``MAX_STILL_PIXELS``.
+        SourceError: it cannot be loaded, its levels are not within these ranges, or it is larger than
+            ``MAX_STILL_SIDE`` or ``MAX_STILL_PIXELS``.
     """
-    name = str(getattr(image, "filename", "") or "the picture")
+    name = _name_of(image)
     with _plain_errors(name):
-        check_size(*image.size)
-        kind = image.format
-        if kind == "AVIF":
-            image = image.copy()
-            image.info.pop("xmp", None)  # as in read_pillow
-        return _picture(raster_of(image, kind), Path(name))
+        return _picture(_raster_from_pillow(image), Path(name))
+
+
+def take_pillow(image: PillowImage.Image) -> Callable[[], Picture]:
+    """The first half of :func:`from_pillow`: what is left to do does not need the image, which may change meanwhile.
+
+    Returns:
+        The other half.
+
+    Raises:
+        SourceError: as for :func:`from_pillow`.
+    """
+    name = _name_of(image)
+    with _plain_errors(name):
+        raster = _raster_from_pillow(image)
+        if raster.image is image:
+            raster = replace(raster, image=image.copy())
+    return partial(_finish, raster, name)
+
+
+def _finish(raster: Raster, name: str) -> Picture:
+    with _plain_errors(name):
+        return _picture(raster, Path(name))
+
+
+def _name_of(image: PillowImage.Image) -> str:
+    return str(getattr(image, "filename", "") or "the picture")
+
+
+def _raster_from_pillow(image: PillowImage.Image) -> Raster:
+    check_size(*image.size)
+    if is_closed(image):
+        raise Unreadable("it is closed: open it anew, or call its load() before it is closed")
+    kind = image.format
+    if kind == "AVIF":
+        image = image.copy()
+        image.info.pop("xmp", None)  # as in read_pillow
+    return raster_of(image, kind)
 
 
 def load_levels(path: Path, *, damage: Damage = "warn") -> Levels:
@@ -182,8 +226,12 @@ def _loaded(path: Path, damage: Damage, convert: Callable[[Raster, Path], T]) ->
 
 
 def _opened(path: Path, work: Callable[[BinaryIO], T]) -> T:
-    with _plain_errors(str(path)), path.open("rb") as file:
-        return work(file)
+    with _plain_errors(str(path)):
+        kind = stat.S_IFMT(path.stat().st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # opening a pipe would wait for who writes into it
+            raise Unreadable("it is no file, but a pipe or a device")
+        with path.open("rb") as file:
+            return work(file)
 
 
 @contextmanager
@@ -203,8 +251,9 @@ def _plain_errors(name: str) -> Iterator[None]:
 
 
 def _read(file: BinaryIO, path: Path, damage: Damage) -> Raster:
-    if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
+    if file.seek(0, os.SEEK_END) > _MAX_FILE_BYTES:
         raise Unreadable(f"it is larger than {_MAX_FILE_BYTES // 1_000_000} MB: scale it down")
+    file.seek(0)
     header = file.read(HEADER_BYTES)
     if not header:
         raise Unreadable("the file is empty")
@@ -242,7 +291,7 @@ def _read(file: BinaryIO, path: Path, damage: Damage) -> Raster:
 def _levels(raster: Raster, _: Path) -> Levels:
     if raster.extent is not None:
         lowest, highest = raster.extent
-        if not (lowest >= -_ROUNDED and highest <= 1 + _ROUNDED):  # also if one of them is NaN
+        if not (lowest >= -ROUNDED and highest <= 1 + ROUNDED):  # also if one of them is NaN
             raise Unreadable(
                 f"its floating-point levels must be from 0 to 1, and are from {lowest:g} to {highest:g}: save it with "
                 "8 bits"
@@ -251,7 +300,7 @@ def _levels(raster: Raster, _: Path) -> Levels:
     turn = _ORIENTATIONS[raster.orientation]
     alpha = None if raster.alpha is None else laid(np.array(raster.alpha, np.uint8), turn)
     colours = np.array(image, np.uint8)
-    if raster.deep is not None and raster.extent is None and int(raster.deep.max()) <= _EIGHT_BITS:
+    if raster.deep is not None and raster.extent is None and int(raster.deep.max()) <= EIGHT_BITS:
         colours = np.squeeze(raster.deep.astype(np.uint8))
     return Levels(laid(colours, turn), alpha)
 

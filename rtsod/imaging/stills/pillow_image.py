@@ -6,9 +6,10 @@ Pillow's ``Image.open`` asks dozens of plugins, some of which start other progra
 from __future__ import annotations
 
 import logging
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -27,7 +28,15 @@ from PIL import (
 from PIL import Image as PillowImage
 
 from rtsod.imaging.stills.icc import adobe_rgb_profile
-from rtsod.imaging.stills.raster import Raster, check_size, eight_bits, split_alpha
+from rtsod.imaging.stills.raster import (
+    EIGHT_BITS,
+    ROUNDED,
+    Raster,
+    Unreadable,
+    check_size,
+    eight_bits,
+    split_alpha,
+)
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it logs what it also raises, which then is one line of ours
 
@@ -89,21 +98,53 @@ def raster_of(image: PillowImage.Image, kind: str | None) -> Raster:
 
     Args:
         image: open; its EXIF says how to turn it.
-        kind: the format that it was read from; None if there is none, or nobody knows.
+        kind: the format that it was read from; None if it was made, or nobody knows.
 
     Raises:
+        Unreadable: it was made, and has deep levels beyond those of its mode.
         Exception: of any kind, if the file behind it is damaged.
     """
     image.load()
     profile = image.info.get("icc_profile") or camera_profile(image)
     orientation = 1 if kind == "TIFF" else orientation_of(image)  # Pillow turns TIFF itself
     if image.mode in _DEEP_WHITE:
-        grey = eight_bits(np.asarray(image).astype(np.float32), _DEEP_WHITE[image.mode])
+        levels = np.asarray(image)
+        white = _DEEP_WHITE[image.mode] if kind else _white_of(levels, image.mode)
+        grey = eight_bits(levels.astype(np.float32), white)
         return Raster(PillowImage.fromarray(grey), None, profile, orientation)
     if kind == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
         # Pillow takes all inks as inverted. That is Adobe's habit, and Adobe's marker goes with it.
         return Raster(ImageChops.invert(image), None, profile, orientation)
     return Raster(*split_alpha(image), profile, orientation)
+
+
+def _white_of(levels: NDArray[Any], mode: str) -> float:
+    """The value of white where no format says it. Modes can hold more than they mean: levels must be in their range."""
+    lowest, highest = float(levels.min()), float(levels.max())
+    if mode == "I":
+        if lowest < 0 or highest > _DEEP_WHITE[mode]:
+            raise Unreadable(
+                f"levels of Pillow's mode I must be from 0 to 65535, and are from {lowest:g} to {highest:g}: scale them"
+            )
+        if highest <= EIGHT_BITS:  # Pillow's convert("I") leaves 8 bits as they are
+            return EIGHT_BITS
+    if mode == "F" and not (lowest >= -ROUNDED and highest <= 1 + ROUNDED):  # also if one of them is NaN
+        raise Unreadable(
+            f"levels of Pillow's mode F must be from 0 to 1, and are from {lowest:g} to {highest:g}: scale or clip "
+            'them, or convert 0 to 255 with convert("L")'
+        )
+    return _DEEP_WHITE[mode]
+
+
+def is_closed(image: PillowImage.Image) -> bool:
+    """Whether the pixels are gone, or were never loaded from a file that is closed."""
+    try:
+        loaded = image.im is not None
+    except ValueError:  # what close() leaves there
+        return True
+    except AssertionError:  # newer versions say so of an image that is not loaded
+        loaded = False
+    return not loaded and isinstance(image, ImageFile.ImageFile) and image.fp is None
 
 
 def orientation_of(image: PillowImage.Image) -> int:

@@ -13,6 +13,10 @@ from PIL import Image as PillowImage
 from rtsod.config import MAX_STILL_PIXELS, MAX_STILL_SIDE
 from rtsod.frames import Image
 
+EIGHT_BITS: Final = 255
+"""White of 8 bits."""
+ROUNDED: Final = 0.5 / EIGHT_BITS
+"""How far beyond 0 and 1 a floating-point level may lie, as arithmetic leaves it: it is rounded to 0 or 255 anyway."""
 _COLOURS: Final = ("L", "RGB", "CMYK", "LAB")
 
 
