@@ -26,7 +26,8 @@ FIRST: Final = (
 )  # fmt: skip
 """The order of the names before the tree of errors. What is in neither comes last."""
 TYPES: Final = (
-    "rtsod.segmenter.pictures.ImageLike", "rtsod.frames.Image", "rtsod.frames.Alpha", "rtsod.segmenter.batch.Batch",
+    "rtsod.segmenter.pictures.ImageLike", "rtsod.frames.Image", "rtsod.frames.Alpha", "rtsod.segmenter.Scaling",
+    "rtsod.segmenter.batch.Batch",
     "rtsod.model.weights.ReportBytes", "rtsod.frames.Fitting", "rtsod.config.Fit", "rtsod.config.EngineName",
     "rtsod.config.Precision", "rtsod.config.RefineName", "rtsod.config.Quality", "rtsod.config.Sync",
     "rtsod.config.PipeFormat", "rtsod.live.Profiles", "rtsod.app.heartbeat.Heartbeat",
