@@ -129,7 +129,7 @@ def add_network_options(parser: Parser) -> None:
         "--model",
         type=model_name,
         metavar="NAME",
-        help="full is finer (176 MB), lite is faster (4.7 MB); or a model of your own, or another that rtsod models "
+        help="full is finer (176 MB), lite is faster (4.6 MB); or a model of your own, or another that rtsod models "
         f"lists (default: what --weights say, or {DEFAULT_MODEL})",
     )
     model.add_argument("--lite", dest="model", action="store_const", const="lite", help="same as --model lite")
