@@ -260,7 +260,8 @@ def _add_output_options(parser: Parser) -> None:
         type=output_to_write,
         metavar="PATH",
         help="a video: .mp4 or .mkv (H.264), .webm (VP9, with alpha if transparent), .mov (ProRes 4444); a folder "
-        "for PNG files; - for another program: nut:- (the same as -) has times and alpha, y4m:- has neither, rgba:- is "
+        "for PNG files, or .png for one photograph; - for another program: nut:- (the same as -) has times and alpha, "
+        "y4m:- has neither, rgba:- is "
         "nothing but pixels; or rtmp://, rtsp:// or srt:// to publish a live stream; repeat for several outputs",
     )
     group.add_argument(
@@ -268,7 +269,8 @@ def _add_output_options(parser: Parser) -> None:
         action="append",
         type=path_to_write,
         metavar="PATH",
-        help="the alpha alone: a grey video, or a folder for 8-bit PNG files; repeat for several outputs",
+        help="the alpha alone: a grey video, a folder for 8-bit PNG files, or .png for one photograph; repeat for "
+        "several outputs",
     )
 
 
