@@ -130,8 +130,6 @@ class MaskWithheld(MaskError):
     """The network is out of its depth: its masks, those that were handed out included, must not be shown."""
 
 
-INSTALL_TORCH: Final = "pip install 'rtsod[torch]'"
-"""The fix where PyTorch is missing, which the program runs without."""
 NOT_ENOUGH_MEMORY: Final = "not enough memory or threads: close other programs, or raise the limits of this process"
 
 _SHORTAGES: Final = (

@@ -13,26 +13,68 @@ from typing import Final
 
 from rtsod.__main__ import COMMANDS, parsers
 from rtsod.cli.settings.file import default_path
+from rtsod.errors import ExitCode
+from rtsod.version import __version__
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "man" / "rtsod.1"
 _SUMMARY: Final = "real\\-time background replacement with U\\[u00B2]\\-Net"
 
+_EXIT_CODES: Final = {
+    ExitCode.DONE: "done",
+    ExitCode.CHECK_FAILED: "bench --check, doctor, service: what was asked is not so",
+    ExitCode.USAGE: "an option, or a combination of options, is wrong",
+    ExitCode.SOURCE: "the input cannot be opened or read",
+    ExitCode.WEIGHTS: "the weights cannot be downloaded or read",
+    ExitCode.ENGINE: "the network cannot run: a package or a device is missing, or memory",
+    ExitCode.OUTPUT: "an output cannot be opened or written",
+    ExitCode.NOT_RUNNING: "ctl: no run can be controlled",
+    ExitCode.ITEMS_FAILED: "batch: finished, and some items failed",
+    ExitCode.INTERNAL: "a bug in rtsod",
+    ExitCode.HUNG_UP: "ended by SIGHUP",
+    ExitCode.INTERRUPTED: "ended by SIGINT (Ctrl-C)",
+    ExitCode.TERMINATED: "ended by SIGTERM",
+}
+_ENVIRONMENT: Final = {
+    "XDG_CONFIG_HOME": "where rtsod.toml is (default: ~/.config)",
+    "XDG_CACHE_HOME": "where weights and what is made from them are kept (default: ~/.cache)",
+    "XDG_DATA_HOME": "where models of your own are kept (default: ~/.local/share)",
+    "HTTPS_PROXY": "a proxy for downloads",
+}
+_FILES: Final = {
+    "~/.config/rtsod/rtsod.toml": "options and profiles; see rtsod config",
+    "~/.cache/rtsod": "can be deleted: it is fetched and made again",
+    "~/.local/share/rtsod/models": "models of your own; nothing makes them again",
+}
+
 
 def man_page() -> str:
     """The page."""
-    return (
-        "\n".join([*_head(), *(line for name, parser in parsers().items() for line in _command(name, parser))]) + "\n"
-    )
+    commands = [line for name, parser in parsers().items() for line in _command(name, parser)]
+    return "\n".join([*_head(), *commands, *_foot()]) + "\n"
 
 
 def _head() -> Iterator[str]:
-    yield '.TH RTSOD 1 "" "rtsod" "User Commands"'
+    yield f'.TH RTSOD 1 "" "rtsod {__version__}" "User Commands"'
     yield from (".nh", ".ad l")  # options and file names are not hyphenated, and lines not stretched
     yield from (".SH NAME", f"rtsod \\- {_SUMMARY}")
     yield from (".SH SYNOPSIS", ".B rtsod", ".I COMMAND", "[\\fIOPTIONS\\fR]")
     yield ".SH COMMANDS"
     for name, summary in COMMANDS.items():
         yield from (".TP", f".B {_escaped(name)}", _escaped(summary))
+    yield ".SH OPTIONS"
+    yield from (".TP", "\\fB\\-h\\fR, \\fB\\-\\-help\\fR", "show the commands; after a command, its options")
+    yield from (".TP", "\\fB\\-\\-version\\fR", "print the version")
+
+
+def _foot() -> Iterator[str]:
+    yield from (".SH EXIT STATUS", "Each command says what its exit codes mean. They are the same everywhere:")
+    for code, meaning in _EXIT_CODES.items():
+        yield from (".TP", f".B {int(code)}", _escaped(meaning))
+    for heading, entries in (("ENVIRONMENT", _ENVIRONMENT), ("FILES", _FILES)):
+        yield f".SH {heading}"
+        for name, meaning in entries.items():
+            yield from (".TP", f".B {_escaped(name)}", _escaped(meaning))
+    yield from (".SH SEE ALSO", ".BR ffmpeg (1),", ".BR v4l2\\-ctl (1),", ".BR systemctl (1)")
 
 
 def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -89,7 +89,7 @@ class Reporter:
             if not started:
                 started = True
                 if not self._console.is_terminal:
-                    self.notify(f"{what} ({total / 1e6:.0f} MB)")
+                    self.notify(f"{what} ({total / 1e6:.{int(total < 1e7)}f} MB)")
                 progress.start()
             progress.update(task, completed=done, total=total or None)
             if done >= total > 0:

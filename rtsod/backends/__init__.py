@@ -18,11 +18,12 @@ from rtsod.backends.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.backends.onnxruntime.library import probe_onnxruntime
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
 from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, EngineName
-from rtsod.errors import INSTALL_TORCH, EngineError, EngineUnavailable
+from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
 from rtsod.interfaces import Engine
 from rtsod.model.weights import ReportBytes, Weights, with_size
 from rtsod.progress import BuildProgress, Notify
+from rtsod.system.extras import install_extra
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,10 @@ def _open_tensorrt(
     report: ReportBytes,
     explain: Notify,
 ) -> Engine:
+    if not (probe := nvidia_driver()).available:
+        raise EngineUnavailable(f"--engine tensorrt: {probe.reason}, and no other GPU runs it: choose another engine")
+    if not (probe := _probe_tensorrt_installation()).available:
+        raise EngineUnavailable(f"--engine tensorrt: {probe.reason}")
     from rtsod.backends.tensorrt.open import open_tensorrt
 
     return open_tensorrt(config, weights, notify, progress, report)
@@ -175,7 +180,7 @@ def choose(config: EngineConfig) -> tuple[EngineName, str]:
         Its name, and the reason, worded to follow "because".
 
     Raises:
-        EngineUnavailable: no engine is installed.
+        EngineUnavailable: no engine is installed, or none that runs on the device.
     """
     if config.device in ONNXRUNTIME_DEVICES:
         return "onnxruntime", f"you asked for --device {config.device}, which only ONNX Runtime reaches"
@@ -184,6 +189,9 @@ def choose(config: EngineConfig) -> tuple[EngineName, str]:
     tensorrt = _probe_tensorrt_on_this_gpu(config) if cuda.available else cuda
     if tensorrt.available and (config.device == "auto" or config.device.startswith("cuda")):
         return "tensorrt", tensorrt.reason
+    if config.device.startswith("cuda") and not probes["torch"].available:
+        without = "" if cuda.available else f"{cuda.reason}, and "
+        raise EngineUnavailable(f"--device {config.device}: {without}{probes['torch'].reason}")
     if config.device.startswith("cuda"):
         return "torch", f"you asked for --device {config.device}, and {tensorrt.reason}"
     # PyTorch has no int8 convolutions, on any device.
@@ -215,9 +223,12 @@ def probe_engines() -> list[Availability]:
 
 def _probe_tensorrt_installation() -> Availability:
     """Whether everything for TensorRT is installed: TensorRT, a library for GPU memory, and the ONNX exporter."""
-    exporter = Availability("onnxscript", find_spec("onnxscript") is not None, "onnxscript is not installed")
-    for probe in (probe_tensorrt(), probe_cuda_memory(), exporter, _probe_torch()):
+    for probe in (probe_tensorrt(), probe_cuda_memory()):
         if not probe.available:
+            return Availability("tensorrt", False, probe.reason)
+    extra = "tensorrt" if find_spec("tensorrt") is not None else "tensorrt-rtx"
+    for library in ("onnxscript", "torch"):
+        if not (probe := _probe_library(library, install_extra(extra))).available:
             return Availability("tensorrt", False, probe.reason)
     return Availability("tensorrt", True, "installed")
 
@@ -277,7 +288,7 @@ def nvidia_driver() -> Availability:
 
 
 def _probe_torch() -> Availability:
-    return _probe_library("torch", INSTALL_TORCH)
+    return _probe_library("torch", install_extra("torch"))
 
 
 def _probe_library(name: str, install: str) -> Availability:

@@ -21,6 +21,7 @@ from rtsod.batch.config import RAY, BatchConfig
 from rtsod.batch.tasks import Outcome, Result, Task, TaskQueue
 from rtsod.batch.workers import POLL_SECONDS, WORKER_BYTES, Worker
 from rtsod.errors import EngineUnavailable, RtsodError, UsageError
+from rtsod.system.extras import install_extra
 
 _LOCAL_CLUSTER: Final = "local"
 _HOST_AND_PORT: Final = re.compile(r"(?:ray://)?(.+):(\d{1,5})")
@@ -56,7 +57,7 @@ class RayCrew:
         try:
             import ray.data  # noqa: F401
         except ImportError:
-            raise UsageError("--on ray: needs Ray: pip install 'rtsod[ray]'") from None
+            raise UsageError(f"--on ray: needs Ray: {install_extra('ray')}") from None
         _check_reachable(self._address)
 
     def in_words(self) -> str:

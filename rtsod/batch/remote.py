@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.errors import OutputError, RtsodError, SourceError, UsageError
+from rtsod.system.extras import install_extra
 from rtsod.system.files import output_error
 
 SILENT_SECONDS: Final = 60.0
 """How long a server may keep a file waiting."""
 _LINE_LETTERS: Final = 200
-_INSTALL: Final = "pip install 'rtsod[remote]'"
 
 
 def without_secrets(address: str) -> str:
@@ -42,7 +42,7 @@ class Remote:
         try:
             import fsspec
         except ImportError:
-            raise UsageError(f"{without_secrets(address)}: needs fsspec: {_INSTALL}") from None
+            raise UsageError(f"{without_secrets(address)}: needs fsspec: {install_extra('remote')}") from None
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
         except ImportError as error:  # names the package

@@ -21,6 +21,7 @@ from rtsod.config import AUTHORS_SIZE, ENGINES, MODELS, PRECISIONS, SYNCS, Engin
 from rtsod.errors import ExitCode, OutputError, UsageError
 from rtsod.model import description
 from rtsod.model.weights import fetch, resolve
+from rtsod.system.extras import install_extra
 from rtsod.system.files import check_writable, file_to_write
 from rtsod.system.names import path_to_read
 from rtsod.system.provenance import command_line, describe
@@ -259,4 +260,4 @@ def _fetch_weights(plan: BenchmarkPlan) -> None:
 
 def _require(library: str, option: str) -> None:
     if find_spec(library) is None:
-        raise UsageError(f"{option} needs {library}: pip install 'rtsod[bench]'")
+        raise UsageError(f"{option} needs {library}: {install_extra('bench')}")

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rtsod.bench.op_count import OpCount
-from rtsod.errors import INSTALL_TORCH, EngineError, EngineUnavailable
+from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.system.extras import install_extra
 
 if TYPE_CHECKING:
     import torch  # takes about a second to import
@@ -160,7 +161,9 @@ def measure_roofline(device: str, seconds: float) -> Roofline:
     try:
         import torch
     except ImportError as error:
-        raise EngineUnavailable(f"the probes run in PyTorch, which is not installed: {INSTALL_TORCH}") from error
+        raise EngineUnavailable(
+            f"the probes run in PyTorch, which is not installed: {install_extra('torch')}"
+        ) from error
 
     if device != "cpu" and not torch.cuda.is_available():
         raise EngineError(f"the probes run in PyTorch, and this build ({torch.__version__}) cannot use {device}")

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 from rtsod.config import AUTHORS_SIZE, DEFAULT_MODEL, MODEL_NAME_RULE, MODELS, is_model_name
 from rtsod.errors import EngineUnavailable, ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
+from rtsod.system.extras import install_extra
 from rtsod.system.names import path_to_read, printable
 from rtsod.system.signals import Interrupted, StopSignals
 
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 EXTRAS: Final = {
     "accelerate": "train",
     "fsspec": "remote",
-    "matplotlib": "train",  # bench has it, too, and says so itself
+    "matplotlib": "bench",  # train has it, too, with PyTorch
     "onnxruntime": "onnxruntime",
     "onnxruntime_ep_webgpu": "webgpu",
     "onnxscript": "export",
@@ -159,7 +160,7 @@ def _missing(module: str) -> str:
     package = module.partition(".")[0]
     if (extra := EXTRAS.get(package)) is None:
         return f"the package {package} is missing: activate rtsod's environment, or pip install rtsod again"
-    return f"the package {package} is missing: pip install 'rtsod[{extra}]'"
+    return f"the package {package} is missing: {install_extra(extra)}"
 
 
 def _wraps_interruption(error: BaseException | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rtsod.cli.common import Parser, answer, run_command
+from rtsod.cli.completion_values import Values, values_of
 from rtsod.errors import UsageError
 
 _PROGRAM: Final = "rtsod completion"
@@ -28,10 +29,6 @@ exit codes:
   0 done   2 usage   5 the package shtab is missing   70 internal error
   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM
 """
-_FILES: Final = {"FILE", "FILE.html", "PATH", "INPUT", "SOURCE", "BG", "DEVICE", "WEIGHTS|MAPS"}
-"""Placeholders of values that can be files. Where they can be something else as well, it can be typed."""
-_FOLDERS: Final = {"FOLDER", "DIR", "DATA"}
-
 Parsers = Mapping[str, argparse.ArgumentParser]
 """The parser of each command, by its name."""
 
@@ -76,20 +73,25 @@ def completion_script(shell: str, parsers: Parsers, summaries: Mapping[str, str]
     commands = whole.add_subparsers()
     for name, summary in summaries.items():
         commands.add_parser(
-            name, parents=[_completed(parsers[name])], add_help=False, help=summary, prog=f"rtsod {name}"
+            name, parents=[_completed(name, parsers[name])], add_help=False, help=summary, prog=f"rtsod {name}"
         )
     script: str = shtab.complete(whole, shell)
     return script.rstrip("\n")
 
 
-def _completed(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """The same parser, whose values of files and folders say so to shtab."""
+def _completed(command: str, parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The same parser, whose values say to shtab what they can be."""
     import shtab
 
     for action in parser._actions:
-        if action.choices is None and isinstance(action.metavar, str):
-            if action.metavar in _FILES:
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
-            elif action.metavar in _FOLDERS:
-                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        if action.nargs == 0 or action.choices is not None or (values := values_of(command, action)) is None:
+            continue
+        if values.words and not values.listing and not values.files:
+            action.choices = values.words
+        elif values == Values(files=True):
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif values == Values(folders=True):
+            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        else:
+            action.complete = values.in_shells(f"{command}_{action.dest}")  # type: ignore[attr-defined]
     return parser

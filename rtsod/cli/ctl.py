@@ -68,7 +68,7 @@ def _ctl(arguments: Sequence[str] | None) -> None:
     first: RtsodError | None = None
     for run in runs:
         try:
-            said = _ACTIONS[options.action](run, options)
+            said = ACTIONS[options.action](run, options)
         except RtsodError as error:
             first = first or error  # the other runs are asked all the same
             continue
@@ -100,8 +100,8 @@ def parser() -> Parser:
 def _check(options: argparse.Namespace) -> None:
     """Refuse what an action does not take, before anything is asked."""
     action, value = options.action, options.value
-    if action not in _ACTIONS:
-        raise UsageError(f"{action}: is no action: choose from {', '.join(_ACTIONS)}")
+    if action not in ACTIONS:
+        raise UsageError(f"{action}: is no action: choose from {', '.join(ACTIONS)}")
     for option, taker in (("json", "state"), ("toggle", "pause"), ("save", "profile"), ("view", "link")):
         if getattr(options, option) and action != taker:
             raise UsageError(f"--{option}: is for {taker}, not for {action}")
@@ -258,7 +258,7 @@ def _posting(path: str) -> _Action:
     return post
 
 
-_ACTIONS: Final[dict[str, _Action]] = {
+ACTIONS: Final[dict[str, _Action]] = {
     "state": _state,
     "background": _background,
     "blur": _blur,
@@ -271,3 +271,4 @@ _ACTIONS: Final[dict[str, _Action]] = {
     "link": _link,
     "quit": _posting("/api/v1/quit"),
 }
+"""What can be done, by the word for it."""

@@ -129,7 +129,7 @@ def add_network_options(parser: Parser) -> None:
         "--model",
         type=model_name,
         metavar="NAME",
-        help="full is finer (176 MB), lite is faster (4.7 MB); or a model of your own, or another that rtsod models "
+        help="full is finer (176 MB), lite is faster (4.6 MB); or a model of your own, or another that rtsod models "
         f"lists (default: what --weights say, or {DEFAULT_MODEL})",
     )
     model.add_argument("--lite", dest="model", action="store_const", const="lite", help="same as --model lite")
@@ -260,7 +260,8 @@ def _add_output_options(parser: Parser) -> None:
         type=output_to_write,
         metavar="PATH",
         help="a video: .mp4 or .mkv (H.264), .webm (VP9, with alpha if transparent), .mov (ProRes 4444); a folder "
-        "for PNG files; - for another program: nut:- (the same as -) has times and alpha, y4m:- has neither, rgba:- is "
+        "for PNG files, or .png for one photograph; - for another program: nut:- (the same as -) has times and alpha, "
+        "y4m:- has neither, rgba:- is "
         "nothing but pixels; or rtmp://, rtsp:// or srt:// to publish a live stream; repeat for several outputs",
     )
     group.add_argument(
@@ -268,7 +269,8 @@ def _add_output_options(parser: Parser) -> None:
         action="append",
         type=path_to_write,
         metavar="PATH",
-        help="the alpha alone: a grey video, or a folder for 8-bit PNG files; repeat for several outputs",
+        help="the alpha alone: a grey video, a folder for 8-bit PNG files, or .png for one photograph; repeat for "
+        "several outputs",
     )
 
 

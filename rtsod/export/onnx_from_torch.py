@@ -30,6 +30,7 @@ from rtsod.model.golden_input import golden_input
 from rtsod.model.int8 import Int8Conv, int8_from_fp32
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions, upsamplings
+from rtsod.system.extras import install_extra
 
 ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 
@@ -72,7 +73,7 @@ def onnx_from_torch(
         EngineError: the export failed, or the graph is not typed as requested.
     """
     if find_spec("onnxscript") is None:
-        raise EngineUnavailable("exporting to ONNX needs onnxscript: pip install onnxscript (the extra rtsod[export])")
+        raise EngineUnavailable(f"exporting to ONNX needs onnxscript: {install_extra('export')}")
     example = torch.from_numpy(golden_input(input_size))[None]
     graph: nn.Module = exact
     counts = Counts(convolutions=len(convolutions(exact.network)), upsamplings=upsamplings(exact.network))

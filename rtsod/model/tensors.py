@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -18,14 +19,16 @@ import onnx.numpy_helper
 import safetensors
 from numpy.typing import NDArray
 
-from rtsod.errors import INSTALL_TORCH, WeightsError
+from rtsod.errors import EngineUnavailable, WeightsError
 from rtsod.model.description import PRECISION_KEY, PUBLISHED_DESCRIPTIONS, Description
 from rtsod.model.operations import Operation, operations
+from rtsod.system.extras import install_extra
 
 MAX_BYTES: Final = 1 << 30
 """The largest file that is read. The full model has 176 MB, and an optimizer's state beside it twice that."""
 NORM_KEY: Final = ".bn_s1."
 """Part of the keys of batch norm: a file with such keys has it not folded."""
+_PICKLES: Final = (".pth", ".pt")
 _COUNTER: Final = "num_batches_tracked"
 """Ends the keys of batch norm's counters: no weights, and checkpoints older than PyTorch 0.4.1 have none."""
 _EPSILON: Final = np.float32(1e-5)
@@ -58,7 +61,8 @@ def folded_weights(path: Path, description: Description) -> dict[str, Convolutio
 
     Raises:
         WeightsError: the file is missing, damaged, or does not hold this network's weights (the message lists what is
-            missing and what is there instead); or it needs PyTorch to be read, which is not installed.
+            missing and what is there instead).
+        EngineUnavailable: it needs PyTorch to be read, which is not installed.
     """
     tensors = read_tensors(path)
     folded = isinstance(tensors, list) or not any(NORM_KEY in key for key in tensors)
@@ -78,12 +82,11 @@ def read_tensors(path: Path) -> Mapping[str, Array] | list[Array]:
     batch norm folded into them.
 
     Raises:
-        WeightsError: the file is missing, damaged, or holds something else; or PyTorch, which it needs, is not
-            installed.
+        WeightsError: the file is missing, damaged, or holds something else.
+        EngineUnavailable: it needs PyTorch to be read, which is not installed.
     """
     readers: dict[str, Callable[[Path], Mapping[str, Array] | list[Array]]] = {
-        ".pth": _read_pickle,
-        ".pt": _read_pickle,
+        **dict.fromkeys(_PICKLES, _read_pickle),
         ".safetensors": _read_safetensors,
         ".onnx": _read_onnx,
     }
@@ -105,11 +108,19 @@ def read_tensors(path: Path) -> Mapping[str, Array] | list[Array]:
     return reader(path)
 
 
+def require_reader(path: Path) -> None:
+    """End where nothing that is installed reads a file of this kind. Reads nothing.
+
+    Raises:
+        EngineUnavailable: it needs PyTorch, which is not installed.
+    """
+    if path.suffix.lower() in _PICKLES and find_spec("torch") is None:
+        raise EngineUnavailable(f"{path}: needs PyTorch to be read: {install_extra('torch')}")
+
+
 def _read_pickle(path: Path) -> Mapping[str, Array]:
-    try:
-        import torch  # takes a second to import, is an extra, and is needed only here
-    except ImportError as error:
-        raise WeightsError(f"{path}: needs PyTorch to be read: {INSTALL_TORCH}") from error
+    require_reader(path)
+    import torch  # takes a second to import, is an extra, and is needed only here
 
     try:
         with warnings.catch_warnings():

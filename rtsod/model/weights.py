@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from rtsod.config import DEFAULT_MODEL, WEIGHTS_SUFFIXES, EngineConfig, ModelName
 from rtsod.errors import UsageError, WeightsError
@@ -20,8 +24,10 @@ from rtsod.model.published import PUBLISHED as PUBLISHED
 from rtsod.model.published import PublishedFile
 from rtsod.model.stored import StoredModel, stored_card, stored_description, stored_model
 from rtsod.model.table import TABLES
-from rtsod.system.cache_folder import cache_folder
+from rtsod.system.cache_folder import CACHE_LOG, cache_folder
 from rtsod.system.files import UnfinishedFile
+
+_log = logging.getLogger(CACHE_LOG)
 
 
 def _ignore(done: int, total: int) -> None:
@@ -127,7 +133,7 @@ def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
 
     Args:
         weights: which file.
-        report: told how far a download is.
+        report: told how far a download is, in bytes of the file, though it may be compressed on the way.
 
     Raises:
         WeightsError: no origin answered, or the cache cannot be read or written; the message lists what was tried.
@@ -140,14 +146,18 @@ def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
     except OSError as error:
         raise WeightsError(f"cannot store the weights: {error.strerror}, or use --weights FILE") from error
     path = folder / file.file_name
-    if _is_intact(path, file.sha256):
+    found = _hash_if_there(path)
+    if found == file.sha256:
         return path
+    damage = "" if found is None else f"{path} is there, and is not the authors' file: its sha256 is {found}"
+    if damage:
+        _log.warning("%s: downloading it again", damage)
     failures: list[str] = []
     for origin in file.origins:
         unfinished = UnfinishedFile(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            origin.download(unfinished.path, report)
+            origin.download(unfinished.path, partial(_report_of_file, report, file.size))
             if sha256_of(unfinished.path) != file.sha256:
                 raise WeightsError("its hash differs from the authors' file's")
             unfinished.finish()
@@ -165,9 +175,10 @@ def fetch(weights: Weights, report: ReportBytes = _ignore) -> Path:
         finally:
             with suppress(OSError):
                 unfinished.discard()
+    said = f"{damage}. " if damage else ""
     raise WeightsError(
-        f"cannot download the weights of the {weights.model} model. Tried {'; '.join(failures)}. To install them "
-        f"by hand, put {file.file_name} (sha256 {file.sha256[:12]}...) into {folder}, or use --weights FILE"
+        f"cannot download the weights of the {weights.model} model. {said}Tried {'; '.join(failures)}{_proxy()}. To "
+        f"install them by hand, put {file.file_name} (sha256 {file.sha256}) into {folder}, or use --weights FILE"
     )
 
 
@@ -240,13 +251,30 @@ def _published_file(weights: Weights) -> PublishedFile:
     return PUBLISHED[cast("ModelName", weights.model)]
 
 
-def _is_intact(path: Path, digest: str) -> bool:
+def _hash_if_there(path: Path) -> str | None:
     try:
-        return sha256_of(path) == digest
+        return sha256_of(path)
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
     except OSError as error:
         raise WeightsError(unreadable(path, error)) from error
+
+
+def _report_of_file(report: ReportBytes, size: int, done: int, total: int) -> None:
+    """Report how much of a file is there, of which ``done`` of ``total`` bytes came, perhaps compressed."""
+    report(min(done * size // (total or size), size), size)
+
+
+def _proxy() -> str:
+    """What to say of a proxy that is set, without its user's name and password; nothing where there is none."""
+    if (proxy := getproxies().get("https")) is None:
+        return ""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"//{proxy}")
+        place = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    except ValueError:
+        place = None
+    return f" (a proxy is set{f', {place}' if place else ''}: does it answer?)"
 
 
 def _brief(error: Exception) -> str:

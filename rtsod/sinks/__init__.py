@@ -26,7 +26,7 @@ from rtsod.sinks.live_stream import LiveStreamSink
 from rtsod.sinks.null import NullSink
 from rtsod.sinks.parts import PartSink
 from rtsod.sinks.pipe import PipeSink, check_format
-from rtsod.sinks.png_folder import PngFolderSink
+from rtsod.sinks.png_folder import PngFileSink, PngFolderSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow, display_available
 from rtsod.sinks.publisher import check_protocol
 from rtsod.sinks.queued import QueuedSink
@@ -39,6 +39,7 @@ __all__ = [
     "LiveStreamSink",
     "NullSink",
     "PipeSink",
+    "PngFileSink",
     "PngFolderSink",
     "PreviewSink",
     "PreviewWindow",
@@ -167,7 +168,7 @@ def check_suffixes(config: OutputConfig, *, transparent: bool) -> None:
                 folder = _is_folder(path)
             except OSError as error:
                 raise OutputError(f"{path}: cannot be reached: {error.strerror or error}") from error
-            if not folder:
+            if not folder and not _is_picture(path):
                 recipe_for(path, transparent=alpha)
 
 
@@ -184,6 +185,10 @@ def _check_outputs(config: OutputConfig, info: SourceInfo, transparent: bool) ->
     check_suffixes(config, transparent=transparent)
     paths = (*config.outputs, *config.mask_outputs)
     for i, path in enumerate(paths):
+        if _is_picture(path) and not (info.stills and info.path is not None and info.path.is_file()):
+            raise UsageError(
+                f"{path}: a .png holds one photograph, and {info.name} is none: give a folder, or a video's name"
+            )
         if info.path is not None and _overwrites(path, info.path, info.stills):
             raise UsageError(f"{path}: would overwrite the input: choose another name")
         if any(_same(path, other) for other in paths[:i]):
@@ -204,6 +209,8 @@ def _open_file(
 ) -> Sink:
     if _is_folder(path):
         return PngFolderSink(path, what=what)
+    if _is_picture(path):
+        return PngFileSink(path, what=what)
     if source_alpha and recipe_for(path, transparent=False).transparent_pixels is not None:
         transparent = True
     sink = VideoFileSink(
@@ -220,6 +227,10 @@ def _open_file(
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() or not path.suffix
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() == ".png" and not path.is_dir()
 
 
 def _overwrites(output: Path, source: Path, stills: bool) -> bool:

@@ -175,8 +175,8 @@ def recipe_for(path: Path, *, transparent: bool) -> Recipe:
     """
     recipe = RECIPES.get(path.suffix.lower())
     if recipe is None:
-        kinds = ", ".join(RECIPES)
-        raise UsageError(f"{path}: cannot write '{path.suffix}': choose from {kinds}, or a folder for PNGs")
+        kinds = f"{', '.join(RECIPES)}, a folder for PNGs, or .png for one photograph"
+        raise UsageError(f"{path}: cannot write '{path.suffix}': choose from {kinds}")
     if transparent and recipe.transparent_pixels is None:
         raise UsageError(f"{path}: {path.suffix} cannot keep transparency: choose .webm, .mov or a folder for PNGs")
     return recipe

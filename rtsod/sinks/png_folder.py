@@ -1,4 +1,4 @@
-"""A folder with one PNG per picture, written by OpenCV."""
+"""A folder with one PNG per picture, or a single PNG, written by OpenCV."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PngFolderSink:
         if picture.index < 0:
             return  # a slate that fills a gap in time; a folder has no time
         image = self._pixels(picture)
-        path = self._folder / f"{self._free_name(picture)}.png"
+        path = self._path(picture)
         try:
             encoded, data = cv2.imencode(".png", image, (cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION))
         except cv2.error as error:
@@ -62,6 +62,9 @@ class PngFolderSink:
             return picture.alpha8
         return picture.image if picture.opacity is None else with_alpha(picture)
 
+    def _path(self, picture: Composited) -> Path:
+        return self._folder / f"{self._free_name(picture)}.png"
+
     def _free_name(self, picture: Composited) -> str:
         name = picture.name if picture.name is not None else f"{picture.index:06d}"
         times = self._times_used[name] = self._times_used.get(name, 0) + 1
@@ -73,3 +76,20 @@ class PngFolderSink:
             replace_file(path, data)
         except OSError as error:
             raise output_error(path, error) from error
+
+
+class PngFileSink(PngFolderSink):
+    """Writes the picture of one photograph under a name of your own; see :class:`PngFolderSink`.
+
+    Args:
+        path: of the file; its folder must exist.
+        what: as for a folder.
+    """
+
+    def __init__(self, path: Path, *, what: Literal["picture", "alpha"]) -> None:
+        super().__init__(path.parent, what=what)
+        self._file = path
+        self.name = f"{'mask' if what == 'alpha' else 'picture'} {path}"
+
+    def _path(self, picture: Composited) -> Path:
+        return self._file

@@ -10,8 +10,8 @@ from typing import Any, Final
 from rtsod.errors import OutputError
 from rtsod.frames import Availability, Image
 from rtsod.sinks.pixels import bring_to
+from rtsod.system.extras import install_extra
 
-_INSTALL: Final = "pip install pyvirtualcam"
 _SETUP: Final = {
     "win32": "install OBS Studio 30 or newer, or Unity Capture",
     "darwin": "install OBS Studio 30 or newer and start its virtual camera once",
@@ -95,8 +95,8 @@ def _module() -> Any:
 
 def _missing(error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"pyvirtualcam is not installed: {_INSTALL}"
-    return f"pyvirtualcam does not load ({_line(error)}): {_INSTALL}"
+        return f"pyvirtualcam is not installed: {install_extra('virtualcam')}"
+    return f"pyvirtualcam does not load ({_line(error)}): {install_extra('virtualcam')}"
 
 
 def _setup() -> str:

@@ -59,8 +59,8 @@ def _first_start(
 ) -> ConstantEngine:
     """Opens as slowly as it gets: the model is downloaded and converted."""
     if report is not None:
-        report(0, 4_700_000)
-    notify("converting the lite model for this computer, once: a few seconds")
+        report(0, 4_574_861)
+    notify("converting the lite model (8 bits) for this computer, once: a few seconds")
     return ConstantEngine(config.side)
 
 

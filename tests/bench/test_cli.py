@@ -20,6 +20,7 @@ from rtsod.bench.target import Target
 from rtsod.errors import ExitCode, OutputError
 from rtsod.interfaces import Engine
 from rtsod.model.description import save_weights
+from rtsod.system.extras import install_extra
 from tests.support.networks import TINY, tiny_network
 from tests.support.own_models import save_model
 
@@ -110,7 +111,7 @@ def test_without_the_extra_its_options_say_how_to_get_it(
     assert bench.main(option) == ExitCode.USAGE
     error = capsys.readouterr().err
     assert library in error
-    assert "pip install 'rtsod[bench]'" in error
+    assert install_extra("bench") in error
 
 
 def test_an_interrupted_call_ends_with_one_line_and_saves_what_it_has(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from rtsod.blocks.result import Comparison
 from rtsod.blocks.timing import interleaved
 from rtsod.cli.blocks import main, middle_channels
 from rtsod.errors import ExitCode
+from rtsod.system.extras import install_extra
 from rtsod.system.signals import Interrupted
 
 QUICK = ["--size", "64", "--mid", "2,3", "--seconds", "0.001"]
@@ -97,7 +98,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(QUICK) == ExitCode.ENGINE
     assert capsys.readouterr().err == (
-        "rtsod blocks: the package matplotlib is missing: pip install 'rtsod[train]'; or give --json FILE\n"
+        f"rtsod blocks: the package matplotlib is missing: {install_extra('bench')}; or give --json FILE\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -1,7 +1,16 @@
 from __future__ import annotations
 
+import os
+import pty
+import re
+import select
+import shlex
 import shutil
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,14 +23,53 @@ from rtsod.errors import ExitCode
 SHELLS = ("bash", "zsh", "fish")
 
 
+SECONDS = 60.0
+"""How long a shell may take to answer."""
+WORDS = [
+    (["run", "--virtual-camera"], {"pipewire"}),
+    (["run", "--bg"], {"beach", "blur", "transparent", "none", "talk.mp4"}),
+    (["batch", "--bg"], {"beach", "blur"}),
+    (["run", "--model"], {"full", "lite", "tiny", "me"}),
+    (["bench", "--model"], {"full", "lite", "me"}),
+    (["run", "--source"], {"auto", "demo", "scene", "talk.mp4"}),
+    (["run", "--device"], {"auto", "cpu", "cuda", "webgpu"}),
+    (["run", "--profile"], {"office", "at-home"}),
+    (["run", "--engine"], set(ENGINES)),
+    (["ctl"], {"state", "background", "pause", "quit"}),
+    (["service"], {"install", "status", "remove"}),
+    (["config"], {"check", "show"}),
+    (["models"], {"show", "remove"}),
+    (["models", "show"], {"me"}),
+    (["completion"], set(SHELLS)),
+    (["batch"], {"status", "talk.mp4"}),
+]
+"""What each shell must offer after these words."""
+
+
 @pytest.fixture(scope="module")
-def bash(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The current folder of the shells, with a file, an own model, profiles, and all scripts."""
+    folder = tmp_path_factory.mktemp("completion")
+    (folder / "talk.mp4").touch()
+    (folder / "data" / "rtsod" / "models" / "me").mkdir(parents=True)
+    (folder / "config" / "rtsod").mkdir(parents=True)
+    (folder / "config" / "rtsod" / "rtsod.toml").write_text("lite = true\n[profile.office]\n[profile.at-home] # so\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        for shell in SHELLS:
+            (folder / f"script.{shell}").write_text(completion_script(shell, parsers(), COMMANDS))
+        (folder / "zsh").mkdir()
+        shutil.copy(folder / "script.zsh", folder / "zsh" / "_rtsod")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def bash(folder: Path) -> Path:
     """The script for bash."""
     if shutil.which("bash") is None:
         pytest.skip("there is no bash")
-    path = tmp_path_factory.mktemp("completion") / "rtsod.bash"
-    path.write_text(completion_script("bash", parsers(), COMMANDS))
-    return path
+    return folder / "script.bash"
 
 
 def _completed(script: Path, *words: str) -> set[str]:
@@ -34,7 +82,51 @@ _shtab_rtsod rtsod "${{COMP_WORDS[-1]}}" "${{COMP_WORDS[-2]}}"
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     done = subprocess.run(["bash", "-c", code], cwd=script.parent, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
     return set(done.stdout.split())
+
+
+def _completed_by_fish(folder: Path, *words: str) -> set[str]:
+    code = f"source script.fish; complete -C {shlex.quote(' '.join(('rtsod', *words)))}"
+    environment = {**os.environ, "HOME": str(folder)}
+    done = subprocess.run(["fish", "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return {line.partition("\t")[0] for line in done.stdout.splitlines()}
+
+
+def _completed_by_zsh(folder: Path, line: str) -> str:
+    """The line that zsh makes of one when Tab is pressed at its end. It completes at a terminal alone."""
+    setup = "PS1= RPS1= PROMPT_EOL_MARK=; unsetopt beep; fpath=(./zsh $fpath); autoload -U compinit; compinit -u -D"
+    code = f'{setup}; rtsod() {{ print -r -- "<$*>"; exit; }}; print ready'
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**os.environ, "TERM": "dumb", "HOME": str(folder)})
+    shown = ""
+
+    def read_until(mark: str) -> None:
+        nonlocal shown
+        ends = time.monotonic() + SECONDS
+        while not re.search(mark, shown) and time.monotonic() < ends:
+            if select.select([terminal], [], [], 1)[0]:
+                try:
+                    shown += os.read(terminal, 4096).decode(errors="replace")
+                except OSError:  # it has ended
+                    break
+
+    try:
+        os.write(terminal, f"{code}\n".encode())
+        read_until(r"(?m)^ready\r")
+        os.write(terminal, f"{line}\t\n".encode())
+        read_until(r"(?m)^<.*>\r")
+    finally:
+        os.close(terminal)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    found = re.findall(r"(?m)^<(.*)>\r", shown)
+    assert found, shown
+    return str(found[0])
 
 
 def test_there_is_a_parser_for_every_command() -> None:
@@ -52,14 +144,43 @@ def test_options_are_completed(bash: Path) -> None:
     assert _completed(bash, "evaluate", "--prot") == {"--protocol"}
 
 
-def test_engines_are_completed(bash: Path) -> None:
-    assert _completed(bash, "run", "--engine", "") == set(ENGINES)
+@pytest.mark.parametrize(("words", "expected"), WORDS, ids=lambda value: " ".join(map(str, value)))
+def test_bash_offers_values_and_words(bash: Path, words: list[str], expected: set[str]) -> None:
+    assert expected <= _completed(bash, *words, "")
 
 
-def test_a_device_and_files_are_completed(bash: Path) -> None:
-    (bash.parent / "talk.mp4").touch()
+def test_bash_offers_the_rest_of_a_word(bash: Path) -> None:
     assert _completed(bash, "run", "--source", "ta") == {"talk.mp4"}
-    assert _completed(bash, "run", "--virtual-camera", "/dev/nul") == {"/dev/null"}
+    assert _completed(bash, "run", "--bg", "night") == {"night-city"}
+    assert _completed(bash, "batch", "st") == {"status"}
+    assert not {"talk.mp4"} & _completed(bash, "run", "--virtual-camera", "")
+    assert "full" not in _completed(bash, "run", "--lite", ""), "it takes no value"
+
+
+@pytest.mark.parametrize(("words", "expected"), WORDS, ids=lambda value: " ".join(map(str, value)))
+def test_fish_offers_values_and_words(folder: Path, words: list[str], expected: set[str]) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("there is no fish")
+    assert expected <= _completed_by_fish(folder, *words, "")
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("run --virtual-camera pipe", "run --virtual-camera pipewire"),
+        ("run --bg night", "run --bg night-city"),
+        ("run --bg tal", "run --bg talk.mp4"),
+        ("run --model m", "run --model me"),
+        ("run --profile off", "run --profile office"),
+        ("run --engine tensor", "run --engine tensorrt"),
+        ("ctl pau", "ctl pause"),
+        ("service inst", "service install"),
+        ("batch stat", "batch status"),
+    ],
+)
+def test_zsh_completes_values_and_words(folder: Path, line: str, expected: str) -> None:
+    assert _completed_by_zsh(folder, f"rtsod {line}").strip() == expected
 
 
 @pytest.mark.parametrize("shell", SHELLS)

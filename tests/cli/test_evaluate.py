@@ -17,6 +17,7 @@ from rtsod.errors import EngineError, ExitCode
 from rtsod.frames import Alpha
 from rtsod.model.description import save_weights
 from rtsod.segmenter import Segmenter
+from rtsod.system.extras import install_extra
 from tests.evaluation.small_set import noisy, small_set, write_maps
 from tests.support.fakes import FakeEngine, right_half
 from tests.support.networks import ODD, tiny_network
@@ -78,9 +79,7 @@ def test_without_the_extra_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert _evaluate("lite", "scene:") == ExitCode.ENGINE
-    assert capsys.readouterr().err == (
-        "rtsod evaluate: the package matplotlib is missing: pip install 'rtsod[train]'\n"
-    )
+    assert capsys.readouterr().err == (f"rtsod evaluate: the package matplotlib is missing: {install_extra('bench')}\n")
 
 
 def test_the_default_folder_is_a_new_one(tmp_path: Path, maps: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from rtsod.__main__ import main
 from rtsod.errors import ExitCode
+from rtsod.system.extras import install_extra
 from rtsod.training import check
 from tests.support.training import TINY_TABLE, write_pairs
 
@@ -49,7 +50,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.delitem(sys.modules, "rtsod.training.processes", raising=False)
     monkeypatch.setitem(sys.modules, "accelerate", None)
     assert main(["train", "x", *option]) == ExitCode.ENGINE
-    assert capsys.readouterr().err == ("rtsod train: the package accelerate is missing: pip install 'rtsod[train]'\n")
+    assert capsys.readouterr().err == f"rtsod train: the package accelerate is missing: {install_extra('train')}\n"
 
 
 def test_a_mask_of_what_is_no_number_ends_it_before_the_first_step(

@@ -2,8 +2,9 @@
 
 Each stage gets a root of its own, a minimal Debian 12 with Python, which stands in for the image that FROM names. RUN
 runs in a chroot there, as the stage's user, and COPY copies. Then the last stage must hold no compiler, pass its health
-check, and record a video. It needs root, mmdebstrap and a Debian mirror; without them it says why and exits with 77. It
-is no proof that the image builds: caching, layers and the real base are the container engine's.
+check, and record a video, as its own user and as one that it does not know, each with a cache of their own. It needs
+root, mmdebstrap and a Debian mirror; without them it says why and exits with 77. It is no proof that the image builds:
+caching, layers and the real base are the container engine's.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ ENOUGH_MEMORY: Final = 12 << 30
 """Bytes: the roots take three gigabytes, and the steps run beside them."""
 OWN_MOUNTS: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 RECORDING: Final = "recording.mp4"
+IMAGE_USER: Final = 1000
+OTHER_USER: Final = 1234
+"""Whom the image does not know: ``--user`` may name anybody."""
 
 
 class Skip(Exception):
@@ -132,6 +136,8 @@ class Builder:
             words = words[1:]
         *sources, target = words
         into = root / place.lstrip("/") / target if not target.startswith("/") else root / target.lstrip("/")
+        if target.endswith("/"):
+            into.mkdir(parents=True, exist_ok=True)
         for name in sources:
             source = source_root / name.lstrip("/")
             if source.is_dir():
@@ -177,7 +183,7 @@ def run_inside(
         root: the folder.
         command: its words.
         variables: all variables but HOME.
-        user: who runs it.
+        user: who runs it: a name that the root knows, or the number of somebody that it does not.
         place: its current folder.
         lent: files and folders of this machine that it needs, too.
 
@@ -192,8 +198,9 @@ def run_inside(
         if not Path(path).is_dir():
             target.touch()
     script = 'set -e; root=$1; shift; for path in $BOUND; do mount --rbind "$path" "$root$path"; done; exec "$@"'
-    identity = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
-    home = "/root" if user == "root" else f"/home/{user}"
+    groups = "--clear-groups" if user.isdecimal() else "--init-groups"
+    identity = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", groups]
+    home = "/root" if user == "root" else "/" if user.isdecimal() else f"/home/{user}"
     inner = ["env", "--ignore-environment", f"--chdir={place}", f"HOME={home}"]
     inner += [f"{name}={value}" for name, value in variables.items()]
     subprocess.run(
@@ -204,15 +211,26 @@ def run_inside(
     )
 
 
-def lend_weights(root: Path) -> None:
-    """Put this machine's copy of the authors' lite weights, if there is one, where the container keeps its cache."""
+def lend_weights(root: Path, owner: int) -> None:
+    """Put this machine's copy of the authors' lite weights, if there is one, into a user's new cache.
+
+    Args:
+        root: of the container, whose cache is empty afterwards but for them, as a new volume is.
+        owner: the user's number.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rtsod" / "weights"
+    shutil.rmtree(root / "cache" / "rtsod", ignore_errors=True)
     into = root / "cache" / "rtsod" / "weights"
     into.mkdir(parents=True)
     for path in cache.glob("*u2netp*"):
         shutil.copy(path, into)
     for path in (into.parent, into, *into.iterdir()):
-        shutil.chown(path, 1000, 1000)
+        shutil.chown(path, owner, owner)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of a folder's files."""
+    return sum(path.lstat().st_size for path in folder.rglob("*"))
 
 
 def try_out(builder: Builder, stage: Stage) -> list[str]:
@@ -226,19 +244,21 @@ def try_out(builder: Builder, stage: Stage) -> list[str]:
     for each in stage.instructions:
         if each.name == "ENV":
             variables |= variables_in(each.rest)
-    lend_weights(root)
     program = words_in(stage.last("ENTRYPOINT") or "[]")
     recording = ["run", "--lite", "--source", "demo", "--max-frames", "10", "--bg", "beach", "--output", RECORDING]
-    for command in (health_check(stage), [*program, *recording]):
-        started = time.monotonic()
-        try:
-            run_inside(root, command, variables, user, place)
-        except subprocess.CalledProcessError as error:
-            wrong.append(f"{' '.join(command)}: exit code {error.returncode}")
-        print(f"{' '.join(command)}: {time.monotonic() - started:.0f} s", flush=True)
     video = root / place.lstrip("/") / RECORDING
-    if not (video.is_file() and video.stat().st_size and video.stat().st_uid == 1000):
-        wrong.append("it recorded nothing")
+    for who, number in ((user, IMAGE_USER), (str(OTHER_USER), OTHER_USER)):
+        lend_weights(root, number)
+        for command in (health_check(stage), [*program, *recording]):
+            started = time.monotonic()
+            try:
+                run_inside(root, command, variables, who, place)
+            except subprocess.CalledProcessError as error:
+                wrong.append(f"{who}: {' '.join(command)}: exit code {error.returncode}")
+            print(f"{who}: {' '.join(command)}: {time.monotonic() - started:.0f} s", flush=True)
+        if not (video.is_file() and video.stat().st_size and video.stat().st_uid == number):
+            wrong.append(f"{who}: it recorded nothing")
+        video.unlink(missing_ok=True)
     return wrong
 
 
@@ -267,6 +287,7 @@ def main() -> int:
             print(f"failed: a step ended with exit code {error.returncode}: {error.cmd[-1]}", file=sys.stderr)
             return 1
         wrong = try_out(builder, stages[-1])
+        print(f"the program and its packages: {size_of(builder.root(stages[-1]) / 'opt') / 1e6:.0f} MB", flush=True)
     for line in wrong:
         print(line, file=sys.stderr)
     print("the steps run; the health check passes" if not wrong else "failed")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 KNOWN: Final = frozenset(
-    {"ARG", "FROM", "RUN", "COPY", "WORKDIR", "ENV", "USER", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+    {"ARG", "FROM", "LABEL", "RUN", "COPY", "WORKDIR", "ENV", "VOLUME", "USER", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def stages_in(text: str) -> list[Stage]:
         elif stages:
             stages[-1].instructions.append(each)
         elif each.name == "ARG":
-            arguments |= variables_in(each.rest)
+            arguments |= variables_in(filled_in(each.rest, arguments))
         else:
             raise ValueError(f"{each.name} stands before the first FROM")
     return stages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,56 @@ def test_auto_without_openvino_takes_pytorch_and_without_both_fails(monkeypatch:
     installed["torch"] = False
     with pytest.raises(EngineUnavailable, match="pip install"):
         choose(config)
+
+
+def _install(monkeypatch: pytest.MonkeyPatch, *, driver: bool, **installed: bool) -> None:
+    """Have a machine with or without a driver, and with these packages."""
+    said = "there is an NVIDIA driver" if driver else "there is no NVIDIA driver"
+    monkeypatch.setattr("rtsod.backends.nvidia_driver", lambda: Availability("cuda", driver, said))
+    real = find_spec
+
+    def find(name: str) -> object:
+        return object() if installed.get(name) else None if name in installed else real(name)
+
+    for place in ("rtsod.backends", "rtsod.backends.tensorrt.library", "rtsod.backends.cuda.open"):
+        monkeypatch.setattr(f"{place}.find_spec", find)
+
+
+@pytest.mark.parametrize(
+    ("driver", "installed", "said"),
+    [
+        (False, {"tensorrt": False, "tensorrt_rtx": False, "torch": False}, "there is no NVIDIA driver"),
+        (
+            True,
+            {"tensorrt": False, "tensorrt_rtx": False, "torch": False},
+            r"TensorRT is not installed: .*tensorrt-rtx",
+        ),
+        (
+            True,
+            {"tensorrt": False, "tensorrt_rtx": True, "torch": False},
+            r"torch is not installed: .*\[tensorrt-rtx\]",
+        ),
+    ],
+)
+def test_tensorrt_names_first_what_is_missing_first_and_the_extra_that_has_it(
+    driver: bool, installed: dict[str, bool], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _install(monkeypatch, driver=driver, cuda=True, **{"cuda.bindings": True, "onnxscript": True}, **installed)
+    config = EngineConfig(model="lite", engine="tensorrt")
+    with pytest.raises(EngineUnavailable, match=f"^--engine tensorrt: {said}"):
+        open_engine(config, resolve(config))
+
+
+@pytest.mark.parametrize(
+    ("driver", "said"), [(False, "there is no NVIDIA driver, and torch is not installed"), (True, "torch is not inst")]
+)
+def test_a_device_that_needs_pytorch_is_named_as_it_was_given(
+    driver: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _install(monkeypatch, driver=driver, torch=False, tensorrt=False, tensorrt_rtx=False)
+    config = EngineConfig(model="lite", device="cuda:1")
+    with pytest.raises(EngineUnavailable, match=f"^--device cuda:1: {said}.*\\[torch\\]"):
+        open_engine(config, resolve(config))
 
 
 @pytest.mark.parametrize(

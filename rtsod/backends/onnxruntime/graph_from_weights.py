@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rtsod.errors import INSTALL_TORCH, EngineUnavailable
+from rtsod.errors import EngineUnavailable
 from rtsod.model.weights import Weights
+from rtsod.system.extras import install_extra
 
 GraphPrecision: TypeAlias = Literal["fp32", "fp16"]
 
@@ -47,7 +48,7 @@ def graph_from_weights(request: ExportRequest) -> Export:
     try:
         import torch  # noqa: F401  # takes a second to import and is needed only here
     except ImportError as error:
-        raise EngineUnavailable(f"PyTorch exports the model on the first start: {INSTALL_TORCH}") from error
+        raise EngineUnavailable(f"PyTorch exports the model on the first start: {install_extra('torch')}") from error
 
     from rtsod.backends.self_check import golden_output
     from rtsod.export.checked import export_checked

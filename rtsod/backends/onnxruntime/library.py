@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from rtsod.errors import NOT_ENOUGH_MEMORY, EngineError, EngineUnavailable, is_shortage
 from rtsod.frames import Availability
+from rtsod.system.extras import install_extra
 
 _log = logging.getLogger(__name__)
 
-INSTALL: Final = "pip install 'rtsod[onnxruntime]'"
 OLDEST_VERSION: Final = "1.24.4"
 """The first that tells which provider runs which node, and that takes WebGPU as a plug-in. As in pyproject.toml."""
 _DISTRIBUTIONS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
@@ -34,7 +34,7 @@ def probe_onnxruntime() -> Availability:
     """Check whether ONNX Runtime and the exporter of its graphs are installed. Imports neither."""
     for module in ("onnxruntime", "onnxscript", "torch"):
         if find_spec(module) is None:
-            return Availability("onnxruntime", False, f"{module} is not installed: {INSTALL}")
+            return Availability("onnxruntime", False, f"{module} is not installed: {install_extra('onnxruntime')}")
     return Availability("onnxruntime", True, "installed")
 
 
@@ -49,12 +49,14 @@ def load_library() -> Any:
         EngineUnavailable: it is not installed, is too old, or fails to load.
     """
     if find_spec("onnxruntime") is None:
-        raise EngineUnavailable(f"onnxruntime is not installed: {INSTALL}")
+        raise EngineUnavailable(f"onnxruntime is not installed: {install_extra('onnxruntime')}")
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except (ImportError, OSError) as error:  # OSError: its shared libraries are missing
-        raise EngineUnavailable(f"onnxruntime does not load: {error_line(error)}: {INSTALL}") from error
+        raise EngineUnavailable(
+            f"onnxruntime does not load: {error_line(error)}: {install_extra('onnxruntime')}"
+        ) from error
     # Two distributions in one folder, one of which was removed, leave a module without its classes.
     if not hasattr(getattr(onnxruntime, "InferenceSession", None), "get_provider_graph_assignment_info"):
         found = getattr(onnxruntime, "__version__", "without a version")

@@ -35,6 +35,7 @@ from rtsod.backends.openvino.dynamic_shapes import fix_size
 from rtsod.backends.shared_sizes import shared_sizes
 from rtsod.config import EngineConfig
 from rtsod.model.calibration import Calibration
+from rtsod.model.tensors import require_reader
 from rtsod.model.weights import ReportBytes, Weights, fetch
 from rtsod.progress import Notify
 from rtsod.system.cache_folder import CACHE_LOG, cache_folder
@@ -121,7 +122,8 @@ class ModelCache:
             report: told how far a download of the weights is.
 
         Raises:
-            WeightsError: the weights cannot be downloaded or read, or need PyTorch to be read, which is not installed.
+            WeightsError: the weights cannot be downloaded or read.
+            EngineUnavailable: they need PyTorch to be read, which is not installed.
             EngineError: OpenVINO refuses the graph.
         """
         size = config.side
@@ -132,8 +134,11 @@ class ModelCache:
             return self._load_cached(folder, size)
         if name in self._unsaved:
             return self._load_unsaved(name, size)
-        request = ConversionRequest(weights.description, sizes, fetch(weights, report), weights.sha256, calibration)
-        converting = f"converting the {weights.model} model for this computer, once: a few seconds"
+        path = fetch(weights, report)
+        require_reader(path)
+        request = ConversionRequest(weights.description, sizes, path, weights.sha256, calibration)
+        form = "floating point" if calibration is None else "8 bits"
+        converting = f"converting the {weights.model} model ({form}) for this computer, once: a few seconds"
         if folder is None:
             notify(converting)
             return self._convert(request, name, size)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rtsod.errors import EngineUnavailable
 from rtsod.frames import Availability
+from rtsod.system.extras import install_extra
 
 _log = logging.getLogger(__name__)
 
@@ -20,9 +21,6 @@ Capability = tuple[int, int]
 OLDEST_CAPABILITY: Final[Capability] = (7, 5)
 """Turing. TensorRT 10.0 dropped Pascal (GTX 1080 Ti), and 10.5 dropped Volta."""
 _MODULES: Final = ("tensorrt", "tensorrt_rtx")
-_INSTALL: Final = (
-    "pip install 'rtsod[tensorrt-rtx]' (GeForce and RTX cards) or 'rtsod[tensorrt]' (data-centre cards, Jetson)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def probe_tensorrt() -> Availability:
             continue
         old = _too_old(name)
         return Availability("tensorrt", old is None, old or f"{name} is installed")
-    return Availability("tensorrt", False, f"TensorRT is not installed: {_INSTALL}")
+    return Availability("tensorrt", False, f"TensorRT is not installed: {_install()}")
 
 
 def load_library(name: str | None = None) -> TrtLibrary:
@@ -82,7 +80,7 @@ def load_library(name: str | None = None) -> TrtLibrary:
     try:
         module = importlib.import_module(name)
     except (ImportError, OSError) as error:  # OSError: its shared libraries are missing
-        raise EngineUnavailable(f"{name} does not load ({str(error).splitlines()[0]}): {_INSTALL}") from error
+        raise EngineUnavailable(f"{name} does not load ({str(error).splitlines()[0]}): {_install()}") from error
     return TrtLibrary(module, _logger(module))
 
 
@@ -105,6 +103,10 @@ def require_supported(gpu: str, capability: Capability) -> None:
         )
 
 
+def _install() -> str:
+    return f"{install_extra('tensorrt-rtx')} (GeForce and RTX cards), or the extra tensorrt (data-centre cards, Jetson)"
+
+
 def _too_old(name: str) -> str | None:
     if name != "tensorrt":
         return None
@@ -112,7 +114,9 @@ def _too_old(name: str) -> str | None:
         major, minor = (int(part) for part in version(name).split(".")[:2])
     except (PackageNotFoundError, ValueError):  # a system package, as on a Jetson, has no metadata
         return None
-    return None if (major, minor) >= (10, 12) else f"tensorrt {major}.{minor} is too old, 10.12 is required: {_INSTALL}"
+    if (major, minor) >= (10, 12):
+        return None
+    return f"tensorrt {major}.{minor} is too old, 10.12 is required: {_install()}"
 
 
 def _logger(module: Any) -> Any:

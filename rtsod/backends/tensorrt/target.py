@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rtsod.backends.cuda.device import Cuda
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_text, require_supported
 from rtsod.errors import EngineUnavailable
+from rtsod.system.extras import install_extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +62,5 @@ def cannot_build(library: TrtLibrary, capability: Capability) -> EngineUnavailab
         )
     return EngineUnavailable(
         f"{library.name} does not build for compute capability {capability_text(capability)}, only for {supported}: "
-        "use tensorrt (pip install 'rtsod[tensorrt]') on that machine, or run with --engine torch"
+        f"use tensorrt ({install_extra('tensorrt')}) on that machine, or run with --engine torch"
     )

@@ -19,6 +19,7 @@ from rtsod.backends.tensorrt.library import Capability, TrtLibrary, capability_t
 from rtsod.backends.tensorrt.manifest import Manifest
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.errors import EngineUnavailable
+from rtsod.system.extras import install_extra
 
 _QUERY: Final = "name,driver_version,compute_cap,memory.total"
 _NVIDIA_SMI_TIMEOUT_SECONDS: Final = 30
@@ -91,7 +92,7 @@ def tensorrt_match(card: Card | None, load: Callable[[], TrtLibrary] = load_libr
     if library.ahead_of_time and card.capability not in library.ahead_of_time:
         built_for = ", ".join(map(capability_text, library.ahead_of_time))
         found = f"{name} is installed, but builds for {built_for} only, not for this card's "
-        fix = "pip install 'rtsod[tensorrt]', the full library; or --engine torch"
+        fix = f"{install_extra('tensorrt')}, the full library; or --engine torch"
         return Finding(about, Verdict.WARNING, found + capability_text(card.capability), fix)
     return Finding(about, Verdict.OK, f"{name} fits {card.name}")
 

@@ -306,7 +306,7 @@ class TestOneProcessAtATime:
         lines: list[str] = []
         with locked(root / f".{folder.name}.lock", 0, lambda: None):
             _mask(root, lines.append, cache=ModelCache(openvino_core(), root, lock_timeout=0.01))
-        assert ["another" in lines[0], "converting the lite" in lines[1]] == [True, True]
+        assert ["another" in lines[0], "converting the lite model (floating point)" in lines[1]] == [True, True]
         assert {path.name for path in folder.iterdir()} >= {*FILES}
 
     def test_what_a_killed_process_left_is_removed(self, root: Path, quick: None) -> None:
