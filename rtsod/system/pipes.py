@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import stat
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, TextIO
 
 from rtsod.errors import OutputError, SourceError, UsageError
@@ -20,6 +22,10 @@ _ATOMIC_BYTES: Final = 4096
 """A pipe that is ready takes this much without blocking (``PIPE_BUF`` on Linux; POSIX demands 512)."""
 _PIPE_BYTES: Final = 1 << 20
 """How much a pipe is asked to hold, on Linux: fewer changes between the processes."""
+_STANDARD: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
+_DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/([^/]+))/fd/([0-9]{1,9})")
+_MOST_LINKS: Final = 40
+"""How many links lead on from each other at most, as on Linux."""
 _CAN_POLL: Final = hasattr(select, "poll")  # not on Windows
 
 
@@ -106,6 +112,24 @@ def _taken(descriptor: int, instead: int) -> int:
 
         msvcrt.setmode(taken, os.O_BINARY)  # where text would get other line ends
     return taken
+
+
+def open_descriptor(path: Path) -> int | None:
+    """The number of the descriptor that a path stands for, itself or as a link: 1 for ``/dev/stdout``; None elsewhere.
+
+    Such a path must be written to as it is open. Its name must not get another file: ``/dev/stdout`` is everybody's.
+    """
+    text = os.path.abspath(path)
+    for _ in range(_MOST_LINKS):
+        if text in _STANDARD:
+            return _STANDARD[text]
+        if (found := _DESCRIPTOR.fullmatch(text)) and found[1] in (None, "self", "thread-self", str(os.getpid())):
+            return int(found[2])
+        try:
+            text = os.path.normpath(os.path.join(os.path.dirname(text), os.readlink(text)))
+        except (OSError, ValueError):  # it is no link
+            return None
+    return None
 
 
 def set_pipe_size(descriptor: int, size: int) -> None:

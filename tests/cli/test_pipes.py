@@ -104,3 +104,21 @@ def test_a_reader_that_leaves_ends_the_run_in_one_line_and_other_outputs_are_fin
     ]
     assert "Traceback" not in said
     assert read_recording(tmp_path / "a.mp4").images
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_statistics_go_to_standard_output_as_it_is(tmp_path: Path, name: str) -> None:
+    """A link of this test's stands for it: a fault must not replace the computer's own."""
+    Path("stdout").symlink_to(name)
+    command = [*RTSOD, "--source", str(CLIP), "--max-frames", "2", "--output", "o.mkv", "--stats", "stdout"]
+    with open("numbers.json", "wb") as file:
+        file.write(b"\n")
+        file.flush()
+        assert subprocess.run(command, stdout=file, check=False).returncode == 0
+    assert Path("stdout").readlink() == Path(name)
+    assert json.loads(Path("numbers.json").read_text())["end"] == "done"
+    through = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    assert json.loads(through.stdout)["end"] == "done"
+    refused = subprocess.run([*command, "--output", "-"], capture_output=True, text=True, check=False)
+    assert refused.returncode == ExitCode.USAGE
+    assert refused.stderr == "rtsod: --stats stdout: standard output is for pictures: name a file\n"
