@@ -201,6 +201,7 @@ class VideoSource:
             frames=None if self._live else self._whole.frames,
             path=self._media if isinstance(self._media, Path) else None,
             media=None if self._live else self._media,
+            starts_at=self._timeline.began,
             has_alpha=self._converter.has_alpha,
             notes=self._converter.notes,
         )

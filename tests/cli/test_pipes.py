@@ -89,6 +89,27 @@ def test_y4m_comes_in_and_goes_out(tmp_path: Path) -> None:
     assert len(read_recording(tmp_path / "a.mp4").images) == COUNT
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize("piped", [False, True])
+def test_pictures_that_begin_after_their_sound_meet_it_again(tmp_path: Path, piped: bool) -> None:
+    """The line of the documentation that puts the original's sound to the output, with a picture that comes late."""
+    late = ["-itsoffset", "0.5", "-i", str(CLIP), "-f", "lavfi", "-i", "sine=duration=1"]
+    codecs = ["-frames:v", "5", "-c:v", "rawvideo", "-pix_fmt", "bgr24", "-c:a", "pcm_s16le"]
+    subprocess.run([*FFMPEG, *late, "-map", "0:v", "-map", "1:a", *codecs, "talk.nut"], check=True)
+    talk = read_recording(tmp_path / "talk.nut")
+    assert talk.times[0] == Fraction(1, 2)
+    with open("talk.nut", "rb") as source, open("out.nut", "wb") as output:
+        name = "-" if piped else "talk.nut"
+        subprocess.run([*RTSOD, "--source", name, "--output", "-"], stdin=source, stdout=output, check=True)
+    assert read_recording(tmp_path / "out.nut").times == talk.times
+    with open("out.nut", "rb") as output:
+        mux = ["-copyts", "-i", "-", "-i", "talk.nut", "-map", "0:v", "-map", "1:a?", "-c", "copy", "muxed.nut"]
+        subprocess.run([*FFMPEG, *mux], stdin=output, check=True)
+    assert read_recording(tmp_path / "muxed.nut").times == talk.times
+    with av.open("muxed.nut") as container:
+        assert container.streams.audio[0].start_time == 0
+
+
 def test_a_reader_that_leaves_ends_the_run_in_one_line_and_other_outputs_are_finished(tmp_path: Path) -> None:
     command = [*RTSOD, "--source", str(CLIP), "--bg", "beach", "--output", "a.mp4", "--output", "-"]
     rtsod = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
