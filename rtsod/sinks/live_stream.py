@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from typing import Final
@@ -84,6 +85,8 @@ class LiveStreamSink:
         self._link: Link | None = None
         self._connected = self._failing = False
         self._attempts = 0
+        self._published = False
+        self._why = "the connection was not open yet"
         self._error: OutputError | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._pump, name="rtsod-live-stream", daemon=True)
@@ -103,6 +106,13 @@ class LiveStreamSink:
                 raise OutputError(f"{self.name}: is already closed")
             self._newest.put(picture)
             self._changed.notify_all()
+
+    @property
+    def unpublished(self) -> str | None:
+        """Why nothing was published so far; None if something was, or if there was nothing to publish."""
+        return (
+            None if self._published or not self._newest.exists else f"{self.name}: nothing was published: {self._why}"
+        )
 
     def limit_age(self, seconds: float) -> None:
         """Replace any picture but a slate this many seconds after it was written, even if the writing thread hangs."""
@@ -125,6 +135,8 @@ class LiveStreamSink:
 
     def _pump(self) -> None:
         try:
+            with suppress(OSError):  # which the next attempt tells
+                self._link = self._new_link()
             with self._changed:
                 self._changed.wait_for(lambda: self._newest.exists or self._closing)
             while not self._closing:
@@ -140,15 +152,16 @@ class LiveStreamSink:
             if self._link is not None:
                 self._link.close(0.0)
 
+    def _new_link(self) -> Link:
+        return Link(self._connection(), wait=self._wait)
+
     def _stream(self) -> None:
         """Connect, and send pictures until the sink is closed."""
-        link = self._link or Link(self._connection(), wait=self._wait)
         with self._changed:
+            link = self._link = self._link or self._new_link()
             if self._closing:
                 return
-            self._link = link
-        began = None
-        keep = False
+        began, keep = None, False
         try:
             link.open(ANSWER_SECONDS)
             with self._changed:
@@ -176,6 +189,7 @@ class LiveStreamSink:
                 picture = self._newest.to_show()
             if picture is not None:
                 link.send(self._image_of(picture), index, ANSWER_SECONDS)
+                self._published = True
             # A late picture is not made up for: the next one has the time at which it is sent.
             index = max(index + 1, math.floor((self._clock() - began) * self._fps))
         slate = self._newest.slate
@@ -202,10 +216,11 @@ class LiveStreamSink:
 
     def _fail(self, error: Exception) -> None:
         """Say it once, then wait before the next attempt."""
+        self._why = _why(error)
         if not self._failing:
             self._failing = True
             self._on_event(Event.OUTPUT_FAILED)
-            _log.warning("%s: %s: trying again until it works", self.name, _why(error))
+            _log.warning("%s: %s: trying again until it works", self.name, self._why)
         delay = BACK_OFF_SECONDS[min(self._attempts, len(BACK_OFF_SECONDS) - 1)]
         self._attempts += 1
         self._sleep(delay)

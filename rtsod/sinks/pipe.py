@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from rtsod.config import PipeFormat
-from rtsod.errors import OutputError, UsageError
+from rtsod.errors import OutputError, ReceiverGone, UsageError
 from rtsod.frames import Composited, Image
 from rtsod.imaging.colour import EXACT
 from rtsod.sinks.pixels import bring_to, opaque, require_composited, with_alpha
@@ -227,7 +227,8 @@ class PipeSink:
             yield
         except (av.error.FFmpegError, OSError) as error:
             self._failed = True
-            raise OutputError(f"{OUTPUT_NAME}: {_why(error)}") from error
+            kind = ReceiverGone if getattr(error, "errno", None) == errno.EPIPE else OutputError
+            raise kind(f"{OUTPUT_NAME}: {_why(error)}") from error
 
 
 def check_format(format: PipeFormat, *, transparent: bool) -> None:

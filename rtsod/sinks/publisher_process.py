@@ -61,29 +61,26 @@ class Connection(Protocol):
 class PublisherProcess:
     """Has a process encode pictures as H.264 and send them; see :class:`rtsod.sinks.publisher.Publisher`.
 
-    The process starts with the first :meth:`open`, and stays for later ones.
+    The process starts at once, and stays for every :meth:`open`.
 
     Args:
         url: of the stream, with whatever login it needs.
         width: pixels, even.
         height: pixels, even.
         fps: pictures per second.
+
+    Raises:
+        OSError: no process can be started.
     """
 
     def __init__(self, url: str, width: int, height: int, fps: Fraction) -> None:
-        self._stream = url, width, height, fps
         self._input: EncoderInput | None = None
         self._sent: Image | None = None
-        self._process: WorkerProcess | None = None
-        self._killed = False
-        self._changing = threading.Lock()
+        self._process = WorkerProcess(publish, url, width, height, fps)
 
     def open(self) -> None:
         """Connect; see :meth:`Connection.open`."""
         self._input = self._input or EncoderInput()
-        with self._changing:
-            if self._process is None and not self._killed:
-                self._process = WorkerProcess(publish, *self._stream)
         self._ask(Request.OPEN)
 
     def send(self, image: Image, index: int) -> None:
@@ -101,19 +98,13 @@ class PublisherProcess:
 
     def kill(self) -> None:
         """Kill the process; see :meth:`Connection.kill`."""
-        with self._changing:
-            self._killed = True
-            if self._process is not None:
-                self._process.close()
+        self._process.close()
 
     def _ask(self, request: Request, index: int = 0, planes: list[bytes] | None = None) -> None:
         """Have the process do something, and wait until it has."""
-        process = self._process
-        if process is None:
-            raise OSError(errno.ENOTCONN, "it was given up")
-        process.send((request, index, planes))
+        self._process.send((request, index, planes))
         try:
-            process.receive()
+            self._process.receive()
         except WorkerEnded as error:
             raise OSError(errno.EPIPE, str(error)) from None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from fractions import Fraction
@@ -143,3 +145,26 @@ def test_statistics_go_to_standard_output_as_it_is(tmp_path: Path, name: str) ->
     refused = subprocess.run([*command, "--output", "-"], capture_output=True, text=True, check=False)
     assert refused.returncode == ExitCode.USAGE
     assert refused.stderr == "rtsod: --stats stdout: standard output is for pictures: name a file\n"
+
+
+def test_a_run_that_reached_no_server_says_so_and_fails() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"rtmp://me:password@127.0.0.1:{port}/live/streamkey"
+    command = [*RTSOD, "--source", str(CLIP), "--output", url, "--output", "o.mkv", "--duration", "0.5"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.OUTPUT
+    last = done.stderr.splitlines()[-1]
+    assert last == f"rtsod: live stream rtmp://127.0.0.1:{port}/...: nothing was published: Connection refused"
+    assert read_recording(Path("o.mkv")).images
+
+
+def test_ctrl_c_that_ends_a_whole_pipeline_is_no_fault_of_the_output() -> None:
+    """The reader may end before the signal is noticed here, or even before it comes."""
+    command = [*RTSOD, "--source", str(CLIP), "--bg", "beach", "--output", "-"]
+    rtsod = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert rtsod.stdout is not None
+    assert len(rtsod.stdout.read(10_000)) == 10_000
+    rtsod.stdout.close()
+    rtsod.send_signal(signal.SIGINT)
+    assert rtsod.wait(60) == ExitCode.INTERRUPTED

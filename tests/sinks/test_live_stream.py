@@ -213,6 +213,20 @@ def test_a_server_that_hangs_delays_nobody() -> None:
     assert "rtsod-publisher" not in names
 
 
+def test_a_stream_that_never_reached_its_server_knows_why() -> None:
+    servers = Servers()
+    servers.error = OutputError("Connection refused")
+    sink = _sink(servers)
+    assert sink.unpublished is None, "there was nothing to publish"
+    sink.write(_slate())
+    servers.await_event(Event.OUTPUT_FAILED)
+    assert sink.unpublished == "live stream rtmp://localhost:19/...: nothing was published: Connection refused"
+    servers.error = None
+    servers.await_server().device.wait_for(2)
+    sink.close()
+    assert sink.unpublished is None
+
+
 def test_a_server_that_takes_no_picture_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_stream, "ANSWER_SECONDS", 25.0)
     servers = Servers()
