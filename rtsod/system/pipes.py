@@ -119,7 +119,10 @@ def open_descriptor(path: Path) -> int | None:
 
     Such a path must be written to as it is open. Its name must not get another file: ``/dev/stdout`` is everybody's.
     """
-    text = os.path.abspath(path)
+    try:
+        text = os.path.abspath(path)
+    except OSError:  # the current folder was deleted
+        return None
     for _ in range(_MOST_LINKS):
         if text in _STANDARD:
             return _STANDARD[text]

@@ -106,3 +106,11 @@ def test_a_stopped_reader_finds_the_end() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="such paths are POSIX's")
 def test_a_path_that_stands_for_what_is_open_is_recognized(path: str, number: int | None) -> None:
     assert open_descriptor(Path(path)) == number
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the current folder cannot be deleted")
+def test_a_path_in_a_folder_that_is_gone_stands_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert open_descriptor(Path("stdout")) is None
