@@ -131,6 +131,7 @@ class _Session:
         self._window = window.preview
         self._heartbeat = heartbeat
         self._spec = config.source.spec
+        self._transparent = "transparent" in config.picture.backgrounds
         self._show_numbers = False
         self._controls = RunControls(controlled(run, config), profiles=profiles, may_reveal=config.control.may_reveal)
         self._page = page
@@ -234,6 +235,7 @@ class _Session:
             run.source.info,
             run.output,
             no_camera=self._spec == "auto" and run.source.info.name == DEMO_NAME,
+            transparent=self._transparent,
             virtual_camera=next((sink.label for sink in run.sinks if isinstance(sink, VirtualCameraSink)), None),
         )
 

@@ -134,7 +134,7 @@ def open_pipe(file: PipeReader, *, live: bool = False, fps: int | None = None) -
     try:
         container = _opened(file, fps, _SHORT_ANALYSIS if live else {})
     except FAILURES as error:
-        if not file.began:
+        if not file.head:
             raise SourceError(f"cannot read {file.name}: nothing came: see what the sending program says") from None
         raise SourceError(
             f"cannot read {file.name}: {cause(error)}: send what can be read without going back, such as NUT, y4m, "
@@ -142,6 +142,11 @@ def open_pipe(file: PipeReader, *, live: bool = False, fps: int | None = None) -
         ) from error
     with container:
         yield container
+
+
+def is_mp4(head: bytes) -> bool:
+    """Whether a file with these first bytes, 8 of them at least, is an MP4, MOV or the like."""
+    return head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
 
 
 def _opened(file: BinaryIO | PipeReader, fps: int | None, analysis: Mapping[str, str] = {}) -> InputContainer:

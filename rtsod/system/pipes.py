@@ -16,6 +16,8 @@ from typing import Final, TextIO
 from rtsod.errors import OutputError, SourceError, UsageError
 from rtsod.interfaces import Clock
 
+HEAD_BYTES: Final = 12
+"""As many tell what a file is."""
 INPUT_NAME: Final = "standard input"
 OUTPUT_NAME: Final = "standard output"
 _ATOMIC_BYTES: Final = 4096
@@ -171,8 +173,8 @@ class PipeReader:
         self._descriptor = descriptor
         self._alarm = _Alarm()
         self._stopped = False
-        self.began = False
-        """Whether anything came."""
+        self.head = b""
+        """The first bytes that came, up to ``HEAD_BYTES``."""
 
     def readable(self) -> bool:
         """Whether :meth:`read` can be called."""
@@ -194,7 +196,7 @@ class PipeReader:
             poll.register(self._alarm.read, select.POLLIN)
             poll.poll()
         data = b"" if self._stopped else os.read(self._descriptor, size)
-        self.began = self.began or bool(data)
+        self.head += data[: HEAD_BYTES - len(self.head)]
         return data
 
     def stop(self) -> None:
