@@ -12,6 +12,7 @@
     ├── EngineError         5   inference cannot start, or failed; memory or threads are short
     │   └── EngineUnavailable   the engine, device or precision is not available on this machine
     ├── OutputError         6   an output cannot be opened or written
+    │   └── ReceiverGone        who was to receive the pictures left, or was never there
     ├── NotRunning          7   no run can be controlled, or it does not answer
     └── MaskError           -   one mask is unusable: a slate replaces its frame, and the run goes on
         └── MaskWithheld        nor are the masks before it, because their network is out of its depth
@@ -114,6 +115,10 @@ class OutputError(RtsodError):
     """An output cannot be opened or written."""
 
     exit_code = ExitCode.OUTPUT
+
+
+class ReceiverGone(OutputError):
+    """Who was to receive the pictures left, or was never there. A signal that ends a run may well be why."""
 
 
 class NotRunning(RtsodError):

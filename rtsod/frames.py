@@ -121,6 +121,8 @@ class SourceInfo:
     media: Path | str | None = None
     """Where what the source does not deliver, such as sound, can be read: a video file's path, or the address of one
     that is read over the network, which may hold a password. None for photographs and live input."""
+    starts_at: Fraction = Fraction(0)
+    """When the first frame is shown, in seconds of the file's own clock, on which its sound may begin earlier."""
     shown_from: Fraction | None = None
     """Of a part of a file: seconds from the file's first frame to the part's. Frames before it only warm up what
     remembers earlier frames, and no output gets them. None: all are shown."""

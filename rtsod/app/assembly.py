@@ -46,6 +46,7 @@ from rtsod.sources import open_source
 from rtsod.sources.fitted import FittedSource
 from rtsod.system.files import check_writable
 from rtsod.system.machine import thread_count
+from rtsod.system.pipes import open_descriptor
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +165,8 @@ def build_run(
     metrics, reporter = metrics or Metrics(clock), reporter or SilentReporter()
     with ExitStack() as opened:
         if config.run.stats is not None:
+            if config.output.pipe is not None and open_descriptor(config.run.stats) == 1:
+                raise UsageError(f"--stats {config.run.stats}: standard output is for pictures: name a file")
             check_writable("--stats", config.run.stats)
         check_names(config)
         demand = _Demand()

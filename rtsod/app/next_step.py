@@ -18,7 +18,9 @@ NOTHING_SHOWN: Final = (
 """In its place where no frame was shown."""
 
 
-def next_step(info: SourceInfo, output: OutputConfig, *, no_camera: bool, virtual_camera: str | None) -> str:
+def next_step(
+    info: SourceInfo, output: OutputConfig, *, no_camera: bool, virtual_camera: str | None, transparent: bool = False
+) -> str:
     """Choose the line, by what the user just did.
 
     Args:
@@ -26,7 +28,9 @@ def next_step(info: SourceInfo, output: OutputConfig, *, no_camera: bool, virtua
         output: the outputs there were, ``preview`` resolved.
         no_camera: whether the source stood in for a camera that was not found.
         virtual_camera: how calls name the virtual camera; None without one.
+        transparent: whether there is no background.
     """
+    file = "FOLDER" if info.stills else "FILE.webm" if transparent else "FILE.mp4"
     written = [*output.outputs, *output.mask_outputs]
     if virtual_camera is not None:
         step = f"start this again before a call, and choose {virtual_camera!r} as the camera in the call's settings"
@@ -41,13 +45,13 @@ def next_step(info: SourceInfo, output: OutputConfig, *, no_camera: bool, virtua
         elif info.live:
             step += f"; {_CALLS}"
     elif output.pipe is not None or output.publish:
-        step = "--output FILE.mp4 beside this one keeps the pictures"
+        step = f"--output {file} beside this one keeps the pictures"
     elif output.preview and no_camera:
         step = _YOUR_CAMERA
     elif output.preview and info.live:
         step = f"add {_CALLS}"
     elif output.preview:
-        step = f"add --output {'FOLDER' if info.stills else 'FILE.mp4'} to keep the result"
+        step = f"add --output {file} to keep the result"
     else:
         step = "'rtsod bench' measures how fast this computer is"
     return f"next: {step}"

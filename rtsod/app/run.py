@@ -18,10 +18,11 @@ from rtsod.app.next_step import NOTHING_SHOWN, next_step
 from rtsod.app.plain_words import summary_line
 from rtsod.app.preload import preloading
 from rtsod.config import AppConfig, RunConfig
-from rtsod.errors import ExitCode, RtsodError, UsageError, internal_error
+from rtsod.errors import ExitCode, ReceiverGone, RtsodError, UsageError, internal_error
 from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
 from rtsod.live import Profiles
+from rtsod.sinks.live_stream import LiveStreamSink
 from rtsod.sinks.pipe import PipeSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow
 from rtsod.sinks.virtual_camera import VirtualCameraSink
@@ -37,6 +38,8 @@ TICK_SECONDS: Final = 0.05
 """How often the signals and the progress bar are served, in seconds."""
 WINDOW_TICK_SECONDS: Final = 0.005
 """The same with a preview window, whose keys should respond at once."""
+SIGNAL_SECONDS: Final = 0.3
+"""How much later than its neighbours in a pipeline this process may get the signal that ends them all."""
 KEY_TIMEOUT_SECONDS: Final = 0.01
 """How long the window waits for a key."""
 
@@ -87,6 +90,10 @@ def run(
                 opened.callback(running.close)
                 signals.hold()
                 _Session(running, reporter, signals, window, page, config, profiles, heartbeat).run()
+        except ReceiverGone as error:
+            if not signals.arrives_within(SIGNAL_SECONDS):
+                raise
+            reporter.notify(str(error))
         except Interrupted:
             reporter.notify("interrupted before anything was shown")
     return signals.exit_code
@@ -125,6 +132,7 @@ class _Session:
         self._window = window.preview
         self._heartbeat = heartbeat
         self._spec = config.source.spec
+        self._transparent = "transparent" in config.picture.backgrounds
         self._show_numbers = False
         self._controls = RunControls(controlled(run, config), profiles=profiles, may_reveal=config.control.may_reveal)
         self._page = page
@@ -144,6 +152,7 @@ class _Session:
                     bar.poll()
                     self._controls.close()
                     self._close_sinks()
+            self._check_published()
             if self._signals.received:
                 end = f"ended by {self._signals.exit_code.name.lower()}"
         except RtsodError as error:
@@ -195,6 +204,16 @@ class _Session:
             for sink in self._run.sinks:
                 closing.callback(sink.close)
 
+    def _check_published(self) -> None:
+        """Find out whether every live stream has reached its server, now that they are closed.
+
+        Raises:
+            ReceiverGone: one has not.
+        """
+        missing = [each for sink in self._run.sinks if isinstance(sink, LiveStreamSink) and (each := sink.unpublished)]
+        if missing:
+            raise ReceiverGone("; ".join(missing))
+
     def _report_notes(self, error: Exception) -> None:
         """Tell the user about errors of other threads, which are attached to the first one."""
         for note in getattr(error, "__notes__", ()):
@@ -217,6 +236,7 @@ class _Session:
             run.source.info,
             run.output,
             no_camera=self._spec == "auto" and run.source.info.name == DEMO_NAME,
+            transparent=self._transparent,
             virtual_camera=next((sink.label for sink in run.sinks if isinstance(sink, VirtualCameraSink)), None),
         )
 

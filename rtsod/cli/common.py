@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from rtsod.config import AUTHORS_SIZE, DEFAULT_MODEL, MODEL_NAME_RULE, MODELS, is_model_name
 from rtsod.errors import EngineUnavailable, ExitCode, OutputError, RtsodError, UsageError, internal_error, is_shortage
 from rtsod.system.extras import install_extra
-from rtsod.system.names import path_to_read, printable
+from rtsod.system.names import path_to_read, printable, without_secrets
 from rtsod.system.signals import Interrupted, StopSignals
 
 _log = logging.getLogger(__name__)
@@ -188,6 +188,9 @@ def answer(text: str) -> None:
 
 
 def complain(program: str, line: str) -> None:
-    """Print an error to stderr. If stderr cannot be written, the exit code still tells."""
+    """Print an error to stderr, without what is secret in addresses.
+
+    If stderr cannot be written, the exit code still tells.
+    """
     with suppress(OSError):
-        print(f"{program}: {printable(line)}", file=sys.stderr, flush=True)
+        print(f"{program}: {printable(without_secrets(line))}", file=sys.stderr, flush=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final, get_args
 
 from rtsod.config import PIPE_FORMATS, PUBLISH_SCHEMES, PipeFormat
-from rtsod.system.names import address_parts, path_to_write, server_name
+from rtsod.system.names import address_fault, address_parts, path_to_write, server_name
 
 _PIPE: Final = re.compile(r"(?:([A-Za-z0-9]+):)?-")
+_NEARLY_ADDRESS: Final = re.compile(rf"\s*({'|'.join(PUBLISH_SCHEMES)}):", re.IGNORECASE)
 DEFAULT_FORMAT: Final[PipeFormat] = "nut"
 """It loses nothing: time stamps and alpha are in it."""
 
@@ -39,7 +40,7 @@ class Address:
 
 def is_path(text: str) -> bool:
     """Whether a text names a file or a folder."""
-    return _PIPE.fullmatch(text) is None and address_parts(text) is None
+    return _PIPE.fullmatch(text) is None and address_parts(text.strip()) is None
 
 
 def output_to_write(text: str) -> Path | Pipe | Address:
@@ -55,12 +56,25 @@ def output_to_write(text: str) -> Path | Pipe | Address:
         raise argparse.ArgumentTypeError(
             f"{text}: is no format: choose from {', '.join(f'{f}:-' for f in PIPE_FORMATS)}"
         )
-    if address := address_parts(text):
+    if address := address_parts(text.strip()):
         scheme, rest = address
         if scheme not in PUBLISH_SCHEMES:
             known = ", ".join(f"{each}://" for each in PUBLISH_SCHEMES)
             raise argparse.ArgumentTypeError(f"{scheme}://: is not supported: use {known}, or a path")
-        if not rest.strip("/"):
-            raise argparse.ArgumentTypeError(f"{scheme}://: names no server: give {scheme}://SERVER/NAME")
+        if fault := address_fault(scheme, rest):
+            raise argparse.ArgumentTypeError(f"{scheme}://: {fault}")
         return Address(f"{scheme}://{rest}")
+    if meant := _NEARLY_ADDRESS.match(text):
+        raise argparse.ArgumentTypeError(f"{meant[1]}: two slashes are missing: give {meant[1]}://SERVER/NAME")
+    return path_to_write(text)
+
+
+def masks_to_write(text: str) -> Path:
+    """Parse ``--mask-output``; the ``type`` of an argparse argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no name, standard output or an address.
+    """
+    if address := address_parts(text.strip()):
+        raise argparse.ArgumentTypeError(f"{address[0]}://: masks go to files only: give a video or a folder")
     return path_to_write(text)

@@ -32,6 +32,10 @@ def config_from(options: argparse.Namespace) -> AppConfig:
     pipes = [each.format for each in given if isinstance(each, Pipe)]
     if len(pipes) > 1:
         raise UsageError("--output -: is given twice, and there is one standard output: drop one, or write a file")
+    addresses = [each for each in given if isinstance(each, Address)]
+    for index, address in enumerate(addresses):
+        if address in addresses[:index]:
+            raise UsageError(f"--output {address}: is given twice: drop one")
     return AppConfig(
         source=_source(options),
         engine=EngineConfig(
@@ -58,7 +62,7 @@ def config_from(options: argparse.Namespace) -> AppConfig:
             outputs=tuple(each for each in given if isinstance(each, Path)),
             mask_outputs=tuple(options.mask_output or ()),
             pipe=pipes[0] if pipes else None,
-            publish=tuple(each.url for each in given if isinstance(each, Address)),
+            publish=tuple(each.url for each in addresses),
         ),
         run=RunConfig(
             sync=options.sync,

@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from rtsod.cli.common import Parser, model_name
-from rtsod.cli.output_names import output_to_write
+from rtsod.cli.output_names import masks_to_write, output_to_write
 from rtsod.config import (
     AUTHORS_SIZE,
     DEFAULT_CONTROL_PORT,
@@ -24,7 +24,7 @@ from rtsod.config import (
     AppConfig,
 )
 from rtsod.system.files import file_to_write
-from rtsod.system.names import path_to_read, path_to_write
+from rtsod.system.names import path_to_read
 
 _DEFAULTS: Final = AppConfig()
 
@@ -267,7 +267,7 @@ def _add_output_options(parser: Parser) -> None:
     group.add_argument(
         "--mask-output",
         action="append",
-        type=path_to_write,
+        type=masks_to_write,
         metavar="PATH",
         help="the alpha alone: a grey video, a folder for 8-bit PNG files, or .png for one photograph; repeat for "
         "several outputs",

@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from rtsod.config import MAX_FRAME_PIXELS, MAX_FRAME_SIDE
 from rtsod.errors import SourceError
+from rtsod.system.names import server_name
 from rtsod.system.pipes import PipeReader
 
 OPEN_TIMEOUT_SECONDS: Final = 10.0
@@ -36,6 +37,8 @@ Failure: TypeAlias = av.error.FFmpegError | OSError | ValueError
 FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 """What PyAV raises when it opens, demuxes or decodes bad data."""
 
+_KEY_IN_PATH: Final = "rtmp"
+"""Addresses of streams whose last part is often a key."""
 _FILE_BUFFER_BYTES: Final = 1 << 18
 _NOT_THE_VIDEO: Final = (
     Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
@@ -131,7 +134,7 @@ def open_pipe(file: PipeReader, *, live: bool = False, fps: int | None = None) -
     try:
         container = _opened(file, fps, _SHORT_ANALYSIS if live else {})
     except FAILURES as error:
-        if not file.began:
+        if not file.head:
             raise SourceError(f"cannot read {file.name}: nothing came: see what the sending program says") from None
         raise SourceError(
             f"cannot read {file.name}: {cause(error)}: send what can be read without going back, such as NUT, y4m, "
@@ -139,6 +142,11 @@ def open_pipe(file: PipeReader, *, live: bool = False, fps: int | None = None) -
         ) from error
     with container:
         yield container
+
+
+def is_mp4(head: bytes) -> bool:
+    """Whether a file with these first bytes, 8 of them at least, is an MP4, MOV or the like."""
+    return head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
 
 
 def _opened(file: BinaryIO | PipeReader, fps: int | None, analysis: Mapping[str, str] = {}) -> InputContainer:
@@ -274,7 +282,9 @@ def media_name(media: Media) -> str:
 
 
 def redacted(url: str) -> str:
-    """The URL without user name, password, query and fragment, any of which may be secret."""
+    """The URL without user name, password, query and fragment, any of which may be secret; so is the path for some."""
+    if url.lower().startswith(_KEY_IN_PATH):
+        return server_name(url)
     try:
         parts = urlsplit(url)
     except ValueError:  # for example brackets around something other than an IPv6 address

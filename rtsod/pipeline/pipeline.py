@@ -45,6 +45,11 @@ READ_AHEAD_FRAMES: Final = 4
 LIVE_FRAMES_TO_SHOW: Final = 2
 """Live frames that may wait for the compositor. The second one is for a moment's hiccup, such as a disk that blocks: it
 is made up for at once, because compositing a frame takes far less than the time to the next one."""
+STALL_SECONDS: Final = 0.9
+"""Without a picture for as long, live input whose frames wait for no inference has stalled: viewers see slates within a
+second, however long the network takes."""
+STALL_PERIODS: Final = 2.5
+"""As long in frame periods, where those are longer."""
 FALLBACK_SLATE_FPS: Final = 30
 """Slates per second in a stall, where the source has no known rate."""
 JOIN_TIMEOUT: Final = 10.0
@@ -61,7 +66,7 @@ class Pipeline:
         sinks: written by the compositor thread.
         metrics: counts and times everything.
         plan: which frames are locked and which are tracked, and when a live mask is too old. When live input brings no
-            picture for as long, the sinks get a slate.
+            picture for as long, or for ``STALL_SECONDS`` where that is enough to tell, the sinks get a slate.
         stabilizer: smooths every mask in the inference thread; None leaves masks as they are.
         propagator: propagates masks, in the compositor thread for live input and in the inference thread for files;
             None if the plan is locked.
@@ -102,7 +107,7 @@ class Pipeline:
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
         self._to_infer: Ring[InferenceRequest] = Ring(1 if live else READ_AHEAD_FRAMES, on_full, wait)
-        straight = live and plan.propagates
+        self._straight = straight = live and plan.propagates
         self._to_show: Ring[Decision | Frame] = Ring(LIVE_FRAMES_TO_SHOW if straight else 1, on_full, wait)
         self._threads = [
             threading.Thread(target=self._run_thread, args=(self._infer_all,), name="rtsod-inference", daemon=True),
@@ -262,7 +267,11 @@ class Pipeline:
 
     def _stall_timeout(self) -> float | None:
         """Seconds without a picture after which live input counts as stalled; files are waited for."""
-        return self._max_mask_age if self._info.live else None
+        if not self._info.live:
+            return None
+        if not self._straight or not self._info.fps:
+            return self._max_mask_age
+        return min(self._max_mask_age, max(STALL_SECONDS, STALL_PERIODS / float(self._info.fps)))
 
     def _reason_to_withhold(self, captured_at: float) -> Drop | None:
         """Why a mask of a frame captured then must not be shown now. The masks of a file may always be shown."""

@@ -99,6 +99,7 @@ def open_sinks(
             pipe = PipeSink(
                 format=config.pipe,
                 fps=info.fps if info.stills else rate,
+                starts_at=info.starts_at,
                 transparent=transparent or (source_alpha and config.pipe != "y4m"),
                 live=info.live,
             )

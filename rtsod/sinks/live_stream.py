@@ -7,11 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from typing import Final
-
-import av.error
 
 from rtsod.errors import OutputError
 from rtsod.frames import Composited, Image
@@ -19,7 +18,7 @@ from rtsod.interfaces import Clock, Wait
 from rtsod.metrics import Event
 from rtsod.sinks.newest_picture import NewestPicture
 from rtsod.sinks.pixels import bring_to, even, opaque, require_composited
-from rtsod.sinks.publisher import Connection, Link, Publisher
+from rtsod.sinks.publisher_process import Connection, Link, PublisherProcess
 from rtsod.system.names import server_name
 from rtsod.system.worker_thread import CallTimeout, WorkerStopped
 
@@ -33,10 +32,10 @@ ANSWER_SECONDS: Final = 10.0
 """How long a server may take to let us begin, or to take a picture."""
 CLOSE_TIMEOUT_SECONDS: Final = 3.0
 """How long ``close`` waits for the server to take the end."""
+LEAVE_SECONDS: Final = 1.0
+"""How long it waits after that, when the connection was dropped."""
 LAST_SLATES: Final = 3
 """Slates at the end: a player that lacks the last picture still shows a slate."""
-
-Connect = Callable[[str, int, int, Fraction], Connection]
 
 
 class LiveStreamSink:
@@ -56,7 +55,7 @@ class LiveStreamSink:
         on_event: receives an event when the connection fails, when it is back, and when the writing thread hangs.
         clock: monotonic, in seconds.
         wait: waits on a condition, with a timeout in seconds of ``clock``.
-        connect: opens a connection; tests replace it.
+        connection: makes a connection, not open yet; tests replace it.
     """
 
     live = True
@@ -72,12 +71,12 @@ class LiveStreamSink:
         on_event: Callable[[Event], None] = lambda event: None,
         clock: Clock = time.perf_counter,
         wait: Wait = threading.Condition.wait_for,
-        connect: Connect = Publisher,
+        connection: Callable[[str, int, int, Fraction], Connection] = PublisherProcess,
     ) -> None:
         self.name = f"live stream {server_name(url)}"
         self._size = even(width), even(height)
         self._fps = fps
-        self._connect = partial(connect, url, *self._size, fps)
+        self._connection = partial(connection, url, *self._size, fps)
         self._paced, self._began = paced, -math.inf
         self._on_event, self._clock, self._wait = on_event, clock, wait
         self._changed = threading.Condition()
@@ -86,6 +85,8 @@ class LiveStreamSink:
         self._link: Link | None = None
         self._connected = self._failing = False
         self._attempts = 0
+        self._published = False
+        self._why = "the connection was not open yet"
         self._error: OutputError | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._pump, name="rtsod-live-stream", daemon=True)
@@ -106,6 +107,13 @@ class LiveStreamSink:
             self._newest.put(picture)
             self._changed.notify_all()
 
+    @property
+    def unpublished(self) -> str | None:
+        """Why nothing was published so far; None if something was, or if there was nothing to publish."""
+        return (
+            None if self._published or not self._newest.exists else f"{self.name}: nothing was published: {self._why}"
+        )
+
     def limit_age(self, seconds: float) -> None:
         """Replace any picture but a slate this many seconds after it was written, even if the writing thread hangs."""
         self._newest.max_age = seconds
@@ -119,31 +127,41 @@ class LiveStreamSink:
         if link is not None:
             link.close(0.0)  # it is still being opened, which need not be waited for
         self._thread.join(CLOSE_TIMEOUT_SECONDS)
+        if self._thread.is_alive() and (link := self._link) is not None:
+            link.close(0.0)  # the server takes nothing more
+            self._thread.join(LEAVE_SECONDS)
 
     # ------------------------------------------------------------- its thread
 
     def _pump(self) -> None:
         try:
+            with suppress(OSError):  # which the next attempt tells
+                self._link = self._new_link()
             with self._changed:
                 self._changed.wait_for(lambda: self._newest.exists or self._closing)
             while not self._closing:
                 try:
                     self._stream()
-                except (OSError, av.error.FFmpegError, CallTimeout) as error:
+                except (OutputError, OSError, CallTimeout) as error:
                     self._fail(error)
                 except WorkerStopped:
                     return
         except BaseException as error:  # a bug, or out of memory: the next write raises it
             self._error = OutputError(f"{self.name}: {type(error).__name__}")
+        finally:
+            if self._link is not None:
+                self._link.close(0.0)
+
+    def _new_link(self) -> Link:
+        return Link(self._connection(), wait=self._wait)
 
     def _stream(self) -> None:
         """Connect, and send pictures until the sink is closed."""
-        link = Link(self._connect, wait=self._wait)
         with self._changed:
+            link = self._link = self._link or self._new_link()
             if self._closing:
                 return
-            self._link = link
-        began = None
+        began, keep = None, False
         try:
             link.open(ANSWER_SECONDS)
             with self._changed:
@@ -151,12 +169,18 @@ class LiveStreamSink:
             began = self._clock()
             self._recover()
             self._send_all(link, began)
+        except OutputError:
+            keep = True  # its process answered, and can try again
+            raise
         finally:
             with self._changed:
-                self._connected, self._link = False, None
+                self._connected = False
+                if not keep:
+                    self._link = None
             if began is not None and self._clock() - began > STABLE_SECONDS:
                 self._attempts = 0
-            link.close(CLOSE_TIMEOUT_SECONDS if self._closing and began is not None else 0.0)
+            if not keep:
+                link.close(CLOSE_TIMEOUT_SECONDS if self._closing and began is not None else 0.0)
 
     def _send_all(self, link: Link, began: float) -> None:
         index = 0
@@ -165,6 +189,7 @@ class LiveStreamSink:
                 picture = self._newest.to_show()
             if picture is not None:
                 link.send(self._image_of(picture), index, ANSWER_SECONDS)
+                self._published = True
             # A late picture is not made up for: the next one has the time at which it is sent.
             index = max(index + 1, math.floor((self._clock() - began) * self._fps))
         slate = self._newest.slate
@@ -191,13 +216,20 @@ class LiveStreamSink:
 
     def _fail(self, error: Exception) -> None:
         """Say it once, then wait before the next attempt."""
+        self._why = _why(error)
         if not self._failing:
             self._failing = True
             self._on_event(Event.OUTPUT_FAILED)
-            late = isinstance(error, CallTimeout)
-            # FFmpeg's own text repeats the address, with what is secret in it.
-            why = f"no answer within {ANSWER_SECONDS:.0f} s" if late else getattr(error, "strerror", None)
-            _log.warning("%s: %s: trying again until it works", self.name, why or type(error).__name__)
+            _log.warning("%s: %s: trying again until it works", self.name, self._why)
         delay = BACK_OFF_SECONDS[min(self._attempts, len(BACK_OFF_SECONDS) - 1)]
         self._attempts += 1
         self._sleep(delay)
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case CallTimeout():
+            return f"no answer within {ANSWER_SECONDS:.0f} s"
+        case OSError():
+            return error.strerror or type(error).__name__
+    return str(error)

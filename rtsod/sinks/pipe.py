@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from rtsod.config import PipeFormat
-from rtsod.errors import OutputError, UsageError
+from rtsod.errors import OutputError, ReceiverGone, UsageError
 from rtsod.frames import Composited, Image
 from rtsod.imaging.colour import EXACT
 from rtsod.sinks.pixels import bring_to, opaque, require_composited, with_alpha
@@ -31,6 +31,8 @@ CLOSE_SECONDS: Final = 3.0
 """How long ``close`` waits for a reader that takes nothing."""
 TICK: Final = Fraction(1, 720_000)
 """Unit of NUT's time stamps, seconds: exact at all usual rates, those of NTSC included."""
+LATEST_START: Final = 10**10
+"""Seconds on the source's clock at which a first picture is believed to be: even those of a calendar fit in."""
 UNKNOWN_RATE: Final = Fraction(30)
 """Pictures per second of y4m and raw video if the source states no rate."""
 HD_LINES: Final = 720
@@ -44,9 +46,10 @@ class PipeSink:
     ============ ======================= ============= ==================================================
     format       pixels                  alpha         time stamps
     ============ ======================= ============= ==================================================
-    ``nut``      raw BGR or BGRA, exact  yes           those of the pictures
+    ``nut``      raw BGR or BGRA, exact  yes           those of the source
     ``y4m``      4:2:0, 8 bits, limited  no            none: a constant rate, at which pictures are
-                                                       repeated or left out, so that they keep their times
+                                                       repeated or left out, so that they keep their
+                                                       times since the first one
     ``rgba``     raw RGBA, exact         yes           as y4m; there is no header either
     ============ ======================= ============= ==================================================
 
@@ -56,6 +59,7 @@ class PipeSink:
         open_pipe: opens what is written to, when the sink is made; by default, standard output.
         format: see above.
         fps: frame rate of the source; None for photographs, each of which is shown for ``STILL_SECONDS``.
+        starts_at: the time of the first picture on the source's clock, seconds.
         transparent: keep the pictures' alpha. NUT keeps it as well if the first picture has one. Elsewhere black is
             behind what is transparent, and a warning says so once.
         live: whether viewers watch it now, so that they must see slates; see :class:`rtsod.interfaces.Sink`.
@@ -71,6 +75,7 @@ class PipeSink:
         *,
         format: PipeFormat = "nut",
         fps: Fraction | None = None,
+        starts_at: Fraction = Fraction(0),
         transparent: bool = False,
         live: bool = False,
     ) -> None:
@@ -80,6 +85,7 @@ class PipeSink:
         self._format, self._transparent = format, transparent or format == "rgba"
         self._rate = fps or 1 / STILL_SECONDS
         self._stills = fps is None
+        self._starts_at = starts_at if format == "nut" and 0 <= starts_at <= LATEST_START else Fraction(0)
         self._reformatter = VideoReformatter()
         self._stream: VideoStream | None = None
         self._container: OutputContainer | None = None
@@ -168,7 +174,7 @@ class PipeSink:
 
     def _seconds(self, picture: Composited) -> Fraction:
         if picture.pts is not None:
-            return picture.pts
+            return self._starts_at + picture.pts
         if self._stills:
             return self._pictures * STILL_SECONDS
         return Fraction(picture.captured_at - self._first_captured)
@@ -221,7 +227,8 @@ class PipeSink:
             yield
         except (av.error.FFmpegError, OSError) as error:
             self._failed = True
-            raise OutputError(f"{OUTPUT_NAME}: {_why(error)}") from error
+            kind = ReceiverGone if getattr(error, "errno", None) == errno.EPIPE else OutputError
+            raise kind(f"{OUTPUT_NAME}: {_why(error)}") from error
 
 
 def check_format(format: PipeFormat, *, transparent: bool) -> None:

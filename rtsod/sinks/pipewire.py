@@ -25,7 +25,16 @@ from rtsod.errors import OutputError
 from rtsod.frames import Availability, Image
 from rtsod.sinks.pixels import bring_to
 from rtsod.system.pipes import set_pipe_size
-from rtsod.system.pipewire import INSTALL, LAUNCH, connect, has_hung_up, require_programs
+from rtsod.system.pipewire import (
+    INSTALL,
+    LAUNCH,
+    START_MANAGER,
+    Session,
+    connect,
+    has_hung_up,
+    require_programs,
+    session,
+)
 
 NAME: Final = "pipewire"
 """The device's name, as ``--virtual-camera`` takes it."""
@@ -40,6 +49,7 @@ LINGER_SECONDS: Final = 0.2
 END_SECONDS: Final = 0.5
 """How long the child may take to end by itself before it is killed."""
 
+_UNMANAGED: Final = f"no session manager of PipeWire runs, so programs get no picture of a camera: {START_MANAGER}"
 _PLAYING: Final = b"Setting pipeline to PLAYING"
 _READER_LEFT: Final = "all buffers have been removed"
 _MAX_PIPE: Final = 1 << 20  # what Linux lets a user have
@@ -52,6 +62,8 @@ class PipeWireCamera:
     The node appears with the first picture. While nobody reads it, the child throws pictures away, so a reader never
     gets one that has waited.
 
+    A second camera is called ``rtsod 2``, and so on.
+
     Args:
         width: pixels, even.
         height: pixels.
@@ -62,18 +74,17 @@ class PipeWireCamera:
         OutputError: something is missing; the message says what, and how to get it.
     """
 
-    notes: tuple[str, ...] = ()
-
     def __init__(self, width: int, height: int, fps: Fraction, *, environment: Mapping[str, str] = os.environ) -> None:
         require_programs()
-        self.name, self.label = NAME, LABEL
         self.width, self.height = width, height
         self._output, self._playing, self._taken_at = b"", False, time.monotonic()
         # The child may outlive the daemon without a word (0.3.65 does), so this connection tells that it has gone.
         self._daemon = connect(environment)
+        number, self.notes = _number_and_notes(session(environment))
+        self.name, self.label = NAME, LABEL if number == 1 else f"{LABEL} {number}"
         try:
             self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
-                _command(width, height, fps),
+                _command(width, height, fps, number),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -223,10 +234,32 @@ def pipewire_available(environment: Mapping[str, str] = os.environ) -> Availabil
         connect(environment).close()
     except OutputError as error:
         return Availability("PipeWire camera", False, str(error))
+    found = session(environment)
+    if found is not None and not found.managed:
+        return Availability("PipeWire camera", False, _UNMANAGED)
     return Availability("PipeWire camera", True, "--virtual-camera pipewire makes one, without a kernel module")
 
 
-def _command(width: int, height: int, fps: Fraction) -> list[str]:
+def _number_and_notes(session: Session | None) -> tuple[int, tuple[str, ...]]:
+    """The first number that no other camera of this program has, and what the user should know."""
+    if session is None:
+        return 1, ()
+    number, notes = 1, []
+    while _node_name(number) in session.nodes:
+        number += 1
+    if number > 1:
+        notes.append(f"virtual camera: another one is called {LABEL}, so this one is '{LABEL} {number}'")
+    if not session.managed:
+        notes.append(f"virtual camera: {_UNMANAGED}")
+    return number, tuple(notes)
+
+
+def _node_name(number: int) -> str:
+    return LABEL if number == 1 else f"{LABEL}-{number}"
+
+
+def _command(width: int, height: int, fps: Fraction, number: int) -> list[str]:
+    name = _node_name(number)
     rate = f"{fps.numerator}/{fps.denominator}"
     caps = f"video/x-raw,format=YUY2,width={width},height={height},framerate={rate},colorimetry=bt601"
     # Without "identity drop-allocation", fdsrc takes PipeWire's pool of buffers and sets their size to 0: pipewiresink
@@ -237,9 +270,12 @@ def _command(width: int, height: int, fps: Fraction) -> list[str]:
         f"{caps},interlace-mode=progressive",
         "rawvideoparse use-sink-caps=true",
         f"pipewiresink mode=provide sync=false client-name={LABEL} "
-        f"stream-properties=p,media.class=Video/Source,media.role=Camera,node.name={LABEL},node.description={LABEL}",
+        f"stream-properties=p,media.class=Video/Source,media.role=Camera,node.name={name},node.description={name}",
     )
-    return [LAUNCH, "--no-fault", *" ! ".join(elements).split()]
+    command = [LAUNCH, "--no-fault", *" ! ".join(elements).split()]
+    if number > 1:
+        command[-1] = command[-1].removesuffix(name) + rf'(string)"{LABEL}\ {number}"'
+    return command
 
 
 def _unread(pipe: int) -> int:

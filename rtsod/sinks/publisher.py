@@ -1,30 +1,34 @@
-"""Connections to a server that a live stream is published to."""
+"""The process that publishes a live stream: it encodes, and holds the connection to the server."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import errno
+import faulthandler
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from fractions import Fraction
-from typing import Final, Protocol
+from typing import Final
+from urllib.parse import urlsplit
 
 import av
 import av.error
 from av.container import OutputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from rtsod.errors import OutputError
-from rtsod.frames import Image
-from rtsod.interfaces import Wait
 from rtsod.sinks import colours
 from rtsod.system.machine import thread_limit
-from rtsod.system.worker_thread import WorkerThread
+from rtsod.system.worker_process import Mailbox
 
 KEY_FRAME_SECONDS: Final = 1
 """Interval between key frames: who begins to watch waits no longer for a picture."""
 BITS_PER_PIXEL: Final = Fraction(1, 10)
 """The most that a pixel of a picture gets on average: 2.8 Mbit/s at 1280x720 and 30 per second."""
+HANGS_SECONDS: Final = 15.0
+"""After this the process ends itself, if its owner, which is less patient, has not ended it."""
 # No picture waits in the encoder for another one. Ultrafast would take half the time, but x264 then has no CABAC and no
 # deblocking, and a limited rate shows that.
 _H264: Final = {"preset": "superfast", "tune": "zerolatency", "crf": "20", "profile": "high"}
@@ -45,24 +49,12 @@ _PROTOCOLS: Final = {
 }
 
 
-class Connection(Protocol):
-    """An open connection, on which pictures are sent. One thread at a time may use it."""
+class Request(Enum):
+    """What the owner of the process asks for."""
 
-    def send(self, image: Image, index: int) -> None:
-        """Send one picture.
-
-        Args:
-            image: ``(H, W, 3)`` uint8 BGR, of the announced size.
-            index: of the picture at the announced rate; larger than that of the one before it.
-
-        Raises:
-            OSError, av.error.FFmpegError: the connection is broken.
-        """
-        ...
-
-    def close(self) -> None:
-        """End the stream and the connection, whatever state it is in."""
-        ...
+    OPEN = auto()
+    SEND = auto()
+    FINISH = auto()
 
 
 class Publisher:
@@ -80,7 +72,6 @@ class Publisher:
 
     def __init__(self, url: str, width: int, height: int, fps: Fraction) -> None:
         protocol = _PROTOCOLS[url.partition("://")[0]]
-        self._input = colours.EncoderInput()
         self._tick = 1 / fps
         self._container: OutputContainer = av.open(
             url, "w", format=protocol.muxer, container_options=dict(protocol.options)
@@ -101,60 +92,85 @@ class Publisher:
             self.close()
             raise
 
-    def send(self, image: Image, index: int) -> None:
-        """Send one picture; see :meth:`Connection.send`."""
-        frame = self._input.frame(image, "bgr24", self._stream.codec_context)
+    def send(self, frame: VideoFrame, index: int) -> None:
+        """Send one picture.
+
+        Args:
+            frame: yuv420p, of the announced size.
+            index: of the picture at the announced rate; larger than that of the one before it.
+
+        Raises:
+            OSError, av.error.FFmpegError: the connection is broken.
+        """
         frame.pts, frame.time_base = index, self._tick
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
 
     def close(self) -> None:
-        """End the stream and the connection; see :meth:`Connection.close`."""
+        """End the stream and the connection, whatever state it is in."""
         with suppress(av.error.FFmpegError, OSError, ValueError):  # it is often closed because it is broken
             self._container.close()
 
 
-class Link:
-    """A connection on a thread of its own, which is left behind if it hangs: FFmpeg may wait for a server for minutes.
+def publish(mailbox: Mailbox, url: str, width: int, height: int, fps: Fraction) -> None:
+    """The work of a process that publishes a stream. It answers each request: None, or an OutputError that says why.
+
+    PyAV keeps the interpreter's lock while it connects, for as long as the server is silent: nothing else goes on in
+    this process then, not even what ends it with its owner. So a timer of C ends it, too.
 
     Args:
-        connect: opens the connection.
-        wait: waits on a condition, with a timeout in seconds of the program's clock.
+        mailbox: receives a ``Request``, a picture's index, and its planes: None for those of the picture before it.
+        url: of the stream.
+        width: pixels, even.
+        height: pixels, even.
+        fps: pictures per second.
     """
+    publisher: Publisher | None = None
+    frame = colours.i420_frame(width, height)
 
-    def __init__(self, connect: Callable[[], Connection], *, wait: Wait = threading.Condition.wait_for) -> None:
-        self._connect = connect
-        self._worker = WorkerThread("rtsod-publisher", wait=wait)
-        self._connection: Connection | None = None
+    def close() -> None:
+        nonlocal publisher
+        if publisher is not None:
+            publisher.close()
+        publisher = None
 
-    def open(self, timeout: float) -> None:
-        """Connect.
+    while True:
+        request, index, planes = mailbox.receive(wait=True)
+        faulthandler.dump_traceback_later(HANGS_SECONDS, exit=True)
+        answer = None
+        try:
+            if request is Request.SEND:
+                if planes is not None:
+                    frame = colours.i420_frame(width, height)
+                    for plane, content in zip(frame.planes, planes, strict=True):
+                        plane.update(content)
+                assert publisher is not None
+                publisher.send(frame, index)
+            else:
+                close()
+                if request is Request.OPEN:
+                    publisher = Publisher(url, width, height, fps)
+        except (av.error.FFmpegError, OSError) as error:
+            answer = OutputError(_why(error, url))
+            close()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        mailbox.send(answer)
 
-        Raises:
-            OSError, av.error.FFmpegError: the server does not answer, or refuses.
-            CallTimeout: not within this many seconds.
-            WorkerStopped: :meth:`close` was called.
-        """
 
-        def connect() -> None:
-            self._connection = self._connect()  # here, so that it is closed even if it comes too late
-
-        self._worker.call(connect, timeout)
-
-    def send(self, image: Image, index: int, timeout: float) -> None:
-        """Send a picture; see :meth:`Connection.send`. Raises what :meth:`open` does."""
-        connection = self._connection
-        assert connection is not None
-        self._worker.call(lambda: connection.send(image, index), timeout)
-
-    def close(self, timeout: float) -> None:
-        """End the connection, and wait for that for up to ``timeout`` seconds. Idempotent; from any thread."""
-        self._worker.stop(self._release)
-        self._worker.join(timeout)
-
-    def _release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+def _why(error: Exception, url: str) -> str:
+    """Why a server does not answer. FFmpeg's own text repeats the address, with what is secret in it."""
+    if getattr(error, "errno", None) == errno.EIO:  # which FFmpeg says of an unknown name, too
+        try:
+            parts = urlsplit(url)
+            socket.getaddrinfo(parts.hostname, parts.port or 0)
+        except socket.gaierror as unknown:
+            if unknown.errno == socket.EAI_AGAIN:
+                return "its name cannot be looked up: check the network"
+            return "there is no server of that name: check the address"
+        except (OSError, ValueError):
+            pass
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def check_protocol(url: str) -> None:

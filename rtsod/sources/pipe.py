@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
+from rtsod.errors import SourceError
 from rtsod.frames import Frame, SourceInfo
-from rtsod.imaging.media import open_pipe
+from rtsod.imaging.media import is_mp4, open_pipe
 from rtsod.interfaces import Clock
 from rtsod.sources.video import RELEASE_SECONDS, VideoSource
 from rtsod.system.pipes import PipeReader, take_stdin
@@ -17,6 +20,14 @@ from rtsod.system.worker_thread import WorkerThread
 
 SIGNAL_SECONDS: Final = 0.2
 """How long a signal may wait while the sending program has not begun."""
+QUIET_WAITS: Final = 10
+"""After as many such waits, 2 s, the user is told."""
+
+_MP4: Final = (
+    "an MP4 file's index comes last, so give the file's name, or send one that was made to be sent "
+    "(-movflags frag_keyframe+empty_moov)"
+)
+_log = logging.getLogger(__name__)
 
 
 def source_from_stdin(*, live: bool = False, fps: int | None = None, clock: Clock = time.perf_counter) -> PipeSource:
@@ -60,13 +71,18 @@ class PipeSource:
         def open_it() -> None:
             with ExitStack() as owned:
                 owned.callback(pipe.close)
-                container = owned.enter_context(open_pipe(pipe, live=live, fps=fps))
-                self._video = VideoSource(container, owned, name=pipe.name, live=live, media=None, clock=clock)
+                try:
+                    container = owned.enter_context(open_pipe(pipe, live=live, fps=fps))
+                    self._video = VideoSource(container, owned, name=pipe.name, live=live, media=None, clock=clock)
+                except SourceError as error:
+                    if is_mp4(pipe.head):
+                        raise SourceError(f"{error}; {_MP4}") from error
+                    raise
                 owned.pop_all()
 
         # The sending program may take minutes to begin. On this thread a signal would be raised within FFmpeg's read,
         # through which no exception passes.
-        opener = WorkerThread("rtsod-pipe-opener", wait=_wait_interruptibly)
+        opener = WorkerThread("rtsod-pipe-opener", wait=partial(_wait_interruptibly, pipe))
         try:
             opener.call(open_it)
         except BaseException:
@@ -96,11 +112,18 @@ class PipeSource:
         self._video.close()
 
 
-def _wait_interruptibly(condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
-    """``condition.wait_for(ready)``, without a timeout.
+def _wait_interruptibly(
+    pipe: PipeReader, condition: threading.Condition, ready: Callable[[], bool], timeout: float | None
+) -> bool:
+    """``condition.wait_for(ready)``, without a timeout; say it once if that takes long.
 
     A signal that comes just before Python begins to wait would be noticed only after the wait.
     """
+    waits = 0
     while not condition.wait_for(ready, SIGNAL_SECONDS):
-        pass
+        waits += 1
+        if waits == QUIET_WAITS:
+            _log.warning(
+                "waiting for %s: %s", pipe.name, "no whole picture came yet" if pipe.head else "nothing came yet"
+            )
     return True

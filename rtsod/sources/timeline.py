@@ -29,6 +29,8 @@ class Timeline:
         self._tick = time_base
         self._frame_seconds = frame_seconds
         self._origin: Fraction | None = None
+        self.began = Fraction(0)
+        """When the first frame is shown, in seconds of the file's own clock; 0 before there is one."""
         self._last = Fraction(0)
 
     def believed(self, duration: Fraction | None) -> Fraction:
@@ -46,7 +48,7 @@ class Timeline:
             pts: the frame's own time stamp in units of the time base; None if it has none.
         """
         if self._origin is None:
-            self._origin = (pts or 0) * self._tick
+            self._origin = self.began = (pts or 0) * self._tick
             return self._last
         time = self._last + self._frame_seconds if pts is None else pts * self._tick - self._origin
         if pts is not None and not -_DISCONTINUITY_SECONDS < time - self._last <= LONGEST_PAUSE:

@@ -115,6 +115,7 @@ class VideoSource:
         self._name = name
         self._media = media
         self._broke_off: str | None = None
+        self._torn = False
         self._clock = clock
         self._container = container
         self._stream = video_stream(container, name)
@@ -201,6 +202,7 @@ class VideoSource:
             frames=None if self._live else self._whole.frames,
             path=self._media if isinstance(self._media, Path) else None,
             media=None if self._live else self._media,
+            starts_at=self._timeline.began,
             has_alpha=self._converter.has_alpha,
             notes=self._converter.notes,
         )
@@ -240,6 +242,8 @@ class VideoSource:
     def _count_missing(self, *, interlaced: bool) -> int:
         """Count the frames that a truncated file lacks. It ends without an error."""
         missing = self._whole.missing(self._shown, interlaced=interlaced)
+        if self._torn and self._media is None:
+            self._broke_off = "its last picture is not whole"
         total = self._shown + self._skipped + missing
         lack = f": about {missing} of {total} frames are missing" if missing else ""
         reason = f" ({self._broke_off})" if self._broke_off else ""
@@ -264,7 +268,9 @@ class VideoSource:
                     time = Fraction(0) if self._live else self._timeline.seconds(order.pop(frame))
                     index, self._index = self._index, self._index + 1
                     yield _Decoded(picture, frame, index, time)
+                self._torn = self._torn and not packet.size
             except FAILURES as error:
+                self._torn = True
                 order.forget(packet)
                 warm = segment is None or self._index > begin_index
                 if begun and warm:  # what comes before the first key frame was never meant to be shown

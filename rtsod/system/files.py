@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from rtsod.errors import NOT_ENOUGH_MEMORY, OutputError, UsageError, is_shortage
 from rtsod.system.names import path_named
+from rtsod.system.pipes import open_descriptor
 
 _SEPARATORS: Final = ("/", os.sep)
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -28,22 +29,24 @@ class UnfinishedFile:
     file can be renamed atomically only within one file system, and is different in every run and every instance.
 
     Args:
-        path: the final name.
+        path: the final name. A symbolic link stays one: what it leads to is replaced.
     """
 
     def __init__(self, path: Path) -> None:
-        self.final: Final = path
-        """The final name."""
-        self._older = _state(path)
-        self.path = path.with_name(f".rtsod-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
+        self.final: Final = Path(os.path.realpath(path)) if path.is_symlink() else path
+        """The final name, no link."""
+        self._older = _state(self.final)
+        self.path = self.final.with_name(f".rtsod-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
         """The hidden name. Nothing is created here until you do."""
 
     def finish(self) -> None:
         """Rename the file to its final name, over an older one.
 
         Raises:
-            OSError: it cannot be renamed.
+            OSError: it cannot be renamed, or there is a device, a pipe or a link that leads back to itself.
         """
+        if os.path.lexists(self.final) and not self.final.is_file() and not self.final.is_dir():
+            raise OSError(errno.EINVAL, "is not a file", str(self.final))
         os.replace(self.path, self.final)
 
     def finish_beside_newer(self) -> Path:
@@ -105,7 +108,7 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False, mode: int
     """Write a file atomically: readers see the older file or the new one, never a part.
 
     Args:
-        path: of a regular file, which need not exist. Its folder must.
+        path: of a regular file, which need not exist. Its folder must. A symbolic link stays one.
         content: of the file.
         durable: wait until the content is on the disk, so that it also survives a power cut.
         mode: permissions of the file, less the umask.
@@ -128,13 +131,16 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False, mode: int
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically, or write into a device such as ``/dev/stdout``.
+    """Write a file atomically, or write into a device, or into what is open already, such as ``/dev/stdout``.
 
     Raises:
         OutputError: it cannot be written; an older file is unchanged.
     """
     try:
-        if path.exists() and not path.is_file():
+        if (descriptor := open_descriptor(path)) is not None:
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+        elif path.exists() and not path.is_file():
             path.write_bytes(content)
         else:
             replace_file(path, content)
@@ -211,8 +217,14 @@ def check_writable(option: str, path: Path) -> None:
 
     Raises:
         UsageError: ``path`` is a folder, a pipe or a socket.
-        OutputError: its folder is missing or cannot be written.
+        OutputError: its folder is missing or cannot be written, or it stands for a descriptor that is not open.
     """
+    if (descriptor := open_descriptor(path)) is not None:
+        try:
+            os.fstat(descriptor)
+        except OSError as error:
+            raise OutputError(f"{option} {path}: is not open") from error
+        return
     try:
         if path.is_dir():
             raise UsageError(f"{option} {path}: is a folder, not a file")

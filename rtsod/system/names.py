@@ -13,6 +13,17 @@ from urllib.parse import urlsplit
 _UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories: control characters, undecodable bytes, separators of lines and paragraphs."""
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_STREAM: Final = re.compile(r"\b(rtmp[a-z]*|rtsps?|srt):/+(\S*?)(?:\.\.\.)?([.:;,)'\"]*)(?=\s|$)", re.IGNORECASE)
+"""The address of a live stream within a text, and the marks that follow it. A ``Path`` has but one of its slashes."""
+_LOGIN: Final = re.compile(r"\b([a-z][a-z0-9+.-]+:/{1,2})[^/?#\s]*@", re.IGNORECASE)
+"""``user:password@``, up to the last ``@`` before the path: passwords may hold one."""
+_SECRET: Final = re.compile(
+    r"([?&;](?:[\w-]*(?:token|key|secret|signature|credential|auth)[\w-]*|pass\w*|pwd|sig|user(?:name)?|code)=)[^&;#\s]+",
+    re.IGNORECASE,
+)
+"""Parts of a query that cameras and shops of videos take for a login."""
+_EXAMPLE: Final = "SERVER/NAME"
+_HIDDEN: Final = "***"
 
 
 def path_named(text: str) -> Path:
@@ -72,6 +83,47 @@ def server_name(url: str) -> str:
         return f"{scheme}://..."
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}{f':{port}' if port else ''}/..."
+
+
+def address_fault(scheme: str, rest: str) -> str | None:
+    """Why no server can have this address, without what may be secret in it; None if one can.
+
+    Args:
+        scheme: as :func:`address_parts` returns it.
+        rest: the same.
+    """
+    example = f"give {scheme}://{_EXAMPLE}"
+    if any(char.isspace() for char in rest) or address_parts(rest) or "://" in rest.partition("?")[0]:
+        return f"is more than one address: give --output once for each, and {scheme}://{_EXAMPLE}"
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        host = parts.hostname
+    except ValueError:
+        return f"its server is no name: {example}, and an IPv6 address in brackets"
+    try:
+        port = parts.port
+    except ValueError:
+        return f"its port is no number from 1 to 65535: {example}, and write a / in a password as %2F"
+    if port == 0:
+        return "its port is no number from 1 to 65535"
+    if not host and not (scheme == "srt" and port):  # which listens there
+        return f"names no server: {example}"
+    return None
+
+
+def without_logins(text: str) -> str:
+    """A text without logins and tokens in the addresses that are in it."""
+    return _SECRET.sub(rf"\1{_HIDDEN}", _LOGIN.sub(rf"\1{_HIDDEN}@", text))
+
+
+def without_secrets(text: str) -> str:
+    """A text without what may be secret in addresses: of live streams, whose path is often a key, servers remain."""
+
+    def shown(found: re.Match[str]) -> str:
+        scheme, rest, after = found.groups()
+        return found[0] if rest in ("", _EXAMPLE) else server_name(f"{scheme}://{rest}") + after
+
+    return without_logins(_STREAM.sub(shown, text))
 
 
 def natural_order(text: str) -> tuple[list[tuple[int, str]], str]:

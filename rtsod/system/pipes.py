@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import stat
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, TextIO
 
 from rtsod.errors import OutputError, SourceError, UsageError
 from rtsod.interfaces import Clock
 
+HEAD_BYTES: Final = 12
+"""As many tell what a file is."""
 INPUT_NAME: Final = "standard input"
 OUTPUT_NAME: Final = "standard output"
 _ATOMIC_BYTES: Final = 4096
 """A pipe that is ready takes this much without blocking (``PIPE_BUF`` on Linux; POSIX demands 512)."""
 _PIPE_BYTES: Final = 1 << 20
 """How much a pipe is asked to hold, on Linux: fewer changes between the processes."""
+_STANDARD: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
+_DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/([^/]+))/fd/([0-9]{1,9})")
+_MOST_LINKS: Final = 40
+"""How many links lead on from each other at most, as on Linux."""
 _CAN_POLL: Final = hasattr(select, "poll")  # not on Windows
 
 
@@ -108,6 +116,27 @@ def _taken(descriptor: int, instead: int) -> int:
     return taken
 
 
+def open_descriptor(path: Path) -> int | None:
+    """The number of the descriptor that a path stands for, itself or as a link: 1 for ``/dev/stdout``; None elsewhere.
+
+    Such a path must be written to as it is open. Its name must not get another file: ``/dev/stdout`` is everybody's.
+    """
+    try:
+        text = os.path.abspath(path)
+    except OSError:  # the current folder was deleted
+        return None
+    for _ in range(_MOST_LINKS):
+        if text in _STANDARD:
+            return _STANDARD[text]
+        if (found := _DESCRIPTOR.fullmatch(text)) and found[1] in (None, "self", "thread-self", str(os.getpid())):
+            return int(found[2])
+        try:
+            text = os.path.normpath(os.path.join(os.path.dirname(text), os.readlink(text)))
+        except (OSError, ValueError):  # it is no link
+            return None
+    return None
+
+
 def set_pipe_size(descriptor: int, size: int) -> None:
     """Ask for a pipe that holds so many bytes, where the system has a say in that: Linux."""
     if sys.platform == "linux":
@@ -144,8 +173,8 @@ class PipeReader:
         self._descriptor = descriptor
         self._alarm = _Alarm()
         self._stopped = False
-        self.began = False
-        """Whether anything came."""
+        self.head = b""
+        """The first bytes that came, up to ``HEAD_BYTES``."""
 
     def readable(self) -> bool:
         """Whether :meth:`read` can be called."""
@@ -167,7 +196,7 @@ class PipeReader:
             poll.register(self._alarm.read, select.POLLIN)
             poll.poll()
         data = b"" if self._stopped else os.read(self._descriptor, size)
-        self.began = self.began or bool(data)
+        self.head += data[: HEAD_BYTES - len(self.head)]
         return data
 
     def stop(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rtsod.errors import OutputError
 
@@ -18,6 +20,12 @@ LAUNCH: Final = "gst-launch-1.0"
 INSTALL: Final = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-pipewire"
 """The command that installs all that a camera needs beside PipeWire."""
 
+START_MANAGER: Final = "systemctl --user start wireplumber"
+"""The command that starts the session manager."""
+
+_DUMP: Final = "pw-dump"
+_DUMP_SECONDS: Final = 2.0  # it takes 0.02, and pictures wait for it when a camera is opened again
+_MANAGERS: Final = ("WirePlumber", "pipewire-media-session")
 _INSPECT: Final = "gst-inspect-1.0"
 _INSPECT_SECONDS: Final = 30.0  # the first call on a machine looks at every plug-in
 _ANSWER_SECONDS: Final = 5.0
@@ -64,6 +72,55 @@ def connect(environment: Mapping[str, str]) -> socket.socket:
         ) from error
     connection.setblocking(False)
     return connection
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What PipeWire's daemon says of itself."""
+
+    managed: bool
+    """Whether a session manager runs, without which nobody gets a picture of a camera."""
+    nodes: frozenset[str]
+    """Names of the nodes, cameras among them, whose programs still run."""
+
+
+def session(environment: Mapping[str, str]) -> Session | None:
+    """Ask the daemon; None if the program for that is missing, or gets no answer.
+
+    Args:
+        environment: says where its socket is.
+    """
+    try:
+        done = subprocess.run([_DUMP], env=dict(environment), capture_output=True, timeout=_DUMP_SECONDS, check=True)
+        known = [each for each in json.loads(done.stdout) if _has_props(each)]
+        objects = [(each["id"], each["type"], each["info"]["props"]) for each in known]
+        clients = {number: props for number, kind, props in objects if kind.endswith(":Client")}
+        gone = {number for number, props in clients.items() if not _runs(props.get("pipewire.sec.pid"))}
+        return Session(
+            any(str(props.get("application.name")).startswith(_MANAGERS) for props in clients.values()),
+            frozenset(
+                str(props.get("node.name"))
+                for _, kind, props in objects
+                if kind.endswith(":Node") and props.get("client.id") not in gone
+            ),
+        )
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _has_props(each: Any) -> bool:
+    return isinstance(each.get("info"), dict) and isinstance(each["info"].get("props"), dict)
+
+
+def _runs(process: object) -> bool:
+    """Whether a process still runs, whose node the daemon may keep for a moment longer; True if that is not known."""
+    try:
+        os.kill(int(str(process)), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):
+        return True
+    return True
 
 
 def has_hung_up(connection: socket.socket) -> bool:

@@ -23,6 +23,7 @@ STOP_SIGNALS: Final = tuple(_CODES)
 _FORCED_SIGNALS: Final = 3
 """This many signals end the process at once, even with open outputs, so that ``kill -9`` is never needed."""
 
+_POLL_SECONDS: Final = 0.01
 _JOIN_SECONDS: Final = 1.0
 """How long to wait for daemon threads that are about to end."""
 _SHOW_CURSOR: Final = "\x1b[?25h"
@@ -56,6 +57,13 @@ class StopSignals:
     def exit_code(self) -> ExitCode:
         """The exit code for the first signal, or 0 if there was none."""
         return _CODES[signal.Signals(self._received[0])] if self._received else ExitCode.DONE
+
+    def arrives_within(self, seconds: float) -> bool:
+        """Whether a signal has arrived, or does so soon. Call it from the main thread."""
+        ends = time.monotonic() + seconds
+        while not self._received and time.monotonic() < ends:
+            time.sleep(_POLL_SECONDS)
+        return self.received
 
     def hold(self, forced: int = _FORCED_SIGNALS, last_words: Callable[[], str] | None = None) -> None:
         """Only record signals from now on.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rtsod.backends.torch.installed import TorchBuild
+from rtsod.cli.run import main
 from rtsod.cli.run_config import config_from
 from rtsod.cli.run_options import parser
 from rtsod.config import (
@@ -22,7 +23,7 @@ from rtsod.config import (
     RunConfig,
     SourceConfig,
 )
-from rtsod.errors import UsageError
+from rtsod.errors import ExitCode, UsageError
 
 
 def _config(line: str) -> AppConfig:
@@ -100,6 +101,20 @@ def test_what_is_about_the_page_needs_the_page(option: str) -> None:
         ("--output avi:-", "avi:-: is no format: choose from nut:-, y4m:-, rgba:-"),
         ("--output http://me:secret@h/x", "http://: is not supported: use rtmp://, rtsp://, srt://, or a path"),
         ("--output rtmp://", "rtmp://: names no server"),
+        ("--output rtmp://u:secret@/x", "rtmp://: names no server"),
+        ("--output rtsp://h:99999/secret", "rtsp://: its port is no number from 1 to 65535"),
+        ("--output rtmp://h:0/secret", "rtmp://: its port is no number from 1 to 65535"),
+        ("--output rtmp://h:PORT/secret", "rtmp://: its port is no number from 1 to 65535"),
+        (
+            "--output rtmp://u:sec/ret@h/secret",
+            "rtmp://: its port is no number from 1 to 65535: give rtmp://SERVER/NAME",
+        ),
+        ("--output rtmp://u:secret@[::1/live/x", "rtmp://: its server is no name"),
+        ("--output rtmp://h/secret,rtmp://i/secret", "rtmp://: is more than one address"),
+        ("--output rtmp:/h/secret", "rtmp: two slashes are missing: give rtmp://SERVER/NAME"),
+        ("--output rtmp:h/secret", "rtmp: two slashes are missing: give rtmp://SERVER/NAME"),
+        ("--output rtmp://h/secret --output RTMP://h/secret", "--output rtmp://h/...: is given twice"),
+        ("--mask-output rtmp://u:secret@h/secret", "rtmp://: masks go to files only: give a video or a folder"),
         ("--output - --virtual-camera --on-demand", "--on-demand: a window or a recording needs frames"),
     ],
 )
@@ -107,6 +122,23 @@ def test_outputs_that_cannot_be_meant_are_refused(line: str, says: str) -> None:
     with pytest.raises(UsageError, match=re.escape(says)) as caught:
         _config(line)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["--ouput", "--stats", "--bg", "--mask-output", "--config", "--model", "--control"])
+def test_no_refusal_repeats_what_is_secret_in_an_address(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--source", "scene", "--no-preview", option, "rtmp://somebody:password@127.0.0.1:9/live/streamkey"])
+    said = capsys.readouterr().err
+    assert code in (ExitCode.USAGE, ExitCode.OUTPUT)
+    assert "rtmp://" in said
+    for secret in ("somebody", "password", "streamkey"):
+        assert secret not in said
+
+
+def test_blanks_around_an_address_are_no_part_of_it() -> None:
+    options = parser("rtsod run").parse_args(["--output", " rtmp://h/a\n", "--output", "srt://:9000?mode=listener"])
+    assert config_from(options).output.publish == ("rtmp://h/a", "srt://:9000?mode=listener")
+    with pytest.raises(UsageError, match="more than one address"):
+        parser("rtsod run").parse_args(["--output", "rtmp://h/a rtmp://h/b"])
 
 
 @pytest.mark.parametrize("option", ["--size 1280x720", "--fps 30", "--seed 0"])

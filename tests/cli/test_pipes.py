@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from fractions import Fraction
@@ -89,6 +91,27 @@ def test_y4m_comes_in_and_goes_out(tmp_path: Path) -> None:
     assert len(read_recording(tmp_path / "a.mp4").images) == COUNT
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize("piped", [False, True])
+def test_pictures_that_begin_after_their_sound_meet_it_again(tmp_path: Path, piped: bool) -> None:
+    """The line of the documentation that puts the original's sound to the output, with a picture that comes late."""
+    late = ["-itsoffset", "0.5", "-i", str(CLIP), "-f", "lavfi", "-i", "sine=duration=1"]
+    codecs = ["-frames:v", "5", "-c:v", "rawvideo", "-pix_fmt", "bgr24", "-c:a", "pcm_s16le"]
+    subprocess.run([*FFMPEG, *late, "-map", "0:v", "-map", "1:a", *codecs, "talk.nut"], check=True)
+    talk = read_recording(tmp_path / "talk.nut")
+    assert talk.times[0] == Fraction(1, 2)
+    with open("talk.nut", "rb") as source, open("out.nut", "wb") as output:
+        name = "-" if piped else "talk.nut"
+        subprocess.run([*RTSOD, "--source", name, "--output", "-"], stdin=source, stdout=output, check=True)
+    assert read_recording(tmp_path / "out.nut").times == talk.times
+    with open("out.nut", "rb") as output:
+        mux = ["-copyts", "-i", "-", "-i", "talk.nut", "-map", "0:v", "-map", "1:a?", "-c", "copy", "muxed.nut"]
+        subprocess.run([*FFMPEG, *mux], stdin=output, check=True)
+    assert read_recording(tmp_path / "muxed.nut").times == talk.times
+    with av.open("muxed.nut") as container:
+        assert container.streams.audio[0].start_time == 0
+
+
 def test_a_reader_that_leaves_ends_the_run_in_one_line_and_other_outputs_are_finished(tmp_path: Path) -> None:
     command = [*RTSOD, "--source", str(CLIP), "--bg", "beach", "--output", "a.mp4", "--output", "-"]
     rtsod = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -104,3 +127,44 @@ def test_a_reader_that_leaves_ends_the_run_in_one_line_and_other_outputs_are_fin
     ]
     assert "Traceback" not in said
     assert read_recording(tmp_path / "a.mp4").images
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_statistics_go_to_standard_output_as_it_is(tmp_path: Path, name: str) -> None:
+    """A link of this test's stands for it: a fault must not replace the computer's own."""
+    Path("stdout").symlink_to(name)
+    command = [*RTSOD, "--source", str(CLIP), "--max-frames", "2", "--output", "o.mkv", "--stats", "stdout"]
+    with open("numbers.json", "wb") as file:
+        file.write(b"\n")
+        file.flush()
+        assert subprocess.run(command, stdout=file, check=False).returncode == 0
+    assert Path("stdout").readlink() == Path(name)
+    assert json.loads(Path("numbers.json").read_text())["end"] == "done"
+    through = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    assert json.loads(through.stdout)["end"] == "done"
+    refused = subprocess.run([*command, "--output", "-"], capture_output=True, text=True, check=False)
+    assert refused.returncode == ExitCode.USAGE
+    assert refused.stderr == "rtsod: --stats stdout: standard output is for pictures: name a file\n"
+
+
+def test_a_run_that_reached_no_server_says_so_and_fails() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"rtmp://me:password@127.0.0.1:{port}/live/streamkey"
+    command = [*RTSOD, "--source", str(CLIP), "--output", url, "--output", "o.mkv", "--duration", "0.5"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.OUTPUT
+    last = done.stderr.splitlines()[-1]
+    assert last == f"rtsod: live stream rtmp://127.0.0.1:{port}/...: nothing was published: Connection refused"
+    assert read_recording(Path("o.mkv")).images
+
+
+def test_ctrl_c_that_ends_a_whole_pipeline_is_no_fault_of_the_output() -> None:
+    """The reader may end before the signal is noticed here, or even before it comes."""
+    command = [*RTSOD, "--source", str(CLIP), "--bg", "beach", "--output", "-"]
+    rtsod = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert rtsod.stdout is not None
+    assert len(rtsod.stdout.read(10_000)) == 10_000
+    rtsod.stdout.close()
+    rtsod.send_signal(signal.SIGINT)
+    assert rtsod.wait(60) == ExitCode.INTERRUPTED

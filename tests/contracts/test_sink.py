@@ -89,7 +89,7 @@ def _pipe(**options: Any) -> Callable[[Path, FakeDevice], PipeSink]:
 
 def _live_stream(_: Path, device: FakeDevice) -> Sink:
     return LiveStreamSink(
-        "rtmp://h/x", width=WIDTH, height=HEIGHT, fps=Fraction(30), connect=lambda *_: FakeServer(device)
+        "rtmp://h/x", width=WIDTH, height=HEIGHT, fps=Fraction(30), connection=lambda *_: FakeServer(device)
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -21,9 +23,11 @@ from rtsod.config import OutputConfig
 from rtsod.errors import OutputError, UsageError
 from rtsod.frames import Image
 from rtsod.metrics import Event
-from rtsod.sinks import LiveStreamSink, live_stream, open_sinks
-from rtsod.sinks.publisher import Publisher, check_protocol
+from rtsod.sinks import LiveStreamSink, live_stream, open_sinks, publisher
+from rtsod.sinks.publisher import Request, check_protocol
+from rtsod.sinks.publisher_process import PublisherProcess
 from rtsod.system.names import server_name
+from rtsod.system.worker_process import Mailbox, WorkerEnded, WorkerProcess
 from tests.support.fakes import Ticks, hasten
 from tests.support.sink_fixtures import HEIGHT, WIDTH, FakeDevice, FakeServer, composited, info, patches
 
@@ -46,6 +50,12 @@ def _doze(condition: threading.Condition, ready: Callable[[], bool], timeout: fl
     return condition.wait_for(ready, 60 if timeout is None or timeout >= PATIENT else 0.001)
 
 
+def publish_impatiently(mailbox: Mailbox, *stream: Any) -> None:
+    """The work of a publisher's process that ends itself soon."""
+    publisher.HANGS_SECONDS = 0.5  # type: ignore[misc]
+    publisher.publish(mailbox, *stream)
+
+
 class Servers:
     """Lets streams connect, or refuses them while ``error`` is set."""
 
@@ -57,13 +67,16 @@ class Servers:
         self.event = threading.Condition()
 
     def __call__(self, url: str, width: int, height: int, fps: Fraction) -> FakeServer:
-        self.tried.release()
-        if self.error is not None:
-            raise self.error
-        with self.event:
-            self.made.append(FakeServer(FakeDevice(None, width, height, fps)))
-            self.event.notify_all()
-        return self.made[-1]
+        def opened() -> None:
+            self.tried.release()
+            if self.error is not None:
+                raise self.error
+            with self.event:
+                self.made.append(server)
+                self.event.notify_all()
+
+        server = FakeServer(FakeDevice(None, width, height, fps), opened)
+        return server
 
     def await_server(self, count: int = 1) -> FakeServer:
         """The ``count``-th server that a stream has reached."""
@@ -84,7 +97,7 @@ class Servers:
 def _sink(servers: Servers, url: str = SECRET, **options: Any) -> LiveStreamSink:
     clock, wait = hasten(SPEED)
     known: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "fps": Fraction(30), "clock": clock, "wait": wait}
-    return LiveStreamSink(url, connect=servers, on_event=servers.on_event, **{**known, **options})
+    return LiveStreamSink(url, connection=servers, on_event=servers.on_event, **{**known, **options})
 
 
 def _slate(index: int = -1) -> Any:
@@ -134,8 +147,9 @@ def test_a_server_that_comes_late_and_dies_is_connected_again(caplog: pytest.Log
     first.device.broken = BrokenPipeError(32, "Broken pipe")
     servers.await_event(Event.OUTPUT_RECOVERED, 2)
     servers.made[1].device.wait_for(2)
-    assert first.device.closed == 1
+    assert first.killed.is_set()
     sink.close()
+    assert servers.made[1].killed.is_set()
     failed, back = Event.OUTPUT_FAILED, Event.OUTPUT_RECOVERED
     assert servers.events == [failed, back, failed, back]
     lines = [record.getMessage() for record in caplog.records]
@@ -149,7 +163,7 @@ def test_a_server_that_comes_late_and_dies_is_connected_again(caplog: pytest.Log
 def test_nothing_secret_is_ever_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     servers = Servers()
-    servers.error = av.error.HTTPForbiddenError(403, "Forbidden", SECRET)
+    servers.error = OutputError("Forbidden")  # what a process makes of FFmpeg's errors
     sink = _sink(servers)
     sink.write(composited(0))
     servers.await_event(Event.OUTPUT_FAILED)
@@ -176,34 +190,53 @@ def test_a_servers_name_is_all_that_is_shown_of_an_address(url: str, name: str) 
 
 
 def test_a_server_that_hangs_delays_nobody() -> None:
-    """Neither the pictures, nor the end: the thread that hangs is left behind."""
-    hangs, over = threading.Event(), threading.Event()
+    """Neither the pictures, nor the end: the connection that hangs is killed."""
+    hangs = threading.Event()
 
-    def connect(*_: Any) -> Any:
-        hangs.set()
-        over.wait(60)
-        raise OSError(110, "Connection timed out")
+    def connect(*_: Any) -> FakeServer:
+        def hang() -> None:
+            hangs.set()
+            server.killed.wait(60)
+            raise OSError(110, "Connection timed out")
 
-    sink = LiveStreamSink("rtmp://h/x", width=WIDTH, height=HEIGHT, fps=Fraction(30), connect=connect)
+        server = FakeServer(FakeDevice(None, WIDTH, HEIGHT, Fraction(30)), hang)
+        return server
+
+    sink = LiveStreamSink("rtmp://h/x", width=WIDTH, height=HEIGHT, fps=Fraction(30), connection=connect)
     sink.write(_slate())
     assert hangs.wait(20)
     for index in range(100):
         sink.write(composited(index))
     sink.close()
-    assert "rtsod-live-stream" not in [thread.name for thread in threading.enumerate()]
-    over.set()
+    names = [thread.name for thread in threading.enumerate()]
+    assert "rtsod-live-stream" not in names
+    assert "rtsod-publisher" not in names
+
+
+def test_a_stream_that_never_reached_its_server_knows_why() -> None:
+    servers = Servers()
+    servers.error = OutputError("Connection refused")
+    sink = _sink(servers)
+    assert sink.unpublished is None, "there was nothing to publish"
+    sink.write(_slate())
+    servers.await_event(Event.OUTPUT_FAILED)
+    assert sink.unpublished == "live stream rtmp://localhost:19/...: nothing was published: Connection refused"
+    servers.error = None
+    servers.await_server().device.wait_for(2)
+    sink.close()
+    assert sink.unpublished is None
 
 
 def test_a_server_that_takes_no_picture_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_stream, "ANSWER_SECONDS", 25.0)
-    servers, over = Servers(), threading.Event()
+    servers = Servers()
     sink = _sink(servers)
     sink.write(composited(0))
     first = servers.await_server()
-    first.send = lambda image, index: over.wait(60)  # type: ignore[method-assign,assignment]
+    first.send = lambda image, index: first.killed.wait(60)  # type: ignore[method-assign,assignment]
     servers.await_event(Event.OUTPUT_RECOVERED)
+    assert first.killed.is_set()
     servers.made[1].device.wait_for(1)
-    over.set()
     sink.close()
     assert servers.events[0] is Event.OUTPUT_FAILED
 
@@ -302,12 +335,14 @@ def test_a_real_server_that_comes_late_dies_and_comes_back(
     url = f"{scheme}://127.0.0.1:{_free_port()}/live/x"
     servers, sent = Servers(), threading.Semaphore(0)
 
-    class Counted(Publisher):
+    class Counted(PublisherProcess):
         def send(self, image: Image, index: int) -> None:
             super().send(image, index)
             sent.release()
 
-    sink = LiveStreamSink(url, width=WIDTH, height=HEIGHT, fps=Fraction(30), on_event=servers.on_event, connect=Counted)
+    sink = LiveStreamSink(
+        url, width=WIDTH, height=HEIGHT, fps=Fraction(30), on_event=servers.on_event, connection=Counted
+    )
     sink.write(_slate())
     servers.await_event(Event.OUTPUT_FAILED)
     with _receiver(url, tmp_path / "first.mkv"):
@@ -334,3 +369,70 @@ def test_a_real_server_that_comes_late_dies_and_comes_back(
     assert np.abs(shown[-1].astype(int) - SLATE).mean() < 12
     times = [float(frame.time or 0) for frame in frames]
     assert np.median(np.diff(times)) == pytest.approx(1 / 30, abs=0.002)
+
+
+@pytest.mark.parametrize("scheme", ["rtmp", "rtsp"])
+def test_a_real_server_that_accepts_and_stays_silent_stops_nothing(scheme: str) -> None:
+    """PyAV keeps the interpreter's lock while it waits for such a server, so it must not wait in this process."""
+    servers = Servers()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/live/x"
+        sink = LiveStreamSink(url, width=WIDTH, height=HEIGHT, fps=Fraction(30), on_event=servers.on_event)
+        other = FakeDevice(None, WIDTH, HEIGHT, Fraction(30))
+        sink.write(_slate())
+        silent, _ = listener.accept()
+        with silent:
+            silent.settimeout(60)
+            assert silent.recv(1)  # it has greeted, and waits for an answer
+            before = time.monotonic()
+            for index in range(100):
+                sink.write(composited(index))
+                other.send(patches())
+            sink.close()
+            assert time.monotonic() - before < live_stream.CLOSE_TIMEOUT_SECONDS + live_stream.LEAVE_SECONDS
+            while silent.recv(65536):  # until its process is gone
+                pass
+    assert len(other.shown) == 100
+    assert "rtsod-publisher" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_real_server_that_stays_silent_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_stream, "ANSWER_SECONDS", 3.0)
+    monkeypatch.setattr(live_stream, "BACK_OFF_SECONDS", (0.0,))
+    servers = Servers()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        url = f"rtmp://127.0.0.1:{listener.getsockname()[1]}/live/x"
+        sink = LiveStreamSink(url, width=WIDTH, height=HEIGHT, fps=Fraction(30), on_event=servers.on_event)
+        sink.write(_slate())
+        for _ in range(2):
+            listener.accept()[0].detach()
+        sink.close()
+    assert servers.events == [Event.OUTPUT_FAILED]
+
+
+def test_a_process_that_hangs_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner may have been killed, and the interpreter's lock is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"rtmp://127.0.0.1:{listener.getsockname()[1]}/live/x"
+        process = WorkerProcess(publish_impatiently, url, WIDTH, HEIGHT, Fraction(30))
+        process.send((Request.OPEN, 0, None))
+        with pytest.raises(WorkerEnded, match="exit code 1"):
+            process.receive()
+        process.close()
+
+
+def test_an_unknown_server_is_called_that(caplog: pytest.LogCaptureFixture) -> None:
+    servers = Servers()
+    sink = LiveStreamSink(
+        "rtmp://nosuchhost.invalid/live/streamkey", width=WIDTH, height=HEIGHT, fps=Fraction(30),
+        on_event=servers.on_event,
+    )  # fmt: skip
+    sink.write(_slate())
+    servers.await_event(Event.OUTPUT_FAILED)
+    sink.close()
+    assert re.search(
+        r"rtmp://nosuchhost.invalid/...: (there is no server of that name|its name cannot be)", caplog.text
+    )
+    assert "streamkey" not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -186,6 +187,34 @@ def test_the_camera_returns_with_the_daemon(camera: Camera) -> None:
         assert shows(NEW)(reader.frame())
 
 
+def test_a_second_camera_has_a_name_of_its_own(camera: Camera) -> None:
+    camera.session.wait_for_node()
+    second = PipeWireCamera(WIDTH, HEIGHT, RATE, environment=camera.session.environment)
+    try:
+        assert second.label == "rtsod 2"
+        assert second.notes == ("virtual camera: another one is called rtsod, so this one is 'rtsod 2'",)
+        second.send(second.prepare(grey(NEW)))
+        wait_until(lambda: camera.session.nodes("rtsod-2"), "a second camera")
+        (node,) = camera.session.nodes("rtsod-2")
+        assert node["props"]["node.description"] == "rtsod 2"
+        assert len(camera.session.nodes()) == 1
+    finally:
+        second.close()
+
+
+def test_without_a_session_manager_the_camera_is_of_no_use_and_one_line_says_so() -> None:
+    with TemporaryDirectory(prefix="rtsod-") as folder, pipewire_session(Path(folder)) as session:
+        wait_until(lambda: pipewire_available(session.environment).available, "a session manager")
+        session.stop_manager()
+        says = "no session manager of PipeWire runs, so programs get no picture of a camera: systemctl --user start "
+        found = pipewire_available(session.environment)
+        assert not found.available
+        assert found.reason.startswith(says)
+        camera = PipeWireCamera(WIDTH, HEIGHT, RATE, environment=session.environment)
+        camera.close()
+        assert [note.startswith(f"virtual camera: {says}") for note in camera.notes] == [True]
+
+
 def _exists(process: int) -> bool:
     return Path(f"/proc/{process}").exists()
 
@@ -202,6 +231,7 @@ class StandIn:
         self.socket.bind(str(folder / "pipewire-0"))
         self.socket.listen()
         self.program("gst-inspect-1.0", "exit 0")
+        self.program("pw-dump", "exit 1")  # nobody answers
 
     def program(self, name: str, script: str) -> None:
         path = self._programs / name
@@ -230,6 +260,17 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         stand_in = StandIn(Path(folder), monkeypatch)
         with stand_in.opened:
             yield stand_in
+
+
+def _dump(manager: str, *nodes: str, process: int | None = None) -> str:
+    """What pw-dump says where a program has some nodes, and another one has none."""
+    client = {"application.name": "gst-launch-1.0", "pipewire.sec.pid": process or os.getpid()}
+    kinds = [("Client", 1, {"application.name": manager}), ("Client", 2, client)]
+    kinds += [("Node", 3 + index, {"node.name": name, "client.id": 2}) for index, name in enumerate(nodes)]
+    objects = [
+        {"id": number, "type": f"PipeWire:Interface:{kind}", "info": {"props": props}} for kind, number, props in kinds
+    ]
+    return json.dumps([*objects, {"id": 0, "type": "PipeWire:Interface:Metadata", "metadata": []}])
 
 
 class TestWhatIsMissing:
@@ -272,6 +313,27 @@ class TestWhatIsMissing:
                 VirtualCameraSink(None, width=WIDTH, height=HEIGHT, fps=None)
             assert ("--virtual-camera pipewire" in str(raised.value)) is mentioned
             assert ("--virtual-camera pipewire" in virtual_camera_available().reason) is mentioned
+
+
+@pytest.mark.parametrize(
+    ("answer", "label", "notes"),
+    [
+        ("no JSON", "rtsod", 0),
+        ("[null]", "rtsod", 0),
+        ("[]", "rtsod", 1),
+        (_dump("WirePlumber", "camera"), "rtsod", 0),
+        (_dump("WirePlumber", "rtsod"), "rtsod 2", 1),
+        (_dump("WirePlumber", "rtsod", "rtsod-2"), "rtsod 3", 1),
+        (_dump("WirePlumber", "rtsod", process=1 << 30), "rtsod", 0),
+        (_dump("pw-cli", "rtsod"), "rtsod 2", 2),
+    ],
+)
+def test_what_the_daemon_says_of_itself(stand_in: StandIn, answer: str, label: str, notes: int) -> None:
+    """A node whose program has ended is about to go: a camera that is opened again keeps its name."""
+    stand_in.program("gst-launch-1.0", "exec cat >/dev/null")
+    stand_in.program("pw-dump", f"echo '{answer}'")
+    device = stand_in.open()
+    assert (device.label, len(device.notes)) == (label, notes)
 
 
 class TestTheChild:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
@@ -17,9 +18,9 @@ import pytest
 from rtsod.config import SourceConfig
 from rtsod.errors import SourceError, UsageError
 from rtsod.frames import Frame
-from rtsod.sources import open_source
+from rtsod.sources import open_source, pipe
 from rtsod.sources.pipe import PipeSource
-from rtsod.system.pipes import PipeReader
+from rtsod.system.pipes import HEAD_BYTES, PipeReader
 from tests.support.source_fixtures import pictures, write_video
 
 COUNT = 12
@@ -112,6 +113,65 @@ def test_an_end_in_mid_frame_is_an_end(tmp_path: Path, name: str, live: bool) ->
         source.close()
     assert len(frames) == 7 - live
     assert source.read() is None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_end_in_mid_frame_is_said_where_it_can_be_seen(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, whole: bool
+) -> None:
+    data = write_video(tmp_path / "a.nut", pictures(COUNT, 320, 240), codec="rawvideo").read_bytes()
+    with _sending(data if whole else data[: len(data) * 5 // 8]) as sender:
+        source = PipeSource(PipeReader(sender.reading))
+        _all(source)
+        source.close()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ([] if whole else ["standard input ends early (its last picture is not whole)"])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "waiting for standard input: nothing came yet"),
+        (b"YUV4MPEG2 W64 H64 F25:1\n", "waiting for standard input: no whole picture came yet"),
+    ],
+)
+def test_who_waits_for_the_sender_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, data: bytes, says: str
+) -> None:
+    """Once, however long it takes."""
+    monkeypatch.setattr(pipe, "SIGNAL_SECONDS", 0.01)
+    monkeypatch.setattr(pipe, "QUIET_WAITS", 1)
+    told = threading.Event()
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.set()
+
+    class Pipe(PipeReader):
+        def read(self, size: int) -> bytes:
+            if len(self.head) == min(len(data), HEAD_BYTES):  # all that comes has come
+                assert told.wait(60)
+            return super().read(size)
+
+    handler = Told()
+    logging.getLogger(pipe.__name__).addHandler(handler)
+    try:
+        with _sending(data) as sender, pytest.raises(SourceError):
+            PipeSource(Pipe(sender.reading))
+    finally:
+        logging.getLogger(pipe.__name__).removeHandler(handler)
+    assert [record.getMessage() for record in caplog.records] == [says]
+
+
+def test_an_mp4_whose_index_comes_last_is_called_that(tmp_path: Path) -> None:
+    noise = list(np.random.default_rng(0).integers(0, 255, (20, 240, 320, 3), np.uint8))
+    data = write_video(tmp_path / "a.mp4", noise, codec="libx264", pix_fmt="yuv420p").read_bytes()
+    assert len(data) > 500_000, "the index is far away"
+    with (
+        _sending(data) as sender,
+        pytest.raises(SourceError, match="MP4 file's index comes last, so give the file's na"),
+    ):
+        PipeSource(PipeReader(sender.reading))
 
 
 def test_the_sender_waits_while_nothing_is_read(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_an_unreachable_address_is_a_one_line_error_without_its_password() -> No
     ("url", "shown"),
     [
         ("rtsp://me:p@ss@cam.local:554/a", "rtsp://cam.local:554/a"),
+        ("rtmp://me:secret@host/live/KEY", "rtmp://host/..."),
         ("srt://host:9000?passphrase=secret", "srt://host:9000?..."),
         ("http://[bad/x?secret", "http://..."),
     ],

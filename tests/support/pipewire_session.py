@@ -86,12 +86,24 @@ class Session:
         _finish(self._bus)
         self._log.close()
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """What the session says of the cameras that rtsod has made."""
-        done = subprocess.run(["pw-dump"], env=self.environment, capture_output=True, timeout=PATIENCE, check=False)
-        found = json.loads(done.stdout or b"[]")
+    def stop_manager(self) -> None:
+        """Kill the session manager alone, and wait until the daemon knows."""
+        manager = self._programs.pop()
+        manager.kill()
+        _finish(manager)
+        wait_until(lambda: "WirePlumber" not in self._dump(), "the end of the session manager")
+
+    def nodes(self, name: str = LABEL) -> list[dict[str, Any]]:
+        """What the session says of the cameras of that name."""
+        found = json.loads(self._dump() or "[]")
         nodes = [entry["info"] for entry in found if entry["type"] == "PipeWire:Interface:Node"]
-        return [node for node in nodes if node["props"].get("node.name") == LABEL]
+        return [node for node in nodes if node["props"].get("node.name") == name]
+
+    def _dump(self) -> str:
+        command = ["pw-dump"]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        ).stdout
 
     def wait_for_node(self) -> dict[str, Any]:
         """Wait until there is a camera; what the session says of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -156,13 +157,21 @@ class FakeDevice:
 class FakeServer:
     """A connection of a live stream that shows its pictures on a fake device."""
 
-    def __init__(self, device: FakeDevice) -> None:
+    def __init__(self, device: FakeDevice, on_open: Callable[[], None] = lambda: None) -> None:
         self.device = device
         self.indexes: list[int] = []
+        self.killed = threading.Event()
+        self._on_open = on_open
+
+    def open(self) -> None:
+        self._on_open()
 
     def send(self, image: Image, index: int) -> None:
         self.indexes.append(index)
         self.device.send(image)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self.device.close()
+
+    def kill(self) -> None:
+        self.killed.set()

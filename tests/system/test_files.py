@@ -80,6 +80,51 @@ def test_a_device_is_written_into() -> None:
     check_writable("--json", Path(os.devnull))
 
 
+@needs_posix
+@pytest.mark.parametrize("name", ["{number}", "link"])
+def test_what_is_open_is_written_to_and_its_name_is_left_alone(tmp_path: Path, name: str) -> None:
+    """Root could replace ``/dev/stdout`` by a file, for the whole computer."""
+    (tmp_path / "older").mkdir()
+    with open(tmp_path / "older" / "file", "w+b") as file:
+        file.write(b"before ")
+        file.flush()
+        (tmp_path / "link").symlink_to(f"/dev/fd/{file.fileno()}")
+        path = Path("/dev/fd", str(file.fileno())) if name != "link" else tmp_path / "link"
+        check_writable("--stats", path)
+        write_bytes(path, b"after")
+        file.seek(0)
+        assert file.read() == b"before after"
+    assert os.listdir(tmp_path / "older") == ["file"], "nothing was made there"
+    assert (tmp_path / "link").is_symlink()
+    with pytest.raises(OutputError, match="is not open"):
+        check_writable("--stats", path)
+
+
+@needs_posix
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    for folder in ("config", "dotfiles"):
+        (tmp_path / folder).mkdir()
+    link, target = tmp_path / "config" / "rtsod.toml", tmp_path / "dotfiles" / "rtsod.toml"
+    link.symlink_to(Path("..", "dotfiles", "rtsod.toml"))
+    for content in (b"new, where the link led nowhere", b"newer"):
+        replace_file(link, content)
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert os.listdir(tmp_path / "config") == os.listdir(tmp_path / "dotfiles") == ["rtsod.toml"]
+
+
+@needs_posix
+@pytest.mark.parametrize("leads_to", ["pipe", "link"])
+def test_nothing_but_a_file_is_replaced(tmp_path: Path, leads_to: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(leads_to)
+    with pytest.raises(OSError, match="is not a file"):
+        replace_file(tmp_path / "link", b"")
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+
+
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     check_writable("--json", tmp_path / "a.json")
     assert os.listdir(tmp_path) == []

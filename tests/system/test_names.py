@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtsod.system.names import address_parts, path_named, path_to_read, path_to_write, printable
+from rtsod.system.names import address_parts, path_named, path_to_read, path_to_write, printable, without_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +86,25 @@ def test_a_readable_message_stays_as_it_is() -> None:
 )
 def test_an_address_has_a_scheme(text: str, parts: tuple[str, str] | None) -> None:
     assert address_parts(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot open rtmp://me:word@h:1/live/KEY: no answer", "cannot open rtmp://h:1/...: no answer"),
+        ("rtmp:/me:word@h/live/KEY: its folder is missing", "rtmp://h/...: its folder is missing"),
+        ("'rtsp://me:wo@rd@h/KEY?token=x'", "'rtsp://h/...'"),
+        ("live stream rtmp://h:19/...: refused", "live stream rtmp://h:19/...: refused"),
+        (
+            "use rtmp:// or rtsp://, or srt://..., or rtmp://SERVER/NAME",
+            "use rtmp:// or rtsp://, or srt://..., or rtmp://SERVER/NAME",
+        ),
+        ("--ouput RTMP://h/KEY (see --help)", "--ouput RTMP://h/... (see --help)"),
+        ("http://me:word@h/clip.mp4?token=x&y=1", "http://***@h/clip.mp4?token=***&y=1"),
+        ("s3:/me:word@bucket/a", "s3:/***@bucket/a"),
+        ("see https://example.org/a, and ~/a@b", "see https://example.org/a, and ~/a@b"),
+    ],
+)
+def test_a_message_tells_nothing_secret_of_an_address(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+    assert without_secrets(shown) == shown

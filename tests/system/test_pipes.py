@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rtsod.errors import OutputError, SourceError, UsageError
-from rtsod.system.pipes import PipeReader, PipeWriter, check_stdin, check_stdout
+from rtsod.system.pipes import PipeReader, PipeWriter, check_stdin, check_stdout, open_descriptor
 
 _TAKES = """
 import os, subprocess, sys
@@ -86,3 +86,31 @@ def test_a_stopped_reader_finds_the_end() -> None:
     assert reader.read(2) == b""
     reader.close()
     os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("/dev/stdout", 1),
+        ("/dev/stderr", 2),
+        ("/dev/fd/7", 7),
+        ("/dev/./fd/7", 7),
+        ("/proc/self/fd/12", 12),
+        (f"/proc/{os.getpid()}/fd/1", 1),
+        ("/proc/1/fd/1", None),
+        ("/dev/null", None),
+        ("/dev/fd", None),
+        ("fd/1", None),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="such paths are POSIX's")
+def test_a_path_that_stands_for_what_is_open_is_recognized(path: str, number: int | None) -> None:
+    assert open_descriptor(Path(path)) == number
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the current folder cannot be deleted")
+def test_a_path_in_a_folder_that_is_gone_stands_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert open_descriptor(Path("stdout")) is None
