@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -371,28 +372,41 @@ def test_a_real_server_that_comes_late_dies_and_comes_back(
     assert np.median(np.diff(times)) == pytest.approx(1 / 30, abs=0.002)
 
 
+_SILENT: Final = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    client, _ = listener.accept()
+client.settimeout(30)
+print(len(client.recv(1)), flush=True)
+try:
+    while client.recv(65536):
+        pass
+    print("left", flush=True)
+except TimeoutError:
+    pass
+"""
+"""A server that accepts a connection, reads, and answers nothing. It gives up after 30 s, so that a test fails then."""
+
+
 @pytest.mark.parametrize("scheme", ["rtmp", "rtsp"])
 def test_a_real_server_that_accepts_and_stays_silent_stops_nothing(scheme: str) -> None:
     """PyAV keeps the interpreter's lock while it waits for such a server, so it must not wait in this process."""
-    servers = Servers()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(60)
-        url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/live/x"
-        sink = LiveStreamSink(url, width=WIDTH, height=HEIGHT, fps=Fraction(30), on_event=servers.on_event)
+    server = subprocess.Popen([sys.executable, "-c", _SILENT], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    with server, server.stdout as says:
+        url = f"{scheme}://127.0.0.1:{int(says.readline())}/live/x"
+        sink = LiveStreamSink(url, width=WIDTH, height=HEIGHT, fps=Fraction(30))
         other = FakeDevice(None, WIDTH, HEIGHT, Fraction(30))
         sink.write(_slate())
-        silent, _ = listener.accept()
-        with silent:
-            silent.settimeout(60)
-            assert silent.recv(1)  # it has greeted, and waits for an answer
-            before = time.monotonic()
-            for index in range(100):
-                sink.write(composited(index))
-                other.send(patches())
-            sink.close()
-            assert time.monotonic() - before < live_stream.CLOSE_TIMEOUT_SECONDS + live_stream.LEAVE_SECONDS
-            while silent.recv(65536):  # until its process is gone
-                pass
+        assert says.readline() == "1\n"  # it has been greeted, and does not answer
+        before = time.monotonic()
+        for index in range(100):
+            sink.write(composited(index))
+            other.send(patches())
+        sink.close()
+        assert time.monotonic() - before < live_stream.CLOSE_TIMEOUT_SECONDS + live_stream.LEAVE_SECONDS
+        assert says.readline() == "left\n"
     assert len(other.shown) == 100
     assert "rtsod-publisher" not in [thread.name for thread in threading.enumerate()]
 
