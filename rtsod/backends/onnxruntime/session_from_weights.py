@@ -21,7 +21,7 @@ from rtsod.backends.onnxruntime.engine import OnnxRuntimeEngine
 from rtsod.backends.onnxruntime.graph_from_weights import GraphPrecision
 from rtsod.backends.onnxruntime.library import FATAL, load_library, mapped_errors
 from rtsod.backends.onnxruntime.providers import CPU, Place, accelerators, passed_over, place_for
-from rtsod.backends.self_check import check_golden_output
+from rtsod.backends.self_check import check_golden_output, tolerance
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import EngineInfo
@@ -93,7 +93,7 @@ class _Builder:
         engine = OnnxRuntimeEngine(session, self._info(place, precision))
         difference = check_golden_output(
             engine.infer, size, graph.golden_outputs[size], f"ONNX Runtime's {place.provider.name} in {precision}",
-            remedy=f"run with {_instead(place)}",
+            tolerance=tolerance(precision, size), remedy=f"run with {_instead(place)}",
         )  # fmt: skip
         _log.info("ONNX Runtime's %s, self-check off by %.5f", place.provider.name, difference)
         return engine
