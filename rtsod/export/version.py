@@ -2,5 +2,6 @@
 
 from typing import Final
 
-GRAPH_VERSION: Final = 2
-"""Increase it whenever the exported graph changes: cached plans and graphs of older versions are then not used."""
+GRAPH_VERSION: Final = 3
+"""Increase it whenever the exported graph or the golden input changes: cached plans and graphs of older versions are
+then not used."""

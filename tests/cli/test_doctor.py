@@ -16,7 +16,7 @@ import pytest
 
 from rtsod.backends.tensorrt.library import Capability, TrtLibrary, probe_tensorrt
 from rtsod.backends.tensorrt.manifest import Manifest
-from rtsod.cli.doctor import caches, gpu, main, video
+from rtsod.cli.doctor import caches, gpu, main, network, video
 from rtsod.cli.doctor import trial as trial_module
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.cli.doctor.gpu import Card, cuda_match, engine_match, tensorrt_match
@@ -163,6 +163,13 @@ class TestCaches:
         cache, found = trial()
         assert (cache.verdict, found.verdict) == (Verdict.WARNING, Verdict.OK)
         assert cache.found == "compiling refine_cells again: is damaged; this costs time only"
+
+
+def test_what_onnx_runtime_offers_is_not_said_to_work() -> None:
+    pytest.importorskip("onnxruntime")
+    found = next(finding for finding in network.engines() if finding.about == "onnxruntime")
+    assert (found.verdict, "offers --device" in found.found) == (Verdict.INFO, True)
+    assert "not tried" in found.found
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

@@ -1,6 +1,6 @@
 """Finds the exported graph in the user's cache folder, or exports it and stores it there.
 
-A graph is a file with a JSON file beside it: the SHA-256 of the graph, and the golden outputs for the self-check.
+A graph is a file with a JSON file beside it: the golden outputs for the self-check, and a SHA-256 of both.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -94,19 +94,19 @@ class GraphCache:
         self, weights: Weights, precision: GraphPrecision, sizes: tuple[int, ...], notify: Notify, report: ReportBytes
     ) -> FoundGraph:
         stem = f"{weights.model}-{sizes[0]}-{weights.sha256[:16]}-{precision}-v{GRAPH_VERSION}"
-        found = self._unsaved.get(stem) or self._stored(stem, sizes[0])
+        found = self._unsaved.get(stem) or self._stored(stem, sizes[0], complain=False)
         if found is not None:
             return found
         request = ExportRequest(weights, precision, sizes)
         fetch(weights, report)
         with self._exclusive(stem, notify):
-            found = self._stored(stem, sizes[0])  # another process may have exported it meanwhile
+            found = self._stored(stem, sizes[0], complain=True)  # another process may have exported it meanwhile
             if found is not None:
                 return found
             notify(f"exporting the {weights.model} model for ONNX Runtime, once: 10 to 30 seconds")
             return self._store(stem, sizes[0], _export(request))
 
-    def _stored(self, stem: str, exported_at: int) -> FoundGraph | None:
+    def _stored(self, stem: str, exported_at: int, *, complain: bool) -> FoundGraph | None:
         if self._root is None:
             return None
         path = self._root / f"{stem}.onnx"
@@ -114,21 +114,23 @@ class GraphCache:
             record = json_from_text(read_text(path.with_suffix(".json")))
             outputs = {int(size): str(output) for size, output in record["golden_outputs"].items()}
             with path.open("rb") as file:
-                intact = hashlib.file_digest(file, "sha256").hexdigest() == record["sha256"]
+                graph = hashlib.file_digest(file, "sha256").digest()
+            intact = _seal(graph, outputs) == record["sha256"]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             intact = False
         if not intact:
-            _log.warning("%s: the exported graph is damaged or cannot be read: exporting again", path)
+            if complain:
+                _log.warning("%s: the exported graph is damaged or cannot be read: exporting again", path)
             return None
         return FoundGraph(path, exported_at, outputs)
 
     def _store(self, stem: str, exported_at: int, export: Export) -> FoundGraph:
         path, fault = None if self._root is None else self._root / f"{stem}.onnx", self._fault
         if path is not None:
-            digest = hashlib.sha256(export.content).hexdigest()
-            record = json.dumps({"sha256": digest, "golden_outputs": export.golden_outputs}, indent=2) + "\n"
+            seal = _seal(hashlib.sha256(export.content).digest(), export.golden_outputs)
+            record = json.dumps({"sha256": seal, "golden_outputs": export.golden_outputs}, indent=2) + "\n"
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # In this order: an interruption in between leaves a graph that its record does not match.
@@ -163,6 +165,16 @@ class GraphCache:
 def graph_cache() -> GraphCache:
     """The graph cache of this process, in the user's cache folder."""
     return GraphCache()
+
+
+def _seal(graph: bytes, golden_outputs: Mapping[int, str]) -> str:
+    """What tells that a graph and its golden outputs are those that were written together.
+
+    Args:
+        graph: SHA-256 of the graph.
+        golden_outputs: by input size. Without them, or with others, a provider that is right would be blamed.
+    """
+    return hashlib.sha256(graph + json.dumps(sorted(golden_outputs.items())).encode()).hexdigest()
 
 
 def _export(request: ExportRequest) -> Export:

@@ -79,6 +79,15 @@ def version_line() -> str:
     return f"onnxruntime {load_library().__version__}"
 
 
+def has_plugin(plugin: str) -> bool:
+    """Whether a provider's package is installed. Imports nothing.
+
+    Args:
+        plugin: the package, as it is imported.
+    """
+    return find_spec(plugin) is not None
+
+
 @cache
 def plugin_devices(plugin: str, provider: str) -> tuple[Any, ...]:
     """Register a provider that comes as a package of its own, once, and return the devices it can run on.
@@ -94,7 +103,7 @@ def plugin_devices(plugin: str, provider: str) -> tuple[Any, ...]:
         EngineError: the plug-in does not load.
     """
     library = load_library()
-    if plugin and find_spec(plugin) is None:
+    if plugin and not has_plugin(plugin):
         return ()
     with mapped_errors(f"{provider} does not load"):
         if plugin:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rtsod.backends.onnxruntime.library import load_library, plugin_devices
+from rtsod.backends.onnxruntime.library import has_plugin, load_library, plugin_devices
 from rtsod.config import Precision
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.system.machine import processor_name
@@ -28,11 +28,14 @@ class Provider:
     """What it is opened in; the first is what ``auto`` takes."""
     plugin: str = ""
     """The package that it comes in, as it is imported; empty if it is a part of ONNX Runtime."""
+    driver: str = ""
+    """Of a plug-in: what it finds devices with."""
     options: Mapping[str, str] = field(default_factory=dict)
     slow_to_open: bool = False
     """Whether opening takes minutes."""
 
 
+_WEBGPU_DRIVER: Final = "a driver for Vulkan, Metal or Direct3D 12"
 CPU: Final = Provider("cpu", "CPU", "CPUExecutionProvider", "pip install onnxruntime", ("fp32",))
 PROVIDERS: Final = (
     # TF32 rounds inputs to 10 bits; fp32 must mean fp32.
@@ -56,8 +59,8 @@ PROVIDERS: Final = (
         "pip install onnxruntime-directml in place of onnxruntime, on Windows",
     ),
     Provider(
-        "webgpu", "WebGPU", "WebGpuExecutionProvider", "pip install onnxruntime-ep-webgpu, and a driver for Vulkan, "
-        "Metal or Direct3D 12", plugin="onnxruntime_ep_webgpu",
+        "webgpu", "WebGPU", "WebGpuExecutionProvider", f"pip install onnxruntime-ep-webgpu, and {_WEBGPU_DRIVER}",
+        plugin="onnxruntime_ep_webgpu", driver=_WEBGPU_DRIVER,
     ),
     CPU,
 )  # fmt: skip
@@ -112,6 +115,12 @@ def place_for(device: str) -> Place:
         names = ", ".join(each.device for each in PROVIDERS)
         raise EngineUnavailable(f"--device {device}: ONNX Runtime has {names}; for gpu and npu use --engine openvino")
     found = _find(provider, int(number or 0))
+    if found is None and provider.plugin and has_plugin(provider.plugin):
+        package = provider.plugin.replace("_", "-")
+        raise EngineUnavailable(
+            f"--device {device}: {package} is installed, but it finds no GPU: it needs one with {provider.driver}; "
+            "or run with --device cpu, or with --engine openvino"
+        )
     if found is None:
         have = ", ".join(place.provider.device for place in places())
         raise EngineUnavailable(f"--device {device}: this ONNX Runtime has {have} only: {provider.fix}")
@@ -142,11 +151,23 @@ def accelerators() -> list[Place]:
     Raises:
         EngineUnavailable: ONNX Runtime is not installed, or too old.
     """
-    return [
-        place
-        for place in places()
-        if place.provider is not CPU and not place.provider.slow_to_open and not place.in_software
-    ]
+    return [place for place in places() if place.provider is not CPU and not _drawback(place)]
+
+
+def passed_over() -> list[str]:
+    """Why ``auto`` does not try each of the other places beside the processor: ``tensorrt takes minutes to open``.
+
+    Raises:
+        EngineUnavailable: ONNX Runtime is not installed, or too old.
+    """
+    return [f"{place.device} {why}" for place in places() if place.provider is not CPU and (why := _drawback(place))]
+
+
+def _drawback(place: Place) -> str:
+    """Why ``auto`` does not try a place; empty if it does."""
+    if place.provider.slow_to_open:
+        return "takes minutes to open"
+    return "computes in software here, which is slower" if place.in_software else ""
 
 
 def _find(provider: Provider, number: int) -> Place | None:

@@ -16,11 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from rtsod.backends.onnxruntime.cache import FoundGraph, GraphCache
+from rtsod.backends.onnxruntime.driver_messages import driver_messages_logged
 from rtsod.backends.onnxruntime.engine import OnnxRuntimeEngine
 from rtsod.backends.onnxruntime.graph_from_weights import GraphPrecision
 from rtsod.backends.onnxruntime.library import FATAL, load_library, mapped_errors
-from rtsod.backends.onnxruntime.providers import CPU, Place, accelerators, place_for
-from rtsod.backends.self_check import check_golden_output
+from rtsod.backends.onnxruntime.providers import CPU, Place, accelerators, passed_over, place_for
+from rtsod.backends.self_check import check_golden_output, tolerance
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import EngineInfo
@@ -69,6 +70,7 @@ def engine_from_weights(
             explain(f"device auto: {place.device}, because ONNX Runtime reaches it with {place.provider.name}")
             return built
     built = builder.build(place_for(CPU.device))
+    reasons += passed_over()
     explain(f"device auto: {CPU.device}, because {'; '.join(reasons) or 'this ONNX Runtime has no other provider'}")
     return built
 
@@ -91,7 +93,7 @@ class _Builder:
         engine = OnnxRuntimeEngine(session, self._info(place, precision))
         difference = check_golden_output(
             engine.infer, size, graph.golden_outputs[size], f"ONNX Runtime's {place.provider.name} in {precision}",
-            remedy=f"run with {_instead(place)}",
+            tolerance=tolerance(precision, size), remedy=f"run with {_instead(place)}",
         )  # fmt: skip
         _log.info("ONNX Runtime's %s, self-check off by %.5f", place.provider.name, difference)
         return engine
@@ -145,8 +147,9 @@ def _precision(requested: str, place: Place) -> GraphPrecision:
     if requested == "auto":
         return cast("GraphPrecision", able[0])
     if requested not in able:
+        choice = f"--precision {able[0]}" if len(able) == 1 else "one of these"
         raise EngineUnavailable(
-            f"--precision {requested}: ONNX Runtime runs {' and '.join(able)} on {place.device}: choose one of these, "
+            f"--precision {requested}: ONNX Runtime runs {' and '.join(able)} on {place.device}: choose {choice}, "
             "or use --engine openvino"
         )
     return cast("GraphPrecision", requested)
@@ -179,6 +182,8 @@ def _open(graph: FoundGraph, size: int, place: Place, threads: int) -> Any:
             # As a file: a session keeps the bytes that it is opened from, up to 176 MB.
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="rtsod-", ignore_cleanup_errors=True)))
             source = _resized(graph.source, size, folder / "graph.onnx")
+        if place.plugin_device is not None:
+            stack.enter_context(driver_messages_logged())
         return library.InferenceSession(
             source if isinstance(source, bytes) else str(source), options, providers=providers, enable_fallback=0
         )

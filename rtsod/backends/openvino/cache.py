@@ -45,8 +45,8 @@ from rtsod.system.subprocess_call import call_in_subprocess
 
 _log = logging.getLogger(CACHE_LOG)
 
-_GRAPH_VERSION: Final = 5
-"""Increased whenever what the graph computes changes, so that older conversions are not used."""
+_GRAPH_VERSION: Final = 6
+"""Increased whenever what the graph computes changes, or the golden input, so that older conversions are not used."""
 _LOCK_TIMEOUT_SECONDS: Final = 120.0
 """A conversion takes some seconds. One that takes longer than this hangs, and nothing waits for it."""
 

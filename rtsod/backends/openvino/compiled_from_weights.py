@@ -21,7 +21,7 @@ from rtsod.backends.openvino.core import mapped_errors, ov
 from rtsod.backends.openvino.engine import OpenVinoEngine
 from rtsod.backends.openvino.int8_probe import remembered_speedup
 from rtsod.backends.openvino.int8_saturation import REDUCED_WEIGHT_MAX, int8_saturates
-from rtsod.backends.self_check import TOLERANCE, check_golden_output
+from rtsod.backends.self_check import check_golden_output, tolerance
 from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo, Image
@@ -154,9 +154,10 @@ class _Builder:
             )
         return built
 
-    def build(self, precision: str, tolerance: float | None = None) -> BuiltNetwork:
-        if tolerance is None:
-            tolerance = _CALIBRATED_TOLERANCE if precision == "int8" and self.weights.calibration else TOLERANCE
+    def build(self, precision: str, largest_error: float | None = None) -> BuiltNetwork:
+        if largest_error is None:
+            calibrated = precision == "int8" and self.weights.calibration is not None
+            largest_error = _CALIBRATED_TOLERANCE if calibrated else tolerance(precision, self.config.side)
         capabilities = self.cache.core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
         if _CAPABILITIES[precision] not in capabilities:
             able = [name for name, capability in _CAPABILITIES.items() if capability in capabilities]
@@ -174,7 +175,7 @@ class _Builder:
             self.config.side,
             form.golden_output,
             f"OpenVINO in {precision}",
-            tolerance=tolerance,
+            tolerance=largest_error,
             remedy="run with --precision fp32, or with --engine torch",
         )
         del form

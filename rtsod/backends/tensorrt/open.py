@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rtsod.backends.cuda.device import Cuda
 from rtsod.backends.cuda.open import open_cuda
-from rtsod.backends.self_check import check_golden_output
+from rtsod.backends.self_check import check_golden_output, tolerance
 from rtsod.backends.tensorrt.cache import CachedPlan, PlanCache
 from rtsod.backends.tensorrt.engine import TensorRtEngine
 from rtsod.backends.tensorrt.library import load_library, require_supported
@@ -73,7 +73,10 @@ def open_tensorrt(
         )
         engine = TensorRtEngine(library, cached.plan, cuda, info)
         undo.callback(engine.close)
-        difference = check_golden_output(engine.infer, config.side, cached.manifest.answer, cached.path.name)
+        difference = check_golden_output(
+            engine.infer, config.side, cached.manifest.answer, cached.path.name,
+            tolerance=tolerance(precision, config.side),
+        )  # fmt: skip
         undo.pop_all()
     _log.info("%s %s, self-check difference %.5f", library.name, library.version, difference)
     return engine

@@ -55,7 +55,7 @@ def _torch_on_gpu() -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    """What the installed ONNX Runtime runs on, as ``--device`` names it. Whether it really does, a run tells."""
+    """What the installed ONNX Runtime offers, as ``--device`` names it. Whether it works, a run tells."""
     from rtsod.backends.onnxruntime.library import version_line  # late: importing it takes a fifth of a second
     from rtsod.backends.onnxruntime.providers import places
 
@@ -64,7 +64,8 @@ def _onnxruntime() -> Finding:
     except EngineUnavailable as error:
         found, _, fix = str(error).rpartition(": ")
         return Finding("onnxruntime", Verdict.WARNING, found, fix)
-    return Finding("onnxruntime", Verdict.OK, f"{version_line()} offers --device {devices}")
+    found = f"{version_line()} offers --device {devices}: not tried, --engine onnxruntime would"
+    return Finding("onnxruntime", Verdict.INFO, found)
 
 
 def _version(package: str) -> str:

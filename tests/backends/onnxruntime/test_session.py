@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from rtsod.backends import open_engine
 from rtsod.backends.onnxruntime import library, providers, session_from_weights
 from rtsod.backends.onnxruntime.cache import FoundGraph, GraphCache
+from rtsod.backends.onnxruntime.driver_messages import driver_messages_logged
 from rtsod.backends.onnxruntime.engine import OnnxRuntimeEngine
 from rtsod.backends.onnxruntime.graph_from_weights import Export
 from rtsod.backends.onnxruntime.library import error_line, load_library
@@ -127,6 +129,19 @@ def test_sessions_neither_fall_back_nor_spin_nor_write(exported: Export, monkeyp
     assert options.log_severity_level == library.FATAL
 
 
+def test_what_a_driver_prints_is_logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> None:
+        with driver_messages_logged():
+            os.write(2, b"Warning: no adapter\n    at vulkan.cpp:106\n\n")
+            raise EngineError("no")
+
+    with caplog.at_level(logging.INFO), pytest.raises(EngineError):
+        fails()
+    os.write(2, b"shown\n")
+    assert capfd.readouterr().err == "shown\n"
+    assert caplog.messages == ["the driver: Warning: no adapter", "the driver: at vulkan.cpp:106"]
+
+
 def test_a_failing_run_is_an_error_and_nothing_runs_it_elsewhere(cache: GraphCache) -> None:
     engine = engine_from_weights(CONFIG, WEIGHTS, cache)
     with pytest.raises(EngineError, match=r"^ONNX Runtime failed on CPU .*: Got invalid dimensions"):
@@ -165,6 +180,17 @@ class TestAutoDevice:
         assert engine.info.device.startswith("CPU (")
         assert said[0].startswith("device auto: cpu, because --device cuda:0: ONNX Runtime cannot create CUDA")
 
+    def test_it_says_what_it_did_not_try(self, cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(session_from_weights, "accelerators", list)
+        for others, why in (
+            ([], "this ONNX Runtime has no other provider"),
+            (["a is slow", "b too"], "a is slow; b too"),
+        ):
+            monkeypatch.setattr(session_from_weights, "passed_over", lambda others=others: others)
+            said: list[str] = []
+            engine_from_weights(replace(CONFIG, device="auto"), WEIGHTS, cache, explain=said.append)
+            assert said == [f"device auto: cpu, because {why}"]
+
     def _on(self, cache: GraphCache, place: Place) -> Any:
         """A session that runs on the CPU and says that it runs on Core ML, or could not be created for CUDA."""
         name = CPU.name if place.provider is CUDA else place.provider.name
@@ -197,13 +223,22 @@ class TestPlaces:
         device = SimpleNamespace(type=kind, vendor="Maker", metadata={"Description": "Card 9"})
         return SimpleNamespace(device=device)
 
-    def test_a_device_that_is_not_there_is_an_error_with_the_fix(self) -> None:
+    def test_a_device_that_is_not_there_is_an_error_with_the_fix(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(providers, "has_plugin", lambda plugin: False)
         with pytest.raises(
             EngineUnavailable, match=r"--device webgpu: .* has cuda, tensorrt, cpu only: pip install onnxr"
         ):
             place_for("webgpu")
         with pytest.raises(EngineUnavailable, match=r"--device npu: .*--engine openvino"):
             place_for("npu")
+
+    def test_a_plug_in_that_finds_no_gpu_is_not_to_be_installed_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(providers, "has_plugin", lambda plugin: True)
+        with pytest.raises(
+            EngineUnavailable, match="onnxruntime-ep-webgpu is installed, but it finds no GPU"
+        ) as raised:
+            place_for("webgpu")
+        assert "pip install" not in str(raised.value)
 
     def test_a_cuda_device_has_its_number(self) -> None:
         place = place_for("cuda:2")
@@ -221,11 +256,18 @@ class TestPlaces:
         self.adapters = [self._adapter(0)]
         assert [place.device for place in providers.accelerators()] == ["cuda:0"]
         assert "in software" in str(place_for("webgpu")), "whoever asks for it gets it, and is told"
+        assert providers.passed_over() == [
+            "tensorrt takes minutes to open", "webgpu computes in software here, which is slower"
+        ]  # fmt: skip
 
     def test_tensorrt_runs_in_fp16_alone(self) -> None:
         assert session_from_weights._precision("auto", Place(TENSORRT)) == "fp16"
-        with pytest.raises(EngineUnavailable, match="--precision fp32: ONNX Runtime runs fp16 on tensorrt"):
+        with pytest.raises(
+            EngineUnavailable, match="--precision fp32: ONNX Runtime runs fp16 on tensorrt: choose --precision fp16, or"
+        ):
             session_from_weights._precision("fp32", Place(TENSORRT))
+        with pytest.raises(EngineUnavailable, match="runs fp32 and fp16 on coreml: choose one of these, or"):
+            session_from_weights._precision("bf16", Place(CORE_ML))
 
 
 @pytest.mark.parametrize(
