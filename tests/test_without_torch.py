@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from rtsod.errors import ExitCode
+from rtsod.backends.onnxruntime.graph_from_weights import ExportRequest, graph_from_weights
+from rtsod.backends.onnxruntime.library import probe_onnxruntime
+from rtsod.config import EngineConfig
+from rtsod.errors import EngineUnavailable, ExitCode
 from rtsod.model.golden_input import golden_input
 from rtsod.model.published import PUBLISHED
+from rtsod.model.weights import resolve
 from rtsod.system.extras import install_extra
 from tests.support.no_torch import python_without_torch
 
@@ -84,6 +89,26 @@ def test_the_library_gives_the_maps_that_it_gives_with_pytorch(tmp_path: Path, c
         alpha = np.load(tmp_path / f"alpha-{precision}.npy")
         with rtsod.Segmenter.open(model="lite", engine="torch", precision="fp32") as segmenter:
             assert np.abs(alpha - segmenter(image, stream=True)).mean() < tolerance
+
+
+def test_onnx_runtime_runs_the_graph_that_is_built_from_the_weights(tmp_path: Path, cache: Path) -> None:
+    if not (probe := probe_onnxruntime()).available:
+        pytest.skip(probe.reason)
+    options = (
+        "--source scene --max-frames 2 --size 160x120 --no-preview --output null --engine onnxruntime --device cpu"
+    )
+    command = ["run", "--model", "lite", *options.split()]
+    code, _, err = python_without_torch(tmp_path, cache, "-m", "rtsod", *command)
+    assert code == ExitCode.DONE, err
+    code, _, err = python_without_torch(tmp_path, cache, "-m", "rtsod", *command, "--precision", "fp16")
+    assert code == ExitCode.ENGINE, err
+    assert "ONNX Runtime runs fp32 on cpu: choose --precision fp32" in err
+
+
+def test_a_graph_in_fp16_says_what_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(EngineUnavailable, match=r"--precision fp16: PyTorch .*rtsod\[export\]"):
+        graph_from_weights(ExportRequest(resolve(EngineConfig("tiny")), "fp16", (128,)))
 
 
 @pytest.mark.parametrize("command", ["devices", "models", "doctor --help"])

@@ -24,6 +24,7 @@ from torch import nn
 from torch.fx import GraphModule
 
 from rtsod.errors import EngineError, EngineUnavailable
+from rtsod.export.version import INPUT, OPSET, OUTPUT
 from rtsod.model.calibration import Calibration
 from rtsod.model.fp16 import fp16_from_fp32
 from rtsod.model.golden_input import golden_input
@@ -34,12 +35,6 @@ from rtsod.system.extras import install_extra
 
 ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 
-OPSET: Final = 20
-"""ONNX operator set. Every TensorRT from 10.12 on reads it."""
-INPUT: Final = "image"
-"""Name of the input, uint8 ``(1, S, S, 3)``, BGR."""
-OUTPUT: Final = "saliency"
-"""Name of the output, float32 ``(1, 1, S, S)`` in [0, 1]."""
 UPSAMPLINGS: Final = 38
 """Bilinear upsamplings in either published model."""
 

@@ -21,7 +21,8 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from rtsod.errors import EngineError, SourceError, UsageError
-from rtsod.export.onnx_from_torch import INPUT, ExportPrecision
+from rtsod.export.onnx_from_torch import ExportPrecision
+from rtsod.export.version import INPUT
 from rtsod.frames import Alpha, Fitting, Image
 from rtsod.imaging.iou import iou_of_all
 from rtsod.imaging.network_input import STRETCH, shrink

@@ -28,7 +28,7 @@ from rtsod.system.subprocess_call import call_in_subprocess
 _log = logging.getLogger(CACHE_LOG)
 
 _LOCK_TIMEOUT_SECONDS: Final = 120.0
-"""An export takes 10 to 30 seconds. One that takes longer than this hangs, and nothing waits for it."""
+"""An export takes up to 30 seconds. One that takes longer than this hangs, and nothing waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class FoundGraph:
     exported_at: int
     """The input size of the graph in ``source``, in pixels."""
     golden_outputs: dict[int, str]
-    """Float32 PyTorch's outputs for the golden input, for each size that the graph can run at."""
+    """Float32 outputs for the golden input, for each size that the graph can run at."""
 
 
 class GraphCache:
@@ -82,8 +82,8 @@ class GraphCache:
 
         Raises:
             WeightsError: the weights cannot be downloaded or read.
-            EngineUnavailable: PyTorch or onnxscript, which export, are not installed.
-            EngineError: the export failed, or the graph's output differs too much from PyTorch's.
+            EngineUnavailable: PyTorch or onnxscript, which export in fp16, are not installed.
+            EngineError: the export failed.
         """
         found = self._for_sizes(weights, precision, shared_sizes(size), notify, report)
         if size not in found.golden_outputs:  # a table whose upsamplings cannot be resized
@@ -103,7 +103,8 @@ class GraphCache:
             found = self._stored(stem, sizes[0], complain=True)  # another process may have exported it meanwhile
             if found is not None:
                 return found
-            notify(f"exporting the {weights.model} model for ONNX Runtime, once: 10 to 30 seconds")
+            duration = "a few seconds" if precision == "fp32" else "10 to 30 seconds"
+            notify(f"exporting the {weights.model} model for ONNX Runtime, once: {duration}")
             return self._store(stem, sizes[0], _export(request))
 
     def _stored(self, stem: str, exported_at: int, *, complain: bool) -> FoundGraph | None:

@@ -1,4 +1,4 @@
-"""Exports weights to the ONNX graph that ONNX Runtime opens, with PyTorch.
+"""Makes the ONNX graph that ONNX Runtime opens of weights.
 
 :mod:`rtsod.backends.onnxruntime.cache` decides when and where.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rtsod.errors import EngineUnavailable
-from rtsod.model.weights import Weights
+from rtsod.model.weights import Weights, fetch
 from rtsod.system.extras import install_extra
 
 GraphPrecision: TypeAlias = Literal["fp32", "fp16"]
@@ -23,7 +23,7 @@ class ExportRequest:
     """Of the network; they are on this machine."""
     precision: GraphPrecision
     sizes: tuple[int, ...]
-    """The input sizes it may run at, in pixels. The graph is exported, and compared with PyTorch, at the first."""
+    """The input sizes it may run at, in pixels. The graph is made for the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,42 @@ class Export:
     content: bytes
     """The ONNX file."""
     golden_outputs: dict[int, str]
-    """Float32 PyTorch's output for the golden input (:mod:`rtsod.backends.self_check`), for each of the sizes that the
-    graph can run at."""
+    """Float32 output for the golden input (:mod:`rtsod.backends.self_check`), for each of the sizes that the graph can
+    run at."""
 
 
 def graph_from_weights(request: ExportRequest) -> Export:
-    """Export a network, and compare the graph with float32 PyTorch. Runs in a subprocess, which returns its memory.
+    """Build a network's graph: in float32 from the weights alone, in fp16 with PyTorch, which measures as it rounds.
+
+    Runs in a subprocess, which returns its memory. Whether the graph is right, the self-check of each session tells.
 
     Raises:
-        WeightsError: the weights cannot be read.
-        EngineUnavailable: PyTorch or onnxscript is not installed.
-        EngineError: the export failed, or the graph's output differs too much from PyTorch's.
+        WeightsError: the weights cannot be read, or need PyTorch to be read, which is not installed.
+        EngineUnavailable: fp16 needs PyTorch and onnxscript, which are not installed.
+        EngineError: the export failed, or the fp16 graph's output differs too much from PyTorch's.
     """
+    if request.precision == "fp16":
+        return _with_torch(request)
+    from rtsod.backends.golden_outputs import golden_outputs
+    from rtsod.export.onnx_from_weights import onnx_from_weights
+    from rtsod.export.resized import sizes_of
+    from rtsod.model.tensors import folded_weights
+
+    description = request.weights.description
+    weights = folded_weights(fetch(request.weights), description)
+    content = onnx_from_weights(weights, description, request.sizes[0])
+    sizes = sizes_of(content, request.sizes)
+    return Export(content, golden_outputs(weights, description, request.weights.sha256, sizes))
+
+
+def _with_torch(request: ExportRequest) -> Export:
     try:
-        import torch  # noqa: F401  # takes a second to import and is needed only here
+        import torch  # noqa: F401  # takes a second to import, is an extra, and is needed only here
     except ImportError as error:
-        raise EngineUnavailable(f"PyTorch exports the model on the first start: {install_extra('torch')}") from error
+        raise EngineUnavailable(
+            f"--precision {request.precision}: PyTorch makes this graph, once: {install_extra('export')}, or "
+            "run with --precision fp32"
+        ) from error
 
     from rtsod.backends.self_check import golden_output
     from rtsod.export.checked import export_checked

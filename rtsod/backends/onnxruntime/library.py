@@ -31,10 +31,9 @@ _POSITION: Final = re.compile(r"^\S+\.(?:cc|h):\d+ .*?\)(?:::<lambda\(.*?\)>)? "
 
 
 def probe_onnxruntime() -> Availability:
-    """Check whether ONNX Runtime and the exporter of its graphs are installed. Imports neither."""
-    for module in ("onnxruntime", "onnxscript", "torch"):
-        if find_spec(module) is None:
-            return Availability("onnxruntime", False, f"{module} is not installed: {install_extra('onnxruntime')}")
+    """Check whether ONNX Runtime is installed. Does not import it."""
+    if find_spec("onnxruntime") is None:
+        return Availability("onnxruntime", False, f"onnxruntime is not installed: {install_extra('onnxruntime')}")
     return Availability("onnxruntime", True, "installed")
 
 

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rtsod.backends.golden_outputs import shipped_golden_outputs
+from rtsod.backends.golden_outputs import golden_outputs
 from rtsod.backends.openvino.core import ov
 from rtsod.backends.openvino.model_from_weights import model_from_weights
-from rtsod.backends.self_check import golden_output
-from rtsod.frames import Alpha, Image
 from rtsod.model.calibration import Calibration
 from rtsod.model.description import Description
-from rtsod.model.reference import reference_saliency
 from rtsod.model.tensors import folded_weights
 
 GRAPH_FILES: Final = ("graph.xml", "graph.bin")
@@ -67,13 +64,8 @@ def convert(request: ConversionRequest) -> tuple[ov.Model, dict[int, str]]:
         EngineError: OpenVINO refuses the graph.
     """
     weights = folded_weights(request.weights, request.description)
-
-    def reference(image: Image) -> Alpha:
-        return reference_saliency(weights, request.description, image)
-
-    known = shipped_golden_outputs(request.weights_sha256)
-    golden_outputs = {size: known.get(size) or golden_output(reference, size) for size in request.sizes}
-    return model_from_weights(weights, request.description, request.calibration), golden_outputs
+    expected = golden_outputs(weights, request.description, request.weights_sha256, request.sizes)
+    return model_from_weights(weights, request.description, request.calibration), expected
 
 
 def save(model: ov.Model, golden_outputs: Mapping[int, str], folders: Sequence[Path]) -> ConversionResult:

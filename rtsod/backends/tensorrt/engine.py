@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtsod.backends.cuda.device import Cuda, gpu_error
 from rtsod.backends.tensorrt.library import TrtLibrary
 from rtsod.errors import EngineError
-from rtsod.export.onnx_from_torch import INPUT, OUTPUT
+from rtsod.export.version import INPUT, OUTPUT
 from rtsod.frames import Alpha, EngineInfo, Image
 
 
