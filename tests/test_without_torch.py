@@ -107,7 +107,7 @@ def test_onnx_runtime_runs_the_graph_that_is_built_from_the_weights(tmp_path: Pa
 
 def test_a_graph_in_fp16_says_what_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(EngineUnavailable, match=r"--precision fp16: PyTorch .*rtsod\[export\]"):
+    with pytest.raises(EngineUnavailable, match=r"--precision fp16: PyTorch .*\[export\]"):
         graph_from_weights(ExportRequest(resolve(EngineConfig("tiny")), "fp16", (128,)))
 
 
