@@ -96,7 +96,7 @@ def test_a_stopped_reader_finds_the_end() -> None:
         ("/dev/fd/7", 7),
         ("/dev/./fd/7", 7),
         ("/proc/self/fd/12", 12),
-        (f"/proc/{os.getpid()}/fd/1", 1),
+        pytest.param(f"/proc/{os.getpid()}/fd/1", 1, id="own process"),  # the same name in every process
         ("/proc/1/fd/1", None),
         ("/dev/null", None),
         ("/dev/fd", None),
