@@ -28,8 +28,8 @@ The public API:
   an :class:`ExitCode`, 0 or that of the signal that ended the run, and raises :class:`RtsodError` for everything else.
 * :class:`RtsodError` is the base class of all errors: :class:`UsageError`, :class:`SourceError`
   (:class:`SourceGone`, :class:`SourceBusy`), :class:`DataError`, :class:`WeightsError`, :class:`EngineError`
-  (:class:`EngineUnavailable`), :class:`OutputError`, :class:`NotRunning` and :class:`MaskError`
-  (:class:`MaskWithheld`).
+  (:class:`EngineUnavailable`), :class:`OutputError` (:class:`ReceiverGone`), :class:`NotRunning` and
+  :class:`MaskError` (:class:`MaskWithheld`).
 
 Everything else is internal and may change in any version. Importing ``rtsod`` is cheap: OpenCV, PyTorch and the other
 libraries are imported when a name that needs them is used for the first time.
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         MaskWithheld,
         NotRunning,
         OutputError,
+        ReceiverGone,
         RtsodError,
         SourceBusy,
         SourceError,
@@ -89,6 +90,7 @@ __all__ = [
     "OutputError",
     "PictureConfig",
     "QualityConfig",
+    "ReceiverGone",
     "RtsodError",
     "RunConfig",
     "Segmenter",

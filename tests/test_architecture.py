@@ -63,7 +63,13 @@ def test_libraries_stay_in_their_folders(module: str) -> None:
         ("pooch", ("rtsod.model.origins",)),
         (
             "onnx",
-            ("rtsod.model.tensors", "rtsod.export.onnx_from_torch", "rtsod.export.parity", "rtsod.export.resized"),
+            (
+                "rtsod.model.tensors",
+                "rtsod.export.onnx_from_torch",
+                "rtsod.export.onnx_from_weights",
+                "rtsod.export.parity",
+                "rtsod.export.resized",
+            ),
         ),
         ("cuda", ("rtsod.backends.cuda.cuda_python",)),
         ("pycuda", ("rtsod.backends.cuda.pycuda",)),

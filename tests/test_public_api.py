@@ -19,7 +19,7 @@ PUBLIC = {
     "AppConfig", "SourceConfig", "EngineConfig", "QualityConfig", "PictureConfig", "OutputConfig", "RunConfig",
     "ControlConfig", "NotRunning",
     "ExitCode", "RtsodError", "UsageError", "SourceError", "SourceGone", "SourceBusy", "DataError", "WeightsError",
-    "EngineError", "EngineUnavailable", "OutputError", "MaskError", "MaskWithheld",
+    "EngineError", "EngineUnavailable", "OutputError", "ReceiverGone", "MaskError", "MaskWithheld",
 }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtsod.frames import Availability
+
 STREAM = 77
 """The handle of the fake stream."""
 
@@ -121,6 +123,7 @@ def fake_driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     real = pytest.importorskip("cuda.bindings.runtime", reason="needs cuda-python")
     fake = FakeDriver(real)
     monkeypatch.setattr("rtsod.backends.cuda.cuda_python.import_runtime", lambda: fake)
+    monkeypatch.setattr("rtsod.backends.nvidia_driver", lambda: Availability("cuda", True, "a fake one"))
     return fake
 
 

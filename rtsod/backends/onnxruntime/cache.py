@@ -116,7 +116,7 @@ class GraphCache:
             outputs = {int(size): str(output) for size, output in record["golden_outputs"].items()}
             with path.open("rb") as file:
                 graph = hashlib.file_digest(file, "sha256").digest()
-            intact = _seal(graph, outputs) == record["sha256"]
+            intact = _digest_of(graph, outputs) == record["sha256"]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -130,8 +130,8 @@ class GraphCache:
     def _store(self, stem: str, exported_at: int, export: Export) -> FoundGraph:
         path, fault = None if self._root is None else self._root / f"{stem}.onnx", self._fault
         if path is not None:
-            seal = _seal(hashlib.sha256(export.content).digest(), export.golden_outputs)
-            record = json.dumps({"sha256": seal, "golden_outputs": export.golden_outputs}, indent=2) + "\n"
+            digest = _digest_of(hashlib.sha256(export.content).digest(), export.golden_outputs)
+            record = json.dumps({"sha256": digest, "golden_outputs": export.golden_outputs}, indent=2) + "\n"
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # In this order: an interruption in between leaves a graph that its record does not match.
@@ -168,7 +168,7 @@ def graph_cache() -> GraphCache:
     return GraphCache()
 
 
-def _seal(graph: bytes, golden_outputs: Mapping[int, str]) -> str:
+def _digest_of(graph: bytes, golden_outputs: Mapping[int, str]) -> str:
     """What tells that a graph and its golden outputs are those that were written together.
 
     Args:

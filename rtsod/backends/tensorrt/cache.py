@@ -89,8 +89,8 @@ class PlanCache:
         try:
             self._prepare()
             # In this order: an interruption in between leaves a plan that its manifest does not match.
-            replace_file(path, plan, durable=True, mode=CODE_MODE)
-            replace_file(path.with_suffix(".json"), manifest.to_json().encode(), durable=True, mode=CODE_MODE)
+            _replace(path, plan)
+            _replace(path.with_suffix(".json"), manifest.to_json().encode())
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot store the engine: {_fix(error)}") from error
         return cached
@@ -142,3 +142,9 @@ def engines_folder() -> Path:
 def _fix(error: OSError) -> str:
     fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make the folder writable"
     return f"{error.strerror or error}: {fix}"
+
+
+def _replace(path: Path, content: bytes) -> None:
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, where only the cache may write
+        path.unlink()
+    replace_file(path, content, durable=True, mode=CODE_MODE)
