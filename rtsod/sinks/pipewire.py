@@ -1,8 +1,7 @@
-"""A virtual camera on Linux without a kernel module: a node of PipeWire, made by GStreamer's ``gst-launch-1.0``.
+"""A virtual camera on Linux without a kernel module: a node of PipeWire, made by GStreamer.
 
-A child process keeps the node and reads raw pictures from a pipe, so no Python binding is needed. It may end at any
-time: some versions of ``pipewiresink`` end when a reader leaves. :class:`rtsod.sinks.virtual_camera.VirtualCameraSink`
-then opens the camera again, as it does with all others.
+A child process (:mod:`rtsod.system.gstreamer_child`) keeps the node and reads raw pictures from a pipe. If it ends,
+:class:`rtsod.sinks.virtual_camera.VirtualCameraSink` opens the camera again, as it does with all others.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ import numpy as np
 from rtsod.errors import OutputError
 from rtsod.frames import Availability, Image
 from rtsod.sinks.pixels import bring_to
+from rtsod.system import gstreamer_child
+from rtsod.system.gstreamer_child import PLAYING, READER_LEFT
 from rtsod.system.pipes import set_pipe_size
 from rtsod.system.pipewire import (
     INSTALL,
-    LAUNCH,
     START_MANAGER,
     Session,
     connect,
@@ -50,8 +50,7 @@ END_SECONDS: Final = 0.5
 """How long the child may take to end by itself before it is killed."""
 
 _UNMANAGED: Final = f"no session manager of PipeWire runs, so programs get no picture of a camera: {START_MANAGER}"
-_PLAYING: Final = b"Setting pipeline to PLAYING"
-_READER_LEFT: Final = "all buffers have been removed"
+_CHILD: Final = (sys.executable, "-I", gstreamer_child.__file__)
 _MAX_PIPE: Final = 1 << 20  # what Linux lets a user have
 _KEPT_OUTPUT: Final = 4000
 
@@ -94,7 +93,7 @@ class PipeWireCamera:
             )
         except OSError as error:
             self._daemon.close()
-            raise OutputError(f"{LAUNCH} does not start ({error.strerror or error}): {INSTALL}") from error
+            raise OutputError(f"GStreamer does not start ({error.strerror or error}): {INSTALL}") from error
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         os.set_blocking(self._child.stdin.fileno(), False)
@@ -190,7 +189,7 @@ class PipeWireCamera:
         try:
             while said := os.read(self._child.stdout.fileno(), 65536):
                 self._output = (self._output + said)[-_KEPT_OUTPUT:]
-                self._playing = self._playing or _PLAYING in self._output
+                self._playing = self._playing or PLAYING.encode() in self._output
         except BlockingIOError:
             return True
         return False
@@ -203,11 +202,11 @@ class PipeWireCamera:
         self._read_output()
         said = [line.strip() for line in self._output.decode(errors="replace").splitlines()]
         errors = [line for line in said if line.startswith("ERROR")]
-        if any(_READER_LEFT in line for line in errors):
-            return OSError(errno.EPIPE, f"the program that read it left, and {LAUNCH} ended with it")
+        if any(READER_LEFT in line for line in errors):
+            return OSError(errno.EPIPE, "the program that read it left, and GStreamer ended with it")
         code = self._child.returncode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        return OSError(errno.EPIPE, f"{LAUNCH} ended ({errors[0].rpartition(': ')[2] if errors else how})")
+        return OSError(errno.EPIPE, f"GStreamer ended ({errors[0].rpartition(': ')[2] if errors else how})")
 
 
 def yuy2_from_bgr(image: Image, width: int, height: int) -> Image:
@@ -272,7 +271,7 @@ def _command(width: int, height: int, fps: Fraction, number: int) -> list[str]:
         f"pipewiresink mode=provide sync=false client-name={LABEL} "
         f"stream-properties=p,media.class=Video/Source,media.role=Camera,node.name={name},node.description={name}",
     )
-    command = [LAUNCH, "--no-fault", *" ! ".join(elements).split()]
+    command = [*_CHILD, *" ! ".join(elements).split()]
     if number > 1:
         command[-1] = command[-1].removesuffix(name) + rf'(string)"{LABEL}\ {number}"'
     return command
@@ -286,4 +285,4 @@ def _unread(pipe: int) -> int:
 
 
 def _stalled() -> OSError:
-    return OSError(errno.ETIMEDOUT, f"{LAUNCH} takes no picture for {STALL_SECONDS:.0f} s: a reader may hang")
+    return OSError(errno.ETIMEDOUT, f"GStreamer takes no picture for {STALL_SECONDS:.0f} s: a reader may hang")

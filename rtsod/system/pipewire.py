@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtsod.errors import OutputError
+from rtsod.system import gstreamer_child
 
-LAUNCH: Final = "gst-launch-1.0"
-"""The program that makes a camera."""
+LAUNCH: Final = gstreamer_child.LAUNCH
+"""The program that can make a camera, and comes with the library that does."""
 INSTALL: Final = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-pipewire"
 """The command that installs all that a camera needs beside PipeWire."""
 

@@ -228,6 +228,7 @@ class StandIn:
         self._programs.mkdir()
         self.environment = {"XDG_RUNTIME_DIR": str(folder), "PATH": f"{self._programs}:/usr/bin:/bin"}
         monkeypatch.setenv("PATH", str(self._programs))
+        monkeypatch.setattr(pipewire, "_CHILD", ("gst-launch-1.0",))
         self.socket.bind(str(folder / "pipewire-0"))
         self.socket.listen()
         self.program("gst-inspect-1.0", "exit 0")
@@ -343,7 +344,7 @@ class TestTheChild:
     @pytest.mark.parametrize(
         ("error", "reason"),
         [
-            ("stream error: no more input formats", r"gst-launch-1.0 ended \(no more input formats\)"),
+            ("stream error: no more input formats", r"GStreamer ended \(no more input formats\)"),
             ("all buffers have been removed", "the program that read it left"),
         ],
     )
@@ -359,7 +360,7 @@ class TestTheChild:
     def test_its_exit_code_is_the_reason_if_it_says_nothing(self, stand_in: StandIn) -> None:
         stand_in.program("gst-launch-1.0", "exit 3")
         device = stand_in.open()
-        with pytest.raises(OSError, match=r"gst-launch-1.0 ended \(exit code 3\)"):
+        with pytest.raises(OSError, match=r"GStreamer ended \(exit code 3\)"):
             _send_until_refused(device, self.PICTURE)
         device.close()
         with pytest.raises(OSError, match="closed"):
