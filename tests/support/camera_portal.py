@@ -28,6 +28,7 @@ _PREFERENCES: Final = {
     "media.webrtc.camera.allow-pipewire": True,
     "media.navigator.permission.disabled": True,  # nobody is there to say yes
     "media.autoplay.default": 0,
+    "toolkit.startup.max_resumed_crashes": -1,
     "browser.shell.checkDefaultBrowser": False,
     "datareporting.policy.dataSubmissionEnabled": False,
 }
@@ -93,15 +94,43 @@ def call_in(browser: str, session: Session, folder: Path) -> Iterator[Call]:
             lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in _PREFERENCES.items())
             (profile / "user.js").write_text("".join(lines))
             command = [program, "--headless", "--no-remote", "--profile", str(profile), call.address]
-        running = subprocess.Popen(
-            command, env=session.environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
+        with _running(command, session.environment | {"MOZ_CRASHREPORTER_DISABLE": "1"}):
             yield call
-        finally:
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+    """A program that is started again when it ends.
+
+    Chromium and Firefox share the code that opens PipeWire's cameras. It fails at times at a check of its own
+    (``video_capture_pipewire.cc``: "RaceDetected"). Chromium survives that, Firefox does not.
+    """
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    changing, over, running = threading.Lock(), False, start()
+
+    def restart() -> None:
+        nonlocal running
+        while True:
+            running.wait()
+            with changing:
+                if over:
+                    return
+                running = start()
+
+    thread = threading.Thread(target=restart, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with changing:
+            over = True
             running.terminate()
-            running.wait(PATIENCE)
+        thread.join(PATIENCE)
 
 
 class Call:

@@ -38,6 +38,14 @@ def require_programs() -> None:
         pytest.skip("GStreamer's plug-in for PipeWire is not installed")
 
 
+def pipewire_version() -> str:
+    """The version of the daemon."""
+    said = subprocess.run(
+        ["pipewire", "--version"], capture_output=True, text=True, timeout=PATIENCE, check=True
+    ).stdout
+    return said.split()[-1]
+
+
 def wait_until(what: Callable[[], object], about: str) -> None:
     """Wait until something is true that only looking at it tells."""
     until = time.monotonic() + PATIENCE
