@@ -14,6 +14,7 @@ from typing import Any, Final
 from rtsod.errors import OutputError, RtsodError, SourceError, UsageError
 from rtsod.system.extras import install_extra
 from rtsod.system.files import output_error
+from rtsod.system.names import without_login
 
 SILENT_SECONDS: Final = 60.0
 """How long a server may keep a file waiting."""
@@ -22,7 +23,7 @@ _LINE_LETTERS: Final = 200
 
 def without_secrets(address: str) -> str:
     """An address for messages: without a user's name, a password, or a web address's query."""
-    shown = re.sub(r"(?<=://)[^/@]*@", "", address)
+    shown = without_login(address)
     return shown.partition("?")[0] if shown.startswith("http") else shown
 
 

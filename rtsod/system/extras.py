@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from rtsod.system.names import without_login
+
 _FOLDER: Final = Path(__file__).parents[2]
 """Of the package ``rtsod``: a checkout, or where packages are installed."""
 _UNREADABLE: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
@@ -63,6 +65,5 @@ def _quoted(place: str, extras: Iterable[str]) -> str:
     """A requirement for a shell. Addresses are shown without secrets, and the tools take no extras behind them."""
     listed = f"[{','.join(dict.fromkeys(extras))}]"
     if "://" in place:
-        address = re.sub(r"(https?://)[^/@]*@", r"\1", place)
-        return shlex.quote(f"rtsod{listed} @ {address}")
+        return shlex.quote(f"rtsod{listed} @ {without_login(place)}")
     return shlex.quote(place + listed)

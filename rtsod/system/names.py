@@ -111,6 +111,11 @@ def address_fault(scheme: str, rest: str) -> str | None:
     return None
 
 
+def without_login(address: str) -> str:
+    """An address that whoever has a login of their own can use: ``user:password@`` is left out."""
+    return _LOGIN.sub(r"\1", address)
+
+
 def without_logins(text: str) -> str:
     """A text without logins and tokens in the addresses that are in it."""
     return _SECRET.sub(rf"\1{_HIDDEN}", _LOGIN.sub(rf"\1{_HIDDEN}@", text))

@@ -31,8 +31,8 @@ from rtsod.frames import Alpha, Composited, Frame, Image, SourceInfo
 from rtsod.interfaces import Backdrop, Transparent
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Event, Metrics, Snapshot
-from rtsod.sinks import VirtualCameraSink
 from rtsod.sinks.pixels import bring_to
+from rtsod.sinks.virtual_camera import GIVE_UP_SECONDS, VirtualCameraSink
 from rtsod.sources.supervised import SupervisedSource
 from tests.support import moving_room
 from tests.support.fakes import FakeEngine, hasten, pipeline_of, right_half
@@ -244,8 +244,26 @@ def test_no_pixel_of_the_room_under_any_faults(
     assert recording.leaks == 0
     assert watched.leaks == 0
     # A device that refuses every picture shows none, and one that accepts them for an instant need not be in time.
-    accepting = sum(seconds for fault, seconds in script if fault != "refused")
-    assert watched.shown > 0 or accepting < 3
+    assert watched.shown > 0 or _accepting(script) < 3
+
+
+def _accepting(script: Sequence[tuple[str | None, float]]) -> float:
+    """For how long the device takes pictures, until it has refused them for so long that the run ends."""
+    accepting = failing = 0.0
+    for fault, seconds in script:
+        works = fault != "refused" and seconds >= 3
+        failing = 0.0 if works or (fault != "refused" and not failing) else failing + seconds
+        if failing > GIVE_UP_SECONDS:
+            break
+        accepting += seconds if fault != "refused" else 0.0
+    return accepting
+
+
+def test_a_device_that_refuses_for_too_long_is_expected_to_show_nothing_more() -> None:
+    assert _accepting([("refused", 8.0), ("refused", 8.0), ("stolen", 3.0), ("blocked", 8.0)]) == 0
+    assert _accepting([("refused", 8.0), (None, 1.2), ("refused", 1.2), (None, 8.0)]) == 1.2
+    assert _accepting([("refused", 8.0), (None, 3.0), ("refused", 8.0), (None, 0.3)]) == 3.3
+    assert _accepting([(None, 0.3), (None, 3.0), ("refused", 8.0), ("slow", 8.0)]) == 11.3
 
 
 @pytest.mark.parametrize("sync", SYNCS)

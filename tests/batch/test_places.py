@@ -208,6 +208,7 @@ def test_what_an_argument_names(text: str, place: Path | str) -> None:
 def test_secrets_of_an_address_are_not_shown() -> None:
     assert in_words("https://me:secret@host/a?key=1") == "https://host/a"
     assert in_words("s3://key:secret@bucket/a?b.jpg") == "s3://bucket/a?b.jpg"
+    assert in_words("s3://key:sec@ret@bucket/a@b.jpg") == "s3://bucket/a@b.jpg"
 
 
 def test_an_address_that_nobody_knows() -> None:

@@ -57,7 +57,7 @@ def test_uv_tool(environment: Path, source: str, expected: str) -> None:
     [
         ("/a/rtsod.whl", [], "--force '/a/rtsod.whl[torch]'"),
         ("/a[control, bench]", ["--editable"], "--force --editable '/a[control,bench,torch]'"),
-        ("rtsod[control] @ https://u:p@x.org/r.whl", [], "--force 'rtsod[control,torch] @ https://x.org/r.whl'"),
+        ("rtsod[control] @ https://u:p@p@x.org/r.whl", [], "--force 'rtsod[control,torch] @ https://x.org/r.whl'"),
         ("rtsod", [], "--force 'rtsod[torch]'"),
     ],
 )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rtsod.errors import SourceError
-from rtsod.system.names import address_parts
+from rtsod.system.names import address_parts, without_secrets
 
 
 def path_of(name: str | os.PathLike[str]) -> Path:
@@ -21,5 +21,7 @@ def path_of(name: str | os.PathLike[str]) -> Path:
     if "\0" in text:
         raise SourceError(f"cannot read {text!r}: no path has a zero byte in it")
     if address_parts(text):
-        raise SourceError(f"cannot read {text}: it is an address: download the picture, and give its path")
+        raise SourceError(
+            f"cannot read {without_secrets(text)}: it is an address: download the picture, and give its path"
+        )
     return Path(text)
