@@ -15,6 +15,8 @@ _LONGEST_GAP: Final = Fraction(10)
 _LARGEST_STEP_BACK: Final = Fraction(1, 10)
 """Seconds that time stamps may go back in such a format, by rounding or disorder. FFmpeg's limit is the same."""
 _LARGEST_STEP_BACK_ELSEWHERE: Final = Fraction(1)
+_LONGEST_STRAY: Final = Fraction(1, 2)
+"""Seconds after which a section is one: a stream that has been in it so long does not return to the one before."""
 _INDEXED: Final = ("mov", "avi")
 """Formats whose clock cannot be set: a time stamp is the sum of the durations before it."""
 
@@ -24,6 +26,8 @@ class _Progress:
     """How far one stream has come, on the corrected clock, in seconds."""
 
     section: int
+    entered: Fraction
+    """When it entered the section."""
     newest: Fraction
     next: Fraction
     strays: int = 0
@@ -80,7 +84,8 @@ class FileClock:
             section = self._first_section(time)
         else:
             section = self._nearest(time, stream.next, stream.section)
-            if abs(time + self._shifts[section] - stream.next) > self._step_back:
+            is_new = stream.next - stream.entered <= _LONGEST_STRAY
+            if is_new and abs(time + self._shifts[section] - stream.next) > self._step_back:
                 earlier = self._nearest(time, stream.next)
                 if abs(time + self._shifts[earlier] - stream.next) <= self._step_back:  # a stray is over
                     section = earlier
@@ -93,7 +98,8 @@ class FileClock:
             if not duration:  # as long as the previous one
                 duration = max(Fraction(0), time + self._shifts[section] - stream.newest)
         shifted = time + self._shifts[section]
-        self._streams[packet.stream.index] = _Progress(section, shifted, shifted + duration)
+        entered = stream.entered if stream is not None and stream.section == section else shifted
+        self._streams[packet.stream.index] = _Progress(section, entered, shifted, shifted + duration)
         self._reached = max(shifted, self._reached or shifted)
         return self._shifts[section]
 

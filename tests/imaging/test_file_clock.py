@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtsod.imaging.file_clock import FileClock
@@ -67,6 +67,9 @@ def _section(start: int, seconds: int) -> list[FakePacket]:
     st.lists(st.tuples(st.integers(0, 2**32), st.integers(1, 2)), min_size=1, max_size=4),
     st.sampled_from(["mpegts", "mpeg", "ogg"]),
 )
+# The third one's sound would also go on where the first one's ended, its pictures would not.
+@example([(0, 1), (0, 2), (259_560, 1)], "mpegts")
+@example([(0, 2), (0, 2), (349_560, 1)], "mpegts")
 def test_joined_recordings_become_one(parts: list[tuple[int, int]], name: str) -> None:
     """Whatever their clocks, unless one seems to be a pause after the other."""
     packets: list[FakePacket] = []
