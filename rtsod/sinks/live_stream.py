@@ -79,33 +79,25 @@ class LiveStreamSink:
         self._connection = partial(connection, url, *self._size, fps)
         self._paced, self._began = paced, -math.inf
         self._on_event, self._clock, self._wait = on_event, clock, wait
-        self._changed = threading.Condition()
-        self._newest = NewestPicture(self.name, clock, on_event)
+        self._newest = NewestPicture(self.name, clock, wait, on_event)
         self._prepared: tuple[Composited, Image] | None = None
+        self._link_lock = threading.Lock()
         self._link: Link | None = None
         self._connected = self._failing = False
         self._attempts = 0
         self._published = False
         self._why = "the connection was not open yet"
-        self._error: OutputError | None = None
-        self._closing = False
         self._thread = threading.Thread(target=self._pump, name="rtsod-live-stream", daemon=True)
         self._thread.start()
 
     def write(self, picture: Composited) -> None:
         """Show this picture until the next one; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
-        with self._changed:
-            if self._paced and picture.pts is not None:
-                now, at = self._clock(), float(picture.pts)
-                self._began = max(self._began, now - at)  # what came late is not made up for
-                self._wait(self._changed, lambda: self._closing or self._error is not None, self._began + at - now)
-            if self._error is not None:
-                raise self._error
-            if self._closing:
-                raise OutputError(f"{self.name}: is already closed")
-            self._newest.put(picture)
-            self._changed.notify_all()
+        if self._paced and picture.pts is not None:
+            now, at = self._clock(), float(picture.pts)
+            self._began = max(self._began, now - at)  # what came late is not made up for
+            self._newest.sleep(self._began + at - now)
+        self._newest.write(picture)
 
     @property
     def unpublished(self) -> str | None:
@@ -120,10 +112,9 @@ class LiveStreamSink:
 
     def close(self) -> None:
         """Show slates, then end the stream. Idempotent."""
-        with self._changed:
-            self._closing = True
+        self._newest.close()
+        with self._link_lock:
             link = None if self._connected else self._link
-            self._changed.notify_all()
         if link is not None:
             link.close(0.0)  # it is still being opened, which need not be waited for
         self._thread.join(CLOSE_TIMEOUT_SECONDS)
@@ -137,9 +128,8 @@ class LiveStreamSink:
         try:
             with suppress(OSError):  # which the next attempt tells
                 self._link = self._new_link()
-            with self._changed:
-                self._changed.wait_for(lambda: self._newest.exists or self._closing)
-            while not self._closing:
+            self._newest.wait_for_first()
+            while not self._newest.is_over:
                 try:
                     self._stream()
                 except (OutputError, OSError, CallTimeout) as error:
@@ -147,7 +137,7 @@ class LiveStreamSink:
                 except WorkerStopped:
                     return
         except BaseException as error:  # a bug, or out of memory: the next write raises it
-            self._error = OutputError(f"{self.name}: {type(error).__name__}")
+            self._newest.fail(OutputError(f"{self.name}: {type(error).__name__}"))
         finally:
             if self._link is not None:
                 self._link.close(0.0)
@@ -157,14 +147,14 @@ class LiveStreamSink:
 
     def _stream(self) -> None:
         """Connect, and send pictures until the sink is closed."""
-        with self._changed:
+        with self._link_lock:
             link = self._link = self._link or self._new_link()
-            if self._closing:
+            if self._newest.is_over:  # close() may have found no link to close
                 return
         began, keep = None, False
         try:
             link.open(ANSWER_SECONDS)
-            with self._changed:
+            with self._link_lock:
                 self._connected = True
             began = self._clock()
             self._recover()
@@ -173,20 +163,19 @@ class LiveStreamSink:
             keep = True  # its process answered, and can try again
             raise
         finally:
-            with self._changed:
+            with self._link_lock:
                 self._connected = False
                 if not keep:
                     self._link = None
             if began is not None and self._clock() - began > STABLE_SECONDS:
                 self._attempts = 0
             if not keep:
-                link.close(CLOSE_TIMEOUT_SECONDS if self._closing and began is not None else 0.0)
+                link.close(CLOSE_TIMEOUT_SECONDS if self._newest.is_over and began is not None else 0.0)
 
     def _send_all(self, link: Link, began: float) -> None:
         index = 0
-        while not self._sleep(began + float(index / self._fps) - self._clock()):
-            with self._changed:
-                picture = self._newest.to_show()
+        while not self._newest.sleep(began + float(index / self._fps) - self._clock()):
+            picture = self._newest.to_show()
             if picture is not None:
                 link.send(self._image_of(picture), index, ANSWER_SECONDS)
                 self._published = True
@@ -201,12 +190,6 @@ class LiveStreamSink:
         if self._prepared is None or self._prepared[0] is not picture:
             self._prepared = picture, bring_to(opaque(picture), *self._size)
         return self._prepared[1]
-
-    def _sleep(self, seconds: float) -> bool:
-        """Wait; return whether the sink is being closed."""
-        with self._changed:
-            self._wait(self._changed, lambda: self._closing, max(0.0, seconds))
-            return self._closing
 
     def _recover(self) -> None:
         if self._failing:
@@ -223,7 +206,7 @@ class LiveStreamSink:
             _log.warning("%s: %s: trying again until it works", self.name, self._why)
         delay = BACK_OFF_SECONDS[min(self._attempts, len(BACK_OFF_SECONDS) - 1)]
         self._attempts += 1
-        self._sleep(delay)
+        self._newest.sleep(delay)
 
 
 def _why(error: Exception) -> str:

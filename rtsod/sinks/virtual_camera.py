@@ -20,7 +20,7 @@ from rtsod.sinks.loopback import LoopbackCamera, setup_hint, virtual_cameras
 from rtsod.sinks.newest_picture import NewestPicture
 from rtsod.sinks.pipewire import NAME as PIPEWIRE
 from rtsod.sinks.pipewire import PipeWireCamera, pipewire_available
-from rtsod.sinks.pixels import even, opaque, require_composited
+from rtsod.sinks.pixels import even, opaque
 from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera, pyvirtualcam_available, pyvirtualcam_installed
 
 _log = logging.getLogger(__name__)
@@ -126,27 +126,18 @@ class VirtualCameraSink:
         self.name = f"virtual camera {self._known}"
         self.label, self.notes = self._device.label, self._device.notes
         self._period = float(1 / fps)
-        self._on_event, self._clock, self._wait = on_event, clock, wait
-        self._changed = threading.Condition()
-        self._newest = NewestPicture(self.name, clock, on_event)
+        self._on_event, self._clock = on_event, clock
+        self._newest = NewestPicture(self.name, clock, wait, on_event)
         self._prepared: tuple[Composited, Image] | None = None
         self._failed_at: float | None = None
+        self._gave_up = False
         self._retry_at = clock() + RETRY_SECONDS
-        self._error: OutputError | None = None
-        self._closing = False
         self._thread = threading.Thread(target=self._pump, name="rtsod-virtual-camera", daemon=True)
         self._thread.start()
 
     def write(self, picture: Composited) -> None:
         """Show this picture until the next one; see :meth:`rtsod.interfaces.Sink.write`."""
-        require_composited(picture)
-        with self._changed:
-            if self._error is not None:
-                raise self._error
-            if self._closing:
-                raise OutputError(f"{self.name}: is already closed")
-            self._newest.put(picture)
-            self._changed.notify_all()
+        self._newest.write(picture)
 
     def limit_age(self, seconds: float) -> None:
         """Replace any picture but a slate this many seconds after it was written, even if the writing thread hangs."""
@@ -154,9 +145,7 @@ class VirtualCameraSink:
 
     def close(self) -> None:
         """Show the last picture, then close the device. Idempotent."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._newest.close()
         self._thread.join(CLOSE_TIMEOUT_SECONDS)
 
     @property
@@ -170,29 +159,21 @@ class VirtualCameraSink:
 
     def _pump(self) -> None:
         try:
-            with self._changed:
-                self._changed.wait_for(lambda: self._newest.exists or self._closing)
+            self._newest.wait_for_first()
             due = self._clock()
-            while not (closing := self._await(due)):
+            while not self._newest.sleep(due - self._clock()):
                 self._show()
                 due = max(due + self._period, self._clock())  # a late picture is not made up for
-            if closing and self._newest.exists:
-                self._show()
+            self._show()  # the last one
         except BaseException as error:  # a bug, or out of memory: the next write raises it
-            self._error = self._error or OutputError(f"{self.name}: {type(error).__name__}: {error}")
+            self._newest.fail(OutputError(f"{self.name}: {type(error).__name__}: {error}"))
         finally:
             if self._device is not None:
                 self._device.close()
 
-    def _await(self, due: float) -> bool:
-        with self._changed:
-            self._wait(self._changed, lambda: self._closing, max(0.0, due - self._clock()))
-            return self._closing
-
     def _show(self) -> None:
-        with self._changed:
-            picture = self._newest.to_show()
-        if picture is None or self._error is not None:
+        picture = self._newest.to_show()
+        if picture is None or self._gave_up:
             return
         try:
             device = self._device or self._reopen()
@@ -228,7 +209,8 @@ class VirtualCameraSink:
             self._on_event(Event.OUTPUT_FAILED)
             _log.warning("%s", reason)
         elif now - self._failed_at > GIVE_UP_SECONDS:
-            self._error = OutputError(f"{reason} (gave up after {GIVE_UP_SECONDS:.0f} s)")
+            self._gave_up = True
+            self._newest.fail(OutputError(f"{reason} (gave up after {GIVE_UP_SECONDS:.0f} s)"))
 
 
 def virtual_camera_available() -> Availability:
