@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
-from rtsod.batch.remote import Remote, without_secrets
+from rtsod.batch.remote import Remote, shown_address
 from rtsod.errors import OutputError, SourceError
 from rtsod.system.cache_folder import cache_folder
 from rtsod.system.files import output_error
@@ -47,7 +47,7 @@ def place_named(text: str, path_named: Callable[[str], Path]) -> Place:
 
 def in_words(place: Place) -> str:
     """A place for messages, without the secrets that an address may hold."""
-    return str(place) if isinstance(place, Path) else without_secrets(place)
+    return str(place) if isinstance(place, Path) else shown_address(place)
 
 
 class Results(Protocol):

@@ -21,8 +21,8 @@ SILENT_SECONDS: Final = 60.0
 _LINE_LETTERS: Final = 200
 
 
-def without_secrets(address: str) -> str:
-    """An address for messages: without a user's name, a password, or a web address's query."""
+def shown_address(address: str) -> str:
+    """An address for messages: without a login, and without a web address's query, any part of which may sign it."""
     shown = without_login(address)
     return shown.partition("?")[0] if shown.startswith("http") else shown
 
@@ -43,15 +43,13 @@ class Remote:
         try:
             import fsspec
         except ImportError:
-            raise UsageError(f"{without_secrets(address)}: needs fsspec: {install_extra('remote')}") from None
+            raise UsageError(f"{shown_address(address)}: needs fsspec: {install_extra('remote')}") from None
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
         except ImportError as error:  # names the package
-            raise UsageError(f"{without_secrets(address)}: {error}") from None
+            raise UsageError(f"{shown_address(address)}: {error}") from None
         except Exception as error:
-            raise UsageError(
-                f"{without_secrets(address)}: is no address that fsspec knows: {_one_line(error)}"
-            ) from None
+            raise UsageError(f"{shown_address(address)}: is no address that fsspec knows: {_one_line(error)}") from None
 
     def is_file(self) -> bool:
         """Whether the address is that of one file.
@@ -121,14 +119,14 @@ class Remote:
         except RtsodError:
             raise
         except Exception as error:
-            raise OutputError(f"{without_secrets(self.address)}: cannot write {name}: {_one_line(error)}") from error
+            raise OutputError(f"{shown_address(self.address)}: cannot write {name}: {_one_line(error)}") from error
 
     def _make_folder(self, folder: str) -> None:
         if folder in self._made:
             return
         store = folder.partition("/")[0]
         if store and not self._files.exists(store):  # or a mistyped bucket would be created
-            raise OutputError(f"{without_secrets(self.address)}: there is no {store}: create it, or choose another")
+            raise OutputError(f"{shown_address(self.address)}: there is no {store}: create it, or choose another")
         self._files.makedirs(folder, exist_ok=True)
         self._made.add(folder)
 
@@ -141,13 +139,13 @@ class Remote:
             yield
         except FileNotFoundError:
             raise SourceError(
-                f"{without_secrets(self.address)}: there is no such file or folder: {name}".rstrip(": ")
+                f"{shown_address(self.address)}: there is no such file or folder: {name}".rstrip(": ")
             ) from None
         except RtsodError:
             raise
         except Exception as error:  # each kind of address has errors of its own
             what = f"cannot read {name}" if name else "cannot be read"
-            raise SourceError(f"{without_secrets(self.address)}: {what}: {_one_line(error)}") from error
+            raise SourceError(f"{shown_address(self.address)}: {what}: {_one_line(error)}") from error
 
 
 def _watched(work: Callable[[Any], object]) -> None:

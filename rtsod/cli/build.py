@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, add_weights_options, answer, run_command
-from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
+from rtsod.config import MIN_FP16_INPUT_SIZE, MIN_INT8_INPUT_SIZE, EngineConfig
 from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.names import path_to_read, path_to_write
 
@@ -33,8 +33,8 @@ examples:
   rtsod build --model lite --images photographs
       with the graph checked on your own pictures
 
-In fp16 the authors' weights are accurate from {MIN_FP16_INPUT_SIZE} pixels on; use fp32 for a
-smaller --input-size.
+The authors' weights are accurate in fp16 from {MIN_FP16_INPUT_SIZE} pixels on, and in int8 from
+{MIN_INT8_INPUT_SIZE}; use fp32 for a smaller --input-size.
 
 exit codes:
   0 done   2 usage   4 weights   5 no TensorRT, no GPU, or the build failed

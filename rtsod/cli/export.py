@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtsod.cli.common import Parser, add_weights_options, answer, require, run_command
-from rtsod.config import MIN_FP16_INPUT_SIZE, EngineConfig
+from rtsod.config import MIN_FP16_INPUT_SIZE, MIN_INT8_INPUT_SIZE, EngineConfig
 from rtsod.errors import UsageError
 from rtsod.progress import Notify
 from rtsod.system.files import check_writable, file_to_write, write_bytes
@@ -35,8 +35,8 @@ examples:
 
 A graph that is not accurate enough is not written. The mean error may be 1e-4
 in fp32, 2e-3 in fp16 and 4e-3 in int8, and the mask IoU must be at least .995.
-In fp16 the authors' weights pass from {MIN_FP16_INPUT_SIZE} pixels on; use fp32 for a smaller
---input-size.
+The authors' weights pass in fp16 from {MIN_FP16_INPUT_SIZE} pixels on, and in int8 from {MIN_INT8_INPUT_SIZE};
+use fp32 for a smaller --input-size.
 
 exit codes:
   0 done   2 usage   4 weights   5 the export or its check failed

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from rtsod.config import MIN_FP16_INPUT_SIZE
 from rtsod.errors import EngineError, SourceError, UsageError
 from rtsod.export.onnx_from_torch import ExportPrecision
 from rtsod.export.version import INPUT
@@ -77,10 +78,11 @@ def check_parity(
         raise EngineError("cannot check the exported model without pictures")
     parity = compare(maps)
     if not parity.within(precision):
+        better = "fp16" if precision == "int8" and maps[0][1].shape[0] >= MIN_FP16_INPUT_SIZE else "fp32"
+        fix = "" if precision == "fp32" else f": use --precision {better}, or a larger --input-size"
         raise EngineError(
             f"the exported {precision} model differs too much from PyTorch: {parity}; the limits are "
-            f"{LIMITS[precision]:.0e} and {MIN_IOU}. It is discarded: use --precision "
-            f"{'fp16' if precision == 'int8' else 'fp32'}"
+            f"{LIMITS[precision]:.0e} and {MIN_IOU}. It is discarded{fix}"
         )
     return parity
 

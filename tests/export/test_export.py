@@ -13,9 +13,9 @@ import torch
 from onnx import TensorProto
 
 from rtsod.cli.export import main
-from rtsod.config import ModelName
+from rtsod.config import EngineConfig, ModelName
 from rtsod.errors import EngineError, EngineUnavailable, UsageError
-from rtsod.export.checked import export_precision
+from rtsod.export.checked import export_checked, export_precision
 from rtsod.export.onnx_from_torch import ExportPrecision, onnx_from_torch, typing_fault
 from rtsod.export.parity import LIMITS, MIN_IOU, Parity, check_parity, compare, pictures_in
 from rtsod.frames import Alpha, Image
@@ -24,6 +24,7 @@ from rtsod.model.fp16 import cancels, fp16_from_fp32, widen
 from rtsod.model.golden_input import golden_input
 from rtsod.model.saliency import SaliencyGraph
 from rtsod.model.u2net import convolutions
+from rtsod.model.weights import resolve
 from tests.support.trt_fixtures import exported
 
 KINDS: list[tuple[ModelName, ExportPrecision]] = [
@@ -167,6 +168,18 @@ def test_a_graph_with_other_outputs_is_refused(published_weights: dict[str, Path
         check_parity(graph, lambda image: np.full((64, 64), np.nan, np.float32), [picture], "fp32")
     with pytest.raises(EngineError, match="without pictures"):
         check_parity(graph, _reference(published_weights["lite"], "lite"), [], "fp32")
+
+
+@pytest.mark.parametrize(
+    ("precision", "size", "better"), [("int8", 128, "fp16"), ("int8", 64, "fp32"), ("fp16", 64, "fp32")]
+)
+def test_a_refused_graph_names_a_precision_that_passes(
+    precision: ExportPrecision, size: int, better: str, published_weights: dict[str, Path]
+) -> None:
+    weights = resolve(EngineConfig("lite", weights=published_weights["lite"], input_size=size))
+    with pytest.raises(EngineError, match=f"use --precision {better}, or a larger --input-size"):
+        export_checked(weights, precision, size)
+    assert export_checked(weights, export_precision(better), size).parity.iou > MIN_IOU
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

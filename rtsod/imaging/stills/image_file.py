@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import math
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -14,25 +13,27 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, TypeAlias, TypeVar
 
-import cv2
-import numpy as np
 from PIL import Image as PillowImage
 
 from rtsod.config import MAX_STILL_PIXELS
 from rtsod.errors import SourceError
-from rtsod.frames import Image, Picture
-from rtsod.imaging.geometry import Orientation, laid
+from rtsod.frames import Picture
 from rtsod.imaging.stills.bmp_image import read_bmp
-from rtsod.imaging.stills.colour_profile import to_srgb
 from rtsod.imaging.stills.heif_image import complete_avif, read_heif
 from rtsod.imaging.stills.jpeg2000_image import read_jpeg2000
 from rtsod.imaging.stills.jpeg_damage import is_damaged
 from rtsod.imaging.stills.pillow_image import DECODERS, is_closed, open_pillow, orientation_of, raster_of, read_pillow
 from rtsod.imaging.stills.png_image import read_png
-from rtsod.imaging.stills.raster import EIGHT_BITS, ROUNDED, Raster, Unreadable, check_size
+from rtsod.imaging.stills.raster import Raster, Unreadable, check_size
 from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of, still_format
 from rtsod.imaging.stills.tiff_image import read_tiff
-from rtsod.imaging.transparency import picture_of
+from rtsod.imaging.stills.upright import (
+    ORIENTATIONS,
+    Levels,
+    finite_picture_from_raster,
+    levels_from_raster,
+    picture_from_raster,
+)
 from rtsod.system.ignored_warnings import ignored_warnings
 
 _log = logging.getLogger(__name__)
@@ -47,18 +48,6 @@ _WAYS_OUT: Final = {
 _COLOURLESS: Final = frozenset({"1", "L", "LA", "La", "P", "PA", "I", "I;16", "I;16B", "I;16L", "F"})
 """Pillow's modes."""
 _WAY_OUT: Final = "convert it to PNG, for example with ImageMagick or GIMP"
-_ORIENTATIONS: Final = {
-    1: Orientation(),
-    2: Orientation(mirrored=True),
-    3: Orientation(mirrored=True, flipped=True),
-    4: Orientation(flipped=True),
-    5: Orientation(transposed=True),
-    6: Orientation(transposed=True, mirrored=True),
-    7: Orientation(transposed=True, mirrored=True, flipped=True),
-    8: Orientation(transposed=True, flipped=True),
-}
-"""EXIF's numbers."""
-
 Damage: TypeAlias = Literal["warn", "ignore", "refuse"]
 T = TypeVar("T")
 
@@ -72,16 +61,6 @@ class Header:
     height: int
     orientation: int
     """As in EXIF, 1 to 8; 1 also in formats that are upright once they are decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """A picture as its file stores it, before anything is made of its colours."""
-
-    colours: Image
-    """``(H, W)`` or ``(H, W, 3)`` RGB, uint8."""
-    alpha: Image | None
-    """``(H, W)`` uint8; None if the file has none."""
 
 
 def load(path: Path, *, damage: Damage = "warn") -> Picture:
@@ -103,7 +82,7 @@ def load(path: Path, *, damage: Damage = "warn") -> Picture:
         SourceError: the file cannot be read or is no photograph, its format cannot be read, or the picture is larger
             than ``MAX_STILL_SIDE`` or ``MAX_STILL_PIXELS``.
     """
-    return _loaded(path, damage, _finite_picture if damage == "refuse" else _picture)
+    return _loaded(path, damage, finite_picture_from_raster if damage == "refuse" else picture_from_raster)
 
 
 def load_bytes(data: bytes) -> Picture:
@@ -114,7 +93,7 @@ def load_bytes(data: bytes) -> Picture:
     """
     with _plain_errors("the picture"):
         path = Path("the picture")
-        return _picture(_read(io.BytesIO(data), path, "warn"), path)
+        return picture_from_raster(_read(io.BytesIO(data), path, "warn"), str(path))
 
 
 def from_pillow(image: PillowImage.Image) -> Picture:
@@ -134,7 +113,7 @@ def from_pillow(image: PillowImage.Image) -> Picture:
     """
     name = _name_of(image)
     with _plain_errors(name):
-        return _picture(_raster_from_pillow(image), Path(name))
+        return picture_from_raster(_raster_from_pillow(image), name)
 
 
 def take_pillow(image: PillowImage.Image) -> Callable[[], Picture]:
@@ -156,7 +135,7 @@ def take_pillow(image: PillowImage.Image) -> Callable[[], Picture]:
 
 def _finish(raster: Raster, name: str) -> Picture:
     with _plain_errors(name):
-        return _picture(raster, Path(name))
+        return picture_from_raster(raster, name)
 
 
 def _name_of(image: PillowImage.Image) -> str:
@@ -188,7 +167,7 @@ def load_levels(path: Path, *, damage: Damage = "warn") -> Levels:
     Raises:
         SourceError: as for :func:`load`; or a floating-point sample is no number, or not within 0 and 1.
     """
-    return _loaded(path, damage, _levels)
+    return _loaded(path, damage, levels_from_raster)
 
 
 def read_header(path: Path) -> Header:
@@ -217,12 +196,12 @@ def has_colours(path: Path) -> bool:
 def _header(file: BinaryIO, kind: str) -> Header:
     image = open_pillow(file, kind)
     orientation = 1 if kind == "TIFF" else orientation_of(image)  # Pillow turns TIFF, its size included
-    size = image.size[::-1] if _ORIENTATIONS[orientation].transposed else image.size
+    size = image.size[::-1] if ORIENTATIONS[orientation].transposed else image.size
     return Header(*size, orientation)
 
 
-def _loaded(path: Path, damage: Damage, convert: Callable[[Raster, Path], T]) -> T:
-    return _opened(path, lambda file: convert(_read(file, path, damage), path))
+def _loaded(path: Path, damage: Damage, convert: Callable[[Raster, str], T]) -> T:
+    return _opened(path, lambda file: convert(_read(file, path, damage), str(path)))
 
 
 def _opened(path: Path, work: Callable[[BinaryIO], T]) -> T:
@@ -286,36 +265,3 @@ def _read(file: BinaryIO, path: Path, damage: Damage) -> Raster:
         case _ if kind in DECODERS:
             return read_pillow(file, kind)
     raise Unreadable(f"it is a picture in the format {kind}, which cannot be read: {_WAYS_OUT.get(kind, _WAY_OUT)}")
-
-
-def _levels(raster: Raster, _: Path) -> Levels:
-    if raster.extent is not None:
-        lowest, highest = raster.extent
-        if not (lowest >= -ROUNDED and highest <= 1 + ROUNDED):  # also if one of them is NaN
-            raise Unreadable(
-                f"its floating-point levels must be from 0 to 1, and are from {lowest:g} to {highest:g}: save it with "
-                "8 bits"
-            )
-    image = raster.image if raster.image.mode in ("L", "RGB") else raster.image.convert("RGB")
-    turn = _ORIENTATIONS[raster.orientation]
-    alpha = None if raster.alpha is None else laid(np.array(raster.alpha, np.uint8), turn)
-    colours = np.array(image, np.uint8)
-    if raster.deep is not None and raster.extent is None and int(raster.deep.max()) <= EIGHT_BITS:
-        colours = np.squeeze(raster.deep.astype(np.uint8))
-    return Levels(laid(colours, turn), alpha)
-
-
-def _finite_picture(raster: Raster, path: Path) -> Picture:
-    if raster.extent is not None and not all(map(math.isfinite, raster.extent)):
-        raise Unreadable("not all of its samples are finite numbers: save it anew")
-    return _picture(raster, path)
-
-
-def _picture(raster: Raster, path: Path) -> Picture:
-    converted = to_srgb(raster, str(path))
-    to_bgr = cv2.COLOR_GRAY2BGR if converted.mode == "L" else cv2.COLOR_RGB2BGR
-    orientation = _ORIENTATIONS[raster.orientation]
-    image = laid(np.asarray(cv2.cvtColor(np.asarray(converted), to_bgr), np.uint8), orientation)
-    if raster.alpha is None:
-        return Picture(image)
-    return picture_of(image, laid(np.array(raster.alpha, np.uint8), orientation))
