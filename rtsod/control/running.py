@@ -16,7 +16,8 @@ from rtsod.system.user_folder import runtime_folder
 
 MODE: Final = 0o600
 """Whoever can read the file can control the run."""
-_PREFIX: Final = "run-"
+PREFIX: Final = "run-"
+"""Of the files; the number of the process and ``.json`` follow."""
 _BEGAN: Final = "began"
 """In the file: when the process began, by which a later one with the same number is told apart."""
 
@@ -42,7 +43,7 @@ def announced(run: RunningRun) -> Iterator[Path]:
         OutputError: there is no folder for it that only its user can read.
     """
     try:
-        path = runtime_folder() / f"{_PREFIX}{run.pid}.json"
+        path = runtime_folder() / f"{PREFIX}{run.pid}.json"
         record = {**asdict(run), _BEGAN: _began(run.pid)}
         replace_file(path, json.dumps(record).encode(), mode=MODE)
     except OSError as error:
@@ -61,7 +62,7 @@ def running_runs() -> list[RunningRun]:
         OutputError: there is no folder for them that only their user can read.
     """
     try:
-        paths = sorted(runtime_folder().glob(f"{_PREFIX}*.json"), key=lambda path: path.stat().st_mtime_ns)
+        paths = sorted(runtime_folder().glob(f"{PREFIX}*.json"), key=lambda path: path.stat().st_mtime_ns)
     except OSError as error:
         raise OutputError(f"the folder of running programs cannot be read: {error.strerror or error}") from error
     found = []
@@ -82,7 +83,7 @@ def _read(path: Path) -> RunningRun | None:
         run = RunningRun(**record)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return run if path.name == f"{_PREFIX}{run.pid}.json" and began == _began(run.pid) else None
+    return run if path.name == f"{PREFIX}{run.pid}.json" and began == _began(run.pid) else None
 
 
 def _began(pid: int) -> str:

@@ -37,8 +37,8 @@ Failure: TypeAlias = av.error.FFmpegError | OSError | ValueError
 FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 """What PyAV raises when it opens, demuxes or decodes bad data."""
 
-_KEY_IN_PATH: Final = "rtmp"
-"""Addresses of streams whose last part is often a key."""
+_KEY_IN_PATH: Final = ("rtmp", "rtsp")
+"""Addresses of streams whose path may be a key, and all that protects them."""
 _FILE_BUFFER_BYTES: Final = 1 << 18
 _NOT_THE_VIDEO: Final = (
     Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent

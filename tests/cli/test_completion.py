@@ -35,7 +35,13 @@ WORDS = [
     (["run", "--device"], {"auto", "cpu", "cuda", "webgpu"}),
     (["run", "--profile"], {"office", "at-home"}),
     (["run", "--engine"], set(ENGINES)),
+    (["run", "--device"], {"cuda:0", "cuda:1"}),
     (["ctl"], {"state", "background", "pause", "quit"}),
+    (["ctl", "mirror"], {"on", "off"}),
+    (["ctl", "background"], {"blur", "next", "meadow", "talk.mp4"}),
+    (["ctl", "source"], {"demo", "/dev/video7"}),
+    (["ctl", "profile"], {"office", "at-home"}),
+    (["ctl", "--run"], {"all", "4711"}),
     (["service"], {"install", "status", "remove"}),
     (["config"], {"check", "show"}),
     (["models"], {"show", "remove"}),
@@ -53,15 +59,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "talk.mp4").touch()
     (folder / "data" / "rtsod" / "models" / "me").mkdir(parents=True)
     (folder / "config" / "rtsod").mkdir(parents=True)
+    (folder / "runtime").mkdir(mode=0o700)
+    (folder / "runtime" / "rtsod").mkdir(mode=0o700)
+    (folder / "runtime" / "rtsod" / "run-4711.json").touch()
+    _program(folder / "bin" / "nvidia-smi", "GPU 0: NVIDIA T4 (UUID: GPU-1)", "GPU 1: NVIDIA T4 (UUID: GPU-2)")
+    _program(folder / "bin" / "rtsod", "* demo  (the drawn scene)", "  /dev/video7", "  meadow")
     (folder / "config" / "rtsod" / "rtsod.toml").write_text("lite = true\n[profile.office]\n[profile.at-home] # so\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(folder / "data"))
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        patch.setenv("XDG_RUNTIME_DIR", str(folder / "runtime"))
+        patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
         for shell in SHELLS:
             (folder / f"script.{shell}").write_text(completion_script(shell, parsers(), COMMANDS))
         (folder / "zsh").mkdir()
         shutil.copy(folder / "script.zsh", folder / "zsh" / "_rtsod")
         yield folder
+
+
+def _program(path: Path, *lines: str) -> None:
+    """One that prints lines, whatever it is asked."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+    path.chmod(0o755)
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +199,10 @@ def test_fish_offers_values_and_words(folder: Path, words: list[str], expected: 
         ("run --profile off", "run --profile office"),
         ("run --engine tensor", "run --engine tensorrt"),
         ("ctl pau", "ctl pause"),
+        ("ctl mirror of", "ctl mirror off"),
+        ("ctl background tal", "ctl background talk.mp4"),
+        ("ctl source /dev/v", "ctl source /dev/video7"),
+        ("run --device cuda:1", "run --device cuda:1"),
         ("service inst", "service install"),
         ("batch stat", "batch status"),
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -165,11 +167,39 @@ class TestCaches:
         assert cache.found == "compiling refine_cells again: is damaged; this costs time only"
 
 
-def test_what_onnx_runtime_offers_is_not_said_to_work() -> None:
+def test_onnx_runtime_is_tried_on_each_device() -> None:
     pytest.importorskip("onnxruntime")
-    found = next(finding for finding in network.engines() if finding.about == "onnxruntime")
-    assert (found.verdict, "offers --device" in found.found) == (Verdict.INFO, True)
-    assert "not tried" in found.found
+    found = {finding.about: finding for finding in network.engines()}
+    assert found["onnxruntime cpu"].verdict == Verdict.OK
+    assert "a mask in" in found["onnxruntime cpu"].found
+
+
+def test_a_device_of_onnx_runtime_that_does_not_work() -> None:
+    pytest.importorskip("onnxruntime")
+    found = network._tried("coreml", "onnxruntime 1")
+    assert (found.verdict, found.about) == (Verdict.WARNING, "onnxruntime coreml")
+    assert found.fix == "pip install onnxruntime, on macOS"
+
+
+def test_a_driver_that_hangs_or_ends_the_process_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "_time_of_mask", _ends_the_process)
+    found = network._tried("webgpu", "onnxruntime 1")
+    assert (found.verdict, found.fix) == (Verdict.WARNING, "use another --device")
+    assert "its process died (exit code 3)" in found.found
+    monkeypatch.setattr(network, "_time_of_mask", _hangs)
+    monkeypatch.setattr(network, "TRY_SECONDS", 0.5)
+    found = network._tried("webgpu", "onnxruntime 1")
+    assert found.verdict == Verdict.WARNING
+    assert "opens no network within" in found.found
+
+
+def _ends_the_process(_: EngineConfig) -> float:
+    os._exit(3)
+
+
+def _hangs(_: EngineConfig) -> float:
+    threading.Event().wait()
+    raise AssertionError
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from statistics import median
 from typing import Final
 
 from rtsod.backends import choose, nvidia_driver, probe_engines
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.config import EngineConfig
-from rtsod.errors import EngineUnavailable, RtsodError
+from rtsod.errors import EngineUnavailable, RtsodError, WeightsError
+from rtsod.system.subprocess_call import ProcessDied, SubprocessCall, UnexpectedError
 
 MAIN_JOB: Final = EngineConfig(model="lite")
 """The network of the main job, ``rtsod run --lite``."""
+TRY_SECONDS: Final = 120.0
+"""How long one of ONNX Runtime's devices may take to open the network, which may have to be converted first."""
+_MASKS: Final = 5
+"""Masks that are timed; the median counts."""
 
 
 def engines() -> Iterator[Finding]:
@@ -24,7 +33,7 @@ def engines() -> Iterator[Finding]:
             found, _, fix = probe.reason.partition(": ")
             yield Finding(probe.name, Verdict.INFO, found, fix)
         elif probe.name == "onnxruntime":
-            yield _onnxruntime()
+            yield from _onnxruntime()
         elif probe.name == "torch" and nvidia_driver().available:
             yield _torch_on_gpu()
         else:
@@ -54,18 +63,57 @@ def _torch_on_gpu() -> Finding:
     return Finding("torch", Verdict.OK, f"{name} for CUDA {build.cuda} fits the GPU")
 
 
-def _onnxruntime() -> Finding:
-    """What the installed ONNX Runtime offers, as ``--device`` names it. Whether it works, a run tells."""
+def _onnxruntime() -> Iterator[Finding]:
+    """Each device that the installed ONNX Runtime offers, and whether the network runs there."""
     from rtsod.backends.onnxruntime.library import version_line  # late: importing it takes a fifth of a second
-    from rtsod.backends.onnxruntime.providers import places
+    from rtsod.backends.onnxruntime.providers import CPU, accelerators, passed_over
 
     try:
-        devices = ", ".join(place.device for place in places())
+        devices, passed = [place.device for place in accelerators()] + [CPU.device], passed_over()
     except EngineUnavailable as error:
         found, _, fix = str(error).rpartition(": ")
-        return Finding("onnxruntime", Verdict.WARNING, found, fix)
-    found = f"{version_line()} offers --device {devices}: not tried, --engine onnxruntime would"
-    return Finding("onnxruntime", Verdict.INFO, found)
+        yield Finding("onnxruntime", Verdict.WARNING, found, fix)
+        return
+    for device in devices:
+        yield _tried(device, version_line())
+    for reason in passed:
+        yield Finding("onnxruntime", Verdict.INFO, f"{reason}: not tried")
+
+
+def _tried(device: str, library: str) -> Finding:
+    """Open the network on a device, in a process of its own: a driver may hang, or end the process."""
+    about = f"onnxruntime {device}"
+    config = replace(MAIN_JOB, engine="onnxruntime", device=device)
+    try:
+        with SubprocessCall(_time_of_mask, (config,), {}) as call:
+            took = call.result(TRY_SECONDS)
+    except WeightsError as error:
+        return Finding(about, Verdict.INFO, f"{library}: not tried, since the network is not there: {error}")
+    except TimeoutError:
+        reason, fix = f"opens no network within {TRY_SECONDS:.0f} s", "use another --device"
+    except (ProcessDied, UnexpectedError) as error:
+        reason, fix = f"cannot open the network: {error}", "use another --device"
+    except (RtsodError, OSError) as error:
+        reason, _, fix = str(error).rpartition(": ")
+    else:
+        return Finding(about, Verdict.OK, f"{library}: a mask in {took * 1000:.0f} ms")
+    return Finding(about, Verdict.WARNING, f"{library}: {reason}", fix)
+
+
+def _time_of_mask(config: EngineConfig) -> float:
+    """Open an engine, which checks itself, and return how many seconds a mask takes."""
+    from rtsod.backends import open_engine
+    from rtsod.model.golden_input import golden_input
+    from rtsod.model.weights import resolve
+
+    with closing(open_engine(config, resolve(config))) as engine:
+        picture = golden_input(engine.info.input_size)
+        times = []
+        for _ in range(_MASKS):
+            began = time.perf_counter()
+            engine.infer(picture)
+            times.append(time.perf_counter() - began)
+    return median(times)
 
 
 def _version(package: str) -> str:
