@@ -38,6 +38,7 @@ from rtsod.pipeline.patience import Patience
 from rtsod.pipeline.presenter import Composing, Presenter
 from rtsod.pipeline.ring import Closed, OnFull, Ring, Woken
 from rtsod.pipeline.router import FrameRouter, InferenceRequest, frame_of
+from rtsod.pipeline.stall import stall_times
 from rtsod.system.priority import respond_quickly
 
 READ_AHEAD_FRAMES: Final = 4
@@ -45,13 +46,6 @@ READ_AHEAD_FRAMES: Final = 4
 LIVE_FRAMES_TO_SHOW: Final = 2
 """Live frames that may wait for the compositor. The second one is for a moment's hiccup, such as a disk that blocks: it
 is made up for at once, because compositing a frame takes far less than the time to the next one."""
-STALL_SECONDS: Final = 0.9
-"""Without a picture for as long, live input whose frames wait for no inference has stalled: viewers see slates within a
-second, however long the network takes."""
-STALL_PERIODS: Final = 2.5
-"""As long in frame periods, where those are longer."""
-FALLBACK_SLATE_FPS: Final = 30
-"""Slates per second in a stall, where the source has no known rate."""
 JOIN_TIMEOUT: Final = 10.0
 """Seconds each thread has to end after the run: more than the slowest single step takes."""
 
@@ -66,7 +60,7 @@ class Pipeline:
         sinks: written by the compositor thread.
         metrics: counts and times everything.
         plan: which frames are locked and which are tracked, and when a live mask is too old. When live input brings no
-            picture for as long, or for ``STALL_SECONDS`` where that is enough to tell, the sinks get a slate.
+            picture for as long, or as :mod:`rtsod.pipeline.stall` says, the sinks get a slate.
         stabilizer: smooths every mask in the inference thread; None leaves masks as they are.
         propagator: propagates masks, in the compositor thread for live input and in the inference thread for files;
             None if the plan is locked.
@@ -107,7 +101,8 @@ class Pipeline:
         live = self._info.live
         on_full = OnFull.DROP_OLDEST if live else OnFull.WAIT
         self._to_infer: Ring[InferenceRequest] = Ring(1 if live else READ_AHEAD_FRAMES, on_full, wait)
-        self._straight = straight = live and plan.propagates
+        straight = live and plan.propagates
+        self._stall = stall_times(self._info.fps, plan.max_mask_age, live=live, straight=straight)
         self._to_show: Ring[Decision | Frame] = Ring(LIVE_FRAMES_TO_SHOW if straight else 1, on_full, wait)
         self._threads = [
             threading.Thread(target=self._run_thread, args=(self._infer_all,), name="rtsod-inference", daemon=True),
@@ -117,18 +112,13 @@ class Pipeline:
         self._ledger = FrameLedger(metrics, capacity)
         router = FrameRouter(self._to_infer, self._to_show, self._ledger, straight=straight)
         self._capture = CaptureThread(source, router, self._ledger, metrics, max_frames=max_frames, duration=duration)
+        withhold = self._reason_to_withhold
+        patience = Patience(self._info.fps, clock=clock, wait=wait) if straight and plan.sync == "auto" else None
         self._mask_sync = MaskSynchronizer(
-            plan,
-            masker,
-            stabilizer,
-            propagator,
-            skip_policy,
-            metrics,
-            withhold=self._reason_to_withhold,
-            patience=Patience(self._info.fps, clock=clock, wait=wait) if straight and plan.sync == "auto" else None,
+            plan, masker, stabilizer, propagator, skip_policy, metrics, withhold=withhold, patience=patience
         )
         self._presenter = Presenter(
-            self._info, compositor, sinks, self._ledger, metrics, withhold=self._reason_to_withhold, clock=clock
+            self._info, compositor, sinks, self._ledger, metrics, withhold=withhold, clock=clock
         )
         self._errors: list[BaseException] = []
         self._done = threading.Event()
@@ -230,7 +220,7 @@ class Pipeline:
         respond_quickly()
         try:
             self._presenter.show_slate()  # viewers see a slate first, never the room
-            timeout = self._stall_timeout()
+            timeout = self._stall.timeout
             while True:
                 try:
                     item = self._to_show.get(timeout)
@@ -239,14 +229,14 @@ class Pipeline:
                     continue
                 if item is None:
                     self._presenter.show_slate(to_all=True)
-                    timeout = float(1 / (self._info.fps or FALLBACK_SLATE_FPS))
+                    timeout = self._stall.slate_period
                 else:
                     with self._ledger.holding(frame_of(item)):
                         decision = self._mask_sync.decide(item) if isinstance(item, Frame) else item
                         if self.paused and not self._info.live:
                             self._wait_for_resume(decision.frame)
                         self._presenter.show(decision)
-                    timeout = self._stall_timeout()
+                    timeout = self._stall.timeout
         except Closed:
             self._presenter.show_slate()  # nor does the last picture stay on a virtual camera that others keep reading
         except BaseException:
@@ -264,14 +254,6 @@ class Pipeline:
             return False
         began = self._capture.began_at
         return self._clock() - (started if began is None else began) >= self._duration + self._max_mask_age
-
-    def _stall_timeout(self) -> float | None:
-        """Seconds without a picture after which live input counts as stalled; files are waited for."""
-        if not self._info.live:
-            return None
-        if not self._straight or not self._info.fps:
-            return self._max_mask_age
-        return min(self._max_mask_age, max(STALL_SECONDS, STALL_PERIODS / float(self._info.fps)))
 
     def _reason_to_withhold(self, captured_at: float) -> Drop | None:
         """Why a mask of a frame captured then must not be shown now. The masks of a file may always be shown."""

@@ -21,7 +21,8 @@ from rtsod.frames import Alpha, Composited
 from rtsod.interfaces import Transparent
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Metrics
-from rtsod.pipeline.pipeline import STALL_SECONDS, Pipeline
+from rtsod.pipeline.pipeline import Pipeline
+from rtsod.pipeline.stall import STALL_SECONDS
 from tests.support.fakes import (
     CollectingSink,
     FakeEngine,
