@@ -68,7 +68,7 @@ def summary_line(info: SourceInfo, numbers: Snapshot) -> str:
     done = numbers["composited"]
     parts = [f"{'pictures' if info.stills else 'frames'}: {done} of {due}"]
     if numbers["unreadable"]:
-        parts.append(f"{numbers['unreadable']} more were unreadable")
+        parts.append(f"{numbers['unreadable']} more {'was' if numbers['unreadable'] == 1 else 'were'} unreadable")
     if not info.live:
         parts.append(f"in {numbers['seconds']:.1f} seconds")
     else:

@@ -136,9 +136,10 @@ def open_pipe(file: PipeReader, *, live: bool = False, fps: int | None = None) -
     except FAILURES as error:
         if not file.head:
             raise SourceError(f"cannot read {file.name}: nothing came: see what the sending program says") from None
+        ended = f", and it ended after {file.received} bytes" if file.ended else ""
         raise SourceError(
-            f"cannot read {file.name}: {cause(error)}: send what can be read without going back, such as NUT, y4m, "
-            "Matroska or MPEG-TS, or give the file's name"
+            f"cannot read {file.name}: {cause(error)}{ended}: send what can be read without going back, such as NUT, "
+            "y4m, Matroska or MPEG-TS, or give the file's name"
         ) from error
     with container:
         yield container

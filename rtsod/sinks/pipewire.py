@@ -49,6 +49,11 @@ LINGER_SECONDS: Final = 0.2
 END_SECONDS: Final = 0.5
 """How long the child may take to end by itself before it is killed."""
 
+FIRST_LOOK_SECONDS: Final = 4.0
+"""After opening: a session manager that starts together with the daemon is there by then."""
+LOOK_SECONDS: Final = 20.0
+"""Between two looks for the session manager; one takes 0.02 s."""
+
 _UNMANAGED: Final = f"no session manager of PipeWire runs, so programs get no picture of a camera: {START_MANAGER}"
 _CHILD: Final = (sys.executable, "-I", gstreamer_child.__file__)
 _MAX_PIPE: Final = 1 << 20  # what Linux lets a user have
@@ -79,7 +84,10 @@ class PipeWireCamera:
         self._output, self._playing, self._taken_at = b"", False, time.monotonic()
         # The child may outlive the daemon without a word (0.3.65 does), so this connection tells that it has gone.
         self._daemon = connect(environment)
-        number, self.notes = _number_and_notes(session(environment))
+        self._environment, self._look_at = environment, self._taken_at + FIRST_LOOK_SECONDS
+        found = session(environment)
+        self._number = number = _free_number(found)
+        self.notes = _notes(number, found)
         self.name, self.label = NAME, LABEL if number == 1 else f"{LABEL} {number}"
         try:
             self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
@@ -128,6 +136,10 @@ class PipeWireCamera:
             raise _stalled()
         if not self._playing:
             self._wait_for_node()
+        if now > self._look_at:  # the session manager may end, or begin, at any time
+            self._look_at = now + LOOK_SECONDS
+            if (found := session(self._environment)) is not None:
+                self.notes = _notes(self._number, found)
 
     def close(self) -> None:
         """Take the camera away; readers lose it. Idempotent."""
@@ -239,18 +251,22 @@ def pipewire_available(environment: Mapping[str, str] = os.environ) -> Availabil
     return Availability("PipeWire camera", True, "--virtual-camera pipewire makes one, without a kernel module")
 
 
-def _number_and_notes(session: Session | None) -> tuple[int, tuple[str, ...]]:
-    """The first number that no other camera of this program has, and what the user should know."""
-    if session is None:
-        return 1, ()
-    number, notes = 1, []
-    while _node_name(number) in session.nodes:
+def _free_number(session: Session | None) -> int:
+    """The first number that no other camera of this program has."""
+    number = 1
+    while session is not None and _node_name(number) in session.nodes:
         number += 1
+    return number
+
+
+def _notes(number: int, session: Session | None) -> tuple[str, ...]:
+    """What the user should know."""
+    notes = []
     if number > 1:
         notes.append(f"virtual camera: another one is called {LABEL}, so this one is '{LABEL} {number}'")
-    if not session.managed:
+    if session is not None and not session.managed:
         notes.append(f"virtual camera: {_UNMANAGED}")
-    return number, tuple(notes)
+    return tuple(notes)
 
 
 def _node_name(number: int) -> str:

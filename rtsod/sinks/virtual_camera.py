@@ -31,6 +31,8 @@ RETRY_SECONDS: Final = 1.0
 """Between two attempts to open the device. One that had worked for longer is opened again at once."""
 GIVE_UP_SECONDS: Final = 10.0
 """How long a failed device is retried before the run ends."""
+SETTLE_SECONDS: Final = 5.0
+"""After a device was opened again: what is wrong with it may pass, such as a session that is not up yet."""
 CLOSE_TIMEOUT_SECONDS: Final = 3.0
 """How long ``close`` waits for the device to take the last picture."""
 
@@ -45,7 +47,9 @@ class CameraDevice(Protocol):
     height: int
 
     @property
-    def notes(self) -> tuple[str, ...]: ...
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know; it may change."""
+
     def prepare(self, image: Image) -> Image: ...
     def send(self, prepared: Image) -> None: ...
     def close(self) -> None: ...
@@ -125,6 +129,7 @@ class VirtualCameraSink:
         self._opener, self._size, self._fps, self._known = opener, size, fps, self._device.name
         self.name = f"virtual camera {self._known}"
         self.label, self.notes = self._device.label, self._device.notes
+        self._noted, self._note_at = self.notes, 0.0
         self._period = float(1 / fps)
         self._on_event, self._clock = on_event, clock
         self._newest = NewestPicture(self.name, clock, wait, on_event)
@@ -182,6 +187,7 @@ class VirtualCameraSink:
             if self._prepared is None or self._prepared[0] is not picture:
                 self._prepared = (picture, device.prepare(opaque(picture)))
             device.send(self._prepared[1])
+            self._note(device)
         except (OSError, OutputError) as error:
             self._fail(error)
             return
@@ -196,7 +202,18 @@ class VirtualCameraSink:
             return None
         self._retry_at = self._clock() + RETRY_SECONDS
         self._device, self._prepared = self._opener(self._known, *self._size, self._fps), None
+        self._note_at = self._clock() + SETTLE_SECONDS
         return self._device
+
+    def _note(self, device: CameraDevice) -> None:
+        """Say what is new of what the user should know."""
+        notes = device.notes
+        if notes == self._noted or self._clock() < self._note_at:
+            return
+        for note in notes:
+            if note not in self._noted:
+                _log.warning("%s", note)
+        self._noted = notes
 
     def _fail(self, error: Exception) -> None:
         device, self._device = self._device, None

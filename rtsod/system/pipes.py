@@ -175,6 +175,10 @@ class PipeReader:
         self._stopped = False
         self.head = b""
         """The first bytes that came, up to ``HEAD_BYTES``."""
+        self.received = 0
+        """How many bytes came."""
+        self.ended = False
+        """Whether the sender has closed its end."""
 
     def readable(self) -> bool:
         """Whether :meth:`read` can be called."""
@@ -197,6 +201,8 @@ class PipeReader:
             poll.poll()
         data = b"" if self._stopped else os.read(self._descriptor, size)
         self.head += data[: HEAD_BYTES - len(self.head)]
+        self.received += len(data)
+        self.ended = not data and not self._stopped
         return data
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
@@ -213,6 +214,22 @@ def test_without_a_session_manager_the_camera_is_of_no_use_and_one_line_says_so(
         camera = PipeWireCamera(WIDTH, HEIGHT, RATE, environment=session.environment)
         camera.close()
         assert [note.startswith(f"virtual camera: {says}") for note in camera.notes] == [True]
+
+
+def test_a_session_manager_that_ends_later_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pipewire, "FIRST_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(pipewire, "LOOK_SECONDS", 0.2)
+    with TemporaryDirectory(prefix="rtsod-") as folder, pipewire_session(Path(folder)) as session:
+        wait_until(lambda: pipewire_available(session.environment).available, "a session manager")
+        camera = Camera(session)
+        assert camera.sink.notes == ()
+        session.stop_manager()
+        wait_until(lambda: "no session manager" in caplog.text, "a line about the session manager")
+        wait_until(lambda: camera.devices[-1]._look_at > time.monotonic() + 0.1, "another look")
+        camera.sink.close()
+        assert caplog.text.count("no session manager of PipeWire runs") == 1
 
 
 def _exists(process: int) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from rtsod.errors import OutputError
 from rtsod.metrics import Event
-from rtsod.sinks import VirtualCameraSink, virtual_camera_available
+from rtsod.sinks import VirtualCameraSink, virtual_camera, virtual_camera_available
 from rtsod.sinks.newest_picture import HANG_SECONDS
 from rtsod.sinks.pyvirtualcam_backend import PyVirtualCamera
 from tests.support.fakes import Ticks, hasten
@@ -28,6 +28,7 @@ class Opener:
 
     def __init__(self) -> None:
         self.made: list[FakeDevice] = []
+        self.notes: tuple[str, ...] = ()
         self.error: OutputError | None = None
         self.tried = threading.Event()
 
@@ -36,6 +37,7 @@ class Opener:
             self.tried.set()
             raise self.error
         self.made.append(FakeDevice(device, width, height, fps))
+        self.made[-1].notes = self.notes
         return self.made[-1]
 
 
@@ -59,6 +61,27 @@ def test_the_newest_picture_is_repeated() -> None:
     assert np.array_equal(device.shown[0], patches())
     assert np.array_equal(device.shown[-1], white)
     assert device.closed == 1
+
+
+@pytest.mark.parametrize(("settles", "said"), [(1e9, 1), (0.0, 2)])
+def test_what_a_device_notes_later_is_said_once_and_not_while_it_settles(
+    settles: float, said: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(virtual_camera, "SETTLE_SECONDS", settles)
+    opener, recovered = Opener(), threading.Event()
+    sink = _sink(opener, on_event=lambda event: recovered.set() if event is Event.OUTPUT_RECOVERED else None)
+    (device,) = opener.made
+    for notes in (("nobody sees it",), ()):
+        device.notes = notes
+        sink.write(composited(0))
+        device.wait_for(len(device.shown) + 5)
+    assert caplog.messages == ["nobody sees it"]
+    opener.notes = ("nobody sees it",)
+    device.broken = OSError("gone")
+    assert recovered.wait(10)
+    opener.made[1].wait_for(5)
+    sink.close()
+    assert caplog.messages.count("nobody sees it") == said
 
 
 def test_nothing_is_shown_before_the_first_picture_and_the_last_one_is_never_lost() -> None:

@@ -250,11 +250,12 @@ def test_a_signal_ends_the_wait_for_a_program_that_sends_nothing() -> None:
     ("data", "says"),
     [
         (b"", "nothing came: see what the sending program says"),
-        (b"hello " * 1000, "Invalid data.*without going back"),
+        (b"hello " * 1000, "Invalid data.*it ended after 6000 bytes: .*without going back"),
+        (b"YUV4MPEG2 W64 H48 F30:1 Ip A1:1 C420jpeg", "it ended after 40 bytes"),
         (b"ffconcat version 1.0\nfile SECRET\n", "cannot read standard input"),
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nSECRET\n#EXT-X-ENDLIST\n", "cannot read standard input"),
     ],
-    ids=["nothing", "text", "a list of files", "a playlist"],
+    ids=["nothing", "text", "a header cut off", "a list of files", "a playlist"],
 )
 def test_what_is_no_video_is_refused(tmp_path: Path, data: bytes, says: str) -> None:
     """A script that names other files reaches none of them, though FFmpeg knows its format."""
