@@ -12,10 +12,21 @@ from rtsod.frames import SourceInfo
 _CALLS: Final = "--virtual-camera makes it a camera that video calls can choose ('rtsod doctor' says what that needs)"
 _YOUR_CAMERA: Final = "with a camera connected, the same command shows you ('rtsod devices' lists the cameras)"
 
-NOTHING_SHOWN: Final = (
-    "nobody was shown: no mask was ready in time, so there is only the background. Close other programs, or try --lite"
-)
-"""In its place where no frame was shown."""
+
+def nothing_shown(model: str, *, ended_by_user: bool) -> str:
+    """The line in its place where no frame was shown.
+
+    Args:
+        model: the network's name.
+        ended_by_user: whether a signal ended the run, so that nothing is wrong.
+    """
+    if ended_by_user:
+        return "interrupted before the first mask was ready"
+    smaller = "" if model == "lite" else ", try --lite"
+    return (
+        "nobody was shown: no mask was ready in time, so there is only the background: let it run for longer, close "
+        f"other programs{smaller}, or give a smaller --input-size"
+    )
 
 
 def next_step(

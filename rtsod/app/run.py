@@ -14,7 +14,7 @@ from rtsod.app.console import Reporter, one_line, overlay_lines, write_stats
 from rtsod.app.control import ControlPage
 from rtsod.app.live_controls import RunControls
 from rtsod.app.live_run import controlled, in_background, run_sources
-from rtsod.app.next_step import NOTHING_SHOWN, next_step
+from rtsod.app.next_step import next_step, nothing_shown
 from rtsod.app.plain_words import summary_line
 from rtsod.app.preload import preloading
 from rtsod.config import AppConfig, RunConfig
@@ -228,7 +228,11 @@ class _Session:
             names = [sink.name for sink in run.sinks]
             write_stats(run.config.stats, run.source.info, engine, names, run.sync, numbers, end)
         elif well and numbers["captured"]:
-            self._reporter.notify(self._next_step() if numbers["composited"] else NOTHING_SHOWN)
+            shown = bool(numbers["composited"])
+            interrupted = bool(self._signals.received)
+            self._reporter.notify(
+                self._next_step() if shown else nothing_shown(engine.model, ended_by_user=interrupted)
+            )
 
     def _next_step(self) -> str:
         run = self._run

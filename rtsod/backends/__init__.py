@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from rtsod.backends.cuda.open import open_cuda, probe_cuda_memory
 from rtsod.backends.onnxruntime.library import probe_onnxruntime
 from rtsod.backends.tensorrt.library import load_library, probe_tensorrt, require_supported
+from rtsod.backends.torch.devices import require_cpu_or_cuda
 from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, EngineName
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import Availability
@@ -54,6 +55,7 @@ def _open_torch(
     report: ReportBytes,
     explain: Notify,
 ) -> Engine:
+    require_cpu_or_cuda(config.device)
     if not (probe := _probe_torch()).available:
         raise EngineUnavailable(f"--engine torch: {probe.reason}")
     from rtsod.backends.torch.engine import TorchEngine
@@ -183,6 +185,9 @@ def choose(config: EngineConfig) -> tuple[EngineName, str]:
         EngineUnavailable: no engine is installed, or none that runs on the device.
     """
     if config.device in ONNXRUNTIME_DEVICES:
+        from rtsod.backends.onnxruntime.providers import require_system
+
+        require_system(config.device)
         return "onnxruntime", f"you asked for --device {config.device}, which only ONNX Runtime reaches"
     probes = {probe.name: probe for probe in probe_engines()}
     cuda = nvidia_driver()

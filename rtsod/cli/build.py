@@ -14,6 +14,7 @@ from rtsod.errors import EngineUnavailable, UsageError
 from rtsod.system.names import path_to_read, path_to_write
 
 if TYPE_CHECKING:
+    from rtsod.backends.tensorrt.library import Capability
     from rtsod.backends.tensorrt.target import Target
 
 _PROGRAM: Final = "rtsod build"
@@ -71,7 +72,10 @@ def parser() -> Parser:
         help="which GPU of this machine to build for (default: %(default)s)",
     )
     parser.add_argument(
-        "--compute-capability", metavar="8.6", help="build for a GPU with this compute capability, which may be absent"
+        "--compute-capability",
+        type=_capability,
+        metavar="8.6",
+        help="build for a GPU with this compute capability, which may be absent",
     )
     parser.add_argument(
         "--library", choices=("tensorrt", "tensorrt_rtx"), help="which TensorRT builds it (default: the installed one)"
@@ -81,11 +85,19 @@ def parser() -> Parser:
     return parser
 
 
+def _capability(text: str) -> Capability:
+    if (match := re.fullmatch(r"(\d+)\.(\d)", text)) is None:
+        raise argparse.ArgumentTypeError(f"{text}: give two numbers, such as 8.6")
+    return int(match[1]), int(match[2])
+
+
 def _build(options: argparse.Namespace) -> None:
     # Late: --help and a mistyped option must not wait for these.
+    from rtsod.backends.tensorrt.library import load_library
+
+    library = load_library(options.library)  # names the extra that brings all of the next ones along
     from rtsod.app.console import Reporter
     from rtsod.backends.tensorrt.cache import PlanCache
-    from rtsod.backends.tensorrt.library import load_library
     from rtsod.backends.tensorrt.open import find_or_build
     from rtsod.backends.tensorrt.plan_from_weights import Recipe
     from rtsod.export.parity import pictures_in
@@ -94,7 +106,7 @@ def _build(options: argparse.Namespace) -> None:
     config = with_size(
         EngineConfig(options.model, "tensorrt", options.precision, options.device, options.input_size, options.weights)
     )
-    library, weights = load_library(options.library), resolve(config)
+    weights = resolve(config)
     pictures = None
     if options.images is not None:
         pictures = pictures_in(options.images, config.side, weights.description.fitting)
@@ -119,15 +131,12 @@ def _target(options: argparse.Namespace) -> Iterator[Target]:
     from rtsod.backends.tensorrt.target import Target
 
     if options.compute_capability is not None:
-        match = re.fullmatch(r"(\d+)\.(\d)", options.compute_capability)
-        if match is None:
-            raise UsageError(f"--compute-capability {options.compute_capability}: give two numbers, such as 8.6")
         if options.device != "auto":
             raise UsageError(
                 f"--device {options.device}: selects a GPU of this machine, --compute-capability any GPU: drop one of "
                 "the two"
             )
-        yield Target((int(match[1]), int(match[2])))
+        yield Target(options.compute_capability)
         return
     try:
         cuda = open_cuda(options.device)

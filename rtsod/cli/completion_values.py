@@ -112,9 +112,7 @@ def values_of(command: str, action: argparse.Action) -> Values | None:
             return Values(listing=_profiles())
     match placeholder:
         case "BG":
-            from rtsod.composite.backgrounds import bundled_backgrounds
-
-            return Values((*(path.stem for path in bundled_backgrounds()), "blur", "transparent", "none"), files=True)
+            return Values((*_bundled(), "blur", "transparent", "none"), files=True)
         case "DEVICE":
             from rtsod.sinks.pipewire import NAME
 
@@ -130,11 +128,19 @@ def _after_actions() -> dict[str, Values]:
     """What follows each action of ``rtsod ctl``. What the run offers is known to it alone."""
     offered = r"rtsod ctl {} | sed 's/^..//; s/  (.*//'"
     return {
-        "background": Values(("blur", "transparent", "none", "next"), offered.format("background"), files=True),
+        "background": Values(
+            (*_bundled(), "blur", "transparent", "none", "next"), offered.format("background"), files=True
+        ),
         "mirror": Values(("on", "off")),
         "source": Values(listing=offered.format("source")),
         "profile": Values(listing=_profiles()),
     }
+
+
+def _bundled() -> list[str]:
+    from rtsod.composite.backgrounds import bundled_backgrounds
+
+    return [path.stem for path in bundled_backgrounds()]
 
 
 def _running() -> str:

@@ -54,7 +54,10 @@ def picture_from(image: ImageLike) -> Picture:
         from rtsod.imaging.stills.image_file import from_pillow
 
         return from_pillow(image)
-    raise ValueError(f"image must be a path, (H, W, 3) uint8 BGR, or a Pillow image, not {type(image).__name__}")
+    raise ValueError(
+        f"image must be a path, bytes, (H, W, 3) uint8 BGR or (H, W, 4) BGRA, or a Pillow image, "
+        f"not {type(image).__name__}"
+    )
 
 
 def take(image: ImageLike) -> Callable[[], Picture]:

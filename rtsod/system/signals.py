@@ -128,6 +128,11 @@ def stop_signals_kept_from_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _other_daemons() -> list[threading.Thread]:
+    here = threading.current_thread()
+    return [thread for thread in threading.enumerate() if thread.daemon and thread is not here]
+
+
 def leave(code: int) -> NoReturn:
     """End the process with this exit code, even if a thread is stuck in a driver or a library.
 
@@ -137,10 +142,11 @@ def leave(code: int) -> NoReturn:
     for number in _CODES:
         signal.signal(number, signal.SIG_IGN)  # a late signal would only change the exit code
     deadline = time.monotonic() + _JOIN_SECONDS
-    stuck = [thread for thread in threading.enumerate() if thread.daemon and thread is not threading.current_thread()]
-    for thread in stuck:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    if any(thread.is_alive() for thread in stuck):
+    # Once more after each round: a thread may start another one before it ends.
+    while (running := _other_daemons()) and time.monotonic() < deadline:
+        for thread in running:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    if running:
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):

@@ -14,7 +14,7 @@ import pytest
 
 from rtsod.app import edges, engines, planning
 from rtsod.app import run as app_run
-from rtsod.app.next_step import next_step
+from rtsod.app.next_step import next_step, nothing_shown
 from rtsod.app.plain_words import masks_line, small_line, source_line, summary_line
 from rtsod.backends.constant import ConstantEngine
 from rtsod.cli.run import main
@@ -130,6 +130,12 @@ def test_the_next_step_follows_what_was_just_done(
     line = next_step(info, output, **{"no_camera": False, "virtual_camera": None, **facts})
     assert line.startswith(f"next: {says}") or says in line
     assert not ENGINEERS_WORDS.search(line)
+
+
+def test_where_nothing_was_shown_the_line_says_what_can_help() -> None:
+    assert nothing_shown("full", ended_by_user=True) == "interrupted before the first mask was ready"
+    assert "try --lite" in nothing_shown("full", ended_by_user=False)
+    assert "--lite" not in nothing_shown("lite", ended_by_user=False)
 
 
 def test_a_line_says_what_was_given_up_for_speed() -> None:

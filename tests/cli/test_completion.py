@@ -38,7 +38,7 @@ WORDS = [
     (["run", "--device"], {"cuda:0", "cuda:1"}),
     (["ctl"], {"state", "background", "pause", "quit"}),
     (["ctl", "mirror"], {"on", "off"}),
-    (["ctl", "background"], {"blur", "next", "meadow", "talk.mp4"}),
+    (["ctl", "background"], {"blur", "next", "forest", "meadow", "talk.mp4"}),
     (["ctl", "source"], {"demo", "/dev/video7"}),
     (["ctl", "profile"], {"office", "at-home"}),
     (["ctl", "--run"], {"all", "4711"}),

@@ -176,9 +176,9 @@ def test_onnx_runtime_is_tried_on_each_device() -> None:
 
 def test_a_device_of_onnx_runtime_that_does_not_work() -> None:
     pytest.importorskip("onnxruntime")
-    found = network._tried("coreml", "onnxruntime 1")
-    assert (found.verdict, found.about) == (Verdict.WARNING, "onnxruntime coreml")
-    assert found.fix == "pip install onnxruntime, on macOS"
+    found = network._tried("cuda", "onnxruntime 1")
+    assert (found.verdict, found.about) == (Verdict.WARNING, "onnxruntime cuda")
+    assert found.fix.startswith("pip install onnxruntime-gpu in place of onnxruntime")
 
 
 def test_a_driver_that_hangs_or_ends_the_process_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,9 +191,9 @@ class TestExplicitRequests:
     def test_a_provider_that_is_not_installed(self) -> None:
         _skip_without_onnx_runtime()
         if sys.platform == "linux":
-            self._refused("--device coreml: .*pip install onnxruntime, on macOS", engine="onnxruntime", device="coreml")
-            self._refused("pip install onnxruntime-directml", engine="onnxruntime", device="directml")
-            self._refused("on macOS", engine="auto", device="coreml")
+            self._refused("--device coreml: Core ML is a part of macOS", engine="onnxruntime", device="coreml")
+            self._refused("DirectML is a part of Windows", engine="onnxruntime", device="directml")
+            self._refused("part of macOS", engine="auto", device="coreml")
         self._refused("--engine openvino", engine="onnxruntime", device="npu")
 
     def test_a_precision_that_onnx_runtime_does_not_run_on_a_cpu(self) -> None:

@@ -220,6 +220,7 @@ def test_an_image_that_is_closed_says_so(seen: Seen, tmp_path: Path) -> None:
 def test_8_bits_in_a_wider_mode_are_read_as_such_or_refused(seen: Seen) -> None:
     grey = PillowImage.fromarray(quarters()).convert("L")
     assert (seen(grey.convert("I"))[0] == seen(grey)[0]).all()
+    assert (seen(grey.convert("I;16"))[0] == seen(grey)[0]).all()
     with pytest.raises(SourceError, match=r'mode F must be from 0 to 1, and are from \d+ to \d+: .* convert\("L"\)'):
         seen(grey.convert("F"))
     unit = PillowImage.fromarray(np.asarray(grey, np.float32) / np.float32(255))
@@ -247,5 +248,5 @@ def test_a_dark_deep_file_stays_dark_when_pillow_opened_it(seen: Seen, tmp_path:
 
 @pytest.mark.parametrize("image", [None, 7, bytearray(b"bytes"), [[1, 2], [3, 4]]], ids=repr)
 def test_anything_else_is_refused(seen: Seen, image: Any) -> None:
-    with pytest.raises(ValueError, match=r"image must be a path, \(H, W, 3\) uint8 BGR, or a Pillow image"):
+    with pytest.raises(ValueError, match=r"image must be a path, bytes, \(H, W, 3\) uint8 BGR or"):
         seen(image)

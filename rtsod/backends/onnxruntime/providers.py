@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,6 +32,8 @@ class Provider:
     driver: str = ""
     """Of a plug-in: what it finds devices with."""
     options: Mapping[str, str] = field(default_factory=dict)
+    system: tuple[str, str] | None = None
+    """Of the only one that has it: what ``sys.platform`` calls it, and what people do."""
     slow_to_open: bool = False
     """Whether opening takes minutes."""
 
@@ -51,12 +54,13 @@ PROVIDERS: Final = (
         ("fp16",), options={"trt_fp16_enable": "1"}, slow_to_open=True,
     ),
     Provider(
-        "coreml", "Core ML", "CoreMLExecutionProvider", "pip install onnxruntime, on macOS",
+        "coreml", "Core ML", "CoreMLExecutionProvider", "pip install onnxruntime",
+        system=("darwin", "macOS"),
         options={"ModelFormat": "MLProgram", "MLComputeUnits": "ALL", "RequireStaticInputShapes": "1"},
     ),
     Provider(
         "directml", "DirectML", "DmlExecutionProvider",
-        "pip install onnxruntime-directml in place of onnxruntime, on Windows",
+        "pip install onnxruntime-directml in place of onnxruntime", system=("win32", "Windows"),
     ),
     Provider(
         "webgpu", "WebGPU", "WebGpuExecutionProvider", f"pip install onnxruntime-ep-webgpu, and {_WEBGPU_DRIVER}",
@@ -102,6 +106,17 @@ class Place:
         return f"{self.device} ({kind}, {self.provider.name})"
 
 
+def require_system(device: str) -> None:
+    """Refuse a ``--device`` that this system can never have, before anything is installed for it.
+
+    Raises:
+        EngineUnavailable: it is another system's.
+    """
+    for provider in PROVIDERS:
+        if provider.device == device and provider.system is not None and provider.system[0] != sys.platform:
+            raise EngineUnavailable(f"--device {device}: {provider.label} is a part of {provider.system[1]}")
+
+
 def place_for(device: str) -> Place:
     """The place that a ``--device`` other than ``auto`` means.
 
@@ -109,6 +124,7 @@ def place_for(device: str) -> Place:
         EngineUnavailable: the installed ONNX Runtime does not have it; the message says how to get it.
         EngineError: a plug-in does not load.
     """
+    require_system(device)
     kind, _, number = device.partition(":")
     provider = next((each for each in PROVIDERS if each.device == kind), None)
     if provider is None:
@@ -161,6 +177,23 @@ def passed_over() -> list[str]:
         EngineUnavailable: ONNX Runtime is not installed, or too old.
     """
     return [f"{place.device} {why}" for place in places() if place.provider is not CPU and (why := _drawback(place))]
+
+
+def useless_plugins() -> list[str]:
+    """Why each plug-in that is installed offers no device here.
+
+    Raises:
+        EngineUnavailable: ONNX Runtime is not installed, or too old.
+    """
+    offered = [place.provider for place in places()]
+    reasons = []
+    for provider in PROVIDERS:
+        if provider.plugin and provider not in offered and has_plugin(provider.plugin):
+            try:
+                place_for(provider.device)
+            except EngineError as error:
+                reasons.append(str(error))
+    return reasons
 
 
 def _drawback(place: Place) -> str:

@@ -11,7 +11,8 @@ from typing import Final, cast
 import torch
 
 from rtsod.backends.cuda.device import gpu_error
-from rtsod.config import ONNXRUNTIME_DEVICES, EngineConfig, Precision
+from rtsod.backends.torch.devices import require_cpu_or_cuda
+from rtsod.config import EngineConfig, Precision
 from rtsod.errors import EngineError, EngineUnavailable
 from rtsod.frames import EngineInfo
 from rtsod.model.checkpoints import load_graph
@@ -107,10 +108,8 @@ def _device(requested: str) -> torch.device:
             )
             raise EngineUnavailable(f"--device {requested}: this PyTorch ({torch.__version__}) cannot; {reason}")
         return torch.device("cpu")
-    if requested == "cpu":
-        return torch.device("cpu")
-    other = "it use --engine onnxruntime" if requested in ONNXRUNTIME_DEVICES else "an Intel GPU use --engine openvino"
-    raise EngineUnavailable(f"--device {requested}: PyTorch runs on cpu or cuda; for {other}")
+    require_cpu_or_cuda(requested)
+    return torch.device("cpu")
 
 
 def _cuda_device(requested: str) -> torch.device:

@@ -66,7 +66,7 @@ def _torch_on_gpu() -> Finding:
 def _onnxruntime() -> Iterator[Finding]:
     """Each device that the installed ONNX Runtime offers, and whether the network runs there."""
     from rtsod.backends.onnxruntime.library import version_line  # late: importing it takes a fifth of a second
-    from rtsod.backends.onnxruntime.providers import CPU, accelerators, passed_over
+    from rtsod.backends.onnxruntime.providers import CPU, accelerators, passed_over, useless_plugins
 
     try:
         devices, passed = [place.device for place in accelerators()] + [CPU.device], passed_over()
@@ -78,6 +78,8 @@ def _onnxruntime() -> Iterator[Finding]:
         yield _tried(device, version_line())
     for reason in passed:
         yield Finding("onnxruntime", Verdict.INFO, f"{reason}: not tried")
+    for reason in useless_plugins():
+        yield Finding("onnxruntime", Verdict.INFO, reason)
 
 
 def _tried(device: str, library: str) -> Finding:

@@ -101,7 +101,7 @@ def from_pillow(image: PillowImage.Image) -> Picture:
 
     Args:
         image: of any mode. Its profile and its EXIF count as those of a file do. Grey of more than 8 bits is 0 to
-            65535; mode ``I`` without a level above 255, which is what Pillow makes of 8 bits, is 0 to 255. Floating
+            65535; without a level above 255, which is what Pillow makes of 8 bits, it is 0 to 255. Floating
             point is 0 to 1. What was opened from a file has the levels that the file says.
 
     Returns:

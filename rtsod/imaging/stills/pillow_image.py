@@ -121,18 +121,17 @@ def raster_of(image: PillowImage.Image, kind: str | None) -> Raster:
 def _white_of(levels: NDArray[Any], mode: str) -> float:
     """The value of white where no format says it. Modes can hold more than they mean: levels must be in their range."""
     lowest, highest = float(levels.min()), float(levels.max())
-    if mode == "I":
-        if lowest < 0 or highest > _DEEP_WHITE[mode]:
-            raise Unreadable(
-                f"levels of Pillow's mode I must be from 0 to 65535, and are from {lowest:g} to {highest:g}: scale them"
-            )
-        if highest <= EIGHT_BITS:  # Pillow's convert("I") leaves 8 bits as they are
-            return EIGHT_BITS
+    if mode == "I" and (lowest < 0 or highest > _DEEP_WHITE[mode]):
+        raise Unreadable(
+            f"levels of Pillow's mode I must be from 0 to 65535, and are from {lowest:g} to {highest:g}: scale them"
+        )
     if mode == "F" and not (lowest >= -ROUNDED and highest <= 1 + ROUNDED):  # also if one of them is NaN
         raise Unreadable(
             f"levels of Pillow's mode F must be from 0 to 1, and are from {lowest:g} to {highest:g}: scale or clip "
             'them, or convert 0 to 255 with convert("L")'
         )
+    if mode != "F" and highest <= EIGHT_BITS:  # Pillow's convert("I") and convert("I;16") leave 8 bits as they are
+        return EIGHT_BITS
     return _DEEP_WHITE[mode]
 
 

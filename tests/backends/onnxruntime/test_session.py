@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtsod.backends import open_engine
+from rtsod.backends import choose, open_engine
 from rtsod.backends.onnxruntime import library, providers, session_from_weights
 from rtsod.backends.onnxruntime.cache import FoundGraph, GraphCache
 from rtsod.backends.onnxruntime.driver_messages import driver_messages_logged
@@ -23,6 +23,7 @@ from rtsod.backends.onnxruntime.graph_from_weights import Export
 from rtsod.backends.onnxruntime.library import error_line, load_library
 from rtsod.backends.onnxruntime.providers import CPU, PROVIDERS, Place, place_for
 from rtsod.backends.onnxruntime.session_from_weights import engine_from_weights, require_provider
+from rtsod.config import EngineConfig
 from rtsod.errors import NOT_ENOUGH_MEMORY, EngineError, EngineUnavailable
 from rtsod.frames import Alpha, EngineInfo
 from rtsod.model.golden_input import golden_input
@@ -239,6 +240,18 @@ class TestPlaces:
         ) as raised:
             place_for("webgpu")
         assert "pip install" not in str(raised.value)
+        assert providers.useless_plugins() == [str(raised.value)], "the doctor says it, too"
+
+    def test_another_systems_device_is_refused_before_anything_is_installed_for_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(providers, "load_library", lambda: pytest.fail("it is not asked"))
+        for device, system in (("coreml", "macOS"), ("directml", "Windows")):
+            monkeypatch.setattr(sys, "platform", "linux")
+            with pytest.raises(EngineUnavailable, match=f"^--device {device}: .* is a part of {system}$"):
+                place_for(device)
+            with pytest.raises(EngineUnavailable, match=f"is a part of {system}"):
+                choose(EngineConfig(device=device))
 
     def test_a_cuda_device_has_its_number(self) -> None:
         place = place_for("cuda:2")
