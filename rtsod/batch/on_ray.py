@@ -11,7 +11,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,8 @@ from rtsod.system.extras import install_extra
 _LOCAL_CLUSTER: Final = "local"
 _HOST_AND_PORT: Final = re.compile(r"(?:ray://)?(.+):(\d{1,5})")
 _REACH_SECONDS: Final = 10.0
+LEAVE_SECONDS: Final = 3.0
+"""How long what was begun may take once a batch is told to end."""
 _CORES: Final = 1
 """Of each actor."""
 _MAX_BLOCKS: Final = 10_000
@@ -50,6 +52,10 @@ class RayCrew:
 
     def __init__(self, config: BatchConfig, open_it: OpenPool) -> None:
         self._config, self._open_it = config, open_it
+        self._ending = threading.Event()
+        self._collected = threading.Event()
+        """Set while no thread waits for Ray's rows."""
+        self._collected.set()
         self._given = config.on.partition(":")[2]
         self._address = self._given or os.environ.get("RAY_ADDRESS") or _LOCAL_CLUSTER
         for name, value in _QUIET.items():  # read as Ray is imported
@@ -79,7 +85,9 @@ class RayCrew:
                     tasks.done()
         finally:
             tasks.end()
-            if started:
+            self._ending.set()
+            # With a thread of ours inside, shutting Ray down can end this process. A cluster of our own ends with it.
+            if started and self._collected.wait(LEAVE_SECONDS):
                 _shut_down()
 
     def _connect(self) -> bool:
@@ -107,13 +115,18 @@ class RayCrew:
 
         def collect() -> None:
             try:
-                for row in self._rows(tasks):
-                    done.put(pickle.loads(row["outcome"]))
+                with closing(self._rows(tasks)) as rows:
+                    for row in rows:
+                        done.put(pickle.loads(row["outcome"]))
+                        if self._ending.is_set():
+                            break
             except BaseException as error:
                 done.put(error)
             finally:
                 done.put(None)
+                self._collected.set()
 
+        self._collected.clear()
         threading.Thread(target=collect, name="rtsod-batch", daemon=True).start()
         while not stop():
             try:
@@ -128,7 +141,7 @@ class RayCrew:
                 raise outcome[1]
             yield outcome
 
-    def _rows(self, tasks: list[Task]) -> Iterator[dict[str, Any]]:
+    def _rows(self, tasks: list[Task]) -> Generator[dict[str, Any], None, None]:
         import ray
         from ray.data import ActorPoolStrategy, DataContext
 
