@@ -13,7 +13,17 @@ from rtsod.sources.recovery import IDLE_SECONDS
 from rtsod.system import v4l2
 from tests.guest import kernel
 from tests.guest.processes import Program
-from tests.guest.setting import CAMERA, COMMON, OURS, ROOM, STATS, start, stop_cleanly, wait_until
+from tests.guest.setting import (
+    CAMERA,
+    COMMON,
+    OURS,
+    ROOM,
+    STATS,
+    showing_output_on_failure,
+    start,
+    stop_cleanly,
+    wait_until,
+)
 from tests.guest.vivid import set_control
 from tests.guest.watching import Reader, near
 
@@ -36,7 +46,9 @@ def on_demand(*options: str) -> Iterator[Program]:
 def read_on_demand(program: Program) -> Iterator[Reader]:
     with Reader() as reader:
         reader.wait_for(lambda seen: seen.is_picture, "a picture once a program reads")
-        assert program.pid in v4l2.holders(CAMERA), "the program has the camera open while another one reads"
+        with showing_output_on_failure(program):  # a camera that is opened again is told by the run's events
+            what = "the program has the camera open while another one reads"
+            wait_until(lambda: program.pid in v4l2.holders(CAMERA), what)
         yield reader
 
 
