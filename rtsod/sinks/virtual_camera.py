@@ -135,7 +135,6 @@ class VirtualCameraSink:
         self._newest = NewestPicture(self.name, clock, wait, on_event)
         self._prepared: tuple[Composited, Image] | None = None
         self._failed_at: float | None = None
-        self._gave_up = False
         self._retry_at = clock() + RETRY_SECONDS
         self._thread = threading.Thread(target=self._pump, name="rtsod-virtual-camera", daemon=True)
         self._thread.start()
@@ -170,6 +169,8 @@ class VirtualCameraSink:
                 self._show()
                 due = max(due + self._period, self._clock())  # a late picture is not made up for
             self._show()  # the last one
+        except OutputError as error:
+            self._newest.fail(error)
         except BaseException as error:  # a bug, or out of memory: the next write raises it
             self._newest.fail(OutputError(f"{self.name}: {type(error).__name__}: {error}"))
         finally:
@@ -178,7 +179,7 @@ class VirtualCameraSink:
 
     def _show(self) -> None:
         picture = self._newest.to_show()
-        if picture is None or self._gave_up:
+        if picture is None:
             return
         try:
             device = self._device or self._reopen()
@@ -216,6 +217,7 @@ class VirtualCameraSink:
         self._noted = notes
 
     def _fail(self, error: Exception) -> None:
+        """Close the device, which is opened again later; raise an OutputError once that has not helped for long."""
         device, self._device = self._device, None
         if device is not None:
             device.close()
@@ -226,8 +228,7 @@ class VirtualCameraSink:
             self._on_event(Event.OUTPUT_FAILED)
             _log.warning("%s", reason)
         elif now - self._failed_at > GIVE_UP_SECONDS:
-            self._gave_up = True
-            self._newest.fail(OutputError(f"{reason} (gave up after {GIVE_UP_SECONDS:.0f} s)"))
+            raise OutputError(f"{reason} (gave up after {GIVE_UP_SECONDS:.0f} s)")
 
 
 def virtual_camera_available() -> Availability:

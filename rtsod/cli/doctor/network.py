@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from statistics import median
 from typing import Final
 
 from rtsod.backends import choose, nvidia_driver, probe_engines
 from rtsod.cli.doctor.finding import Finding, Verdict
 from rtsod.config import EngineConfig
 from rtsod.errors import EngineUnavailable, RtsodError, WeightsError
+from rtsod.frames import SourceInfo
 from rtsod.system.subprocess_call import ProcessDied, SubprocessCall, UnexpectedError
 
 MAIN_JOB: Final = EngineConfig(model="lite")
 """The network of the main job, ``rtsod run --lite``."""
 TRY_SECONDS: Final = 120.0
 """How long one of ONNX Runtime's devices may take to open the network, which may have to be converted first."""
-_MASKS: Final = 5
-"""Masks that are timed; the median counts."""
 
 
 def engines() -> Iterator[Finding]:
@@ -105,17 +102,11 @@ def _tried(device: str, library: str) -> Finding:
 def _time_of_mask(config: EngineConfig) -> float:
     """Open an engine, which checks itself, and return how many seconds a mask takes."""
     from rtsod.backends import open_engine
-    from rtsod.model.golden_input import golden_input
+    from rtsod.masking.time_budget import time_inference
     from rtsod.model.weights import resolve
 
     with closing(open_engine(config, resolve(config))) as engine:
-        picture = golden_input(engine.info.input_size)
-        times = []
-        for _ in range(_MASKS):
-            began = time.perf_counter()
-            engine.infer(picture)
-            times.append(time.perf_counter() - began)
-    return median(times)
+        return time_inference(engine, SourceInfo("", None, None, None, live=False))  # it takes squares, of any source
 
 
 def _version(package: str) -> str:
