@@ -24,6 +24,7 @@ _CALL: Final = Path(__file__).parents[1] / "guest" / "call.html"
 _DESKTOP: Final = "org.freedesktop.portal.Desktop"
 _DOCUMENTS: Final = "org.freedesktop.portal.Documents"
 _PERMISSIONS: Final = "org.freedesktop.impl.portal.PermissionStore"
+_CRASH: Final = b"RaceDetected()"
 _PREFERENCES: Final = {
     "media.webrtc.camera.allow-pipewire": True,
     "media.navigator.permission.disabled": True,  # nobody is there to say yes
@@ -87,7 +88,7 @@ def call_in(browser: str, session: Session, folder: Path) -> Iterator[Call]:
         if browser == "chromium":
             command = [
                 program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                "--enable-features=WebRtcPipeWireCamera", "--use-fake-ui-for-media-stream",
+                "--enable-features=WebRtcPipeWireCamera", "--use-fake-ui-for-media-stream", "--enable-logging=stderr",
                 f"--user-data-dir={profile}", call.address,
             ]  # fmt: skip
         else:
@@ -100,23 +101,29 @@ def call_in(browser: str, session: Session, folder: Path) -> Iterator[Call]:
 
 @contextmanager
 def _running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
-    """A program that is started again when it ends.
+    """A browser that is started again when it can have no camera any more, as people do.
 
     Chromium and Firefox share the code that opens PipeWire's cameras. It fails at times at a check of its own
-    (``video_capture_pipewire.cc``: "RaceDetected"). Chromium survives that, Firefox does not.
+    (``video_capture_pipewire.cc``). Firefox ends with that. Chromium goes on, but may list no camera until it is
+    started again. Nothing else is a reason to start it again: a camera that a browser does not see fails the test.
     """
+    changing, over = threading.Lock(), False
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
 
-    changing, over, running = threading.Lock(), False, start()
+    running = start()
 
     def restart() -> None:
         nonlocal running
         while True:
-            running.wait()
+            with running:
+                assert running.stderr is not None
+                for line in running.stderr:
+                    if _CRASH in line:
+                        running.terminate()
             with changing:
                 if over:
                     return

@@ -103,8 +103,12 @@ class Session:
 
     def nodes(self, name: str = LABEL) -> list[dict[str, Any]]:
         """What the session says of the cameras of that name."""
-        found = json.loads(self._dump() or "[]")
-        nodes = [entry["info"] for entry in found if entry["type"] == "PipeWire:Interface:Node"]
+        said, known = self._dump().strip(), dict[int, dict[str, Any]]()
+        while said:  # where something changes meanwhile, a second list of what has changed follows
+            entries, end = json.JSONDecoder().raw_decode(said)
+            known |= {entry["id"]: entry for entry in entries}
+            said = said[end:].lstrip()
+        nodes = [entry["info"] for entry in known.values() if entry.get("type") == "PipeWire:Interface:Node"]
         return [node for node in nodes if node["props"].get("node.name") == name]
 
     def _dump(self) -> str:
