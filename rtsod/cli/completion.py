@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -76,6 +77,8 @@ def completion_script(shell: str, parsers: Parsers, summaries: Mapping[str, str]
             name, parents=[_completed(name, parsers[name])], add_help=False, help=summary, prog=f"rtsod {name}"
         )
     script: str = shtab.complete(whole, shell)
+    if shell == "zsh":  # for an argument that takes several words, shtab writes one that takes a single word
+        script = re.sub(r'"\(\*\)::?', '"*:', script)
     return script.rstrip("\n")
 
 

@@ -27,7 +27,7 @@ class Values:
     files: bool = False
     folders: bool = False
     after: Mapping[str, Values] = field(default_factory=dict)
-    """Where that depends on the word before: what it can be after each of these, in place of all of the above."""
+    """Where that depends on the word before: what it can be after each of these, in place of all of the above; * is any."""
 
     def in_shells(self, name: str) -> dict[str, object]:
         """What shtab's attribute ``complete`` takes: for each shell a function, and its definition.
@@ -42,7 +42,7 @@ class Values:
         if self.after:
             fish = ["switch (commandline -opc)[-1]"]
             for word, values in self.after.items():
-                fish += [f"case {word}", *values._fish()]
+                fish += [f"case '{word}'", *values._fish()]
             fish.append("end")
         return {
             "bash": name,
@@ -97,7 +97,8 @@ def values_of(command: str, action: argparse.Action) -> Values | None:
         case "ctl", "run":
             return Values(("all",), _running())
         case "batch", "inputs":
-            return Values(("status",), files=True)
+            inputs = Values(files=True)
+            return Values(files=True, after={"batch": Values(("status",), files=True), "*": inputs})
         case "models", "name":
             return Values(listing=_own_models())
         case "train", "device":

@@ -48,6 +48,7 @@ WORDS = [
     (["models", "show"], {"me"}),
     (["completion"], set(SHELLS)),
     (["batch"], {"status", "talk.mp4"}),
+    (["batch", "status"], {"talk.mp4"}),
 ]
 """What each shell must offer after these words."""
 
@@ -177,6 +178,7 @@ def test_bash_offers_the_rest_of_a_word(bash: Path) -> None:
     assert _completed(bash, "batch", "st") == {"status"}
     assert not {"talk.mp4"} & _completed(bash, "run", "--virtual-camera", "")
     assert "full" not in _completed(bash, "run", "--lite", ""), "it takes no value"
+    assert "status" not in _completed(bash, "batch", "status", ""), "it stands at the beginning only"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,9 @@ def test_bash_offers_the_rest_of_a_word(bash: Path) -> None:
 def test_fish_offers_values_and_words(folder: Path, words: list[str], expected: set[str]) -> None:
     if shutil.which("fish") is None:
         pytest.skip("there is no fish")
-    assert expected <= _completed_by_fish(folder, *words, "")
+    offered = _completed_by_fish(folder, *words, "")
+    assert expected <= offered
+    assert not {"status"} & offered or "status" in expected, "it stands at the beginning only"
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
@@ -205,6 +209,9 @@ def test_fish_offers_values_and_words(folder: Path, words: list[str], expected: 
         ("run --device cuda:1", "run --device cuda:1"),
         ("service inst", "service install"),
         ("batch stat", "batch status"),
+        ("batch status tal", "batch status talk.mp4"),
+        ("batch talk.mp4 tal", "batch talk.mp4 talk.mp4"),
+        ("evaluate bin runt", "evaluate bin runtime"),
     ],
 )
 def test_zsh_completes_values_and_words(folder: Path, line: str, expected: str) -> None:
