@@ -200,8 +200,8 @@ def build_run(
             opened.callback(pool.close)
         plan = plan or plan_run(config.quality, config.run, source.info, pool, reporter.notify)
         _log.info("masks are too old after %.2f s", plan.max_mask_age)
-        for sink in sinks:
-            if isinstance(sink, VirtualCameraSink | LiveStreamSink):
+        for sink in sinks:  # a file's frame may last longer, and is no older for it
+            if source.info.live and isinstance(sink, VirtualCameraSink | LiveStreamSink):
                 sink.limit_age(plan.max_mask_age)
         notify = reporter.notify if watched else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -13,6 +14,7 @@ from rtsod.app.console import Reporter
 from rtsod.backends import QUICK_TO_OPEN, convert_ahead, nvidia_driver, open_engine, resolve_engine
 from rtsod.backends.supervised import SupervisedEngine
 from rtsod.config import EngineConfig
+from rtsod.errors import EngineError
 from rtsod.frames import EngineInfo
 from rtsod.interfaces import Engine, Shareable
 from rtsod.masking.engine_pool import Assistant, EnginePool
@@ -93,8 +95,9 @@ def open_engine_pool(
     """
     if ahead is not None:
         ahead.wait()
-    config = resolve_engine(with_size(config))
-    begun = replace(config, input_size=first_size) if first_size and config.engine in QUICK_TO_OPEN else config
+    config = with_size(config)
+    quick = resolve_engine(config, _log.debug).engine in QUICK_TO_OPEN
+    begun = replace(config, input_size=first_size) if first_size and quick else config
     weights = weights or resolve(config)
     if weights.description.fit == "crop":
         reporter.notify("these weights see the picture's central square: nothing beside it is kept in front")
@@ -113,7 +116,10 @@ def open_engine_pool(
     def beside(size: int) -> Engine:
         # Opening takes a second of one core, which frames need; and half of one core's threads is all of them.
         same = size == first.info.input_size and half_of_the_threads() == thread_count()
-        opened = first.second() if same and isinstance(first, Shareable) else None
+        opened = None
+        if same and isinstance(first, Shareable):
+            with suppress(EngineError):  # it cannot be shared, or was closed after it had failed
+                opened = first.second()
         return open_beside(replace(pinned, input_size=size), weights, on_event, opened)
 
     pool = EnginePool(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rtsod.app.assembly import Run
 from rtsod.app.live_change import Controlled, PreparedChange
 from rtsod.app.live_controls import RunControls
 from rtsod.config import AppConfig
 from rtsod.errors import RtsodError
+from rtsod.interfaces import Sink
+from rtsod.sinks.live_stream import LiveStreamSink
+from rtsod.sinks.pipe import PipeSink
 
 
 def controlled(run: Run, config: AppConfig) -> Controlled:
@@ -38,6 +41,8 @@ def run_sources(run: Run, controls: RunControls, tick: Callable[[], bool], inter
     def serve() -> bool:
         nonlocal following
         ended = tick() or controls.wants_an_end
+        if ended:
+            hurry(run.sinks)
         following = None if ended else controls.waiting
         return ended or following is not None
 
@@ -48,6 +53,13 @@ def run_sources(run: Run, controls: RunControls, tick: Callable[[], bool], inter
             return
         run.go_on_with(following.source, following.picture)
         controls.source_used(run.source.info)
+
+
+def hurry(sinks: Iterable[Sink]) -> None:
+    """Let no sink hold up the end: its reader may have stopped reading, or its next picture be due much later."""
+    for sink in sinks:
+        if isinstance(sink, PipeSink | LiveStreamSink):
+            sink.hurry()
 
 
 def in_background(change: Callable[[], object], notify: Callable[[str], None]) -> None:

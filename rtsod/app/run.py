@@ -23,7 +23,6 @@ from rtsod.frames import SourceInfo
 from rtsod.interfaces import Sink
 from rtsod.live import Profiles
 from rtsod.sinks.live_stream import LiveStreamSink
-from rtsod.sinks.pipe import PipeSink
 from rtsod.sinks.preview import Key, PreviewSink, PreviewWindow
 from rtsod.sinks.virtual_camera import VirtualCameraSink
 from rtsod.sources.demo import DEMO_NAME
@@ -192,10 +191,6 @@ class _Session:
                     controls.toggle_pause()
                 case Key.STATISTICS:
                     self._show_numbers = not self._show_numbers
-        if self._signals.received:
-            for sink in run.sinks:
-                if isinstance(sink, PipeSink):
-                    sink.hurry()  # its reader may have stopped reading, and the pipeline waits for it
         return self._signals.received
 
     def _close_sinks(self) -> None:

@@ -133,8 +133,15 @@ def open_engine(
         WeightsError: the weights cannot be downloaded or read.
     """
     config = with_size(config)
-    opener = OPENERS[resolve_engine(config, explain).engine]
-    return opener(config, weights, notify, progress, report, explain)
+    name = resolve_engine(config, explain).engine
+    try:
+        return OPENERS[name](config, weights, notify, progress, report, explain)
+    except EngineError as error:
+        for_a_gpu = (config.engine, config.device, name) == ("auto", "auto", "onnxruntime")
+        if not for_a_gpu or find_spec("openvino") is None:
+            raise
+        explain(f"engine auto: openvino, because {error}")
+        return _open_openvino(config, weights, notify, progress, report, explain)
 
 
 def convert_ahead(config: EngineConfig, weights: Weights, notify: Notify) -> None:

@@ -1,7 +1,7 @@
-"""Checks a newly opened engine against the float32 PyTorch network it was built from, before the first frame.
+"""Checks a newly opened engine against the network in float32, before the first frame.
 
-When an engine is built, PyTorch's output for a fixed image, the *golden input*, is stored with it as its *golden
-output*. When it is opened, its own output for that image must match.
+With each engine there is a *golden output*: what the network computes in float32 of a fixed image, the *golden input*.
+PyTorch has computed it, or the reference in NumPy. When the engine is opened, its own output for that image must match.
 """
 
 from __future__ import annotations

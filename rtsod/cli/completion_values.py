@@ -27,7 +27,8 @@ class Values:
     files: bool = False
     folders: bool = False
     after: Mapping[str, Values] = field(default_factory=dict)
-    """Where that depends on the word before: what it can be after each of these, in place of all of the above; * is any."""
+    """Where that depends on the word before: what it can be after each of these, in place of all of the above.
+    The word * stands for all others."""
 
     def in_shells(self, name: str) -> dict[str, object]:
         """What shtab's attribute ``complete`` takes: for each shell a function, and its definition.
@@ -57,7 +58,9 @@ class Values:
 
     def _bash(self) -> list[str]:
         files = ['compgen -f -- "$1"'] if self.files else []
-        return [f'compgen -W "{" ".join(self.words)} $({self._listed})" -- "$1"', *files]
+        # What is listed may be the name of any folder, which compgen -W would run as a part of a command.
+        listed = [f'{self._listed} | while IFS= read -r word; do [[ $word != "$1"* ]] || printf "%s\\n" "$word"; done']
+        return [f'compgen -W "{" ".join(self.words)}" -- "$1"', *(listed if self.listing else []), *files]
 
     def _zsh(self) -> list[str]:
         words = " ".join(map(shlex.quote, self.words))

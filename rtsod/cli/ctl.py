@@ -28,14 +28,16 @@ actions:
   background [BG]        a name of the list, blur, blur:SIGMA, #RRGGBB, none,
                          transparent, next, or a file; without BG: the list
   blur SIGMA             the same as background blur:SIGMA
-  mirror [on|off]        without a word: the other way round
-  pause                  show the slate; --toggle: or the picture again
+  mirror [on|off]        without on or off: switch it
+  pause                  show the slate, which is the background without you;
+                         --toggle: if it is paused, show the picture again
   resume                 show the picture again
   source [CAMERA]        without a name: the list
   profile [NAME]         apply one; --save: keep what runs now as NAME
   reload                 read rtsod.toml again: all that can be changed, or
                          nothing
-  link                   a new link to the page; --view: to the picture alone
+  link                   a new link to the page; --view: one that shows the
+                         picture and can change nothing
   quit                   end the run
 
 examples:
@@ -91,9 +93,9 @@ def parser() -> Parser:
     parser.add_argument("value", nargs="?", metavar="VALUE", help="what the action takes")
     parser.add_argument("--run", metavar="PID", help="which run, if there are several; all: each of them")
     parser.add_argument("--json", action="store_true", help="with state: print everything, for programs")
-    parser.add_argument("--toggle", action="store_true", help="with pause: or resume, if it is paused")
+    parser.add_argument("--toggle", action="store_true", help="with pause: resume if the run is paused")
     parser.add_argument("--save", action="store_true", help="with profile: keep what runs now under that name")
-    parser.add_argument("--view", action="store_true", help="with link: to the picture alone, to change nothing")
+    parser.add_argument("--view", action="store_true", help="with link: one to the picture, to change nothing")
     return parser
 
 

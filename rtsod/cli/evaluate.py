@@ -55,7 +55,7 @@ the names of their pictures; with several data sets, each has a folder of maps
 of its name.
 
 exit codes:
-  0 done   2 usage   3 data   4 weights   5 engine, or the extra train is not
+  0 done   2 usage   3 data   4 weights   5 engine, or the extra bench is not
   installed   6 output
   70 internal error   129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; what was
   measured is saved

@@ -196,8 +196,20 @@ def add_speed_options(parser: Parser) -> None:
     )
 
 
-def add_picture_options(parser: Parser) -> None:
-    """Add the options that say how pictures look."""
+def add_picture_options(
+    parser: Parser,
+    none: str = "the camera's own background",
+    repeated: str = "; repeat to switch with the b key",
+    mirror: str = "mirror the camera's picture, but not the background",
+) -> None:
+    """Add the options that say how pictures look.
+
+    Args:
+        parser: of the command.
+        none: what its help calls the background none.
+        repeated: what its help says of several backgrounds.
+        mirror: the help of --mirror.
+    """
     default = _DEFAULTS.picture
     group = parser.add_argument_group("picture")
     group.add_argument(
@@ -205,10 +217,9 @@ def add_picture_options(parser: Parser) -> None:
         action="append",
         metavar="BG",
         help="an image or video file, the name of a bundled background, blur, blur:SIGMA, #RRGGBB, transparent, or "
-        "none (the camera's own background); repeat to switch with the b key "
-        f"(default: {', '.join(default.backgrounds)})",
+        f"none ({none}){repeated} (default: {', '.join(default.backgrounds)})",
     )
-    _add_switch(group, "mirror", "mirror the camera's picture, but not the background")
+    _add_switch(group, "mirror", mirror)
     group.add_argument(
         "--refine",
         choices=REFINES,
@@ -333,7 +344,7 @@ def _add_run_options(parser: Parser) -> None:
         type=float,
         default=default.max_mask_age,
         metavar="SECONDS",
-        help="live input: never show a frame that was captured longer ago (default: from the engine's speed)",
+        help="live input: show no mask of a frame that was captured longer ago (default: from the engine's speed)",
     )
     group.add_argument(
         "--stats", type=file_to_write, default=default.stats, metavar="FILE", help="write the run's statistics as JSON"

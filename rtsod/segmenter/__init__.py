@@ -13,7 +13,7 @@ import numpy as np
 
 from rtsod.backends import open_engine
 from rtsod.config import EngineConfig, EngineName, Precision, RefineName, check_choice
-from rtsod.errors import EngineError
+from rtsod.errors import EngineError, UsageError
 from rtsod.frames import Alpha, EngineInfo, Mask, Picture, to_levels
 from rtsod.imaging.network_input import Scale, bilinear, lay_over, shrink, shrink_still, stretch_still
 from rtsod.interfaces import Engine
@@ -114,7 +114,9 @@ class Segmenter:
             EngineError: the engine cannot be built or started.
         """
         check_choice("scaling", scaling, get_args(Scaling))
-        file = Path(weights) if weights else None
+        if weights == "":  # as an unset variable gives it; Path would make the current folder of it
+            raise UsageError("weights: is empty: give a file, or None for the authors' weights")
+        file = None if weights is None else Path(weights)
         if precision is None:
             precision = "auto" if is_stored(file, model) else "fp32"
         config = EngineConfig(model, engine, precision, device, input_size, file)

@@ -96,8 +96,13 @@ class LiveStreamSink:
         if self._paced and picture.pts is not None:
             now, at = self._clock(), float(picture.pts)
             self._began = max(self._began, now - at)  # what came late is not made up for
-            self._newest.sleep(self._began + at - now)
+            self._newest.sleep(self._began + at - now, lambda: not self._paced)
         self._newest.write(picture)
+
+    def hurry(self) -> None:
+        """Wait for no picture's time from now on. From any thread."""
+        self._paced = False
+        self._newest.wake()
 
     @property
     def unpublished(self) -> str | None:

@@ -94,11 +94,21 @@ class NewestPicture:
         with self._changed:
             self._changed.wait_for(lambda: self.exists or self.is_over)
 
-    def sleep(self, seconds: float) -> bool:
-        """Wait, no longer than until it is over; return whether it is."""
+    def sleep(self, seconds: float, interrupted: Callable[[], bool] = lambda: False) -> bool:
+        """Wait, no longer than until it is over; return whether it is.
+
+        Args:
+            seconds: how long.
+            interrupted: ends it as well; asked after :meth:`wake`.
+        """
         with self._changed:
-            self._wait(self._changed, lambda: self.is_over, max(0.0, seconds))
+            self._wait(self._changed, lambda: self.is_over or interrupted(), max(0.0, seconds))
             return self.is_over
+
+    def wake(self) -> None:
+        """Let whoever sleeps ask whether that is interrupted."""
+        with self._changed:
+            self._changed.notify_all()
 
     def to_show(self) -> Composited | None:
         """The picture to show now; None if there is none, or if one is too old and there was no slate yet."""

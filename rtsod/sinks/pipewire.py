@@ -57,6 +57,7 @@ LOOK_SECONDS: Final = 20.0
 _UNMANAGED: Final = f"no session manager of PipeWire runs, so programs get no picture of a camera: {START_MANAGER}"
 _CHILD: Final = (sys.executable, "-I", gstreamer_child.__file__)
 _MAX_PIPE: Final = 1 << 20  # what Linux lets a user have
+_LOOK_AT_PIPE_SECONDS: Final = 0.002  # nothing tells when a pipe is empty
 _KEPT_OUTPUT: Final = 4000
 
 
@@ -82,6 +83,7 @@ class PipeWireCamera:
         require_programs()
         self.width, self.height = width, height
         self._output, self._playing, self._taken_at = b"", False, time.monotonic()
+        self._dropped: Image | None = None
         # The child may outlive the daemon without a word (0.3.65 does), so this connection tells that it has gone.
         self._daemon = connect(environment)
         self._environment, self._look_at = environment, self._taken_at + FIRST_LOOK_SECONDS
@@ -129,11 +131,14 @@ class PipeWireCamera:
         if has_hung_up(self._daemon):
             raise OSError(errno.EPIPE, "PipeWire ended")
         pipe, now = self._child.stdin.fileno(), time.monotonic()
-        if not _unread(pipe):
+        waits, self._dropped = bool(_unread(pipe)), None
+        if not waits:
             self._write(pipe, prepared.data.cast("B"), now + STALL_SECONDS)
             self._taken_at = now
         elif now - self._taken_at > STALL_SECONDS:
             raise _stalled()
+        else:
+            self._dropped = prepared
         if not self._playing:
             self._wait_for_node()
         if now > self._look_at:  # the session manager may end, or begin, at any time
@@ -143,9 +148,12 @@ class PipeWireCamera:
 
     def close(self) -> None:
         """Take the camera away; readers lose it. Idempotent."""
-        child, self._child = self._child, None
+        child = self._child
         if child is None:
             return
+        with suppress(OSError):
+            self._send_last(child)
+        self._child = None
         self._daemon.close()
         if self._playing:
             with suppress(subprocess.TimeoutExpired):
@@ -159,6 +167,17 @@ class PipeWireCamera:
             child.wait()
         if child.stdout is not None:
             child.stdout.close()
+
+    def _send_last(self, child: subprocess.Popen[bytes]) -> None:
+        """Send the last picture, if it was dropped: it is the slate at the end."""
+        if self._dropped is None or child.stdin is None:
+            return
+        pipe, until = child.stdin.fileno(), time.monotonic() + STALL_SECONDS
+        while _unread(pipe):
+            if child.poll() is not None or time.monotonic() > until:
+                return
+            time.sleep(_LOOK_AT_PIPE_SECONDS)
+        self._write(pipe, self._dropped.data.cast("B"), until)
 
     def is_read(self) -> bool | None:
         """Return None: the child does not say who reads the node."""

@@ -19,7 +19,9 @@ from rtsod.frames import EngineInfo
 from rtsod.interfaces import Sink
 from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking.engine_pool import EnginePool
+from rtsod.sinks import LiveStreamSink
 from tests.support.fakes import CollectingSink, FakeEngine, FakeSource
+from tests.support.sink_fixtures import FakeDevice, FakeServer
 
 PLAN = MaskPlan((Rung(64),), max_mask_age=30.0)
 GREEN = PictureConfig(backgrounds=("#00FF00",), steady=False)
@@ -41,6 +43,22 @@ def test_edges_that_are_handed_in_are_used_and_left_open() -> None:
     assert engine.calls == 5, "a given plan needs no timing"
     assert [picture.index for picture in sink.pictures] == list(range(5))
     assert not sink.closed
+
+
+def _connection(url: str, width: int, height: int, fps: Fraction) -> FakeServer:
+    return FakeServer(FakeDevice(None, width, height, fps))
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_only_live_pictures_become_too_old(live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's frame may last longer than a mask may be old."""
+    limits: list[float] = []
+    monkeypatch.setattr(LiveStreamSink, "limit_age", lambda self, seconds: limits.append(seconds))
+    sink = LiveStreamSink("rtmp://localhost/x", width=64, height=48, fps=Fraction(30), connection=_connection)
+    source, pool = FakeSource(1, live=live), EnginePool(FakeEngine())
+    with build_run(AppConfig(picture=GREEN), source=source, sinks=[sink], pool=pool, plan=PLAN):
+        assert limits == ([PLAN.max_mask_age] if live else [])
+    sink.close()
 
 
 def test_without_a_plan_the_network_is_timed() -> None:

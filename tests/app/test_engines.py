@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,20 @@ from rtsod.progress import Notify
 class Shared(ConstantEngine):
     """A network that several engines run."""
 
-    seconds = 0
+    seconds, refuses = 0, False
 
     def second(self) -> ConstantEngine:
+        if self.refuses:
+            raise EngineError("the engine is closed")
         self.seconds += 1
         return ConstantEngine(self.info.input_size)
 
 
-@pytest.mark.parametrize(("cores", "shared"), [(1, True), (2, False), (4, False)])
+@pytest.mark.parametrize(
+    ("cores", "refuses", "shared"), [(1, False, True), (1, True, False), (2, False, False), (4, False, False)]
+)
 def test_one_core_opens_no_second_network_to_look_at_whole_frames(
-    cores: int, shared: bool, monkeypatch: pytest.MonkeyPatch
+    cores: int, refuses: bool, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = list[tuple[int, int | None]]()
     first = Shared(320)
@@ -42,10 +45,10 @@ def test_one_core_opens_no_second_network_to_look_at_whole_frames(
         opened.append((config.side, config.threads))
         return first if len(opened) == 1 else ConstantEngine(config.side)
 
-    ran: Callable[[EngineConfig], EngineConfig] = lambda config: replace(config, engine="openvino")  # noqa: E731
-    monkeypatch.setattr(engines, "resolve_engine", ran)
+    monkeypatch.setattr(engines, "resolve_engine", lambda config, *_: replace(config, engine="openvino"))
     monkeypatch.setattr(engines, "open_engine", open_engine)
     monkeypatch.setattr(engines, "thread_count", lambda: cores)
+    monkeypatch.setattr(first, "refuses", refuses)
     pool = engines.open_engine_pool(EngineConfig(), SilentReporter(), lambda event: None)
     assert pool.beside() is None, "it is opened by a thread of its own"
     assert pool._opener is not None
@@ -55,7 +58,7 @@ def test_one_core_opens_no_second_network_to_look_at_whole_frames(
     assert beside.infer(np.zeros((320, 320, 3), np.uint8)).shape == (320, 320)
     pool.close()
     assert first.seconds == int(shared)
-    assert opened == [(320, None)] if shared else [(320, None), (320, cores // 2)]
+    assert opened == [(320, None)] if shared else [(320, None), (320, max(1, cores // 2))]
 
 
 def test_weights_are_converted_while_something_else_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,17 @@ def test_bash_offers_values_and_words(bash: Path, words: list[str], expected: se
     assert expected <= _completed(bash, *words, "")
 
 
+def test_bash_runs_nothing_that_is_listed(folder: Path, bash: Path) -> None:
+    """A folder's name may be anything."""
+    model = folder / "data" / "rtsod" / "models" / "a $(touch ran)"
+    model.mkdir()
+    try:
+        assert {"me", "a", "$(touch", "ran)"} <= _completed(bash, "run", "--model", "")
+    finally:
+        model.rmdir()
+    assert not (folder / "ran").exists()
+
+
 def test_bash_offers_the_rest_of_a_word(bash: Path) -> None:
     assert _completed(bash, "run", "--source", "ta") == {"talk.mp4"}
     assert _completed(bash, "run", "--bg", "night") == {"night-city"}

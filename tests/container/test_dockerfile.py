@@ -9,7 +9,7 @@ import sys
 from tests.support.architecture import ROOT
 from tests.support.page_commands import blocks
 
-TEXT = re.sub(r"\\\\\n", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+TEXT = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 BUILD, LAST = re.split(r"(?m)^FROM .*\n", TEXT)[1:]
 """The instructions of the two stages, each in one line."""
 

@@ -204,3 +204,9 @@ def test_models_by_name_run_as_they_are_measured_and_the_authors_networks_make_t
     monkeypatch.setattr("rtsod.segmenter.resolve", lambda config: None)
     rtsod.Segmenter.open(**options).close()
     assert [config.precision for config in asked] == [precision]
+
+
+def test_an_empty_name_of_weights_is_refused() -> None:
+    """An unset variable gives it. The authors' weights would be another network than was meant."""
+    with pytest.raises(UsageError, match="weights: is empty"):
+        rtsod.Segmenter.open(model="lite", weights="")

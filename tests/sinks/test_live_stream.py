@@ -275,6 +275,17 @@ def test_a_file_is_published_at_its_own_speed() -> None:
     assert waits == [0, 1, 0, 1]
 
 
+def test_a_picture_that_is_due_much_later_does_not_hold_up_the_end() -> None:
+    sink = _sink(Servers(), clock=time.perf_counter, wait=threading.Condition.wait_for, paced=True)
+    sink.write(composited(0, pts=Fraction(0)))
+    writing = threading.Thread(target=sink.write, args=[composited(1, pts=Fraction(86400))])
+    writing.start()
+    sink.hurry()
+    writing.join(60)
+    assert not writing.is_alive()
+    sink.close()
+
+
 @pytest.mark.parametrize(
     ("config", "transparent", "fields", "says"),
     [

@@ -397,6 +397,22 @@ class TestTheChild:
         device.close()
         assert not _exists(child)
 
+    def test_one_that_is_slow_still_gets_the_last_picture(
+        self, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipewire, "STALL_SECONDS", PATIENCE)
+        gate, taken, last = tmp_path / "gate", tmp_path / "taken", np.full_like(self.PICTURE, 7)
+        os.mkfifo(gate)
+        stand_in.program("gst-launch-1.0", f"{self.PLAYS}; read go <{gate}; exec cat >{taken}")
+        device = stand_in.open()
+        device.send(self.PICTURE)
+        device.send(last)
+        closing = threading.Thread(target=device.close)
+        closing.start()
+        gate.write_text("go\n")
+        closing.join(PATIENCE)
+        assert taken.read_bytes() == self.PICTURE.tobytes() + last.tobytes()
+
     def test_one_that_never_plays_is_given_up(self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pipewire, "START_SECONDS", 0.05)
         stand_in.program("gst-launch-1.0", "exec cat >/dev/null")

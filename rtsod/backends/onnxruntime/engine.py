@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rtsod.backends.onnxruntime.library import mapped_errors
+from rtsod.backends.onnxruntime.providers import CPU
 from rtsod.errors import EngineError
 from rtsod.frames import Alpha, EngineInfo, Image
 
@@ -42,6 +43,9 @@ class OnnxRuntimeEngine:
         """See :class:`rtsod.interfaces.Shareable`."""
         if self._session is None:
             raise EngineError("the ONNX Runtime engine is closed")
+        if self._info.config is not None and self._info.config.device != CPU.device:
+            # DirectML's sessions must not run in two threads at once, and the other providers promise nothing.
+            raise EngineError(f"a session on {self._info.device} is not shared")
         return OnnxRuntimeEngine(self._session, self._info)
 
     def close(self) -> None:

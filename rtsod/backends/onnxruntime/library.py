@@ -104,11 +104,19 @@ def plugin_devices(plugin: str, provider: str) -> tuple[Any, ...]:
     library = load_library()
     if plugin and not has_plugin(plugin):
         return ()
+    path = _plugin_path(plugin, provider) if plugin else ""
     with mapped_errors(f"{provider} does not load"):
         if plugin:
-            path = importlib.import_module(plugin).get_library_path()
             library.register_execution_provider_library(f"rtsod-{plugin}", path)
         return tuple(device for device in library.get_ep_devices() if device.ep_name == provider)
+
+
+def _plugin_path(plugin: str, provider: str) -> str:
+    try:
+        return str(importlib.import_module(plugin).get_library_path())
+    except (ImportError, AttributeError, OSError) as error:  # half of it was removed, which leaves an empty module
+        package = plugin.replace("_", "-")
+        raise EngineError(f"{provider} does not load: pip install --force-reinstall --no-deps {package}") from error
 
 
 @contextmanager

@@ -44,7 +44,8 @@ def engine_from_weights(
 
     Args:
         config: model, precision, device and input size. The device ``auto`` takes the first provider that works, of
-            those that ONNX Runtime has here; the processor's is the last.
+            those that ONNX Runtime has here; the processor's is the last. It is not among them if the engine, too, is
+            ``auto``, for that takes ONNX Runtime for a GPU: OpenVINO is faster on the processor.
         weights: of the network; read only if it must be exported.
         cache: where exported graphs are.
         notify: told of an export.
@@ -69,7 +70,12 @@ def engine_from_weights(
         else:
             explain(f"device auto: {place.device}, because ONNX Runtime reaches it with {place.provider.name}")
             return built
-    built = builder.build(place_for(CPU.device))
+    if config.engine == "auto":
+        raise EngineUnavailable("; ".join(reasons) or "ONNX Runtime reaches no GPU here")
+    try:
+        built = builder.build(place_for(CPU.device))
+    except EngineError as error:
+        raise EngineUnavailable("; ".join([*reasons, str(error)])) from error
     reasons += passed_over()
     explain(f"device auto: {CPU.device}, because {'; '.join(reasons) or 'this ONNX Runtime has no other provider'}")
     return built

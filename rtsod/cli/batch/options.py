@@ -100,12 +100,12 @@ def parser() -> Parser:
         help=f"of the results of videos: {', '.join(VIDEO_SUFFIXES)} (default: .mp4, or .webm if transparent)",
     )  # fmt: skip
     add_network_options(parser)
-    add_picture_options(parser)
-    for action in parser._actions:  # a batch has no keys, and no camera
-        if action.dest == "backgrounds":
-            action.help = "blur, transparent, a colour, a picture, a video, or the name of one that rtsod brings"
-        if action.dest == "mirror":
-            action.help = "mirror the pictures"
+    add_picture_options(
+        parser,
+        none="the pictures' own background",  # there is no camera
+        repeated="",  # and there are no keys
+        mirror="mirror the pictures, but not the background",
+    )
     group = parser.add_argument_group("batch")
     group.add_argument("--plan", action="store_true", help="say what there is and what would be done, and do nothing")
     group.add_argument(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +72,37 @@ def test_every_size_of_an_export_computes_what_pytorch_computes(size: int, cache
     assert np.abs(engine.infer(golden_input(size)) - exact).max() < 1e-4
     assert engine.info.device.startswith("CPU (")
     assert engine.info.device.endswith(f", {CPU.name})")
+
+
+def _no_driver(*_: object) -> None:
+    raise RuntimeError("no driver")
+
+
+@pytest.mark.parametrize("gpus", [[], [Place(CUDA, 0)]])
+def test_auto_goes_on_to_openvino_where_no_gpu_opens(gpus: list[Place], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes ONNX Runtime for a GPU alone: on the processor OpenVINO is faster."""
+    monkeypatch.setattr("rtsod.backends.choose", lambda config: ("onnxruntime", "it reaches this machine's GPU"))
+    monkeypatch.setattr(session_from_weights, "accelerators", lambda: gpus)
+    monkeypatch.setattr(session_from_weights, "_open", _no_driver)
+    said: list[str] = []
+    config = replace(CONFIG, engine="auto", device="auto", precision="fp32")
+    engine = open_engine(config, WEIGHTS, explain=said.append)
+    assert engine.info.name == "openvino"
+    why = "--device cuda:0: .*no driver: .*" if gpus else "ONNX Runtime reaches no GPU here"
+    assert re.fullmatch(f"engine auto: openvino, because {why}", said[1])
+
+
+def test_the_processors_refusal_does_not_hide_the_gpus(cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_from_weights, "accelerators", lambda: [Place(CUDA, 0)])
+    with pytest.raises(EngineUnavailable, match=r"on cuda:0: .*; --precision bf16: ONNX Runtime runs fp32 on"):
+        engine_from_weights(replace(CONFIG, device="auto", precision="bf16"), WEIGHTS, cache)
+
+
+def test_only_a_session_on_the_processor_is_shared(cache: GraphCache) -> None:
+    engine = engine_from_weights(CONFIG, WEIGHTS, cache)
+    elsewhere = replace(engine.info, config=replace(CONFIG, device="directml"))
+    with pytest.raises(EngineError, match="is not shared"):
+        OnnxRuntimeEngine(engine._session, elsewhere).second()
 
 
 def test_a_second_engine_shares_the_session(cache: GraphCache) -> None:
@@ -141,6 +174,33 @@ def test_what_a_driver_prints_is_logged(capfd: pytest.CaptureFixture[str], caplo
     os.write(2, b"shown\n")
     assert capfd.readouterr().err == "shown\n"
     assert caplog.messages == ["the driver: Warning: no adapter", "the driver: at vulkan.cpp:106"]
+
+
+def test_what_two_drivers_print_at_once_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    """And standard error is itself again, whichever of them opens first."""
+    inside = threading.Event()
+
+    def second() -> None:
+        inside.wait()
+        with driver_messages_logged():
+            os.write(2, b"second\n")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with driver_messages_logged():
+        inside.set()
+        thread.join(0.1)  # it waits for this one
+        os.write(2, b"first\n")
+    thread.join()
+    os.write(2, b"shown\n")
+    assert capfd.readouterr().err == "shown\n"
+
+
+def test_a_plug_in_half_of_which_was_removed_is_to_be_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is left, which Python takes for a package."""
+    monkeypatch.setitem(sys.modules, "left_over", SimpleNamespace(__spec__=object()))
+    with pytest.raises(EngineError, match=r"^Left does not load: pip install --force-reinstall --no-deps left-over$"):
+        library.plugin_devices("left_over", "Left")
 
 
 def test_a_failing_run_is_an_error_and_nothing_runs_it_elsewhere(cache: GraphCache) -> None:
