@@ -158,7 +158,7 @@ def summary(results: Path) -> str:
     for bench in benches:
         calls = [call_of(bench, model) for model in MODELS]
         cells = [f"{call['output_fps']:.0f} fps, {call['latency_ms']['p50']:.0f} ms" for call in calls]
-        rows.append(["camera to sink at 720p, chosen by `auto`", class_of(bench), *cells])
+        rows.append(["camera to output at 720p, chosen by `auto`", class_of(bench), *cells])
     for suffix in ("", "_vnni"):
         peers = [undisturbed(results / f"peers_{model}{suffix}.json") for model in MODELS]
         both = [result for result in peers if result is not None]

@@ -156,7 +156,7 @@ def test_the_readme_s_summary_quotes_the_results() -> None:
         if is_disturbed(bench["others_cores"], bench["machine"]["cores"]):
             continue
         assert f"| network alone | {class_of(bench)} | {' | '.join(alone)} |" in lines
-        assert f"| camera to sink at 720p, chosen by `auto` | {class_of(bench)} | {' | '.join(whole)} |" in lines
+        assert f"| camera to output at 720p, chosen by `auto` | {class_of(bench)} | {' | '.join(whole)} |" in lines
     rates = [
         json.loads((RESULTS / f"peers_{model}.json").read_text())["contestants"]["rtsod:auto"]["rate_against"]["rembg"]
         for model in ("full", "lite")
