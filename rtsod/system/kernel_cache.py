@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import numba
 
 from rtsod.system.cache_folder import CACHE_LOG, cache_folder, read_checked, reason, write_checked
+from rtsod.system.signals import interrupted_later
 
 _log = logging.getLogger(CACHE_LOG)
 
@@ -53,8 +54,9 @@ def compile_cached(dispatcher: Any, signature: str, folder: Path | None = None) 
     """
     if hasattr(dispatcher, "_cache"):  # where Numba keeps it; another release may keep it elsewhere
         dispatcher._cache = KernelCache(dispatcher.py_func, folder)
-    dispatcher.compile(signature)
-    dispatcher.disable_compile()
+    with interrupted_later():  # LLVM calls Python back
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
 
 
 class KernelCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import signal
@@ -34,6 +35,33 @@ class Interrupted(BaseException):
     """A signal arrived during startup. Not an :class:`Exception`, so that no handler on the way swallows it."""
 
 
+class _Shield:
+    """How deep the main thread is in :func:`interrupted_later`, and whether a signal has arrived there."""
+
+    depth = 0
+    hit = False
+
+
+@contextmanager
+def interrupted_later() -> Iterator[None]:
+    """Let a signal that arrives within the block raise :class:`Interrupted` at its end.
+
+    For libraries in C that call Python back: an exception between the two is lost, and what it has left undone can
+    crash the process. Signals are handled in the main thread, so elsewhere this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _Shield.depth += 1
+    try:
+        yield
+    finally:
+        _Shield.depth -= 1
+        if _Shield.hit and _Shield.depth == 0:
+            _Shield.hit = False
+            raise Interrupted
+
+
 class StopSignals:
     """A context manager in which SIGINT, SIGTERM and SIGHUP are recorded instead of killing the process.
 
@@ -47,6 +75,8 @@ class StopSignals:
         self._forced = _FORCED_SIGNALS
         self._last_words: Callable[[], str] | None = None
         self._previous: dict[int, object] = {}
+        self._previous_hook = sys.unraisablehook
+        self._repeated = False
 
     @property
     def received(self) -> bool:
@@ -82,23 +112,52 @@ class StopSignals:
             if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup: the process is meant to outlive its terminal
             self._previous[number] = signal.signal(number, self._on_signal)
+        self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        sys.unraisablehook = self._previous_hook
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._repeated:
+            self._repeated = False
+            self._interrupt()
+            return
         self._received.append(number)
         if len(self._received) >= _FORCED_SIGNALS or self._received.count(signal.SIGINT) >= self._forced:
             self._end_at_once()
         if not self._holding:
             if number != signal.SIGINT and self._received.count(number) > 1:
                 return  # the same wish again, see hold(): what the first one raised is on its way
-            raise Interrupted
+            self._interrupt()
         if self._last_words is None and len(self._received) == _FORCED_SIGNALS - 1:
             with suppress(OSError):  # the terminal may be gone
                 print("closing the outputs; once more to quit at once", file=sys.stderr)
+
+    def _interrupt(self) -> None:
+        if _Shield.depth:
+            _Shield.hit = True
+        elif not self._holding:
+            raise Interrupted
+
+    def _on_unraisable(self, lost: sys.UnraisableHookArgs) -> None:
+        """Raise once more, a moment later, what was raised in a finalizer or a callback, where it is lost."""
+        if lost.exc_type is Interrupted:
+            again = threading.Timer(_POLL_SECONDS, self._repeat)
+            again.daemon = True
+            again.start()
+        else:
+            self._previous_hook(lost)
+
+    def _repeat(self) -> None:
+        self._repeated = True
+        number, main = self._received[-1], threading.main_thread().ident
+        if hasattr(signal, "pthread_kill") and main is not None:
+            signal.pthread_kill(main, number)  # which also ends what that thread waits for
+        else:
+            _thread.interrupt_main(signal.Signals(number))
 
     def _end_at_once(self) -> NoReturn:
         words = "" if self._last_words is None else self._last_words()

@@ -40,7 +40,8 @@ def start_with_network(source: Path) -> Program:
 
 def stop_cleanly(program: Program, code: int = 143) -> None:
     """End a program with a signal and check that it ends without a traceback."""
-    assert program.end() == code, program.lines[-3:]
+    status = program.end()
+    assert status == code, f"exit status {status}; it printed\n  " + "\n  ".join(program.lines)
     assert not any("Traceback" in line for line in program.lines), program.lines
 
 
