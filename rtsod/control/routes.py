@@ -34,6 +34,8 @@ MAX_VIEWERS: Final = 6
 """Streams of pictures at once, and of events: as many tabs as a browser has connections to one server."""
 THUMBNAIL_SIDE: Final = 320
 """Pixels: twice what the page shows, for fine screens."""
+UPLOAD_SECONDS: Final = 120.0
+"""How long a picture may take to come, through a forwarded port and a slow network too."""
 _PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
     "/": ("index.html", "text/html"),
@@ -176,7 +178,7 @@ class _Routes:
         if request.headers["content-type"] != "application/octet-stream":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "request", "pictures come as application/octet-stream")
         name = display_name(request.query_params.get("name", ""))
-        data = await read(request, MAX_BYTES)
+        data = await read(request, MAX_BYTES, UPLOAD_SECONDS)
         picture = await in_thread(lambda: picture_from_upload(data, self._server.folder))
         choice = await in_thread(lambda: self._controls.add_background(picture, name))
         return JSONResponse(choice_message(choice), HTTPStatus.CREATED)
