@@ -148,6 +148,17 @@ def test_a_stronger_layer_replaces_lists_and_rivals(tmp_path: Path) -> None:
     assert config(path, "--profile", "own", "--target-fps", "9").quality.target_fps == 9
 
 
+def test_the_demo_clip_is_shown_whatever_a_weaker_layer_says_of_sizes(tmp_path: Path) -> None:
+    path = written(tmp_path, "size = '640x480'\nfps = 30\nseed = 7\n[profile.clip]\nsource = 'demo'\n")
+    assert config(path, "--source", "demo") == config(path, "--profile", "clip")
+    assert config(path, "--source", "demo").source.fps is None
+    assert config(path).source.fps == config(path, "--profile", "clip", "--source", "scene").source.fps == 30
+    with pytest.raises(UsageError, match="drop --fps"):
+        config(path, "--profile", "clip", "--fps", "9")
+    with pytest.raises(UsageError, match="drop --size"):
+        config(written(tmp_path, "size = '640x480'\nsource = 'demo'\n"))
+
+
 def test_the_command_line_takes_back_what_a_file_says(tmp_path: Path) -> None:
     path = written(tmp_path, "mirror = true\nvirtual-camera = true\ncontrol = true\nopen = true\nverbose = true\n")
     assert config(path).picture.mirror
