@@ -217,6 +217,26 @@ def test_files_of_runs_that_are_gone_are_deleted(runtime: Path) -> None:
         assert list(file.parent.iterdir()) == []
 
 
+def test_a_file_that_its_run_deletes_meanwhile_is_gone(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with announced(RunningRun(os.getpid(), "http://127.0.0.1:1", "0", "stays")) as file:
+        ended = file.parent / "run-7.json"
+        monkeypatch.setattr(Path, "glob", lambda *_: iter([ended, file]))
+        assert [run.source for run in running_runs()] == ["stays"]
+
+
+def test_where_processes_cannot_be_looked_for_a_port_that_refuses_tells_that_a_run_is_gone(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtsod.control.running._HAS_SIGNAL_0", False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run = RunningRun(os.getpid(), f"http://127.0.0.1:{listener.getsockname()[1]}", "0", "here")
+        with announced(run) as file:
+            assert running_runs() == [run]
+            listener.close()
+            assert running_runs() == []
+            assert not file.exists()
+
+
 def test_a_process_that_has_the_number_of_a_run_that_is_gone_is_no_run(runtime: Path) -> None:
     with announced(RunningRun(os.getpid(), "http://127.0.0.1:1", "0", "before")) as file:
         assert len(running_runs()) == 1
