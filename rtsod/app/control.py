@@ -86,7 +86,7 @@ class ControlPage:
             if not self._config.open_page:
                 yield
                 return
-            with _address_to_open(link) as address:
+            with address_to_open(link) as address:
                 opening = threading.Thread(
                     target=open_page, args=(address, browse, notify), name="rtsod-browser", daemon=True
                 )
@@ -110,7 +110,7 @@ def open_page(address: str | None, browse: Callable[[str], bool], notify: Notify
 
 
 @contextmanager
-def _address_to_open(link: str) -> Iterator[str | None]:
+def address_to_open(link: str) -> Iterator[str | None]:
     """What to give to a browser for a link, until the end of the block; None if there is no place for it.
 
     On Linux and its like, every user can read what programs are started with, and the link lets in whoever is first. So

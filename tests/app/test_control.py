@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 
 import pytest
 
-from rtsod.app.control import ControlPage, _address_to_open, open_page
+from rtsod.app.control import ControlPage, address_to_open, open_page
 from rtsod.config import ControlConfig
 from rtsod.control.preview import PreviewStream
 from tests.support.architecture import ROOT
@@ -91,7 +91,7 @@ def test_without_a_place_for_the_file_the_link_is_not_opened(tmp_path: Path, mon
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
     lines: list[str] = []
-    with _address_to_open("http://127.0.0.1:1/#control=0") as address:
+    with address_to_open("http://127.0.0.1:1/#control=0") as address:
         assert address is None
         open_page(address, lambda link: pytest.fail("opened"), lines.append)
     assert "open the link yourself" in lines[0]
