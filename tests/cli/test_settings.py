@@ -152,6 +152,8 @@ def test_the_demo_clip_is_shown_whatever_a_weaker_layer_says_of_sizes(tmp_path: 
     path = written(tmp_path, "size = '640x480'\nfps = 30\nseed = 7\n[profile.clip]\nsource = 'demo'\n")
     assert config(path, "--source", "demo") == config(path, "--profile", "clip")
     assert config(path, "--source", "demo").source.fps is None
+    assert layers(path, "--source", "demo").origin("fps") == "default"
+    assert layers(path).origin("fps") == "file"
     assert config(path).source.fps == config(path, "--profile", "clip", "--source", "scene").source.fps == 30
     with pytest.raises(UsageError, match="drop --fps"):
         config(path, "--profile", "clip", "--fps", "9")

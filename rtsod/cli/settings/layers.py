@@ -38,18 +38,19 @@ class Layers:
         Raises:
             UsageError: there is no such profile.
         """
-        layers = [self.keys.defaults, *(_parsed(layer) for layer in self._of_file()), self.given]
-        return argparse.Namespace(**{**self.keys.defaults, **merged(_with_demo(layers))})
+        return argparse.Namespace(**{**self.keys.defaults, **merged(self._effective())})
 
     def origin(self, name: str) -> str:
         """Where the value of a destination comes from, in words."""
-        if name in self.given:
+        _, *of_file, given = self._effective()
+        if name in given:
             return "command line"
-        names = ["file", f"profile {self.profile}"]
-        for where, layer in reversed([*zip(names, self._of_file(), strict=False)]):
-            if name in _parsed(layer):
-                return where
-        return "default"
+        layers = [*zip(("file", f"profile {self.profile}"), of_file, strict=False)]
+        return next((where for where, layer in reversed(layers) if name in layer), "default")
+
+    def _effective(self) -> list[dict[str, Any]]:
+        """What each layer sets, the weakest first: the defaults, the file, a profile, the command line."""
+        return _with_demo([self.keys.defaults, *(_parsed(layer) for layer in self._of_file()), self.given])
 
     def _of_file(self) -> list[dict[str, Setting]]:
         if self.file is None:
