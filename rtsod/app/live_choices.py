@@ -51,6 +51,8 @@ class LiveChoices:
     def __init__(self, specs: tuple[str, ...], source: str, info: SourceInfo) -> None:
         self._source, self._info = source, info
         self._lock = threading.Lock()
+        self._source_id: tuple[str, str] | None = None
+        """The source that was asked for last, and its id."""
         own = [spec for spec in specs if names_picture(spec) and _bundled(spec) is None]
         self._own = [
             _Background(Choice(f"own-{number}", printable(Path(spec).stem), "picture"), spec)
@@ -124,9 +126,17 @@ class LiveChoices:
         return next((each.choice.id for each in self._backgrounds() if each.spec == meant), Path(spec).stem)
 
     def source_id(self, spec: str) -> str:
-        """The choice that a value of ``--source`` is."""
-        found = f"camera-{spec}"
-        return found if spec != self._source or found in {choice.id for choice in self.sources()} else "start"
+        """The choice that a value of ``--source`` is.
+
+        It is found once, until another source is asked for: that opens every camera's device, and pages ask for the
+        state twice a second.
+        """
+        known = self._source_id
+        if known is None or known[0] != spec:
+            found = f"camera-{spec}"
+            listed = spec != self._source or found in {choice.id for choice in self.sources()}
+            known = self._source_id = spec, found if listed else "start"
+        return known[1]
 
     def _source_of(self, id: str) -> str:
         if id not in {choice.id for choice in self.sources()}:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from rtsod.cli.common import Parser, answer, run_command
 from rtsod.config import MODEL_NAME_RULE, is_model_name, names_picture
 from rtsod.control.client import RunClient
+from rtsod.control.messages import check_upload
 from rtsod.control.running import running_runs
 from rtsod.errors import NotRunning, RtsodError, SourceError, UsageError
 from rtsod.system.files import read_bytes
@@ -173,6 +174,7 @@ def _background(run: RunClient, options: argparse.Namespace) -> str | None:
     elif _is_picture(value):
         path = path_named(value)
         try:
+            check_upload(path.stat().st_size, f"background {value}")  # before all of it is read
             value = run.upload(path.name, read_bytes(path))["id"]
         except OSError as error:
             raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error

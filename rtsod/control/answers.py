@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
@@ -21,14 +22,18 @@ _log = logging.getLogger(__name__)
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 MAX_JSON_BYTES: Final = 16_384
 """Of a body; the longest sensible one has a few hundred."""
+JSON_SECONDS: Final = 5.0
+"""How long such a body may take to come."""
 
 
 class Refused(Exception):
     """A request that cannot be answered."""
 
-    def __init__(self, status: HTTPStatus, kind: str, message: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, kind: str, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.kind = status, kind
+        self.status, self.kind, self.headers = status, kind, headers
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:
@@ -62,18 +67,36 @@ async def body_of(request: Request) -> dict[str, Any]:
 
     Raises:
         UsageError: it holds something else.
-        Refused: it is too long.
+        Refused: it is too long, or does not come.
     """
-    return object_from(await read(request, MAX_JSON_BYTES))
+    return object_from(await read(request, MAX_JSON_BYTES, JSON_SECONDS))
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """Read a body, and stop as soon as it is too long."""
+async def read(request: Request, limit: int, seconds: float) -> bytes:
+    """Read a body, and stop as soon as it is too long.
+
+    Nobody needs a secret to send half a login, and then nothing: each such connection ends when its time is over.
+
+    Args:
+        request: whose body it is.
+        limit: bytes that it may have.
+        seconds: that all of it may take to come.
+
+    Raises:
+        Refused: it is too long, or does not come.
+    """
     data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "usage", f"the body has more than {limit} bytes")
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > limit:
+                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "usage", f"the body has more than {limit} bytes")
+    except TimeoutError as error:
+        raise Refused(
+            HTTPStatus.REQUEST_TIMEOUT, "request", f"the body did not come within {seconds:g} seconds",
+            headers={"Connection": "close"},
+        ) from error  # fmt: skip
     return bytes(data)
 
 

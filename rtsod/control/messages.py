@@ -11,6 +11,8 @@ from rtsod.errors import UsageError
 from rtsod.live import Change, Choice, LiveState
 from rtsod.system.files import json_from_text
 
+MAX_UPLOAD_BYTES: Final = 20_000_000
+"""Of a picture: more than any phone's photograph."""
 _SWITCHES: Final = ("mirror", "light_wrap", "subject_lock")
 _CHANGEABLE: Final = tuple(field.name for field in fields(Change) if field.name != "source")
 """What ``PATCH`` takes. A source has a route of its own, because it takes an identifier from a list."""
@@ -101,3 +103,13 @@ def object_from(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UsageError("the body is not a JSON object")
     return value
+
+
+def check_upload(size: int, what: str) -> None:
+    """Refuse a picture of too many bytes, which the other end calls what it is.
+
+    Raises:
+        UsageError: it is too large.
+    """
+    if size > MAX_UPLOAD_BYTES:
+        raise UsageError(f"{what} has more than {MAX_UPLOAD_BYTES // 1_000_000} MB: scale it down")

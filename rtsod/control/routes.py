@@ -20,13 +20,13 @@ from rtsod.control.access import Access, Role
 from rtsod.control.answers import Endpoint, Refused, body_of, guarded, on_error, read, revision_of
 from rtsod.control.events import StateEvents
 from rtsod.control.gate import CALLER, LOGIN, Gate, cookie_name
-from rtsod.control.messages import change_from, choice_message, state_message, text_of
+from rtsod.control.messages import MAX_UPLOAD_BYTES, change_from, choice_message, state_message, text_of
 from rtsod.control.openapi import description
 from rtsod.control.preview import BOUNDARY, PreviewStream, scaled_down, to_jpeg
 from rtsod.control.prometheus import MEDIA_TYPE, exposition
 from rtsod.control.streams import StreamResponse
 from rtsod.control.threads import in_thread
-from rtsod.control.uploads import MAX_BYTES, display_name, picture_from_upload
+from rtsod.control.uploads import display_name, picture_from_upload
 from rtsod.errors import UsageError
 from rtsod.live import Change, LiveControls, LiveState
 
@@ -34,6 +34,8 @@ MAX_VIEWERS: Final = 6
 """Streams of pictures at once, and of events: as many tabs as a browser has connections to one server."""
 THUMBNAIL_SIDE: Final = 320
 """Pixels: twice what the page shows, for fine screens."""
+UPLOAD_SECONDS: Final = 120.0
+"""How long a picture may take to come, through a forwarded port and a slow network too."""
 _PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
     "/": ("index.html", "text/html"),
@@ -176,7 +178,7 @@ class _Routes:
         if request.headers["content-type"] != "application/octet-stream":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "request", "pictures come as application/octet-stream")
         name = display_name(request.query_params.get("name", ""))
-        data = await read(request, MAX_BYTES)
+        data = await read(request, MAX_UPLOAD_BYTES, UPLOAD_SECONDS)
         picture = await in_thread(lambda: picture_from_upload(data, self._server.folder))
         choice = await in_thread(lambda: self._controls.add_background(picture, name))
         return JSONResponse(choice_message(choice), HTTPStatus.CREATED)

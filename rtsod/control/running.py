@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from rtsod.errors import OutputError
 from rtsod.system.files import json_from_text, read_text, replace_file
@@ -18,6 +20,10 @@ MODE: Final = 0o600
 """Whoever can read the file can control the run."""
 PREFIX: Final = "run-"
 """Of the files; the number of the process and ``.json`` follow."""
+_HAS_SIGNAL_0: Final = os.name != "nt"
+"""Whether processes can be looked for by a signal; on Windows it would end them."""
+_LISTEN_SECONDS: Final = 5.0
+"""How long a connection may take. Windows needs two to be refused one."""
 _BEGAN: Final = "began"
 """In the file: when the process began, by which a later one with the same number is told apart."""
 
@@ -62,18 +68,26 @@ def running_runs() -> list[RunningRun]:
         OutputError: there is no folder for them that only their user can read.
     """
     try:
-        paths = sorted(runtime_folder().glob(f"{PREFIX}*.json"), key=lambda path: path.stat().st_mtime_ns)
+        paths = sorted(runtime_folder().glob(f"{PREFIX}*.json"), key=_written)
     except OSError as error:
         raise OutputError(f"the folder of running programs cannot be read: {error.strerror or error}") from error
     found = []
     for path in paths:
         run = _read(path)
-        if run is not None and _is_alive(run.pid):
+        if run is not None and _is_alive(run):
             found.append(run)
         else:
             with suppress(OSError):
                 path.unlink()
     return found
+
+
+def _written(path: Path) -> int:
+    """When a file was written; 0 if its run has ended since the folder was listed."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _read(path: Path) -> RunningRun | None:
@@ -94,13 +108,25 @@ def _began(pid: int) -> str:
         return ""
 
 
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # there, a signal of 0 would end the process
-        return True
+def _is_alive(run: RunningRun) -> bool:
+    if not _HAS_SIGNAL_0:
+        return _listens(run.address)
     try:
-        os.kill(pid, 0)
+        os.kill(run.pid, 0)
     except ProcessLookupError:
         return False
     except (OSError, OverflowError, TypeError):  # another user's: a number that was used again
         return False
+    return True
+
+
+def _listens(address: str) -> bool:
+    """Whether a run's port takes connections, or may: only one that refuses them tells that the run is gone."""
+    try:
+        parts = urlsplit(address)
+        socket.create_connection((parts.hostname, parts.port), _LISTEN_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    except (OSError, ValueError):
+        return True
     return True

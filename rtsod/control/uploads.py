@@ -9,14 +9,13 @@ from typing import Final
 import cv2
 import numpy as np
 
+from rtsod.control.messages import check_upload
 from rtsod.errors import SourceError, UsageError
 from rtsod.frames import Image
 from rtsod.imaging.stills.image_file import load, read_header
 from rtsod.imaging.stills.still_format import HEADER_BYTES, format_of
 from rtsod.imaging.transparency import over_black
 
-MAX_BYTES: Final = 20_000_000
-"""Of an upload: more than any phone's photograph."""
 MAX_PIXELS: Final = 64_000_000
 """Of an upload: as a picture it takes 192 MB for a moment, beside a run that goes on."""
 MAX_SIDE: Final = 3840
@@ -40,8 +39,7 @@ def picture_from_upload(data: bytes, folder: Path) -> Image:
     Raises:
         UsageError: it is too large, no picture, or damaged.
     """
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"the picture has more than {MAX_BYTES // 1_000_000} MB: scale it down")
+    check_upload(len(data), "the picture")
     kind = format_of(data[:HEADER_BYTES])
     if kind not in FORMATS:
         said = f"it is {kind}" if kind is not None else "it is no picture"

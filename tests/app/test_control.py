@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import os
 import queue
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
-from rtsod.app.control import ControlPage, open_page
+from rtsod.app.control import ControlPage, address_to_open, open_page
 from rtsod.config import ControlConfig
 from rtsod.control.preview import PreviewStream
 from tests.support.architecture import ROOT
@@ -50,21 +54,47 @@ def test_a_link_is_shown_to_a_person_and_kept_out_of_logs(
     (tmp_path / "runtime").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("HOME", str(tmp_path))
     lines: list[str] = []
-    opened: queue.Queue[str] = queue.Queue()
+    opened: queue.Queue[tuple[str, str]] = queue.Queue()
 
-    def browse(link: str) -> bool:
-        opened.put(link)
+    def browse(address: str) -> bool:
+        opened.put((address, _read_as_a_browser(address)))
         return True
 
     config = ControlConfig("0", open_page=True)
     with ExitStack() as closing:
         page = ControlPage(config, closing)
         with page.served(FakeControls(), [PreviewStream()], "scene", lines.append, terminal=terminal, browse=browse):
-            link = opened.get(timeout=10)
+            address, link = opened.get(timeout=10)
     assert "/#control=" in link
+    assert sys.platform != "linux" or "control=" not in address
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runtime"], "what led to the page is deleted"
     assert (link in lines[0]) == terminal
     assert ("#control=" in lines[0]) == terminal
+
+
+def _read_as_a_browser(address: str) -> str:
+    """The link that an address is, or leads to."""
+    if not address.startswith("file:"):
+        return address
+    path = Path(url2pathname(urlsplit(address).path))
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert not path.parent.name.startswith("."), "a browser in a snap could not read it"
+    found = re.search('url=([^"]+)"', path.read_text())
+    assert found is not None
+    return html.unescape(found[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the link itself is handed over")
+def test_without_a_place_for_the_file_the_link_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    lines: list[str] = []
+    with address_to_open("http://127.0.0.1:1/#control=0") as address:
+        assert address is None
+        open_page(address, lambda link: pytest.fail("opened"), lines.append)
+    assert "open the link yourself" in lines[0]
 
 
 def test_without_a_desktop_no_browser_takes_over_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

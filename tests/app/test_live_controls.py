@@ -25,7 +25,7 @@ from rtsod.config import AppConfig, PictureConfig, SourceConfig
 from rtsod.errors import RtsodError, SourceError, UsageError
 from rtsod.frames import Alpha, Composited, EngineInfo, Frame, Image, SourceInfo
 from rtsod.interfaces import Background, Source
-from rtsod.live import Change, LiveSettings, PrivacyError, Profiles, StaleRevision
+from rtsod.live import Change, Choice, LiveSettings, PrivacyError, Profiles, StaleRevision
 from rtsod.mask_plan import MaskPlan, Rung
 from rtsod.masking.engine_pool import EnginePool
 from rtsod.metrics import Metrics, Span
@@ -588,3 +588,24 @@ def test_what_is_shown_is_named_by_its_choice_and_never_by_a_path(
     assert choices.background_id(str(tmp_path / "gone.jpg")) == "gone"
     assert choices.source_id("0") in {choice.id for choice in choices.sources()}
     assert choices.without_ids(Change(background="own-0")).background == "office.jpg"
+
+
+def test_cameras_are_looked_for_when_the_source_changes_and_not_for_each_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = list[LiveChoices]()
+
+    def sources(choices: LiveChoices) -> tuple[Choice, ...]:
+        looked.append(choices)
+        return ()
+
+    monkeypatch.setattr(LiveChoices, "sources", sources)
+    with running(may_reveal=True) as stage:
+        for _ in range(5):
+            assert stage.controls.state().source_id == "start"
+        assert len(looked) == 1
+        stage.switch("1")
+        assert stage.controls.state().source_id == "camera-1"
+        stage.switch("0")
+        assert stage.controls.state().source_id == stage.controls.state().source_id == "start"
+    assert len(looked) == 2

@@ -17,6 +17,7 @@ pytest.importorskip("starlette", reason="the extra control is not installed")
 from rtsod.cli import ctl
 from rtsod.config import ControlConfig
 from rtsod.control.listening import listening
+from rtsod.control.messages import MAX_UPLOAD_BYTES
 from rtsod.control.preview import PreviewStream
 from rtsod.control.running import RunningRun, announced
 from rtsod.control.server import control_server
@@ -114,6 +115,16 @@ def test_a_file_is_uploaded_and_becomes_the_background(
     assert controls.uploads["upload-0"].shape == (40, 60, 3)
     Path("text.png").write_text("no picture")
     assert "no picture" in _said(capsys, "background", "text.png", code=ExitCode.USAGE)
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(
+    controls: FakeControls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctl, "read_bytes", lambda path: pytest.fail("it was read"))
+    with open("film.mkv", "wb") as file:
+        file.truncate(MAX_UPLOAD_BYTES + 1)
+    says = "background film.mkv has more than 20 MB: scale it down"
+    assert says in _said(capsys, "background", "film.mkv", code=ExitCode.USAGE)
 
 
 def test_links(controls: FakeControls, capsys: pytest.CaptureFixture[str]) -> None:

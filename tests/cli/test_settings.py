@@ -148,6 +148,19 @@ def test_a_stronger_layer_replaces_lists_and_rivals(tmp_path: Path) -> None:
     assert config(path, "--profile", "own", "--target-fps", "9").quality.target_fps == 9
 
 
+def test_the_demo_clip_is_shown_whatever_a_weaker_layer_says_of_sizes(tmp_path: Path) -> None:
+    path = written(tmp_path, "size = '640x480'\nfps = 30\nseed = 7\n[profile.clip]\nsource = 'demo'\n")
+    assert config(path, "--source", "demo") == config(path, "--profile", "clip")
+    assert config(path, "--source", "demo").source.fps is None
+    assert layers(path, "--source", "demo").origin("fps") == "default"
+    assert layers(path).origin("fps") == "file"
+    assert config(path).source.fps == config(path, "--profile", "clip", "--source", "scene").source.fps == 30
+    with pytest.raises(UsageError, match="drop --fps"):
+        config(path, "--profile", "clip", "--fps", "9")
+    with pytest.raises(UsageError, match="drop --size"):
+        config(written(tmp_path, "size = '640x480'\nsource = 'demo'\n"))
+
+
 def test_the_command_line_takes_back_what_a_file_says(tmp_path: Path) -> None:
     path = written(tmp_path, "mirror = true\nvirtual-camera = true\ncontrol = true\nopen = true\nverbose = true\n")
     assert config(path).picture.mirror
@@ -172,6 +185,30 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.picture.backgrounds == ("beach", str(tmp_path / "mine.jpg"), str(tmp_path / "sub/x.png"), "#00FF00")
     assert found.output.outputs == (tmp_path / "out.mp4",)
     assert found.source.spec == "scene"
+
+
+def test_a_tilde_is_the_home_folder_unless_something_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    path = written(
+        tmp_path,
+        'bg = "~/a.jpg"\nsource = "~/b.mp4"\noutput = "~/c.mp4"\nmask-output = "~/d"\nweights = "~/e.pth"\n'
+        'stats = "~/f.json"\n[profile.none]\noutput = "~no-such-user/c.mp4"\n',
+    )
+    found = config(path)
+    assert found.picture.backgrounds == (str(home / "a.jpg"),)
+    assert found.source.spec == str(home / "b.mp4")
+    assert found.output.outputs == (home / "c.mp4",)
+    assert found.output.mask_outputs == (home / "d",)
+    assert found.engine.weights == home / "e.pth"
+    assert found.run.stats == home / "f.json"
+    assert config(path, "--profile", "none").output.outputs == (tmp_path / "~no-such-user/c.mp4",)
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~/a.jpg").touch()
+    assert config(path).picture.backgrounds == (str(tmp_path / "~/a.jpg"),)
 
 
 @pytest.mark.parametrize(
@@ -289,6 +326,35 @@ def test_a_bundled_picture_is_saved_by_its_name(tmp_path: Path) -> None:
     studio = next(str(path) for path in bundled_backgrounds() if path.stem == "studio")
     profiles(path).save("p", replace(LIVE, background=studio))
     assert tomllib.loads(path.read_text())["profile"]["p"]["bg"] == "studio"
+
+
+def test_what_names_a_file_is_saved_so_that_it_means_that_file_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("mine.jpg", "film.mp4", "scene", "0"):
+        Path(name).touch()
+    of_file = profiles(written(tmp_path, ""))
+    for background, source, saved in (
+        ("mine.jpg", "film.mp4", (str(Path("mine.jpg").absolute()), str(Path("film.mp4").absolute()))),
+        ("gone.jpg", "Logitech", ("gone.jpg", "Logitech")),
+        ("#00FF00", "scene", ("#00FF00", "scene")),
+        ("blur:25", "0", ("blur:25", "0")),
+        ("none", "rtsp://host/x", ("none", "rtsp://host/x")),
+    ):
+        of_file.save("p", replace(LIVE, background=background, source=source))
+        monkeypatch.chdir(tmp_path)
+        change = of_file.change("p")
+        assert (change.background, change.source) == saved
+        monkeypatch.chdir(tmp_path / "here")
+
+
+@pytest.mark.parametrize("background", ["none", "transparent"])
+def test_a_profile_without_light_is_saved_as_one_that_a_run_accepts(background: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "")
+    profiles(path).save("p", replace(LIVE, background=background, light_wrap=True))
+    assert not config(path, "--profile", "p").picture.light_wrap
 
 
 def test_reloading_takes_all_of_the_file_or_nothing(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from starlette.types import Receive, Scope, Send
 from rtsod.config import ControlConfig
 from rtsod.control.access import DELAY_SECONDS, FREE_FAILURES, MAX_SESSIONS, Access, Role
 from rtsod.control.gate import CALLER, METHODS, PUBLIC, Gate
+from rtsod.control.messages import MAX_UPLOAD_BYTES
 from rtsod.control.openapi import OPERATIONS
-from rtsod.control.uploads import MAX_BYTES, display_name
+from rtsod.control.uploads import display_name
 from rtsod.errors import UsageError
 from tests.control.conftest import HOST, JSON, ORIGIN, PORT, Client, client_of
 from tests.support.asgi import request
@@ -357,7 +358,7 @@ def test_r8_hostile_pictures_are_refused_in_one_line(client: Client, kind: str, 
 
 def test_r8_uploads_are_cut_off_before_they_are_decoded(client: Client) -> None:
     headers = [*client.browser(), ("Content-Type", "application/octet-stream")]
-    assert client.send("POST", "/api/v1/backgrounds", headers, b"\xff\xd8\xff" + b"\0" * MAX_BYTES).status == 413
+    assert client.send("POST", "/api/v1/backgrounds", headers, b"\xff\xd8\xff" + b"\0" * MAX_UPLOAD_BYTES).status == 413
 
 
 def test_r8_a_picture_arrives_as_pixels_without_what_its_file_also_held(client: Client, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra control is not installed")
 
+from rtsod.app.control import address_to_open
 from rtsod.config import ControlConfig
 from rtsod.control.client import Refused, RunClient
 from rtsod.control.listening import listening
@@ -222,13 +223,26 @@ def test_a_used_link_signs_nobody_in_and_a_page_without_a_session_shows_nothing(
     assert page.run("location.hash") == "", "the code does not stay in the address"
 
 
+def test_the_file_that_open_gives_to_a_browser_leads_to_the_page_and_signs_in(
+    shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (run,), page = running_runs(), shown.page
+    page.run("localStorage.clear()")
+    page.send("Network.clearBrowserCookies")
+    page.open("about:blank")
+    with address_to_open(RunClient(run).post("/api/v1/link", {"role": "control"})["link"]) as address:
+        assert address is not None
+        page.open(address)
+        end = time.monotonic() + 20
+        while page.run("document.body && document.body.dataset.page") != "open":  # one promise would end with the file
+            assert time.monotonic() < end
+    assert page.run("location.origin") == run.address
+
+
 def test_a_link_for_viewing_shows_the_picture_alone(shown: Shown) -> None:
     (run,), page = running_runs(), shown.page
-    connection = HTTPConnection(run.address.removeprefix("http://"), timeout=10)
-    headers = {"Authorization": f"Bearer {run.token}", "Content-Type": "application/json", "X-Rtsod": "1"}
-    connection.request("POST", "/api/v1/link", json.dumps({"role": "view"}), headers)
-    link = json.loads(connection.getresponse().read())["link"]
-    connection.close()
+    link = RunClient(run).post("/api/v1/link", {"role": "view"})["link"]
     page.open("about:blank")
     page.open(link)
     page.wait("document.body.dataset.page === 'open' && document.getElementById('picture').naturalWidth")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,26 @@ def test_files_of_runs_that_are_gone_are_deleted(runtime: Path) -> None:
         assert list(file.parent.iterdir()) == []
 
 
+def test_a_file_that_its_run_deletes_meanwhile_is_gone(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with announced(RunningRun(os.getpid(), "http://127.0.0.1:1", "0", "stays")) as file:
+        ended = file.parent / "run-7.json"
+        monkeypatch.setattr(Path, "glob", lambda *_: iter([ended, file]))
+        assert [run.source for run in running_runs()] == ["stays"]
+
+
+def test_where_processes_cannot_be_looked_for_a_port_that_refuses_tells_that_a_run_is_gone(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtsod.control.running._HAS_SIGNAL_0", False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run = RunningRun(os.getpid(), f"http://127.0.0.1:{listener.getsockname()[1]}", "0", "here")
+        with announced(run) as file:
+            assert running_runs() == [run]
+            listener.close()
+            assert running_runs() == []
+            assert not file.exists()
+
+
 def test_a_process_that_has_the_number_of_a_run_that_is_gone_is_no_run(runtime: Path) -> None:
     with announced(RunningRun(os.getpid(), "http://127.0.0.1:1", "0", "before")) as file:
         assert len(running_runs()) == 1
@@ -240,3 +260,78 @@ def test_connections_that_ask_for_nothing_are_let_go_and_keep_nobody_from_the_sl
             assert b"200" not in connection.recv(100), "it is closed, or told that there are too many"
         RunClient(run).post("/api/v1/slate")
         assert controls.paused
+
+
+@pytest.mark.parametrize("body", [b"", b'{"code": '], ids=["no body", "half a body"])
+def test_a_body_that_never_comes_is_given_up(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtsod.control.answers.JSON_SECONDS", 0.2)
+    with _serving() as (run, _, _), closing(_connected(run)) as half:
+        half.sendall(_head(run, "POST", "/api/v1/session", "Content-Length: 40") + body)
+        answer = _until_closed(half)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not come within 0.2 seconds" in answer
+
+
+@pytest.mark.parametrize("more", [b"G", b"GET / HTTP/1.1\r\nHost:"], ids=["one byte", "half a head"])
+def test_half_a_second_request_is_given_up(more: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtsod.control.connections.REQUEST_SECONDS", 0.2)
+    with _serving() as (run, _, _), closing(_connected(run)) as half:
+        half.sendall(_head(run, "GET", "/healthz"))
+        assert half.recv(1000).startswith(b"HTTP/1.1 200 ")
+        half.sendall(more)
+        assert b"200" not in _until_closed(half)
+
+
+def test_more_bytes_of_half_a_request_give_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtsod.control.connections.REQUEST_SECONDS", 0.2)
+    with _serving() as (run, _, _), closing(_connected(run)) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nX:")
+        slow.settimeout(0.01)
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                with suppress(TimeoutError):
+                    assert slow.recv(100) == b""
+                    return
+                slow.sendall(b"x")
+            pytest.fail("it was never closed")
+
+
+def test_a_connection_may_ask_again_and_again() -> None:
+    """Also in halves, and twice at once: only a request that does not come is given up."""
+    with _serving() as (run, _, _), closing(_connected(run)) as one:
+        head = _head(run, "GET", "/healthz")
+        for _ in range(3):
+            one.sendall(head[:20])
+            one.sendall(head[20:])
+            _read_answers(one, 1)
+        one.sendall(head * 2)
+        _read_answers(one, 2)
+
+
+def _read_answers(connection: socket.socket, count: int) -> None:
+    received = b""
+    while received.count(b'{"status":"ok"}') < count:
+        data = connection.recv(1000)
+        assert data != b"", "it is closed"
+        received += data
+    assert received.count(b"HTTP/1.1 200 ") == count
+
+
+def _connected(run: RunningRun) -> socket.socket:
+    address = urlsplit(run.address)
+    return socket.create_connection((address.hostname, address.port), 10)
+
+
+def _head(run: RunningRun, method: str, path: str, *headers: str) -> bytes:
+    """As our page would send it."""
+    host = urlsplit(run.address).netloc
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", f"Origin: http://{host}", "Content-Type: application/json"]
+    return "\r\n".join([*lines, "X-Rtsod: 1", *headers, "", ""]).encode()
+
+
+def _until_closed(connection: socket.socket) -> bytes:
+    received = bytearray()
+    with suppress(ConnectionResetError):
+        while data := connection.recv(4096):
+            received += data
+    return bytes(received)

@@ -123,6 +123,8 @@ class Keys:
             return text
         if key in ("output", "source") and not is_path(text):
             return text
+        if (home := _of_home(path, folder)) is not None and (key in _PATHS or key in ("bg", "source")):
+            return str(home)
         if key in _PATHS:
             return str(folder / path)
         from rtsod.composite.backgrounds import bundled_backgrounds  # late: imports OpenCV
@@ -135,6 +137,16 @@ class Keys:
             except OSError:  # a name too long
                 return text
         return text
+
+
+def _of_home(path: Path, folder: Path) -> Path | None:
+    """What ``~`` at a path's start stands for, as on the command line; None if it stands for itself."""
+    if not str(path).startswith("~") or os.path.lexists(folder / path):
+        return None
+    try:
+        return path.expanduser()
+    except RuntimeError:  # there is no such user, or no home
+        return None
 
 
 def merged(layers: list[dict[str, Any]]) -> dict[str, Any]:

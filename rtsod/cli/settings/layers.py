@@ -15,6 +15,8 @@ from rtsod.config import AppConfig
 from rtsod.errors import RtsodError, UsageError
 
 _OPTION: Final = re.compile(r"--([a-z-]+)")
+_DRAWN: Final = frozenset({"size", "fps", "seed"})
+"""Destinations that a recording such as the demo clip cannot have."""
 ConfigFrom: TypeAlias = Callable[[argparse.Namespace], AppConfig]
 """Makes the configuration of parsed options."""
 
@@ -36,18 +38,19 @@ class Layers:
         Raises:
             UsageError: there is no such profile.
         """
-        layers = [self.keys.defaults, *(_parsed(layer) for layer in self._of_file()), self.given]
-        return argparse.Namespace(**{**self.keys.defaults, **merged(layers)})
+        return argparse.Namespace(**{**self.keys.defaults, **merged(self._effective())})
 
     def origin(self, name: str) -> str:
         """Where the value of a destination comes from, in words."""
-        if name in self.given:
+        _, *of_file, given = self._effective()
+        if name in given:
             return "command line"
-        names = ["file", f"profile {self.profile}"]
-        for where, layer in reversed([*zip(names, self._of_file(), strict=False)]):
-            if name in _parsed(layer):
-                return where
-        return "default"
+        layers = [*zip(("file", f"profile {self.profile}"), of_file, strict=False)]
+        return next((where for where, layer in reversed(layers) if name in layer), "default")
+
+    def _effective(self) -> list[dict[str, Any]]:
+        """What each layer sets, the weakest first: the defaults, the file, a profile, the command line."""
+        return _with_demo([self.keys.defaults, *(_parsed(layer) for layer in self._of_file()), self.given])
 
     def _of_file(self) -> list[dict[str, Setting]]:
         if self.file is None:
@@ -131,6 +134,20 @@ def problems(keys: Keys, file: SettingsFile, config_from: ConfigFrom) -> list[st
 
 def _parsed(settings: dict[str, Setting]) -> dict[str, Any]:
     return merged([setting.parsed for setting in settings.values()])
+
+
+def _with_demo(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The layers, of which those below one that asks for the demo clip say nothing that the clip cannot have.
+
+    Within one layer that stays a mistake. What a file says of a camera should keep nobody from seeing the clip.
+    """
+    strongest = max(index for index, layer in enumerate(layers) if "source" in layer)  # the defaults have one
+    if layers[strongest]["source"].strip() != "demo":
+        return layers
+    weaker = [
+        {name: value for name, value in layer.items() if name not in _DRAWN} for layer in layers[:strongest]
+    ]  # fmt: skip
+    return [*weaker, *layers[strongest:]]
 
 
 def _where() -> str:

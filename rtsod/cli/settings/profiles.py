@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -9,11 +11,12 @@ from typing import Any, Final
 from rtsod.cli.settings.file import PROFILE, SettingsFile, default_path, read_settings
 from rtsod.cli.settings.keys import Keys
 from rtsod.cli.settings.layers import ConfigFrom, Layers
-from rtsod.config import MODEL_NAME_RULE, is_model_name
+from rtsod.config import MODEL_NAME_RULE, is_model_name, names_picture
 from rtsod.errors import OutputError, UsageError
 from rtsod.live import Change, LiveSettings
 from rtsod.system.file_lock import locked
 from rtsod.system.files import read_text, replace_file
+from rtsod.system.names import address_parts, path_named
 
 _KEYS: Final = {
     "background": "bg", "mirror": "mirror", "refine": "refine", "light_wrap": "light-wrap",
@@ -22,6 +25,10 @@ _KEYS: Final = {
 """The key of each setting that can be changed while a run goes on."""
 _LIVE: Final = frozenset(key.replace("-", "_") for key in _KEYS.values())
 """Their destinations of the parser."""
+_SOURCES: Final = ("auto", "demo", "scene", "-", "live:-")
+"""Values of ``--source`` that never mean a file."""
+_INDEX: Final = re.compile("[0-9]{1,3}")
+"""Of a camera; no file either."""
 LOCK_SECONDS: Final = 5.0
 """How long another run's writing of the file is waited for."""
 
@@ -71,7 +78,7 @@ class FileProfiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path.with_name(f".{path.name}.lock"), LOCK_SECONDS, lambda: None):
                 text = read_text(path) if path.exists() else ""
-                content = _with_profile(text, name, replace(settings, background=_as_written(settings.background)))
+                content = _with_profile(text, name, _as_written(settings))
                 real = path.resolve()  # a link stays one
                 replace_file(real, content.encode(), durable=True, mode=0o600)
         except TimeoutError as error:
@@ -113,12 +120,40 @@ class FileProfiles:
         return Change(**wanted)
 
 
-def _as_written(background: str) -> str:
-    """A value of ``--bg`` as one would write it: a bundled picture by its name, not by where it is installed."""
+def _as_written(settings: LiveSettings) -> LiveSettings:
+    """Settings as one would write them into a file, where they mean the same in every folder, and alone.
+
+    A bundled picture is written by its name, not by where it is installed. Relative paths would begin at the file's
+    folder. A run refuses light from a background that gives none, but a run that goes on may come to such a one.
+    """
+    gives_light = settings.background not in ("none", "transparent")
+    return replace(
+        settings,
+        background=_background_as_written(settings.background),
+        source=_absolute(settings.source) if _may_be_path(settings.source) else settings.source,
+        light_wrap=settings.light_wrap and gives_light,
+    )
+
+
+def _background_as_written(spec: str) -> str:
     from rtsod.composite.backgrounds import bundled_backgrounds  # late: imports OpenCV
 
     bundled = {str(path): path.stem for path in bundled_backgrounds()}
-    return bundled.get(background, background)
+    if not names_picture(spec) or spec in bundled:
+        return bundled.get(spec, spec)
+    return _absolute(spec)
+
+
+def _may_be_path(source: str) -> bool:
+    """Whether a value of ``--source`` means a file, if there is one: see :func:`rtsod.sources.open_source`."""
+    meant = source.strip()
+    return not (meant in _SOURCES or _INDEX.fullmatch(meant) or address_parts(meant))
+
+
+def _absolute(spec: str) -> str:
+    """A name of a file, or of nothing that is there: then it stays as it is."""
+    path = path_named(spec)
+    return str(path.absolute()) if os.path.exists(path) else spec
 
 
 def _with_profile(text: str, name: str, settings: LiveSettings) -> str:

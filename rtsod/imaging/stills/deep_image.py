@@ -16,7 +16,13 @@ from rtsod.imaging.stills.raster import Raster, Unreadable, eight_bits
 
 
 def decode_deep(
-    data: bytes, *, grey: bool, inverted: bool = False, premultiplied: bool = False, highest: int = 65535
+    data: bytes,
+    *,
+    grey: bool,
+    inverted: bool = False,
+    premultiplied: bool = False,
+    opaque: bool = False,
+    highest: int = 65535,
 ) -> Raster:
     """Decode 16-bit integers, or floating-point numbers, of which 1.0 is white; brighter ones are clipped.
 
@@ -26,6 +32,7 @@ def decode_deep(
         grey: the colours are shades of grey.
         inverted: 0 is white.
         premultiplied: the colours are multiplied by the alpha.
+        opaque: a fourth sample, if there is one, is no alpha.
         highest: the value of white, if the samples are integers.
 
     Returns:
@@ -39,6 +46,8 @@ def decode_deep(
     if decoded is None or decoded.dtype.kind not in "uf" or decoded.dtype.itemsize < 2:
         raise Unreadable("it is damaged, or cut off")
     samples: NDArray[Any] = decoded[:, :, None] if decoded.ndim == 2 else decoded
+    if opaque:
+        samples = samples[:, :, :3]
     white = float(highest) if samples.dtype.kind == "u" else 1.0
     alpha = eight_bits(np.ascontiguousarray(samples[:, :, 3]), white) if samples.shape[2] == 4 else None
     colours = samples[:, :, :1] if grey else samples[:, :, 2::-1]

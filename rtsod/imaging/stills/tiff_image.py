@@ -28,7 +28,7 @@ _DNG_VERSION: Final = 50706
 _REDUCED: Final = 1
 """Bit of the subfile type: a smaller version of another picture in the file, as raw files begin with."""
 _INVERTED, _UPRIGHT, _RGB, _CMYK = 0, 1, 2, 5
-_ASSOCIATED: Final = 1
+_UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _BIG: Final = 43
 _COMPRESSIONS: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000})
 """Those that the libtiff in Pillow's wheels can read. For others it writes to standard error."""
@@ -67,11 +67,13 @@ def read_tiff(file: BinaryIO) -> Raster:
         raise Unreadable(
             f"a TIFF of {samples} x {bits} bits of this kind cannot be read: save it with 8 bits a channel"
         )
+    extra = _several(tags.get(_EXTRA_SAMPLES, _UNASSOCIATED))[0]
     raster = decode_deep(
         file.read(),
         grey=photometric != _RGB,
         inverted=photometric == _INVERTED,
-        premultiplied=_several(tags.get(_EXTRA_SAMPLES, 0))[0] == _ASSOCIATED,
+        premultiplied=extra == _ASSOCIATED,
+        opaque=extra == _UNSPECIFIED,
     )
     return replace(raster, profile=tags.get(_ICC))
 

@@ -560,6 +560,15 @@ def test_associated_alpha_is_divided_out(dtype: Any, read: Read) -> None:
     assert (picture.image[3] == BLANK).all()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_fourth_sample_without_a_meaning_is_no_alpha(dtype: Any, read: Read) -> None:
+    white = np.iinfo(dtype).max
+    pixels = np.full((4, 4, 4), (white, 0, white // 5, 0), dtype)
+    picture = read(tiff(pixels, extra=0))
+    assert picture.alpha is None
+    assert picture.image[0, 0, ::-1].tolist() == [255, 0, 51]
+
+
 def test_associated_alpha_of_grey_is_divided_out(read: Read) -> None:
     picture = read(tiff(np.full((4, 4, 2), (50, 100), np.uint8), photometric=1, extra=1))
     assert picture.alpha is not None
