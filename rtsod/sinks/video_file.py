@@ -45,7 +45,8 @@ class VideoFileSink:
 
     Args:
         path: of the file. The suffix selects the encoder: see :data:`rtsod.sinks.encoders.RECIPES`.
-        fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``.
+        fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``. For a video of
+            unknown rate, a usual one: it hints at the duration of pictures, whose times are their own.
         carry_from: the source, whose sound, subtitles and descriptions are carried over, see
             :mod:`rtsod.sinks.carried`: up to its end if the last picture written is the source's last one, else up to
             the end of that picture. ``alpha`` takes over nothing but the time of the first picture.
