@@ -174,6 +174,8 @@ def test_a_frozen_picture_is_withheld_until_it_changes(clock: VirtualTime) -> No
         frozen = [frame for frame in rig.frames if (frame.image == 7).all()]
         assert 1.9 <= frozen[-1].captured_at - frozen[0].captured_at <= 2.0 + 1e-6
         assert len(rig.opened_at) == 3
+        indexes = [frame.index for frame in rig.frames]
+        assert indexes == list(range(len(indexes))), "frames withheld are not frames that nobody fetched in time"
     assert rig.events == {Event.SOURCE_FROZEN: 1, Event.SOURCE_RECOVERED: 1}
 
 
