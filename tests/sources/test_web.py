@@ -143,9 +143,7 @@ def test_a_live_camera_behind_http_is_opened_again_when_its_connection_breaks(tm
 
 
 @pytest.mark.parametrize(("habit", "supervised"), [("unsized", True), ("plain", False)])
-def test_a_live_camera_behind_http_is_closed_while_nobody_watches(
-    tmp_path: Path, habit: str, supervised: bool
-) -> None:
+def test_a_live_camera_behind_http_asks_whether_anybody_watches(tmp_path: Path, habit: str, supervised: bool) -> None:
     _film(tmp_path / "camera.ts")
     asked = threading.Event()
 
