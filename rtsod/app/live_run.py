@@ -51,6 +51,7 @@ def run_sources(run: Run, controls: RunControls, tick: Callable[[], bool], inter
         run.pipeline.run(tick=serve, interval=interval)
         if following is None or following.source is None:
             return
+        run.pipeline.check_ended()  # two pipelines must not share the outputs and the network
         run.go_on_with(following.source, following.picture)
         controls.source_used(run.source.info)
 
