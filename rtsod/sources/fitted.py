@@ -39,7 +39,16 @@ class FittedSource:
         assert self.info.width is not None
         assert self.info.height is not None
         picture = _fitted(frame, self.info.width, self.info.height)
-        return replace(frame, image=picture.image, alpha=picture.alpha, index=frame.index + self._first_index)
+        return Frame(
+            picture.image,
+            frame.index + self._first_index,
+            frame.captured_at,
+            frame.pts,
+            frame.name,
+            alpha=picture.alpha,
+            duration=frame.duration,
+            is_last=frame.is_last,
+        )
 
     def close(self) -> None:
         """See :meth:`Source.close`."""
