@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -182,6 +182,19 @@ class Pace:
     """95th percentile of the latest pictures' time from capture to sink, in seconds; None before the first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a progress bar shows: counts since the run's start, which cost nothing to take."""
+
+    captured: int
+    done: int
+    """Captured frames that were shown or dropped."""
+    held: int
+    """Captured frames in whose place the picture froze, because no reliable motion led to them."""
+    output_fps: float
+    """As in :class:`Snapshot`."""
+
+
 _LOST: Final = (Drop.BEFORE_INFERENCE, Drop.BEFORE_COMPOSITING, Drop.MASK_TOO_OLD)
 """Drops whose cause is a lack of time."""
 _STARTING: Final = (*_LOST, Drop.NO_MASK)
@@ -334,42 +347,61 @@ class Metrics:
                 latency=latest[int(0.95 * (len(latest) - 1))] if latest else None,
             )
 
-    def snapshot(self) -> Snapshot:
-        """All numbers so far."""
+    def counts(self) -> Counts:
+        """The numbers for a progress bar. Cheap enough for every tick of the main thread."""
         with self._lock:
-            seconds = self._last - self._first if self._first is not None and self._composited else 0.0
-            between = self._last - self._first_out
-            means = {
-                stage: (wall / count * 1e3, cpu / count * 1e3)
-                for stage in Stage
-                if (total := self._stages.get(stage)) is not None
-                for count, wall, cpu in [total]
-            }
-            return Snapshot(
+            return Counts(
                 captured=self._captured,
-                missed=self._missed,
-                starting=self._starting,
-                composited=self._composited,
-                carried=self._carried,
-                invalid_masks=self._invalid_masks,
-                slates=self._slates,
-                unreadable=self._unreadable,
-                dropped={str(reason): count for reason in Drop if (count := self._dropped[reason])},
-                events={str(event): count for event in Event if (count := self._events[event])},
-                work={str(work): count for work in Work if (count := self._work[work])},
-                rung=self._rung,
-                steps=self._steps,
-                seconds=round(seconds, 4),
-                output_fps=round((self._composited - 1) / between, 3) if between > 0 else 0.0,
-                latency_ms=_percentiles(self._latency),
-                mask_age_ms=_percentiles(self._mask_age),
-                stage_ms={str(stage): round(wall, 3) for stage, (wall, _) in means.items()},
-                stage_cpu_ms={str(stage): round(cpu, 3) for stage, (_, cpu) in means.items()},
+                done=self._composited + self._dropped.total(),
+                held=self._dropped[Drop.UNTRACKED],
+                output_fps=self._output_fps(),
             )
 
+    def snapshot(self) -> Snapshot:
+        """All numbers so far. Their percentiles take milliseconds in a long run, for which no other thread waits."""
+        with self._lock:
+            numbers, latency, mask_age = self._numbers(), list(self._latency), list(self._mask_age)
+        numbers["latency_ms"], numbers["mask_age_ms"] = _percentiles(latency), _percentiles(mask_age)
+        return numbers
 
-def _percentiles(samples: deque[float]) -> Percentiles | None:
+    def _output_fps(self) -> float:
+        between = self._last - self._first_out
+        return round((self._composited - 1) / between, 3) if between > 0 else 0.0
+
+    def _numbers(self) -> Snapshot:
+        """All numbers but the percentiles. The caller holds the lock."""
+        seconds = self._last - self._first if self._first is not None and self._composited else 0.0
+        means = {
+            stage: (wall / count * 1e3, cpu / count * 1e3)
+            for stage in Stage
+            if (total := self._stages.get(stage)) is not None
+            for count, wall, cpu in [total]
+        }
+        return Snapshot(
+            captured=self._captured,
+            missed=self._missed,
+            starting=self._starting,
+            composited=self._composited,
+            carried=self._carried,
+            invalid_masks=self._invalid_masks,
+            slates=self._slates,
+            unreadable=self._unreadable,
+            dropped={str(reason): count for reason in Drop if (count := self._dropped[reason])},
+            events={str(event): count for event in Event if (count := self._events[event])},
+            work={str(work): count for work in Work if (count := self._work[work])},
+            rung=self._rung,
+            steps=self._steps,
+            seconds=round(seconds, 4),
+            output_fps=self._output_fps(),
+            latency_ms=None,
+            mask_age_ms=None,
+            stage_ms={str(stage): round(wall, 3) for stage, (wall, _) in means.items()},
+            stage_cpu_ms={str(stage): round(cpu, 3) for stage, (_, cpu) in means.items()},
+        )
+
+
+def _percentiles(samples: Sequence[float]) -> Percentiles | None:
     if not samples:
         return None
-    p50, p95, p99 = (round(float(value) * 1e3, 2) for value in np.percentile(np.fromiter(samples, float), [50, 95, 99]))
+    p50, p95, p99 = (round(float(value) * 1e3, 2) for value in np.percentile(samples, [50, 95, 99]))
     return Percentiles(p50=p50, p95=p95, p99=p99)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -41,3 +44,37 @@ def test_frames_before_the_first_picture_came_while_the_run_started() -> None:
         metrics.dropped(Drop.BEFORE_COMPOSITING)
         metrics.missed(1)
     assert metrics.snapshot()["starting"] == 5
+
+
+def test_counts_are_those_of_the_snapshot() -> None:
+    clock = Ticks()
+    metrics = Metrics(clock)
+    for index in range(5):
+        metrics.captured()
+        frame = Frame(np.zeros((2, 2, 3), np.uint8), index, clock.now)
+        clock.now += 0.1
+        if index < 3:
+            metrics.composited(MaskedFrame(frame, Mask(np.ones((2, 2), np.float32), index, frame.captured_at)), 0.0)
+    metrics.dropped(Drop.UNTRACKED)
+    metrics.dropped(Drop.BEFORE_INFERENCE)
+    counts, numbers = metrics.counts(), metrics.snapshot()
+    assert (counts.captured, counts.done, counts.held) == (5, 5, 1)
+    assert counts.output_fps == numbers["output_fps"] == 10.0
+
+
+def test_nobody_waits_while_percentiles_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics, compute = Metrics(Ticks()), np.percentile
+    frame = Frame(np.zeros((2, 2, 3), np.uint8), 0, 0.0)
+    metrics.composited(MaskedFrame(frame, Mask(np.ones((2, 2), np.float32), 0, 0.0)), 0.0)
+    counted: list[bool] = []
+
+    def percentile(*arguments: Any) -> Any:
+        counting = threading.Thread(target=metrics.captured, daemon=True)
+        counting.start()
+        counting.join(10)
+        counted.append(not counting.is_alive())
+        return compute(*arguments)
+
+    monkeypatch.setattr(np, "percentile", percentile)
+    assert metrics.snapshot()["latency_ms"] is not None
+    assert counted == [True, True]

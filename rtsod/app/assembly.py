@@ -73,6 +73,8 @@ class Run:
     _open_section: Callable[[Source, PictureConfig, RunConfig, ExitStack], tuple[Masker, Pipeline]]
     _section: ExitStack
     """What the source that is read now needs."""
+    _reading: ExitStack
+    """Closes the source that is read now, if it is the run's to close."""
     _opened: ExitStack
 
     @property
@@ -87,7 +89,7 @@ class Run:
         other: no mask, no flow, no region, no subject.
 
         Args:
-            source: open; closed with the run.
+            source: open; closed with the run, or once another one takes its place.
             picture: the options for it.
 
         Raises:
@@ -98,7 +100,8 @@ class Run:
             source, self.source.info, first_index=self.pipeline.next_index, skipped=self.source.skipped
         )
         self.source = fitted
-        self._opened.callback(fitted.close)
+        with self._reading.pop_all():  # closes the one before, and lets it go: a clip holds its frames
+            self._reading.callback(fitted.close)
         captured, read = self.metrics.snapshot()["captured"], self.pipeline.seconds_read
         frames, seconds = self.config.max_frames, self.config.duration
         left = replace(
@@ -171,9 +174,10 @@ def build_run(
         check_names(config)
         demand = _Demand()
         open_live = partial(open_source, on_event=metrics.event, demand=demand if config.output.on_demand else None)
+        reading = opened.enter_context(ExitStack())
         if source is None:
             source = open_live(config.source)
-            opened.callback(source.close)
+            reading.callback(source.close)
             report_source(source.info, reporter.notify)
         check_options(config, source.info)
         output, run_config, remark = config.output, config.run, ""
@@ -216,7 +220,7 @@ def build_run(
             edges = source, compositor, backdrops, tuple(sinks)
             return Run(
                 run_config, output, plan, *edges, pool, metrics, masker, pipeline, open_live, open_section,
-                section.pop_all(), opened.pop_all(),
+                section.pop_all(), reading, opened.pop_all(),
             )  # fmt: skip
 
 

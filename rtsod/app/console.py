@@ -27,7 +27,7 @@ from rich.progress import (
 from rich.table import Column
 
 from rtsod.frames import EngineInfo, SourceInfo
-from rtsod.metrics import Drop, Metrics, Snapshot, Work
+from rtsod.metrics import Counts, Metrics, Snapshot, Work
 from rtsod.model.weights import ReportBytes
 from rtsod.progress import BuildProgress, Notify, progress_as_lines
 from rtsod.system.files import write_text
@@ -176,17 +176,16 @@ class _FrameBar:
         self._task = progress.add_task(what, total=total, fps=0.0)
 
     def poll(self) -> None:
-        numbers = self._metrics.snapshot()
-        done = numbers["composited"] + sum(numbers["dropped"].values())
-        self._progress.update(self._task, completed=done, fps=numbers["output_fps"])
-        if self._notify is not None and (line := frozen_picture_hint(numbers)) is not None:
+        counts = self._metrics.counts()  # polled at every tick: the percentiles of a snapshot would take its time
+        self._progress.update(self._task, completed=counts.done, fps=counts.output_fps)
+        if self._notify is not None and (line := frozen_picture_hint(counts)) is not None:
             self._notify(line)
             self._notify = None
 
 
-def frozen_picture_hint(numbers: Snapshot) -> str | None:
+def frozen_picture_hint(counts: Counts) -> str | None:
     """Advice for a viewer whose picture often freezes while frames are tracked; None where it rarely or never does."""
-    held, captured = numbers["dropped"].get(Drop.UNTRACKED, 0), numbers["captured"]
+    held, captured = counts.held, counts.captured
     if held < MIN_HELD_FRAMES or held <= HELD_SHARE * captured:
         return None
     return (

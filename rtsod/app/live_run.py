@@ -13,6 +13,7 @@ from rtsod.errors import RtsodError
 from rtsod.interfaces import Sink
 from rtsod.sinks.live_stream import LiveStreamSink
 from rtsod.sinks.pipe import PipeSink
+from rtsod.sinks.queued import QueuedSink
 
 
 def controlled(run: Run, config: AppConfig) -> Controlled:
@@ -51,6 +52,7 @@ def run_sources(run: Run, controls: RunControls, tick: Callable[[], bool], inter
         run.pipeline.run(tick=serve, interval=interval)
         if following is None or following.source is None:
             return
+        run.pipeline.check_ended()  # two pipelines must not share the outputs and the network
         run.go_on_with(following.source, following.picture)
         controls.source_used(run.source.info)
 
@@ -58,7 +60,7 @@ def run_sources(run: Run, controls: RunControls, tick: Callable[[], bool], inter
 def hurry(sinks: Iterable[Sink]) -> None:
     """Let no sink hold up the end: its reader may have stopped reading, or its next picture be due much later."""
     for sink in sinks:
-        if isinstance(sink, PipeSink | LiveStreamSink):
+        if isinstance(sink, PipeSink | QueuedSink | LiveStreamSink):
             sink.hurry()
 
 

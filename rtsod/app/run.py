@@ -142,15 +142,19 @@ class _Session:
         total = _expected_frames(run.source.info, run.config)
         try:
             with self._served(), self._reporter.frames(run.source.info.name, total, run.metrics) as bar:
+                ended_by: BaseException | None = None
                 try:
                     interval = WINDOW_TICK_SECONDS if self._window else TICK_SECONDS
                     run_sources(run, self._controls, lambda: self._tick(bar.poll), interval)
+                except BaseException as error:
+                    ended_by = error
+                    raise
                 finally:
                     if self._heartbeat is not None:
                         self._heartbeat.stopping()
                     bar.poll()
                     self._controls.close()
-                    self._close_sinks()
+                    close_sinks(run.sinks, ended_by)
             self._check_published()
             if self._signals.received:
                 end = f"ended by {self._signals.exit_code.name.lower()}"
@@ -193,12 +197,6 @@ class _Session:
                     self._show_numbers = not self._show_numbers
         return self._signals.received
 
-    def _close_sinks(self) -> None:
-        """Close every sink, even if one fails. The first error is raised."""
-        with ExitStack() as closing:
-            for sink in self._run.sinks:
-                closing.callback(sink.close)
-
     def _check_published(self) -> None:
         """Find out whether every live stream has reached its server, now that they are closed.
 
@@ -238,6 +236,31 @@ class _Session:
             transparent=self._transparent,
             virtual_camera=next((sink.label for sink in run.sinks if isinstance(sink, VirtualCameraSink)), None),
         )
+
+
+def close_sinks(sinks: Sequence[Sink], ended_by: BaseException | None) -> None:
+    """Close every sink, the last one first, even if others fail.
+
+    Args:
+        sinks: of a run that has ended.
+        ended_by: the error that ended it. It gets those of the sinks as notes, and nothing is raised.
+
+    Raises:
+        Exception: the first error of a sink, with those of others as notes.
+    """
+    errors: list[Exception] = []
+    for sink in reversed(sinks):
+        try:
+            sink.close()
+        except Exception as error:
+            errors.append(error)
+    if not errors:
+        return
+    first, others = (errors[0], errors[1:]) if ended_by is None else (ended_by, errors)
+    for other in others:
+        first.add_note(f"also: {type(other).__name__}: {other}")
+    if ended_by is None:
+        raise first
 
 
 def _expected_frames(info: SourceInfo, run: RunConfig) -> int | None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from rtsod.frames import BLANK, Image, Picture
+from rtsod.imaging.fit import fit
 
 
 def picture_of(image: Image, alpha: Image) -> Picture:
@@ -46,3 +47,21 @@ def over_black(image: Image, alpha: Image) -> Image:
         ``(H, W, 3)`` uint8, rounded, owned by the caller.
     """
     return np.asarray(cv2.multiply(image, cv2.merge((alpha, alpha, alpha)), scale=1 / 255), np.uint8)
+
+
+def fit_straight(image: Image, width: int, height: int) -> Image:
+    """Fit a transparent picture, premultiplied meanwhile, so that no colour of transparent pixels tints the others.
+
+    Args:
+        image: ``(h, w, 4)`` uint8 BGRA, straight colours.
+        width: of the result, in pixels.
+        height: of the result, in pixels.
+
+    Returns:
+        ``(height, width, 4)`` uint8 BGRA, straight colours; bars are transparent.
+    """
+    alpha = image[:, :, 3]
+    fitted = fit(np.dstack([over_black(image[:, :, :3], alpha), alpha]), width, height)
+    alpha = fitted[:, :, 3:]
+    straight = np.rint(fitted[:, :, :3] * (255 / np.maximum(alpha, 1)))
+    return np.dstack([np.minimum(straight, 255).astype(np.uint8), alpha])

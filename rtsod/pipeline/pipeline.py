@@ -20,6 +20,7 @@ with its own mask is shown. When live input stalls, slates continue at the outpu
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +41,8 @@ from rtsod.pipeline.ring import Closed, OnFull, Ring, Woken
 from rtsod.pipeline.router import FrameRouter, InferenceRequest, frame_of
 from rtsod.pipeline.stall import stall_times
 from rtsod.system.priority import respond_quickly
+
+_log = logging.getLogger(__name__)
 
 READ_AHEAD_FRAMES: Final = 4
 """Decoded frames of a file that may wait for inference: enough to ride over one slow decode."""
@@ -121,6 +124,7 @@ class Pipeline:
             self._info, compositor, sinks, self._ledger, metrics, withhold=withhold, clock=clock
         )
         self._errors: list[BaseException] = []
+        self._stuck: list[str] = []
         self._done = threading.Event()
         self._stopping = threading.Event()
         self._resumed = threading.Event()
@@ -166,19 +170,21 @@ class Pipeline:
 
         Raises:
             RtsodError: the first error of any thread; further ones are attached as notes. All threads have ended or
-                been given up by then.
+                been given up by then. A thread that is given up after ``tick`` stopped the run is no error: a step may
+                rightly take long. A warning names it, and :meth:`check_ended` raises it.
             AccountingError: a frame was lost or counted twice, which is a bug.
         """
         self._capture.start()
         for thread in self._threads:
             thread.start()
-        started = self._clock()
+        started, stopped = self._clock(), False
         try:
             while not self._done.wait(interval):
-                if tick() or self._time_is_up(started):
+                stopped = tick()
+                if stopped or self._time_is_up(started):
                     break
         finally:
-            self._shut_down()
+            self._shut_down(stopped=stopped)
         if self._errors:
             first, *others = self._errors
             for error in others:
@@ -187,6 +193,15 @@ class Pipeline:
         numbers = self._metrics.snapshot()
         if not numbers["composited"] and numbers["invalid_masks"]:
             raise EngineError(f"{self._masker.name} gave no valid mask: every picture became a slate")
+
+    def check_ended(self) -> None:
+        """Make sure that no thread of this run still uses the edges, so that another run may.
+
+        Raises:
+            EngineError: a thread was given up.
+        """
+        if self._stuck:
+            raise EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(self._stuck)}")
 
     # ---------------------------------------------------------------- threads
 
@@ -271,20 +286,27 @@ class Pipeline:
             if self._stopping.is_set():
                 raise Closed
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, *, stopped: bool) -> None:
         self._stopping.set()
         self._capture.stop()
         self._to_show.close()  # a mask that is ready is still shown
-        stuck = [] if self._capture.join(JOIN_TIMEOUT) else ["capture"]
+        if not self._capture.join(JOIN_TIMEOUT):
+            self._stuck.append("capture")
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT)
             if thread.is_alive():
-                stuck.append(thread.name.removeprefix("rtsod-"))
+                self._stuck.append(thread.name.removeprefix("rtsod-"))
         if self._capture.error is not None:
             self._errors.insert(0, self._capture.error)
-        if stuck and not self._errors:
-            self._errors.append(EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(stuck)}"))
-        self._account_for_leftovers(stuck_threads=len(stuck))
+        if self._stuck and not self._errors:
+            try:
+                self.check_ended()
+            except EngineError as error:
+                if stopped:
+                    _log.warning("%s", error)
+                else:
+                    self._errors.append(error)
+        self._account_for_leftovers(stuck_threads=len(self._stuck))
 
     def _account_for_leftovers(self, *, stuck_threads: int) -> None:
         """Count the frames that a failed thread left in its ring, and check that none is missing."""

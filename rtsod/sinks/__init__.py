@@ -216,7 +216,7 @@ def _open_file(
         transparent = True
     sink = VideoFileSink(
         path,
-        fps=info.fps,
+        fps=info.fps if info.stills else info.fps or Fraction(DEFAULT_FPS),
         carry_from=info.media,
         carry_sound=info.shown_from is None,
         transparent=transparent,

@@ -28,7 +28,7 @@ from rtsod.system.pipes import OUTPUT_NAME, PipeWriter, take_stdout
 _log = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 3.0
-"""How long ``close`` waits for a reader that takes nothing."""
+"""How long ``close`` waits for a reader that takes nothing, and a run that is to end at once for any reader."""
 TICK: Final = Fraction(1, 720_000)
 """Unit of NUT's time stamps, seconds: exact at all usual rates, those of NTSC included."""
 LATEST_START: Final = 10**10
@@ -94,7 +94,7 @@ class PipeSink:
         self._pictures = 0
         self._next = 0
         self._last: Composited | None = None
-        self._warned = self._failed = self._closed = False
+        self._warned = self._failed = self._hurried = self._closed = False
         self._busy = threading.Lock()
         self._pipe = open_pipe()
 
@@ -116,17 +116,22 @@ class PipeSink:
                     self._put_at_rate(picture, seconds)
 
     def hurry(self) -> None:
-        """Wait for the reader no longer than ``CLOSE_SECONDS`` from now on. From any thread."""
+        """Wait for the reader no longer than ``CLOSE_SECONDS`` from now on, all in all. From any thread."""
+        self._hurried = True
         self._pipe.finish_within(CLOSE_SECONDS)
+
+    def limit_silence(self) -> None:
+        """From now on, wait ``CLOSE_SECONDS`` for the reader to take something, and as long as it does. Any thread."""
+        self._pipe.limit_silence(CLOSE_SECONDS)
 
     def close(self) -> None:
         """Finish, so that the reader sees the end; see :meth:`rtsod.interfaces.Sink.close`.
 
-        A reader that takes nothing is waited for as :meth:`hurry` says. After a failed write this does not raise again.
+        A reader is waited for as :meth:`limit_silence` says. After a failed write this does not raise again.
         """
         if self._closed:
             return
-        self.hurry()
+        self.limit_silence()
         with self._busy:
             self._closed = True
             container, self._container = self._container, None
@@ -228,7 +233,7 @@ class PipeSink:
         except (av.error.FFmpegError, OSError) as error:
             self._failed = True
             kind = ReceiverGone if getattr(error, "errno", None) == errno.EPIPE else OutputError
-            raise kind(f"{OUTPUT_NAME}: {_why(error)}") from error
+            raise kind(f"{OUTPUT_NAME}: {_why(error, hurried=self._hurried)}") from error
 
 
 def check_format(format: PipeFormat, *, transparent: bool) -> None:
@@ -241,12 +246,13 @@ def check_format(format: PipeFormat, *, transparent: bool) -> None:
         raise UsageError("--output y4m:-: y4m cannot keep transparency: choose nut:- or rgba:-")
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, *, hurried: bool) -> str:
     code = getattr(error, "errno", None)
     if code == errno.EPIPE:
         return "its reader closed the pipe before the end"
     if code == errno.ETIMEDOUT:
-        return f"its reader took nothing for {CLOSE_SECONDS:.0f} s: the end is missing there"
+        did = "did not take the rest within" if hurried else "took nothing for"
+        return f"its reader {did} {CLOSE_SECONDS:.0f} s: the end is missing there"
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "disk full: free some space or write to another folder"
     return f"cannot be written: {getattr(error, 'strerror', None) or error}"

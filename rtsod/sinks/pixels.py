@@ -7,7 +7,7 @@ import numpy as np
 
 from rtsod.frames import Composited, Image
 from rtsod.imaging.fit import fit
-from rtsod.imaging.transparency import over_black
+from rtsod.imaging.transparency import fit_straight, over_black
 
 
 def require_composited(picture: object) -> Composited:
@@ -55,13 +55,4 @@ def bring_to(image: Image, width: int, height: int) -> Image:
         return image
     if 0 <= right <= 1 and 0 <= below <= 1:
         return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-    return _fit_straight(image, width, height) if image.ndim == 3 and image.shape[2] == 4 else fit(image, width, height)
-
-
-def _fit_straight(image: Image, width: int, height: int) -> Image:
-    """Fit BGRA, premultiplied meanwhile, so that the black of transparent pixels does not darken their neighbours."""
-    alpha = image[:, :, 3]
-    fitted = fit(np.dstack([over_black(image[:, :, :3], alpha), alpha]), width, height)
-    alpha = fitted[:, :, 3:]
-    straight = np.rint(fitted[:, :, :3] * (255 / np.maximum(alpha, 1)))
-    return np.dstack([np.minimum(straight, 255).astype(np.uint8), alpha])
+    return fit_straight(image, width, height) if image.ndim == 3 and image.shape[2] == 4 else fit(image, width, height)

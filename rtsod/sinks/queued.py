@@ -83,6 +83,11 @@ class QueuedSink:
                 self._thread.start()
             self._changed.notify_all()
 
+    def hurry(self) -> None:
+        """Let the reader of a pipe hold up the end no longer than :meth:`PipeSink.hurry` says. From any thread."""
+        if isinstance(self._sink, PipeSink):
+            self._sink.hurry()
+
     def close(self) -> None:
         """Wait until every picture is written, then close the sink; see :meth:`rtsod.interfaces.Sink.close`.
 
@@ -96,7 +101,7 @@ class QueuedSink:
             self._closed = True
             self._changed.notify_all()
         if isinstance(self._sink, PipeSink):
-            self._sink.hurry()
+            self._sink.limit_silence()
         if self._thread is not None:
             self._thread.join()
         self._sink.close()

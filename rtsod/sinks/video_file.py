@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -32,6 +33,9 @@ STILL_SECONDS: Final = Fraction(1)
 KEY_FRAME_SECONDS: Final = 2
 """Interval between key frames, to which a player can seek."""
 
+CLOSE_SECONDS: Final = 10.0
+"""How long ``close`` waits for a thread that was given up inside ``write``."""
+
 
 class VideoFileSink:
     """Writes pictures with their time stamps, and what is carried over from the source, to one file.
@@ -45,7 +49,8 @@ class VideoFileSink:
 
     Args:
         path: of the file. The suffix selects the encoder: see :data:`rtsod.sinks.encoders.RECIPES`.
-        fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``.
+        fps: frame rate of the source; None for stills, each of which is shown for ``STILL_SECONDS``. For a video of
+            unknown rate, a usual one: it hints at the duration of pictures, whose times are their own.
         carry_from: the source, whose sound, subtitles and descriptions are carried over, see
             :mod:`rtsod.sinks.carried`: up to its end if the last picture written is the source's last one, else up to
             the end of that picture. ``alpha`` takes over nothing but the time of the first picture.
@@ -98,34 +103,50 @@ class VideoFileSink:
         self._warned = False
         self._failed = False
         self._closed = False
+        self._busy = threading.Lock()  # a thread may be given up in the encoder, which two must not use at once
         self.name = f"{'mask video' if what == 'alpha' else 'video'} {path.name}"
 
     def write(self, picture: Composited) -> None:
         """Encode one picture; see :meth:`rtsod.interfaces.Sink.write`."""
         require_composited(picture)
-        if self._closed or self._failed:
-            raise OutputError(f"{self._path}: {'is already closed' if self._closed else 'has already failed'}")
-        with self._mapping_errors():
-            if self._container is None:
-                self._first_captured = picture.captured_at
-                self._container = self._open(picture)
-            frame = self._input.frame(*self._pixels(picture), self._video.codec_context)
-            frame.pts = self._advance(picture)
-            self._reached_end = picture.is_last
-            frame.time_base = self._recipe.time_base
-            self._encode(self._container, frame)
-            if self._carried is not None:
-                self._carried.write_until(self._tick * self._recipe.time_base)
-        self._written += 1
+        with self._busy:
+            if self._closed or self._failed:
+                raise OutputError(f"{self._path}: {'is already closed' if self._closed else 'has already failed'}")
+            with self._mapping_errors():
+                if self._container is None:
+                    self._first_captured = picture.captured_at
+                    self._container = self._open(picture)
+                frame = self._input.frame(*self._pixels(picture), self._video.codec_context)
+                frame.pts = self._advance(picture)
+                self._reached_end = picture.is_last
+                frame.time_base = self._recipe.time_base
+                self._encode(self._container, frame)
+                if self._carried is not None:
+                    self._carried.write_until(self._tick * self._recipe.time_base)
+            self._written += 1
 
     def close(self) -> None:
         """Finish the file and give it its final name; see :meth:`rtsod.interfaces.Sink.close`.
 
         After a failed write this does not raise again. What was written before is kept if it can be played.
+
+        Raises:
+            OutputError: the file cannot be finished; or a thread is still inside :meth:`write` after ``CLOSE_SECONDS``.
         """
         if self._closed:
             return
         self._closed = True
+        if not self._busy.acquire(timeout=CLOSE_SECONDS):
+            raise OutputError(
+                f"{self._path}: a picture is still being written after {CLOSE_SECONDS:.0f} s: the file is not "
+                f"finished, and what was written is in {self._file.path}"
+            )
+        try:
+            self._finish_file()
+        finally:
+            self._busy.release()
+
+    def _finish_file(self) -> None:
         container, self._container = self._container, None
         if container is None:
             return

@@ -33,8 +33,6 @@ _MAX_AUTO_CAMERAS: Final = 4
 """How many cameras ``auto`` tries."""
 _CAMERA_PATH: Final = re.compile(r"/dev/video(\d{1,3})")
 _SCHEMES: Final = ("rtsp", "rtmp", "udp", "srt", "tcp", "http", "https")
-_FINITE_SCHEMES: Final = ("http", "https")
-"""These often serve a file, whose end is not a failure."""
 
 
 def open_source(
@@ -160,7 +158,7 @@ class _Opening:
             return video_from_url(url, clock=self.clock)
 
         first = open_it()
-        if not first.info.live or scheme in _FINITE_SCHEMES:
+        if not first.info.live:  # a file behind http(s), whose end is not a failure
             return first
         return SupervisedSource(
             first, open_it, on_event=self.on_event, may_freeze=False, demand=self.demand, clock=self.clock

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rtsod.frames import Frame, SourceInfo
+import numpy as np
+
+from rtsod.frames import Frame, Picture, SourceInfo
 from rtsod.imaging.fit import fit
+from rtsod.imaging.transparency import fit_straight, picture_of
 from rtsod.interfaces import Source
 
 
@@ -35,9 +38,26 @@ class FittedSource:
             return None
         assert self.info.width is not None
         assert self.info.height is not None
-        image = fit(frame.image, self.info.width, self.info.height)
-        return replace(frame, image=image, index=frame.index + self._first_index)
+        picture = _fitted(frame, self.info.width, self.info.height)
+        return Frame(
+            picture.image,
+            frame.index + self._first_index,
+            frame.captured_at,
+            frame.pts,
+            frame.name,
+            alpha=picture.alpha,
+            duration=frame.duration,
+            is_last=frame.is_last,
+        )
 
     def close(self) -> None:
         """See :meth:`Source.close`."""
         self._source.close()
+
+
+def _fitted(frame: Frame, width: int, height: int) -> Picture:
+    """The frame's picture at this size, with bars, which are transparent if the frame has an alpha."""
+    if frame.alpha is None or frame.image.shape[:2] == (height, width):
+        return Picture(fit(frame.image, width, height), frame.alpha)
+    bgra = fit_straight(np.dstack([frame.image, frame.alpha]), width, height)
+    return picture_of(bgra[:, :, :3], bgra[:, :, 3])

@@ -152,8 +152,10 @@ class SupervisedSource:
             match self._policy.delivered(now, repeated=repeated):
                 case Verdict.FROZEN:
                     self._report.fault(Event.SOURCE_FROZEN, f"{name} is frozen: live outputs show a slate")
+                    self._count.withhold(frame)
                     return None
                 case Verdict.WITHHOLD:
+                    self._count.withhold(frame)
                     return None
                 case Verdict.RECOVERED:
                     self._report.recovery()
@@ -238,6 +240,11 @@ class _FrameCount:
         index = self._offset + frame.index
         self._next_index = index + 1
         return index
+
+    def withhold(self, frame: Frame) -> None:
+        """Leave a frame out of the count: a gap would stand for frames that nobody fetched in time."""
+        self._next_index = self.index_of(frame)
+        self._offset -= 1
 
     def add_skipped(self, skipped: int) -> bool:
         """Take the open source's own count; return whether it has grown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import select
@@ -155,6 +156,10 @@ class _Alarm:
     def ring(self) -> None:
         os.write(self._write, b"!")
 
+    def hush(self) -> None:
+        """Let the next wait begin in silence. It has rung."""
+        os.read(self.read, 1)
+
     def close(self) -> None:
         os.close(self.read)
         os.close(self._write)
@@ -232,7 +237,8 @@ class PipeWriter:
         self._descriptor = descriptor
         self._clock = clock
         self._alarm = _Alarm()
-        self._until: float | None = None
+        self._patience: float | None = None
+        self._silent_until = self._until = math.inf
         # What is ready takes a whole picture, unless it is a pipe, which takes a little at a time without blocking.
         self._most = _ATOMIC_BYTES if _CAN_POLL and not stat.S_ISREG(os.fstat(descriptor).st_mode) else sys.maxsize
         set_pipe_size(descriptor, _PIPE_BYTES)
@@ -250,18 +256,27 @@ class PipeWriter:
 
         Raises:
             BrokenPipeError: the reader has closed the pipe.
-            TimeoutError: it takes nothing, and the time of :meth:`finish_within` is over.
+            TimeoutError: the time of :meth:`limit_silence` or of :meth:`finish_within` is over.
             OSError: it cannot be written, for example because a disk is full.
         """
         rest = memoryview(data)
         while rest:
             self._wait()
             rest = rest[os.write(self._descriptor, rest[: self._most]) :]
+            if self._patience is not None:
+                self._silent_until = self._clock() + self._patience
         return len(data)
+
+    def limit_silence(self, seconds: float) -> None:
+        """From now on, wait no longer than this for the reader to take something. From any thread; the first counts."""
+        if self._patience is None:
+            self._silent_until = self._clock() + seconds
+            self._patience = seconds
+            self._alarm.ring()
 
     def finish_within(self, seconds: float) -> None:
         """From now on, wait for the reader no longer than this, all in all. From any thread; the first call counts."""
-        if self._until is None:
+        if self._until == math.inf:
             self._until = self._clock() + seconds
             self._alarm.ring()
 
@@ -276,14 +291,14 @@ class PipeWriter:
             return
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
-        if self._until is None:
-            poll.register(self._alarm.read, select.POLLIN)
+        poll.register(self._alarm.read, select.POLLIN)
         while True:
-            left = None if self._until is None else max(0.0, self._until - self._clock()) * 1e3
+            until = min(self._silent_until, self._until)
+            left = None if until == math.inf else max(0.0, until - self._clock()) * 1e3
             ready = [descriptor for descriptor, _ in poll.poll(left)]
+            if self._alarm.read in ready:
+                self._alarm.hush()
             if self._descriptor in ready:
                 return
             if left == 0.0:
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            if self._alarm.read in ready:
-                poll.unregister(self._alarm.read)

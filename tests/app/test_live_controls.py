@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -225,6 +227,21 @@ def test_another_camera_comes_after_a_slate_and_at_the_first_ones_size() -> None
         assert any(each.is_slate for each in stage.sink.pictures[stage.sink.pictures.index(first) :])
         assert stage.controls.state().source.name == "1"
         assert moving_room.red(picture.image) == 0
+
+
+def test_a_source_that_another_one_replaces_is_closed_and_let_go() -> None:
+    with running() as stage:
+        stage.show()
+        stage.switch("1")
+        stage.show()
+        before = stage.cameras.pop("1")
+        stage.switch("0")
+        stage.show()
+        assert before.closed.is_set()
+        forgotten = weakref.ref(before)
+        del before
+        gc.collect()
+        assert forgotten() is None
 
 
 def test_a_source_is_changed_while_it_is_paused_and_stays_paused() -> None:

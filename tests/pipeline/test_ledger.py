@@ -188,6 +188,48 @@ def test_frames_left_behind_by_a_failed_engine_are_counted(sync: Sync) -> None:
     assert metrics.snapshot()["dropped"] == {"stopped": READ_AHEAD_FRAMES + 1}
 
 
+@pytest.mark.parametrize("by_user", [True, False])
+def test_a_step_that_takes_long_is_an_error_only_if_nobody_stopped_it(
+    by_user: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rtsod.pipeline.pipeline.JOIN_TIMEOUT", 0.0)
+    in_inference, let_go = threading.Event(), threading.Event()
+
+    def answer(call: int) -> Any:
+        in_inference.set()
+        assert let_go.wait(10)
+        return right_half(64)
+
+    def tick() -> bool:
+        if by_user:
+            return in_inference.wait(10)
+        assert in_inference.wait(10)
+        clock.now += 1e6
+        return False
+
+    clock = Ticks()
+    metrics = Metrics(clock)
+    source = FakeSource(1, live=not by_user, block=True)
+    masker = WholeFrame(FakeEngine(answer), metrics)
+    pipeline = pipeline_of(
+        source, masker, Compositor(ColourBackground("#00FF00")), [], metrics, duration=1.0, clock=clock
+    )
+    try:
+        if by_user:
+            pipeline.run(tick=tick, interval=0.001)
+            assert any("did not end within" in message for message in caplog.messages)
+        else:
+            with pytest.raises(EngineError, match="did not end within"):
+                pipeline.run(tick=tick, interval=0.001)
+        with pytest.raises(EngineError, match=r"did not end within .*inference"):
+            pipeline.check_ended()  # so no other source follows
+    finally:
+        let_go.set()
+        for thread in pipeline._threads:
+            thread.join(10)
+        pipeline._capture.join(10)
+
+
 def test_further_errors_are_notes_of_the_first() -> None:
     in_inference = threading.Event()
 

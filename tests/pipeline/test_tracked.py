@@ -13,7 +13,7 @@ from rtsod.app.console import Reporter, frozen_picture_hint
 from rtsod.composite.backgrounds.colour import ColourBackground
 from rtsod.composite.compositor import Compositor
 from rtsod.errors import MaskWithheld
-from rtsod.frames import Alpha, Composited, Frame, Image, MaskedFrame, PropagatedFrame
+from rtsod.frames import Alpha, Composited, Frame, Image, Mask, MaskedFrame, PropagatedFrame
 from rtsod.masking.whole_frame import WholeFrame
 from rtsod.metrics import Drop, Metrics, Snapshot
 from rtsod.motion.propagate import MaskPropagator
@@ -259,7 +259,7 @@ def test_a_picture_that_often_freezes_is_worth_a_line(captured: int, held: int, 
     for _ in range(captured):
         metrics.captured()
     metrics.dropped(Drop.UNTRACKED, held)
-    assert (frozen_picture_hint(metrics.snapshot()) is not None) is told
+    assert (frozen_picture_hint(metrics.counts()) is not None) is told
 
 
 def test_the_line_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,3 +272,16 @@ def test_the_line_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
             metrics.dropped(Drop.UNTRACKED, 20)
             bar.poll()
     assert capsys.readouterr().err.count("the picture froze") == 1
+
+
+def test_a_bar_that_is_polled_at_every_tick_computes_no_percentiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = Metrics()
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("percentiles take milliseconds in a long run")
+
+    frame = Frame(np.zeros((2, 2, 3), np.uint8), 0, 0.0)
+    metrics.composited(MaskedFrame(frame, Mask(np.ones((2, 2), np.float32), 0, 0.0)), 0.0)
+    monkeypatch.setattr(np, "percentile", refuse)
+    with Reporter().frames("camera 0", None, metrics) as bar:
+        bar.poll()

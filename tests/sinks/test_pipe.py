@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtsod.app.live_run import hurry
 from rtsod.config import OutputConfig, PipeFormat
 from rtsod.errors import ExitCode, OutputError, UsageError
 from rtsod.frames import Composited
@@ -208,8 +209,28 @@ def test_closing_does_not_wait_for_a_reader_that_stopped_reading(
     sink.hurry()
     writer.join(20)
     assert not writer.is_alive()
-    assert "its reader took nothing for" in str(errors[0])
+    assert "its reader did not take the rest within" in str(errors[0])
     sink.close()
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_the_limit_of_a_run_that_is_to_end_at_once_reaches_the_pipe(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch, queued: bool
+) -> None:
+    sink: PipeSink | QueuedSink = PipeSink(lambda: PipeWriter(ends[1]), fps=Fraction(30))
+    if queued:
+        sink = QueuedSink(sink, patience=0.0)
+        sink.write(composited(0, image=np.zeros((1080, 1920, 3), np.uint8)))
+    monkeypatch.setattr(pipe, "CLOSE_SECONDS", 0.0)
+    hurry([sink])
+    monkeypatch.setattr(pipe, "CLOSE_SECONDS", 1e6)
+    if queued:
+        with pytest.raises(OutputError, match="did not take the rest within"):
+            sink.close()
+    else:
+        with pytest.raises(OutputError, match="did not take the rest within"):
+            sink.write(composited(0, image=np.zeros((1080, 1920, 3), np.uint8)))
+        sink.close()
 
 
 def test_the_reader_sees_the_end_when_the_sink_is_closed(ends: tuple[int, int]) -> None:

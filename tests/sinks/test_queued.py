@@ -153,6 +153,19 @@ def test_live_input_is_recorded_with_every_picture_in_order(tmp_path: Path) -> N
         assert times == pytest.approx([index / 30 for index in range(MAX_WAITING)], abs=1e-4)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
+def test_live_input_of_unknown_rate_is_recorded_with_its_own_times(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film.{suffix}"
+    (sink,) = open_sinks(OutputConfig(outputs=(path,), preview=False), info(live=True, fps=None), transparent=False)
+    captured = [10.0, 10.04, 10.2, 10.25, 11.0]
+    for index, time in enumerate(captured):
+        sink.write(composited(index, captured_at=time))
+    sink.close()
+    recording = read_recording(path)
+    assert [float(time) for time in recording.times] == pytest.approx([time - 10 for time in captured], abs=2e-3)
+    assert 1.0 < recording.seconds < 2.0
+
+
 def test_files_are_written_at_once(tmp_path: Path) -> None:
     config = OutputConfig(outputs=(tmp_path / "film.mp4",), preview=False)
     (sink,) = open_sinks(config, info(live=False, fps=Fraction(30)), transparent=False)

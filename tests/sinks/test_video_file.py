@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -15,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtsod.errors import OutputError, UsageError
-from rtsod.sinks import VideoFileSink
+from rtsod.sinks import VideoFileSink, video_file
 from tests.support.sink_fixtures import HEIGHT, WIDTH, composited, patches, read_recording, stripe_errors
 
 SUFFIXES = [".mp4", ".mkv", ".webm", ".mov"]
@@ -269,3 +271,38 @@ def test_unsupported_files_are_refused() -> None:
         VideoFileSink(Path("film.avi"), fps=None)
     with pytest.raises(UsageError, match=r"\.webm, \.mov"):
         VideoFileSink(Path("film.MP4"), fps=None, transparent=True)
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_file_is_not_finished_while_a_picture_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
+) -> None:
+    """A pipeline gives up a thread that hangs in the encoder, which no other thread may use meanwhile."""
+    sink = VideoFileSink(tmp_path / "film.mp4", fps=Fraction(30))
+    sink.write(composited(0))
+    inside, let_go, encode = threading.Event(), threading.Event(), sink._encode
+
+    def encode_slowly(*arguments: Any) -> None:
+        inside.set()
+        assert let_go.wait(10)
+        encode(*arguments)
+
+    monkeypatch.setattr(sink, "_encode", encode_slowly)
+    writer = threading.Thread(target=sink.write, args=(composited(1),))
+    writer.start()
+    assert inside.wait(10)
+    if in_time:
+        closer = threading.Thread(target=sink.close)
+        closer.start()
+        let_go.set()
+        closer.join(10)
+        assert len(read_recording(tmp_path / "film.mp4").images) == 2
+    else:
+        monkeypatch.setattr(video_file, "CLOSE_SECONDS", 0.0)
+        with pytest.raises(OutputError, match=r"film\.mp4: .* not finished, .*\.part"):
+            sink.close()
+        let_go.set()
+    writer.join(10)
+    assert not writer.is_alive()
+    with pytest.raises(OutputError, match="is already closed"):
+        sink.write(composited(2))

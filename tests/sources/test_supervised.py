@@ -19,7 +19,7 @@ from rtsod.sources.recovery import BACK_OFF_SECONDS, State
 from rtsod.sources.supervised import SupervisedSource
 from tests.support.virtual_time import VirtualTime
 
-SILENT, SAME, BROKEN, LARGE = "silent", "same", "broken", "large"
+SILENT, SAME, AGAIN, BROKEN, LARGE = "silent", "same", "again", "broken", "large"
 """Steps of a scripted camera. An error is raised; a number is that many good frames."""
 FRAME_SECONDS = 0.05
 
@@ -53,8 +53,9 @@ class Camera:
         if step == SILENT:
             self._wait(None)
             return None
-        if step == SAME:
-            self._script.insert(0, SAME)
+        if step in (SAME, AGAIN):  # for ever, or once
+            if step == SAME:
+                self._script.insert(0, SAME)
             return self._frame(np.full((24, 32, 3), 7, np.uint8))
         if step == BROKEN:
             self.skipped += 1
@@ -169,11 +170,15 @@ def test_the_same_reason_is_logged_once(clock: VirtualTime, caplog: pytest.LogCa
 
 
 def test_a_frozen_picture_is_withheld_until_it_changes(clock: VirtualTime) -> None:
-    with _rig(clock, Camera(clock, 2, SAME), [Camera(clock, SAME), Camera(clock, SAME)]) as rig:
+    with _rig(
+        clock, Camera(clock, 2, SAME), [Camera(clock, SAME), Camera(clock, SAME), Camera(clock, *[AGAIN] * 5)]
+    ) as rig:
         rig.read_until(rig.recovered)
         frozen = [frame for frame in rig.frames if (frame.image == 7).all()]
         assert 1.9 <= frozen[-1].captured_at - frozen[0].captured_at <= 2.0 + 1e-6
         assert len(rig.opened_at) == 3
+        indexes = [frame.index for frame in rig.frames]
+        assert indexes == list(range(len(indexes))), "frames withheld are not frames that nobody fetched in time"
     assert rig.events == {Event.SOURCE_FROZEN: 1, Event.SOURCE_RECOVERED: 1}
 
 

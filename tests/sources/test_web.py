@@ -11,11 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtsod.config import SourceConfig
 from rtsod.errors import SourceError
 from rtsod.frames import Frame
 from rtsod.imaging import media
 from rtsod.imaging.media import open_media
 from rtsod.interfaces import Source
+from rtsod.metrics import Event
+from rtsod.sources import open_source
+from rtsod.sources.supervised import SupervisedSource
 from rtsod.sources.video import video_from_file, video_from_url
 from tests.support.source_fixtures import write_video
 from tests.support.web_server import serving
@@ -117,3 +121,40 @@ def test_no_copy_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert len(_read(source)) == COUNT
     assert list(folder.iterdir()) == []
     assert threading.active_count() == threads
+
+
+def test_a_live_camera_behind_http_is_opened_again_when_its_connection_breaks(tmp_path: Path) -> None:
+    _film(tmp_path / "camera.ts")
+    failed = threading.Event()
+
+    def on_event(event: Event) -> None:
+        if event is Event.SOURCE_FAILED:
+            failed.set()
+
+    with serving(tmp_path) as address:
+        source = open_source(SourceConfig(spec=f"{address}/unsized/camera.ts"), on_event=on_event)
+        try:
+            assert source.info.live
+            while not failed.is_set():
+                assert source.read() is not None
+            assert source.read() is not None, "the next connection's"
+        finally:
+            source.close()
+
+
+@pytest.mark.parametrize(("habit", "supervised"), [("unsized", True), ("plain", False)])
+def test_a_live_camera_behind_http_asks_whether_anybody_watches(tmp_path: Path, habit: str, supervised: bool) -> None:
+    _film(tmp_path / "camera.ts")
+    asked = threading.Event()
+
+    def demand() -> bool:
+        asked.set()
+        return True
+
+    with serving(tmp_path) as address:
+        source = open_source(SourceConfig(spec=f"{address}/{habit}/camera.ts"), demand=demand)
+        try:
+            assert isinstance(source, SupervisedSource) is supervised
+            assert not supervised or asked.wait(10)
+        finally:
+            source.close()

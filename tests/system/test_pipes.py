@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +76,51 @@ def test_all_of_it_is_written_and_read_whatever_a_pipe_holds(tmp_path: Path) -> 
         assert copier.wait(60) == 0
     into.close()
     assert (tmp_path / "copy").read_bytes() == data
+
+
+class _Reader:
+    """The writer's clock, on which the reader of a full pipe takes some seconds to take a little, up to some time."""
+
+    def __init__(self, descriptors: tuple[int, int], seconds: float, until: float) -> None:
+        self.now = 0.0
+        self.taken = 0
+        self._reading, self._writing = descriptors
+        self._seconds, self._until = seconds, until
+
+    def __call__(self) -> float:
+        if not select.select([], [self._writing], [], 0)[1]:
+            self.now += self._seconds
+            if self.now < self._until:
+                self.taken += len(os.read(self._reading, 1 << 17))
+        return self.now
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes cannot be polled there")
+@pytest.mark.parametrize(
+    ("seconds", "until", "hurried", "written"),
+    [(2.0, math.inf, False, True), (2.0, 10.0, True, False), (4.0, 4.0, False, False)],
+    ids=["slow", "slow, but the run is to end at once", "silent"],
+)
+def test_a_reader_is_waited_for_as_long_as_it_takes_something(
+    seconds: float, until: float, hurried: bool, written: bool
+) -> None:
+    descriptors, data = os.pipe(), bytes(3_000_000)
+    reader = _Reader(descriptors, seconds, until)
+    writer = PipeWriter(descriptors[1], clock=reader)
+    writer.limit_silence(3.0)
+    if hurried:
+        writer.finish_within(10.0)
+    try:
+        if written:
+            assert writer.write(data) == len(data)
+            assert reader.now > 10.0
+        else:
+            with pytest.raises(TimeoutError):
+                writer.write(data)
+            assert bool(reader.taken) is hurried
+    finally:
+        writer.close()
+        os.close(descriptors[0])
 
 
 def test_a_stopped_reader_finds_the_end() -> None:
