@@ -14,8 +14,9 @@ import pytest
 from rtsod.batch import remote
 from rtsod.batch.config import Shard
 from rtsod.batch.items import find_items
-from rtsod.batch.places import in_words, place_named
+from rtsod.batch.places import in_words, place_named, results_at
 from rtsod.batch.remote import Remote
+from rtsod.batch.session import look
 from rtsod.cli import batch as command
 from rtsod.errors import ExitCode, OutputError, SourceError, UsageError
 from tests.batch.conftest import batch, make, tree, write_photograph
@@ -103,6 +104,55 @@ def test_another_machine_goes_on(
     other = replace(config, run=replace(config.run, picture=replace(config.run.picture, backgrounds=("#00FF00",))))
     with pytest.raises(UsageError, match="was made with transparent"):
         make(other)
+
+
+def test_a_batch_at_work_keeps_its_rows(bucket: Any, photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files, address = bucket
+    config = batch(photographs, f"{address}/out", shard=Shard(0, 2))
+    seen: list[int] = []
+
+    def look_meanwhile() -> bool:
+        rows = config.records / "shard-0-of-2.jsonl"
+        if not seen and rows.exists() and rows.stat().st_size:
+            # Another machine's file of the same shard, one that was removed, and settings that are not there.
+            files.pipe_file(f"{address}/out/.rtsod/shard-0-of-2.jsonl", b" " * 10_000)
+            assert command.main(["status", f"{address}/out"]) == ExitCode.DONE
+            files.rm(f"{address}/out/.rtsod", recursive=True)
+            make(replace(config, shard=Shard(1, 2)), stop=lambda: True)
+            seen.append(1)
+        return False
+
+    count = len(look(config).items)
+    assert make(config, stop=look_meanwhile).made == count
+    assert seen
+    assert make(config).made == 0
+
+
+def test_rows_that_could_not_be_sent_are_kept(bucket: Any, photographs: Path) -> None:
+    files, address = bucket
+    config = batch(photographs, f"{address}/out", shard=Shard(0, 2))
+    make(config)
+    rows = config.records / "shard-0-of-2.jsonl"
+    content = rows.read_bytes()
+    files.pipe_file(f"{address}/out/.rtsod/{rows.name}", content[: len(content) // 2])
+    results_at(config.out).receive("")
+    assert rows.read_bytes() == content
+    files.rm(f"{address}/out/.rtsod/{rows.name}")
+    results_at(config.out).receive("")
+    assert not rows.exists(), "it was removed there"
+
+
+def test_all_again_keeps_what_other_machines_wrote(
+    bucket: Any, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, address = bucket
+    config = batch(photographs, f"{address}/out")
+    make(config)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    few = replace(config, inputs=(str(photographs / "1.png"),), force=True)
+    assert make(few).made == 1
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "third"))
+    assert make(config).made == 0
 
 
 def test_what_is_emptied_there_is_made_again(bucket: Any, photographs: Path) -> None:
