@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,23 @@ def test_a_server_that_does_not_answer_ends_it(
     never.set()
 
 
+@pytest.mark.parametrize("request_", ["isfile", "find", "size", "exists", "makedirs"])
+def test_no_request_waits_for_ever(
+    request_: str, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    monkeypatch.setattr(remote, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(remote, "LIST_SECONDS", 0.1)
+    never, place = threading.Event(), Remote("memory://photos")
+    if request_ == "exists":
+        monkeypatch.setattr(place, "_root", "bucket")  # memory's own begins with a slash, and has no bucket
+    monkeypatch.setattr(type(place._files), request_, lambda *_, **__: never.wait(10))
+    asked: dict[str, Callable[[], object]] = {"isfile": place.is_file, "find": place.sizes, "size": place.size}
+    with pytest.raises((SourceError, OutputError), match="no answer within 0 s"):
+        asked.get(request_, lambda: place.put(photographs / "1.png", "folder/1.png"))()
+    never.set()
+
+
 def test_a_video_from_there_is_made_whole(bucket: Any, tmp_path: Path) -> None:
     files, address = bucket
     (tmp_path / "in").mkdir()
@@ -204,6 +221,12 @@ def test_what_there_is_is_found_by_its_name(bucket: Any, photographs: Path, tmp_
     assert [item.name for item in found.items] == ["1.png", "2.png", "4.png", "5.png", "7.png", "8.png", "10.png",
                                                    "11.png"]  # fmt: skip
     assert found.passed_over == 1
+    files.pipe_file(f"{address}/in/sub/.rtsod/settings.json", b"{}")
+    assert not [item for item in find_items(batch((address,), tmp_path / "out")).items if "/sub/" in item.name]
+    assert len(find_items(batch((f"{source}/sub",), tmp_path / "out")).items) == 4
+    files.rm(f"{address}/in/sub/.rtsod", recursive=True)
+    with pytest.raises(UsageError, match="is an input, and the next run would take the results"):
+        find_items(batch((source,), source))
     inside = find_items(batch((address,), f"{address}/in/sub"))
     assert not [item for item in inside.items if "/sub/" in item.name]
     (one,) = find_items(batch((f"{source}/sub/3.png",), tmp_path / "out")).items
