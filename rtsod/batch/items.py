@@ -24,6 +24,8 @@ _VIDEO_SUFFIXES: Final = frozenset((
     ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 ))  # fmt: skip
 """By these names a file in a folder counts as a video. A file that you name yourself counts whatever its name."""
+_SETTINGS_END: Final = f"/{RECORDS}/{SETTINGS}"
+"""How the name of a file ends that only the output folder of a batch has."""
 
 
 class Kind(StrEnum):
@@ -104,6 +106,7 @@ def find_items(config: BatchConfig, listed: Iterable[str] = ()) -> Found:
     )
     _check_distinct(found.items, config.suffix)
     _check_sources_stay(found.items, config)
+    _check_results_stay_out(config)
     return found
 
 
@@ -150,10 +153,11 @@ def _search_remote(found: Found, config: BatchConfig, address: str) -> None:
     sizes = remote.sizes()
     if not sizes:
         raise SourceError(f"{place_in_words(address)}: no such file or folder, it is empty, or it cannot be reached")
+    others = {name.removesuffix(_SETTINGS_END) for name in sizes if name.endswith(_SETTINGS_END)}
     for name, size in sizes.items():
         hidden = any(part.startswith(".") for part in name.split("/"))
         inside = [name.rsplit("/", depth)[0] for depth in range(1, name.count("/") + 1)]
-        left_out = any(_matches(folder, config.exclude) for folder in inside)
+        left_out = any(_matches(folder, config.exclude) or folder in others for folder in inside)
         if not (hidden or left_out or (own is not None and f"{address}/{name}".startswith(own))):
             _add_remote(found, config, f"{address}/{name}", name, named=False, size=size)
 
@@ -245,6 +249,17 @@ def _check_sources_stay(items: list[Item], config: BatchConfig) -> None:
             raise UsageError(
                 f"--out {place_in_words(config.out)}: the result of {item.name} would replace "
                 f"{place_in_words(source.source)}: choose another folder"
+            )
+
+
+def _check_results_stay_out(config: BatchConfig) -> None:
+    """Refuse to write results into a folder that is searched: the next run would take them for items."""
+    for text in config.inputs if config.inputs != ("-",) else ():
+        place = place_named(text, path_named)
+        if _real(place) == _real(config.out) and (isinstance(place, str) or place.is_dir()):
+            raise UsageError(
+                f"--out {place_in_words(config.out)}: is an input, and the next run would take the results for "
+                "photographs and videos to process: choose another folder, also one inside"
             )
 
 

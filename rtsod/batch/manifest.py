@@ -7,14 +7,15 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rtsod.batch.config import Shard
 from rtsod.batch.places import ROWS
 from rtsod.errors import OutputError
 from rtsod.system.files import output_error
 
-State = Literal["done", "failed"]
+State = Literal["done", "failed", "outdated"]
+"""The last one takes back what earlier rows say: ``--force`` is about to make the item again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,11 @@ def read_rows(records: Path) -> Rows:
             kept, name = (rows.parts, row.result) if row.part else (rows.items, row.name)
             if name not in kept or row.at >= kept[name].at:
                 kept[name] = row
-    return rows
+    return Rows(_without_outdated(rows.items), _without_outdated(rows.parts))
+
+
+def _without_outdated(rows: dict[str, Row]) -> dict[str, Row]:
+    return {name: row for name, row in rows.items() if row.state != "outdated"}
 
 
 def is_done(row: Row | None, settings: str, size_of: Callable[[str], int | None]) -> bool:
@@ -147,7 +152,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterable[Row]:
             row = Row(**record)
         except (ValueError, TypeError, RecursionError):
             continue
-        if isinstance(row.name, str) and isinstance(row.at, int | float) and row.state in ("done", "failed"):
+        if isinstance(row.name, str) and isinstance(row.at, int | float) and row.state in get_args(State):
             yield row
 
 

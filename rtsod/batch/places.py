@@ -7,13 +7,16 @@ import os
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeAlias
 
 from rtsod.batch.remote import Remote, shown_address
 from rtsod.errors import OutputError, SourceError
 from rtsod.system.cache_folder import cache_folder
+from rtsod.system.file_lock import locked
 from rtsod.system.files import output_error
 from rtsod.system.names import address_parts
 
@@ -21,8 +24,12 @@ Place: TypeAlias = Path | str
 """A local path, or the address of something elsewhere."""
 RECORDS: Final = ".rtsod"
 """The folder in the output folder that holds settings, rows and unfinished files."""
-ROWS: Final = "shard-*.jsonl"
+_ROWS_SUFFIX: Final = ".jsonl"
+_LOCK_SUFFIX: Final = ".lock"
+ROWS: Final = f"shard-*{_ROWS_SUFFIX}"
 """The files of rows among the records, one for each shard."""
+LOCKS: Final = f"shard-*{_LOCK_SUFFIX}"
+"""The locks beside them. A batch holds its shard's while it works here."""
 SETTINGS: Final = "settings.json"
 """The file among the records that says how the results were made."""
 SHARE_SECONDS: Final = 60.0
@@ -79,6 +86,8 @@ class Results(Protocol):
 
     def receive(self, own: str) -> None:
         """Bring settings and rows up to date with what other machines have written.
+
+        What a batch on this machine works with stays as it is.
 
         Args:
             own: name of the file of rows that is written here.
@@ -181,26 +190,49 @@ class RemoteResults:
     def receive(self, own: str) -> None:
         """See :meth:`Results.receive`."""
         there = Remote(f"{self._address}/{RECORDS}")
+        sizes = {name: size for name, size in there.sizes().items() if name == SETTINGS or _is_rows(name)}
         try:
             self.records.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix="arriving-", dir=self.records) as arriving:
+                for name, size in sizes.items():
+                    if name == SETTINGS or not self._is_as_long(name, size):
+                        there.fetch(name, Path(arriving) / name)
+                self._take_over(Path(arriving), sizes, own)
         except OSError as error:
             raise output_error(self.records, error) from error
-        sizes = there.sizes()
-        for path in self.records.glob(ROWS):
+
+    def _is_as_long(self, name: str, size: int) -> bool:
+        """Whether a file of rows here holds all that the one there does: rows are only appended."""
+        path = self.records / name
+        return path.exists() and path.stat().st_size >= size
+
+    def _take_over(self, arrived: Path, sizes: dict[str, int], own: str) -> None:
+        """Bring the records up to date, but for those that a batch on this machine works with.
+
+        Raises:
+            OSError: they cannot be replaced.
+        """
+        with ExitStack() as locks:
+            names, at_work = {path.name for path in self.records.glob(ROWS)} | sizes.keys() - {SETTINGS}, set()
+            # A batch that has just begun has a lock, and no rows yet.
+            for name in names | {path.with_suffix(_ROWS_SUFFIX).name for path in self.records.glob(LOCKS)}:
+                try:
+                    locks.enter_context(locked((self.records / name).with_suffix(_LOCK_SUFFIX), 0, lambda: None))
+                except TimeoutError:
+                    at_work.add(name)
             # What is not there has been removed there: results are the truth. Settings are sent before any result.
-            if SETTINGS not in sizes or (path.name not in sizes and path.name != own):
-                path.unlink(missing_ok=True)
-        if SETTINGS not in sizes:
-            (self.records / SETTINGS).unlink(missing_ok=True)
-        for name, size in sizes.items():
-            known = name == SETTINGS or Path(name).match(ROWS)
-            path = self.records / name
-            # Rows are only appended: the longer file of this shard holds more.
-            if not known or (name == own and path.exists() and path.stat().st_size >= size):
-                continue
-            arriving = path.with_name(f"{name}.part")
-            there.fetch(name, arriving)
-            os.replace(arriving, path)
+            emptied = SETTINGS not in sizes
+            for name in names - at_work:
+                if emptied or not (name in sizes or name == own):
+                    (self.records / name).unlink(missing_ok=True)
+                elif name in sizes and not self._is_as_long(name, sizes[name]):
+                    os.replace(arrived / name, self.records / name)
+            if at_work:
+                return  # it may not have sent its settings yet
+            if emptied:
+                (self.records / SETTINGS).unlink(missing_ok=True)
+            else:
+                os.replace(arrived / SETTINGS, self.records / SETTINGS)
 
     def share(self, *names: str, at_once: bool = False) -> None:
         """See :meth:`Results.share`."""
@@ -210,6 +242,10 @@ class RemoteResults:
             if (self.records / name).exists():
                 self._files.put(self.records / name, f"{RECORDS}/{name}")
         self._shared_at = time.monotonic()
+
+
+def _is_rows(name: str) -> bool:
+    return "/" not in name and fnmatchcase(name, ROWS)
 
 
 def results_at(place: Place) -> Results:

@@ -9,15 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rtsod.errors import OutputError, RtsodError, SourceError, UsageError
 from rtsod.system.extras import install_extra
 from rtsod.system.files import output_error
 from rtsod.system.names import without_login
 
+T = TypeVar("T")
+
 SILENT_SECONDS: Final = 60.0
-"""How long a server may keep a file waiting."""
+"""How long a server may keep a request waiting."""
+LIST_SECONDS: Final = 600.0
+"""How long it may take to list a folder: a million files take a thousand requests, and nothing is heard of them."""
 _LINE_LETTERS: Final = 200
 
 
@@ -58,7 +62,7 @@ class Remote:
             SourceError: it cannot be reached.
         """
         with self._reading(""):
-            return bool(self._files.isfile(self._root))
+            return bool(_watched(lambda _: self._files.isfile(self._root)))
 
     def sizes(self) -> dict[str, int]:
         """Every file below the folder, by its name relative to it, with its size in bytes; nothing if there is none.
@@ -69,7 +73,7 @@ class Remote:
         self._files.invalidate_cache()
         with self._reading(""):
             try:
-                found = self._files.find(self._root, detail=True)
+                found = _watched(lambda _: self._files.find(self._root, detail=True), LIST_SECONDS)
             except FileNotFoundError:
                 return {}
         root = self._root.rstrip("/") + "/"
@@ -82,7 +86,7 @@ class Remote:
             SourceError: it cannot be reached.
         """
         with self._reading(""):
-            return int(self._files.size(self._root) or 0)
+            return int(_watched(lambda _: self._files.size(self._root)) or 0)
 
     def fetch(self, name: str, path: Path) -> None:
         """Copy a file to here.
@@ -101,7 +105,7 @@ class Remote:
     def answers(self) -> bool:
         """Whether the place can be asked anything."""
         try:
-            _watched(lambda progress: self._files.exists(self._root))
+            _watched(lambda _: self._files.exists(self._root))
         except Exception:
             return False
         return True
@@ -125,9 +129,9 @@ class Remote:
         if folder in self._made:
             return
         store = folder.partition("/")[0]
-        if store and not self._files.exists(store):  # or a mistyped bucket would be created
+        if store and not _watched(lambda _: self._files.exists(store)):  # or a mistyped bucket would be created
             raise OutputError(f"{shown_address(self.address)}: there is no {store}: create it, or choose another")
-        self._files.makedirs(folder, exist_ok=True)
+        _watched(lambda _: self._files.makedirs(folder, exist_ok=True))
         self._made.add(folder)
 
     def _below(self, name: str) -> str:
@@ -148,15 +152,20 @@ class Remote:
             raise SourceError(f"{shown_address(self.address)}: {what}: {_one_line(error)}") from error
 
 
-def _watched(work: Callable[[Any], object]) -> None:
+def _watched(work: Callable[[Any], T], seconds: float | None = None) -> T:
     """Do something that a server may never answer to: libraries try again for minutes, and say nothing.
 
     Args:
         work: takes fsspec's callback, which it tells how far it is. It is left behind if that does not move.
+        seconds: for how long it may not move; None is :data:`SILENT_SECONDS`.
+
+    Returns:
+        What ``work`` does.
 
     Raises:
-        TimeoutError: it did not move for :data:`SILENT_SECONDS`.
+        TimeoutError: it did not move for so long.
     """
+    limit = SILENT_SECONDS if seconds is None else seconds
     from fsspec.callbacks import Callback
 
     moved = [time.monotonic()]
@@ -165,11 +174,12 @@ def _watched(work: Callable[[Any], object]) -> None:
         def call(self, *args: Any, **kwargs: Any) -> None:
             moved[0] = time.monotonic()
 
+    answers: list[T] = []
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
     def do() -> None:
         try:
-            work(Progress())
+            answers.append(work(Progress()))
             ended.put(None)
         except BaseException as error:
             ended.put(error)
@@ -177,14 +187,14 @@ def _watched(work: Callable[[Any], object]) -> None:
     threading.Thread(target=do, name="rtsod-remote", daemon=True).start()
     while True:
         try:
-            error = ended.get(timeout=max(0.01, moved[0] + SILENT_SECONDS - time.monotonic()))
+            error = ended.get(timeout=max(0.01, moved[0] + limit - time.monotonic()))
         except queue.Empty:
-            if time.monotonic() - moved[0] >= SILENT_SECONDS:
-                raise TimeoutError(f"no answer within {SILENT_SECONDS:.0f} s") from None
+            if time.monotonic() - moved[0] >= limit:
+                raise TimeoutError(f"no answer within {limit:.0f} s") from None
             continue
         if error is not None:
             raise error
-        return
+        return answers[0]
 
 
 def _one_line(error: Exception) -> str:

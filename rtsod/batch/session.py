@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from rtsod.app.edges import check_names
 from rtsod.app.watching import OpenPool
 from rtsod.batch.config import LOCAL, BatchConfig
 from rtsod.batch.items import Found, Item, find_items, of_shard, why_nothing
 from rtsod.batch.making import Making, Progress
-from rtsod.batch.manifest import Manifest, Row, is_done, manifest_path, read_rows
+from rtsod.batch.manifest import Manifest, Row, Rows, is_done, manifest_path, read_rows
 from rtsod.batch.places import SETTINGS, Results, in_words
 from rtsod.batch.processing import open_pool, outputs
 from rtsod.batch.settings import digest_of, keep_settings, settings_of
@@ -23,6 +23,9 @@ from rtsod.batch.workers import Crew, LocalCrew
 from rtsod.errors import OutputError, UsageError
 from rtsod.system.file_lock import locked
 from rtsod.system.files import output_error
+
+_MOMENT_SECONDS: Final = 1.0
+"""How long a batch waits for the lock of its shard: whoever brings the records up to date has it for a moment."""
 
 
 class BatchReporter(Protocol):
@@ -89,10 +92,11 @@ def look(config: BatchConfig, listed: Iterable[str] = ()) -> Todo:
     found = find_items(config, listed)
     items = of_shard(found.items, config.shard)
     settings = digest_of(settings_of(config))
+    results = config.results
+    # First, since this shard's file of rows is sent, and must hold what other machines have written to it.
+    results.receive(manifest_path(config.records, config.shard).name)
     if config.force:
         return Todo(found, items, items, settings)
-    results = config.results
-    results.receive(manifest_path(config.records, config.shard).name)
     size_of = results.size_of()
     rows = {name: row for name, row in read_rows(config.records).items.items() if row.settings == settings}
     left = [item for item in items if not is_done(rows.get(item.name), settings, size_of)]
@@ -174,7 +178,9 @@ def _make(
     results, path = config.results, manifest_path(config.records, config.shard)
     before, manifest = read_rows(config.records), Manifest(path)
     opened.callback(manifest.close)
-    results.share(SETTINGS, at_once=True)
+    if config.force:
+        before = _outdated(before, todo, manifest)
+    results.share(SETTINGS, path.name, at_once=True)
     opened.callback(_share_rest, results, path.name, reporter, stop)
     crew = crew_for(config, todo, open_it)
     making = Making(
@@ -189,6 +195,22 @@ def _make(
 
     report()
     making.run(crew, lambda: stop() or too_many(), report)
+
+
+def _outdated(before: Rows, todo: Todo, manifest: Manifest) -> Rows:
+    """Note that what is known of the items to be made counts no more, so that a run that is interrupted goes on.
+
+    Returns:
+        What counts still.
+    """
+    items, now = {item.name for item in todo.left}, time.time()
+    for row in (*before.items.values(), *before.parts.values()):
+        if row.name in items:
+            manifest.append(Row(row.name, "outdated", now, result=row.result, part=row.part))
+    return Rows(
+        {name: row for name, row in before.items.items() if row.name not in items},
+        {name: row for name, row in before.parts.items() if row.name not in items},
+    )
 
 
 def _share_rest(results: Results, name: str, reporter: BatchReporter, stop: Callable[[], bool]) -> None:
@@ -212,7 +234,7 @@ def _make_folders(config: BatchConfig) -> None:
 def _only_one(config: BatchConfig) -> AbstractContextManager[object]:
     lock = config.records / f"shard-{config.shard.label}.lock"
     try:
-        return locked(lock, 0, lambda: None)
+        return locked(lock, _MOMENT_SECONDS, lambda: None)
     except TimeoutError as error:
         part = "" if config.shard.of == 1 else f" at --shard {config.shard.number}/{config.shard.of}"
         raise UsageError(f"--out {in_words(config.out)}: another rtsod batch works{part} there: wait for it") from error

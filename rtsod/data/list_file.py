@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -117,8 +118,24 @@ def _absolute(path: Path) -> Path:
 
 
 def _names(images: list[Path]) -> list[str]:
-    """Short names of pictures from anywhere: the stems, and paths where stems are taken."""
+    """Short names of pictures from anywhere: the stems; paths below the pictures' common folder where stems are taken.
+
+    Whoever reads the list from another folder gets the same names, and none leads out of a folder that files of these
+    names are written to.
+    """
     stems = [image.stem for image in images]
     if len(set(stems)) == len(stems):
         return stems
-    return [image.with_suffix("").as_posix() for image in images]
+    places = [Path(os.path.abspath(image)) for image in images]
+    # Windows' drives have no folder in common: theirs are named by their letters.
+    parts = [[re.sub(r"[:\\/]+", "", place.drive), *place.parts[1:]] for place in places]
+    levels = list(zip(*(part[:-1] for part in parts), strict=False))
+    common = next((depth for depth, names in enumerate(levels) if len(set(names)) > 1), len(levels))
+    short = ["/".join([*part[common:-1], place.stem]) for part, place in zip(parts, places, strict=True)]
+    owners: dict[str, set[Path]] = {}
+    for name, place in zip(short, places, strict=True):
+        owners.setdefault(name, set()).add(place)
+    # Pictures that differ in nothing but their suffix keep it.
+    return [
+        name if len(owners[name]) == 1 else "/".join(part[common:]) for name, part in zip(short, parts, strict=True)
+    ]

@@ -149,11 +149,11 @@ def _jobs_of_network(plan: Plan, dataset: Dataset, predictor: Predictor, store: 
 
 
 def _network_map(data_set: str, pair: Pair, predictor: Predictor, store: MapStore | None) -> Levels:
-    levels = None if store is None else store.get(data_set, pair.name)
+    levels = None if store is None else store.get(data_set, pair)
     if levels is None:
         levels = predictor.map(read_image(pair.image))
         if store is not None:
-            store.keep(data_set, pair.name, levels)
+            store.keep(data_set, pair, levels)
     return levels
 
 

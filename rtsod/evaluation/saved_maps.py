@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -10,6 +12,7 @@ from typing import Final
 import cv2
 
 from rtsod.data.dataset import Dataset
+from rtsod.data.pairs import Pair
 from rtsod.errors import DataError, UsageError
 from rtsod.evaluation.curves import Levels
 from rtsod.imaging.stills.still_format import has_still_suffix
@@ -17,6 +20,8 @@ from rtsod.system.files import json_from_text, output_error, read_text, replace_
 
 MANIFEST: Final = "maps.json"
 """In a folder of maps that this program made: what made them."""
+PICTURES: Final = "pictures.jsonl"
+"""Beside it: of which picture each map is, by a digest. Data sets that share a name may share their pictures' names."""
 _NAMED: Final = 3
 """How many names a message lists."""
 
@@ -110,27 +115,73 @@ class MapStore:
             raise UsageError(f"--save-maps {folder}: holds maps of another network or protocol: give a new folder")
         if made is None:
             write_text(manifest, json.dumps(identity, indent=2, ensure_ascii=False) + "\n")
+        self._pictures = _known_pictures(folder / PICTURES)
 
-    def get(self, data_set: str, name: str) -> Levels | None:
-        """A map that is there already, ``(H, W)`` uint8; None if it is not, or cannot be read."""
-        path = self._path(data_set, name)
+    def get(self, data_set: str, pair: Pair) -> Levels | None:
+        """The map of a picture that is there already, ``(H, W)`` uint8; None if it is not, or cannot be read."""
+        path = self._path(data_set, pair.name)
+        known = self._pictures.get(_key(data_set, pair))
+        if not known or known != _digest(pair.image):
+            return None
         try:
             return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None  # type: ignore[return-value]
         except cv2.error:
             return None
 
-    def keep(self, data_set: str, name: str, levels: Levels) -> None:
-        """Write a map as a PNG file, completely or not at all.
+    def keep(self, data_set: str, pair: Pair, levels: Levels) -> None:
+        """Write the map of a picture as a PNG file, completely or not at all.
 
         Raises:
             OutputError: it cannot be written.
         """
-        path = self._path(data_set, name)
+        path, key, digest = self._path(data_set, pair.name), _key(data_set, pair), _digest(pair.image)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if self._pictures.get(key) != digest:
+                path.unlink(missing_ok=True)  # the line must not vouch for a map of another picture, whatever ends this
+                with (self._folder / PICTURES).open("ab") as lines:
+                    lines.write(b"\n" + json.dumps({"map": key, "picture": digest}).encode())
+                self._pictures[key] = digest
             replace_file(path, cv2.imencode(".png", levels)[1].tobytes())
         except OSError as error:
             raise output_error(path, error) from error
 
     def _path(self, data_set: str, name: str) -> Path:
-        return self._folder / data_set / f"{name}.png"
+        """Of a map. A name that leads elsewhere would read, or replace, what is no map of this folder."""
+        root = Path(os.path.abspath(self._folder))
+        place = Path(os.path.abspath(root / data_set))
+        path = Path(os.path.abspath(place / f"{name}.png"))
+        if not (place.is_relative_to(root) and path.is_relative_to(place)):
+            raise UsageError(
+                f"--save-maps {self._folder}: the map of {name} of {data_set} would lie outside: rename the picture"
+            )
+        return path
+
+
+def _key(data_set: str, pair: Pair) -> str:
+    return f"{data_set}/{pair.name}"
+
+
+def _digest(picture: Path) -> str:
+    """Of a picture's bytes; empty if they cannot be read, which is an error where the picture is decoded."""
+    try:
+        with picture.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _known_pictures(path: Path) -> dict[str, str]:
+    """The digest of the picture of each map. A line that a killed process left unfinished counts for nothing."""
+    try:
+        lines = path.read_bytes().splitlines() if path.exists() else []
+    except OSError as error:
+        raise output_error(path, error) from error
+    known: dict[str, str] = {}
+    for line in lines:
+        try:
+            record = json.loads(line)
+            known[str(record["map"])] = str(record["picture"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return known

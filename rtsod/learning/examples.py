@@ -72,7 +72,7 @@ def label_frames(
         progress: told after each frame.
 
     Raises:
-        SourceError: there are too few frames, or nobody is in them.
+        SourceError: there are too few frames, none can be held out, or nobody is in them.
         EngineError, MaskError: the teacher failed.
     """
     if len(shots) < MIN_FRAMES:
@@ -81,6 +81,10 @@ def label_frames(
             "in which you move"
         )
     away = held_out([shot for _, shot in shots])
+    if not away:
+        raise SourceError(
+            f"none of {len(shots)} frames can be held out, since they show one moment: give longer or more clips"
+        )
     fitting, phase = teacher.info.fitting, f"labelling with {teacher.info.model}"
     examples = []
     for number, (recording, shot) in enumerate(shots):
@@ -102,14 +106,17 @@ def label_frames(
 def held_out(shots: Sequence[Shot]) -> frozenset[int]:
     """Which frames are held out: whole stretches of time, the third of every five, from each take.
 
+    Where no take is long enough for that, as of many clips, whole takes are held out, the third of every five.
+
     Args:
         shots: in their order, takes one after the other.
 
     Returns:
-        Their indices. Each take of at least five frames has some.
+        Their indices. Each take of at least five frames has some, unless they are all of one moment.
     """
     chosen: set[int] = set()
-    for take in {shot.take for shot in shots}:
+    takes = list(dict.fromkeys(shot.take for shot in shots))
+    for take in takes:
         mine = [index for index, shot in enumerate(shots) if shot.take == take]
         if len(mine) < HELD_OUT_EVERY:
             continue
@@ -122,6 +129,9 @@ def held_out(shots: Sequence[Shot]) -> frozenset[int]:
             index for index, stretch in zip(mine, stretches, strict=True)
             if stretch % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
         }  # fmt: skip
+    if not chosen:
+        away = set(takes[HELD_OUT_EVERY // 2 :: HELD_OUT_EVERY])
+        chosen = {index for index, shot in enumerate(shots) if shot.take in away}
     return frozenset(chosen)
 
 

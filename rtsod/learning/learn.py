@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from rtsod.learning.examples import LABEL_SIDE, Example, label_frames
 from rtsod.learning.labelled import ZOOMED
 from rtsod.learning.lesson import Lesson, teach
 from rtsod.learning.measure import Measured, measure
-from rtsod.learning.recording import Recording, joined
+from rtsod.learning.recording import INDEX, Recording, joined
 from rtsod.learning.sources import opened_sources, recorded
 from rtsod.learning.starter import Start, starting_point
 from rtsod.model.card import Card
@@ -180,4 +181,12 @@ def _recording_folder(config: LearnConfig, reporter: TrainReporter) -> Iterator[
                 folder = stack.enter_context(private_folder(private))
         except OSError as error:
             raise output_error(kept if config.keep else private, error) from error
+        if config.keep:
+            stack.callback(_delete_unfinished, folder)
         yield folder
+
+
+def _delete_unfinished(folder: Path) -> None:
+    """Delete a recording that did not come to its end: nobody was told where it would be."""
+    if not (folder / INDEX).exists():
+        shutil.rmtree(folder, ignore_errors=True)

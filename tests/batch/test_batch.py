@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,6 +243,45 @@ def test_a_folder_that_is_made_otherwise_and_not_to_its_end_is_made_to_its_end(
     assert make(other).made == left, "results of the earlier settings do not count"
     make(batch(photographs, tmp_path / "undisturbed", run=other.run))
     assert tree(tmp_path / "out") == tree(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("shard", [Shard(), Shard(0, 2)])
+def test_what_is_made_again_and_not_to_its_end_is_made_to_its_end(
+    shard: Shard, photographs: Path, tmp_path: Path
+) -> None:
+    config = batch(photographs, tmp_path / "out", shard=shard)
+    make(batch(photographs, tmp_path / "out"))
+    before = tree(tmp_path / "out")
+    for name in before:
+        write_photograph(photographs / name, 5)
+    count = len(look(config).items)
+    began = time.time()
+
+    def made() -> int:
+        return sum(row.at > began for row in read_rows(config.records).items.values())
+
+    assert make(replace(config, force=True), stop=lambda: made() >= 2).stopped
+    left = count - made()
+    assert 0 < left < count
+    assert make(config).made == left
+    assert make(config).made == 0
+    assert changed(before, tmp_path / "out") == count, "and what is another shard's is not made"
+    assert make(batch(photographs, tmp_path / "out")).made == 0
+
+
+def changed(before: dict[str, bytes], out: Path) -> int:
+    return sum(before[name] != content for name, content in tree(out).items())
+
+
+def test_parts_from_before_force_are_not_used(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_long_video(tmp_path / "in" / "film.mkv", 120)
+    config = batch(tmp_path / "in", tmp_path / "out", segment=2.0, masks=True)
+    ended = make(config, stop=lambda: bool(read_rows(config.records).parts))
+    assert ended.stopped
+    assert read_rows(config.records).parts
+    make(replace(config, force=True), stop=lambda: True)
+    assert not read_rows(config.records).parts
 
 
 def _made_with(config: BatchConfig) -> list[str]:

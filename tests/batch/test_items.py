@@ -71,6 +71,16 @@ def test_results_of_another_batch_are_not_read(photographs: Path, tmp_path: Path
     assert "earlier/result.png" not in names(batch(photographs, tmp_path / "out"))
 
 
+def test_an_input_that_is_the_output_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_photograph(tmp_path / "a.jpg", 9)
+    monkeypatch.chdir(tmp_path)
+    for out in (tmp_path, Path()):
+        with pytest.raises(UsageError, match="is an input, and the next run would take the results"):
+            names(batch(tmp_path, out))
+    assert names(batch((str(tmp_path / "a.jpg"),), tmp_path)) == ["a.jpg"]
+    assert names(batch(tmp_path, tmp_path / "out")) == ["a.jpg"]
+
+
 def test_one_file_that_is_named_twice_is_one_item(photographs: Path, tmp_path: Path) -> None:
     twice = (str(photographs), str(photographs), str(photographs / "1.png"))
     assert len(names(batch(twice, tmp_path / "out"))) == 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import pytest
 from rtsod.batch import remote
 from rtsod.batch.config import Shard
 from rtsod.batch.items import find_items
-from rtsod.batch.places import in_words, place_named
+from rtsod.batch.places import in_words, place_named, results_at
 from rtsod.batch.remote import Remote
+from rtsod.batch.session import look
 from rtsod.cli import batch as command
 from rtsod.errors import ExitCode, OutputError, SourceError, UsageError
 from tests.batch.conftest import batch, make, tree, write_photograph
@@ -105,6 +106,55 @@ def test_another_machine_goes_on(
         make(other)
 
 
+def test_a_batch_at_work_keeps_its_rows(bucket: Any, photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files, address = bucket
+    config = batch(photographs, f"{address}/out", shard=Shard(0, 2))
+    seen: list[int] = []
+
+    def look_meanwhile() -> bool:
+        rows = config.records / "shard-0-of-2.jsonl"
+        if not seen and rows.exists() and rows.stat().st_size:
+            # Another machine's file of the same shard, one that was removed, and settings that are not there.
+            files.pipe_file(f"{address}/out/.rtsod/shard-0-of-2.jsonl", b" " * 10_000)
+            assert command.main(["status", f"{address}/out"]) == ExitCode.DONE
+            files.rm(f"{address}/out/.rtsod", recursive=True)
+            make(replace(config, shard=Shard(1, 2)), stop=lambda: True)
+            seen.append(1)
+        return False
+
+    count = len(look(config).items)
+    assert make(config, stop=look_meanwhile).made == count
+    assert seen
+    assert make(config).made == 0
+
+
+def test_rows_that_could_not_be_sent_are_kept(bucket: Any, photographs: Path) -> None:
+    files, address = bucket
+    config = batch(photographs, f"{address}/out", shard=Shard(0, 2))
+    make(config)
+    rows = config.records / "shard-0-of-2.jsonl"
+    content = rows.read_bytes()
+    files.pipe_file(f"{address}/out/.rtsod/{rows.name}", content[: len(content) // 2])
+    results_at(config.out).receive("")
+    assert rows.read_bytes() == content
+    files.rm(f"{address}/out/.rtsod/{rows.name}")
+    results_at(config.out).receive("")
+    assert not rows.exists(), "it was removed there"
+
+
+def test_all_again_keeps_what_other_machines_wrote(
+    bucket: Any, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, address = bucket
+    config = batch(photographs, f"{address}/out")
+    make(config)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    few = replace(config, inputs=(str(photographs / "1.png"),), force=True)
+    assert make(few).made == 1
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "third"))
+    assert make(config).made == 0
+
+
 def test_what_is_emptied_there_is_made_again(bucket: Any, photographs: Path) -> None:
     files, address = bucket
     config = batch(photographs, f"{address}/out")
@@ -134,6 +184,23 @@ def test_a_server_that_does_not_answer_ends_it(
     never.set()
 
 
+@pytest.mark.parametrize("request_", ["isfile", "find", "size", "exists", "makedirs"])
+def test_no_request_waits_for_ever(
+    request_: str, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    monkeypatch.setattr(remote, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(remote, "LIST_SECONDS", 0.1)
+    never, place = threading.Event(), Remote("memory://photos")
+    if request_ == "exists":
+        monkeypatch.setattr(place, "_root", "bucket")  # memory's own begins with a slash, and has no bucket
+    monkeypatch.setattr(type(place._files), request_, lambda *_, **__: never.wait(10))
+    asked: dict[str, Callable[[], object]] = {"isfile": place.is_file, "find": place.sizes, "size": place.size}
+    with pytest.raises((SourceError, OutputError), match="no answer within 0 s"):
+        asked.get(request_, lambda: place.put(photographs / "1.png", "folder/1.png"))()
+    never.set()
+
+
 def test_a_video_from_there_is_made_whole(bucket: Any, tmp_path: Path) -> None:
     files, address = bucket
     (tmp_path / "in").mkdir()
@@ -154,6 +221,12 @@ def test_what_there_is_is_found_by_its_name(bucket: Any, photographs: Path, tmp_
     assert [item.name for item in found.items] == ["1.png", "2.png", "4.png", "5.png", "7.png", "8.png", "10.png",
                                                    "11.png"]  # fmt: skip
     assert found.passed_over == 1
+    files.pipe_file(f"{address}/in/sub/.rtsod/settings.json", b"{}")
+    assert not [item for item in find_items(batch((address,), tmp_path / "out")).items if "/sub/" in item.name]
+    assert len(find_items(batch((f"{source}/sub",), tmp_path / "out")).items) == 4
+    files.rm(f"{address}/in/sub/.rtsod", recursive=True)
+    with pytest.raises(UsageError, match="is an input, and the next run would take the results"):
+        find_items(batch((source,), source))
     inside = find_items(batch((address,), f"{address}/in/sub"))
     assert not [item for item in inside.items if "/sub/" in item.name]
     (one,) = find_items(batch((f"{source}/sub/3.png",), tmp_path / "out")).items

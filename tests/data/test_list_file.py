@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from rtsod.data.dataset import open_dataset
+from rtsod.data.examination import examine
+from rtsod.data.separation import split
 from rtsod.errors import DataError
 from tests.support.dataset_fixtures import disc, make_pairs, picture, save
 
@@ -53,7 +55,36 @@ def test_pictures_of_one_name_in_two_folders(tmp_path: Path) -> None:
     make_pairs(tmp_path, 1, "a/{}.jpg", "b/{}.png")
     make_pairs(tmp_path, 1, "c/{}.jpg", "d/{}.png")
     found = _names(tmp_path / "l.txt", "a/0001.jpg b/0001.png\nc/0001.jpg d/0001.png\n")
-    assert len({name for name, _ in found}) == 2
+    assert [name for name, _ in found] == ["a/0001", "c/0001"]
+
+
+@pytest.mark.parametrize("prefix", ["", "../{folder}/", "{root}/", "./a/../"])
+def test_names_do_not_depend_on_how_the_list_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    for folder in ("a", "b/c"):
+        make_pairs(tmp_path / folder, 3)
+    prefix = prefix.format(folder=tmp_path.name, root=tmp_path)
+    pairs = [(folder, number) for folder in ("a", "b/c") for number in ("0001", "0002", "0003")]
+    lines = [f"{prefix}{folder}/im/{number}.jpg {folder}/gt/{number}.png" for folder, number in pairs]
+    (tmp_path / "l.txt").write_text("\n".join(lines))
+    expected = [f"{folder}/im/{number}" for folder, number in pairs]
+    held_out = set()
+    for cwd, path in ((tmp_path, "l.txt"), (tmp_path / "a", "../l.txt"), (tmp_path, str(tmp_path / "l.txt"))):
+        monkeypatch.chdir(cwd)
+        dataset = open_dataset(path)
+        assert [pair.name for pair in dataset.pairs] == expected
+        _, apart = split([examine(dataset, cache=tmp_path / "cache")], 0.3, 0)
+        held_out.add(tuple(pair.name for part in apart for pair in part.dataset.pairs))
+    assert len(held_out) == 1, "a resumed training holds out the same"
+
+
+def test_pictures_that_differ_in_their_suffix_have_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("1.jpg", "1.png", "2.jpg"):
+        save(tmp_path / "a" / name, picture())
+        save(tmp_path / "m" / f"{name}.png", disc())
+    text = "\n".join(f"a/{name} m/{name}.png" for name in ("1.jpg", "1.png", "2.jpg"))
+    assert [name for name, _ in _names(tmp_path / "l.txt", text)] == ["1.jpg", "1.png", "2"]
 
 
 @pytest.mark.parametrize(

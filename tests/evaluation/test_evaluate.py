@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from rtsod.data.dataset import Dataset
+from rtsod.data.dataset import Dataset, open_dataset
 from rtsod.errors import DataError, UsageError
 from rtsod.evaluation.evaluate import Plan, evaluate
 from rtsod.evaluation.protocols import BY_NAME, ProtocolName
 from rtsod.evaluation.result import Evaluation, per_picture
-from rtsod.evaluation.saved_maps import MapStore
+from rtsod.evaluation.saved_maps import PICTURES, MapStore
 from rtsod.evaluation.scores import measure, summarise
 from rtsod.evaluation.subjects import Subject
 from rtsod.system.signals import Interrupted
@@ -184,8 +185,9 @@ def test_kept_maps_are_not_made_again(tmp_path: Path) -> None:
 
 
 def test_maps_of_another_network_are_not_mixed(tmp_path: Path) -> None:
-    MapStore(tmp_path / "maps", {"weights": "one"}).keep("set", "a", np.zeros((2, 2), np.uint8))
-    assert MapStore(tmp_path / "maps", {"weights": "one"}).get("set", "a") is not None
+    (pair,) = small_set(tmp_path / "set", 1).pairs
+    MapStore(tmp_path / "maps", {"weights": "one"}).keep("set", pair, np.zeros((2, 2), np.uint8))
+    assert MapStore(tmp_path / "maps", {"weights": "one"}).get("set", pair) is not None
     with pytest.raises(UsageError, match="of another network or protocol"):
         MapStore(tmp_path / "maps", {"weights": "other"})
     (tmp_path / "foreign").mkdir()
@@ -195,10 +197,59 @@ def test_maps_of_another_network_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_a_kept_map_that_is_damaged_is_made_again(tmp_path: Path) -> None:
-    store = MapStore(tmp_path / "maps", {})
-    store.keep("set", "a", np.zeros((2, 2), np.uint8))
-    (tmp_path / "maps" / "set" / "a.png").write_bytes(b"nothing")
-    assert store.get("set", "a") is None
+    store, (pair,) = MapStore(tmp_path / "maps", {}), small_set(tmp_path / "set", 1).pairs
+    store.keep("set", pair, np.zeros((2, 2), np.uint8))
+    assert store.get("set", pair) is not None
+    (tmp_path / "maps" / "set" / "0.png").write_bytes(b"nothing")
+    assert store.get("set", pair) is None
+
+
+def test_kept_maps_of_another_data_set_of_the_name_are_made_again(tmp_path: Path) -> None:
+    one, other = small_set(tmp_path / "a" / "set", 3), small_set(tmp_path / "b" / "set", 3)
+    changed = other.pairs[0].image
+    cv2.imwrite(str(changed), np.full((48, 64, 3), 200, np.uint8))
+    engine = BrightEngine()
+    _run(NETWORK, datasets=(one,), engine=engine, save_maps=tmp_path / "maps")
+    kept, _ = _run(NETWORK, datasets=(other,), engine=engine, save_maps=tmp_path / "maps")
+    assert engine.calls == 4, "two pictures are the same, and one is not"
+    whole, _ = _run(NETWORK, datasets=(other,))
+    assert _json(kept) == _json(whole)
+
+
+def test_a_line_that_was_left_unfinished_costs_one_map(tmp_path: Path) -> None:
+    store, pairs = MapStore(tmp_path / "maps", {}), small_set(tmp_path / "set", 3).pairs
+    for pair in pairs[:2]:
+        store.keep("set", pair, np.zeros((2, 2), np.uint8))
+    lines = tmp_path / "maps" / PICTURES
+    lines.write_bytes(lines.read_bytes()[:-5])
+    again = MapStore(tmp_path / "maps", {})
+    again.keep("set", pairs[2], np.zeros((2, 2), np.uint8))
+    again = MapStore(tmp_path / "maps", {})
+    assert [again.get("set", pair) is not None for pair in pairs] == [True, False, True]
+
+
+@pytest.mark.parametrize(("data_set", "name"), [("set", "/absolute"), ("set", "../../out"), ("..", "a"), ("/", "a")])
+def test_no_map_lies_outside_its_folder(tmp_path: Path, data_set: str, name: str) -> None:
+    (pair,) = small_set(tmp_path / "set", 1).pairs
+    store, outside = MapStore(tmp_path / "maps", {}), replace(pair, name=name)
+    with pytest.raises(UsageError, match="would lie outside"):
+        store.get(data_set, outside)
+    with pytest.raises(UsageError, match="would lie outside"):
+        store.keep(data_set, outside, np.zeros((2, 2), np.uint8))
+
+
+def test_maps_of_a_list_whose_pictures_share_names_are_kept_beside_no_picture(tmp_path: Path) -> None:
+    one, other = small_set(tmp_path / "a", 2), small_set(tmp_path / "b", 2)
+    cv2.imwrite(str(other.pairs[0].image), np.full((48, 64, 3), 200, np.uint8))
+    lines = [f"{pair.image} {pair.mask}" for pair in (*one.pairs, *other.pairs)]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    before = set(tmp_path.rglob("*.png"))
+    dataset = open_dataset(tmp_path / "list.txt")
+    kept, _ = _run(NETWORK, datasets=(dataset,), save_maps=tmp_path / "maps")
+    made = {path.relative_to(tmp_path).as_posix() for path in set(tmp_path.rglob("*.png")) - before}
+    assert made == {f"maps/list/{place}/im/{number}.png" for place in "ab" for number in range(2)}
+    whole, _ = _run(NETWORK, datasets=(dataset,))
+    assert _json(kept) == _json(whole)
 
 
 def test_a_plan_refuses_what_has_no_sense(tmp_path: Path) -> None:

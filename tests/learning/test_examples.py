@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,21 @@ def test_whole_stretches_of_every_take_are_held_out(takes: list[tuple[int, float
         # As many pieces as there are stretches to hold out: a stretch is never broken up.
         pieces = sum(1 for index in away if index - 1 not in chosen or shots[index - 1].take != take)
         assert pieces <= max(1, round(length / 10))
+
+
+@pytest.mark.parametrize(("takes", "frames"), [(49, 4), (5, 4), (240, 1)])
+def test_of_many_short_takes_whole_ones_are_held_out(takes: int, frames: int) -> None:
+    shots = [Shot(f"{take}-{number}", float(number), take) for take in range(takes) for number in range(frames)]
+    away = [shots[index].take for index in sorted(held_out(shots))]
+    assert away == [take for take in range(takes) if take % HELD_OUT_EVERY == 2 for _ in range(frames)]
+
+
+def test_frames_of_one_moment_are_refused_before_they_are_labelled(tmp_path: Path) -> None:
+    shots = [(found, replace(shot, seconds=0.0)) for found, shot in recording_of(tmp_path, 30)]
+    engine = FakeEngine(lambda call: right_half(LABEL_SIDE), LABEL_SIDE)
+    with pytest.raises(SourceError, match="none of 30 frames can be held out"):
+        label_frames(shots, engine, 64, 80, lambda *_: None)
+    assert engine.calls == 0
 
 
 def recording_of(folder: Path, count: int) -> list[tuple[Recording, Shot]]:

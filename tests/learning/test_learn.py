@@ -166,15 +166,30 @@ def test_a_second_ctrl_c_ends_at_once_and_deletes_the_recording(
     assert not own_models()
 
 
-@pytest.mark.parametrize("phase", ["reading clip", "labelling with full"])
+@pytest.mark.parametrize(
+    ("phase", "options", "kept"),
+    [
+        ("reading clip", (), 0),
+        ("labelling with full", (), 0),
+        ("reading clip", ("--keep",), 0),
+        ("labelling with full", ("--keep",), FRAMES),
+    ],
+)
 def test_ctrl_c_before_that_learns_nothing(
-    phase: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    phase: str,
+    options: tuple[str, ...],
+    kept: int,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     interrupt_when(monkeypatch, "preparing", lambda now, done, total: now == phase and done > 2)
-    assert learn("--source", clip) == ExitCode.INTERRUPTED
+    assert learn("--source", clip, *options) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err.splitlines()[-1] == "rtsod learn: interrupted"
     assert not own_models()
     assert not left_over(tmp_path)
+    assert len(list((tmp_path / "data").rglob("*.png"))) == kept, "only a whole recording is kept"
 
 
 def test_an_older_model_stays_if_too_little_was_learned(

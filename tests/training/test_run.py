@@ -297,6 +297,22 @@ class TestResume:
         assert train(moved, QUIET, resume=True).steps == 3
         assert stored_config(config.out).data == moved.data
 
+    def test_a_list_is_the_same_under_its_whole_path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_pairs(tmp_path / "one", 16)
+        for kind in ("im", "gt"):
+            (tmp_path / "two" / kind).mkdir(parents=True)
+            for number in range(8):
+                old = tmp_path / "one" / kind / f"{8 + number:03d}.png"
+                old.rename(tmp_path / "two" / kind / f"{number:03d}.png")
+        pictures = [path.relative_to(tmp_path) for path in sorted(tmp_path.glob("*/im/*"))]
+        lines = [f"{path} {path.parent.parent / 'gt' / path.name}" for path in pictures]
+        (tmp_path / "list.txt").write_text("\n".join(lines))
+        monkeypatch.chdir(tmp_path)
+        config = tiny_config(tmp_path, Path("list.txt"), steps=3)
+        train(config, QUIET, stop=_after(1))
+        assert stored_config(config.out).data == (str(tmp_path / "list.txt"),)
+        assert train(stored_config(config.out), QUIET, resume=True).steps == 3
+
     def test_other_data_are_refused_and_change_nothing(self, tmp_path: Path, data: Path) -> None:
         config = tiny_config(tmp_path, data, steps=3)
         train(config, QUIET, stop=_after(1))
