@@ -300,9 +300,9 @@ def kernels(model: ModelName) -> dict[str, object]:
     """
     from rtsod.backends.openvino.cache import model_cache
     from rtsod.backends.openvino.compiled_from_weights import compiled_from_weights
-    from rtsod.model.weights import resolve
+    from rtsod.model.weights import resolve, with_size
 
-    config = EngineConfig(model=model)
+    config = with_size(EngineConfig(model=model))
     built = compiled_from_weights(config, resolve(config), model_cache())
     counts: dict[str, int] = {}
     for node in built.compiled.get_runtime_model().get_ops():
