@@ -96,8 +96,9 @@ def open_engine_pool(
     if ahead is not None:
         ahead.wait()
     config = with_size(config)
-    quick = resolve_engine(config, _log.debug).engine in QUICK_TO_OPEN
-    begun = replace(config, input_size=first_size) if first_size and quick else config
+    begun = config
+    if first_size and resolve_engine(config, _log.debug).engine in QUICK_TO_OPEN:
+        begun = replace(config, input_size=first_size)
     weights = weights or resolve(config)
     if weights.description.fit == "crop":
         reporter.notify("these weights see the picture's central square: nothing beside it is kept in front")

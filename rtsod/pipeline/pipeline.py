@@ -201,7 +201,7 @@ class Pipeline:
             EngineError: a thread was given up.
         """
         if self._stuck:
-            raise EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(self._stuck)}")
+            raise _not_ended(self._stuck)
 
     # ---------------------------------------------------------------- threads
 
@@ -299,13 +299,10 @@ class Pipeline:
         if self._capture.error is not None:
             self._errors.insert(0, self._capture.error)
         if self._stuck and not self._errors:
-            try:
-                self.check_ended()
-            except EngineError as error:
-                if stopped:
-                    _log.warning("%s", error)
-                else:
-                    self._errors.append(error)
+            if stopped:
+                _log.warning("%s", _not_ended(self._stuck))
+            else:
+                self._errors.append(_not_ended(self._stuck))
         self._account_for_leftovers(stuck_threads=len(self._stuck))
 
     def _account_for_leftovers(self, *, stuck_threads: int) -> None:
@@ -318,3 +315,7 @@ class Pipeline:
             self._ledger.close(stuck_threads=stuck_threads)
         except AccountingError as error:
             self._errors.append(error)
+
+
+def _not_ended(threads: Sequence[str]) -> EngineError:
+    return EngineError(f"did not end within {JOIN_TIMEOUT:.0f} s: {', '.join(threads)}")

@@ -132,6 +132,7 @@ class StopSignals:
             if number != signal.SIGINT and self._received.count(number) > 1:
                 return  # the same wish again, see hold(): what the first one raised is on its way
             self._interrupt()
+            return
         if self._last_words is None and len(self._received) == _FORCED_SIGNALS - 1:
             with suppress(OSError):  # the terminal may be gone
                 print("closing the outputs; once more to quit at once", file=sys.stderr)
@@ -152,8 +153,10 @@ class StopSignals:
             self._previous_hook(lost)
 
     def _repeat(self) -> None:
-        self._repeated = True
         number, main = self._received[-1], threading.main_thread().ident
+        if signal.getsignal(number) != self._on_signal:
+            return  # what was interrupted has ended meanwhile, and another handler would take this for a new wish
+        self._repeated = True
         if hasattr(signal, "pthread_kill") and main is not None:
             signal.pthread_kill(main, number)  # which also ends what that thread waits for
         else:

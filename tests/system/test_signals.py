@@ -89,6 +89,26 @@ def test_blocks_within_each_other_are_interrupted_at_the_end_of_the_outer_one() 
     assert reached
 
 
+def test_a_second_signal_in_a_block_does_not_speak_of_outputs(capsys: pytest.CaptureFixture[str]) -> None:
+    """There are none yet."""
+
+    def block() -> None:
+        with interrupted_later():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with StopSignals(), pytest.raises(Interrupted):
+        block()
+    assert capsys.readouterr().err == ""
+
+
+def test_what_was_lost_is_not_raised_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "pthread_kill", lambda *_: pytest.fail("nobody waits for it"))
+    with StopSignals() as signals, pytest.raises(Interrupted):
+        signal.raise_signal(signal.SIGINT)
+    signals._repeat()
+
+
 def test_a_signal_that_is_held_interrupts_no_block() -> None:
     with StopSignals() as signals:
         signals.hold()
